@@ -1,0 +1,79 @@
+import { openAccount } from "./accounts.ts";
+import { type BillLine, drawUpBill } from "./bill.ts";
+import { followBilling } from "./follow-billing.ts";
+import { createOperatorApi, type Outbox } from "./operator-api.ts";
+import { demoOrganizations } from "./organizations.ts";
+import type { Progress } from "./progress.ts";
+import { startReplay } from "./replay.ts";
+import type { Stack } from "./stack.ts";
+import { openStripeAccount } from "./stripe-account.ts";
+import { addToTally, emptyTally, type Tally } from "./tally.ts";
+import { loadTemperatures } from "./temperatures.ts";
+import type { DemoOutcome } from "./verdict-line.ts";
+
+/** How long billing may take after the last reading, and Stripe's summaries after that. */
+const patienceMs = {
+  simulator: { billing: 30_000, summaries: 0 },
+  sandbox: { billing: 120_000, summaries: 300_000 },
+};
+
+export type Billing = {
+  stack: Stack;
+  progress: Progress;
+  signal: AbortSignal;
+  /** Told how far the demo came, so that a failure can say so. */
+  report: (outcome: DemoOutcome) => void;
+};
+
+/** Creates the organizations, replays their readings, waits until all is billed, and returns the bill. */
+export async function billReplay({ stack, progress, signal, report }: Billing): Promise<BillLine[]> {
+  const startedAt = new Date();
+  const patience = patienceMs[stack.stripe.kind];
+  const temperatures = await loadTemperatures(startedAt);
+  const stripe = await openStripeAccount(stack.stripe);
+  const api = createOperatorApi({ url: stack.apiUrl, adminToken: stack.adminToken, signal });
+  const accounts = await Promise.all(
+    demoOrganizations.map((organization) => openAccount({ api, stripe }, organization)),
+  );
+  progress.say(describeReplay(accounts.length, temperatures.length));
+
+  const replay = startReplay({ apiUrl: api.url, signal }, accounts, temperatures);
+  const following = followBilling({
+    readOutbox: api.readOutbox,
+    isReplayDone: replay.isDone,
+    patienceMs: patience.billing,
+    signal,
+    onOutbox: (outbox) => {
+      const tally = accounts.map(replay.tallyOf).reduce(addToTally, emptyTally);
+      progress.show(describeProgress(tally, outbox));
+      report({ organizations: accounts.length, readings: tally.accepted });
+    },
+  });
+  await Promise.all([replay.done, following]);
+
+  const books = { databaseUrl: stack.databaseUrl, stripe, replay, startedAt };
+  const bill = await drawUpBill({ ...books, patienceMs: patience.summaries, signal }, accounts);
+  report({ bill });
+  return bill;
+}
+
+function describeReplay(organizations: number, readingsEach: number): string {
+  const gateways = demoOrganizations.reduce((sum, organization) => sum + organization.gateways.length, 0);
+  const readings = counted(organizations * readingsEach);
+  return `${gateways} gateways of ${organizations} organizations post ${readings} hourly temperatures`;
+}
+
+function describeProgress({ accepted, duplicates, rejected }: Tally, outbox: Outbox): string {
+  const { pending, delivered, confirmed } = outbox.meter_events;
+  return [
+    `readings accepted ${counted(accepted)}, sent again ${counted(duplicates)}`,
+    ...(rejected > 0 ? [`REJECTED ${counted(rejected)}`] : []),
+    `unsealed ${counted(outbox.unsealed.quantity)}`,
+    `under way ${counted(pending.quantity)}`,
+    `delivered ${counted(delivered.quantity + confirmed.quantity)}`,
+  ].join(" · ");
+}
+
+function counted(amount: number): string {
+  return amount.toLocaleString("en-US");
+}

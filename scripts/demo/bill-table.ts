@@ -1,0 +1,49 @@
+import type { BillLine } from "./bill.ts";
+
+const columnGap = "  ";
+
+/** Writes the bill as a table with a line of totals. */
+export function renderBill(lines: readonly BillLine[], biller: string): string {
+  const header = [
+    "organization",
+    "sent",
+    "duplicates",
+    "stored",
+    "entries",
+    `billed by ${biller}`,
+    "difference",
+  ];
+  const rows = [header, ...lines.map(cellsOf), cellsOf(totalOf(lines))];
+  const widths = header.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  const texts = rows.map((row) =>
+    row.map((cell, column) => pad(cell, widths[column] ?? 0, column)).join(columnGap),
+  );
+  const rule = "─".repeat(texts[0]?.length ?? 0);
+  return [texts[0], rule, ...texts.slice(1, -1), rule, texts.at(-1)].join("\n");
+}
+
+/** All lines added up. */
+export function totalOf(lines: readonly BillLine[]): BillLine {
+  const sum = (amount: (line: BillLine) => bigint) => lines.reduce((total, line) => total + amount(line), 0n);
+  return {
+    organization: "total",
+    readings: sum(({ readings }) => readings),
+    sent: sum(({ sent }) => sent),
+    duplicates: sum(({ duplicates }) => duplicates),
+    stored: sum(({ stored }) => stored),
+    entered: sum(({ entered }) => entered),
+    billed: sum(({ billed }) => billed),
+  };
+}
+
+function cellsOf({ organization, sent, duplicates, stored, entered, billed, readings }: BillLine): string[] {
+  return [organization, ...[sent, duplicates, stored, entered, billed, readings - billed].map(grouped)];
+}
+
+function pad(cell: string, width: number, column: number): string {
+  return column === 0 ? cell.padEnd(width) : cell.padStart(width);
+}
+
+function grouped(amount: bigint): string {
+  return amount.toLocaleString("en-US");
+}

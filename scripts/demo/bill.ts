@@ -1,0 +1,95 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import pg from "pg";
+import type { Account } from "./accounts.ts";
+import type { Replay } from "./replay.ts";
+import type { StripeAccount } from "./stripe-account.ts";
+import { sentReadings } from "./tally.ts";
+
+const readAgainAfterMs = 2_000;
+
+/** One organization's readings as each party counts them. */
+export type BillLine = {
+  organization: string;
+  /** Distinct readings that its gateways had to send. */
+  readings: bigint;
+  /** Readings that the API answered for; those sent again count again. */
+  sent: bigint;
+  duplicates: bigint;
+  /** Rows in Postgres. */
+  stored: bigint;
+  /** Sum of the entries' quantities in Postgres. */
+  entered: bigint;
+  /** Sum of Stripe's event summaries. */
+  billed: bigint;
+};
+
+export type Books = {
+  databaseUrl: string;
+  stripe: StripeAccount;
+  replay: Replay;
+  startedAt: Date;
+  /** Stripe's summaries lag behind; how long to read them again until they match. */
+  patienceMs: number;
+  signal: AbortSignal;
+};
+
+/** Asks the API's answers, Postgres and Stripe, each for itself, about every organization's readings. */
+export async function drawUpBill(books: Books, accounts: readonly Account[]): Promise<BillLine[]> {
+  const deadlineMs = performance.now() + books.patienceMs;
+  const counts = await countRows(books.databaseUrl);
+  for (;;) {
+    const lines = await Promise.all(accounts.map((account) => lineOf(books, account, counts)));
+    if (lines.every(isSettled) || performance.now() > deadlineMs) return lines;
+    await sleep(readAgainAfterMs, undefined, { signal: books.signal });
+  }
+}
+
+/** Whether everybody counts what the gateways had to send. */
+export function isSettled({ readings, stored, entered, billed }: BillLine): boolean {
+  return readings === stored && readings === entered && readings === billed;
+}
+
+type Counts = { stored: bigint; entered: bigint };
+
+async function lineOf(
+  { replay, stripe, startedAt }: Books,
+  account: Account,
+  counts: ReadonlyMap<string, Counts>,
+): Promise<BillLine> {
+  const tally = replay.tallyOf(account);
+  const { stored = 0n, entered = 0n } = counts.get(account.organizationId) ?? {};
+  return {
+    organization: account.organization.name,
+    readings: BigInt(replay.readingsEach),
+    sent: BigInt(sentReadings(tally)),
+    duplicates: BigInt(tally.duplicates),
+    stored,
+    entered,
+    billed: await stripe.readBilledReadings(account.stripeCustomerId, startedAt),
+  };
+}
+
+async function countRows(databaseUrl: string): Promise<Map<string, Counts>> {
+  // Said aloud, or pg would ask the terminal's PGSSLMODE.
+  const ssl = false;
+  const client = new pg.Client({ connectionString: databaseUrl, ssl, application_name: "meter-outbox demo" });
+  await client.connect();
+  try {
+    const { rows } = await client.query<{ id: string; stored: string; entered: string }>(`
+      select
+        o.id,
+        (select count(*) from metering.readings r where r.organization_id = o.id) as stored,
+        (
+          select coalesce(sum(e.quantity), 0)
+          from metering.meter_outbox e
+          where e.organization_id = o.id and e.meter = 'temperature_readings'
+        ) as entered
+      from metering.organizations o
+    `);
+    return new Map(
+      rows.map(({ id, stored, entered }) => [id, { stored: BigInt(stored), entered: BigInt(entered) }]),
+    );
+  } finally {
+    await client.end();
+  }
+}

@@ -1,0 +1,25 @@
+type Environment = Record<string, string | undefined>;
+
+/** What a process needs from its surroundings to run at all; nothing of it configures meter-outbox. */
+const inherited = [
+  "PATH",
+  "HOME",
+  "TMPDIR",
+  "TMP",
+  "TEMP",
+  "SystemRoot",
+  "NODE_EXTRA_CA_CERTS",
+  "SSL_CERT_FILE",
+  "SSL_CERT_DIR",
+];
+
+/**
+ * The environment of a child: its own variables and the few that any process needs. A DATABASE_URL or PORT that the
+ * terminal happens to have never reaches it.
+ */
+export function childEnvironment(ambient: Environment, own: Environment): Record<string, string> {
+  const kept = inherited.map((name) => [name, ambient[name]] as const);
+  return Object.fromEntries(
+    [...kept, ...Object.entries(own)].filter((pair): pair is [string, string] => pair[1] !== undefined),
+  );
+}

@@ -1,0 +1,18 @@
+export type DemoFlags =
+  | { kind: "run"; once: boolean }
+  | { kind: "help" }
+  | { kind: "wrong"; argument: string };
+
+export const demoUsage = `usage: npm run demo [-- --once]
+  --once  exit after the bill: 0 when every organization's bill equals its readings, else 1
+  --help  show this
+
+STRIPE_SECRET_KEY=sk_test_… bills in that Stripe sandbox in place of the simulator.`;
+
+/** Reads the demo's arguments; whatever is not a flag of its own is wrong. */
+export function readDemoFlags(args: readonly string[]): DemoFlags {
+  const argument = args.find((word) => !["--once", "--help", "-h"].includes(word));
+  if (argument !== undefined) return { kind: "wrong", argument };
+  if (args.includes("--help") || args.includes("-h")) return { kind: "help" };
+  return { kind: "run", once: args.includes("--once") };
+}

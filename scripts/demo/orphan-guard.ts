@@ -1,0 +1,40 @@
+import { spawn } from "node:child_process";
+
+export type OrphanGuard = {
+  /** Puts a process, with all of its process group, under guard. */
+  watch: (pid: number) => void;
+  dismiss: () => void;
+};
+
+// The processes come in by their ids, one a line. The input ends when the process that writes it does, however it dies.
+const script = `
+groups=
+while read -r pid; do groups="$groups -$pid"; done
+kill -TERM -- $groups 2>/dev/null
+for group in $groups; do
+  n=0
+  while kill -0 -- "$group" 2>/dev/null && [ "$n" -lt 50 ]; do sleep 0.1; n=$((n + 1)); done
+  kill -KILL -- "$group" 2>/dev/null
+done
+[ -z "$1" ] || rm -rf "$1"
+`;
+
+/**
+ * Ends the processes that are watched, and removes the folder, when this process is gone without having done so, even
+ * by SIGKILL. Does nothing on Windows.
+ */
+export function startOrphanGuard(folderToRemove = ""): OrphanGuard {
+  if (process.platform === "win32") return { watch() {}, dismiss() {} };
+  const shell = spawn("/bin/sh", ["-c", script, "sh", folderToRemove], {
+    detached: true,
+    stdio: ["pipe", "ignore", "ignore"],
+  });
+  // A system without this shell runs the demo all the same, unguarded.
+  shell.on("error", () => {});
+  shell.stdin.on("error", () => {});
+  shell.unref();
+  return {
+    watch: (pid) => void shell.stdin.write(`${pid}\n`),
+    dismiss: () => void shell.kill("SIGKILL"),
+  };
+}

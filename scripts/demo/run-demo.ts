@@ -1,0 +1,89 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { billReplay } from "./bill-replay.ts";
+import { renderPlaces } from "./places.ts";
+import { startOrphanGuard } from "./orphan-guard.ts";
+import { createProgress } from "./progress.ts";
+import { startStack } from "./stack.ts";
+import { onStopRequest, StopRequest } from "./stop-signal.ts";
+import { createTeardown, type Teardown } from "./teardown.ts";
+import { type DemoOutcome, isOk, verdictLine } from "./verdict-line.ts";
+import { renderBill } from "./bill-table.ts";
+
+const exitCodeFailed = 1;
+const exitCodeOfSignal = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 };
+
+/**
+ * Runs the whole demo and returns its exit code. Whatever happens, every process that it started has ended and its
+ * temporary folder is gone when it returns.
+ */
+export async function runDemo({ once }: { once: boolean }): Promise<number> {
+  const teardown = createTeardown();
+  const ending = new AbortController();
+  onStopRequest((request) => ending.abort(request));
+  let outcome: DemoOutcome = { organizations: 0, readings: 0 };
+  let exitCode = exitCodeFailed;
+  try {
+    const report = (latest: DemoOutcome) => {
+      outcome = latest;
+    };
+    await showBill({ teardown, ending, report, once });
+    exitCode = isOk(outcome) ? 0 : exitCodeFailed;
+    if (!once) await untilAborted(ending.signal);
+  } catch (error) {
+    exitCode = explain(ending.signal.aborted ? ending.signal.reason : error, { outcome, exitCode });
+  } finally {
+    ending.abort();
+    await teardown.run();
+  }
+  console.log(verdictLine(outcome));
+  return exitCode;
+}
+
+type Stage = {
+  teardown: Teardown;
+  ending: AbortController;
+  report: (outcome: DemoOutcome) => void;
+  once: boolean;
+};
+
+async function showBill({ teardown, ending, report, once }: Stage): Promise<void> {
+  const { signal } = ending;
+  const logFolder = await mkdtemp(join(tmpdir(), "meter-outbox-demo-"));
+  const guard = startOrphanGuard(logFolder);
+  teardown.add(async () => guard.dismiss());
+  teardown.add(() => rm(logFolder, { recursive: true, force: true }));
+  const progress = createProgress(process.stdout, () => performance.now());
+  teardown.add(async () => progress.end());
+  progress.say("starting an embedded Postgres, the API and the worker");
+  progress.say(`their logs are in ${logFolder}`);
+  const stack = await startStack({
+    logFolder,
+    teardown,
+    guard,
+    signal,
+    onDeath: (error) => ending.abort(error),
+  });
+  const bill = await billReplay({ stack, progress, signal, report });
+  progress.say(`\n${renderBill(bill, `the ${stack.stripe.kind}`)}\n`);
+  if (!once) progress.say(renderPlaces(stack, logFolder));
+}
+
+function untilAborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    const abort = () => reject(signal.reason as Error);
+    if (signal.aborted) abort();
+    else signal.addEventListener("abort", abort, { once: true });
+  });
+}
+
+/** Says why the demo ends, and returns the exit code. Being stopped after the bill is the way it should end. */
+function explain(reason: unknown, { outcome, exitCode }: { outcome: DemoOutcome; exitCode: number }): number {
+  if (reason instanceof StopRequest) {
+    console.log(`${reason.message}; stopping everything`);
+    return "bill" in outcome ? exitCode : exitCodeOfSignal[reason.signal];
+  }
+  console.error(`demo: ${reason instanceof Error ? reason.message : String(reason)}`);
+  return exitCodeFailed;
+}

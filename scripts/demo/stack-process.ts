@@ -1,0 +1,86 @@
+import { appendFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { childEnvironment } from "./child-environment.ts";
+import { type Child, describeDeath, startChild } from "./child-process.ts";
+import { type LogLine, parseLogLine } from "./log-line.ts";
+import type { OrphanGuard } from "./orphan-guard.ts";
+import type { Teardown } from "./teardown.ts";
+
+const startTimeoutMs = 30_000;
+const distFolder = fileURLToPath(new URL("../../dist/", import.meta.url));
+
+export type StackSurroundings = {
+  /** Where each process's log goes, to a file of its own. */
+  logFolder: string;
+  teardown: Teardown;
+  guard: OrphanGuard;
+  /** Told when a process dies that should have lived. */
+  onDeath: (error: Error) => void;
+  signal: AbortSignal;
+};
+
+export type StackProcess = { name: string; env: Record<string, string> };
+
+/** Runs a built entry point to its end. Throws with its last words unless it succeeds. */
+export async function runToEnd(surroundings: StackSurroundings, process: StackProcess): Promise<void> {
+  const child = launch(surroundings, process);
+  surroundings.teardown.add(() => child.stop());
+  const ending = await child.ended;
+  surroundings.signal.throwIfAborted();
+  if (ending.exitCode !== 0) throw new Error(describeDeath(child, ending));
+}
+
+/** Starts a built entry point that stays, and waits for the line of its log that says so: `api_started`. */
+export async function startService(surroundings: StackSurroundings, process: StackProcess): Promise<LogLine> {
+  const { teardown, onDeath, signal } = surroundings;
+  const started = Promise.withResolvers<LogLine>();
+  const child = launch(surroundings, process, (line) => {
+    if (line.event === `${process.name}_started`) started.resolve(line);
+  });
+  let isStopping = false;
+  teardown.add(() => {
+    isStopping = true;
+    return child.stop();
+  });
+  void untilDead(child).then((death) => {
+    if (!isStopping) onDeath(death);
+    return started.reject(death);
+  });
+  const late = setTimeout(() => {
+    started.reject(new Error(`the ${process.name} process was not ready within ${startTimeoutMs} ms`));
+  }, startTimeoutMs);
+  const abort = () => started.reject(signal.reason);
+  signal.addEventListener("abort", abort);
+  return started.promise.finally(() => {
+    clearTimeout(late);
+    signal.removeEventListener("abort", abort);
+  });
+}
+
+async function untilDead(child: Child): Promise<Error> {
+  try {
+    return new Error(describeDeath(child, await child.ended));
+  } catch (error) {
+    return new Error(`the ${child.name} process could not be started`, { cause: error });
+  }
+}
+
+function launch(
+  { logFolder, guard }: StackSurroundings,
+  { name, env }: StackProcess,
+  onLogLine?: (line: LogLine) => void,
+): Child {
+  const logFile = join(logFolder, `${name}.log`);
+  return startChild({
+    name,
+    args: ["--enable-source-maps", join(distFolder, `${name}.js`)],
+    env: childEnvironment(process.env, env),
+    guard,
+    onLine: (line) => {
+      appendFileSync(logFile, `${line}\n`);
+      const logLine = parseLogLine(line);
+      if (logLine !== undefined) onLogLine?.(logLine);
+    },
+  });
+}

@@ -1,0 +1,46 @@
+import { startEmbeddedPostgres } from "../../src/testing/embedded-postgres.ts";
+import { findFreePort } from "../../src/testing/free-port.ts";
+import { apiVariables, makeSecret, workerVariables } from "./service-variables.ts";
+import { runToEnd, type StackSurroundings, startService } from "./stack-process.ts";
+import { findSandbox, simulatorAt, type StripeSide } from "./stripe-side.ts";
+
+export type Stack = {
+  databaseUrl: string;
+  apiUrl: string;
+  workerUrl: string;
+  adminToken: string;
+  stripe: StripeSide;
+};
+
+/**
+ * Starts a real Postgres, the simulator unless there is a sandbox, the API and the worker from `dist/`, each a process
+ * of its own, and puts the end of each into the teardown. Resolves when all have said that they are ready.
+ */
+export async function startStack(surroundings: StackSurroundings): Promise<Stack> {
+  const { url: databaseUrl, stop } = await startEmbeddedPostgres({ settings: "durable" });
+  surroundings.teardown.add(stop);
+  surroundings.signal.throwIfAborted();
+  await runToEnd(surroundings, { name: "migrate", env: { DATABASE_URL: databaseUrl } });
+  const stripe = findSandbox(process.env["STRIPE_SECRET_KEY"]) ?? (await startSimulator(surroundings));
+  const adminToken = makeSecret("demo");
+  // 0 would turn the worker's port off.
+  const workerPort = await findFreePort();
+  const variables = { databaseUrl, adminToken, apiPort: 0, workerPort, stripe };
+  const [api, worker] = await Promise.all([
+    startService(surroundings, { name: "api", env: apiVariables(variables) }),
+    startService(surroundings, { name: "worker", env: workerVariables(variables) }),
+  ]);
+  return {
+    databaseUrl,
+    apiUrl: `http://127.0.0.1:${api.port}`,
+    workerUrl: `http://127.0.0.1:${worker.port}`,
+    adminToken,
+    stripe,
+  };
+}
+
+async function startSimulator(surroundings: StackSurroundings): Promise<StripeSide> {
+  const { url } = await startService(surroundings, { name: "simulator", env: { PORT: "0" } });
+  if (url === undefined) throw new Error("the simulator does not say where it listens");
+  return simulatorAt(url);
+}

@@ -1,0 +1,63 @@
+import type { PgBoss } from "pg-boss";
+import { readApiConfig } from "./config.ts";
+import { openDatabase } from "./database/pool.ts";
+import { startServer } from "./http/server.ts";
+import { untilStopSignal } from "./http/stop-signal.ts";
+import { createLog } from "./log.ts";
+import { createApiApp } from "./ops/api-app.ts";
+import { awaitSchema } from "./ops/await-schema.ts";
+import { createBoss } from "./queue/boss.ts";
+
+const connectionsMax = 10;
+const queueConnectionsMax = 2;
+
+const config = readApiConfig();
+const log = createLog({ level: config.LOG_LEVEL, service: "api" });
+const database = openDatabase(
+  { connectionString: config.DATABASE_URL, applicationName: "meter-outbox api", connectionsMax },
+  log,
+);
+
+const stopSignal = untilStopSignal();
+
+try {
+  const start = await Promise.race([awaitSchema({ db: database.db, log }), stopSignal]);
+  if (start === true) await serveUntilStopped();
+  if (start === false) process.exitCode = 1;
+} catch (error) {
+  log.error({ event: "api_failed", error });
+  process.exitCode = 1;
+} finally {
+  await database.close();
+}
+
+async function serveUntilStopped(): Promise<void> {
+  const boss = createBoss(
+    { databaseUrl: config.DATABASE_URL, role: "api", connectionsMax: queueConnectionsMax },
+    log,
+  );
+  await boss.start();
+  try {
+    await serve(boss);
+  } finally {
+    await boss.stop({ graceful: false });
+  }
+}
+
+async function serve(boss: PgBoss): Promise<void> {
+  const app = createApiApp({
+    db: database.db,
+    pool: database.pool,
+    boss,
+    log,
+    adminToken: config.ADMIN_TOKEN,
+    readingsMaxAgeDays: config.READINGS_MAX_AGE_DAYS,
+  });
+  const server = await startServer(app, { host: config.HOST, port: config.PORT });
+  log.info({ event: "api_started", host: config.HOST, port: server.port });
+
+  const signal = await stopSignal;
+  log.info({ event: "api_stopping", signal });
+  const { cut } = await server.stop(config.SHUTDOWN_GRACE_SECONDS * 1_000);
+  log.info({ event: "api_stopped", requests_cut: cut });
+}

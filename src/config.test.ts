@@ -1,0 +1,103 @@
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
+import { expect, test } from "vitest";
+import { environmentFaults, environments } from "./config.ts";
+
+const secrets = {
+  DATABASE_URL: "postgres://service:hunter2@localhost/metering",
+  ADMIN_TOKEN: "operator-token-0123456789abcdefgh",
+  STRIPE_WEBHOOK_SECRET: "whsec_hunter2",
+  STRIPE_SECRET_KEY: "sk_test_hunter2",
+};
+
+test.each([
+  ["migrate", ["DATABASE_URL"]],
+  ["api", ["DATABASE_URL", "ADMIN_TOKEN", "STRIPE_WEBHOOK_SECRET"]],
+  ["worker", ["DATABASE_URL", "STRIPE_SECRET_KEY"]],
+] as const)("%s needs %j and nothing else", (program, names) => {
+  const faults = environmentFaults(environments[program], {});
+  expect(faults).toEqual(names.map((name) => `${name}: is required`));
+});
+
+test.each([
+  ["api", "HOST", "0.0.0.0"],
+  ["api", "PORT", 3000],
+  ["api", "READINGS_MAX_AGE_DAYS", 365],
+  ["api", "LOG_LEVEL", "info"],
+  ["api", "SHUTDOWN_GRACE_SECONDS", 30],
+  ["worker", "WORKER_PORT", 3001],
+  ["worker", "STRIPE_API_BASE", "https://api.stripe.com"],
+  ["worker", "STRIPE_TIMEOUT_MS", 15_000],
+  ["worker", "DELIVERY_CONCURRENCY", 50],
+  ["worker", "SEAL_INTERVAL_SECONDS", 30],
+  ["worker", "RETRY_BASE_SECONDS", 5],
+  ["worker", "RETRY_MAX_SECONDS", 900],
+  ["worker", "BILLABLE_STATUSES", ["active", "trialing"]],
+  ["worker", "METER_READINGS_EVENT_NAME", "temperature_readings"],
+  ["worker", "METER_SENSORS_EVENT_NAME", "active_sensors"],
+  ["worker", "LOG_LEVEL", "info"],
+  ["worker", "SHUTDOWN_GRACE_SECONDS", 30],
+] as const)("%s: %s is %j by default", (program, name, value) => {
+  expect(environments[program].parse(secrets)).toHaveProperty(name, value);
+});
+
+test.each([
+  ["api", "DATABASE_URL", "mysql://service:hunter2@localhost/metering"],
+  ["api", "DATABASE_URL", "hunter2"],
+  ["api", "ADMIN_TOKEN", "hunter2-has-only-31-characters."],
+  ["api", "STRIPE_WEBHOOK_SECRET", " , ,"],
+  ["api", "PORT", "65536"],
+  ["api", "PORT", "hunter2"],
+  ["api", "LOG_LEVEL", "hunter2"],
+  ["api", "READINGS_MAX_AGE_DAYS", "0"],
+  ["worker", "STRIPE_SECRET_KEY", "pk_test_hunter2"],
+  ["worker", "STRIPE_SECRET_KEY", "sk_test_hunter2\nsk_test_other"],
+  ["worker", "STRIPE_API_BASE", "https://hunter2@example.com"],
+  ["worker", "STRIPE_API_BASE", "https://example.com/hunter2"],
+  ["worker", "STRIPE_MAX_EVENTS_PER_SECOND", "0"],
+  ["worker", "STRIPE_TIMEOUT_MS", "99"],
+  ["worker", "DELIVERY_CONCURRENCY", "1.5"],
+  ["worker", "SEAL_INTERVAL_SECONDS", "3601"],
+  ["worker", "RETRY_MAX_SECONDS", "4"],
+  ["worker", "METER_SENSORS_EVENT_NAME", "hunter2".repeat(15)],
+] as const)("%s: %s=%j is one fault, which names the variable and not its value", (program, name, value) => {
+  const faults = environmentFaults(environments[program], { ...secrets, [name]: value });
+  expect(faults).toEqual([expect.stringMatching(new RegExp(`^${name}: (?!.*hunter2)`))]);
+});
+
+test("every fault is told, not only the first", () => {
+  const faults = environmentFaults(environments.api, { PORT: "x", LOG_LEVEL: "x", ADMIN_TOKEN: "x" });
+  expect(faults.map((fault) => fault.replace(/:.*/, "")).toSorted()).toEqual([
+    "ADMIN_TOKEN",
+    "DATABASE_URL",
+    "LOG_LEVEL",
+    "PORT",
+    "STRIPE_WEBHOOK_SECRET",
+  ]);
+});
+
+test("several webhook secrets may be named while one replaces the other", () => {
+  const config = environments.api.parse({ ...secrets, STRIPE_WEBHOOK_SECRET: "whsec_old, whsec_new," });
+  expect(config.STRIPE_WEBHOOK_SECRET).toEqual(["whsec_old", "whsec_new"]);
+});
+
+test("an empty variable counts as unset", async () => {
+  const { stdout } = await readApiConfigIn({ ...secrets, PORT: "", HOST: "" });
+  expect(JSON.parse(stdout)).toMatchObject({ PORT: 3000, HOST: "0.0.0.0" });
+});
+
+test("a bad environment ends the process with exit code 78 and one line for each fault", async () => {
+  const faulty = { ...secrets, ADMIN_TOKEN: "hunter2", STRIPE_WEBHOOK_SECRET: "" };
+  await expect(readApiConfigIn(faulty)).rejects.toMatchObject({
+    code: 78,
+    stdout: "",
+    stderr: "ADMIN_TOKEN: must have at least 32 characters\nSTRIPE_WEBHOOK_SECRET: is required\n",
+  });
+});
+
+/** Only another process shows how reading the configuration ends one. */
+function readApiConfigIn(env: Record<string, string>): Promise<{ stdout: string }> {
+  const config = new URL("config.ts", import.meta.url).href;
+  const program = `import { readApiConfig } from "${config}"; process.stdout.write(JSON.stringify(readApiConfig()));`;
+  return promisify(execFile)(process.execPath, ["--input-type=module", "--eval", program], { env });
+}

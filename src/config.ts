@@ -1,0 +1,120 @@
+import { z } from "zod";
+
+/** Exit code of a process whose environment is wrong: EX_CONFIG of sysexits.h. */
+const exitCodeConfig = 78;
+
+const seconds = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
+const port = z.coerce.number().int().min(0).max(65_535);
+const secretList = z
+  .string()
+  .transform((list) =>
+    list
+      .split(",")
+      .map((secret) => secret.trim())
+      .filter((secret) => secret !== ""),
+  )
+  .refine((list) => list.length > 0, "must name at least one secret");
+const wordList = z.string().transform((list) =>
+  list
+    .split(",")
+    .map((word) => word.trim())
+    .filter((word) => word !== ""),
+);
+
+const database = {
+  DATABASE_URL: z.string().refine(isPostgresUrl, "must be a postgres:// or postgresql:// URL"),
+  READINGS_MAX_AGE_DAYS: seconds(1, 3_650).default(365),
+  LOG_LEVEL: z.enum(["fatal", "error", "warn", "info", "debug", "trace", "silent"]).default("info"),
+};
+const shutdown = { SHUTDOWN_GRACE_SECONDS: seconds(0, 3_600).default(30) };
+const meters = {
+  METER_READINGS_EVENT_NAME: z.string().min(1).max(100).default("temperature_readings"),
+  METER_SENSORS_EVENT_NAME: z.string().min(1).max(100).default("active_sensors"),
+};
+
+const migrateEnvironment = z.object(database);
+
+const apiEnvironment = z.object({
+  ...database,
+  ...shutdown,
+  HOST: z.string().min(1).default("0.0.0.0"),
+  PORT: port.default(3000),
+  ADMIN_TOKEN: z.string().min(32, "must have at least 32 characters"),
+  STRIPE_WEBHOOK_SECRET: secretList,
+});
+
+const workerEnvironment = z
+  .object({
+    ...database,
+    ...shutdown,
+    ...meters,
+    HOST: z.string().min(1).default("0.0.0.0"),
+    WORKER_PORT: port.default(3001),
+    STRIPE_SECRET_KEY: z
+      .string()
+      .regex(/^(sk|rk)_(test|live)_\w+$/, "must be a Stripe secret or restricted key (sk_… or rk_…)"),
+    STRIPE_API_BASE: z
+      .string()
+      .refine(isBareHttpUrl, "must be an http(s) URL without a path")
+      .default("https://api.stripe.com"),
+    STRIPE_MAX_EVENTS_PER_SECOND: z.coerce.number().positive().max(10_000).optional(),
+    STRIPE_TIMEOUT_MS: z.coerce.number().int().min(100).max(40_000).default(15_000),
+    DELIVERY_CONCURRENCY: z.coerce.number().int().min(1).max(1_000).default(50),
+    SEAL_INTERVAL_SECONDS: seconds(1, 3_600).default(30),
+    RETRY_BASE_SECONDS: seconds(1, 3_600).default(5),
+    RETRY_MAX_SECONDS: seconds(1, 86_400).default(900),
+    BILLABLE_STATUSES: wordList.default(["active", "trialing"]),
+  })
+  .refine((env) => env.RETRY_MAX_SECONDS >= env.RETRY_BASE_SECONDS, {
+    path: ["RETRY_MAX_SECONDS"],
+    message: "must not be smaller than RETRY_BASE_SECONDS",
+  });
+
+export type MigrateConfig = z.infer<typeof migrateEnvironment>;
+export type ApiConfig = z.infer<typeof apiEnvironment>;
+export type WorkerConfig = z.infer<typeof workerEnvironment>;
+
+/** The environment that `node dist/migrate.js` needs. */
+export const readMigrateConfig = (): MigrateConfig => readOrExit(migrateEnvironment);
+/** The environment that `node dist/api.js` needs. */
+export const readApiConfig = (): ApiConfig => readOrExit(apiEnvironment);
+/** The environment that `node dist/worker.js` needs. */
+export const readWorkerConfig = (): WorkerConfig => readOrExit(workerEnvironment);
+
+/** One line for each fault of an environment, naming the variable and never its value. Empty means unset. */
+export function environmentFaults(schema: z.ZodType, env: Record<string, string | undefined>): string[] {
+  const parsed = schema.safeParse(withoutEmpty(env));
+  if (parsed.success) return [];
+  return parsed.error.issues.map((issue) => {
+    const name = issue.path.join(".");
+    const isMissing = issue.code === "invalid_type" && withoutEmpty(env)[name] === undefined;
+    return `${name}: ${isMissing ? "is required" : issue.message}`;
+  });
+}
+
+export const environments = { migrate: migrateEnvironment, api: apiEnvironment, worker: workerEnvironment };
+
+function readOrExit<T>(schema: z.ZodType<T>): T {
+  const faults = environmentFaults(schema, process.env);
+  if (faults.length > 0) {
+    process.stderr.write(faults.map((fault) => `${fault}\n`).join(""));
+    process.exit(exitCodeConfig);
+  }
+  return schema.parse(withoutEmpty(process.env));
+}
+
+function withoutEmpty(env: Record<string, string | undefined>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(env).filter((pair): pair is [string, string] => pair[1] !== undefined && pair[1] !== ""),
+  );
+}
+
+function isPostgresUrl(value: string): boolean {
+  return URL.canParse(value) && /^postgres(ql)?:$/.test(new URL(value).protocol);
+}
+
+function isBareHttpUrl(value: string): boolean {
+  if (!URL.canParse(value)) return false;
+  const url = new URL(value);
+  return /^https?:$/.test(url.protocol) && url.pathname === "/" && url.search === "" && url.username === "";
+}

@@ -1,0 +1,44 @@
+import { readdir, readFile } from "node:fs/promises";
+import { type Kysely, sql } from "kysely";
+import { type Migration, type MigrationProvider, Migrator } from "kysely/migration";
+import type { DB } from "./schema.ts";
+
+const migrationsFolder = new URL("../../migrations/", import.meta.url);
+
+/** Reads `migrations/NNNN_name.sql`, plain SQL and forward only. */
+export const sqlMigrations: MigrationProvider = {
+  async getMigrations() {
+    const files = (await readdir(migrationsFolder)).filter((file) => file.endsWith(".sql")).toSorted();
+    const migrations: Record<string, Migration> = {};
+    for (const file of files) {
+      const text = await readFile(new URL(file, migrationsFolder), "utf8");
+      migrations[file.replace(/\.sql$/, "")] = {
+        up: async (db) => {
+          await sql.raw(text).execute(db);
+        },
+      };
+    }
+    return migrations;
+  },
+};
+
+/** Kysely's migrator over our SQL files; it keeps its own record in the `metering` schema. */
+export function createMigrator(db: Kysely<DB>): Migrator {
+  return new Migrator({ db, provider: sqlMigrations, migrationTableSchema: "metering" });
+}
+
+/**
+ * The migrations that this program needs and the database does not have, in order. Empty when the schema is new
+ * enough. A database that is ahead of the program is accepted: migrations are made so that the version before
+ * keeps working.
+ */
+export async function missingMigrations(db: Kysely<DB>): Promise<string[]> {
+  const needed = Object.keys(await sqlMigrations.getMigrations()).toSorted();
+  const recorded = await sql<{ present: boolean }>`
+    select to_regclass('metering.kysely_migration') is not null as present
+  `.execute(db);
+  if (recorded.rows[0]?.present !== true) return needed;
+  const applied = await sql<{ name: string }>`select name from metering.kysely_migration`.execute(db);
+  const names = new Set(applied.rows.map((row) => row.name));
+  return needed.filter((name) => !names.has(name));
+}

@@ -1,0 +1,67 @@
+import { type Kysely, sql } from "kysely";
+import type { DB } from "../database/schema.ts";
+import type { MeterName } from "../usage/meters.ts";
+import { eventAgeMsMax, identifierSafeMs, unfinishedAttemptsMax } from "./limits.ts";
+
+export type MeterEventKey = { organizationId: string; meterEventId: string };
+
+/** An attempt that is counted in the database and may now be made. */
+export type Attempt = MeterEventKey & {
+  meter: MeterName;
+  quantity: string;
+  eventAt: Date;
+  stripeCustomerId: string;
+  /** From 1. */
+  attempt: number;
+  startedAt: Date;
+  /** When the first attempt with an unknown outcome began; this one's own start if none did before. */
+  firstUnknownAt: Date;
+};
+
+/**
+ * Counts one more attempt at each event, in a commit of its own before any request: should the request kill the
+ * process, the count is there to tell. Returns the attempts that may be made. An event is left out when it is not
+ * pending, when another attempt's lease runs, when it is too old for Stripe, when Stripe may have forgotten its
+ * identifier, or when it keeps killing workers; the sweep settles those.
+ */
+export async function beginAttempts(
+  db: Kysely<DB>,
+  keys: readonly MeterEventKey[],
+  options: { leaseSeconds: number },
+): Promise<Attempt[]> {
+  const begun = await sql<Attempt>`
+    update metering.meter_events m
+    set
+      attempts_started = m.attempts_started + 1,
+      first_attempt_at = coalesce(m.first_attempt_at, now()),
+      last_attempt_at = now(),
+      first_unknown_at = coalesce(m.first_unknown_at, now())
+    from unnest(
+      ${keys.map((key) => key.organizationId)}::uuid[],
+      ${keys.map((key) => key.meterEventId)}::uuid[]
+    ) as k (organization_id, id)
+    where m.organization_id = k.organization_id and m.id = k.id
+      and m.state = 'pending'
+      and (
+        m.attempts_started = m.attempts_finished
+        or m.last_attempt_at < now() - make_interval(secs => ${options.leaseSeconds})
+      )
+      and m.attempts_started - m.attempts_finished < ${unfinishedAttemptsMax}
+      and m.event_at > now() - make_interval(secs => ${eventAgeMsMax / 1_000})
+      and (
+        m.first_unknown_at is null
+        or m.first_unknown_at > now() - make_interval(secs => ${identifierSafeMs / 1_000})
+      )
+    returning
+      m.organization_id as "organizationId",
+      m.id as "meterEventId",
+      m.meter,
+      m.quantity::text as quantity,
+      m.event_at as "eventAt",
+      m.stripe_customer_id as "stripeCustomerId",
+      m.attempts_started as attempt,
+      m.last_attempt_at as "startedAt",
+      m.first_unknown_at as "firstUnknownAt"
+  `.execute(db);
+  return begun.rows;
+}

@@ -1,0 +1,63 @@
+import { account, type BreakerPause } from "./pauses.ts";
+import type { RetryReason, Verdict } from "./verdict.ts";
+
+/** Failures in a row, without any answer between them that shows Stripe at work, after which sending pauses. */
+export const failuresInRowMax = 10;
+
+const minuteMs = 60_000;
+
+/** What a verdict says about Stripe as a whole, apart from the event itself. */
+export type Health = "works" | "fails" | "says_nothing";
+
+/** Pure. A refusal shows Stripe at work; an overload or a conflict is no failure of Stripe's. */
+export function healthOf(verdict: Verdict): Health {
+  switch (verdict.kind) {
+    case "delivered":
+    case "rejected":
+      return "works";
+    case "unknown":
+      return "fails";
+    case "retry":
+      return healthOfRetry(verdict.reason);
+  }
+}
+
+function healthOfRetry(reason: RetryReason): Health {
+  switch (reason) {
+    case "not_connected":
+      return "fails";
+    case "meter_unavailable":
+    case "conflict":
+    case "idempotency_error":
+      return "works";
+    case "unauthorized":
+    case "forbidden":
+    case "rate_limited":
+      return "says_nothing";
+  }
+}
+
+/**
+ * What the circuit breaker pauses after an attempt, if anything. Pure.
+ *
+ * - A refused key concerns every event: the account pauses at once, and one probe a minute asks again.
+ * - A missing or inactive meter concerns its own events alone.
+ * - A run of failures pauses the account for growing times.
+ */
+export function pauseAfter(
+  verdict: Verdict,
+  { meter, failuresInRow }: { meter: string; failuresInRow: number },
+): BreakerPause | undefined {
+  if (verdict.kind === "retry") {
+    if (verdict.reason === "unauthorized" || verdict.reason === "forbidden") {
+      return { scope: account, reason: verdict.reason, firstMs: minuteMs, maxMs: minuteMs };
+    }
+    if (verdict.reason === "meter_unavailable") {
+      return { scope: meter, reason: verdict.reason, firstMs: minuteMs / 2, maxMs: 5 * minuteMs };
+    }
+  }
+  if (healthOf(verdict) === "fails" && failuresInRow >= failuresInRowMax) {
+    return { scope: account, reason: "stripe_unavailable", firstMs: 5_000, maxMs: 5 * minuteMs };
+  }
+  return undefined;
+}

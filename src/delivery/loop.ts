@@ -1,0 +1,107 @@
+import type { Kysely } from "kysely";
+import type { PgBoss } from "pg-boss";
+import type { DB } from "../database/schema.ts";
+import type { Log } from "../log.ts";
+import { wait } from "../queue/wait.ts";
+import { type MeterName, meterNames } from "../usage/meters.ts";
+import type { Breaker } from "./breaker.ts";
+import { deliver, type DeliverOptions } from "./deliver.ts";
+import type { Scope } from "./pauses.ts";
+import { createSettler } from "./settler.ts";
+import { type TakenJob, takeJobs } from "./take-jobs.ts";
+import type { TokenBucket } from "./token-bucket.ts";
+
+export type DeliveryLoop = {
+  /** Takes no further jobs; resolves when every request under way is settled, or after `graceMs`. */
+  stop: (graceMs: number) => Promise<void>;
+};
+
+export type DeliveryLoopOptions = DeliverOptions & {
+  /** Requests in flight at most. */
+  concurrency: number;
+  leaseSeconds: number;
+  bucket: TokenBucket;
+  breaker: Breaker;
+};
+
+type Deps = { db: Kysely<DB>; boss: PgBoss; log: Log };
+
+/** Jobs taken from pg-boss at once. */
+const batchMax = 100;
+const idleMs = 500;
+const afterErrorMs = 1_000;
+
+/**
+ * Delivers until stopped. It takes a job from pg-boss only when a request may start at once, so that what is taken is
+ * in flight: nothing waits under a running lease, and a pause or a stop leaves everything else untouched in its queue.
+ */
+export function startDelivery(deps: Deps, options: DeliveryLoopOptions): DeliveryLoop {
+  const settler = createSettler(deps);
+  const inFlight = new Set<Promise<void>>();
+  const stopping = new AbortController();
+  const pause = (ms: number) => wait(ms, stopping.signal);
+  const room = () => Math.min(options.concurrency - inFlight.size, options.bucket.available(), batchMax);
+
+  async function run(): Promise<void> {
+    while (!stopping.signal.aborted) {
+      try {
+        await step();
+      } catch (error) {
+        deps.log.error({ event: "delivery_step_failed", error });
+        await pause(afterErrorMs);
+      }
+    }
+  }
+
+  async function step(): Promise<void> {
+    if (inFlight.size >= options.concurrency) return Promise.race(inFlight);
+    if (room() < 1) return pause(options.bucket.waitMs());
+    let jobs = 0;
+    for (const meter of meterNames) {
+      if (room() >= 1) jobs += await stepMeter(meter);
+    }
+    if (jobs === 0) await pause(idleMs);
+  }
+
+  async function stepMeter(meter: MeterName): Promise<number> {
+    const permit = await options.breaker.permitFor(meter);
+    if (permit.kind === "paused") return 0;
+    const isProbe = permit.kind === "probe";
+    const { jobs, taken } = await takeJobs(deps, meter, {
+      room: isProbe ? 1 : room(),
+      leaseSeconds: options.leaseSeconds,
+    });
+    options.bucket.take(taken.length);
+    for (const one of taken) launch(one, isProbe ? permit.scope : undefined);
+    return jobs;
+  }
+
+  function launch({ attempt, job }: TakenJob, probedScope: Scope | undefined): void {
+    const flight = fly({ attempt, job }, probedScope)
+      .catch((error: unknown) => deps.log.error({ event: "deliver_failed", error }))
+      .finally(() => inFlight.delete(flight));
+    inFlight.add(flight);
+  }
+
+  async function fly({ attempt, job }: TakenJob, probedScope: Scope | undefined): Promise<void> {
+    const finished = await deliver(attempt, job, options);
+    options.bucket.observe(finished.verdict);
+    try {
+      await options.breaker.observe(finished.verdict, { meter: attempt.meter, probedScope });
+    } catch (error) {
+      // The pause could not be written; the next attempt's failure writes it. This attempt's outcome must not be lost.
+      deps.log.error({ event: "breaker_failed", error });
+    }
+    await settler.settle(finished);
+  }
+
+  const running = run();
+  return {
+    async stop(graceMs) {
+      stopping.abort();
+      const settled = new AbortController();
+      const finished = running.then(() => Promise.all(inFlight)).finally(() => settled.abort());
+      await Promise.race([finished, wait(graceMs, settled.signal)]);
+    },
+  };
+}

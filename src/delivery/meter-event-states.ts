@@ -1,0 +1,12 @@
+/** Every state of a meter event, in the order of its road. */
+export const meterEventStates = [
+  "pending",
+  "delivered",
+  "confirmed",
+  "in_doubt",
+  "rejected",
+  "expired",
+  "superseded",
+] as const;
+
+export type MeterEventState = (typeof meterEventStates)[number];

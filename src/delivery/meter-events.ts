@@ -1,0 +1,128 @@
+import { type Kysely, sql } from "kysely";
+import type { DB } from "../database/schema.ts";
+import type { MeterEventState } from "./meter-event-states.ts";
+
+export type MeterEvent = {
+  id: string;
+  organizationId: string;
+  meter: string;
+  hour: Date;
+  quantity: number;
+  eventAt: Date;
+  entryCount: number;
+  stripeCustomerId: string;
+  state: MeterEventState;
+  reason: string | null;
+  attemptsStarted: number;
+  attemptsFinished: number;
+  firstAttemptAt: Date | null;
+  lastAttemptAt: Date | null;
+  lastError: string | null;
+  sealedAt: Date;
+  deliveredAt: Date | null;
+};
+
+const columns = sql`
+  id, organization_id as "organizationId", meter, hour, quantity::float8 as quantity, event_at as "eventAt",
+  entries as "entryCount", stripe_customer_id as "stripeCustomerId", state, reason,
+  attempts_started as "attemptsStarted", attempts_finished as "attemptsFinished",
+  first_attempt_at as "firstAttemptAt", last_attempt_at as "lastAttemptAt", last_error as "lastError",
+  sealed_at as "sealedAt", delivered_at as "deliveredAt"
+`;
+
+export type MeterEventFilter = {
+  state: MeterEventState | undefined;
+  organizationId: string | undefined;
+  meter: string | undefined;
+  /** The id of the page before's last event. */
+  before: string | undefined;
+  limit: number;
+};
+
+/** Meter events, the newest first. */
+export async function listMeterEvents(db: Kysely<DB>, filter: MeterEventFilter): Promise<MeterEvent[]> {
+  const { state, organizationId, meter, before, limit } = filter;
+  const events = await sql<MeterEvent>`
+    select ${columns}
+    from metering.meter_events
+    where true
+      ${state === undefined ? sql`` : sql`and state = ${state}`}
+      ${organizationId === undefined ? sql`` : sql`and organization_id = ${organizationId}`}
+      ${meter === undefined ? sql`` : sql`and meter = ${meter}`}
+      ${before === undefined ? sql`` : sql`and id < ${before}`}
+    order by id desc
+    limit ${limit}
+  `.execute(db);
+  return events.rows;
+}
+
+export async function findMeterEvent(db: Kysely<DB>, id: string): Promise<MeterEvent | undefined> {
+  const events = await sql<MeterEvent>`
+    select ${columns} from metering.meter_events where id = ${id}
+  `.execute(db);
+  return events.rows[0];
+}
+
+export type DeliveryAttempt = {
+  attempt: number;
+  startedAt: Date;
+  durationMs: number;
+  verdict: string;
+  httpStatus: number | null;
+  code: string | null;
+  message: string | null;
+  stripeRequestId: string | null;
+};
+
+/** The attempts at a meter event that ended, the first first. */
+export async function listAttempts(db: Kysely<DB>, event: MeterEvent): Promise<DeliveryAttempt[]> {
+  const attempts = await sql<DeliveryAttempt>`
+    select
+      attempt, started_at as "startedAt", duration_ms as "durationMs", verdict, http_status as "httpStatus", code,
+      message, stripe_request_id as "stripeRequestId"
+    from metering.delivery_attempts
+    where organization_id = ${event.organizationId} and meter_event_id = ${event.id}
+    order by attempt
+  `.execute(db);
+  return attempts.rows;
+}
+
+export type DeliveryReport = {
+  states: Record<MeterEventState, { count: number; quantity: number }>;
+  oldestUndeliveredAt: Date | null;
+};
+
+/** How many meter events are in each state, with their quantities, and the time of the oldest undelivered one. */
+export async function reportMeterEvents(db: Kysely<DB>): Promise<DeliveryReport> {
+  const counted = await sql<{
+    state: MeterEventState;
+    count: number;
+    quantity: number;
+    oldest_at: Date | null;
+  }>`
+    select state, count(*)::float8 as count, sum(quantity)::float8 as quantity, min(event_at) as oldest_at
+    from metering.meter_events
+    group by state
+  `.execute(db);
+  const byState = new Map(counted.rows.map((row) => [row.state, row]));
+  const countOf = (state: MeterEventState) => {
+    const { count = 0, quantity = 0 } = byState.get(state) ?? {};
+    return { count, quantity };
+  };
+  const oldest = (["pending", "in_doubt"] as const)
+    .map((state) => byState.get(state)?.oldest_at ?? null)
+    .filter((at) => at !== null)
+    .toSorted((a, b) => a.getTime() - b.getTime());
+  return {
+    states: {
+      pending: countOf("pending"),
+      delivered: countOf("delivered"),
+      confirmed: countOf("confirmed"),
+      in_doubt: countOf("in_doubt"),
+      rejected: countOf("rejected"),
+      expired: countOf("expired"),
+      superseded: countOf("superseded"),
+    },
+    oldestUndeliveredAt: oldest[0] ?? null,
+  };
+}

@@ -1,0 +1,90 @@
+import { type Kysely, sql } from "kysely";
+import type { DB } from "../database/schema.ts";
+
+/** What can be paused: the whole account, or one meter by its name. */
+export type Scope = string;
+export const account: Scope = "account";
+
+/** A pause in force. `until` is when a worker may probe; null while only an operator ends it. */
+export type Pause = { scope: Scope; reason: string; until: Date | null; pausedAt: Date };
+
+/** The pauses in force, the account's first. */
+export async function readPauses(db: Kysely<DB>): Promise<Pause[]> {
+  const pauses = await sql<Pause>`
+    select scope, reason, paused_at as "pausedAt", nullif(paused_until, 'infinity') as until
+    from metering.delivery_control
+    where paused_until is not null
+    order by scope <> ${account}, scope
+  `.execute(db);
+  return pauses.rows;
+}
+
+/** Pauses all sending until somebody resumes it. */
+export async function pauseDelivery(db: Kysely<DB>, reason: string): Promise<void> {
+  await sql`
+    update metering.delivery_control
+    set paused_until = 'infinity', reason = ${reason}, paused_at = now()
+    where scope = ${account}
+  `.execute(db);
+}
+
+/** Ends every pause, of the account and of all meters, whoever made it. */
+export async function resumeDelivery(db: Kysely<DB>): Promise<void> {
+  await sql`
+    update metering.delivery_control set paused_until = null, reason = null, paused_at = null, openings = 0
+  `.execute(db);
+}
+
+export type BreakerPause = { scope: Scope; reason: string; firstMs: number; maxMs: number };
+
+/**
+ * Lets the circuit breaker pause a scope, twice as long each time in a row. `isProbe` says that the failure is that of
+ * the one attempt that a running pause allows; any other failure changes nothing while a pause runs. An operator's
+ * pause is left as it is. Returns whether this call paused.
+ */
+export async function trip(
+  db: Kysely<DB>,
+  { scope, reason, firstMs, maxMs }: BreakerPause,
+  { isProbe }: { isProbe: boolean },
+): Promise<boolean> {
+  const tripped = await sql`
+    insert into metering.delivery_control as c (scope, paused_until, reason, paused_at, openings)
+    values (${scope}, now() + make_interval(secs => ${firstMs / 1_000}), ${reason}, now(), 1)
+    on conflict (scope) do update
+    set
+      paused_until = now() + make_interval(secs => least(${firstMs / 1_000} * 2 ^ least(c.openings, 20), ${maxMs / 1_000})),
+      reason = excluded.reason,
+      paused_at = coalesce(c.paused_at, now()),
+      openings = c.openings + 1
+    where c.paused_until is null or (${isProbe} and c.paused_until < 'infinity')
+    returning scope
+  `.execute(db);
+  return tripped.rows.length > 0;
+}
+
+/**
+ * Takes the one attempt that a pause allows once its time is over. Only one worker gets it; nobody else does before
+ * `leaseSeconds` have passed.
+ */
+export async function claimProbe(
+  db: Kysely<DB>,
+  scope: Scope,
+  { leaseSeconds }: { leaseSeconds: number },
+): Promise<boolean> {
+  const claimed = await sql`
+    update metering.delivery_control
+    set paused_until = now() + make_interval(secs => ${leaseSeconds})
+    where scope = ${scope} and paused_until <= now()
+    returning scope
+  `.execute(db);
+  return claimed.rows.length > 0;
+}
+
+/** Ends the circuit breaker's pause of a scope, because its probe succeeded. An operator's pause stays. */
+export async function endPause(db: Kysely<DB>, scope: Scope): Promise<void> {
+  await sql`
+    update metering.delivery_control
+    set paused_until = null, reason = null, paused_at = null, openings = 0
+    where scope = ${scope} and paused_until < 'infinity'
+  `.execute(db);
+}

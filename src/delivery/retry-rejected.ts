@@ -1,0 +1,55 @@
+import { type Kysely, sql } from "kysely";
+import type { PgBoss } from "pg-boss";
+import type { DB } from "../database/schema.ts";
+import { type Reminder, remindToDeliver } from "../queue/deliver-job.ts";
+import { identifierSafeMs } from "./limits.ts";
+
+export type RejectedFilter = {
+  id?: string | undefined;
+  meter?: string | undefined;
+  organizationId?: string | undefined;
+};
+
+/** Events moved by one call; a call that moves this many is worth repeating. */
+export const retriedMax = 10_000;
+
+/**
+ * Gives rejected meter events another try, under the same identifier, with their jobs in the same transaction. One
+ * that Stripe may have counted and forgotten since goes to `in_doubt` instead. Returns how many left `rejected`.
+ */
+export async function retryRejected(
+  { db, boss }: { db: Kysely<DB>; boss: PgBoss },
+  { id, meter, organizationId }: RejectedFilter,
+): Promise<number> {
+  return db.transaction().execute(async (trx) => {
+    const retried = await sql<Reminder & { state: string }>`
+      with chosen as (
+        select organization_id, id
+        from metering.meter_events
+        where state = 'rejected'
+          ${id === undefined ? sql`` : sql`and id = ${id}`}
+          ${meter === undefined ? sql`` : sql`and meter = ${meter}`}
+          ${organizationId === undefined ? sql`` : sql`and organization_id = ${organizationId}`}
+        order by id
+        limit ${retriedMax}
+        for update
+      )
+      update metering.meter_events m
+      set
+        state = case
+          when m.first_unknown_at <= now() - make_interval(secs => ${identifierSafeMs / 1_000}) then 'in_doubt'
+          else 'pending'
+        end,
+        reason = 'retried_by_operator',
+        attempts_finished = m.attempts_started
+      from chosen c
+      where m.organization_id = c.organization_id and m.id = c.id
+      returning
+        m.organization_id as "organizationId", m.id as "meterEventId", m.meter,
+        m.stripe_customer_id as "stripeCustomerId", m.state, 0 as ahead
+    `.execute(trx);
+    const pending = retried.rows.filter(({ state }) => state === "pending");
+    await remindToDeliver(boss, pending, trx);
+    return retried.rows.length;
+  });
+}

@@ -1,0 +1,147 @@
+import { type Kysely, sql, type Transaction } from "kysely";
+import type { Job, PgBoss } from "pg-boss";
+import type { DB } from "../database/schema.ts";
+import { insideTransaction } from "../queue/boss.ts";
+import { remindToDeliver } from "../queue/deliver-job.ts";
+import { deliverQueueOf } from "../queue/queues.ts";
+import type { StripeAnswer } from "../stripe/answer.ts";
+import { type MeterName, meterNames } from "../usage/meters.ts";
+import type { Attempt } from "./begin-attempts.ts";
+import { isCertainlyNotCounted, type Outcome } from "./outcome.ts";
+import type { Verdict } from "./verdict.ts";
+
+/** An attempt that ended, with all that is to be recorded of it. */
+export type FinishedAttempt = {
+  attempt: Attempt;
+  /** The job's id, and which of its own attempts this is: pg-boss fences by both. */
+  job: Pick<Job, "id" | "retryCount">;
+  durationMs: number;
+  answer: StripeAnswer;
+  verdict: Verdict;
+  outcome: Outcome;
+};
+
+/**
+ * Records how attempts ended, and ends or puts off their jobs, in one transaction. Fenced: where a later attempt has
+ * begun, or the event is settled already, nothing of the event changes. Returns the ids of the events that changed.
+ */
+export async function settleAttempts(
+  { db, boss }: { db: Kysely<DB>; boss: PgBoss },
+  finished: readonly FinishedAttempt[],
+): Promise<Set<string>> {
+  return db.transaction().execute(async (trx) => {
+    const settled = await recordOutcomes(trx, finished);
+    for (const meter of meterNames) {
+      await endJobs(
+        { trx, boss },
+        meter,
+        finished.filter(({ attempt }) => attempt.meter === meter),
+      );
+    }
+    return settled;
+  });
+}
+
+async function endJobs(
+  { trx, boss }: { trx: Transaction<DB>; boss: PgBoss },
+  meter: MeterName,
+  finished: readonly FinishedAttempt[],
+): Promise<void> {
+  const queue = deliverQueueOf(meter);
+  const inTransaction = { db: insideTransaction(trx) };
+  const isPutOff = ({ outcome }: FinishedAttempt) =>
+    outcome.state === "pending" && outcome.again === "after_backoff";
+  // pg-boss puts a failed job off: exponentially longer each time, with jitter.
+  const putOff = finished.filter(isPutOff).map(({ job }) => job);
+  if (putOff.length > 0) await boss.fail(queue, putOff, null, inTransaction);
+  const done = finished.filter((one) => !isPutOff(one));
+  if (done.length === 0) return;
+  await boss.complete(
+    queue,
+    done.map(({ job }) => job),
+    null,
+    inTransaction,
+  );
+  const waitForPause = done.filter(({ outcome }) => outcome.state === "pending");
+  await remindToDeliver(
+    boss,
+    waitForPause.map(({ attempt }) => ({ ...attempt, ahead: 0 })),
+    trx,
+  );
+}
+
+async function recordOutcomes(
+  trx: Transaction<DB>,
+  finished: readonly FinishedAttempt[],
+): Promise<Set<string>> {
+  const column = <T>(read: (one: FinishedAttempt) => T): T[] => finished.map(read);
+  const recorded = await sql<{ meter_event_id: string }>`
+    with input as (
+      select *
+      from unnest(
+        ${column((one) => one.attempt.organizationId)}::uuid[],
+        ${column((one) => one.attempt.meterEventId)}::uuid[],
+        ${column((one) => one.attempt.attempt)}::int[],
+        ${column((one) => one.attempt.startedAt)}::timestamptz[],
+        ${column((one) => Math.round(one.durationMs))}::int[],
+        ${column((one) => one.outcome.state)}::text[],
+        ${column((one) => one.outcome.reason)}::text[],
+        ${column((one) => isCertainlyNotCounted(one.verdict))}::boolean[],
+        ${column((one) => one.verdict.kind)}::text[],
+        ${column((one) => httpStatusOf(one.answer))}::int[],
+        ${column((one) => codeOf(one.answer))}::text[],
+        ${column((one) => messageOf(one.answer))}::text[],
+        ${column((one) => requestIdOf(one.answer))}::text[]
+      ) as i (
+        organization_id, meter_event_id, attempt, started_at, duration_ms, state, reason, is_certainly_not_counted,
+        verdict, http_status, code, message, stripe_request_id
+      )
+    ),
+    settled as (
+      update metering.meter_events m
+      set
+        state = i.state,
+        reason = i.reason,
+        last_error = case when i.state = 'delivered' then m.last_error else i.message end,
+        -- Attempts that were lost with their workers end here too: what counts is how many in a row never ended.
+        attempts_finished = m.attempts_started,
+        first_unknown_at = case
+          when i.is_certainly_not_counted and m.first_unknown_at = m.last_attempt_at then null
+          else m.first_unknown_at
+        end,
+        delivered_at = case when i.state = 'delivered' then now() end
+      from input i
+      where m.organization_id = i.organization_id and m.id = i.meter_event_id
+        and m.attempts_started = i.attempt
+        and (m.state = 'pending' or m.state = 'in_doubt' and i.state = 'delivered')
+      returning m.id
+    )
+    insert into metering.delivery_attempts (
+      organization_id, meter_event_id, attempt, started_at, duration_ms, verdict, http_status, code, message,
+      stripe_request_id
+    )
+    select
+      i.organization_id, i.meter_event_id, i.attempt, i.started_at, i.duration_ms, i.verdict, i.http_status, i.code,
+      i.message, i.stripe_request_id
+    from input i
+    where i.meter_event_id in (select id from settled)
+    returning meter_event_id
+  `.execute(trx);
+  return new Set(recorded.rows.map((row) => row.meter_event_id));
+}
+
+function httpStatusOf(answer: StripeAnswer): number | null {
+  return answer.kind === "no_answer" ? null : answer.httpStatus;
+}
+
+function codeOf(answer: StripeAnswer): string | null {
+  return answer.kind === "success" ? null : answer.code;
+}
+
+function messageOf(answer: StripeAnswer): string | null {
+  return answer.kind === "success" ? null : answer.message.slice(0, 1_000);
+}
+
+function requestIdOf(answer: StripeAnswer): string | null {
+  return answer.kind === "no_answer" ? null : answer.requestId;
+}

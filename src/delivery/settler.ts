@@ -1,0 +1,84 @@
+import type { Kysely } from "kysely";
+import type { PgBoss } from "pg-boss";
+import type { DB } from "../database/schema.ts";
+import type { Log } from "../log.ts";
+import { type FinishedAttempt, settleAttempts } from "./settle.ts";
+
+export type Settler = {
+  /** Resolves once the attempt is recorded. */
+  settle: (finished: FinishedAttempt) => Promise<void>;
+};
+
+/** Attempts settled in one transaction at most. */
+const batchMax = 500;
+const retryAfterMs = 500;
+
+/**
+ * Settles attempts as they end. Those that end while a transaction is under way share the next one, so an attempt
+ * waits for one transaction at most. While the database is away their outcomes are kept and tried again.
+ */
+export function createSettler(deps: { db: Kysely<DB>; boss: PgBoss; log: Log }): Settler {
+  let waiting: { finished: FinishedAttempt; resolve: () => void }[] = [];
+  let isSettling = false;
+
+  async function settleWaiting(): Promise<void> {
+    isSettling = true;
+    while (waiting.length > 0) {
+      const batch = waiting.slice(0, batchMax);
+      const isSettled = await trySettle(
+        deps,
+        batch.map(({ finished }) => finished),
+      );
+      if (!isSettled) {
+        await new Promise((resolve) => setTimeout(resolve, retryAfterMs));
+        continue;
+      }
+      waiting = waiting.slice(batch.length);
+      for (const { resolve } of batch) resolve();
+    }
+    isSettling = false;
+  }
+
+  return {
+    settle: (finished) =>
+      new Promise((resolve) => {
+        waiting.push({ finished, resolve });
+        if (!isSettling) void settleWaiting();
+      }),
+  };
+}
+
+async function trySettle(
+  { db, boss, log }: { db: Kysely<DB>; boss: PgBoss; log: Log },
+  batch: readonly FinishedAttempt[],
+): Promise<boolean> {
+  try {
+    const settled = await settleAttempts({ db, boss }, batch);
+    logSettled(log, batch, settled);
+    return true;
+  } catch (error) {
+    log.error({ event: "settle_failed", count: batch.length, error });
+    return false;
+  }
+}
+
+function logSettled(log: Log, batch: readonly FinishedAttempt[], settled: ReadonlySet<string>): void {
+  for (const { attempt, verdict, outcome, answer, durationMs } of batch) {
+    const fields = {
+      organization_id: attempt.organizationId,
+      meter_event_id: attempt.meterEventId,
+      meter: attempt.meter,
+      attempt: attempt.attempt,
+      state: outcome.state,
+      reason: outcome.reason,
+      duration_ms: Math.round(durationMs),
+      ...(answer.kind !== "no_answer" && {
+        http_status: answer.httpStatus,
+        stripe_request_id: answer.requestId,
+      }),
+    };
+    if (!settled.has(attempt.meterEventId)) log.warn({ event: "settle_overtaken", ...fields });
+    else if (outcome.state === "delivered") log.debug({ event: "meter_event_delivered", ...fields });
+    else log.warn({ event: "meter_event_not_delivered", verdict: verdict.kind, ...fields });
+  }
+}

@@ -1,0 +1,34 @@
+import { type Kysely, sql } from "kysely";
+import type { DB } from "../database/schema.ts";
+import { metersFoldedBy } from "../usage/meters.ts";
+
+/**
+ * Supersedes every pending gauge value that a newer one of the same organization, meter and billing period has
+ * overtaken. Stripe keeps the last value of a period, by time or by arrival (its pages say both), so sending the older
+ * one late could only do harm. One under way is left until its attempt ends. Returns how many were superseded.
+ */
+export async function supersedeGauges(db: Kysely<DB>, options: { leaseSeconds: number }): Promise<number> {
+  const superseded = await sql`
+    update metering.meter_events m
+    set state = 'superseded', reason = 'newer_value'
+    where m.state = 'pending' and m.meter = any(${metersFoldedBy("last")})
+      and (
+        m.attempts_started = m.attempts_finished
+        or m.last_attempt_at < now() - make_interval(secs => ${options.leaseSeconds})
+      )
+      and exists (
+        select
+        from metering.meter_events newer
+        left join metering.subscriptions s on s.organization_id = newer.organization_id
+        where newer.organization_id = m.organization_id and newer.meter = m.meter
+          and newer.hour >= m.hour and newer.event_at > m.event_at
+          and newer.state in ('pending', 'delivered', 'confirmed')
+          and newer.stripe_customer_id = m.stripe_customer_id
+          -- The last value of a period is still wanted when the next period has begun.
+          and not coalesce(m.event_at < s.current_period_start and newer.event_at >= s.current_period_start, false)
+          and not coalesce(m.event_at < s.current_period_end and newer.event_at >= s.current_period_end, false)
+      )
+    returning m.id
+  `.execute(db);
+  return superseded.rows.length;
+}

@@ -1,0 +1,91 @@
+import { type Kysely, sql } from "kysely";
+import type { PgBoss } from "pg-boss";
+import type { DB } from "../database/schema.ts";
+import { type Reminder, remindToDeliver } from "../queue/deliver-job.ts";
+import { supersedeGauges } from "./supersede-gauges.ts";
+import { eventAgeMsMax, identifierSafeMs, unfinishedAttemptsMax } from "./limits.ts";
+
+export type Swept = {
+  in_doubt: number;
+  expired: number;
+  rejected: number;
+  superseded: number;
+  reminded: number;
+};
+
+/** Reminders re-created in one sweep. */
+const remindersMax = 10_000;
+
+/**
+ * Moves pending events on that may not be sent any more, and reminds of all others, each by its own state alone:
+ * what pg-boss remembers is not asked. Safe from several workers at once.
+ */
+export async function sweepMeterEvents(
+  { db, boss }: { db: Kysely<DB>; boss: PgBoss },
+  options: { leaseSeconds: number },
+): Promise<Swept> {
+  const parked = await parkUnsendable(db, options);
+  const superseded = await supersedeGauges(db, options);
+  const reminded = await remindOfPending({ db, boss });
+  const count = (state: string) => parked.filter((event) => event.state === state).length;
+  return {
+    in_doubt: count("in_doubt"),
+    expired: count("expired"),
+    rejected: count("rejected"),
+    superseded,
+    reminded,
+  };
+}
+
+// Only events without an attempt under way: its outcome, which may be better news, comes first.
+async function parkUnsendable(
+  db: Kysely<DB>,
+  options: { leaseSeconds: number },
+): Promise<{ state: string }[]> {
+  const parked = await sql<{ state: string }>`
+    update metering.meter_events m
+    set state = next.state, reason = next.reason
+    from (
+      select
+        organization_id, id, attempts_started,
+        case
+          when attempts_started - attempts_finished >= ${unfinishedAttemptsMax} then 'rejected'
+          when first_unknown_at <= now() - make_interval(secs => ${identifierSafeMs / 1_000}) then 'in_doubt'
+          when event_at <= now() - make_interval(secs => ${eventAgeMsMax / 1_000}) then
+            case when first_unknown_at is null then 'expired' else 'in_doubt' end
+        end as state,
+        case
+          when attempts_started - attempts_finished >= ${unfinishedAttemptsMax} then 'crashes_worker'
+          when first_unknown_at <= now() - make_interval(secs => ${identifierSafeMs / 1_000}) then 'identifier_too_old'
+          else 'usage_too_old'
+        end as reason
+      from metering.meter_events
+      where state = 'pending'
+        and (
+          attempts_started = attempts_finished
+          or last_attempt_at < now() - make_interval(secs => ${options.leaseSeconds})
+        )
+    ) next
+    where next.state is not null
+      and m.organization_id = next.organization_id and m.id = next.id
+      and m.state = 'pending' and m.attempts_started = next.attempts_started
+    returning m.state
+  `.execute(db);
+  return parked.rows;
+}
+
+/** A reminder that exists already is left alone by pg-boss: the queue is exclusive by meter event. */
+async function remindOfPending({ db, boss }: { db: Kysely<DB>; boss: PgBoss }): Promise<number> {
+  const pending = await sql<Reminder>`
+    select
+      organization_id as "organizationId", id as "meterEventId", meter, stripe_customer_id as "stripeCustomerId",
+      (row_number() over (partition by organization_id, meter order by id) - 1)::int as ahead
+    from metering.meter_events
+    where state = 'pending'
+      -- Younger ones have the job that the seal made with them.
+      and sealed_at < now() - interval '1 minute'
+    order by ahead, id
+    limit ${remindersMax}
+  `.execute(db);
+  return remindToDeliver(boss, pending.rows);
+}

@@ -1,0 +1,45 @@
+import type { Kysely } from "kysely";
+import type { Job, PgBoss } from "pg-boss";
+import type { DB } from "../database/schema.ts";
+import type { Log } from "../log.ts";
+import { type DeliverJob, deliverJobPayload, deliverQueueOf } from "../queue/queues.ts";
+import type { MeterName } from "../usage/meters.ts";
+import { type Attempt, beginAttempts } from "./begin-attempts.ts";
+import { releaseJobs } from "./release-jobs.ts";
+
+export type TakenJob = { attempt: Attempt; job: Pick<Job, "id" | "retryCount"> };
+
+/**
+ * Takes up to `room` jobs of a meter from pg-boss and counts an attempt at each of their events. Jobs whose event may
+ * not be sent now are given back, so fewer attempts than jobs may come out; `jobs` tells how many were there.
+ */
+export async function takeJobs(
+  { db, boss, log }: { db: Kysely<DB>; boss: PgBoss; log: Log },
+  meter: MeterName,
+  { room, leaseSeconds }: { room: number; leaseSeconds: number },
+): Promise<{ jobs: number; taken: TakenJob[] }> {
+  // One active job for each customer and meter, over all workers: Stripe answers parallel ones with 409.
+  const jobs = await boss.fetch<DeliverJob>(deliverQueueOf(meter), { batchSize: room, groupConcurrency: 1 });
+  if (jobs.length === 0) return { jobs: 0, taken: [] };
+  const parsed = jobs.map((job) => ({ job, payload: deliverJobPayload.safeParse(job.data) }));
+  const keyed = parsed.flatMap(({ job, payload }) => (payload.success ? [{ job, key: payload.data }] : []));
+  const foreign = parsed.flatMap(({ job, payload }) => (payload.success ? [] : [job]));
+  if (foreign.length > 0) {
+    // A job that is none of ours must not stand in the way of the others; the sweep reminds of every event anyway.
+    log.error({ event: "deliver_jobs_unreadable", job_ids: foreign.map(({ id }) => id) });
+    await boss.complete(deliverQueueOf(meter), foreign);
+  }
+  const attempts = await beginAttempts(
+    db,
+    keyed.map(({ key }) => key),
+    { leaseSeconds },
+  );
+  const byEvent = new Map(attempts.map((attempt) => [attempt.meterEventId, attempt]));
+  const notBegun = keyed.filter(({ key }) => !byEvent.has(key.meterEventId));
+  if (notBegun.length > 0) await releaseJobs({ db, boss }, meter, notBegun);
+  const taken = keyed.flatMap(({ job, key }) => {
+    const attempt = byEvent.get(key.meterEventId);
+    return attempt === undefined ? [] : [{ attempt, job }];
+  });
+  return { jobs: jobs.length, taken };
+}

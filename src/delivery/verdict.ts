@@ -1,0 +1,67 @@
+import type { StripeAnswer } from "../stripe/answer.ts";
+
+/** What one attempt told us about the meter event. */
+export type Verdict =
+  /** Stripe has it. `isDuplicate`: from an earlier attempt. */
+  | { kind: "delivered"; isDuplicate: boolean }
+  /** Stripe refuses this event, and always will as long as its cause stands. */
+  | { kind: "rejected"; reason: "refused_by_stripe" }
+  /** Certainly not counted, and worth another attempt. */
+  | { kind: "retry"; reason: RetryReason; retryAfterMs: number | null }
+  /** It may have been counted: another attempt is safe only while Stripe remembers the identifier. */
+  | { kind: "unknown"; reason: "server_error" | "no_answer" };
+
+export type RetryReason =
+  | "unauthorized"
+  | "forbidden"
+  | "meter_unavailable"
+  | "conflict"
+  | "rate_limited"
+  | "idempotency_error"
+  | "not_connected";
+
+/** Stripe gives this refusal no code on v1, so the message is all there is (seen in production by several users). */
+const duplicateMessage = /already exists with identifier/i;
+const noMeterMessage = /no active meter found/i;
+
+const duplicateCodes = new Set(["duplicate_meter_event"]);
+const noMeterCodes = new Set(["no_meter", "archived_meter"]);
+
+/**
+ * Concludes from an answer what happened to the event, for v1 and v2 codes alike. Pure. What Stripe promises about
+ * each status: docs.stripe.com/error-low-level and docs.stripe.com/rate-limits.
+ */
+export function verdictOf(answer: StripeAnswer): Verdict {
+  switch (answer.kind) {
+    case "success":
+      return { kind: "delivered", isDuplicate: false };
+    case "no_answer":
+      return answer.reachedStripe === "no"
+        ? { kind: "retry", reason: "not_connected", retryAfterMs: null }
+        : { kind: "unknown", reason: "no_answer" };
+    case "error":
+      return verdictOfError(answer);
+  }
+}
+
+function verdictOfError(answer: Extract<StripeAnswer, { kind: "error" }>): Verdict {
+  const { httpStatus, code, type, message, retryAfterMs } = answer;
+  if (httpStatus === 401) return { kind: "retry", reason: "unauthorized", retryAfterMs };
+  if (httpStatus === 403) return { kind: "retry", reason: "forbidden", retryAfterMs };
+  if (httpStatus === 409) return { kind: "retry", reason: "conflict", retryAfterMs };
+  if (httpStatus === 429 || code === "rate_limit") {
+    return { kind: "retry", reason: "rate_limited", retryAfterMs };
+  }
+  // 408 says that the request was too slow, not that nothing came of it; below 400 is nobody's promise.
+  if (httpStatus < 400 || httpStatus === 408 || httpStatus >= 500) {
+    return { kind: "unknown", reason: "server_error" };
+  }
+  if (duplicateCodes.has(code ?? "") || (httpStatus === 400 && duplicateMessage.test(message))) {
+    return { kind: "delivered", isDuplicate: true };
+  }
+  if (type === "idempotency_error") return { kind: "retry", reason: "idempotency_error", retryAfterMs };
+  if (noMeterCodes.has(code ?? "") || noMeterMessage.test(message)) {
+    return { kind: "retry", reason: "meter_unavailable", retryAfterMs };
+  }
+  return { kind: "rejected", reason: "refused_by_stripe" };
+}

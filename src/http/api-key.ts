@@ -1,0 +1,26 @@
+import { createHash } from "node:crypto";
+
+/** What a key may do: `ingest` writes readings and sensors, `read` reads them and the usage. */
+export const scopes = ["ingest", "read"] as const;
+export type Scope = (typeof scopes)[number];
+
+const prefixLength = 11;
+const keyFormat = /^mo_[\w-]{43}$/;
+
+export type NewApiKey = { key: string; prefix: string; keyHash: Buffer };
+
+/** Makes a key of 32 random bytes. The key is shown once; prefix and hash are what is stored. */
+export function makeApiKey(randomBytes: Buffer): NewApiKey {
+  const key = `mo_${randomBytes.toString("base64url")}`;
+  return { key, prefix: key.slice(0, prefixLength), keyHash: hashApiKey(key) };
+}
+
+/** SHA-256 of the whole key. No salt: a key is 256 random bits, so nothing can be tried out. */
+export function hashApiKey(key: string): Buffer {
+  return createHash("sha256").update(key).digest();
+}
+
+/** Whether the text has the shape of a key; anything else is refused before the database is asked. */
+export function isApiKey(text: string): boolean {
+  return keyFormat.test(text);
+}

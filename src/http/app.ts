@@ -1,0 +1,62 @@
+import { OpenAPIHono } from "@hono/zod-openapi";
+import { methodNotAllowed } from "hono/method-not-allowed";
+import type { Log } from "../log.ts";
+import type { AppEnv } from "./app-env.ts";
+import { limitBodies } from "./body-limit.ts";
+import { problemOf } from "./failure.ts";
+import { invalidRequest } from "./input-errors.ts";
+import { notFound, Problem, problemResponse } from "./problem.ts";
+import { logRequests } from "./request-log.ts";
+
+export type App = OpenAPIHono<AppEnv>;
+
+export type AppOptions = {
+  log: Log;
+  /** Exact paths whose routes read and limit the body themselves. */
+  ownBodyLimit?: readonly string[];
+};
+
+/**
+ * An application without routes that already keeps the promises made for every answer: X-Request-Id, one log line,
+ * problem+json for all failures, a limit for bodies.
+ */
+export function createApp({ log, ownBodyLimit = [] }: AppOptions): App {
+  const app: App = new OpenAPIHono<AppEnv>({
+    defaultHook: (result) => {
+      if (!result.success) throw invalidRequest(result.target, result.error.issues);
+    },
+  });
+  const bearer = { type: "http" as const, scheme: "bearer" };
+  app.openAPIRegistry.registerComponent("securitySchemes", "adminToken", bearer);
+  app.openAPIRegistry.registerComponent("securitySchemes", "apiKey", bearer);
+  app.use(logRequests({ log }));
+  app.use(
+    methodNotAllowed({
+      app,
+      onMethodNotAllowed: (c, methods) => problemResponse(wrongMethod(methods), c.get("requestId")),
+    }),
+  );
+  app.use(limitBodies({ except: ownBodyLimit }));
+  app.notFound((c) => problemResponse(notFound("resource"), c.get("requestId")));
+  app.onError((error, c) => {
+    const problem = problemOf(error);
+    const { status, code } = problem.fields;
+    const requestId = c.get("requestId");
+    if (status >= 500) {
+      log.error({
+        event: "http_request_failed",
+        code,
+        request_id: requestId,
+        error: problem.cause ?? problem,
+      });
+    }
+    return problemResponse(problem, requestId);
+  });
+  return app;
+}
+
+function wrongMethod(methods: string[]): Problem {
+  const allow = methods.join(", ");
+  const detail = `This resource takes ${allow} only.`;
+  return new Problem({ status: 405, code: "method_not_allowed", detail, headers: { allow } });
+}

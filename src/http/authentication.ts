@@ -1,0 +1,60 @@
+import { createHash, timingSafeEqual } from "node:crypto";
+import type { Context, MiddlewareHandler } from "hono";
+import type { Scope } from "./api-key.ts";
+import type { FindKey } from "./key-lookup.ts";
+import { Problem } from "./problem.ts";
+
+type KeyEnv = { Variables: { organizationId: string } };
+
+/** Middleware of a route for an operator. */
+export type AdminOnly = MiddlewareHandler;
+/** Middleware of a route for an organization: leaves its `organizationId` in the context. */
+export type KeyOnly = MiddlewareHandler<KeyEnv>;
+
+/** Lets through requests that carry the operator's token, and no others. */
+export function requireAdmin({ adminToken }: { adminToken: string }): AdminOnly {
+  const expected = digest(adminToken);
+  return async (c, next) => {
+    const token = bearerToken(c);
+    // Digests have equal lengths, so the comparison tells nothing about the token, not even its length.
+    if (token === undefined || !timingSafeEqual(digest(token), expected))
+      throw unauthorized("the operator's token");
+    await next();
+  };
+}
+
+/** Lets through requests that carry a valid API key with the scope. */
+export function requireKey({ findKey, scope }: { findKey: FindKey; scope: Scope }): KeyOnly {
+  return async (c, next) => {
+    const key = bearerToken(c);
+    const owner = key === undefined ? undefined : await findKey(key);
+    if (owner === undefined) throw unauthorized("a valid API key");
+    c.set("organizationId", owner.organizationId);
+    if (!owner.scopes.includes(scope)) throw insufficientScope(scope);
+    await next();
+  };
+}
+
+function bearerToken(c: Context): string | undefined {
+  return /^Bearer +(\S+) *$/i.exec(c.req.header("authorization") ?? "")?.[1];
+}
+
+function digest(text: string): Buffer {
+  return createHash("sha256").update(text).digest();
+}
+
+function unauthorized(what: string): Problem {
+  const detail = `This needs ${what} in the header Authorization: Bearer ….`;
+  return new Problem({
+    status: 401,
+    code: "unauthorized",
+    detail,
+    headers: { "www-authenticate": "Bearer" },
+  });
+}
+
+function insufficientScope(scope: Scope): Problem {
+  const detail = `This needs an API key with the scope ${scope}.`;
+  const headers = { "www-authenticate": `Bearer error="insufficient_scope", scope="${scope}"` };
+  return new Problem({ status: 403, code: "insufficient_scope", detail, headers });
+}

@@ -1,0 +1,23 @@
+const networkCodes = new Set([
+  "ECONNREFUSED",
+  "ECONNRESET",
+  "EPIPE",
+  "ETIMEDOUT",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+]);
+// Shut down by the administrator, crashed, starting up, out of connections, or a standby in the middle of a failover.
+const serverCodes = new Set(["57P01", "57P02", "57P03", "53300", "25006"]);
+// The driver's own errors carry no code.
+const driverMessages =
+  /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error)/;
+
+/** Whether the error means that the database cannot be reached at the moment, so that trying again later makes sense. */
+export function isDatabaseUnavailable(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const code = "code" in error && typeof error.code === "string" ? error.code : "";
+  if (networkCodes.has(code) || serverCodes.has(code) || /^08\w{3}$/.test(code)) return true;
+  return driverMessages.test(error.message) || isDatabaseUnavailable(error.cause);
+}

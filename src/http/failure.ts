@@ -1,0 +1,30 @@
+import { HTTPException } from "hono/http-exception";
+import { isDatabaseUnavailable } from "./database-unavailable.ts";
+import { Problem } from "./problem.ts";
+
+const retryAfterSeconds = 2;
+
+/** The problem that the caller is told about for whatever was thrown. Says nothing of an unexpected error's message. */
+export function problemOf(error: unknown): Problem {
+  if (error instanceof Problem) return error;
+  if (error instanceof HTTPException) return problemOfHono(error);
+  if (isDatabaseUnavailable(error)) {
+    const detail = "The database cannot be reached at the moment. Try again.";
+    const headers = { "retry-after": String(retryAfterSeconds) };
+    return new Problem({ status: 503, code: "database_unavailable", detail, headers }, { cause: error });
+  }
+  const detail = "Something unexpected happened. Report the request_id.";
+  return new Problem({ status: 500, code: "internal_error", detail }, { cause: error });
+}
+
+// Hono itself throws for two reasons: a body that is no JSON, and a media type that the route does not take.
+function problemOfHono(error: HTTPException): Problem {
+  if (error.status === 415) {
+    const detail = "The body's Content-Type is not supported here. Send application/json.";
+    return new Problem({ status: 415, code: "unsupported_media_type", detail });
+  }
+  if (error.status === 400) {
+    return new Problem({ status: 400, code: "malformed_json", detail: "The body is not valid JSON." });
+  }
+  return new Problem({ status: error.status, code: "http_error", detail: "The request was refused." });
+}

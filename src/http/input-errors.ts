@@ -1,0 +1,55 @@
+import type { z } from "zod";
+import { type InputError, notFound, Problem } from "./problem.ts";
+
+/** A body can hold tens of thousands of faults; nobody reads more than these. */
+const errorsMax = 100;
+
+type Issue = z.core.$ZodIssue;
+
+/** What a request that does not fit its schema is answered: where each fault is, and what is wrong there. */
+export function invalidRequest(target: string, issues: readonly Issue[]): Problem {
+  // An id that no row can have is an id that no row has.
+  const isImpossibleId = (issue: Issue) => issue.code === "invalid_format" && issue.format === "uuid";
+  if (target === "param" && issues.some(isImpossibleId)) return notFound("resource");
+
+  const errors = issues.flatMap(inputErrorsOf(target)).slice(0, errorsMax);
+  const [first] = errors;
+  const detail =
+    first === undefined ? "The request is not valid." : `${first.pointer || "body"}: ${first.detail}`;
+  return new Problem({ status: 400, code: "invalid_request", detail, errors });
+}
+
+/** `/sensors/0/id`, with `~` and `/` escaped as RFC 6901 says. The whole document is the empty string. */
+export function jsonPointer(path: readonly PropertyKey[]): string {
+  return path.map((part) => `/${String(part).replaceAll("~", "~0").replaceAll("/", "~1")}`).join("");
+}
+
+function inputErrorsOf(target: string): (issue: Issue) => InputError[] {
+  const pointerTo = (path: readonly PropertyKey[]) =>
+    target === "json" ? jsonPointer(path) : path.map(String).join(".");
+  return (issue) => {
+    if (issue.code === "unrecognized_keys") {
+      return issue.keys.map((key) => ({
+        pointer: pointerTo([...issue.path, key]),
+        code: "unknown_field",
+        detail: "This field is not known.",
+      }));
+    }
+    if (isMissing(issue))
+      return [{ pointer: pointerTo(issue.path), code: "missing", detail: "This field is required." }];
+    return [{ pointer: pointerTo(issue.path), code: codeOf(issue), detail: issue.message }];
+  };
+}
+
+// Zod's issues do not hold the input unless it is asked to put it there, where it could end in an answer.
+function isMissing(issue: Issue): boolean {
+  return (
+    issue.code === "invalid_type" && issue.path.length > 0 && issue.message.endsWith("received undefined")
+  );
+}
+
+function codeOf(issue: Issue): string {
+  if (issue.code !== "custom") return issue.code;
+  const code: unknown = issue.params?.["code"];
+  return typeof code === "string" ? code : "invalid";
+}

@@ -1,0 +1,13 @@
+import { z } from "@hono/zod-openapi";
+
+const hasSeconds = /T\d\d:\d\d:\d\d/i;
+
+/** A time as RFC 3339 writes it, with seconds and an offset. Becomes a Date. */
+export const instantSchema = z.iso
+  .datetime({
+    offset: true,
+    abort: true,
+    error: "must be an RFC 3339 time with an offset, such as 2026-11-20T10:00:00Z",
+  })
+  .refine((text) => hasSeconds.test(text), "must have seconds, such as 2026-11-20T10:00:00Z")
+  .transform((text) => new Date(text));

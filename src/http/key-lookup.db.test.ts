@@ -1,0 +1,75 @@
+import { randomBytes } from "node:crypto";
+import type { Kysely } from "kysely";
+import { expect } from "vitest";
+import type { DB } from "../database/schema.ts";
+import { storeApiKey } from "../ops/api-keys.ts";
+import { createOrganization } from "../ops/organizations.ts";
+import { databaseTest as test } from "../testing/database-test.ts";
+import { makeApiKey } from "./api-key.ts";
+import { createKeyLookup } from "./key-lookup.ts";
+
+async function storeKey(db: Kysely<DB>) {
+  const { id: organizationId } = await createOrganization(db, { name: "Acme" });
+  const { key, prefix, keyHash } = makeApiKey(randomBytes(32));
+  await storeApiKey(db, { organizationId, name: "", prefix, keyHash, scopes: ["read"] });
+  return { organizationId, key };
+}
+
+const revokeAll = (db: Kysely<DB>) => db.updateTable("api_keys").set({ revoked_at: new Date() }).execute();
+const lastUsedAt = async (db: Kysely<DB>) =>
+  (await db.selectFrom("api_keys").select("last_used_at").executeTakeFirstOrThrow()).last_used_at;
+
+test("a key is remembered for half a second and not longer", async ({ database: { db } }) => {
+  const { organizationId, key } = await storeKey(db);
+  let now = 0;
+  const findKey = createKeyLookup({ db, now: () => now });
+  expect(await findKey(key)).toEqual({ organizationId, scopes: ["read"] });
+  await revokeAll(db);
+  now = 499;
+  expect(await findKey(key)).toBeDefined();
+  now = 500;
+  expect(await findKey(key)).toBeUndefined();
+});
+
+test("a key that was unknown a moment ago is found as soon as it exists", async ({ database: { db } }) => {
+  const findKey = createKeyLookup({ db, now: () => 0 });
+  const { key, prefix, keyHash } = makeApiKey(randomBytes(32));
+  expect(await findKey(key)).toBeUndefined();
+  const { id: organizationId } = await createOrganization(db, { name: "Acme" });
+  await storeApiKey(db, { organizationId, name: "", prefix, keyHash, scopes: ["read"] });
+  expect(await findKey(key)).toBeDefined();
+});
+
+test("the use of a key is noted at most once a minute", async ({ database: { db } }) => {
+  const { key } = await storeKey(db);
+  let now = 0;
+  const findKey = createKeyLookup({ db, now: () => (now += 1_000) });
+  expect(await lastUsedAt(db)).toBeNull();
+  await findKey(key);
+  const first = await lastUsedAt(db);
+  expect(first).toBeInstanceOf(Date);
+  await findKey(key);
+  expect(await lastUsedAt(db)).toEqual(first);
+
+  const twoMinutesAgo = new Date(Date.now() - 120_000);
+  await db.updateTable("api_keys").set({ last_used_at: twoMinutesAgo }).execute();
+  await findKey(key);
+  expect(await lastUsedAt(db)).not.toEqual(twoMinutesAgo);
+});
+
+test("a key is found while somebody holds its row", async ({ database: { db } }) => {
+  const { key } = await storeKey(db);
+  await db.transaction().execute(async (trx) => {
+    await trx.selectFrom("api_keys").selectAll().forUpdate().execute();
+    expect(await createKeyLookup({ db })(key)).toBeDefined();
+  });
+});
+
+test("a database that fails is asked again at once", async ({ database: { db } }) => {
+  const { key } = await storeKey(db);
+  const findKey = createKeyLookup({ db, now: () => 0 });
+  await db.schema.alterTable("api_keys").renameTo("api_keys_away").execute();
+  await expect(findKey(key)).rejects.toThrow("api_keys");
+  await db.schema.alterTable("api_keys_away").renameTo("api_keys").execute();
+  expect(await findKey(key)).toBeDefined();
+});

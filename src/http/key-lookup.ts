@@ -1,0 +1,69 @@
+import { type Kysely, sql } from "kysely";
+import type { DB } from "../database/schema.ts";
+import { hashApiKey, isApiKey } from "./api-key.ts";
+
+/** The organization and scopes that a valid key stands for. */
+export type KeyOwner = { organizationId: string; scopes: readonly string[] };
+
+export type FindKey = (key: string) => Promise<KeyOwner | undefined>;
+
+/** A revoked key must fail within a second; half of that is left for the query. */
+const lifetimeMs = 500;
+const keysMax = 10_000;
+
+type CachedLookup = { owner: Promise<KeyOwner | undefined>; startedAt: number };
+
+/**
+ * Finds the owner of a key, or undefined if there is none or the key is revoked. Answers are shared and remembered
+ * for half a second from the start of their query; unknown keys are not remembered.
+ */
+export function createKeyLookup({ db, now = Date.now }: { db: Kysely<DB>; now?: () => number }): FindKey {
+  const cache = new Map<string, CachedLookup>();
+
+  function remember(id: string, lookup: CachedLookup): void {
+    // Deleted first, so that the map's order is the order of age and its first key the oldest.
+    cache.delete(id);
+    const [oldest] = cache.keys();
+    if (oldest !== undefined && cache.size >= keysMax) cache.delete(oldest);
+    cache.set(id, lookup);
+  }
+
+  return async (key) => {
+    if (!isApiKey(key)) return undefined;
+    const hash = hashApiKey(key);
+    const id = hash.toString("base64");
+    const cached = cache.get(id);
+    if (cached !== undefined && now() - cached.startedAt < lifetimeMs) return cached.owner;
+
+    const lookup = { owner: findOwner(db, hash), startedAt: now() };
+    remember(id, lookup);
+    let isKnown = false;
+    try {
+      const owner = await lookup.owner;
+      isKnown = owner !== undefined;
+      return owner;
+    } finally {
+      if (!isKnown && cache.get(id) === lookup) cache.delete(id);
+    }
+  };
+}
+
+// `skip locked`: noting the use must never wait for somebody's open transaction on the key's row.
+async function findOwner(db: Kysely<DB>, hash: Buffer): Promise<KeyOwner | undefined> {
+  const found = await sql<KeyOwner>`
+    with used as (
+      update metering.api_keys set last_used_at = now()
+      where id in (
+        select id from metering.api_keys
+        where key_hash = ${hash}
+          and revoked_at is null
+          and (last_used_at is null or last_used_at < now() - interval '1 minute')
+        for update skip locked
+      )
+    )
+    select organization_id as "organizationId", scopes
+    from metering.api_keys
+    where key_hash = ${hash} and revoked_at is null
+  `.execute(db);
+  return found.rows[0];
+}

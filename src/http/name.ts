@@ -1,0 +1,8 @@
+import { z } from "@hono/zod-openapi";
+
+/** A name for people: up to 200 characters, no control characters, which Postgres or a terminal would stumble over. */
+export const nameSchema = z
+  .string()
+  .trim()
+  .max(200)
+  .regex(/^[^\p{Cc}\p{Cs}]*$/u, "must have no control characters");

@@ -1,0 +1,23 @@
+import { expect, test } from "vitest";
+import { encodeCursor } from "./cursor.ts";
+import { pageQuery, toPage } from "./page.ts";
+
+const keyOf = (row: string) => [row];
+
+test("a page that is not the last names the next one by its own last row", () => {
+  expect(toPage(["a", "b", "c"], 2, keyOf)).toEqual({ data: ["a", "b"], next_cursor: encodeCursor(["b"]) });
+});
+
+test("the last page names no next one, even when it is full", () => {
+  expect(toPage(["a", "b"], 2, keyOf)).toEqual({ data: ["a", "b"], next_cursor: null });
+  expect(toPage([], 2, keyOf)).toEqual({ data: [], next_cursor: null });
+});
+
+test("a page has 100 rows unless another limit up to 500 is asked for", () => {
+  expect(pageQuery.parse({}).limit).toBe(100);
+  expect(pageQuery.parse({ limit: "500" }).limit).toBe(500);
+});
+
+test.for(["0", "501", "-1", "1.5", "x", ""])("a limit of %j is refused", (limit) => {
+  expect(pageQuery.safeParse({ limit }).success).toBe(false);
+});

@@ -1,0 +1,28 @@
+import { z } from "@hono/zod-openapi";
+import { encodeCursor } from "./cursor.ts";
+
+const limitMax = 500;
+const limitDefault = 100;
+
+/** The query parameters of every list. */
+export const pageQuery = z.object({
+  limit: z.coerce.number().int().min(1).max(limitMax).default(limitDefault),
+  cursor: z.string().max(1_000).optional().openapi({ description: "next_cursor of the page before" }),
+});
+
+/** The shape of every list. */
+export function pageSchema<Item extends z.ZodType>(item: Item) {
+  return z.object({ data: z.array(item), next_cursor: z.string().nullable() });
+}
+
+export type Page<Item> = { data: Item[]; next_cursor: string | null };
+
+/**
+ * Makes a page of rows that were asked for with one more than `limit`; `keyOf` tells where the page after a row begins.
+ */
+export function toPage<Row>(rows: Row[], limit: number, keyOf: (row: Row) => readonly string[]): Page<Row> {
+  const data = rows.slice(0, limit);
+  const last = data.at(-1);
+  const hasMore = rows.length > limit && last !== undefined;
+  return { data, next_cursor: hasMore ? encodeCursor(keyOf(last)) : null };
+}

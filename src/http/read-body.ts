@@ -1,0 +1,36 @@
+import { bodyTooLarge } from "./body-too-large.ts";
+import { Problem } from "./problem.ts";
+
+/**
+ * Reads a body of at most `bytesMax` bytes, counted after decompression, as text. `gzip` is understood. Throws the
+ * problem to answer: 413 `body_too_large`, 415 `unsupported_encoding`, 400 `malformed_body` when it is no gzip or no
+ * UTF-8.
+ */
+export async function readBody(request: Request, { bytesMax }: { bytesMax: number }): Promise<string> {
+  const stream = decompressed(request);
+  if (stream === null) return "";
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  try {
+    for await (const chunk of stream) {
+      bytes += chunk.byteLength;
+      if (bytes > bytesMax) throw bodyTooLarge(bytesMax);
+      chunks.push(chunk);
+    }
+    return new TextDecoder("utf-8", { fatal: true }).decode(Buffer.concat(chunks));
+  } catch (error) {
+    if (error instanceof Problem) throw error;
+    const detail = "The body could not be read: it must be whole, UTF-8, and gzip only if it says so.";
+    throw new Problem({ status: 400, code: "malformed_body", detail }, { cause: error });
+  }
+}
+
+function decompressed(request: Request): ReadableStream<Uint8Array> | null {
+  const encoding = request.headers.get("content-encoding")?.trim().toLowerCase() ?? "identity";
+  if (encoding === "identity" || request.body === null) return request.body;
+  if (encoding === "gzip" || encoding === "x-gzip") {
+    return request.body.pipeThrough(new DecompressionStream("gzip"));
+  }
+  const detail = "Content-Encoding may be gzip or absent.";
+  throw new Problem({ status: 415, code: "unsupported_encoding", detail });
+}

@@ -1,0 +1,113 @@
+import { createRoute, z } from "@hono/zod-openapi";
+import type { App } from "../http/app.ts";
+import type { KeyOnly } from "../http/authentication.ts";
+import { bodyBytesMax } from "../http/body-limit.ts";
+import { jsonAnswer, jsonBody } from "../http/json-content.ts";
+import { bodyProblems, keyProblems } from "../http/problem-answers.ts";
+import { Problem } from "../http/problem.ts";
+import { readBody } from "../http/read-body.ts";
+import { readingSchema } from "../usage/reading.ts";
+import { acceptReadings, type IntakeDeps } from "./accept-readings.ts";
+
+export const readingsMax = 1_000;
+
+const faultSchema = z.object({ pointer: z.string(), code: z.string(), detail: z.string() });
+const resultSchema = z.object({
+  accepted: z.int(),
+  duplicates: z.int(),
+  rejected: z.int(),
+  results: z.array(
+    z.object({
+      index: z.int(),
+      status: z.enum(["duplicate", "rejected"]),
+      code: z.string(),
+      detail: z.string(),
+      errors: z.array(faultSchema).optional(),
+    }),
+  ),
+});
+
+const readingsBody = z.union([
+  z.strictObject({ readings: z.array(readingSchema).min(1).max(readingsMax) }),
+  z.array(readingSchema).min(1).max(readingsMax),
+  readingSchema,
+]);
+
+const postReadingsRoute = createRoute({
+  method: "post",
+  path: "/v1/readings",
+  summary: `Store up to ${readingsMax} readings`,
+  description:
+    "Answered after the commit. `results` lists every reading that was not plainly accepted. The same readings may be sent again at any time: none is stored or billed twice.",
+  tags: ["Readings"],
+  security: [{ apiKey: [] }],
+  request: { body: jsonBody(readingsBody) },
+  responses: {
+    200: jsonAnswer("Stored, or some of them", resultSchema),
+    422: jsonAnswer("All of them were rejected", resultSchema),
+    ...keyProblems,
+    ...bodyProblems,
+  },
+});
+
+/** Adds `POST /v1/readings`. Its elements are judged one by one, so the document's schema does not refuse the whole. */
+export function mountReadings(app: App, { mayWrite, ...intake }: IntakeDeps & { mayWrite: KeyOnly }): void {
+  app.openAPIRegistry.registerPath(postReadingsRoute);
+  app.post(postReadingsRoute.path, mayWrite, async (c) => {
+    requireJson(c.req.header("content-type"));
+    const inputs = readingsOf(parseJson(await readBody(c.req.raw, { bytesMax: bodyBytesMax })));
+    const result = await acceptReadings(intake, c.var.organizationId, inputs);
+    return c.json(result, result.rejected === inputs.length ? 422 : 200);
+  });
+}
+
+function requireJson(contentType: string | undefined): void {
+  if (/^application\/json\s*(;|$)/i.test(contentType ?? "")) return;
+  const detail = "Send readings as application/json.";
+  throw new Problem({ status: 415, code: "unsupported_media_type", detail });
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    const detail = "The body is not valid JSON.";
+    throw new Problem({ status: 400, code: "malformed_json", detail }, { cause: error });
+  }
+}
+
+function readingsOf(body: unknown): readonly unknown[] {
+  const inputs = elementsOf(body);
+  if (inputs.length > readingsMax) {
+    const detail = `At most ${readingsMax} readings may be sent at once; these are ${inputs.length}.`;
+    throw new Problem({ status: 413, code: "too_many_readings", detail });
+  }
+  if (inputs.length === 0) throw invalidBody({ pointer: "", code: "empty", detail: "holds no reading" });
+  return inputs;
+}
+
+function elementsOf(body: unknown): readonly unknown[] {
+  if (Array.isArray(body)) return body;
+  if (typeof body !== "object" || body === null) {
+    throw invalidBody({ pointer: "", code: "invalid", detail: "must be a reading or a list of readings" });
+  }
+  if (!("readings" in body)) return [body];
+  const { readings, ...others } = body;
+  const [unknownField] = Object.keys(others);
+  if (unknownField !== undefined) {
+    throw invalidBody({
+      pointer: `/${unknownField.replaceAll("~", "~0").replaceAll("/", "~1")}`,
+      code: "unknown_field",
+      detail: "is not a field of this request",
+    });
+  }
+  if (!Array.isArray(readings)) {
+    throw invalidBody({ pointer: "/readings", code: "invalid", detail: "must be a list of readings" });
+  }
+  return readings;
+}
+
+function invalidBody(error: { pointer: string; code: string; detail: string }): Problem {
+  const detail = `${error.pointer === "" ? "body" : error.pointer}: ${error.detail}`;
+  return new Problem({ status: 400, code: "invalid_request", detail, errors: [error] });
+}

@@ -1,0 +1,94 @@
+import { type Kysely, sql } from "kysely";
+import type { DB } from "../database/schema.ts";
+
+export type Sensor = { id: string; name: string; registeredAt: Date; deactivatedAt: Date | null };
+
+/** What to change of a sensor; null leaves a thing as it is. */
+export type SensorChange = { id: string; name: string | null; isActive: boolean | null };
+
+type StoredSensor = Sensor & { isNew: boolean };
+
+/** Registers a sensor, or changes what is given of it; deactivating an inactive one keeps its time. */
+export async function putSensor(
+  db: Kysely<DB>,
+  organizationId: string,
+  { id, name, isActive }: SensorChange,
+): Promise<StoredSensor> {
+  // Only a row that this statement made was registered at its own now().
+  const stored = await sql<StoredSensor>`
+    insert into metering.sensors as s (organization_id, id, name, deactivated_at)
+    values (
+      ${organizationId},
+      ${id},
+      coalesce(${name}::text, ''),
+      case when not ${isActive}::boolean then now() end
+    )
+    on conflict (organization_id, id) do update set
+      name = coalesce(${name}::text, s.name),
+      deactivated_at = case
+        when ${isActive}::boolean is null then s.deactivated_at
+        when not ${isActive}::boolean then coalesce(s.deactivated_at, now())
+      end
+    returning
+      s.id, s.name, s.registered_at as "registeredAt", s.deactivated_at as "deactivatedAt",
+      s.registered_at = now() as "isNew"
+  `.execute(db);
+  const [sensor] = stored.rows;
+  if (sensor === undefined) throw new Error("the upsert of a sensor returned no row");
+  return sensor;
+}
+
+/**
+ * Registers the sensors that are not known yet, and renames those that are and come with a name; their state stays.
+ * Returns all of them, in the order of their ids. No id may come twice.
+ */
+export async function registerSensors(
+  db: Kysely<DB>,
+  organizationId: string,
+  sensors: readonly { id: string; name?: string | undefined }[],
+): Promise<StoredSensor[]> {
+  const ids = sensors.map(({ id }) => id);
+  const names = JSON.stringify(Object.fromEntries(sensors.map(({ id, name }) => [id, name])));
+  // Ordered, so that two requests with the same sensors wait for each other and never deadlock.
+  const stored = await sql<StoredSensor>`
+    insert into metering.sensors as s (organization_id, id, name)
+    select ${organizationId}::uuid, id, coalesce(${names}::jsonb ->> id, '')
+    from unnest(${ids}::text[]) as asked (id)
+    order by id
+    on conflict (organization_id, id) do update set name = coalesce(${names}::jsonb ->> s.id, s.name)
+    returning
+      s.id, s.name, s.registered_at as "registeredAt", s.deactivated_at as "deactivatedAt",
+      s.registered_at = now() as "isNew"
+  `.execute(db);
+  return stored.rows;
+}
+
+/** The organization's sensor, or undefined if it has none of that id. */
+export async function findSensor(
+  db: Kysely<DB>,
+  organizationId: string,
+  id: string,
+): Promise<Sensor | undefined> {
+  return selectSensors(db, organizationId).where("id", "=", id).executeTakeFirst();
+}
+
+export type SensorFilter = { isActive: boolean | undefined; after: string | undefined; limit: number };
+
+/** The organization's sensors in the order of their ids, after the one whose id is given, at most `limit`. */
+export async function listSensors(
+  db: Kysely<DB>,
+  organizationId: string,
+  { isActive, after, limit }: SensorFilter,
+): Promise<Sensor[]> {
+  let query = selectSensors(db, organizationId);
+  if (isActive !== undefined) query = query.where("deactivated_at", isActive ? "is" : "is not", null);
+  if (after !== undefined) query = query.where("id", ">", after);
+  return query.orderBy("id").limit(limit).execute();
+}
+
+function selectSensors(db: Kysely<DB>, organizationId: string) {
+  return db
+    .selectFrom("sensors")
+    .select(["id", "name", "registered_at as registeredAt", "deactivated_at as deactivatedAt"])
+    .where("organization_id", "=", organizationId);
+}

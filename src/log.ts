@@ -1,0 +1,41 @@
+import { pino } from "pino";
+
+/** A logger of events with fields; one JSON line each on stdout. Never hand it a payload, a key or a token. */
+export type Log = {
+  debug: (fields: LogEvent) => void;
+  info: (fields: LogEvent) => void;
+  warn: (fields: LogEvent) => void;
+  error: (fields: LogEvent) => void;
+};
+
+export type LogEvent = { event: string } & Record<string, unknown>;
+
+export type LogLevel = "fatal" | "error" | "warn" | "info" | "debug" | "trace" | "silent";
+
+/** Creates the process's logger. `service` names the process (api, worker, …) on every line. */
+export function createLog(options: { level: LogLevel; service: string }): Log {
+  return pino({
+    level: options.level,
+    base: { service: options.service },
+    timestamp: () => `,"time":"${new Date().toISOString()}"`,
+    formatters: { level: (label) => ({ level: label }) },
+    serializers: { error: describeError },
+  });
+}
+
+type ErrorDescription = { type: string; message: string; code?: string; cause?: ErrorDescription };
+
+// Named fields only: libraries hang requests, headers and connection options on their errors, and those hold secrets.
+function describeError(error: unknown): ErrorDescription {
+  if (!(error instanceof Error)) return { type: typeof error, message: String(error) };
+  const code = "code" in error && typeof error.code === "string" ? error.code : undefined;
+  return {
+    type: error.name,
+    message: error.message,
+    ...(code !== undefined && { code }),
+    ...(error.cause !== undefined && { cause: describeError(error.cause) }),
+  };
+}
+
+/** A logger that says nothing, for tests and tools. */
+export const silentLog: Log = { debug() {}, info() {}, warn() {}, error() {} };

@@ -1,0 +1,55 @@
+import type { Kysely } from "kysely";
+import type pg from "pg";
+import type { PgBoss } from "pg-boss";
+import { mountSubscriptions } from "../billing/subscription-route.ts";
+import type { DB } from "../database/schema.ts";
+import type { Scope } from "../http/api-key.ts";
+import { type App, createApp } from "../http/app.ts";
+import { requireAdmin, requireKey } from "../http/authentication.ts";
+import { createKeyLookup } from "../http/key-lookup.ts";
+import { mountReadings } from "../intake/readings-route.ts";
+import { mountSensors } from "../intake/sensors-route.ts";
+import type { Log } from "../log.ts";
+import { mountApiKeys } from "./api-keys-route.ts";
+import { databaseChecks } from "./database-checks.ts";
+import { mountHealth } from "./health.ts";
+import { mountMeterEvents } from "./meter-events-route.ts";
+import { mountOrganizations } from "./organizations-route.ts";
+import { mountOutbox } from "./outbox-route.ts";
+
+/** Routes whose bodies may be larger than others, or must be read as they came. */
+const ownBodyLimit = ["/v1/readings", "/webhooks/stripe"];
+
+export type ApiAppOptions = {
+  db: Kysely<DB>;
+  pool: pg.Pool;
+  /** Only sends; the API never runs a job. */
+  boss: PgBoss;
+  log: Log;
+  adminToken: string;
+  readingsMaxAgeDays: number;
+};
+
+/** The whole HTTP API, without a socket: `app.request(…)` asks it, `startServer` serves it. */
+export function createApiApp(options: ApiAppOptions): App {
+  const { db, pool, boss, log, adminToken, readingsMaxAgeDays } = options;
+  const app = createApp({ log, ownBodyLimit });
+  const adminOnly = requireAdmin({ adminToken });
+  const findKey = createKeyLookup({ db });
+  const keyWith = (scope: Scope) => requireKey({ findKey, scope });
+
+  mountHealth(app, { checks: databaseChecks(db) });
+  mountReadings(app, {
+    pool,
+    now: () => new Date(),
+    limits: { maxAgeDays: readingsMaxAgeDays },
+    mayWrite: keyWith("ingest"),
+  });
+  mountSensors(app, { db, mayWrite: keyWith("ingest"), mayRead: keyWith("read") });
+  mountOrganizations(app, { db, adminOnly });
+  mountSubscriptions(app, { db, adminOnly });
+  mountApiKeys(app, { db, adminOnly });
+  mountOutbox(app, { db, boss, adminOnly });
+  mountMeterEvents(app, { db, boss, adminOnly });
+  return app;
+}

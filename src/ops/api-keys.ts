@@ -1,0 +1,59 @@
+import { type Kysely, sql } from "kysely";
+import type { DB } from "../database/schema.ts";
+import type { NewApiKey, Scope } from "../http/api-key.ts";
+
+export type StoredKey = {
+  id: string;
+  name: string;
+  prefix: string;
+  scopes: string[];
+  created_at: Date;
+  last_used_at: Date | null;
+  revoked_at: Date | null;
+};
+
+export type KeyToStore = Pick<NewApiKey, "prefix" | "keyHash"> & {
+  organizationId: string;
+  name: string;
+  scopes: readonly Scope[];
+};
+
+/** Stores a new key's hash and returns its id, or undefined without such an organization. */
+export async function storeApiKey(db: Kysely<DB>, key: KeyToStore): Promise<{ id: string } | undefined> {
+  const stored = await sql<{ id: string }>`
+    insert into metering.api_keys (organization_id, name, prefix, key_hash, scopes)
+    select id, ${key.name}, ${key.prefix}, ${key.keyHash}, ${[...key.scopes]}::text[]
+    from metering.organizations
+    where id = ${key.organizationId}
+    returning id
+  `.execute(db);
+  return stored.rows[0];
+}
+
+/** An organization's keys, revoked ones too, in the order of their creation; at most `limit`. */
+export async function listApiKeys(
+  db: Kysely<DB>,
+  { organizationId, after, limit }: { organizationId: string; after: string | undefined; limit: number },
+): Promise<StoredKey[]> {
+  let query = db
+    .selectFrom("api_keys")
+    .select(["id", "name", "prefix", "scopes", "created_at", "last_used_at", "revoked_at"])
+    .where("organization_id", "=", organizationId);
+  if (after !== undefined) query = query.where("id", ">", after);
+  return query.orderBy("id").limit(limit).execute();
+}
+
+/** Revokes a key, which fails within a second. False if the organization has no such key; true also the second time. */
+export async function revokeApiKey(
+  db: Kysely<DB>,
+  { organizationId, keyId }: { organizationId: string; keyId: string },
+): Promise<boolean> {
+  const revoked = await db
+    .updateTable("api_keys")
+    .set({ revoked_at: sql<Date>`coalesce(revoked_at, now())` })
+    .where("organization_id", "=", organizationId)
+    .where("id", "=", keyId)
+    .returning("id")
+    .executeTakeFirst();
+  return revoked !== undefined;
+}

@@ -1,0 +1,84 @@
+import { z } from "@hono/zod-openapi";
+import { meterEventStates } from "../delivery/meter-event-states.ts";
+import type { DeliveryAttempt, MeterEvent } from "../delivery/meter-events.ts";
+import type { Entry } from "../outbox/entries.ts";
+
+const instant = z.iso.datetime();
+
+export const meterEventSchema = z
+  .object({
+    id: z.uuid().openapi({ description: "Stripe's identifier too, the same for every attempt" }),
+    organization_id: z.uuid(),
+    meter: z.string(),
+    hour: instant,
+    quantity: z.int(),
+    event_at: instant,
+    entry_count: z.int(),
+    stripe_customer_id: z.string(),
+    state: z.enum(meterEventStates),
+    reason: z.string().nullable(),
+    attempts_started: z.int(),
+    attempts_finished: z.int(),
+    first_attempt_at: instant.nullable(),
+    last_attempt_at: instant.nullable(),
+    last_error: z.string().nullable(),
+    sealed_at: instant,
+    delivered_at: instant.nullable(),
+  })
+  .openapi("MeterEvent");
+
+const attemptSchema = z.object({
+  attempt: z.int(),
+  started_at: instant,
+  duration_ms: z.int(),
+  verdict: z.string(),
+  http_status: z.int().nullable(),
+  code: z.string().nullable(),
+  message: z.string().nullable(),
+  stripe_request_id: z.string().nullable(),
+});
+
+const entrySchema = z.object({ id: z.uuid(), occurred_at: instant, quantity: z.int() });
+
+export const meterEventDetailSchema = meterEventSchema
+  .extend({ attempts: z.array(attemptSchema), entries: z.array(entrySchema) })
+  .openapi("MeterEventDetail");
+
+export function renderMeterEvent(event: MeterEvent): z.infer<typeof meterEventSchema> {
+  return {
+    id: event.id,
+    organization_id: event.organizationId,
+    meter: event.meter,
+    hour: event.hour.toISOString(),
+    quantity: event.quantity,
+    event_at: event.eventAt.toISOString(),
+    entry_count: event.entryCount,
+    stripe_customer_id: event.stripeCustomerId,
+    state: event.state,
+    reason: event.reason,
+    attempts_started: event.attemptsStarted,
+    attempts_finished: event.attemptsFinished,
+    first_attempt_at: event.firstAttemptAt?.toISOString() ?? null,
+    last_attempt_at: event.lastAttemptAt?.toISOString() ?? null,
+    last_error: event.lastError,
+    sealed_at: event.sealedAt.toISOString(),
+    delivered_at: event.deliveredAt?.toISOString() ?? null,
+  };
+}
+
+export function renderAttempt(attempt: DeliveryAttempt): z.infer<typeof attemptSchema> {
+  return {
+    attempt: attempt.attempt,
+    started_at: attempt.startedAt.toISOString(),
+    duration_ms: attempt.durationMs,
+    verdict: attempt.verdict,
+    http_status: attempt.httpStatus,
+    code: attempt.code,
+    message: attempt.message,
+    stripe_request_id: attempt.stripeRequestId,
+  };
+}
+
+export function renderEntry({ id, occurredAt, quantity }: Entry): z.infer<typeof entrySchema> {
+  return { id, occurred_at: occurredAt.toISOString(), quantity };
+}

@@ -1,0 +1,140 @@
+import { createRoute, z } from "@hono/zod-openapi";
+import type { Kysely } from "kysely";
+import type { PgBoss } from "pg-boss";
+import type { DB } from "../database/schema.ts";
+import { meterEventStates } from "../delivery/meter-event-states.ts";
+import { findMeterEvent, listAttempts, listMeterEvents } from "../delivery/meter-events.ts";
+import { retryRejected } from "../delivery/retry-rejected.ts";
+import type { App } from "../http/app.ts";
+import type { AdminOnly } from "../http/authentication.ts";
+import { decodeCursor } from "../http/cursor.ts";
+import { jsonAnswer, jsonBody } from "../http/json-content.ts";
+import { pageQuery, pageSchema, toPage } from "../http/page.ts";
+import { adminProblems, bodyProblems, inputProblems, notFoundProblems } from "../http/problem-answers.ts";
+import { notFound, Problem } from "../http/problem.ts";
+import { listEntriesOf } from "../outbox/entries.ts";
+import { meterNames } from "../usage/meters.ts";
+import {
+  meterEventDetailSchema,
+  meterEventSchema,
+  renderAttempt,
+  renderEntry,
+  renderMeterEvent,
+} from "./meter-event-answer.ts";
+
+const shared = { tags: ["Meter events"], security: [{ adminToken: [] }] };
+const params = z.object({ id: z.uuid() });
+const meterSchema = z.enum(meterNames);
+
+const listRoute = createRoute({
+  ...shared,
+  method: "get",
+  path: "/v1/meter-events",
+  summary: "List meter events, the newest first",
+  request: {
+    query: pageQuery.extend({
+      state: z.enum(meterEventStates).optional(),
+      organization_id: z.uuid().optional(),
+      meter: meterSchema.optional(),
+    }),
+  },
+  responses: {
+    200: jsonAnswer("A page", pageSchema(meterEventSchema)),
+    ...adminProblems,
+    ...inputProblems,
+  },
+});
+
+const getRoute = createRoute({
+  ...shared,
+  method: "get",
+  path: "/v1/meter-events/{id}",
+  summary: "Show a meter event with its attempts and entries; the id is Stripe's identifier",
+  request: { params },
+  responses: {
+    200: jsonAnswer("The meter event", meterEventDetailSchema),
+    ...adminProblems,
+    ...notFoundProblems,
+  },
+});
+
+const retried = jsonAnswer(
+  "How many will be attempted again, under their identifiers",
+  z.object({ retried: z.int() }),
+);
+
+const retryOneRoute = createRoute({
+  ...shared,
+  method: "post",
+  path: "/v1/meter-events/{id}/retry",
+  summary: "Give a rejected meter event another try",
+  request: { params },
+  responses: {
+    202: retried,
+    ...adminProblems,
+    ...notFoundProblems,
+    409: { description: "It is not rejected" },
+  },
+});
+
+const retryManyRoute = createRoute({
+  ...shared,
+  method: "post",
+  path: "/v1/meter-events/retry",
+  summary: "Give rejected meter events another try, 10,000 at most in one call",
+  request: {
+    body: jsonBody(
+      z.strictObject({
+        state: z.literal("rejected"),
+        meter: meterSchema.optional(),
+        organization_id: z.uuid().optional(),
+      }),
+    ),
+  },
+  responses: { 202: retried, ...adminProblems, ...bodyProblems },
+});
+
+const cursorKey = z.tuple([z.uuid()]);
+
+export type MeterEventRoutes = { db: Kysely<DB>; boss: PgBoss; adminOnly: AdminOnly };
+
+/** Adds the routes of `/v1/meter-events`. */
+export function mountMeterEvents(app: App, { db, boss, adminOnly }: MeterEventRoutes): void {
+  app.openapi({ ...listRoute, middleware: adminOnly }, async (c) => {
+    const { limit, cursor, state, organization_id: organizationId, meter } = c.req.valid("query");
+    const before = decodeCursor(cursor, cursorKey)?.[0];
+    const rows = await listMeterEvents(db, { state, organizationId, meter, before, limit: limit + 1 });
+    const page = toPage(rows, limit, ({ id }) => [id]);
+    return c.json({ ...page, data: page.data.map(renderMeterEvent) }, 200);
+  });
+
+  app.openapi({ ...getRoute, middleware: adminOnly }, async (c) => {
+    const event = await findMeterEvent(db, c.req.valid("param").id);
+    if (event === undefined) throw notFound("meter event");
+    const attempts = await listAttempts(db, event);
+    const entries = await listEntriesOf(db, { organizationId: event.organizationId, meterEventId: event.id });
+    return c.json(
+      {
+        ...renderMeterEvent(event),
+        attempts: attempts.map(renderAttempt),
+        entries: entries.map(renderEntry),
+      },
+      200,
+    );
+  });
+
+  app.openapi({ ...retryManyRoute, middleware: adminOnly }, async (c) => {
+    const { meter, organization_id: organizationId } = c.req.valid("json");
+    return c.json({ retried: await retryRejected({ db, boss }, { meter, organizationId }) }, 202);
+  });
+
+  app.openapi({ ...retryOneRoute, middleware: adminOnly }, async (c) => {
+    const { id } = c.req.valid("param");
+    const count = await retryRejected({ db, boss }, { id });
+    if (count > 0) return c.json({ retried: count }, 202);
+    const event = await findMeterEvent(db, id);
+    if (event === undefined) throw notFound("meter event");
+    const detail = `The meter event is ${event.state}; only a rejected one can be retried.`;
+    throw new Problem({ status: 409, code: "not_rejected", detail });
+  });
+}

@@ -1,0 +1,120 @@
+import { createRoute, z } from "@hono/zod-openapi";
+import type { Kysely } from "kysely";
+import type { PgBoss } from "pg-boss";
+import type { DB } from "../database/schema.ts";
+import type { MeterEventState } from "../delivery/meter-event-states.ts";
+import { reportMeterEvents } from "../delivery/meter-events.ts";
+import { pauseDelivery, readPauses, resumeDelivery } from "../delivery/pauses.ts";
+import type { App } from "../http/app.ts";
+import type { AdminOnly } from "../http/authentication.ts";
+import { jsonAnswer, jsonBody } from "../http/json-content.ts";
+import { adminProblems, bodyProblems } from "../http/problem-answers.ts";
+import { reportUnsealed } from "../outbox/report.ts";
+import { requestSeal } from "../outbox/seal-job.ts";
+
+const instant = z.iso.datetime();
+const counted = z.object({ count: z.int(), quantity: z.int() });
+const outboxSchema = z.object({
+  unsealed: z.object({
+    entries: z.int(),
+    quantity: z.int(),
+    oldest_at: instant.nullable(),
+    held: z.object({ entries: z.int(), quantity: z.int() }),
+  }),
+  meter_events: z.object({
+    pending: counted,
+    delivered: counted,
+    confirmed: counted,
+    in_doubt: counted,
+    rejected: counted,
+    expired: counted,
+    superseded: counted,
+  } satisfies Record<MeterEventState, typeof counted>),
+  oldest_undelivered_at: instant.nullable(),
+  paused: z.array(
+    z.object({ scope: z.string(), reason: z.string(), since: instant, until: instant.nullable() }),
+  ),
+});
+
+const shared = { tags: ["Outbox"], security: [{ adminToken: [] }] };
+
+const outboxRoute = createRoute({
+  ...shared,
+  method: "get",
+  path: "/v1/outbox",
+  summary: "What waits, what was delivered, and what is paused",
+  responses: { 200: jsonAnswer("The outbox", outboxSchema), ...adminProblems },
+});
+
+const sealRoute = createRoute({
+  ...shared,
+  method: "post",
+  path: "/v1/outbox/seal",
+  summary: "Seal all due entries now",
+  responses: {
+    202: jsonAnswer("A worker will seal at once", z.object({ requested: z.literal(true) })),
+    ...adminProblems,
+  },
+});
+
+const pauseRoute = createRoute({
+  ...shared,
+  method: "post",
+  path: "/v1/delivery/pause",
+  summary: "Stop sending to Stripe until resumed; usage goes on being accepted",
+  request: { body: jsonBody(z.strictObject({ reason: z.string().trim().min(1).max(500) })) },
+  responses: { 204: { description: "Paused" }, ...adminProblems, ...bodyProblems },
+});
+
+const resumeRoute = createRoute({
+  ...shared,
+  method: "post",
+  path: "/v1/delivery/resume",
+  summary: "Go on sending, whatever paused it",
+  responses: { 204: { description: "Not paused any more" }, ...adminProblems },
+});
+
+export type OutboxRoutes = { db: Kysely<DB>; boss: PgBoss; adminOnly: AdminOnly };
+
+/** Adds the routes of `/v1/outbox` and `/v1/delivery`. */
+export function mountOutbox(app: App, { db, boss, adminOnly }: OutboxRoutes): void {
+  app.openapi({ ...outboxRoute, middleware: adminOnly }, async (c) => {
+    const unsealed = await reportUnsealed(db);
+    const { states, oldestUndeliveredAt } = await reportMeterEvents(db);
+    const pauses = await readPauses(db);
+    return c.json(
+      {
+        unsealed: {
+          entries: unsealed.entries,
+          quantity: unsealed.quantity,
+          oldest_at: unsealed.oldestAt?.toISOString() ?? null,
+          held: unsealed.held,
+        },
+        meter_events: states,
+        oldest_undelivered_at: oldestUndeliveredAt?.toISOString() ?? null,
+        paused: pauses.map(({ scope, reason, pausedAt, until }) => ({
+          scope,
+          reason,
+          since: pausedAt.toISOString(),
+          until: until?.toISOString() ?? null,
+        })),
+      },
+      200,
+    );
+  });
+
+  app.openapi({ ...sealRoute, middleware: adminOnly }, async (c) => {
+    await requestSeal(boss);
+    return c.json({ requested: true as const }, 202);
+  });
+
+  app.openapi({ ...pauseRoute, middleware: adminOnly }, async (c) => {
+    await pauseDelivery(db, c.req.valid("json").reason);
+    return c.body(null, 204);
+  });
+
+  app.openapi({ ...resumeRoute, middleware: adminOnly }, async (c) => {
+    await resumeDelivery(db);
+    return c.body(null, 204);
+  });
+}

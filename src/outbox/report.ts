@@ -1,0 +1,39 @@
+import { type Kysely, sql } from "kysely";
+import type { DB } from "../database/schema.ts";
+
+export type UnsealedReport = {
+  entries: number;
+  quantity: number;
+  oldestAt: Date | null;
+  /** Those of organizations without a Stripe customer, which wait for one. Counted above too. */
+  held: { entries: number; quantity: number };
+};
+
+/** What lies in the outbox and is not sealed yet. */
+export async function reportUnsealed(db: Kysely<DB>): Promise<UnsealedReport> {
+  const report = await sql<{
+    entries: number;
+    quantity: number;
+    oldest_at: Date | null;
+    held_entries: number;
+    held_quantity: number;
+  }>`
+    select
+      count(*)::float8 as entries,
+      coalesce(sum(e.quantity), 0)::float8 as quantity,
+      min(e.occurred_at) as oldest_at,
+      count(*) filter (where s.stripe_customer_id is null)::float8 as held_entries,
+      coalesce(sum(e.quantity) filter (where s.stripe_customer_id is null), 0)::float8 as held_quantity
+    from metering.meter_outbox e
+    left join metering.subscriptions s on s.organization_id = e.organization_id
+    where e.meter_event_id is null
+  `.execute(db);
+  const [row] = report.rows;
+  if (row === undefined) throw new Error("an aggregate without a row");
+  return {
+    entries: row.entries,
+    quantity: row.quantity,
+    oldestAt: row.oldest_at,
+    held: { entries: row.held_entries, quantity: row.held_quantity },
+  };
+}

@@ -1,0 +1,48 @@
+import type { Kysely } from "kysely";
+import type { Job, PgBoss } from "pg-boss";
+import type { DB } from "../database/schema.ts";
+import type { Log } from "../log.ts";
+import { sealJobPayload, sealQueue } from "../queue/queues.ts";
+import { type MeterName, meterNames } from "../usage/meters.ts";
+import { sealDueEntries } from "./seal.ts";
+
+/** pg-boss's shortest. An operator's "seal now" waits no longer. */
+const pollSeconds = 0.5;
+
+export type SealJobOptions = {
+  intervalSeconds: number;
+  /** The meters that may be sent now. Entries of the others wait, and fold by the hour meanwhile. */
+  openMeters: () => Promise<readonly MeterName[]>;
+};
+
+/** Works the seal queue: seals what is due, then reminds itself after `intervalSeconds`. */
+export async function workSealQueue(
+  { db, boss, log }: { db: Kysely<DB>; boss: PgBoss; log: Log },
+  { intervalSeconds, openMeters }: SealJobOptions,
+): Promise<void> {
+  const seal = async (jobs: Job<unknown>[]) => {
+    const isForced = jobs.some((job) => sealJobPayload.safeParse(job.data).data?.evenIfPaused === true);
+    const startedAtMs = performance.now();
+    const sealed = await sealDueEntries({ db, boss }, { meters: isForced ? meterNames : await openMeters() });
+    const durationMs = Math.round(performance.now() - startedAtMs);
+    if (sealed.events > 0) log.info({ event: "entries_sealed", ...sealed, duration_ms: durationMs });
+    if (sealed.stopped === "too_many_undelivered") log.warn({ event: "seal_held_back" });
+  };
+  await boss.work(sealQueue.name, { pollingIntervalSeconds: pollSeconds }, async (jobs) => {
+    try {
+      await seal(jobs);
+    } finally {
+      await remindToSeal(boss, { afterSeconds: intervalSeconds });
+    }
+  });
+}
+
+/** Sends the job that seals; one that waits already makes this a no-op. */
+export async function remindToSeal(boss: PgBoss, { afterSeconds }: { afterSeconds: number }): Promise<void> {
+  await boss.send(sealQueue.name, {}, { startAfter: afterSeconds });
+}
+
+/** Asks for a seal as soon as a worker can, beside the one that waits for its time, and even while sending is paused. */
+export async function requestSeal(boss: PgBoss): Promise<void> {
+  await boss.send(sealQueue.name, { evenIfPaused: true }, { singletonKey: "now" });
+}

@@ -1,0 +1,38 @@
+import { type Db, PgBoss, fromKysely } from "pg-boss";
+import type { Transaction } from "kysely";
+import type { DB } from "../database/schema.ts";
+import type { Log } from "../log.ts";
+
+export const queueSchema = "pgboss";
+
+export type BossOptions = {
+  databaseUrl: string;
+  /** `worker` watches over jobs and fires the crons; `api` only sends; `migrate` may change pg-boss's schema. */
+  role: "worker" | "api" | "migrate";
+  connectionsMax: number;
+};
+
+/** Creates pg-boss for one process; nothing connects before `start()`. Its errors are logged, never thrown. */
+export function createBoss(options: BossOptions, log: Log): PgBoss {
+  const boss = new PgBoss({
+    connectionString: options.databaseUrl,
+    application_name: `meter-outbox ${options.role} pg-boss`,
+    schema: queueSchema,
+    max: options.connectionsMax,
+    migrate: options.role === "migrate",
+    createSchema: options.role === "migrate",
+    supervise: options.role === "worker",
+    schedule: options.role === "worker",
+    // A job whose worker was killed is fetched again within its lease and one pass.
+    superviseIntervalSeconds: 10,
+    monitorIntervalSeconds: 10,
+  });
+  boss.on("error", (error) => log.warn({ event: "queue_error", message: error.message }));
+  boss.on("warning", (warning) => log.warn({ event: "queue_warning", message: warning.message }));
+  return boss;
+}
+
+/** Lets pg-boss write inside our own transaction. */
+export function insideTransaction(trx: Transaction<DB>): Db {
+  return fromKysely(trx);
+}

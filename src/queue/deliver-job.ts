@@ -1,0 +1,55 @@
+import type { JobInsert, PgBoss } from "pg-boss";
+import type { Transaction } from "kysely";
+import type { DB } from "../database/schema.ts";
+import { type MeterName, meterNames } from "../usage/meters.ts";
+import { insideTransaction } from "./boss.ts";
+import { type DeliverJob, deliverQueueOf } from "./queues.ts";
+
+/** pg-boss takes integers; nobody's turn is later than this. */
+const turnsMax = 100_000;
+
+/** A meter event to be reminded of. */
+export type Reminder = {
+  organizationId: string;
+  meterEventId: string;
+  meter: MeterName;
+  stripeCustomerId: string;
+  /** How many undelivered events of the same organization and meter are ahead of it. */
+  ahead: number;
+};
+
+/**
+ * Sends the jobs that remind a worker to deliver these meter events, inside the transaction where one is given.
+ * Events that have a job already are passed over. Returns how many jobs were made.
+ */
+export async function remindToDeliver(
+  boss: PgBoss,
+  reminders: readonly Reminder[],
+  trx?: Transaction<DB>,
+): Promise<number> {
+  let made = 0;
+  for (const meter of meterNames) {
+    const jobs = reminders.filter((reminder) => reminder.meter === meter).map(deliverJob);
+    if (jobs.length === 0) continue;
+    const ids = await boss.insert(deliverQueueOf(meter), jobs, {
+      returnId: true,
+      ...(trx !== undefined && { db: insideTransaction(trx) }),
+    });
+    made += ids?.length ?? 0;
+  }
+  return made;
+}
+
+/**
+ * - Its group is the customer and meter: Stripe allows one request in flight for each.
+ * - Its priority is its turn within its organization, so that organizations take turns: the first event of each goes
+ *   before anybody's second.
+ */
+function deliverJob(reminder: Reminder): JobInsert<DeliverJob> {
+  return {
+    data: { organizationId: reminder.organizationId, meterEventId: reminder.meterEventId },
+    singletonKey: reminder.meterEventId,
+    priority: -Math.min(reminder.ahead, turnsMax),
+    group: { id: `${reminder.stripeCustomerId}:${reminder.meter}` },
+  };
+}

@@ -1,0 +1,40 @@
+import type { PgBoss } from "pg-boss";
+import type { Log } from "../log.ts";
+import { meterNames } from "../usage/meters.ts";
+import { createBoss } from "./boss.ts";
+import { deliverQueueOf, queues } from "./queues.ts";
+
+/** Creates or migrates pg-boss's schema and creates our queues. Part of the migration step. */
+export async function installQueues(databaseUrl: string, log: Log): Promise<void> {
+  const boss = createBoss({ databaseUrl, role: "migrate", connectionsMax: 2 }, log);
+  await boss.start();
+  try {
+    await ensureQueues(boss);
+  } finally {
+    await boss.stop({ graceful: false });
+  }
+}
+
+/** Seconds each. */
+export type DeliverRetry = { retryDelay: number; retryDelayMax: number; expireInSeconds: number };
+
+/**
+ * Creates the queues and crons that are missing, and gives the deliver queues this process's backoff and lease, in
+ * seconds. Idempotent, so the sweep repeats it: even a pg-boss schema that lost its rows heals.
+ */
+export async function ensureQueues(boss: PgBoss, deliverRetry?: DeliverRetry): Promise<void> {
+  for (const queue of queues) {
+    await boss.createQueue(queue.name, queue.options);
+  }
+  if (deliverRetry === undefined) return;
+  for (const meter of meterNames) {
+    await boss.updateQueue(deliverQueueOf(meter), { retryBackoff: true, ...deliverRetry });
+  }
+}
+
+/** Registers the crons. Only a worker, which fires them, does so. */
+export async function ensureCrons(boss: PgBoss): Promise<void> {
+  for (const queue of queues) {
+    if (queue.cron !== undefined) await boss.schedule(queue.name, queue.cron, null, { tz: "UTC" });
+  }
+}

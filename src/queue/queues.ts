@@ -1,0 +1,68 @@
+import type { Queue } from "pg-boss";
+import { z } from "zod";
+import { type MeterName, meterNames } from "../usage/meters.ts";
+
+/** How pg-boss treats a queue's jobs. Every queue of the service is in this file. */
+type QueueDefinition = {
+  name: string;
+  options: Omit<Queue, "name">;
+  /** UTC, five fields. */
+  cron?: string;
+};
+
+/**
+ * Seals due entries, then sends itself again after SEAL_INTERVAL_SECONDS. `short` keeps one waiting job at most;
+ * the seal's own advisory lock, not pg-boss, keeps two from running at once, so that a job whose worker was killed
+ * holds up nothing.
+ */
+export const sealQueue = {
+  name: "seal-entries",
+  options: { policy: "short", retryLimit: 0, expireInSeconds: 300, deleteAfterSeconds: 3_600 },
+} as const satisfies QueueDefinition;
+
+/** `evenIfPaused`: an operator asked for it. */
+export const sealJobPayload = z.object({ evenIfPaused: z.boolean().default(false) });
+
+/**
+ * One queue for each meter, so that a paused meter holds up no other, and one job for each meter event: the reminder
+ * to deliver it. `exclusive` with the event's id as singleton key makes a second reminder for the same event vanish,
+ * so re-creating reminders is always safe. Retries have no practical end here: an event's own age decides when to
+ * stop.
+ */
+const deliverQueueOptions = {
+  policy: "exclusive",
+  retryLimit: 10_000,
+  retryDelay: 5,
+  retryBackoff: true,
+  retryDelayMax: 900,
+  expireInSeconds: 45,
+  retentionSeconds: 40 * 86_400,
+  deleteAfterSeconds: 3_600,
+} as const satisfies Omit<Queue, "name">;
+
+export const deliverJobPayload = z.object({ organizationId: z.uuid(), meterEventId: z.uuid() });
+export type DeliverJob = z.infer<typeof deliverJobPayload>;
+
+/** The name of a meter's deliver queue. */
+export function deliverQueueOf(meter: MeterName): string {
+  return `deliver-${meter}`;
+}
+
+/** Makes the coming months' partitions, daily. */
+export const partitionsQueue = {
+  name: "ensure-partitions",
+  options: {
+    policy: "short",
+    retryLimit: 5,
+    retryDelay: 60,
+    retryBackoff: true,
+    deleteAfterSeconds: 604_800,
+  },
+  cron: "17 3 * * *",
+} as const satisfies QueueDefinition;
+
+export const queues: readonly QueueDefinition[] = [
+  sealQueue,
+  partitionsQueue,
+  ...meterNames.map((meter) => ({ name: deliverQueueOf(meter), options: deliverQueueOptions })),
+];

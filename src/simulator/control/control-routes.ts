@@ -1,0 +1,115 @@
+import { Hono, type Context } from "hono";
+import { z } from "zod";
+import type { Simulation } from "../state.ts";
+import { billView } from "./bill-view.ts";
+import {
+  billFilterSchema,
+  clockSchema,
+  customersSchema,
+  faultsSchema,
+  keySchema,
+  meterEventFilterSchema,
+  seedSchema,
+  settingsPatchSchema,
+  subscriptionSchema,
+} from "./control-schemas.ts";
+import {
+  addCustomers,
+  addFaults,
+  changeClock,
+  changeKey,
+  changeSettings,
+  changeSubscription,
+  listFaults,
+  removeFaults,
+  reseed,
+} from "./controls.ts";
+import { meterEventsView } from "./meter-events-view.ts";
+import { requestsView } from "./requests-view.ts";
+import { stateView } from "./state-view.ts";
+
+type Account = { current: () => Simulation; reset: () => void };
+
+/** The simulator's own endpoints, to be mounted under `/_simulator`. They need no key and know no faults. */
+export function controlRoutes({ current, reset }: Account): Hono {
+  const routes = new Hono();
+
+  routes.get("/state", (c) => c.json(stateView(current())));
+  routes.get("/meter_events", (c) =>
+    answer(c, meterEventFilterSchema.safeParse(c.req.query()), (filter) =>
+      meterEventsView(current(), filter),
+    ),
+  );
+  routes.get("/requests", (c) => c.json(requestsView(current())));
+  routes.get("/async_errors", (c) => c.json({ data: current().asyncErrors }));
+  routes.get("/bill", (c) =>
+    answer(c, billFilterSchema.safeParse(c.req.query()), (filter) => billView(current(), filter)),
+  );
+
+  routes.get("/clock", (c) => c.json(changeClock(current(), {})));
+  routes.post("/clock", async (c) =>
+    answer(c, clockSchema.safeParse(await bodyOf(c)), (change) => changeClock(current(), change)),
+  );
+  routes.get("/settings", (c) => c.json(current().settings));
+  routes.post("/settings", async (c) =>
+    answer(c, settingsPatchSchema.safeParse(await bodyOf(c)), (patch) => changeSettings(current(), patch)),
+  );
+  routes.post("/keys", async (c) =>
+    answer(c, keySchema.safeParse(await bodyOf(c)), (change) => {
+      changeKey(current(), change);
+      return { status: change.status };
+    }),
+  );
+  routes.post("/seed", async (c) =>
+    answer(c, seedSchema.safeParse(await bodyOf(c)), ({ seed }) => {
+      reseed(current(), seed);
+      return { seed };
+    }),
+  );
+  routes.post("/customers", async (c) =>
+    answer(c, customersSchema.safeParse(await bodyOf(c)), ({ ids }) => {
+      addCustomers(current(), ids);
+      return { data: ids };
+    }),
+  );
+  routes.post("/subscriptions/:id", async (c) =>
+    answer(c, subscriptionSchema.safeParse(await bodyOf(c)), (change) =>
+      changeSubscription(current(), c.req.param("id"), change),
+    ),
+  );
+
+  routes.get("/faults", (c) => c.json({ data: listFaults(current()) }));
+  routes.post("/faults", async (c) =>
+    answer(c, faultsSchema.safeParse(await bodyOf(c)), (specs) => ({
+      data: addFaults(current(), specs),
+    })),
+  );
+  routes.delete("/faults", (c) => c.json({ removed: removeFaults(current()) }));
+  routes.delete("/faults/:id", (c) => c.json({ removed: removeFaults(current(), c.req.param("id")) }));
+
+  routes.post("/reset", (c) => {
+    reset();
+    return c.json(stateView(current()));
+  });
+  return routes;
+}
+
+async function bodyOf(c: Context): Promise<unknown> {
+  const text = await c.req.text();
+  try {
+    return text === "" ? {} : (JSON.parse(text) as unknown);
+  } catch {
+    // Not JSON, so no schema will have it.
+    return undefined;
+  }
+}
+
+function answer<T>(
+  c: Context,
+  input: z.ZodSafeParseResult<T>,
+  act: (input: T) => object | undefined,
+): Response {
+  if (!input.success) return c.json({ error: z.prettifyError(input.error) }, 400);
+  const result = act(input.data);
+  return result === undefined ? c.json({ error: "There is no such object." }, 404) : c.json(result);
+}

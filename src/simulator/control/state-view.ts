@@ -1,0 +1,24 @@
+import type { Simulation } from "../state.ts";
+
+/** The counters of the simulation, as `GET /_simulator/state` shows them. */
+export function stateView(state: Simulation) {
+  const { ledger, totals } = state;
+  return {
+    now: new Date(state.clock.nowMs()).toISOString(),
+    frozen: state.clock.isFrozen(),
+    requests: state.requestLog.total,
+    /** How often usage was counted; more than `identifiers_counted` means that somebody was billed twice. */
+    counted: ledger.countsTotal,
+    identifiers_counted: ledger.countsTotal - ledger.doublesTotal,
+    double_counted: ledger.doublesTotal,
+    duplicates: totals.duplicates,
+    async_errors: state.asyncErrors.length,
+    idempotent_replays: totals.replays,
+    parallel_refused: totals.conflicts,
+    rate_limited: totals.rateLimited,
+    faults_fired: totals.faultsFired,
+    meters: state.meters.size,
+    customers: state.customers.size,
+    subscriptions: state.subscriptions.size,
+  };
+}

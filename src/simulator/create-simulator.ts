@@ -1,0 +1,79 @@
+import { createApp, type SimulatorApp } from "./app.ts";
+import { billView, type BillFilter, type BillLine } from "./control/bill-view.ts";
+import type { ClockChange } from "./control/control-schemas.ts";
+import {
+  addCustomers,
+  addFaults,
+  changeClock,
+  changeKey,
+  changeSettings,
+  removeFaults,
+  type ClockView,
+  type FaultView,
+} from "./control/controls.ts";
+import { meterEventsView, type MeterEventFilter, type MeterEventView } from "./control/meter-events-view.ts";
+import { requestsView, type RequestsView } from "./control/requests-view.ts";
+import { stateView } from "./control/state-view.ts";
+import { faultSpecSchema, type FaultInput } from "./faults/fault.ts";
+import type { KeyStatus } from "./request/keys.ts";
+import type { Settings } from "./settings.ts";
+import { createSimulation, type Simulation, type SimulationOptions } from "./state.ts";
+import type { AsyncError } from "./usage/async-error.ts";
+import type { Meter } from "./usage/meter.ts";
+import { addMeter } from "./v1/meters.ts";
+
+export type SimulatorOptions = SimulationOptions & {
+  /** Ids of customers that exist from the start, and again after a reset. */
+  customers?: readonly string[];
+  /** Meters that exist from the start, and again after a reset. */
+  meters?: readonly { event_name: string; formula: Meter["formula"] }[];
+};
+
+/** The simulator in-process: the HTTP application, and what `/_simulator/…` offers as plain functions. */
+export type Simulator = {
+  app: SimulatorApp;
+  state: () => ReturnType<typeof stateView>;
+  meterEvents: (filter?: MeterEventFilter) => MeterEventView[];
+  requests: () => RequestsView;
+  bill: (filter?: BillFilter) => BillLine[];
+  asyncErrors: () => AsyncError[];
+  setClock: (change: ClockChange) => ClockView;
+  setKey: (key: string, status: KeyStatus) => void;
+  setSettings: (patch: Partial<Settings>) => Settings;
+  addFault: (fault: FaultInput) => FaultView[];
+  clearFaults: () => number;
+  addCustomers: (...ids: string[]) => void;
+  reset: () => void;
+};
+
+/** Creates a simulator that listens to nobody yet; `startSimulator` gives it a port. */
+export function createSimulator(options: SimulatorOptions = {}): Simulator {
+  let state = furnishedSimulation(options);
+  const reset = () => {
+    state = furnishedSimulation(options);
+  };
+  return {
+    app: createApp({ current: () => state, reset }),
+    state: () => stateView(state),
+    meterEvents: (filter) => meterEventsView(state, filter).data,
+    requests: () => requestsView(state),
+    bill: (filter) => billView(state, filter).data,
+    asyncErrors: () => state.asyncErrors,
+    setClock: (change) => changeClock(state, change),
+    setKey: (key, status) => changeKey(state, { key, status }),
+    setSettings: (patch) => changeSettings(state, patch),
+    addFault: (fault) => addFaults(state, [faultSpecSchema.parse(fault)]),
+    clearFaults: () => removeFaults(state),
+    addCustomers: (...ids) => addCustomers(state, ids),
+    reset,
+  };
+}
+
+function furnishedSimulation(options: SimulatorOptions): Simulation {
+  const state = createSimulation(options);
+  addCustomers(state, options.customers ?? []);
+  for (const { event_name: eventName, formula } of options.meters ?? []) {
+    addMeter(state, { eventName, displayName: eventName, formula });
+  }
+  return state;
+}

@@ -1,0 +1,23 @@
+import type { Route } from "./request/route.ts";
+import { customerRoutes } from "./v1/customers.ts";
+import { eventSummariesRoute } from "./v1/event-summaries.ts";
+import { createAdjustmentRoute } from "./v1/meter-event-adjustments.ts";
+import { createMeterEventRoute } from "./v1/meter-events.ts";
+import { meterRoutes } from "./v1/meters.ts";
+import { subscriptionRoutes } from "./v1/subscriptions.ts";
+import { createV2MeterEventRoute } from "./v2/meter-events.ts";
+import { createSessionRoute } from "./v2/session.ts";
+import { createStreamRoute } from "./v2/stream.ts";
+
+/** Every endpoint of Stripe's that the simulator knows. */
+export const stripeRoutes: readonly Route[] = [
+  createMeterEventRoute,
+  createAdjustmentRoute,
+  ...meterRoutes,
+  eventSummariesRoute,
+  ...customerRoutes,
+  ...subscriptionRoutes,
+  createV2MeterEventRoute,
+  createSessionRoute,
+  createStreamRoute,
+];

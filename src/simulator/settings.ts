@@ -1,0 +1,38 @@
+import { z } from "zod";
+
+/**
+ * What can be switched, because Stripe's sources conflict or say nothing, and what is off by default.
+ * docs/simulator.md tells which is which.
+ */
+export const settingsSchema = z.strictObject({
+  /** docs.stripe.com/api/billing/meter-event: "a rolling period of at least 24 hours". Certain as a lower bound. */
+  identifier_window_seconds: z.number().positive(),
+  /** No source says whether an identifier is unique per account or per meter. */
+  identifier_scope: z.enum(["account", "meter"]),
+  /** A second request for a customer and meter: 409 is reported, docs.stripe.com/rate-limits suggests a 429. */
+  parallel_status: z.union([z.literal(409), z.literal(429)]),
+  /** Of a `last` meter: "most recent event" (configure page) against "final event received" (changelog). */
+  last_order: z.enum(["timestamp", "arrival"]),
+  /** v2 documents "positive integer"; the guide to v1 allows decimals and negatives. */
+  v2_values: z.enum(["positive_integer", "decimal"]),
+  /** Summaries are eventually consistent; no source gives a lag. */
+  summary_delay_seconds: z.number().nonnegative(),
+  /** docs.stripe.com/api/idempotent_requests: prunable once at least 24 hours old. Certain as a lower bound. */
+  idempotency_retention_seconds: z.number().positive(),
+  /** docs.stripe.com/rate-limits: 1,000 meter events a second in live mode, 25 in a sandbox. Null: no limit. */
+  rate_limit_events_per_second: z.number().positive().nullable(),
+});
+
+export type Settings = z.infer<typeof settingsSchema>;
+
+/** The settings of a fresh simulation. */
+export const DEFAULT_SETTINGS: Readonly<Settings> = {
+  identifier_window_seconds: 86_400,
+  identifier_scope: "account",
+  parallel_status: 409,
+  last_order: "timestamp",
+  v2_values: "positive_integer",
+  summary_delay_seconds: 0,
+  idempotency_retention_seconds: 86_400,
+  rate_limit_events_per_second: null,
+};

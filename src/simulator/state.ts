@@ -1,0 +1,70 @@
+import { createClock, type Clock } from "./clock.ts";
+import type { Fault } from "./faults/fault.ts";
+import { createIds, type NextId } from "./ids.ts";
+import { createRandom } from "./random.ts";
+import type { IdempotencyStore } from "./request/idempotency.ts";
+import { createInFlight, type InFlight } from "./request/in-flight.ts";
+import type { KeyStatus } from "./request/keys.ts";
+import type { Buckets } from "./request/rate-limit.ts";
+import { createRequestLog, type RequestLog } from "./request/request-log.ts";
+import { DEFAULT_SETTINGS, type Settings } from "./settings.ts";
+import type { AsyncError } from "./usage/async-error.ts";
+import { createLedger, type Ledger } from "./usage/ledger.ts";
+import type { Meter } from "./usage/meter.ts";
+import type { Customer } from "./v1/customer.ts";
+import type { Subscription } from "./v1/subscription.ts";
+import type { Session } from "./v2/session.ts";
+
+/** One simulated Stripe account, whole and in memory. */
+export type Simulation = {
+  clock: Clock;
+  settings: Settings;
+  random: () => number;
+  nextId: NextId;
+  keys: Map<string, KeyStatus>;
+  meters: Map<string, Meter>;
+  meterByEventName: Map<string, Meter>;
+  customers: Map<string, Customer>;
+  subscriptions: Map<string, Subscription>;
+  sessions: Map<string, Session>;
+  ledger: Ledger;
+  asyncErrors: AsyncError[];
+  idempotency: IdempotencyStore;
+  inFlight: InFlight;
+  buckets: Buckets;
+  faults: Fault[];
+  requestLog: RequestLog;
+  totals: {
+    duplicates: number;
+    replays: number;
+    conflicts: number;
+    rateLimited: number;
+    faultsFired: number;
+  };
+};
+
+export type SimulationOptions = { realNowMs?: (() => number) | undefined; seed?: number | undefined };
+
+/** Creates an empty account whose clock runs with real time. */
+export function createSimulation(options: SimulationOptions = {}): Simulation {
+  return {
+    clock: createClock(options.realNowMs),
+    settings: { ...DEFAULT_SETTINGS },
+    random: createRandom(options.seed ?? 1),
+    nextId: createIds(),
+    keys: new Map(),
+    meters: new Map(),
+    meterByEventName: new Map(),
+    customers: new Map(),
+    subscriptions: new Map(),
+    sessions: new Map(),
+    ledger: createLedger(),
+    asyncErrors: [],
+    idempotency: new Map(),
+    inFlight: createInFlight(),
+    buckets: new Map(),
+    faults: [],
+    requestLog: createRequestLog(),
+    totals: { duplicates: 0, replays: 0, conflicts: 0, rateLimited: 0, faultsFired: 0 },
+  };
+}

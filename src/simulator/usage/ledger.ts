@@ -1,0 +1,96 @@
+import { parseDecimal, type Decimal } from "../decimal.ts";
+import { HOUR_SECONDS, type Meter } from "./meter.ts";
+
+export type Intake = "v1" | "v2" | "stream";
+
+/** One time that usage was counted. */
+export type Count = {
+  customer: string;
+  valueText: string;
+  value: Decimal;
+  timestamp: number;
+  receivedAtMs: number;
+  sequence: number;
+  record: EventRecord;
+};
+
+/** Everything known about one identifier. More than one count means that a customer was billed twice. */
+export type EventRecord = {
+  identifier: string;
+  meter: Meter;
+  counts: Count[];
+  /** Every request that carried the identifier, refused ones included. */
+  requestIds: string[];
+  acceptedAtMs: number;
+  cancelledAtMs: number | undefined;
+};
+
+/** What Stripe remembers of usage, indexed by identifier and by meter, customer and hour. */
+export type Ledger = {
+  records: Map<string, EventRecord>;
+  hours: Map<string, Map<number, Count[]>>;
+  countsTotal: number;
+  doublesTotal: number;
+};
+
+/** Creates the empty ledger. */
+export function createLedger(): Ledger {
+  return { records: new Map(), hours: new Map(), countsTotal: 0, doublesTotal: 0 };
+}
+
+type Acceptance = { key: string; identifier: string; meter: Meter; requestId: string; nowMs: number };
+
+/** Remembers an identifier that was accepted, whether or not its usage counts. */
+export function rememberIdentifier(ledger: Ledger, acceptance: Acceptance): EventRecord {
+  const { key, identifier, meter, requestId, nowMs } = acceptance;
+  const known = ledger.records.get(key);
+  if (known !== undefined) {
+    known.acceptedAtMs = nowMs;
+    known.requestIds.push(requestId);
+    return known;
+  }
+  const record = {
+    identifier,
+    meter,
+    counts: [],
+    requestIds: [requestId],
+    acceptedAtMs: nowMs,
+    cancelledAtMs: undefined,
+  };
+  ledger.records.set(key, record);
+  return record;
+}
+
+type Usage = { meter: Meter; customer: string; value: string; timestamp: number; nowMs: number };
+
+/** Counts usage once. A second count of the same identifier is a double billing, and is recorded as one. */
+export function countUsage(ledger: Ledger, record: EventRecord, usage: Usage): void {
+  ledger.countsTotal += 1;
+  if (record.counts.length > 0) ledger.doublesTotal += 1;
+  const count = {
+    customer: usage.customer,
+    valueText: usage.value,
+    value: parseDecimal(usage.value),
+    timestamp: usage.timestamp,
+    receivedAtMs: usage.nowMs,
+    sequence: ledger.countsTotal,
+    record,
+  };
+  record.counts.push(count);
+  hourOf(ledger, usage).push(count);
+}
+
+/** The key of a customer's usage of a meter in `Ledger.hours`. */
+export function usageKey(meterId: string, customer: string): string {
+  return `${meterId} ${customer}`;
+}
+
+function hourOf(ledger: Ledger, { meter, customer, timestamp }: Usage): Count[] {
+  const key = usageKey(meter.id, customer);
+  const hours = ledger.hours.get(key) ?? new Map<number, Count[]>();
+  ledger.hours.set(key, hours);
+  const hour = Math.floor(timestamp / HOUR_SECONDS);
+  const counts = hours.get(hour) ?? [];
+  hours.set(hour, counts);
+  return counts;
+}

@@ -1,0 +1,33 @@
+/** Stripe's own words (API 2026-10-28.endive, certain). */
+export const SUBSCRIPTION_STATUSES = [
+  "active",
+  "canceled",
+  "incomplete",
+  "incomplete_expired",
+  "past_due",
+  "paused",
+  "trialing",
+  "unpaid",
+] as const;
+
+export type SubscriptionStatus = (typeof SUBSCRIPTION_STATUSES)[number];
+
+/** A monthly subscription. Its items share one period here; in Stripe's objects the period is on the items. */
+export type Subscription = {
+  id: string;
+  customer: string;
+  status: SubscriptionStatus;
+  livemode: boolean;
+  createdAt: number;
+  anchor: number;
+  periodStart: number;
+  periodEnd: number;
+  /** Set when the period was set by hand: it then stays, whatever the time. */
+  isPeriodPinned: boolean;
+  trialEnd: number | null;
+  cancelAtPeriodEnd: boolean;
+  canceledAt: number | null;
+  endedAt: number | null;
+  metadata: Record<string, string>;
+  items: { id: string; price: string }[];
+};

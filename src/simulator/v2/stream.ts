@@ -1,0 +1,48 @@
+import { z } from "zod";
+import { ok, type Answer } from "../request/answer.ts";
+import { refuse } from "../request/errors.ts";
+import type { Route, StripeRequest, Touched } from "../request/route.ts";
+import type { Simulation } from "../state.ts";
+import type { DefectKind } from "../usage/find-defect.ts";
+import { takeEvent } from "../usage/take-event.ts";
+import { receivedEvent, touchedByV2Event, v2EventSchema } from "./read-event.ts";
+
+const EVENTS_MAX = 100;
+
+const bodySchema = z.object({ events: z.array(v2EventSchema).min(1).max(EVENTS_MAX) });
+
+/** Validation is fully asynchronous (certain); that duplicates vanish silently follows from their having no code. */
+const TOLD_AT_ONCE: ReadonlySet<DefectKind> = new Set();
+
+/** docs.stripe.com/api/v2/billing/meter-event-stream/create, certain. No lock per customer is documented here. */
+export const createStreamRoute: Route = {
+  method: "POST",
+  path: "/v2/billing/meter_event_stream",
+  api: "v2",
+  execute: createStream,
+  touches: touchedByBody,
+  takesEvents: true,
+  needsSession: true,
+};
+
+function createStream(state: Simulation, request: StripeRequest): Answer {
+  const body = bodySchema.safeParse(request.json);
+  if (!body.success) {
+    const message = `The body must hold 1 to ${EVENTS_MAX} well-formed events.`;
+    return refuse(400, { code: "invalid_fields", message });
+  }
+  for (const event of body.data.events) {
+    takeEvent(state, receivedEvent(state, event, "stream"), {
+      requestId: request.requestId,
+      times: request.countTimes,
+      toldAtOnce: TOLD_AT_ONCE,
+    });
+  }
+  // An empty body would make the SDK fail with "Invalid JSON".
+  return ok({});
+}
+
+function touchedByBody(state: Simulation, { json }: StripeRequest): Touched[] {
+  const body = bodySchema.safeParse(json);
+  return body.success ? body.data.events.map((event) => touchedByV2Event(state, event)) : [];
+}

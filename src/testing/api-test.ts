@@ -1,0 +1,60 @@
+import { z } from "zod";
+import type { LogEvent } from "../log.ts";
+import { createApiApp } from "../ops/api-app.ts";
+import { createBoss } from "../queue/boss.ts";
+import { databaseTest } from "./database-test.ts";
+import { createRecordingLog } from "./recording-log.ts";
+
+export type Ask = { token?: string; json?: unknown; headers?: Record<string, string> };
+
+// Whatever a route answered, read without trust: a test names what it expects.
+const anyBody = z.record(z.string(), z.unknown());
+
+export type Answer = { status: number; headers: Headers; body: Record<string, unknown> };
+
+export type Api = {
+  adminToken: string;
+  events: LogEvent[];
+  ask: (method: string, path: string, options?: Ask) => Promise<Answer>;
+  /** Creates an organization with a key of the given scopes. */
+  join: (scopes?: string[]) => Promise<{ id: string; key: string; keyId: string }>;
+};
+
+const created = z.object({ id: z.uuid() });
+const createdKey = z.object({ id: z.uuid(), key: z.string() });
+
+/** Vitest's `test` with the whole `api` on a database of its own, asked without a socket. */
+export const apiTest = databaseTest.extend("api", async ({ database }, { onCleanup }): Promise<Api> => {
+  const { log, events } = createRecordingLog();
+  const adminToken = "operator-token-of-the-tests-0123456789";
+  const boss = createBoss({ databaseUrl: database.url, role: "api", connectionsMax: 1 }, log);
+  await boss.start();
+  onCleanup(() => boss.stop({ graceful: false }));
+  const { db, pool } = database;
+  const app = createApiApp({ db, pool, boss, log, adminToken, readingsMaxAgeDays: 365 });
+
+  async function ask(method: string, path: string, { token, json, headers }: Ask = {}): Promise<Answer> {
+    const response = await app.request(path, {
+      method,
+      headers: {
+        ...(token !== undefined && { authorization: `Bearer ${token}` }),
+        ...(json !== undefined && { "content-type": "application/json" }),
+        ...headers,
+      },
+      ...(json !== undefined && { body: JSON.stringify(json) }),
+    });
+    const text = await response.text();
+    const body = text === "" ? {} : anyBody.parse(JSON.parse(text));
+    return { status: response.status, headers: response.headers, body };
+  }
+
+  async function join(scopes = ["ingest", "read"]) {
+    const asked = { token: adminToken, json: { name: "Acme" } };
+    const { id } = created.parse((await ask("POST", "/v1/organizations", asked)).body);
+    const path = `/v1/organizations/${id}/api-keys`;
+    const answer = await ask("POST", path, { token: adminToken, json: { scopes } });
+    const { id: keyId, key } = createdKey.parse(answer.body);
+    return { id, key, keyId };
+  }
+  return { adminToken, events, ask, join };
+});

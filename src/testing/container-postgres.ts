@@ -1,0 +1,64 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { PostgreSqlContainer } from "@testcontainers/postgresql";
+import { Client } from "pg";
+import { Wait } from "testcontainers";
+
+export type ContainerPostgres = { url: string; stop: () => Promise<void> };
+
+const memoryFolder = "/postgres-in-memory";
+const answerTimeoutMs = 60_000;
+const settings = [
+  "fsync=off",
+  "synchronous_commit=off",
+  "full_page_writes=off",
+  "max_connections=300",
+  "max_wal_size=256MB",
+];
+
+/**
+ * Starts Postgres in a container, with settings for tests. Throws when there is no Docker engine, the image cannot
+ * be had or Postgres does not answer.
+ */
+export async function startContainerPostgres(options: { image: string }): Promise<ContainerPostgres> {
+  const container = await new PostgreSqlContainer(options.image)
+    .withUsername("postgres")
+    .withDatabase("postgres")
+    .withPassword("postgres")
+    .withTmpFs({ [memoryFolder]: "rw" })
+    .withEnvironment({ PGDATA: `${memoryFolder}/data` })
+    .withCommand(["postgres", ...settings.flatMap((setting) => ["-c", setting])])
+    // Fails at once when the container ends. The first such line may come from the set-up, so a session follows.
+    .withWaitStrategy(Wait.forLogMessage("ready to accept connections"))
+    .start();
+  const url = container.getConnectionUri();
+  try {
+    await untilAnswering(url);
+  } catch (error) {
+    await container.stop();
+    throw error;
+  }
+  return {
+    url,
+    stop: async () => {
+      await container.stop();
+    },
+  };
+}
+
+async function untilAnswering(url: string): Promise<void> {
+  const deadline = Date.now() + answerTimeoutMs;
+  for (;;) {
+    const client = new Client({ connectionString: url, connectionTimeoutMillis: 2_000 });
+    client.on("error", () => {});
+    try {
+      await client.connect();
+      return;
+    } catch (error) {
+      if (Date.now() > deadline)
+        throw new Error("Postgres in its container does not answer", { cause: error });
+      await sleep(50);
+    } finally {
+      await client.end();
+    }
+  }
+}

@@ -1,0 +1,128 @@
+import { type Kysely, type RawBuilder, sql } from "kysely";
+import type { DB } from "../database/schema.ts";
+import { metersFoldedBy } from "../usage/meters.ts";
+
+/** The meter whose entries count readings; entries of others are written without any. */
+const readingsMeter = "temperature_readings";
+
+/**
+ * What the stored rows say against the service's invariants: a sentence for each violation, none when all hold. Reads
+ * the rows alone and whole, each rule on a snapshot of its own, so nothing may be written meanwhile.
+ */
+export async function findViolations(db: Kysely<DB>): Promise<string[]> {
+  const violations: string[] = [];
+  for (const rule of [...intakeRules, ...sealRules, ...deliveryRules]) {
+    const found = await rule.execute(db);
+    violations.push(...found.rows.map((row) => row.violation));
+  }
+  return violations;
+}
+
+type Rule = RawBuilder<{ violation: string }>;
+
+/** Every reading is counted by one entry that exists, and every entry counts as many readings as it says. */
+const intakeRules: Rule[] = [
+  sql`
+    select format(
+      'organization %s has %s readings, but its entries count %s',
+      organization_id, coalesce(readings, 0), coalesce(quantity, 0)
+    ) as violation
+    from (select organization_id, count(*) as readings from metering.readings group by 1) stored
+    full join (
+      select organization_id, sum(quantity) as quantity
+      from metering.meter_outbox
+      where meter = ${readingsMeter}
+      group by 1
+    ) promised using (organization_id)
+    where coalesce(readings, 0) <> coalesce(quantity, 0)
+  `,
+  sql`
+    select format(
+      'reading %s at %s names entry %s of %s, which organization %s does not have',
+      r.sensor_id, r.recorded_at, r.entry_id, metering.uuid_v7_time(r.entry_id), r.organization_id
+    ) as violation
+    from metering.readings r
+    where not exists (
+      select from metering.meter_outbox e
+      where e.organization_id = r.organization_id and e.id = r.entry_id
+        and e.occurred_at = metering.uuid_v7_time(r.entry_id) and e.meter = ${readingsMeter}
+    )
+  `,
+  sql`
+    select format('entry %s counts %s readings, but %s name it', e.id, e.quantity, coalesce(r.readings, 0)) as violation
+    from metering.meter_outbox e
+    left join (
+      select organization_id, entry_id, count(*) as readings from metering.readings group by 1, 2
+    ) r on r.organization_id = e.organization_id and r.entry_id = e.id
+    where e.meter = ${readingsMeter} and e.quantity <> coalesce(r.readings, 0)
+  `,
+];
+
+/** Every stamped entry is in a meter event of its own kind and hour, and every meter event is the fold of its entries. */
+const sealRules: Rule[] = [
+  sql`
+    select format('entry %s is stamped with meter event %s, which does not exist', e.id, e.meter_event_id) as violation
+    from metering.meter_outbox e
+    where e.meter_event_id is not null and not exists (
+      select from metering.meter_events m
+      where m.organization_id = e.organization_id and m.id = e.meter_event_id and m.meter = e.meter
+    )
+  `,
+  sql`
+    select format('entry %s of %s lies outside the hour %s of its meter event', e.id, e.occurred_at, m.hour) as violation
+    from metering.meter_outbox e
+    join metering.meter_events m on m.organization_id = e.organization_id and m.id = e.meter_event_id
+    where e.occurred_at < m.hour or e.occurred_at >= m.hour + interval '1 hour'
+      or m.hour <> date_trunc('hour', m.hour, 'UTC')
+  `,
+  sql`
+    select format(
+      'meter event %s says quantity %s, %s entries and time %s, but its entries fold to %s, %s and %s',
+      m.id, m.quantity, m.entries, m.event_at, f.quantity, f.entries, f.event_at
+    ) as violation
+    from metering.meter_events m
+    cross join lateral (
+      select
+        case
+          when m.meter = any(${metersFoldedBy("last")})
+            then (array_agg(e.quantity order by e.occurred_at desc, e.id desc))[1]
+          else sum(e.quantity)
+        end as quantity,
+        count(*) as entries,
+        max(e.occurred_at) as event_at
+      from metering.meter_outbox e
+      where e.organization_id = m.organization_id and e.meter_event_id = m.id
+    ) f
+    where (m.quantity, m.entries, m.event_at) is distinct from (f.quantity, f.entries, f.event_at)
+  `,
+];
+
+/** Attempts are counted before they are made, each once, and whatever was delivered says when. */
+const deliveryRules: Rule[] = [
+  sql`
+    select format(
+      'meter event %s finished %s attempts, but started %s', id, attempts_finished, attempts_started
+    ) as violation
+    from metering.meter_events
+    where attempts_finished > attempts_started
+  `,
+  sql`
+    select format('attempt %s at meter event %s is recorded %s times', attempt, meter_event_id, count(*)) as violation
+    from metering.delivery_attempts
+    group by organization_id, meter_event_id, attempt
+    having count(*) > 1
+  `,
+  sql`
+    select format('attempt %s at meter event %s was never started', a.attempt, a.meter_event_id) as violation
+    from metering.delivery_attempts a
+    where not exists (
+      select from metering.meter_events m
+      where m.organization_id = a.organization_id and m.id = a.meter_event_id and m.attempts_started >= a.attempt
+    )
+  `,
+  sql`
+    select format('meter event %s is delivered, but does not say when', id) as violation
+    from metering.meter_events
+    where state = 'delivered' and delivered_at is null
+  `,
+];

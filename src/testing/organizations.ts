@@ -1,0 +1,24 @@
+import type { Kysely } from "kysely";
+import { putSubscription } from "../billing/subscriptions.ts";
+import type { DB } from "../database/schema.ts";
+import { createOrganization } from "../ops/organizations.ts";
+
+export type Link = { customer: string; periodStart?: Date; periodEnd?: Date };
+
+/** Creates an organization, linked to a Stripe customer when one is given. Returns its id. */
+export async function addOrganization(db: Kysely<DB>, link?: Link): Promise<string> {
+  const { id } = await createOrganization(db, { name: "Acme" });
+  if (link !== undefined) await linkCustomer(db, id, link);
+  return id;
+}
+
+/** Gives an organization the customer who pays for it, and the period that is running. */
+export async function linkCustomer(db: Kysely<DB>, organizationId: string, link: Link): Promise<void> {
+  await putSubscription(db, organizationId, {
+    stripeCustomerId: link.customer,
+    stripeSubscriptionId: null,
+    status: "active",
+    currentPeriodStart: link.periodStart ?? null,
+    currentPeriodEnd: link.periodEnd ?? null,
+  });
+}

@@ -1,0 +1,28 @@
+import { setTimeout as pause } from "node:timers/promises";
+
+const askAgainMs = 50;
+
+export type Patience = {
+  /** What is waited for, for the message when it does not come. */
+  what: string;
+  withinMs?: number;
+  /** Describes how things stand, for the same message. */
+  standing?: () => string | Promise<string>;
+};
+
+/** Asks until the answer is neither false nor undefined, and returns it; throws when the time is over. */
+export async function until<T>(
+  ask: () => T | Promise<T>,
+  { what, withinMs = 20_000, standing }: Patience,
+): Promise<Exclude<T, false | undefined>> {
+  const deadline = performance.now() + withinMs;
+  for (;;) {
+    const answer = await ask();
+    if (answer !== false && answer !== undefined) return answer as Exclude<T, false | undefined>;
+    if (performance.now() > deadline) {
+      const now = standing === undefined ? "" : `: ${await standing()}`;
+      throw new Error(`waited ${withinMs} ms for ${what}${now}`);
+    }
+    await pause(askAgainMs);
+  }
+}

@@ -1,0 +1,70 @@
+import { z } from "zod";
+import { parseRecordedAt, recordedAtSchema } from "./recorded-at.ts";
+
+/** One measured temperature, valid in itself. */
+export type Reading = {
+  sensorId: string;
+  /** Canonical RFC 3339, UTC, microseconds: equal moments are equal strings. */
+  recordedAt: string;
+  /** Degrees Celsius. */
+  temperature: number;
+};
+
+/** A fault of one field; `pointer` is a JSON pointer inside the reading, "" for the reading itself. */
+export type ReadingFault = { pointer: string; code: string; detail: string };
+
+export type ReadingVerdict =
+  | { kind: "valid"; reading: Reading }
+  | { kind: "invalid"; faults: ReadingFault[] }
+  | { kind: "too_old"; detail: string }
+  | { kind: "in_future"; detail: string };
+
+export type ReadingLimits = { maxAgeDays: number };
+
+/** How far a gateway's clock may be ahead of ours. */
+const aheadMsMax = 5 * 60_000;
+const dayMs = 86_400_000;
+const absoluteZeroCelsius = -273.15;
+
+export const sensorIdPattern = /^[A-Za-z0-9._:-]{1,128}$/;
+
+export const readingSchema = z.strictObject({
+  sensor_id: z.string().regex(sensorIdPattern, "must be 1 to 128 of A–Z a–z 0–9 . _ : -"),
+  recorded_at: recordedAtSchema,
+  temperature: z.number("must be a finite number").min(absoluteZeroCelsius, "must be at least −273.15 °C"),
+});
+
+/** Judges one element of a request body by itself: its form, and its time against `now`. */
+export function judgeReading(input: unknown, now: Date, limits: ReadingLimits): ReadingVerdict {
+  const parsed = readingSchema.safeParse(input);
+  if (!parsed.success)
+    return { kind: "invalid", faults: parsed.error.issues.flatMap((issue) => faultsOfIssue(issue, input)) };
+  const { sensor_id: sensorId, recorded_at, temperature } = parsed.data;
+  const recordedAt = parseRecordedAt(recorded_at);
+  if (recordedAt.epochMs > now.getTime() + aheadMsMax) {
+    return { kind: "in_future", detail: "recorded_at is more than 5 minutes ahead" };
+  }
+  if (recordedAt.epochMs < now.getTime() - limits.maxAgeDays * dayMs) {
+    return { kind: "too_old", detail: `recorded_at is more than ${limits.maxAgeDays} days ago` };
+  }
+  return { kind: "valid", reading: { sensorId, recordedAt: recordedAt.canonical, temperature } };
+}
+
+function faultsOfIssue(issue: z.core.$ZodIssue, input: unknown): ReadingFault[] {
+  const pointer = issue.path.map((step) => `/${String(step)}`).join("");
+  if (issue.code === "unrecognized_keys") {
+    return issue.keys.map((key) => ({
+      pointer: `${pointer}/${key.replaceAll("~", "~0").replaceAll("/", "~1")}`,
+      code: "unknown_field",
+      detail: "is not a field of a reading",
+    }));
+  }
+  const [field] = issue.path;
+  if (field === undefined) return [{ pointer, code: "invalid", detail: "must be an object" }];
+  const isMissing = typeof input === "object" && input !== null && !Object.hasOwn(input, field);
+  return [
+    isMissing
+      ? { pointer, code: "missing", detail: "is required" }
+      : { pointer, code: "invalid", detail: issue.message },
+  ];
+}

@@ -1,0 +1,22 @@
+import { z } from "zod";
+
+/** zod takes minutes without seconds too, which RFC 3339 does not. */
+export const recordedAtSchema = z.iso
+  .datetime({ offset: true, abort: true, error: "must be an RFC 3339 time such as 2026-11-20T10:00:00Z" })
+  .regex(/T\d\d:\d\d:\d\d/, "must have seconds, such as 2026-11-20T10:00:00Z");
+const fraction = /\.(\d+)/;
+
+/** A moment as the service stores it: RFC 3339 in UTC to the microsecond, so that equal moments are equal strings. */
+export type RecordedAt = { canonical: string; epochMs: number };
+
+/**
+ * Reads a time that fits `recordedAtSchema`. Postgres keeps microseconds, so further digits are cut off; gateways that
+ * send nanoseconds would otherwise be refused.
+ */
+export function parseRecordedAt(value: string): RecordedAt {
+  const epochMs = Date.parse(value);
+  const millisecondForm = new Date(epochMs).toISOString();
+  const digits = fraction.exec(value)?.[1] ?? "";
+  const microseconds = digits.slice(3, 6).padEnd(3, "0");
+  return { canonical: millisecondForm.replace("Z", `${microseconds}Z`), epochMs };
+}

@@ -1,0 +1,50 @@
+import { readWorkerConfig } from "./config.ts";
+import { openDatabase } from "./database/pool.ts";
+import { createApp } from "./http/app.ts";
+import { startServer } from "./http/server.ts";
+import { untilStopSignal } from "./http/stop-signal.ts";
+import { createLog } from "./log.ts";
+import { awaitSchema } from "./ops/await-schema.ts";
+import { databaseChecks } from "./ops/database-checks.ts";
+import { mountHealth } from "./ops/health.ts";
+import { startJobs } from "./ops/worker-jobs.ts";
+
+const connectionsMax = 8;
+
+const config = readWorkerConfig();
+const log = createLog({ level: config.LOG_LEVEL, service: "worker" });
+const database = openDatabase(
+  { connectionString: config.DATABASE_URL, applicationName: "meter-outbox worker", connectionsMax },
+  log,
+);
+
+const stopSignal = untilStopSignal();
+
+try {
+  const start = await Promise.race([awaitSchema({ db: database.db, log }), stopSignal]);
+  if (start === true) await workUntilStopped();
+  if (start === false) process.exitCode = 1;
+} catch (error) {
+  log.error({ event: "worker_failed", error });
+  process.exitCode = 1;
+} finally {
+  await database.close();
+}
+
+async function workUntilStopped(): Promise<void> {
+  const jobs = await startJobs({ db: database.db, log }, config);
+  const app = createApp({ log });
+  mountHealth(app, { checks: databaseChecks(database.db) });
+  const server =
+    config.WORKER_PORT === 0
+      ? undefined
+      : await startServer(app, { host: config.HOST, port: config.WORKER_PORT });
+  log.info({ event: "worker_started", port: server?.port ?? null });
+
+  const signal = await stopSignal;
+  log.info({ event: "worker_stopping", signal });
+  const graceMs = config.SHUTDOWN_GRACE_SECONDS * 1_000;
+  await jobs.stop(graceMs);
+  await server?.stop(0);
+  log.info({ event: "worker_stopped" });
+}
