@@ -29,11 +29,13 @@ create table metering.subscriptions (
   current_period_start timestamptz,
   current_period_end timestamptz,
   updated_at timestamptz not null default now(),
+  read_began_at timestamptz,
   check (current_period_start < current_period_end)
 );
 create index subscriptions_customer on metering.subscriptions (stripe_customer_id);
 create index subscriptions_subscription on metering.subscriptions (stripe_subscription_id);
 comment on column metering.subscriptions.stripe_customer_id is 'null: usage of the organization is held in the outbox';
+comment on column metering.subscriptions.read_began_at is 'when the read of Stripe''s object that this row holds began; an older read never overwrites it';
 comment on column metering.subscriptions.status is 'Stripe''s own word; the list is open, so any word is stored';
 
 create table metering.sensors (

@@ -37,4 +37,7 @@ create trigger entry_immutable before update of organization_id, occurred_at, id
 create trigger entry_not_deleted before delete on metering.meter_outbox
   for each row execute function metering.refuse_change();
 
+create trigger outbox_not_truncated before truncate on metering.meter_outbox
+  for each statement execute function metering.refuse_change();
+
 create table metering.meter_outbox_default partition of metering.meter_outbox default;

@@ -25,6 +25,7 @@ create table metering.meter_events (
   replaces_id uuid,
   resolved_at timestamptz,
   resolution_reason text,
+  reconcile_since timestamptz,
   primary key (organization_id, id)
 ) with (fillfactor = 70);
 
@@ -35,6 +36,8 @@ create index meter_events_pending on metering.meter_events (organization_id, met
 -- What asks for somebody's attention.
 create index meter_events_attention on metering.meter_events (state, id)
   where state in ('in_doubt', 'rejected', 'expired', 'superseded');
+-- From an event in doubt to the one that sends its usage again.
+create index meter_events_replacements on metering.meter_events (organization_id, replaces_id) where replaces_id is not null;
 -- Usage by hour.
 create index meter_events_hour on metering.meter_events (organization_id, meter, hour);
 
@@ -45,6 +48,7 @@ comment on column metering.meter_events.entries is 'how many entries it folds';
 comment on column metering.meter_events.reason is 'why it is in this state, in one word; last_error has Stripe''s own words';
 comment on column metering.meter_events.replaces_id is 'the event in doubt whose usage this one sends again, under its own identifier; the entries stay with the first';
 comment on column metering.meter_events.resolution_reason is 'why an operator declared an event in doubt delivered or not delivered, at resolved_at';
+comment on column metering.meter_events.reconcile_since is 'Stripe reported failures of its validation window without naming each: it may be among them';
 comment on column metering.meter_events.first_unknown_at is 'start of the first attempt that Stripe may have counted without our knowing';
 
 create trigger meter_event_immutable
@@ -53,6 +57,9 @@ create trigger meter_event_immutable
   for each row execute function metering.refuse_change();
 create trigger meter_event_not_deleted before delete on metering.meter_events
   for each row execute function metering.refuse_change();
+
+create trigger meter_events_not_truncated before truncate on metering.meter_events
+  for each statement execute function metering.refuse_change();
 
 -- A final state is left only along the roads of the state diagram, whatever the code says: a delivered event
 -- may be confirmed, or turn out to be refused when Stripe validates it afterwards.

@@ -52,6 +52,7 @@ async function serve(boss: PgBoss): Promise<void> {
     log,
     adminToken: config.ADMIN_TOKEN,
     readingsMaxAgeDays: config.READINGS_MAX_AGE_DAYS,
+    webhookSecrets: config.STRIPE_WEBHOOK_SECRET,
   });
   const server = await startServer(app, { host: config.HOST, port: config.PORT });
   log.info({ event: "api_started", host: config.HOST, port: server.port });

@@ -23,6 +23,9 @@ const wordList = z.string().transform((list) =>
 
 const database = {
   DATABASE_URL: z.string().refine(isPostgresUrl, "must be a postgres:// or postgresql:// URL"),
+  DATABASE_BACKEND: z
+    .literal("postgres", "must be postgres: this version knows no other")
+    .default("postgres"),
   READINGS_MAX_AGE_DAYS: seconds(1, 3_650).default(365),
   LOG_LEVEL: z.enum(["fatal", "error", "warn", "info", "debug", "trace", "silent"]).default("info"),
 };
@@ -32,7 +35,26 @@ const meters = {
   METER_SENSORS_EVENT_NAME: z.string().min(1).max(100).default("active_sensors"),
 };
 
+const stripeKey = z
+  .string()
+  .regex(/^(sk|rk)_(test|live)_\w+$/, "must be a Stripe secret or restricted key (sk_… or rk_…)");
+const stripeConnection = {
+  STRIPE_API_BASE: z
+    .string()
+    .refine(isBareHttpUrl, "must be an http(s) URL without a path")
+    .default("https://api.stripe.com"),
+  STRIPE_TIMEOUT_MS: z.coerce.number().int().min(100).max(40_000).default(15_000),
+};
+
 const migrateEnvironment = z.object(database);
+
+const cliEnvironment = z.object({
+  ...database,
+  ...meters,
+  ...stripeConnection,
+  STRIPE_SECRET_KEY: stripeKey.optional(),
+});
+const cliStripeEnvironment = cliEnvironment.required({ STRIPE_SECRET_KEY: true });
 
 const apiEnvironment = z.object({
   ...database,
@@ -50,15 +72,10 @@ const workerEnvironment = z
     ...meters,
     HOST: z.string().min(1).default("0.0.0.0"),
     WORKER_PORT: port.default(3001),
-    STRIPE_SECRET_KEY: z
-      .string()
-      .regex(/^(sk|rk)_(test|live)_\w+$/, "must be a Stripe secret or restricted key (sk_… or rk_…)"),
-    STRIPE_API_BASE: z
-      .string()
-      .refine(isBareHttpUrl, "must be an http(s) URL without a path")
-      .default("https://api.stripe.com"),
+    ...stripeConnection,
+    STRIPE_SECRET_KEY: stripeKey,
     STRIPE_MAX_EVENTS_PER_SECOND: z.coerce.number().positive().max(10_000).optional(),
-    STRIPE_TIMEOUT_MS: z.coerce.number().int().min(100).max(40_000).default(15_000),
+    DELIVERY_TRANSPORT: z.enum(["sync", "stream"]).default("sync"),
     DELIVERY_CONCURRENCY: z.coerce.number().int().min(1).max(1_000).default(50),
     SEAL_INTERVAL_SECONDS: seconds(1, 3_600).default(30),
     RETRY_BASE_SECONDS: seconds(1, 3_600).default(5),
@@ -73,6 +90,8 @@ const workerEnvironment = z
 export type MigrateConfig = z.infer<typeof migrateEnvironment>;
 export type ApiConfig = z.infer<typeof apiEnvironment>;
 export type WorkerConfig = z.infer<typeof workerEnvironment>;
+export type CliConfig = z.infer<typeof cliEnvironment>;
+export type CliStripeConfig = z.infer<typeof cliStripeEnvironment>;
 
 /** The environment that `node dist/migrate.js` needs. */
 export const readMigrateConfig = (): MigrateConfig => readOrExit(migrateEnvironment);
@@ -80,6 +99,10 @@ export const readMigrateConfig = (): MigrateConfig => readOrExit(migrateEnvironm
 export const readApiConfig = (): ApiConfig => readOrExit(apiEnvironment);
 /** The environment that `node dist/worker.js` needs. */
 export const readWorkerConfig = (): WorkerConfig => readOrExit(workerEnvironment);
+/** The environment that every command of `node dist/cli.js` needs. */
+export const readCliConfig = (): CliConfig => readOrExit(cliEnvironment);
+/** The environment of the commands that work on Stripe. */
+export const readCliStripeConfig = (): CliStripeConfig => readOrExit(cliStripeEnvironment);
 
 /** One line for each fault of an environment, naming the variable and never its value. Empty means unset. */
 export function environmentFaults(schema: z.ZodType, env: Record<string, string | undefined>): string[] {
@@ -92,7 +115,13 @@ export function environmentFaults(schema: z.ZodType, env: Record<string, string 
   });
 }
 
-export const environments = { migrate: migrateEnvironment, api: apiEnvironment, worker: workerEnvironment };
+export const environments = {
+  migrate: migrateEnvironment,
+  api: apiEnvironment,
+  worker: workerEnvironment,
+  cli: cliEnvironment,
+  cliStripe: cliStripeEnvironment,
+};
 
 function readOrExit<T>(schema: z.ZodType<T>): T {
   const faults = environmentFaults(schema, process.env);

@@ -23,7 +23,13 @@ export function createLog(options: { level: LogLevel; service: string }): Log {
   });
 }
 
-type ErrorDescription = { type: string; message: string; code?: string; cause?: ErrorDescription };
+type ErrorDescription = {
+  type: string;
+  message: string;
+  code?: string;
+  cause?: ErrorDescription;
+  errors?: ErrorDescription[];
+};
 
 // Named fields only: libraries hang requests, headers and connection options on their errors, and those hold secrets.
 function describeError(error: unknown): ErrorDescription {
@@ -34,6 +40,7 @@ function describeError(error: unknown): ErrorDescription {
     message: error.message,
     ...(code !== undefined && { code }),
     ...(error.cause !== undefined && { cause: describeError(error.cause) }),
+    ...(error instanceof AggregateError && { errors: error.errors.map(describeError) }),
   };
 }
 

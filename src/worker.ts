@@ -1,7 +1,7 @@
 import { readWorkerConfig } from "./config.ts";
 import { openDatabase } from "./database/pool.ts";
 import { createApp } from "./http/app.ts";
-import { startServer } from "./http/server.ts";
+import { type RunningServer, startServer } from "./http/server.ts";
 import { untilStopSignal } from "./http/stop-signal.ts";
 import { createLog } from "./log.ts";
 import { awaitSchema } from "./ops/await-schema.ts";
@@ -33,18 +33,22 @@ try {
 
 async function workUntilStopped(): Promise<void> {
   const jobs = await startJobs({ db: database.db, log }, config);
+  const graceMs = config.SHUTDOWN_GRACE_SECONDS * 1_000;
+  try {
+    const server = await serveHealth();
+    log.info({ event: "worker_started", port: server?.port ?? null });
+    const signal = await stopSignal;
+    log.info({ event: "worker_stopping", signal });
+    await server?.stop(0);
+  } finally {
+    await jobs.stop(graceMs);
+  }
+  log.info({ event: "worker_stopped" });
+}
+
+async function serveHealth(): Promise<RunningServer | undefined> {
+  if (config.WORKER_PORT === 0) return undefined;
   const app = createApp({ log });
   mountHealth(app, { checks: databaseChecks(database.db) });
-  const server =
-    config.WORKER_PORT === 0
-      ? undefined
-      : await startServer(app, { host: config.HOST, port: config.WORKER_PORT });
-  log.info({ event: "worker_started", port: server?.port ?? null });
-
-  const signal = await stopSignal;
-  log.info({ event: "worker_stopping", signal });
-  const graceMs = config.SHUTDOWN_GRACE_SECONDS * 1_000;
-  await jobs.stop(graceMs);
-  await server?.stop(0);
-  log.info({ event: "worker_stopped" });
+  return startServer(app, { host: config.HOST, port: config.WORKER_PORT });
 }

@@ -13,7 +13,7 @@ import type { DemoOutcome } from "./verdict-line.ts";
 
 /** How long billing may take after the last reading, and Stripe's summaries after that. */
 const patienceMs = {
-  simulator: { billing: 30_000, summaries: 0 },
+  simulator: { billing: 60_000, summaries: 0 },
   sandbox: { billing: 120_000, summaries: 300_000 },
 };
 
@@ -68,9 +68,8 @@ function describeProgress({ accepted, duplicates, rejected }: Tally, outbox: Out
   return [
     `readings accepted ${counted(accepted)}, sent again ${counted(duplicates)}`,
     ...(rejected > 0 ? [`REJECTED ${counted(rejected)}`] : []),
-    `unsealed ${counted(outbox.unsealed.quantity)}`,
-    `under way ${counted(pending.quantity)}`,
-    `delivered ${counted(delivered.quantity + confirmed.quantity)}`,
+    `entries unsealed ${counted(outbox.unsealed.entries)}`,
+    `meter events pending ${counted(pending.count)}, delivered ${counted(delivered.count + confirmed.count)}`,
   ].join(" · ");
 }
 

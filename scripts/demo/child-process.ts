@@ -64,15 +64,19 @@ async function untilEnded(child: ChildProcess): Promise<Ending> {
 }
 
 async function stopChild(child: ChildProcess, ended: Promise<Ending>): Promise<void> {
-  signalGroup(child, "SIGTERM");
-  const timer = setTimeout(() => signalGroup(child, "SIGKILL"), stopTimeoutMs);
+  // Not to the group: a watching Node passes SIGTERM on, and a second one would cut the orderly stop short.
+  child.kill("SIGTERM");
+  const timer = setTimeout(() => killGroup(child), stopTimeoutMs);
   await ended;
   clearTimeout(timer);
 }
 
-function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
-  const isRunning = child.exitCode === null && child.signalCode === null;
-  if (!isRunning || child.pid === undefined) return;
-  if (process.platform === "win32") child.kill(signal);
-  else process.kill(-child.pid, signal);
+function killGroup({ pid }: ChildProcess): void {
+  if (pid === undefined) return;
+  try {
+    process.kill(process.platform === "win32" ? pid : -pid, "SIGKILL");
+  } catch (error) {
+    // It ended in the meantime.
+    if (!(error instanceof Error && "code" in error && error.code === "ESRCH")) throw error;
+  }
 }

@@ -2,9 +2,9 @@ import { z } from "zod";
 import { callApi } from "./api-call.ts";
 import { withRetry } from "./retry.ts";
 
-const counted = z.object({ count: z.int(), quantity: z.int() });
+const counted = z.object({ count: z.int() });
 const outboxSchema = z.object({
-  unsealed: z.object({ entries: z.int(), quantity: z.int() }),
+  unsealed: z.object({ entries: z.int() }),
   meter_events: z.object({ pending: counted, delivered: counted, confirmed: counted }),
   paused: z.array(z.object({ scope: z.string(), reason: z.string() })),
 });

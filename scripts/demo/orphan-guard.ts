@@ -7,14 +7,15 @@ export type OrphanGuard = {
 };
 
 // The processes come in by their ids, one a line. The input ends when the process that writes it does, however it dies.
+// No "--" before the negative ids of groups: Debian's shell takes it for a process.
 const script = `
-groups=
-while read -r pid; do groups="$groups -$pid"; done
-kill -TERM -- $groups 2>/dev/null
-for group in $groups; do
+pids=
+while read -r pid; do pids="$pids $pid"; done
+kill -TERM $pids 2>/dev/null
+for pid in $pids; do
   n=0
-  while kill -0 -- "$group" 2>/dev/null && [ "$n" -lt 50 ]; do sleep 0.1; n=$((n + 1)); done
-  kill -KILL -- "$group" 2>/dev/null
+  while kill -0 "-$pid" 2>/dev/null && [ "$n" -lt 50 ]; do sleep 0.1; n=$((n + 1)); done
+  kill -KILL "-$pid" 2>/dev/null
 done
 [ -z "$1" ] || rm -rf "$1"
 `;

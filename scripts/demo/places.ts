@@ -1,26 +1,20 @@
 import type { Stack } from "./stack.ts";
 
-/** Where to look while the demo stays up. The token opens this run's API only, and dies with it. */
-export function renderPlaces(
-  { apiUrl, workerUrl, databaseUrl, adminToken, stripe }: Stack,
-  logFolder: string,
-): string {
+/** Where to look while the servers are up. The token opens this run's API only, and dies with it. */
+export function renderPlaces({ apiUrl, workerUrl, databaseUrl, adminToken, stripe }: Stack): string {
   const biller =
     stripe.kind === "simulator"
       ? [
-          `simulator       ${stripe.apiBase}/_simulator/state`,
-          `its bill        ${stripe.apiBase}/_simulator/bill`,
+          `simulator     ${stripe.apiBase}/_simulator/state`,
+          `its bill      ${stripe.apiBase}/_simulator/bill`,
         ]
-      : ["Stripe          https://dashboard.stripe.com/test/customers"];
+      : ["Stripe        https://dashboard.stripe.com/test/customers"];
   return [
-    `API             ${apiUrl}`,
-    `outbox          curl -H 'Authorization: Bearer ${adminToken}' ${apiUrl}/v1/outbox`,
-    `worker          ${workerUrl}/readyz`,
+    `API           ${apiUrl}`,
+    `outbox        curl -H 'Authorization: Bearer ${adminToken}' ${apiUrl}/v1/outbox`,
+    `worker        ${workerUrl}/readyz`,
     ...biller,
-    `DATABASE_URL    ${databaseUrl}`,
-    `ADMIN_TOKEN     ${adminToken}`,
-    `logs            ${logFolder}`,
-    "",
-    "Ctrl-C stops everything and removes its data.",
+    `DATABASE_URL  ${databaseUrl}`,
+    `ADMIN_TOKEN   ${adminToken}`,
   ].join("\n");
 }

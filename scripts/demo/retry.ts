@@ -3,7 +3,7 @@ import { ApiRefusal } from "./api-call.ts";
 
 const firstWaitMs = 200;
 const waitMsMax = 3_000;
-const attemptsMax = 20;
+const attemptsMax = 10;
 const temporaryStatuses = [429, 503];
 
 /**

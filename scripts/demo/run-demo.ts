@@ -6,6 +6,8 @@ import { renderPlaces } from "./places.ts";
 import { startOrphanGuard } from "./orphan-guard.ts";
 import { createProgress } from "./progress.ts";
 import { startStack } from "./stack.ts";
+import { untilAborted } from "./until-aborted.ts";
+import { describeFailure } from "./describe-failure.ts";
 import { onStopRequest, StopRequest } from "./stop-signal.ts";
 import { createTeardown, type Teardown } from "./teardown.ts";
 import { type DemoOutcome, isOk, verdictLine } from "./verdict-line.ts";
@@ -67,15 +69,7 @@ async function showBill({ teardown, ending, report, once }: Stage): Promise<void
   });
   const bill = await billReplay({ stack, progress, signal, report });
   progress.say(`\n${renderBill(bill, `the ${stack.stripe.kind}`)}\n`);
-  if (!once) progress.say(renderPlaces(stack, logFolder));
-}
-
-function untilAborted(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => {
-    const abort = () => reject(signal.reason as Error);
-    if (signal.aborted) abort();
-    else signal.addEventListener("abort", abort, { once: true });
-  });
+  if (!once) progress.say(`${renderPlaces(stack)}\n\nCtrl-C stops everything and removes its data.`);
 }
 
 /** Says why the demo ends, and returns the exit code. Being stopped after the bill is the way it should end. */
@@ -84,6 +78,6 @@ function explain(reason: unknown, { outcome, exitCode }: { outcome: DemoOutcome;
     console.log(`${reason.message}; stopping everything`);
     return "bill" in outcome ? exitCode : exitCodeOfSignal[reason.signal];
   }
-  console.error(`demo: ${reason instanceof Error ? reason.message : String(reason)}`);
+  console.error(`demo: ${describeFailure(reason)}`);
   return exitCodeFailed;
 }

@@ -1,5 +1,6 @@
-import { type Kysely, sql } from "kysely";
+import { type Kysely, sql, type Transaction } from "kysely";
 import type { DB } from "../database/schema.ts";
+import type { SubscriptionRead } from "../stripe/reads.ts";
 
 /** Who pays for an organization at Stripe, as far as we know. */
 export type Subscription = {
@@ -18,7 +19,8 @@ export async function putSubscription(
 ): Promise<Subscription | undefined> {
   const stored = await sql<Subscription>`
     insert into metering.subscriptions as s (
-      organization_id, stripe_customer_id, stripe_subscription_id, status, current_period_start, current_period_end
+      organization_id, stripe_customer_id, stripe_subscription_id, status, current_period_start, current_period_end,
+      read_began_at
     )
     select
       id,
@@ -26,7 +28,8 @@ export async function putSubscription(
       ${subscription.stripeSubscriptionId},
       ${subscription.status},
       ${subscription.currentPeriodStart}::timestamptz,
-      ${subscription.currentPeriodEnd}::timestamptz
+      ${subscription.currentPeriodEnd}::timestamptz,
+      clock_timestamp()
     from metering.organizations
     where id = ${organizationId}
     on conflict (organization_id) do update set
@@ -35,6 +38,7 @@ export async function putSubscription(
       status = excluded.status,
       current_period_start = excluded.current_period_start,
       current_period_end = excluded.current_period_end,
+      read_began_at = excluded.read_began_at,
       updated_at = now()
     returning
       s.stripe_customer_id as "stripeCustomerId",
@@ -44,4 +48,82 @@ export async function putSubscription(
       s.current_period_end as "currentPeriodEnd"
   `.execute(db);
   return stored.rows[0];
+}
+
+export type DatedRead = { subscription: SubscriptionRead; readBeganAt: Date };
+
+/**
+ * Links an organization to the customer and subscription that Stripe's checkout gave it. A read that began before the
+ * one that is stored changes nothing.
+ */
+export async function linkOrganization(
+  trx: Transaction<DB>,
+  organizationId: string,
+  { subscription, readBeganAt }: DatedRead,
+): Promise<string | undefined> {
+  const linked = await sql`
+    insert into metering.subscriptions as s (
+      organization_id, stripe_customer_id, stripe_subscription_id, status, current_period_start, current_period_end,
+      read_began_at
+    )
+    values (
+      ${organizationId}, ${subscription.customerId}, ${subscription.id}, ${subscription.status},
+      ${subscription.periodStart}, ${subscription.periodEnd}, ${readBeganAt}
+    )
+    on conflict (organization_id) do update set
+      stripe_customer_id = excluded.stripe_customer_id,
+      stripe_subscription_id = excluded.stripe_subscription_id,
+      status = excluded.status,
+      current_period_start = excluded.current_period_start,
+      current_period_end = excluded.current_period_end,
+      read_began_at = excluded.read_began_at,
+      updated_at = now()
+    where s.read_began_at is null or s.read_began_at < excluded.read_began_at
+    returning organization_id
+  `.execute(trx);
+  return linked.rows.length > 0 ? "linked" : undefined;
+}
+
+/**
+ * Writes what Stripe says of a subscription now to the organization that has it. It never links: a customer comes only
+ * from a checkout or an operator. A read that began before the one that is stored changes nothing.
+ */
+export async function syncSubscription(
+  trx: Transaction<DB>,
+  { subscription, readBeganAt }: DatedRead,
+): Promise<string | undefined> {
+  const synced = await sql`
+    update metering.subscriptions
+    set
+      stripe_subscription_id = ${subscription.id},
+      status = ${subscription.status},
+      current_period_start = ${subscription.periodStart},
+      current_period_end = ${subscription.periodEnd},
+      read_began_at = ${readBeganAt},
+      updated_at = now()
+    where (
+        stripe_subscription_id = ${subscription.id}
+        or stripe_customer_id = ${subscription.customerId} and stripe_subscription_id is null
+      )
+      and (read_began_at is null or read_began_at < ${readBeganAt})
+    returning organization_id
+  `.execute(trx);
+  return synced.rows.length > 0 ? "synced" : undefined;
+}
+
+/** Forgets a customer that Stripe has deleted: its organization's usage is held from now on. */
+export async function unlinkCustomer(trx: Transaction<DB>, customerId: string): Promise<void> {
+  await sql`
+    update metering.subscriptions
+    set stripe_customer_id = null, status = 'canceled', read_began_at = clock_timestamp(), updated_at = now()
+    where stripe_customer_id = ${customerId}
+  `.execute(trx);
+}
+
+/** The organization whose usage this customer pays for. */
+export async function findOrganizationOf(db: Kysely<DB>, customerId: string): Promise<string | undefined> {
+  const found = await sql<{ organization_id: string }>`
+    select organization_id from metering.subscriptions where stripe_customer_id = ${customerId} limit 1
+  `.execute(db);
+  return found.rows[0]?.organization_id;
 }

@@ -14,7 +14,7 @@ export type MigrateInput = { databaseUrl: string; log: Log; readingsMaxAgeDays?:
 /**
  * Brings the database to this program's schema: our tables, the partitions that will be needed, and pg-boss's own
  * schema with our queues. Forward only, under a lock of the whole database, safe to run twice and at once. Throws
- * with the name of the migration that failed; what ran before it stays.
+ * with the name of the migration that failed; then none of this run's migrations stays.
  */
 export async function migrate(input: MigrateInput): Promise<void> {
   await underMigrationLock(input.databaseUrl, async () => {
@@ -38,7 +38,7 @@ export async function migrate(input: MigrateInput): Promise<void> {
         now: input.now ?? new Date(),
         readingsMaxAgeDays: input.readingsMaxAgeDays ?? 365,
       });
-      await installQueues(input.databaseUrl, input.log);
+      await installQueues({ db: database.db, log: input.log }, input.databaseUrl);
       const applied = results?.map((result) => result.migrationName) ?? [];
       input.log.info({ event: "database_migrated", applied, partitions });
     } finally {
@@ -53,6 +53,8 @@ async function underMigrationLock(databaseUrl: string, work: () => Promise<void>
     connectionString: databaseUrl,
     application_name: "meter-outbox migrate lock",
   });
+  // Should the lock be lost in the middle, Kysely's and pg-boss's own locks still keep two from migrating at once.
+  client.on("error", () => {});
   await client.connect();
   try {
     await client.query("select pg_advisory_lock($1)", [migrationLockKey]);

@@ -1,6 +1,7 @@
 import { readdir, readFile } from "node:fs/promises";
 import { type Kysely, sql } from "kysely";
 import { type Migration, type MigrationProvider, Migrator } from "kysely/migration";
+import { queueSchemaVersion, readQueueSchemaVersion } from "../queue/schema-version.ts";
 import type { DB } from "./schema.ts";
 
 const migrationsFolder = new URL("../../migrations/", import.meta.url);
@@ -40,5 +41,12 @@ export async function missingMigrations(db: Kysely<DB>): Promise<string[]> {
   if (recorded.rows[0]?.present !== true) return needed;
   const applied = await sql<{ name: string }>`select name from metering.kysely_migration`.execute(db);
   const names = new Set(applied.rows.map((row) => row.name));
-  return needed.filter((name) => !names.has(name));
+  return [...needed.filter((name) => !names.has(name)), ...(await missingQueueSchema(db))];
+}
+
+/** pg-boss's own schema, by the same rule: named when it is missing, older than this program needs, or without its version. */
+async function missingQueueSchema(db: Kysely<DB>): Promise<string[]> {
+  const version = await readQueueSchemaVersion(db);
+  const isNewEnough = typeof version === "number" && version >= queueSchemaVersion;
+  return isNewEnough ? [] : [`pg-boss ${queueSchemaVersion}`];
 }

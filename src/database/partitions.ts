@@ -30,11 +30,18 @@ export async function ensurePartitions(db: Kysely<DB>, input: PartitionInput): P
     ),
   ];
   const made: string[] = [];
+  const failures: unknown[] = [];
   for (const { table, month } of wanted) {
     const name = partitionName(table, month);
-    const isNew = await db.transaction().execute((trx) => attachPartition(trx, { table, name, month }));
-    if (isNew) made.push(name);
+    try {
+      const isNew = await db.transaction().execute((trx) => attachPartition(trx, { table, name, month }));
+      if (isNew) made.push(name);
+    } catch (error) {
+      // A month whose rows lie in the default partition cannot be attached; the others still can.
+      failures.push(new Error(`partition ${name} was not made`, { cause: error }));
+    }
   }
+  if (failures.length > 0) throw new AggregateError(failures, "some partitions were not made");
   return made;
 }
 
@@ -54,26 +61,28 @@ async function attachPartition(
   trx: Transaction<DB>,
   partition: { table: PartitionedTable; name: string; month: Date },
 ): Promise<boolean> {
-  const exists = await sql<{ present: boolean }>`
-    select to_regclass(${`metering.${partition.name}`}) is not null as present
-  `.execute(trx);
-  if (exists.rows[0]?.present === true) return false;
+  if (await isMade(trx, partition.name)) return false;
   await sql`set local lock_timeout = '5s'`.execute(trx);
   // Two processes that both miss the partition meet here; the second finds it made.
   await sql`select pg_advisory_xact_lock(hashtext('metering.partitions'))`.execute(trx);
+  if (await isMade(trx, partition.name)) return false;
   const child = sql.table(`metering.${partition.name}`);
   const parent = sql.table(`metering.${partition.table}`);
   const from = sql.lit(startOfMonth(partition.month).toISOString());
   const until = sql.lit(addMonths(partition.month, 1).toISOString());
-  const appeared = await sql<{ present: boolean }>`
-    select to_regclass(${`metering.${partition.name}`}) is not null as present
-  `.execute(trx);
-  if (appeared.rows[0]?.present === true) return false;
   await sql`create table ${child} (like ${parent} including defaults including constraints)`.execute(trx);
   await sql`alter table ${parent} attach partition ${child} for values from (${from}) to (${until})`.execute(
     trx,
   );
   return true;
+}
+
+// Asks the table, as to_regclass would answer from a cache that waiting for an advisory lock does not refresh.
+async function isMade(trx: Transaction<DB>, name: string): Promise<boolean> {
+  const made = await sql`
+    select from pg_class where relname = ${name} and relnamespace = 'metering'::regnamespace
+  `.execute(trx);
+  return made.rows.length > 0;
 }
 
 function partitionName(table: PartitionedTable, month: Date): string {

@@ -29,6 +29,8 @@ export function openDatabase(options: PoolOptions, log: Log): Database {
     idle_in_transaction_session_timeout: 15_000,
     keepAlive: true,
   });
+  // Without a listener a connection that breaks while it is in use ends the process, although its query rejects too.
+  pool.on("connect", (client) => client.on("error", () => {}));
   pool.on("error", (error) => log.warn({ event: "database_connection_lost", message: error.message }));
   const db = new Kysely<DB>({ dialect: new PostgresDialect({ pool }) }).withSchema("metering");
   return { db, pool, close: () => db.destroy() };

@@ -57,9 +57,13 @@ export interface DeliveryAttempts {
 }
 
 export interface DeliveryControl {
+  /**
+   * how often in a row the circuit breaker paused it; each time is longer
+   */
+  openings: Generated<number>;
   paused_at: Timestamp | null;
   /**
-   * null: not paused; infinity: until somebody resumes it
+   * null: not paused; infinity: until somebody resumes it; else when one worker may probe
    */
   paused_until: Timestamp | null;
   reason: string | null;
@@ -100,6 +104,19 @@ export interface MeterEvents {
    * why it is in this state, in one word; last_error has Stripe's own words
    */
   reason: string | null;
+  /**
+   * Stripe reported failures of its validation window without naming each: it may be among them
+   */
+  reconcile_since: Timestamp | null;
+  /**
+   * the event in doubt whose usage this one sends again, under its own identifier; the entries stay with the first
+   */
+  replaces_id: string | null;
+  /**
+   * why an operator declared an event in doubt delivered or not delivered, at resolved_at
+   */
+  resolution_reason: string | null;
+  resolved_at: Timestamp | null;
   sealed_at: Generated<Timestamp>;
   state: Generated<string>;
   stripe_customer_id: string;
@@ -167,18 +184,31 @@ export interface Sensors {
 }
 
 export interface StripeEvents {
+  /**
+   * how often its handling began, without the attempts that Stripe could not answer
+   */
+  attempts: Generated<number>;
   error: string | null;
   event_id: string;
   event_type: string;
   handled_at: Timestamp | null;
+  livemode: boolean;
   payload: Json;
   received_at: Generated<Timestamp>;
+  /**
+   * pending: waits or is retried; handled: took effect once; failed: the dead letter, replayable; refused: of the other mode (live or test) than the key
+   */
+  state: Generated<string>;
 }
 
 export interface Subscriptions {
   current_period_end: Timestamp | null;
   current_period_start: Timestamp | null;
   organization_id: string;
+  /**
+   * when the read of Stripe's object that this row holds began; an older read never overwrites it
+   */
+  read_began_at: Timestamp | null;
   /**
    * Stripe's own word; the list is open, so any word is stored
    */

@@ -29,6 +29,7 @@ function healthOfRetry(reason: RetryReason): Health {
     case "meter_unavailable":
     case "conflict":
     case "idempotency_error":
+    case "session_expired":
       return "works";
     case "unauthorized":
     case "forbidden":

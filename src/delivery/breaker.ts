@@ -3,16 +3,28 @@ import type { DB } from "../database/schema.ts";
 import type { Log } from "../log.ts";
 import { type MeterName, meterNames } from "../usage/meters.ts";
 import { healthOf, pauseAfter } from "./breaker-rules.ts";
-import { account, claimProbe, endPause, type Pause, readPauses, type Scope, trip } from "./pauses.ts";
+import {
+  account,
+  claimProbe,
+  endPause,
+  giveBackProbe,
+  hasPending,
+  type Pause,
+  readPauses,
+  type Scope,
+  trip,
+} from "./pauses.ts";
 import type { Verdict } from "./verdict.ts";
 
 /** What may be sent of a meter now: anything, one attempt to see whether the scope works again, or nothing. */
 export type Permit = { kind: "free" } | { kind: "probe"; scope: Scope } | { kind: "paused" };
 
 export type Breaker = {
-  /** The meters that no pause concerns, as far as this process knows. */
+  /** The meters that may be sealed: no pause concerns them, as far as this process knows, or only new usage can end it. */
   openMeters: () => Promise<readonly MeterName[]>;
   permitFor: (meter: MeterName) => Promise<Permit>;
+  /** There was nothing to probe with: whoever has something may do so at once. */
+  giveBackProbe: (scope: Scope) => Promise<void>;
   /** Learns from an attempt. `probedScope` is what its permit was a probe of. */
   observe: (verdict: Verdict, attempt: { meter: string; probedScope: Scope | undefined }) => Promise<void>;
 };
@@ -30,18 +42,37 @@ export function createBreaker(
 ): Breaker {
   let pauses: Pause[] = [];
   let readAtMs = Number.NEGATIVE_INFINITY;
+  let changes = 0;
   let failuresInRow = 0;
 
   async function refresh(): Promise<void> {
     if (performance.now() - readAtMs < believedMs) return;
+    const changesBefore = changes;
+    const askedAtMs = performance.now();
     pauses = await readPauses(db);
-    readAtMs = performance.now();
+    if (changes === changesBefore) readAtMs = askedAtMs;
+    // A pause that was made while the answer was on its way may be missing in it.
+    else await refresh();
+  }
+
+  function forget(): void {
+    changes += 1;
+    readAtMs = Number.NEGATIVE_INFINITY;
   }
 
   async function openMeters(): Promise<readonly MeterName[]> {
     await refresh();
-    if (pauses.some(({ scope }) => scope === account)) return [];
-    return meterNames.filter((meter) => !pauses.some(({ scope }) => scope === meter));
+    const closed: Scope[] = [];
+    for (const pause of pauses) {
+      if (!(await lacksProbe(pause))) closed.push(pause.scope);
+    }
+    if (closed.includes(account)) return [];
+    return meterNames.filter((meter) => !closed.includes(meter));
+  }
+
+  // Nothing that waits could tell whether it works again: without new events the pause would never end.
+  async function lacksProbe({ scope, until }: Pause): Promise<boolean> {
+    return until !== null && until.getTime() <= Date.now() && !(await hasPending(db, scope));
   }
 
   async function permitFor(meter: MeterName): Promise<Permit> {
@@ -50,8 +81,8 @@ export function createBreaker(
       pauses.find(({ scope }) => scope === account) ?? pauses.find(({ scope }) => scope === meter);
     if (pause === undefined) return { kind: "free" };
     if (pause.until === null || pause.until.getTime() > Date.now()) return { kind: "paused" };
-    readAtMs = Number.NEGATIVE_INFINITY;
     const isClaimed = await claimProbe(db, pause.scope, { leaseSeconds });
+    forget();
     return isClaimed ? { kind: "probe", scope: pause.scope } : { kind: "paused" };
   }
 
@@ -62,22 +93,29 @@ export function createBreaker(
     const health = healthOf(verdict);
     if (health === "works") failuresInRow = 0;
     if (health === "fails") failuresInRow += 1;
-    const isProbe = probedScope !== undefined;
-    const pause =
-      pauseAfter(verdict, { meter, failuresInRow }) ??
-      (isProbe && health === "fails" ? pauseAfter(verdict, { meter, failuresInRow: Infinity }) : undefined);
+    // One failure is enough to go on with a pause, and not enough to begin one.
+    const isRun = probedScope === account;
+    const pause = pauseAfter(verdict, { meter, failuresInRow: isRun ? Infinity : failuresInRow });
     if (pause !== undefined) {
       const isTripped = await trip(db, pause, { isProbe: probedScope === pause.scope });
       if (isTripped) log.error({ event: "delivery_paused", scope: pause.scope, reason: pause.reason });
-      readAtMs = Number.NEGATIVE_INFINITY;
+      forget();
     }
     // A probe of the account that finds only its meter missing shows the account at work.
-    if (isProbe && pause?.scope !== probedScope && health !== "says_nothing") {
+    if (probedScope !== undefined && pause?.scope !== probedScope && health === "works") {
       await endPause(db, probedScope);
       log.info({ event: "delivery_resumed", scope: probedScope });
-      readAtMs = Number.NEGATIVE_INFINITY;
+      forget();
     }
   }
 
-  return { openMeters, permitFor, observe };
+  return {
+    openMeters,
+    permitFor,
+    giveBackProbe: async (scope) => {
+      await giveBackProbe(db, scope);
+      forget();
+    },
+    observe,
+  };
 }

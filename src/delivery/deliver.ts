@@ -1,28 +1,40 @@
-import type { SendMeterEvent } from "../stripe/send-meter-event.ts";
+import type { Transport } from "../stripe/sync-transport.ts";
 import type { MeterEventNames } from "../usage/meters.ts";
-import type { Attempt } from "./begin-attempts.ts";
 import { outcomeOf } from "./outcome.ts";
 import type { FinishedAttempt } from "./settle.ts";
+import type { TakenJob } from "./take-jobs.ts";
 import { verdictOf } from "./verdict.ts";
 
-export type DeliverOptions = { send: SendMeterEvent; eventNames: MeterEventNames; now: () => Date };
+export type DeliverOptions = { transport: Transport; eventNames: MeterEventNames; now: () => Date };
 
-/** Makes one attempt: sends the event as it was sealed and judges what came back. No transaction is open meanwhile. */
+/**
+ * Makes one attempt at each of these events, in one request: sends them as they were sealed and judges what came back,
+ * which holds for each. No transaction is open meanwhile.
+ */
 export async function deliver(
-  attempt: Attempt,
-  job: FinishedAttempt["job"],
-  { send, eventNames, now }: DeliverOptions,
-): Promise<FinishedAttempt> {
+  taken: readonly TakenJob[],
+  { transport, eventNames, now }: DeliverOptions,
+): Promise<FinishedAttempt[]> {
   const startedAtMs = performance.now();
-  const answer = await send({
-    eventName: eventNames[attempt.meter],
-    customerId: attempt.stripeCustomerId,
-    value: attempt.quantity,
-    identifier: attempt.meterEventId,
-    timestamp: Math.floor(attempt.eventAt.getTime() / 1_000),
-    attempt: attempt.attempt,
-  });
+  const answer = await transport.send(
+    taken.map(({ attempt }) => ({
+      eventName: eventNames[attempt.meter],
+      customerId: attempt.stripeCustomerId,
+      value: attempt.quantity,
+      identifier: attempt.meterEventId,
+      timestamp: Math.floor(attempt.eventAt.getTime() / 1_000),
+      attempt: attempt.attempt,
+    })),
+  );
+  const durationMs = performance.now() - startedAtMs;
   const verdict = verdictOf(answer);
-  const outcome = outcomeOf(verdict, { firstUnknownAt: attempt.firstUnknownAt, now: now() });
-  return { attempt, job, durationMs: performance.now() - startedAtMs, answer, verdict, outcome };
+  if (verdict.kind === "rejected" && taken.length > 1) {
+    // One of them spoilt the request; each alone shows which.
+    const alone = await Promise.all(taken.map((one) => deliver([one], { transport, eventNames, now })));
+    return alone.flat();
+  }
+  return taken.map(({ attempt, job }) => {
+    const outcome = outcomeOf(verdict, { firstUnknownAt: attempt.firstUnknownAt, now: now() });
+    return { attempt, job, durationMs, answer, verdict, outcome };
+  });
 }

@@ -15,7 +15,10 @@ export const unfinishedAttemptsMax = 3;
 /** How long a worker has an event to itself, beyond the request's own deadline, before another may try. */
 const leaseMarginSeconds = 30;
 
-/** Seconds after which an attempt that was begun and not settled counts as lost with its worker. */
-export function leaseSeconds(timeoutMs: number): number {
-  return Math.ceil(timeoutMs / 1_000) + leaseMarginSeconds;
+/**
+ * Seconds after which an attempt that was begun and not settled counts as lost with its worker. An attempt is as many
+ * requests as its transport makes one after the other, each with its own deadline.
+ */
+export function leaseSeconds(timeoutMs: number, requests = 1): number {
+  return Math.ceil((timeoutMs * requests) / 1_000) + leaseMarginSeconds;
 }

@@ -7,6 +7,7 @@ import { type MeterName, meterNames } from "../usage/meters.ts";
 import type { Breaker } from "./breaker.ts";
 import { deliver, type DeliverOptions } from "./deliver.ts";
 import type { Scope } from "./pauses.ts";
+import type { FinishedAttempt } from "./settle.ts";
 import { createSettler } from "./settler.ts";
 import { type TakenJob, takeJobs } from "./take-jobs.ts";
 import type { TokenBucket } from "./token-bucket.ts";
@@ -40,7 +41,13 @@ export function startDelivery(deps: Deps, options: DeliveryLoopOptions): Deliver
   const inFlight = new Set<Promise<void>>();
   const stopping = new AbortController();
   const pause = (ms: number) => wait(ms, stopping.signal);
-  const room = () => Math.min(options.concurrency - inFlight.size, options.bucket.available(), batchMax);
+  const { eventsPerRequestMax } = options.transport;
+  const room = () =>
+    Math.min(
+      (options.concurrency - inFlight.size) * eventsPerRequestMax,
+      options.bucket.available(),
+      batchMax,
+    );
 
   async function run(): Promise<void> {
     while (!stopping.signal.aborted) {
@@ -58,9 +65,16 @@ export function startDelivery(deps: Deps, options: DeliveryLoopOptions): Deliver
     if (room() < 1) return pause(options.bucket.waitMs());
     let jobs = 0;
     for (const meter of meterNames) {
-      if (room() >= 1) jobs += await stepMeter(meter);
+      if (room() >= 1 && !stopping.signal.aborted) jobs += await stepMeter(meter);
     }
-    if (jobs === 0) await pause(idleMs);
+    if (jobs === 0) await idle();
+  }
+
+  /** The end of a request makes room for its customer's next event. */
+  async function idle(): Promise<void> {
+    const over = new AbortController();
+    await Promise.race([wait(idleMs, AbortSignal.any([stopping.signal, over.signal])), ...inFlight]);
+    over.abort();
   }
 
   async function stepMeter(meter: MeterName): Promise<number> {
@@ -71,28 +85,42 @@ export function startDelivery(deps: Deps, options: DeliveryLoopOptions): Deliver
       room: isProbe ? 1 : room(),
       leaseSeconds: options.leaseSeconds,
     });
+    if (isProbe && taken.length === 0) await options.breaker.giveBackProbe(permit.scope);
     options.bucket.take(taken.length);
-    for (const one of taken) launch(one, isProbe ? permit.scope : undefined);
+    for (const shipment of chunksOf(taken, eventsPerRequestMax)) {
+      launch(shipment, isProbe ? permit.scope : undefined);
+    }
     return jobs;
   }
 
-  function launch({ attempt, job }: TakenJob, probedScope: Scope | undefined): void {
-    const flight = fly({ attempt, job }, probedScope)
+  function launch(shipment: readonly TakenJob[], probedScope: Scope | undefined): void {
+    const flight = fly(shipment, probedScope)
       .catch((error: unknown) => deps.log.error({ event: "deliver_failed", error }))
       .finally(() => inFlight.delete(flight));
     inFlight.add(flight);
   }
 
-  async function fly({ attempt, job }: TakenJob, probedScope: Scope | undefined): Promise<void> {
-    const finished = await deliver(attempt, job, options);
-    options.bucket.observe(finished.verdict);
+  async function fly(shipment: readonly TakenJob[], probedScope: Scope | undefined): Promise<void> {
+    const finished = await deliver(shipment, options);
+    deps.log.debug({ event: "attempts_answered", count: finished.length });
+    const [first] = finished;
+    if (first !== undefined) {
+      options.bucket.observe(first.verdict);
+      await observe(first, probedScope);
+    }
+    await Promise.all(finished.map(settler.settle));
+  }
+
+  async function observe(
+    { verdict, attempt }: FinishedAttempt,
+    probedScope: Scope | undefined,
+  ): Promise<void> {
     try {
-      await options.breaker.observe(finished.verdict, { meter: attempt.meter, probedScope });
+      await options.breaker.observe(verdict, { meter: attempt.meter, probedScope });
     } catch (error) {
-      // The pause could not be written; the next attempt's failure writes it. This attempt's outcome must not be lost.
+      // The pause could not be written; the next failure writes it. This attempt's outcome must not be lost for it.
       deps.log.error({ event: "breaker_failed", error });
     }
-    await settler.settle(finished);
   }
 
   const running = run();
@@ -104,4 +132,10 @@ export function startDelivery(deps: Deps, options: DeliveryLoopOptions): Deliver
       await Promise.race([finished, wait(graceMs, settled.signal)]);
     },
   };
+}
+
+function chunksOf<T>(items: readonly T[], size: number): T[][] {
+  const chunks: T[][] = [];
+  for (let start = 0; start < items.length; start += size) chunks.push(items.slice(start, start + size));
+  return chunks;
 }

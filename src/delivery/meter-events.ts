@@ -20,6 +20,10 @@ export type MeterEvent = {
   lastError: string | null;
   sealedAt: Date;
   deliveredAt: Date | null;
+  /** The event in doubt whose usage, and entries, this one sends again. */
+  replacesId: string | null;
+  resolvedAt: Date | null;
+  resolutionReason: string | null;
 };
 
 const columns = sql`
@@ -27,7 +31,8 @@ const columns = sql`
   entries as "entryCount", stripe_customer_id as "stripeCustomerId", state, reason,
   attempts_started as "attemptsStarted", attempts_finished as "attemptsFinished",
   first_attempt_at as "firstAttemptAt", last_attempt_at as "lastAttemptAt", last_error as "lastError",
-  sealed_at as "sealedAt", delivered_at as "deliveredAt"
+  sealed_at as "sealedAt", delivered_at as "deliveredAt", replaces_id as "replacesId",
+  resolved_at as "resolvedAt", resolution_reason as "resolutionReason"
 `;
 
 export type MeterEventFilter = {
@@ -125,4 +130,17 @@ export async function reportMeterEvents(db: Kysely<DB>): Promise<DeliveryReport>
     },
     oldestUndeliveredAt: oldest[0] ?? null,
   };
+}
+
+/** Undelivered meter events whose usage is at least `ageDays` old, and the time of the oldest. */
+export async function reportOldEvents(
+  db: Kysely<DB>,
+  { ageDays }: { ageDays: number },
+): Promise<{ events: number; oldestAt: Date | null }> {
+  const old = await sql<{ events: number; oldestAt: Date | null }>`
+    select count(*)::float8 as events, min(event_at) as "oldestAt"
+    from metering.meter_events
+    where state in ('pending', 'in_doubt', 'rejected') and event_at < now() - make_interval(days => ${ageDays})
+  `.execute(db);
+  return old.rows[0] ?? { events: 0, oldestAt: null };
 }

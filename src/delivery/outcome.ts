@@ -5,8 +5,8 @@ import type { RetryReason, Verdict } from "./verdict.ts";
 export type Outcome =
   | { state: "delivered"; reason: "accepted" | "duplicate" }
   | { state: "rejected"; reason: string }
-  /** Attempted again, under the same identifier: after a growing delay, or as soon as a pause ends. */
-  | { state: "pending"; reason: string; again: "after_backoff" | "after_pause" }
+  /** Attempted again, under the same identifier: after a growing delay, or as soon as sending goes on. */
+  | { state: "pending"; reason: string; again: "after_backoff" | "at_once" }
   /** Stripe may have forgotten the identifier: sending it again could bill twice. */
   | { state: "in_doubt"; reason: "identifier_too_old" };
 
@@ -24,7 +24,7 @@ export function outcomeOf(verdict: Verdict, times: { firstUnknownAt: Date; now: 
       return {
         state: "pending",
         reason: verdict.reason,
-        again: causesPause(verdict.reason) ? "after_pause" : "after_backoff",
+        again: isOfNoEvent(verdict.reason) ? "at_once" : "after_backoff",
       };
     case "unknown":
       return times.now.getTime() - times.firstUnknownAt.getTime() >= identifierSafeMs
@@ -38,12 +38,13 @@ export function isCertainlyNotCounted(verdict: Verdict): boolean {
   return verdict.kind === "retry" || verdict.kind === "rejected";
 }
 
-/** The event has no part in these: it waits for the pause that they lead to, and its own backoff does not grow. */
-function causesPause(reason: RetryReason): boolean {
+/** The event has no part in these: what waits for it is a pause or a new session, and its own delay does not grow. */
+function isOfNoEvent(reason: RetryReason): boolean {
   switch (reason) {
     case "unauthorized":
     case "forbidden":
     case "meter_unavailable":
+    case "session_expired":
       return true;
     case "conflict":
     case "rate_limited":

@@ -1,5 +1,6 @@
-import { type Kysely, sql } from "kysely";
+import { type Kysely, sql, type Transaction } from "kysely";
 import type { DB } from "../database/schema.ts";
+import type { MeterName } from "../usage/meters.ts";
 
 /** What can be paused: the whole account, or one meter by its name. */
 export type Scope = string;
@@ -80,6 +81,25 @@ export async function claimProbe(
   return claimed.rows.length > 0;
 }
 
+/** Lets the attempt that a pause allows be taken again at once, because nobody made it. */
+export async function giveBackProbe(db: Kysely<DB>, scope: Scope): Promise<void> {
+  await sql`
+    update metering.delivery_control
+    set paused_until = now()
+    where scope = ${scope} and paused_until > now() and paused_until < 'infinity'
+  `.execute(db);
+}
+
+/** Whether a meter event of the scope waits to be delivered. */
+export async function hasPending(db: Kysely<DB>, scope: Scope): Promise<boolean> {
+  const pending = await sql`
+    select from metering.meter_events
+    where state = 'pending' and (${scope} = ${account} or meter = ${scope})
+    limit 1
+  `.execute(db);
+  return pending.rows.length > 0;
+}
+
 /** Ends the circuit breaker's pause of a scope, because its probe succeeded. An operator's pause stays. */
 export async function endPause(db: Kysely<DB>, scope: Scope): Promise<void> {
   await sql`
@@ -87,4 +107,23 @@ export async function endPause(db: Kysely<DB>, scope: Scope): Promise<void> {
     set paused_until = null, reason = null, paused_at = null, openings = 0
     where scope = ${scope} and paused_until < 'infinity'
   `.execute(db);
+}
+
+/** How long until a worker asks Stripe again about a meter that Stripe said was deactivated. */
+const deactivatedMeterSeconds = 300;
+
+/** Pauses a meter that Stripe says was deactivated, until it is reactivated or a probe finds it working. */
+export async function pauseMeter(trx: Transaction<DB>, meter: MeterName): Promise<void> {
+  await sql`
+    insert into metering.delivery_control as c (scope, paused_until, reason, paused_at)
+    values (${meter}, now() + make_interval(secs => ${deactivatedMeterSeconds}), 'meter_deactivated', now())
+    on conflict (scope) do update
+    set paused_until = excluded.paused_until, reason = excluded.reason, paused_at = coalesce(c.paused_at, now())
+    where c.paused_until is null or c.paused_until < 'infinity'
+  `.execute(trx);
+}
+
+/** Ends the pause of a meter that Stripe says was reactivated. */
+export async function resumeMeter(trx: Transaction<DB>, meter: MeterName): Promise<void> {
+  await endPause(trx, meter);
 }

@@ -97,6 +97,14 @@ async function recordOutcomes(
         verdict, http_status, code, message, stripe_request_id
       )
     ),
+    -- In one order for all, so that a worker that overslept and the one that overtook it never deadlock.
+    locked as materialized (
+      select m.organization_id, m.id
+      from metering.meter_events m
+      join input i on m.organization_id = i.organization_id and m.id = i.meter_event_id
+      order by m.organization_id, m.id
+      for update of m
+    ),
     settled as (
       update metering.meter_events m
       set
@@ -111,10 +119,13 @@ async function recordOutcomes(
         end,
         delivered_at = case when i.state = 'delivered' then now() end
       from input i
+      join locked l on l.organization_id = i.organization_id and l.id = i.meter_event_id
       where m.organization_id = i.organization_id and m.id = i.meter_event_id
         and m.attempts_started = i.attempt
+        -- Settled once: this may be the second try of a transaction whose commit went through unheard.
+        and m.attempts_finished < i.attempt
         and (m.state = 'pending' or m.state = 'in_doubt' and i.state = 'delivered')
-      returning m.id
+      returning m.id, m.attempts_started as attempt
     )
     insert into metering.delivery_attempts (
       organization_id, meter_event_id, attempt, started_at, duration_ms, verdict, http_status, code, message,
@@ -124,7 +135,7 @@ async function recordOutcomes(
       i.organization_id, i.meter_event_id, i.attempt, i.started_at, i.duration_ms, i.verdict, i.http_status, i.code,
       i.message, i.stripe_request_id
     from input i
-    where i.meter_event_id in (select id from settled)
+    where (i.meter_event_id, i.attempt) in (select id, attempt from settled)
     returning meter_event_id
   `.execute(trx);
   return new Set(recorded.rows.map((row) => row.meter_event_id));

@@ -30,7 +30,8 @@ export function createSettler(deps: { db: Kysely<DB>; boss: PgBoss; log: Log }):
         batch.map(({ finished }) => finished),
       );
       if (!isSettled) {
-        await new Promise((resolve) => setTimeout(resolve, retryAfterMs));
+        // A process that ends without its database leaves these attempts to the next: it must not wait for ever.
+        await new Promise((resolve) => setTimeout(resolve, retryAfterMs).unref());
         continue;
       }
       waiting = waiting.slice(batch.length);
@@ -53,6 +54,7 @@ async function trySettle(
   batch: readonly FinishedAttempt[],
 ): Promise<boolean> {
   try {
+    log.debug({ event: "attempts_settling", count: batch.length });
     const settled = await settleAttempts({ db, boss }, batch);
     logSettled(log, batch, settled);
     return true;

@@ -4,7 +4,7 @@ import type { DB } from "../database/schema.ts";
 import type { Log } from "../log.ts";
 import { type DeliverJob, deliverJobPayload, deliverQueueOf } from "../queue/queues.ts";
 import type { MeterName } from "../usage/meters.ts";
-import { type Attempt, beginAttempts } from "./begin-attempts.ts";
+import { type Attempt, beginAttempts, type MeterEventKey } from "./begin-attempts.ts";
 import { releaseJobs } from "./release-jobs.ts";
 
 export type TakenJob = { attempt: Attempt; job: Pick<Job, "id" | "retryCount"> };
@@ -29,17 +29,29 @@ export async function takeJobs(
     log.error({ event: "deliver_jobs_unreadable", job_ids: foreign.map(({ id }) => id) });
     await boss.complete(deliverQueueOf(meter), foreign);
   }
+  log.debug({ event: "attempts_beginning", meter, count: keyed.length });
   const attempts = await beginAttempts(
     db,
     keyed.map(({ key }) => key),
     { leaseSeconds },
   );
-  const byEvent = new Map(attempts.map((attempt) => [attempt.meterEventId, attempt]));
-  const notBegun = keyed.filter(({ key }) => !byEvent.has(key.meterEventId));
+  log.debug({ event: "attempts_begun", meter, count: attempts.length });
+  const taken = matchAttempts(keyed, attempts);
+  const takenIds = new Set(taken.map(({ job }) => job.id));
+  const notBegun = keyed.filter(({ job }) => !takenIds.has(job.id));
   if (notBegun.length > 0) await releaseJobs({ db, boss }, meter, notBegun);
-  const taken = keyed.flatMap(({ job, key }) => {
-    const attempt = byEvent.get(key.meterEventId);
+  return { jobs: jobs.length, taken };
+}
+
+type KeyedJob = { job: Job<DeliverJob>; key: MeterEventKey };
+
+/** Each attempt goes with one job, should a foreign hand have made several for its event: it is made once. */
+function matchAttempts(keyed: readonly KeyedJob[], attempts: readonly Attempt[]): TakenJob[] {
+  const nameOf = ({ organizationId, meterEventId }: MeterEventKey) => `${organizationId} ${meterEventId}`;
+  const left = new Map(attempts.map((attempt) => [nameOf(attempt), attempt]));
+  return keyed.flatMap(({ job, key }) => {
+    const attempt = left.get(nameOf(key));
+    left.delete(nameOf(key));
     return attempt === undefined ? [] : [{ attempt, job }];
   });
-  return { jobs: jobs.length, taken };
 }

@@ -6,7 +6,7 @@ export type TokenBucket = {
   take: (count: number) => void;
   /** Milliseconds until a request may start; 0 when one may start now. */
   waitMs: () => number;
-  /** Slows down after a 429, and recovers with every attempt that was none. */
+  /** Slows down after a 429; what else an attempt tells changes nothing. */
   observe: (verdict: Verdict) => void;
   /** Requests a second at the moment. */
   rate: () => number;

@@ -18,6 +18,7 @@ export type RetryReason =
   | "conflict"
   | "rate_limited"
   | "idempotency_error"
+  | "session_expired"
   | "not_connected";
 
 /** Stripe gives this refusal no code on v1, so the message is all there is (seen in production by several users). */
@@ -46,6 +47,9 @@ export function verdictOf(answer: StripeAnswer): Verdict {
 
 function verdictOfError(answer: Extract<StripeAnswer, { kind: "error" }>): Verdict {
   const { httpStatus, code, type, message, retryAfterMs } = answer;
+  if (code === "billing_meter_event_session_expired") {
+    return { kind: "retry", reason: "session_expired", retryAfterMs };
+  }
   if (httpStatus === 401) return { kind: "retry", reason: "unauthorized", retryAfterMs };
   if (httpStatus === 403) return { kind: "retry", reason: "forbidden", retryAfterMs };
   if (httpStatus === 409) return { kind: "retry", reason: "conflict", retryAfterMs };

@@ -3,13 +3,21 @@ import { isDatabaseUnavailable } from "./database-unavailable.ts";
 
 const withCode = (code: string) => Object.assign(new Error("failed"), { code });
 
-test.for(["ECONNREFUSED", "ECONNRESET", "57P01", "57P02", "57P03", "08006", "08P01", "53300"])(
-  "an error with the code %s means that the database is unavailable",
-  (code) => {
-    expect(isDatabaseUnavailable(withCode(code))).toBe(true);
-    expect(isDatabaseUnavailable(new Error("wrapped", { cause: withCode(code) }))).toBe(true);
-  },
-);
+test.for([
+  "ECONNREFUSED",
+  "ECONNRESET",
+  "57P01",
+  "57P02",
+  "57P03",
+  "08006",
+  "08P01",
+  "53300",
+  "57014",
+  "40P01",
+])("an error with the code %s means that the database is unavailable", (code) => {
+  expect(isDatabaseUnavailable(withCode(code))).toBe(true);
+  expect(isDatabaseUnavailable(new Error("wrapped", { cause: withCode(code) }))).toBe(true);
+});
 
 test.for([
   "Connection terminated",
@@ -20,7 +28,7 @@ test.for([
   expect(isDatabaseUnavailable(new Error(message))).toBe(true);
 });
 
-test.for([withCode("23505"), withCode("57014"), new TypeError("x is undefined"), "ECONNREFUSED", undefined])(
+test.for([withCode("23505"), new TypeError("x is undefined"), "ECONNREFUSED", undefined])(
   "another error does not: %s",
   (error) => {
     expect(isDatabaseUnavailable(error)).toBe(false);

@@ -8,8 +8,19 @@ const networkCodes = new Set([
   "ENOTFOUND",
   "EAI_AGAIN",
 ]);
-// Shut down by the administrator, crashed, starting up, out of connections, or a standby in the middle of a failover.
-const serverCodes = new Set(["57P01", "57P02", "57P03", "53300", "25006"]);
+// Shut down by the administrator, crashed, starting up, out of connections, a standby in the middle of a failover, too
+// slow to answer, or busy with somebody who holds the lock.
+const serverCodes = new Set([
+  "57P01",
+  "57P02",
+  "57P03",
+  "53300",
+  "25006",
+  "57014",
+  "55P03",
+  "40P01",
+  "40001",
+]);
 // The driver's own errors carry no code.
 const driverMessages =
   /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error)/;

@@ -38,3 +38,6 @@ export const bodyProblems = {
 
 /** What a route for one thing may answer. */
 export const notFoundProblems = { 404: answer("There is no such thing") };
+
+/** What a route answers that the thing's state does not allow. */
+export const conflictProblem = (description: string) => answer(description);

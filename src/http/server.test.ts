@@ -47,6 +47,14 @@ test("a request that takes longer than the grace is cut", async () => {
   server.release();
 });
 
+test("a connection on which nothing was ever sent does not hold up the stop", async () => {
+  const server = await startSlowServer();
+  const silent = connect(server.port, "127.0.0.1");
+  await once(silent, "connect");
+  expect(await server.stop(10_000)).toEqual({ cut: false });
+  silent.destroy();
+});
+
 test("what is not HTTP is told so in the form of every failure", async () => {
   const server = await startSlowServer();
   const socket = connect(server.port, "127.0.0.1");

@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { createServer, type Server } from "node:http";
+import type { Socket } from "node:net";
 import { getRequestListener } from "@hono/node-server";
 import type { App } from "./app.ts";
 import { answerUnparsableRequest } from "./unparsable-request.ts";
@@ -35,15 +36,27 @@ export async function startServer(app: App, options: { host: string; port: numbe
   await once(server, "listening");
   const address = server.address();
   const port = typeof address === "object" && address !== null ? address.port : options.port;
-  return { port, stop: (graceMs) => stopServer(server, graceMs) };
+  const sockets = new Set<Socket>();
+  server.on("connection", (socket) => {
+    sockets.add(socket);
+    socket.once("close", () => sockets.delete(socket));
+  });
+  return { port, stop: (graceMs) => stopServer({ server, sockets }, graceMs) };
 }
 
-async function stopServer(server: Server, graceMs: number): Promise<{ cut: boolean }> {
+async function stopServer(
+  { server, sockets }: { server: Server; sockets: ReadonlySet<Socket> },
+  graceMs: number,
+): Promise<{ cut: boolean }> {
   let cut = false;
   const closed = once(server, "close");
   server.close();
   // A kept-alive connection becomes idle only when its answer is out, after close() looked for idle ones.
-  const drain = setInterval(() => server.closeIdleConnections(), drainCheckMs);
+  const drain = setInterval(() => {
+    server.closeIdleConnections();
+    // Nor does Node call a connection idle on which nothing was ever sent, as clients open them ahead of need.
+    for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
+  }, drainCheckMs);
   const deadline = setTimeout(() => {
     cut = true;
     server.closeAllConnections();

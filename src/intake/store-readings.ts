@@ -85,8 +85,8 @@ export async function storeReadings(
     const key = keyOf(reading);
     const row = missedByKey.get(key);
     if (row !== undefined) return judgeMissed(row, reading);
-    const inserted = firstByKey.get(key);
-    return inserted === reading ? { status: "accepted" } : compare(inserted?.temperature, reading);
+    const inserted = firstByKey.get(key) ?? reading;
+    return inserted === reading ? { status: "accepted" } : compare(inserted.temperature, reading);
   });
 }
 
@@ -126,6 +126,8 @@ async function fillStored(
 }
 
 function judgeMissed(row: Missed, reading: Reading): StoredAs {
+  // Asked first: what was stored while the sensor was active stays a duplicate when it is sent again afterwards.
+  if (row.stored !== null) return compare(row.stored, reading);
   if (!row.is_known) {
     return {
       status: "rejected",
@@ -140,11 +142,10 @@ function judgeMissed(row: Missed, reading: Reading): StoredAs {
       detail: "the sensor is deactivated; PUT /v1/sensors/{sensor_id} with active true brings it back",
     };
   }
-  return compare(row.stored ?? undefined, reading);
+  throw new Error("a reading was neither inserted nor found");
 }
 
-function compare(stored: number | undefined, reading: Reading): StoredAs {
-  if (stored === undefined) throw new Error("a reading was neither inserted nor found");
+function compare(stored: number, reading: Reading): StoredAs {
   if (stored === reading.temperature) return { status: "duplicate" };
   return {
     status: "rejected",

@@ -1,6 +1,8 @@
 import type { Kysely } from "kysely";
 import type pg from "pg";
 import type { PgBoss } from "pg-boss";
+import { mountStripeEvents } from "../billing/stripe-events-route.ts";
+import { mountWebhook } from "../billing/webhook-route.ts";
 import { mountSubscriptions } from "../billing/subscription-route.ts";
 import type { DB } from "../database/schema.ts";
 import type { Scope } from "../http/api-key.ts";
@@ -16,6 +18,8 @@ import { mountHealth } from "./health.ts";
 import { mountMeterEvents } from "./meter-events-route.ts";
 import { mountOrganizations } from "./organizations-route.ts";
 import { mountOutbox } from "./outbox-route.ts";
+import { mountReadingsList } from "./readings-list-route.ts";
+import { mountUsage } from "./usage-route.ts";
 
 /** Routes whose bodies may be larger than others, or must be read as they came. */
 const ownBodyLimit = ["/v1/readings", "/webhooks/stripe"];
@@ -28,6 +32,7 @@ export type ApiAppOptions = {
   log: Log;
   adminToken: string;
   readingsMaxAgeDays: number;
+  webhookSecrets: readonly string[];
 };
 
 /** The whole HTTP API, without a socket: `app.request(…)` asks it, `startServer` serves it. */
@@ -45,10 +50,14 @@ export function createApiApp(options: ApiAppOptions): App {
     limits: { maxAgeDays: readingsMaxAgeDays },
     mayWrite: keyWith("ingest"),
   });
+  mountReadingsList(app, { db, mayRead: keyWith("read") });
+  mountUsage(app, { db, mayRead: keyWith("read") });
   mountSensors(app, { db, mayWrite: keyWith("ingest"), mayRead: keyWith("read") });
   mountOrganizations(app, { db, adminOnly });
   mountSubscriptions(app, { db, adminOnly });
   mountApiKeys(app, { db, adminOnly });
+  mountWebhook(app, { db, boss, secrets: options.webhookSecrets, now: () => new Date() });
+  mountStripeEvents(app, { db, boss, adminOnly });
   mountOutbox(app, { db, boss, adminOnly });
   mountMeterEvents(app, { db, boss, adminOnly });
   return app;

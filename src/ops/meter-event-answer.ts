@@ -24,6 +24,12 @@ export const meterEventSchema = z
     last_error: z.string().nullable(),
     sealed_at: instant,
     delivered_at: instant.nullable(),
+    replaces_id: z
+      .uuid()
+      .nullable()
+      .openapi({ description: "the event in doubt whose usage this one sends again" }),
+    resolved_at: instant.nullable(),
+    resolution_reason: z.string().nullable(),
   })
   .openapi("MeterEvent");
 
@@ -63,6 +69,9 @@ export function renderMeterEvent(event: MeterEvent): z.infer<typeof meterEventSc
     last_error: event.lastError,
     sealed_at: event.sealedAt.toISOString(),
     delivered_at: event.deliveredAt?.toISOString() ?? null,
+    replaces_id: event.replacesId,
+    resolved_at: event.resolvedAt?.toISOString() ?? null,
+    resolution_reason: event.resolutionReason,
   };
 }
 

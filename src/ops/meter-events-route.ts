@@ -4,13 +4,20 @@ import type { PgBoss } from "pg-boss";
 import type { DB } from "../database/schema.ts";
 import { meterEventStates } from "../delivery/meter-event-states.ts";
 import { findMeterEvent, listAttempts, listMeterEvents } from "../delivery/meter-events.ts";
+import { resolveMeterEvent } from "../delivery/resolve.ts";
 import { retryRejected } from "../delivery/retry-rejected.ts";
 import type { App } from "../http/app.ts";
 import type { AdminOnly } from "../http/authentication.ts";
 import { decodeCursor } from "../http/cursor.ts";
 import { jsonAnswer, jsonBody } from "../http/json-content.ts";
 import { pageQuery, pageSchema, toPage } from "../http/page.ts";
-import { adminProblems, bodyProblems, inputProblems, notFoundProblems } from "../http/problem-answers.ts";
+import {
+  adminProblems,
+  bodyProblems,
+  conflictProblem,
+  inputProblems,
+  notFoundProblems,
+} from "../http/problem-answers.ts";
 import { notFound, Problem } from "../http/problem.ts";
 import { listEntriesOf } from "../outbox/entries.ts";
 import { meterNames } from "../usage/meters.ts";
@@ -59,7 +66,7 @@ const getRoute = createRoute({
 });
 
 const retried = jsonAnswer(
-  "How many will be attempted again, under their identifiers",
+  "How many are not rejected any more: they are attempted again under their identifiers, or are in doubt where Stripe may have counted and forgotten one",
   z.object({ retried: z.int() }),
 );
 
@@ -73,7 +80,37 @@ const retryOneRoute = createRoute({
     202: retried,
     ...adminProblems,
     ...notFoundProblems,
-    409: { description: "It is not rejected" },
+    409: conflictProblem("It is not rejected"),
+  },
+});
+
+const resolveRoute = createRoute({
+  ...shared,
+  method: "post",
+  path: "/v1/meter-events/{id}/resolve",
+  summary: "Declare an event in doubt delivered, or send its usage again under a new identifier",
+  request: {
+    params,
+    body: jsonBody(
+      z.strictObject({
+        resolution: z.enum(["delivered", "not_delivered"]),
+        reason: z.string().trim().min(1).max(500),
+      }),
+    ),
+  },
+  responses: {
+    200: jsonAnswer(
+      "What became of it",
+      z.object({
+        id: z.uuid(),
+        state: z.enum(["delivered", "superseded", "expired"]),
+        replaced_by: z.uuid().nullable(),
+      }),
+    ),
+    ...adminProblems,
+    ...bodyProblems,
+    ...notFoundProblems,
+    409: conflictProblem("It is not in doubt"),
   },
 });
 
@@ -132,9 +169,25 @@ export function mountMeterEvents(app: App, { db, boss, adminOnly }: MeterEventRo
     const { id } = c.req.valid("param");
     const count = await retryRejected({ db, boss }, { id });
     if (count > 0) return c.json({ retried: count }, 202);
-    const event = await findMeterEvent(db, id);
-    if (event === undefined) throw notFound("meter event");
-    const detail = `The meter event is ${event.state}; only a rejected one can be retried.`;
-    throw new Problem({ status: 409, code: "not_rejected", detail });
+    throw await wrongState(db, id, { code: "not_rejected", detail: "only a rejected one can be retried" });
   });
+
+  app.openapi({ ...resolveRoute, middleware: adminOnly }, async (c) => {
+    const { id } = c.req.valid("param");
+    const resolved = await resolveMeterEvent({ db, boss }, id, c.req.valid("json"));
+    if (resolved !== undefined) {
+      return c.json({ id, state: resolved.state, replaced_by: resolved.replacedBy }, 200);
+    }
+    throw await wrongState(db, id, { code: "not_in_doubt", detail: "only one in doubt can be resolved" });
+  });
+}
+
+async function wrongState(
+  db: Kysely<DB>,
+  id: string,
+  { code, detail }: { code: string; detail: string },
+): Promise<Problem> {
+  const event = await findMeterEvent(db, id);
+  if (event === undefined) return notFound("meter event");
+  return new Problem({ status: 409, code, detail: `The meter event is ${event.state}; ${detail}.` });
 }

@@ -4,19 +4,25 @@ import type { DB } from "../database/schema.ts";
 import { createBreaker } from "../delivery/breaker.ts";
 import { leaseSeconds } from "../delivery/limits.ts";
 import { startDelivery } from "../delivery/loop.ts";
-import { sweepMeterEvents } from "../delivery/sweep.ts";
 import { createTokenBucket } from "../delivery/token-bucket.ts";
 import type { Log } from "../log.ts";
-import { remindToSeal, workSealQueue } from "../outbox/seal-job.ts";
+import { workSealQueue } from "../outbox/seal-job.ts";
 import { createBoss } from "../queue/boss.ts";
-import { ensureCrons, ensureQueues } from "../queue/install.ts";
+import { ensureQueues } from "../queue/install.ts";
 import { repeat } from "../queue/wait.ts";
 import { createStripe } from "../stripe/client.ts";
-import { createSendMeterEvent } from "../stripe/send-meter-event.ts";
+import { createStripeReads } from "../stripe/reads.ts";
+import { workPurgeQueue, workStripeEvents } from "../billing/stripe-events-job.ts";
+import { workSensorsQueue } from "../intake/count-sensors-job.ts";
+import { createStreamTransport } from "../stripe/stream-transport.ts";
+import { createSyncTransport } from "../stripe/sync-transport.ts";
 import { meterEventNames } from "../usage/meters.ts";
 import { workPartitionsQueue } from "./partitions-job.ts";
+import { sweep } from "./sweep.ts";
+import { warnOfExpiry } from "./warn-of-expiry.ts";
 
 const sweepEveryMs = 30_000;
+const warnEveryMs = 600_000;
 /** pg-boss's own connections: seal, partitions, supervision, crons, and the delivery loop's fetches. */
 const queueConnectionsMax = 6;
 /** Below the limits of docs.stripe.com/rate-limits: 25 a second for a sandbox, 1,000 for live meter events. */
@@ -29,7 +35,8 @@ export async function startJobs(
   { db, log }: { db: Kysely<DB>; log: Log },
   config: WorkerConfig,
 ): Promise<RunningJobs> {
-  const lease = leaseSeconds(config.STRIPE_TIMEOUT_MS);
+  const isStream = config.DELIVERY_TRANSPORT === "stream";
+  const lease = leaseSeconds(config.STRIPE_TIMEOUT_MS, isStream ? 2 : 1);
   const retry = {
     retryDelay: config.RETRY_BASE_SECONDS,
     retryDelayMax: config.RETRY_MAX_SECONDS,
@@ -40,33 +47,40 @@ export async function startJobs(
     log,
   );
   await boss.start();
-  const breaker = createBreaker({ db, log }, { leaseSeconds: lease });
-  await workSealQueue(
-    { db, boss, log },
-    { intervalSeconds: config.SEAL_INTERVAL_SECONDS, openMeters: breaker.openMeters },
-  );
-  await workPartitionsQueue({ db, boss, log }, { readingsMaxAgeDays: config.READINGS_MAX_AGE_DAYS });
-  const sweep = repeat(
-    async () => {
-      await ensureQueues(boss, retry);
-      await ensureCrons(boss);
-      const swept = await sweepMeterEvents({ db, boss }, { leaseSeconds: lease });
-      await remindToSeal(boss, { afterSeconds: 0 });
-      if (Object.values(swept).some((count) => count > 0))
-        log.info({ event: "meter_events_swept", ...swept });
-    },
-    { everyMs: sweepEveryMs, onError: (error) => log.error({ event: "sweep_failed", error }) },
-  );
+  await ensureQueues(boss, retry);
   const stripe = createStripe({
     apiKey: config.STRIPE_SECRET_KEY,
     apiBase: config.STRIPE_API_BASE,
     timeoutMs: config.STRIPE_TIMEOUT_MS,
   });
+  const breaker = createBreaker({ db, log }, { leaseSeconds: lease });
+  await workSealQueue(
+    { db, boss, log },
+    { intervalSeconds: config.SEAL_INTERVAL_SECONDS, openMeters: breaker.openMeters },
+  );
+  await workStripeEvents({
+    db,
+    boss,
+    log,
+    reads: createStripeReads(stripe, config.STRIPE_SECRET_KEY),
+    eventNames: meterEventNames(config),
+  });
+  await workPurgeQueue({ db, boss, log });
+  await workSensorsQueue({ db, boss, log }, { billableStatuses: config.BILLABLE_STATUSES });
+  await workPartitionsQueue({ db, boss, log }, { readingsMaxAgeDays: config.READINGS_MAX_AGE_DAYS });
+  const sweeping = repeat(() => sweep({ db, boss, log }, retry), {
+    everyMs: sweepEveryMs,
+    onError: (error) => log.error({ event: "sweep_failed", error }),
+  });
+  const warnings = repeat(() => warnOfExpiry({ db, log }), {
+    everyMs: warnEveryMs,
+    onError: (error) => log.error({ event: "expiry_check_failed", error }),
+  });
   const mode = config.STRIPE_SECRET_KEY.includes("_live_") ? "live" : "test";
   const delivery = startDelivery(
     { db, boss, log },
     {
-      send: createSendMeterEvent(stripe),
+      transport: isStream ? createStreamTransport(stripe, Date.now) : createSyncTransport(stripe),
       eventNames: meterEventNames(config),
       now: () => new Date(),
       concurrency: config.DELIVERY_CONCURRENCY,
@@ -79,8 +93,10 @@ export async function startJobs(
   );
   return {
     async stop(graceMs) {
-      await Promise.all([sweep.stop(), delivery.stop(graceMs)]);
-      await boss.stop({ graceful: true, timeout: Math.max(1_000, graceMs) });
+      const endsAtMs = performance.now() + graceMs;
+      await Promise.all([sweeping.stop(), warnings.stop(), delivery.stop(graceMs)]);
+      // pg-boss lets its own jobs, the seal above all, end in what is left of the grace.
+      await boss.stop({ graceful: true, timeout: Math.max(1_000, endsAtMs - performance.now()) });
     },
   };
 }

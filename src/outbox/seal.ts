@@ -1,17 +1,21 @@
 import { type Kysely, sql, type Transaction } from "kysely";
 import type { PgBoss } from "pg-boss";
 import type { DB } from "../database/schema.ts";
-import { type Reminder, remindToDeliver } from "../queue/deliver-job.ts";
+import { aheadOfAll, type Reminder, remindToDeliver } from "../queue/deliver-job.ts";
 import { type MeterName, metersFoldedBy } from "../usage/meters.ts";
 
 type SealedEvent = Reminder & { entries: number };
+type Seal = SealLimits & { meters: readonly MeterName[]; first: string | undefined; cutOff: Date };
 
 export type SealResult = { events: number; entries: number; stopped: "done" | "too_many_undelivered" };
 
 export type SealLimits = {
   /** Sealing stops while this many meter events are undelivered; entries then wait and fold by the hour. */
   undeliveredMax: number;
-  /** Upper bounds of one transaction. An organization's hour is never cut, so entries can exceed theirs by one hour's. */
+  /**
+   * Upper bounds of one transaction. An organization's hour is never cut, so entries can exceed theirs by one hour's,
+   * and events by those that a second meter or the end of a period makes in the same hours.
+   */
   eventsPerTransaction: number;
   entriesPerTransaction: number;
 };
@@ -22,7 +26,11 @@ const sealLimits: SealLimits = {
   entriesPerTransaction: 50_000,
 };
 
-export type SealOptions = Partial<SealLimits> & { meters: readonly MeterName[] };
+export type SealOptions = Partial<SealLimits> & {
+  meters: readonly MeterName[];
+  /** Seals this organization alone, and its events go ahead of all others. */
+  first?: string;
+};
 
 /**
  * Folds all unsealed entries of these meters, of organizations with a Stripe customer, into meter events, oldest hour
@@ -33,7 +41,9 @@ export async function sealDueEntries(
   { db, boss }: { db: Kysely<DB>; boss: PgBoss },
   options: SealOptions,
 ): Promise<SealResult> {
-  const limits = { ...sealLimits, ...options };
+  // What arrives meanwhile is left to the next seal: chasing it would make an event of every request.
+  const cutOff = await readDatabaseClock(db);
+  const limits = { ...sealLimits, first: undefined, ...options, cutOff };
   const total = { events: 0, entries: 0 };
   for (;;) {
     const sealed = await db.transaction().execute((trx) => sealOnce({ trx, boss }, limits));
@@ -46,7 +56,7 @@ export async function sealDueEntries(
 
 async function sealOnce(
   { trx, boss }: { trx: Transaction<DB>; boss: PgBoss },
-  limits: SealLimits & { meters: readonly MeterName[] },
+  limits: Seal,
 ): Promise<SealedEvent[] | "too_many_undelivered"> {
   // One seal at a time: an entry is stamped by whoever holds this.
   await sql`select pg_advisory_xact_lock(hashtext('metering.seal'))`.execute(trx);
@@ -57,8 +67,20 @@ async function sealOnce(
     ...limits,
     eventsPerTransaction: Math.min(limits.eventsPerTransaction, room),
   });
-  await remindToDeliver(boss, events, trx);
+  const isFirst = limits.first !== undefined;
+  await remindToDeliver(
+    boss,
+    events.map((event) => (isFirst ? { ...event, ahead: aheadOfAll } : event)),
+    trx,
+  );
   return events;
+}
+
+async function readDatabaseClock(db: Kysely<DB>): Promise<Date> {
+  const clock = await sql<{ now: Date }>`select date_trunc('milliseconds', now()) as now`.execute(db);
+  const [row] = clock.rows;
+  if (row === undefined) throw new Error("the database has no clock");
+  return row.now;
 }
 
 async function countUndelivered(trx: Transaction<DB>, max: number): Promise<number> {
@@ -76,10 +98,7 @@ async function countUndelivered(trx: Transaction<DB>, max: number): Promise<numb
  * Where a billing period starts or ends inside the hour, the fold is split there, so that every event's time lies in
  * the period of all its entries. `sum` adds up; `last` takes the latest entry.
  */
-async function foldAndStamp(
-  trx: Transaction<DB>,
-  limits: SealLimits & { meters: readonly MeterName[] },
-): Promise<SealedEvent[]> {
+async function foldAndStamp(trx: Transaction<DB>, limits: Seal): Promise<SealedEvent[]> {
   const lastMeters = metersFoldedBy("last");
   const sealed = await sql<SealedEvent & { stamped: number }>`
     with oldest as materialized (
@@ -91,10 +110,11 @@ async function foldAndStamp(
         select e.occurred_at
         from metering.meter_outbox e
         where e.organization_id = s.organization_id and e.meter_event_id is null and e.meter = any(${limits.meters})
+          and e.occurred_at <= ${limits.cutOff}
         order by e.occurred_at
         limit 1
       ) unsealed
-      where s.stripe_customer_id is not null
+      where s.stripe_customer_id is not null and coalesce(s.organization_id = ${limits.first ?? null}::uuid, true)
       order by hour, s.organization_id
       limit ${limits.eventsPerTransaction}
     ),
@@ -107,6 +127,7 @@ async function foldAndStamp(
           select count(*) as entries
           from metering.meter_outbox e
           where e.organization_id = o.organization_id and e.meter_event_id is null and e.meter = any(${limits.meters})
+          and e.occurred_at <= ${limits.cutOff}
             and e.occurred_at >= o.hour and e.occurred_at < o.hour + interval '1 hour'
         ) counted
       ) bounded
@@ -128,6 +149,7 @@ async function foldAndStamp(
       from chosen c
       join metering.meter_outbox e
         on e.organization_id = c.organization_id and e.meter_event_id is null and e.meter = any(${limits.meters})
+          and e.occurred_at <= ${limits.cutOff}
         and e.occurred_at >= c.hour and e.occurred_at < c.hour + interval '1 hour'
       group by 1, 2, 3, 4, 5, 6, 7, 8
     ),
@@ -136,6 +158,7 @@ async function foldAndStamp(
       set meter_event_id = f.id
       from folded f
       where e.organization_id = f.organization_id and e.meter_event_id is null and e.meter = f.meter
+        and e.occurred_at <= ${limits.cutOff}
         and e.occurred_at >= f.hour and e.occurred_at < f.hour + interval '1 hour'
         and coalesce(e.occurred_at >= f.current_period_start, true) = f.in_started_period
         and coalesce(e.occurred_at >= f.current_period_end, false) = f.in_next_period

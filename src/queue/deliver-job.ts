@@ -8,13 +8,16 @@ import { type DeliverJob, deliverQueueOf } from "./queues.ts";
 /** pg-boss takes integers; nobody's turn is later than this. */
 const turnsMax = 100_000;
 
+/** The turn of an event that must reach Stripe before an invoice is finalized. */
+export const aheadOfAll = -turnsMax;
+
 /** A meter event to be reminded of. */
 export type Reminder = {
   organizationId: string;
   meterEventId: string;
   meter: MeterName;
   stripeCustomerId: string;
-  /** How many undelivered events of the same organization and meter are ahead of it. */
+  /** How many undelivered events of the same organization and meter are ahead of it; or `aheadOfAll`. */
   ahead: number;
 };
 
@@ -52,4 +55,15 @@ function deliverJob(reminder: Reminder): JobInsert<DeliverJob> {
     priority: -Math.min(reminder.ahead, turnsMax),
     group: { id: `${reminder.stripeCustomerId}:${reminder.meter}` },
   };
+}
+
+/** Moves the waiting reminders of these meter events ahead of all others. */
+export async function hurryReminders(
+  boss: PgBoss,
+  meter: MeterName,
+  meterEventIds: readonly string[],
+): Promise<void> {
+  for (const id of meterEventIds) {
+    await boss.update(deliverQueueOf(meter), undefined, { singletonKey: id, priority: -aheadOfAll });
+  }
 }

@@ -1,11 +1,24 @@
+import { type Kysely, sql } from "kysely";
 import type { PgBoss } from "pg-boss";
+import type { DB } from "../database/schema.ts";
 import type { Log } from "../log.ts";
 import { meterNames } from "../usage/meters.ts";
-import { createBoss } from "./boss.ts";
+import { createBoss, queueSchema } from "./boss.ts";
 import { deliverQueueOf, queues } from "./queues.ts";
+import { readQueueSchemaVersion, restoreQueueSchemaVersion } from "./schema-version.ts";
+
+/** pg-boss forwards its crons through this queue, and makes it only when it starts. */
+const cronQueueName = "__pgboss__send-it";
 
 /** Creates or migrates pg-boss's schema and creates our queues. Part of the migration step. */
-export async function installQueues(databaseUrl: string, log: Log): Promise<void> {
+export async function installQueues(
+  { db, log }: { db: Kysely<DB>; log: Log },
+  databaseUrl: string,
+): Promise<void> {
+  // Tables of an unknown version, as a dump without pg-boss's rows leaves them. Jobs are only reminders: start anew.
+  if ((await readQueueSchemaVersion(db)) === "lost") {
+    await sql`drop schema ${sql.id(queueSchema)} cascade`.execute(db);
+  }
   const boss = createBoss({ databaseUrl, role: "migrate", connectionsMax: 2 }, log);
   await boss.start();
   try {
@@ -23,6 +36,7 @@ export type DeliverRetry = { retryDelay: number; retryDelayMax: number; expireIn
  * seconds. Idempotent, so the sweep repeats it: even a pg-boss schema that lost its rows heals.
  */
 export async function ensureQueues(boss: PgBoss, deliverRetry?: DeliverRetry): Promise<void> {
+  await restoreQueueSchemaVersion(boss);
   for (const queue of queues) {
     await boss.createQueue(queue.name, queue.options);
   }
@@ -34,6 +48,7 @@ export async function ensureQueues(boss: PgBoss, deliverRetry?: DeliverRetry): P
 
 /** Registers the crons. Only a worker, which fires them, does so. */
 export async function ensureCrons(boss: PgBoss): Promise<void> {
+  await boss.createQueue(cronQueueName);
   for (const queue of queues) {
     if (queue.cron !== undefined) await boss.schedule(queue.name, queue.cron, null, { tz: "UTC" });
   }

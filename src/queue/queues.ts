@@ -61,8 +61,45 @@ export const partitionsQueue = {
   cron: "17 3 * * *",
 } as const satisfies QueueDefinition;
 
+/**
+ * One job for each webhook event. What makes an event a dead letter is counted in the inbox; these retries only have to
+ * outlast an outage of Stripe's.
+ */
+export const stripeEventsQueue = {
+  name: "apply-stripe-event",
+  options: {
+    policy: "exclusive",
+    retryLimit: 10_000,
+    retryDelay: 5,
+    retryBackoff: true,
+    retryDelayMax: 900,
+    expireInSeconds: 120,
+    retentionSeconds: 40 * 86_400,
+    deleteAfterSeconds: 3_600,
+  },
+} as const satisfies QueueDefinition;
+
+export const stripeEventJobPayload = z.object({ eventId: z.string() });
+
+/** Counts active sensors at every full hour. The count's own key, not pg-boss, makes it happen once. */
+export const sensorsQueue = {
+  name: "count-sensors",
+  options: { policy: "short", retryLimit: 20, retryDelay: 15, retryBackoff: true, retryDelayMax: 300 },
+  cron: "0 * * * *",
+} as const satisfies QueueDefinition;
+
+/** Deletes webhook events that Stripe cannot send again, daily. */
+export const purgeQueue = {
+  name: "purge-stripe-events",
+  options: { policy: "short", retryLimit: 5, retryDelay: 60, retryBackoff: true },
+  cron: "41 3 * * *",
+} as const satisfies QueueDefinition;
+
 export const queues: readonly QueueDefinition[] = [
   sealQueue,
   partitionsQueue,
+  stripeEventsQueue,
+  sensorsQueue,
+  purgeQueue,
   ...meterNames.map((meter) => ({ name: deliverQueueOf(meter), options: deliverQueueOptions })),
 ];

@@ -14,6 +14,8 @@ import {
 import { meterEventsView, type MeterEventFilter, type MeterEventView } from "./control/meter-events-view.ts";
 import { requestsView, type RequestsView } from "./control/requests-view.ts";
 import { stateView } from "./control/state-view.ts";
+import { addEndpoint } from "./control/webhook-controls.ts";
+import { stripeSide, type StripeSide } from "./control/stripe-side.ts";
 import { faultSpecSchema, type FaultInput } from "./faults/fault.ts";
 import type { KeyStatus } from "./request/keys.ts";
 import type { Settings } from "./settings.ts";
@@ -21,16 +23,20 @@ import { createSimulation, type Simulation, type SimulationOptions } from "./sta
 import type { AsyncError } from "./usage/async-error.ts";
 import type { Meter } from "./usage/meter.ts";
 import { addMeter } from "./v1/meters.ts";
+import type { EndpointInput } from "./webhooks/endpoint.ts";
+import { stopWebhooks } from "./webhooks/webhooks.ts";
 
 export type SimulatorOptions = SimulationOptions & {
-  /** Ids of customers that exist from the start, and again after a reset. */
+  /** Ids of customers that exist from the start, and again after a reset. No event tells of them. */
   customers?: readonly string[];
-  /** Meters that exist from the start, and again after a reset. */
+  /** Meters that exist from the start, and again after a reset. No event tells of them. */
   meters?: readonly { event_name: string; formula: Meter["formula"] }[];
+  /** Endpoints that get events from the start, and again after a reset. */
+  webhookEndpoints?: readonly EndpointInput[];
 };
 
 /** The simulator in-process: the HTTP application, and what `/_simulator/…` offers as plain functions. */
-export type Simulator = {
+export type Simulator = StripeSide & {
   app: SimulatorApp;
   state: () => ReturnType<typeof stateView>;
   meterEvents: (filter?: MeterEventFilter) => MeterEventView[];
@@ -44,16 +50,21 @@ export type Simulator = {
   clearFaults: () => number;
   addCustomers: (...ids: string[]) => void;
   reset: () => void;
+  /** Ends every wait and cuts every open delivery; nothing is delivered any more. */
+  close: () => Promise<void>;
 };
 
 /** Creates a simulator that listens to nobody yet; `startSimulator` gives it a port. */
 export function createSimulator(options: SimulatorOptions = {}): Simulator {
   let state = furnishedSimulation(options);
+  const current = () => state;
   const reset = () => {
+    // What is under way belongs to the account that is forgotten, and nobody waits for its end.
+    void stopWebhooks(state.webhooks);
     state = furnishedSimulation(options);
   };
   return {
-    app: createApp({ current: () => state, reset }),
+    app: createApp({ current, reset }),
     state: () => stateView(state),
     meterEvents: (filter) => meterEventsView(state, filter).data,
     requests: () => requestsView(state),
@@ -65,7 +76,9 @@ export function createSimulator(options: SimulatorOptions = {}): Simulator {
     addFault: (fault) => addFaults(state, [faultSpecSchema.parse(fault)]),
     clearFaults: () => removeFaults(state),
     addCustomers: (...ids) => addCustomers(state, ids),
+    ...stripeSide(current),
     reset,
+    close: () => stopWebhooks(state.webhooks),
   };
 }
 
@@ -75,5 +88,6 @@ function furnishedSimulation(options: SimulatorOptions): Simulation {
   for (const { event_name: eventName, formula } of options.meters ?? []) {
     addMeter(state, { eventName, displayName: eventName, formula });
   }
+  for (const endpoint of options.webhookEndpoints ?? []) addEndpoint(state, endpoint);
   return state;
 }

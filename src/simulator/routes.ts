@@ -1,9 +1,14 @@
 import type { Route } from "./request/route.ts";
+import { eventRoutes } from "./events/event-routes.ts";
+import { thinEventRoutes } from "./events/thin-event-routes.ts";
+import { checkoutSessionRoutes } from "./v1/checkout-sessions.ts";
 import { customerRoutes } from "./v1/customers.ts";
 import { eventSummariesRoute } from "./v1/event-summaries.ts";
+import { retrieveInvoiceRoute } from "./v1/invoices.ts";
 import { createAdjustmentRoute } from "./v1/meter-event-adjustments.ts";
 import { createMeterEventRoute } from "./v1/meter-events.ts";
 import { meterRoutes } from "./v1/meters.ts";
+import { pauseRoutes } from "./v1/pause-subscription.ts";
 import { subscriptionRoutes } from "./v1/subscriptions.ts";
 import { createV2MeterEventRoute } from "./v2/meter-events.ts";
 import { createSessionRoute } from "./v2/session.ts";
@@ -17,6 +22,11 @@ export const stripeRoutes: readonly Route[] = [
   eventSummariesRoute,
   ...customerRoutes,
   ...subscriptionRoutes,
+  ...pauseRoutes,
+  ...checkoutSessionRoutes,
+  retrieveInvoiceRoute,
+  ...eventRoutes,
+  ...thinEventRoutes,
   createV2MeterEventRoute,
   createSessionRoute,
   createStreamRoute,

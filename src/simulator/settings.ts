@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { DEFAULT_WEBHOOK_SETTINGS, webhookSettingsSchema } from "./webhooks/webhook-settings.ts";
 
 /**
  * What can be switched, because Stripe's sources conflict or say nothing, and what is off by default.
@@ -21,6 +22,13 @@ export const settingsSchema = z.strictObject({
   idempotency_retention_seconds: z.number().positive(),
   /** docs.stripe.com/rate-limits: 1,000 meter events a second in live mode, 25 in a sandbox. Null: no limit. */
   rate_limit_events_per_second: z.number().positive().nullable(),
+  /** What `request` of a sample error names: typings say the request's key, the field's name the meter event's. */
+  error_report_names: z.enum(["identifier", "idempotency_key"]),
+  /** Its field: `identifier` by the typings, `idempotency_key` in one example of the documentation. */
+  error_report_field: z.enum(["identifier", "idempotency_key"]),
+  /** Whether a thin event goes out beside each snapshot event, as an endpoint at Stripe may ask for. */
+  thin_twins: z.boolean(),
+  ...webhookSettingsSchema.shape,
 });
 
 export type Settings = z.infer<typeof settingsSchema>;
@@ -35,4 +43,8 @@ export const DEFAULT_SETTINGS: Readonly<Settings> = {
   summary_delay_seconds: 0,
   idempotency_retention_seconds: 86_400,
   rate_limit_events_per_second: null,
+  error_report_names: "identifier",
+  error_report_field: "identifier",
+  thin_twins: false,
+  ...DEFAULT_WEBHOOK_SETTINGS,
 };

@@ -14,7 +14,7 @@ export type RunningSimulator = {
   host: string;
   port: number;
   simulator: Simulator;
-  /** Stops at once: connections that are open, hanging ones included, are destroyed. */
+  /** Stops at once: open connections, hanging ones included, are destroyed, and deliveries of webhooks end. */
   stop: () => Promise<void>;
 };
 
@@ -27,7 +27,7 @@ export async function startSimulator(options: StartOptions = {}): Promise<Runnin
     void listener(incoming, outgoing);
   });
   const port = await listen(server, { port: options.port ?? 0, host });
-  return { url: `http://${host}:${port}`, host, port, simulator, stop: () => close(server) };
+  return { url: `http://${host}:${port}`, host, port, simulator, stop: () => stop(server, simulator) };
 }
 
 function listen(server: Server, at: { port: number; host: string }): Promise<number> {
@@ -40,6 +40,10 @@ function listen(server: Server, at: { port: number; host: string }): Promise<num
       resolve(typeof address === "object" && address !== null ? address.port : at.port);
     });
   });
+}
+
+async function stop(server: Server, simulator: Simulator): Promise<void> {
+  await Promise.all([close(server), simulator.close()]);
 }
 
 function close(server: Server): Promise<void> {

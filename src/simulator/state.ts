@@ -1,5 +1,6 @@
 import { createClock, type Clock } from "./clock.ts";
 import type { Fault } from "./faults/fault.ts";
+import type { StoredEvent } from "./events/stored-event.ts";
 import { createIds, type NextId } from "./ids.ts";
 import { createRandom } from "./random.ts";
 import type { IdempotencyStore } from "./request/idempotency.ts";
@@ -12,8 +13,11 @@ import type { AsyncError } from "./usage/async-error.ts";
 import { createLedger, type Ledger } from "./usage/ledger.ts";
 import type { Meter } from "./usage/meter.ts";
 import type { Customer } from "./v1/customer.ts";
+import type { CheckoutSession } from "./v1/checkout-session.ts";
+import type { Invoice } from "./v1/invoice.ts";
 import type { Subscription } from "./v1/subscription.ts";
 import type { Session } from "./v2/session.ts";
+import { createWebhooks, type Webhooks } from "./webhooks/webhooks.ts";
 
 /** One simulated Stripe account, whole and in memory. */
 export type Simulation = {
@@ -26,9 +30,16 @@ export type Simulation = {
   meterByEventName: Map<string, Meter>;
   customers: Map<string, Customer>;
   subscriptions: Map<string, Subscription>;
+  invoices: Map<string, Invoice>;
+  checkoutSessions: Map<string, CheckoutSession>;
   sessions: Map<string, Session>;
+  /** By id, oldest first. */
+  events: Map<string, StoredEvent>;
+  webhooks: Webhooks;
   ledger: Ledger;
   asyncErrors: AsyncError[];
+  /** How many of them a thin event has told of. */
+  asyncErrorsReported: number;
   idempotency: IdempotencyStore;
   inFlight: InFlight;
   buckets: Buckets;
@@ -57,9 +68,14 @@ export function createSimulation(options: SimulationOptions = {}): Simulation {
     meterByEventName: new Map(),
     customers: new Map(),
     subscriptions: new Map(),
+    invoices: new Map(),
+    checkoutSessions: new Map(),
     sessions: new Map(),
+    events: new Map(),
+    webhooks: createWebhooks(),
     ledger: createLedger(),
     asyncErrors: [],
+    asyncErrorsReported: 0,
     idempotency: new Map(),
     inFlight: createInFlight(),
     buckets: new Map(),

@@ -23,7 +23,7 @@ export type StripeAnswer =
       message: string;
     };
 
-/** Error codes of connections that were never made. */
+/** Error codes of connections that were never made, unless it was reading or writing that failed with them. */
 const neverConnected = new Set(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "ENETUNREACH"]);
 
 /**
@@ -45,10 +45,11 @@ export function answerOfError(error: unknown): StripeAnswer {
       retryAfterMs: retryAfterMs(headers.get("retry-after")),
     };
   }
-  const code = connectionCode(error);
+  const { code, syscall } = connectionFailure(error.detail);
+  const isConnected = syscall === "read" || syscall === "write";
   return {
     kind: "no_answer",
-    reachedStripe: code !== null && neverConnected.has(code) ? "no" : "maybe",
+    reachedStripe: code !== null && neverConnected.has(code) && !isConnected ? "no" : "maybe",
     code,
     message: withoutKeys(error.message),
   };
@@ -59,13 +60,24 @@ function withoutKeys(message: string): string {
   return message.replaceAll(/\b(sk|rk|whsec)_(?:(test|live)_)?[\w*]+/g, "$1_…");
 }
 
-function connectionCode(error: InstanceType<typeof Stripe.errors.StripeError>): string | null {
-  const detail: unknown = error.detail;
-  if (typeof detail !== "object" || detail === null || !("code" in detail)) return null;
-  return typeof detail.code === "string" ? detail.code : null;
+/** What Node said of the connection, which our own client may have wrapped. */
+function connectionFailure(detail: unknown): { code: string | null; syscall: string | null } {
+  if (!(detail instanceof Error)) return { code: null, syscall: null };
+  if (!("code" in detail) && detail.cause !== undefined) return connectionFailure(detail.cause);
+  return {
+    code: "code" in detail && typeof detail.code === "string" ? detail.code : null,
+    syscall: "syscall" in detail && typeof detail.syscall === "string" ? detail.syscall : null,
+  };
 }
 
 function retryAfterMs(header: string | null): number | null {
   if (header === null || !/^\d{1,6}$/.test(header)) return null;
   return Number(header) * 1_000;
+}
+
+/** Whether a read failed because Stripe could not answer it, or would not for reasons that concern every read. */
+export function isStripesFault(error: unknown): boolean {
+  if (!(error instanceof Stripe.errors.StripeError)) return false;
+  const { statusCode } = error;
+  return statusCode === undefined || statusCode >= 500 || [401, 403, 409, 429].includes(statusCode);
 }

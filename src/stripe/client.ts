@@ -21,30 +21,68 @@ export function createStripe(options: StripeOptions): Stripe {
     telemetry: false,
     timeout: options.timeoutMs,
     httpClient: clientWithDeadline(options.timeoutMs),
-    // Naming the default host would also send meter event streams there, which have a host of their own.
-    ...(base.host !== "api.stripe.com" && {
-      host: base.hostname,
-      port: base.port === "" ? (isHttps ? 443 : 80) : Number(base.port),
-      protocol: isHttps ? "https" : "http",
-    }),
+    // Meter event streams have a host of their own only while this is Stripe's.
+    host: base.hostname,
+    port: base.port === "" ? (isHttps ? 443 : 80) : Number(base.port),
+    protocol: isHttps ? "https" : "http",
   });
 }
 
 type HttpClient = ReturnType<typeof Stripe.createNodeHttpClient>;
+type HttpResponse = Awaited<ReturnType<HttpClient["makeRequest"]>>;
 
-// An answer that drips byte by byte never trips a socket timeout: what is still open at the deadline is cut.
 function clientWithDeadline(deadlineMs: number): HttpClient {
   const client = Stripe.createNodeHttpClient();
   const makeRequest = client.makeRequest.bind(client);
   client.makeRequest = async (...request) => {
-    const startedAt = performance.now();
-    const response = await makeRequest(...request);
-    const body: unknown = response.getRawResponse();
-    if (!(body instanceof IncomingMessage)) throw new Error("the SDK's answer is no IncomingMessage");
-    const remainingMs = Math.max(0, deadlineMs - (performance.now() - startedAt));
-    const deadline = setTimeout(() => body.destroy(new Error("deadline passed")), remainingMs);
-    body.once("close", () => clearTimeout(deadline));
-    return response;
+    const endsAtMs = performance.now() + deadlineMs;
+    try {
+      const response = await withHeadersInTime(makeRequest(...request), deadlineMs);
+      cutAt(endsAtMs, bodyOf(response));
+      return response;
+    } catch (error) {
+      throw withoutCodeOfClosing(error);
+    }
   };
   return client;
+}
+
+// A connection that is not made, a handshake or headers that never end: none of them trips the socket's timeout.
+async function withHeadersInTime(
+  responding: Promise<HttpResponse>,
+  deadlineMs: number,
+): Promise<HttpResponse> {
+  let deadline: NodeJS.Timeout | undefined;
+  const passed = new Promise<"passed">((resolve) => {
+    deadline = setTimeout(() => resolve("passed"), deadlineMs);
+  });
+  const first = await Promise.race([responding, passed]).finally(() => clearTimeout(deadline));
+  if (first !== "passed") return first;
+  // Nobody waits for it any more: what still comes is thrown away.
+  responding.then((late) => bodyOf(late).destroy()).catch(() => {});
+  throw Object.assign(new Error("deadline passed"), { code: "ETIMEDOUT" });
+}
+
+// An answer that drips byte by byte never trips a socket timeout: what is still open at the deadline is cut.
+function cutAt(endsAtMs: number, body: IncomingMessage): void {
+  const remainingMs = Math.max(0, endsAtMs - performance.now());
+  const deadline = setTimeout(() => {
+    body.destroy(Object.assign(new Error("deadline passed"), { code: "ETIMEDOUT" }));
+  }, remainingMs);
+  body.once("close", () => clearTimeout(deadline));
+}
+
+function bodyOf(response: HttpResponse): IncomingMessage {
+  const body: unknown = response.getRawResponse();
+  if (!(body instanceof IncomingMessage)) throw new Error("the SDK's answer is no IncomingMessage");
+  return body;
+}
+
+const codesOfClosing = ["ECONNRESET", "EPIPE"];
+
+// By these codes the SDK sends once more, even with `maxNetworkRetries: 0`: twice as long, and one attempt recorded.
+function withoutCodeOfClosing(error: unknown): unknown {
+  const isClosing =
+    error instanceof Error && "code" in error && codesOfClosing.some((code) => code === error.code);
+  return isClosing ? new Error("the connection was closed", { cause: error }) : error;
 }

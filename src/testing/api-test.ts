@@ -5,20 +5,32 @@ import { createBoss } from "../queue/boss.ts";
 import { databaseTest } from "./database-test.ts";
 import { createRecordingLog } from "./recording-log.ts";
 
-export type Ask = { token?: string; json?: unknown; headers?: Record<string, string> };
+export type Ask = {
+  token?: string;
+  json?: unknown;
+  /** A body as it is, in place of `json`. */
+  text?: string;
+  headers?: Record<string, string>;
+};
 
 // Whatever a route answered, read without trust: a test names what it expects.
 const anyBody = z.record(z.string(), z.unknown());
 
+export type TextAnswer = { status: number; headers: Headers; text: string };
 export type Answer = { status: number; headers: Headers; body: Record<string, unknown> };
 
 export type Api = {
   adminToken: string;
   events: LogEvent[];
   ask: (method: string, path: string, options?: Ask) => Promise<Answer>;
+  /** The answer's body as it came. */
+  askText: (method: string, path: string, options?: Ask) => Promise<TextAnswer>;
   /** Creates an organization with a key of the given scopes. */
   join: (scopes?: string[]) => Promise<{ id: string; key: string; keyId: string }>;
 };
+
+/** Both sign, as while one is rotated. */
+export const webhookSecrets = ["whsec_old", "whsec_new"];
 
 const created = z.object({ id: z.uuid() });
 const createdKey = z.object({ id: z.uuid(), key: z.string() });
@@ -31,9 +43,21 @@ export const apiTest = databaseTest.extend("api", async ({ database }, { onClean
   await boss.start();
   onCleanup(() => boss.stop({ graceful: false }));
   const { db, pool } = database;
-  const app = createApiApp({ db, pool, boss, log, adminToken, readingsMaxAgeDays: 365 });
+  const app = createApiApp({
+    db,
+    pool,
+    boss,
+    log,
+    adminToken,
+    readingsMaxAgeDays: 365,
+    webhookSecrets,
+  });
 
-  async function ask(method: string, path: string, { token, json, headers }: Ask = {}): Promise<Answer> {
+  async function askText(
+    method: string,
+    path: string,
+    { token, json, text, headers }: Ask = {},
+  ): Promise<TextAnswer> {
     const response = await app.request(path, {
       method,
       headers: {
@@ -42,10 +66,14 @@ export const apiTest = databaseTest.extend("api", async ({ database }, { onClean
         ...headers,
       },
       ...(json !== undefined && { body: JSON.stringify(json) }),
+      ...(text !== undefined && { body: text }),
     });
-    const text = await response.text();
-    const body = text === "" ? {} : anyBody.parse(JSON.parse(text));
-    return { status: response.status, headers: response.headers, body };
+    return { status: response.status, headers: response.headers, text: await response.text() };
+  }
+
+  async function ask(method: string, path: string, options: Ask = {}): Promise<Answer> {
+    const { status, headers, text } = await askText(method, path, options);
+    return { status, headers, body: text === "" ? {} : anyBody.parse(JSON.parse(text)) };
   }
 
   async function join(scopes = ["ingest", "read"]) {
@@ -56,5 +84,5 @@ export const apiTest = databaseTest.extend("api", async ({ database }, { onClean
     const { id: keyId, key } = createdKey.parse(answer.body);
     return { id, key, keyId };
   }
-  return { adminToken, events, ask, join };
+  return { adminToken, events, ask, askText, join };
 });

@@ -5,7 +5,10 @@ export function startOfHour(at: Date): Date {
   return new Date(at.getTime() - (at.getTime() % hourMs));
 }
 
+// Read once, so that an hour that ends during a test moves nothing in it.
+const presentHour = startOfHour(new Date());
+
 /** A moment `minutes` into the UTC hour that began `hours` whole hours before the present one. */
 export function hoursAgo(hours: number, minutes = 0): Date {
-  return new Date(startOfHour(new Date()).getTime() - hours * hourMs + minutes * 60_000);
+  return new Date(presentHour.getTime() - hours * hourMs + minutes * 60_000);
 }

@@ -7,10 +7,13 @@ const organization = "00000000-0000-7000-8000-000000000001";
 const other = "00000000-0000-7000-8000-000000000002";
 const sumEvent = "00000000-0000-7000-8000-00000000000a";
 const lastEvent = "00000000-0000-7000-8000-00000000000b";
+const doubted = "00000000-0000-7000-8000-00000000000c";
+const replacement = "00000000-0000-7000-8000-00000000000d";
 
 /**
  * Three readings in two entries of one hour, folded and delivered; a sensor count of that hour, folded too, whose later
- * value is the smaller; and an unsealed entry of each kind.
+ * value is the smaller; a reading of another hour whose event was in doubt, and is sent again by another event; and an
+ * unsealed entry of each kind.
  */
 const lawfulRows = `
   insert into metering.organizations (id, name) values ('${organization}', 'Acme'), ('${other}', 'Other');
@@ -20,6 +23,7 @@ const lawfulRows = `
       ('10:10'::text, 'temperature_readings', 2, '${sumEvent}'::uuid),
       ('10:20', 'temperature_readings', 1, '${sumEvent}'),
       ('11:30', 'temperature_readings', 1, null),
+      ('12:10', 'temperature_readings', 1, '${doubted}'),
       ('10:00', 'active_sensors', 9, '${lastEvent}'),
       ('10:40', 'active_sensors', 4, '${lastEvent}'),
       ('11:00', 'active_sensors', 5, null)
@@ -34,8 +38,13 @@ const lawfulRows = `
   insert into metering.meter_events (organization_id, id, meter, hour, quantity, event_at, entries,
     stripe_customer_id, state, attempts_started, attempts_finished, delivered_at)
     select '${organization}', meter_event_id, meter, date_trunc('hour', max(occurred_at), 'UTC'),
-      case meter when 'active_sensors' then 4 else 3 end, max(occurred_at), 2, 'cus_1', 'delivered', 1, 1, now()
+      case meter when 'active_sensors' then 4 else sum(quantity) end, max(occurred_at), count(*), 'cus_1',
+      case meter_event_id when '${doubted}' then 'superseded' else 'delivered' end, 1, 1, now()
     from entry where meter_event_id is not null group by meter_event_id, meter;
+  insert into metering.meter_events (organization_id, id, meter, hour, quantity, event_at, entries,
+    stripe_customer_id, replaces_id)
+    select organization_id, '${replacement}', meter, hour, quantity, event_at, entries, stripe_customer_id, id
+    from metering.meter_events where id = '${doubted}';
   insert into metering.delivery_attempts (organization_id, meter_event_id, attempt, started_at, duration_ms, verdict)
     values ('${organization}', '${sumEvent}', 1, now(), 5, 'delivered');
 `;
@@ -76,18 +85,18 @@ const breaches = [
   {
     breach: "a reading that is gone",
     statement: "delete from metering.readings where sensor_id = 'sensor-2'",
-    sentences: [/has 3 readings, but its entries count 4$/, /^entry \S+ counts 2 readings, but 1 name it$/],
+    sentences: [/has 4 readings, but its entries count 5$/, /^entry \S+ counts 2 readings, but 1 name it$/],
   },
   {
     breach: "an entry that is gone",
     statement: `delete from metering.meter_outbox where ${entryAt("11:30")}`,
-    sentences: [/has 4 readings, but its entries count 3$/, /^reading sensor-1 .* does not have$/],
+    sentences: [/has 5 readings, but its entries count 4$/, /^reading sensor-1 .* does not have$/],
   },
   {
     breach: "a reading that names another organization's entry",
     statement: `update metering.readings set organization_id = '${other}' where sensor_id = 'sensor-2'`,
     sentences: [
-      new RegExp(`^organization ${organization} has 3 readings, but its entries count 4$`),
+      new RegExp(`^organization ${organization} has 4 readings, but its entries count 5$`),
       new RegExp(`^organization ${other} has 1 readings, but its entries count 0$`),
       /^reading sensor-2 .* does not have$/,
       /^entry \S+ counts 2 readings, but 1 name it$/,
@@ -131,6 +140,11 @@ const breaches = [
     ],
   },
   {
+    breach: "an event whose hour is not a full one",
+    statement: `update metering.meter_events set hour = hour + interval '5 minutes' where id = '${sumEvent}'`,
+    sentences: [/outside the hour/, /outside the hour/],
+  },
+  {
     breach: "a sum that is not the sum",
     statement: `update metering.meter_events set quantity = 2 where id = '${sumEvent}'`,
     sentences: [/^meter event \S+ says quantity 2, 2 entries .* fold to 3, 2 and/],
@@ -154,6 +168,42 @@ const breaches = [
     breach: "an event without entries",
     statement: `update metering.meter_outbox set meter_event_id = null where meter_event_id = '${lastEvent}'`,
     sentences: [/^meter event \S+ says quantity 4, 2 entries .* fold to , 0 and $/],
+  },
+  {
+    breach: "a replacement with another quantity",
+    statement: `update metering.meter_events set quantity = 2 where id = '${replacement}'`,
+    sentences: [new RegExp(`^meter event ${replacement} is not what meter event ${doubted} was`)],
+  },
+  {
+    breach: "a replacement with another time",
+    statement: `update metering.meter_events set event_at = event_at + interval '1 second' where id = '${replacement}'`,
+    sentences: [new RegExp(`^meter event ${replacement} is not what meter event ${doubted} was`)],
+  },
+  {
+    breach: "a replacement of nothing",
+    statement: `update metering.meter_events set replaces_id = '${other}' where id = '${replacement}'`,
+    sentences: [new RegExp(`^meter event ${replacement} is not what meter event ${other} was`)],
+  },
+  {
+    breach: "an entry that moved on to the replacement",
+    statement: `update metering.meter_outbox set meter_event_id = '${replacement}' where ${entryAt("12:10")}`,
+    sentences: [
+      new RegExp(`^meter event ${doubted} says quantity 1, 1 entries .* fold to , 0 and $`),
+      new RegExp(`is stamped with meter event ${replacement}, which only replaces another$`),
+    ],
+  },
+  {
+    breach: "an event that is replaced and delivered",
+    statement: `update metering.meter_events set state = 'delivered' where id = '${doubted}'`,
+    sentences: [new RegExp(`^meter event ${doubted} is delivered, but replaced by 1 others$`)],
+  },
+  {
+    breach: "an event that is replaced twice",
+    statement: `insert into metering.meter_events (organization_id, id, meter, hour, quantity, event_at, entries,
+        stripe_customer_id, replaces_id)
+      select organization_id, '${other}', meter, hour, quantity, event_at, entries, stripe_customer_id, replaces_id
+      from metering.meter_events where id = '${replacement}'`,
+    sentences: [new RegExp(`^meter event ${doubted} is superseded, but replaced by 2 others$`)],
   },
   {
     breach: "more attempts finished than started",

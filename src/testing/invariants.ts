@@ -11,7 +11,7 @@ const readingsMeter = "temperature_readings";
  */
 export async function findViolations(db: Kysely<DB>): Promise<string[]> {
   const violations: string[] = [];
-  for (const rule of [...intakeRules, ...sealRules, ...deliveryRules]) {
+  for (const rule of [...intakeRules, ...sealRules, ...replacementRules, ...deliveryRules]) {
     const found = await rule.execute(db);
     violations.push(...found.rows.map((row) => row.violation));
   }
@@ -58,7 +58,10 @@ const intakeRules: Rule[] = [
   `,
 ];
 
-/** Every stamped entry is in a meter event of its own kind and hour, and every meter event is the fold of its entries. */
+/**
+ * Every stamped entry is in a meter event of its own kind and hour, and every meter event is the fold of its entries, or
+ * of those of the event that it replaces.
+ */
 const sealRules: Rule[] = [
   sql`
     select format('entry %s is stamped with meter event %s, which does not exist', e.id, e.meter_event_id) as violation
@@ -72,8 +75,7 @@ const sealRules: Rule[] = [
     select format('entry %s of %s lies outside the hour %s of its meter event', e.id, e.occurred_at, m.hour) as violation
     from metering.meter_outbox e
     join metering.meter_events m on m.organization_id = e.organization_id and m.id = e.meter_event_id
-    where e.occurred_at < m.hour or e.occurred_at >= m.hour + interval '1 hour'
-      or m.hour <> date_trunc('hour', m.hour, 'UTC')
+    where date_trunc('hour', e.occurred_at, 'UTC') <> m.hour
   `,
   sql`
     select format(
@@ -93,7 +95,33 @@ const sealRules: Rule[] = [
       from metering.meter_outbox e
       where e.organization_id = m.organization_id and e.meter_event_id = m.id
     ) f
-    where (m.quantity, m.entries, m.event_at) is distinct from (f.quantity, f.entries, f.event_at)
+    where m.replaces_id is null
+      and (m.quantity, m.entries, m.event_at) is distinct from (f.quantity, f.entries, f.event_at)
+  `,
+];
+
+/** Usage is sent again only in the place of an event that was given up, once, unchanged, and its entries stay there. */
+const replacementRules: Rule[] = [
+  sql`
+    select format('entry %s is stamped with meter event %s, which only replaces another', e.id, m.id) as violation
+    from metering.meter_outbox e
+    join metering.meter_events m on m.organization_id = e.organization_id and m.id = e.meter_event_id
+    where m.replaces_id is not null
+  `,
+  sql`
+    select format('meter event %s is not what meter event %s was, which it replaces', m.id, m.replaces_id) as violation
+    from metering.meter_events m
+    left join metering.meter_events o on o.organization_id = m.organization_id and o.id = m.replaces_id
+    where m.replaces_id is not null
+      and (m.meter, m.hour, m.quantity, m.event_at, m.entries, m.stripe_customer_id) is distinct from
+        (o.meter, o.hour, o.quantity, o.event_at, o.entries, o.stripe_customer_id)
+  `,
+  sql`
+    select format('meter event %s is %s, but replaced by %s others', o.id, o.state, count(*)) as violation
+    from metering.meter_events m
+    join metering.meter_events o on o.organization_id = m.organization_id and o.id = m.replaces_id
+    group by o.organization_id, o.id, o.state
+    having count(*) > 1 or o.state <> 'superseded'
   `,
 ];
 

@@ -17,8 +17,8 @@ export const roadTest = apiTest
     onCleanup(() => boss.stop({ graceful: false }));
     return boss;
   })
-  .extend("account", async ({}, { onCleanup }) => {
-    const account = await openStripeAccount();
+  .extend("account", async ({ task }, { onCleanup }) => {
+    const account = await openStripeAccount({ name: task.id });
     onCleanup(account.stop);
     return account;
   })

@@ -14,9 +14,9 @@ export type StripeAccount = {
 };
 
 /** Starts the simulator on a free port and creates the meters as an operator would: through Stripe's API. */
-export async function openStripeAccount(): Promise<StripeAccount> {
+export async function openStripeAccount({ name: account }: { name: string }): Promise<StripeAccount> {
   const { url, host, port, simulator, stop } = await startSimulator();
-  const secretKey = "sk_test_road";
+  const secretKey = `sk_test_${account.replaceAll(/\W/g, "_")}`;
   const stripe = new Stripe(secretKey, { host, port, protocol: "http", maxNetworkRetries: 0 });
   const meterIds = { temperature_readings: "", active_sensors: "" };
   for (const name of meterNames) {

@@ -26,8 +26,6 @@ export async function createTestDatabase(options: { applicationName?: string } =
     },
     silentLog,
   );
-  // A connection that a test still holds is cut off by the drop, and would end the process if nobody listened.
-  pool.on("connect", (client) => client.on("error", () => {}));
 
   async function drop(): Promise<void> {
     const heldConnections = pool.totalCount - pool.idleCount;

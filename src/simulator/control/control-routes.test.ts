@@ -135,6 +135,13 @@ test.each([
   ["/_simulator/settings", { last_odrer: "arrival" }],
   ["/_simulator/keys", { key: "sk_test_x" }],
   ["/_simulator/customers", { ids: [] }],
+  ["/_simulator/webhook_endpoints", { url: "ftp://example.com", secrets: ["whsec_one"] }],
+  ["/_simulator/webhook_endpoints", { url: "http://example.com", secrets: [] }],
+  ["/_simulator/webhook_deliveries/release", { order: "sideways" }],
+  ["/_simulator/events", { type: "customer.created" }],
+  ["/_simulator/error_reports", { samples_max: -1 }],
+  ["/_simulator/checkout/cs_1/complete", { async: true, payment_status: "paid" }],
+  ["/_simulator/subscriptions/sub_1/cycle", { payment: "perhaps" }],
 ])("%s refuses %j and says why", async (path, body) => {
   const response = await simulatorWith({}).post(path, body);
 

@@ -1,6 +1,7 @@
-import { Hono, type Context } from "hono";
-import { z } from "zod";
+import { Hono } from "hono";
 import type { Simulation } from "../state.ts";
+import { answer, bodyOf } from "./answer-control.ts";
+import { billingRoutes } from "./billing-routes.ts";
 import { billView } from "./bill-view.ts";
 import {
   billFilterSchema,
@@ -11,7 +12,6 @@ import {
   meterEventFilterSchema,
   seedSchema,
   settingsPatchSchema,
-  subscriptionSchema,
 } from "./control-schemas.ts";
 import {
   addCustomers,
@@ -19,7 +19,6 @@ import {
   changeClock,
   changeKey,
   changeSettings,
-  changeSubscription,
   listFaults,
   removeFaults,
   reseed,
@@ -27,6 +26,7 @@ import {
 import { meterEventsView } from "./meter-events-view.ts";
 import { requestsView } from "./requests-view.ts";
 import { stateView } from "./state-view.ts";
+import { webhookRoutes } from "./webhook-routes.ts";
 
 type Account = { current: () => Simulation; reset: () => void };
 
@@ -72,12 +72,6 @@ export function controlRoutes({ current, reset }: Account): Hono {
       return { data: ids };
     }),
   );
-  routes.post("/subscriptions/:id", async (c) =>
-    answer(c, subscriptionSchema.safeParse(await bodyOf(c)), (change) =>
-      changeSubscription(current(), c.req.param("id"), change),
-    ),
-  );
-
   routes.get("/faults", (c) => c.json({ data: listFaults(current()) }));
   routes.post("/faults", async (c) =>
     answer(c, faultsSchema.safeParse(await bodyOf(c)), (specs) => ({
@@ -91,25 +85,7 @@ export function controlRoutes({ current, reset }: Account): Hono {
     reset();
     return c.json(stateView(current()));
   });
+  routes.route("/", billingRoutes(current));
+  routes.route("/", webhookRoutes(current));
   return routes;
-}
-
-async function bodyOf(c: Context): Promise<unknown> {
-  const text = await c.req.text();
-  try {
-    return text === "" ? {} : (JSON.parse(text) as unknown);
-  } catch {
-    // Not JSON, so no schema will have it.
-    return undefined;
-  }
-}
-
-function answer<T>(
-  c: Context,
-  input: z.ZodSafeParseResult<T>,
-  act: (input: T) => object | undefined,
-): Response {
-  if (!input.success) return c.json({ error: z.prettifyError(input.error) }, 400);
-  const result = act(input.data);
-  return result === undefined ? c.json({ error: "There is no such object." }, 404) : c.json(result);
 }

@@ -1,9 +1,6 @@
 import { z } from "zod";
 import { faultSpecSchema } from "../faults/fault.ts";
 import { settingsSchema } from "../settings.ts";
-import { SUBSCRIPTION_STATUSES } from "../v1/subscription.ts";
-
-const unixSeconds = z.int().nonnegative();
 
 /** `now` is RFC 3339 or unix seconds; it is set first, then advanced, then frozen or let run. */
 export const clockSchema = z.strictObject({
@@ -29,12 +26,6 @@ export const customersSchema = z.strictObject({
   ids: z.array(z.string().regex(/^\S+$/)).min(1).max(100_000),
 });
 
-export const subscriptionSchema = z.strictObject({
-  status: z.enum(SUBSCRIPTION_STATUSES).optional(),
-  current_period_start: unixSeconds.optional(),
-  current_period_end: unixSeconds.optional(),
-});
-
 export const seedSchema = z.strictObject({ seed: z.int() });
 
 export const meterEventFilterSchema = z.strictObject({
@@ -53,4 +44,3 @@ export const billFilterSchema = z.strictObject({
 });
 
 export type ClockChange = z.infer<typeof clockSchema>;
-export type SubscriptionChange = z.infer<typeof subscriptionSchema>;

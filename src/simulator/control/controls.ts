@@ -4,22 +4,23 @@ import type { KeyStatus } from "../request/keys.ts";
 import type { Settings } from "../settings.ts";
 import type { Simulation } from "../state.ts";
 import { namedCustomer } from "../v1/customer.ts";
-import { subscriptionObject } from "../v1/subscription-object.ts";
-import { findSubscription } from "../v1/subscriptions.ts";
-import type { ClockChange, SubscriptionChange } from "./control-schemas.ts";
+import { catchUpAll } from "../v1/cycle-subscription.ts";
+import type { ClockChange } from "./control-schemas.ts";
 
 export type ClockView = { now: string; unix: number; frozen: boolean };
 
 export type FaultView = FaultSpec & { id: string; fired: number };
 
-/** Tells the simulator what time it is. */
-export function changeClock({ clock }: Simulation, change: ClockChange): ClockView {
+/** Tells the simulator what time it is. Periods that have ended by then are ended. */
+export function changeClock(state: Simulation, change: ClockChange): ClockView {
+  const { clock } = state;
   if (change.now !== undefined) {
     clock.set(typeof change.now === "string" ? Date.parse(change.now) : change.now * 1000);
   }
   if (change.advance_seconds !== undefined) clock.advance(change.advance_seconds * 1000);
   if (change.frozen === true) clock.freeze();
   if (change.frozen === false) clock.run();
+  catchUpAll(state);
   return { now: new Date(clock.nowMs()).toISOString(), unix: clock.nowSeconds(), frozen: clock.isFrozen() };
 }
 
@@ -62,21 +63,9 @@ export function reseed(state: Simulation, seed: number): void {
   state.random = createRandom(seed);
 }
 
-/** Makes customers with ids of the caller's choice, which Stripe itself would not allow. */
+/** Makes customers with ids of the caller's choice, which Stripe itself would not allow. No event tells of them. */
 export function addCustomers(state: Simulation, ids: readonly string[]): void {
   for (const id of ids) state.customers.set(id, namedCustomer(id, state.clock.nowSeconds()));
-}
-
-/** Puts a subscription into a state that Stripe's API gives no direct way to; undefined when there is none. */
-export function changeSubscription(state: Simulation, id: string, change: SubscriptionChange) {
-  const subscription = findSubscription(state, id);
-  if (subscription === undefined) return undefined;
-  subscription.status = change.status ?? subscription.status;
-  subscription.periodStart = change.current_period_start ?? subscription.periodStart;
-  subscription.periodEnd = change.current_period_end ?? subscription.periodEnd;
-  subscription.isPeriodPinned ||=
-    change.current_period_start !== undefined || change.current_period_end !== undefined;
-  return subscriptionObject(subscription);
 }
 
 function faultView({ id, spec, fired }: Fault): FaultView {

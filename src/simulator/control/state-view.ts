@@ -20,5 +20,9 @@ export function stateView(state: Simulation) {
     meters: state.meters.size,
     customers: state.customers.size,
     subscriptions: state.subscriptions.size,
+    events: state.events.size,
+    webhook_endpoints: state.webhooks.endpoints.size,
+    webhook_attempts: state.webhooks.log.total,
+    webhook_held: state.webhooks.held.length,
   };
 }

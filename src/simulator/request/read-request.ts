@@ -25,6 +25,7 @@ export async function readRequest(
   const text = route.method === "GET" ? queryOf(context.req.url) : await context.req.text();
   const request: StripeRequest = {
     requestId,
+    idempotencyKey: context.req.header("Idempotency-Key"),
     apiKey: authentication.apiKey,
     livemode: authentication.livemode,
     path: context.req.path,
@@ -53,7 +54,7 @@ function readBody(
   request: StripeRequest,
   { route, text, contentType }: { route: Route; text: string; contentType: string },
 ): Answer | undefined {
-  if (route.api === "v2") return readJson(request, { text, contentType });
+  if (route.api === "v2" && route.method !== "GET") return readJson(request, { text, contentType });
   const isForm = contentType.startsWith("application/x-www-form-urlencoded");
   if (route.method !== "GET" && text !== "" && !isForm) {
     return invalidParameter(

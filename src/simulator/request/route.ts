@@ -5,6 +5,7 @@ import type { Form } from "./form.ts";
 /** A request that was let in and read. */
 export type StripeRequest = {
   requestId: string;
+  idempotencyKey: string | undefined;
   apiKey: string;
   livemode: boolean;
   /** The concrete path, without the query. */

@@ -10,6 +10,8 @@ export type AsyncError = {
   customer: string | null;
   api: Intake;
   request_id: string;
+  idempotency_key: string | null;
+  livemode: boolean;
   received_at: string;
 };
 

@@ -1,3 +1,4 @@
+import type { StripeRequest } from "../request/route.ts";
 import type { Simulation } from "../state.ts";
 import { asyncErrorCode } from "./async-error.ts";
 import {
@@ -11,7 +12,7 @@ import {
 import { countUsage, rememberIdentifier } from "./ledger.ts";
 
 type Taking = {
-  requestId: string;
+  request: Pick<StripeRequest, "requestId" | "idempotencyKey" | "livemode">;
   /** Two when a fault makes Stripe count the event twice. */
   times: number;
   /** The defects that this endpoint tells at once; all others appear in the asynchronous report. */
@@ -27,14 +28,14 @@ export function takeEvent(state: Simulation, event: ReceivedEvent, taking: Takin
   }
   if (defect.kind === "duplicate") {
     state.totals.duplicates += 1;
-    rememberedRecord(state, event)?.requestIds.push(taking.requestId);
+    rememberedRecord(state, event)?.requestIds.push(taking.request.requestId);
   }
   if (taking.toldAtOnce.has(defect.kind)) return defect;
-  reportLater(state, event, { defect, requestId: taking.requestId });
+  reportLater(state, event, { defect, request: taking.request });
   return undefined;
 }
 
-function countAccepted(state: Simulation, event: ReceivedEvent, { requestId, times }: Taking): void {
+function countAccepted(state: Simulation, event: ReceivedEvent, { request, times }: Taking): void {
   const meter = state.meterByEventName.get(event.eventName);
   if (meter === undefined) return;
   const nowMs = state.clock.nowMs();
@@ -42,7 +43,7 @@ function countAccepted(state: Simulation, event: ReceivedEvent, { requestId, tim
     key: identifierKey(state, event),
     identifier: event.identifier,
     meter,
-    requestId,
+    requestId: request.requestId,
     nowMs,
   });
   const customer = event.payload[meter.customerKey] ?? "";
@@ -59,10 +60,11 @@ function countAccepted(state: Simulation, event: ReceivedEvent, { requestId, tim
 function reportLater(
   state: Simulation,
   event: ReceivedEvent,
-  { defect, requestId }: { defect: Defect; requestId: string },
+  { defect, request }: Pick<Taking, "request"> & { defect: Defect },
 ): void {
   const code = asyncErrorCode(defect.kind);
   if (code === undefined) return;
+  const { requestId, idempotencyKey, livemode } = request;
   const meter = state.meterByEventName.get(event.eventName);
   const nowMs = state.clock.nowMs();
   if (meter !== undefined) {
@@ -71,12 +73,19 @@ function reportLater(
   }
   state.asyncErrors.push({
     code,
-    message: defect.message,
+    message: code === "no_meter" ? noMeterMatches(event.eventName) : defect.message,
     event_name: event.eventName,
     identifier: event.identifier,
     customer: event.payload[meter?.customerKey ?? ""] ?? null,
     api: event.intake,
     request_id: requestId,
+    idempotency_key: idempotencyKey ?? null,
+    livemode,
     received_at: new Date(nowMs).toISOString(),
   });
+}
+
+/** Stripe's sample of the asynchronous report, certain. */
+function noMeterMatches(eventName: string): string {
+  return `No meter was found matching event_name ${eventName}.`;
 }

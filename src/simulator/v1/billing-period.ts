@@ -12,10 +12,23 @@ export function monthsAfter(anchor: number, months: number): number {
   return target.getTime() / 1000;
 }
 
-/** Lets a subscription catch up with the clock: trial over, period rolled on, or cancelled at its end. */
-export function catchUp(subscription: Subscription, now: number): void {
-  const isRunning = ["active", "trialing", "past_due"].includes(subscription.status);
-  if (!isRunning || subscription.isPeriodPinned || now < subscription.periodEnd) return;
+/** Whether a subscription has periods that follow each other. */
+export function isRunning({ status }: Subscription): boolean {
+  return ["active", "trialing", "past_due"].includes(status);
+}
+
+/** Whether a subscription that runs has reached the end of its period. One set by hand never does. */
+export function isPeriodOver(subscription: Subscription, now: number): boolean {
+  return isRunning(subscription) && !subscription.isPeriodPinned && now >= subscription.periodEnd;
+}
+
+/** Begins a month at `now`, which is the anchor from then on. */
+export function beginMonth(subscription: Subscription, now: number): void {
+  Object.assign(subscription, { anchor: now, periodStart: now, periodEnd: monthsAfter(now, 1) });
+}
+
+/** Ends the period: the trial is over, the next month begins, or a cancelled subscription ends. */
+export function endPeriod(subscription: Subscription): void {
   if (subscription.cancelAtPeriodEnd) {
     subscription.status = "canceled";
     subscription.endedAt = subscription.periodEnd;
@@ -25,10 +38,13 @@ export function catchUp(subscription: Subscription, now: number): void {
     subscription.status = "active";
     subscription.anchor = subscription.periodEnd;
   }
-  for (let month = 1; now >= subscription.periodEnd; month += 1) {
-    const end = monthsAfter(subscription.anchor, month);
-    if (end <= subscription.periodEnd) continue;
-    subscription.periodStart = subscription.periodEnd;
-    subscription.periodEnd = end;
+  subscription.periodStart = subscription.periodEnd;
+  subscription.periodEnd = nextEnd(subscription);
+}
+
+function nextEnd({ anchor, periodEnd }: Subscription): number {
+  for (let month = 1; ; month += 1) {
+    const end = monthsAfter(anchor, month);
+    if (end > periodEnd) return end;
   }
 }

@@ -1,3 +1,4 @@
+import { causeOf, emit, emitUpdate, type Cause } from "../events/emit.ts";
 import { ok, type Answer } from "../request/answer.ts";
 import { resourceMissing } from "../request/errors.ts";
 import { textField } from "../request/form.ts";
@@ -6,6 +7,7 @@ import { readMetadata } from "../request/metadata.ts";
 import type { Route, StripeRequest } from "../request/route.ts";
 import type { Simulation } from "../state.ts";
 import type { Customer } from "./customer.ts";
+import { endSubscription } from "./end-subscription.ts";
 
 const CUSTOMERS_PATH = "/v1/customers";
 
@@ -14,20 +16,30 @@ export const customerRoutes: Route[] = [
   { method: "POST", path: CUSTOMERS_PATH, api: "v1", execute: createCustomer },
   { method: "GET", path: CUSTOMERS_PATH, api: "v1", execute: listCustomers },
   { method: "GET", path: `${CUSTOMERS_PATH}/:id`, api: "v1", execute: retrieveCustomer },
+  { method: "POST", path: `${CUSTOMERS_PATH}/:id`, api: "v1", execute: updateCustomer },
   { method: "DELETE", path: `${CUSTOMERS_PATH}/:id`, api: "v1", execute: deleteCustomer },
 ];
 
-function createCustomer(state: Simulation, { form, livemode }: StripeRequest): Answer {
-  const customer = {
-    id: state.nextId("cus"),
-    createdAt: state.clock.nowSeconds(),
+type NewCustomer = Pick<Customer, "livemode" | "name" | "email" | "metadata"> & { cause: Cause };
+
+/** Adds a customer and tells of it. */
+export function addCustomer(state: Simulation, { cause, ...fields }: NewCustomer): Customer {
+  const createdAt = state.clock.nowSeconds();
+  const customer: Customer = { id: state.nextId("cus"), createdAt, isDeleted: false, ...fields };
+  state.customers.set(customer.id, customer);
+  tell(state, customer, { type: "customer.created", cause });
+  return customer;
+}
+
+function createCustomer(state: Simulation, request: StripeRequest): Answer {
+  const { form, livemode } = request;
+  const customer = addCustomer(state, {
     livemode,
     name: textField(form, "name") ?? null,
     email: textField(form, "email") ?? null,
     metadata: readMetadata(form, {}),
-    isDeleted: false,
-  };
-  state.customers.set(customer.id, customer);
+    cause: causeOf(request),
+  });
   return ok(customerObject(customer));
 }
 
@@ -45,10 +57,30 @@ function retrieveCustomer(state: Simulation, { id }: StripeRequest): Answer {
   return ok(customer.isDeleted ? tombstone(id) : customerObject(customer));
 }
 
-function deleteCustomer(state: Simulation, { id }: StripeRequest): Answer {
+function updateCustomer(state: Simulation, request: StripeRequest): Answer {
+  const { id, form, livemode } = request;
   const customer = state.customers.get(id);
   if (customer === undefined || customer.isDeleted) return resourceMissing("customer", id);
+  const before = customerObject(customer);
+  customer.name = textField(form, "name") ?? customer.name;
+  customer.email = textField(form, "email") ?? customer.email;
+  customer.metadata = readMetadata(form, customer.metadata);
+  const object = customerObject(customer);
+  emitUpdate(state, { type: "customer.updated", object, before, livemode, cause: causeOf(request) });
+  return ok(object);
+}
+
+/** Deleting a customer cancels its subscriptions at once (docs.stripe.com/api/customers/delete, certain). */
+function deleteCustomer(state: Simulation, request: StripeRequest): Answer {
+  const { id } = request;
+  const customer = state.customers.get(id);
+  if (customer === undefined || customer.isDeleted) return resourceMissing("customer", id);
+  const cause = causeOf(request);
+  for (const subscription of state.subscriptions.values()) {
+    if (subscription.customer === id) endSubscription(state, subscription, cause);
+  }
   customer.isDeleted = true;
+  tell(state, customer, { type: "customer.deleted", cause });
   return ok(tombstone(id));
 }
 
@@ -62,6 +94,10 @@ function customerObject(customer: Customer) {
     metadata: customer.metadata,
     name: customer.name,
   };
+}
+
+function tell(state: Simulation, customer: Customer, { type, cause }: { type: string; cause: Cause }): void {
+  emit(state, { type, object: customerObject(customer), livemode: customer.livemode, cause });
 }
 
 function tombstone(id: string) {

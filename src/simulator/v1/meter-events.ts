@@ -40,7 +40,7 @@ function createMeterEvent(state: Simulation, request: StripeRequest): Answer {
   if ("answer" in reading) return reading.answer;
   const { event } = reading;
   const defect = takeEvent(state, event, {
-    requestId: request.requestId,
+    request,
     times: request.countTimes,
     toldAtOnce: TOLD_AT_ONCE,
   });

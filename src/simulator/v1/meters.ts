@@ -1,3 +1,4 @@
+import { causeOf, emit } from "../events/emit.ts";
 import { ok, type Answer } from "../request/answer.ts";
 import { invalidParameter, missingParameter, resourceMissing } from "../request/errors.ts";
 import { mapField, textField, type Form } from "../request/form.ts";
@@ -72,6 +73,7 @@ function createMeter(state: Simulation, request: StripeRequest): Answer {
     windowSeconds: windowSeconds(window),
     ...keysOf(form),
   });
+  tell(meter, { state, request }, "billing.meter.created");
   return meterAnswer(meter, { state, request });
 }
 
@@ -97,25 +99,44 @@ function meterAnswer(meter: Meter, { request }: Situation): Answer {
   return ok(meterObject(meter, request.livemode));
 }
 
-function renameMeter(meter: Meter, situation: Situation): Answer {
-  const displayName = textField(situation.request.form, "display_name");
-  if (displayName !== undefined) {
-    if (displayName === "" || displayName.length > 250)
-      return invalidParameter("Invalid display_name.", "display_name");
-    meter.displayName = displayName;
-    meter.updatedAt = situation.state.clock.nowSeconds();
+function renameMeter(meter: Meter, { state, request }: Situation): Answer {
+  const displayName = textField(request.form, "display_name");
+  if (displayName === "" || (displayName !== undefined && displayName.length > 250))
+    return invalidParameter("Invalid display_name.", "display_name");
+  if (displayName !== undefined && displayName !== meter.displayName) {
+    const before = meterObject(meter, request.livemode);
+    Object.assign(meter, { displayName, updatedAt: state.clock.nowSeconds() });
+    tell(meter, { state, request }, "billing.meter.updated", before);
+  }
+  return meterAnswer(meter, { state, request });
+}
+
+function deactivateMeter(meter: Meter, situation: Situation): Answer {
+  if (meter.deactivatedAt === undefined) {
+    meter.deactivatedAt = situation.state.clock.nowSeconds();
+    tell(meter, situation, "billing.meter.deactivated");
   }
   return meterAnswer(meter, situation);
 }
 
-function deactivateMeter(meter: Meter, situation: Situation): Answer {
-  meter.deactivatedAt ??= situation.state.clock.nowSeconds();
+function reactivateMeter(meter: Meter, situation: Situation): Answer {
+  if (meter.deactivatedAt !== undefined) {
+    meter.deactivatedAt = undefined;
+    tell(meter, situation, "billing.meter.reactivated");
+  }
   return meterAnswer(meter, situation);
 }
 
-function reactivateMeter(meter: Meter, situation: Situation): Answer {
-  meter.deactivatedAt = undefined;
-  return meterAnswer(meter, situation);
+function tell(meter: Meter, { state, request }: Situation, type: string, before?: object): void {
+  const { livemode } = request;
+  const object = meterObject(meter, livemode);
+  emit(state, {
+    type,
+    object,
+    livemode,
+    cause: causeOf(request),
+    ...(before === undefined ? {} : { before }),
+  });
 }
 
 function meterObject(meter: Meter, livemode: boolean) {

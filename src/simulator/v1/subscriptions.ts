@@ -1,3 +1,4 @@
+import { causeOf } from "../events/emit.ts";
 import { ok, type Answer } from "../request/answer.ts";
 import { invalidParameter, missingParameter, resourceMissing } from "../request/errors.ts";
 import { mapField, textField, type Form } from "../request/form.ts";
@@ -6,7 +7,11 @@ import { readMetadata } from "../request/metadata.ts";
 import type { Route, StripeRequest } from "../request/route.ts";
 import type { Simulation } from "../state.ts";
 import { DAY_SECONDS } from "../usage/meter.ts";
-import { catchUp, monthsAfter } from "./billing-period.ts";
+import { addSubscription } from "./add-subscription.ts";
+import { beginMonth } from "./billing-period.ts";
+import { changeSubscription } from "./change-subscription.ts";
+import { findSubscription } from "./cycle-subscription.ts";
+import { endSubscription } from "./end-subscription.ts";
 import { subscriptionObject } from "./subscription-object.ts";
 import type { Subscription } from "./subscription.ts";
 
@@ -21,13 +26,6 @@ export const subscriptionRoutes: Route[] = [
   { method: "DELETE", path: `${SUBSCRIPTIONS_PATH}/:id`, api: "v1", execute: cancelSubscription },
 ];
 
-/** A subscription by its id, brought up to the simulator's time. */
-export function findSubscription(state: Simulation, id: string): Subscription | undefined {
-  const subscription = state.subscriptions.get(id);
-  if (subscription !== undefined) catchUp(subscription, state.clock.nowSeconds());
-  return subscription;
-}
-
 function createSubscription(state: Simulation, request: StripeRequest): Answer {
   const { form } = request;
   const customer = textField(form, "customer") ?? "";
@@ -36,28 +34,17 @@ function createSubscription(state: Simulation, request: StripeRequest): Answer {
   if (known === undefined || known.isDeleted) return resourceMissing("customer", customer, "customer");
   const prices = pricesOf(form);
   if (prices.length === 0) return missingParameter("items");
-  const now = state.clock.nowSeconds();
-  const trialEnd = readTrialEnd(form, now);
+  const trialEnd = readTrialEnd(form, state.clock.nowSeconds());
   if (trialEnd === "invalid") return invalidParameter("Invalid trial.", "trial_end");
-  const anchor = trialEnd ?? now;
-  const subscription: Subscription = {
-    id: state.nextId("sub"),
+  const subscription = addSubscription(state, {
     customer,
-    status: trialEnd === null ? "active" : "trialing",
     livemode: request.livemode,
-    createdAt: now,
-    anchor,
-    periodStart: now,
-    periodEnd: trialEnd ?? monthsAfter(anchor, 1),
-    isPeriodPinned: false,
     trialEnd,
-    cancelAtPeriodEnd: textField(form, "cancel_at_period_end") === "true",
-    canceledAt: null,
-    endedAt: null,
     metadata: readMetadata(form, {}),
-    items: prices.map((price) => ({ id: state.nextId("si"), price })),
-  };
-  state.subscriptions.set(subscription.id, subscription);
+    prices,
+    cancelAtPeriodEnd: textField(form, "cancel_at_period_end") === "true",
+    cause: causeOf(request),
+  });
   return ok(subscriptionObject(subscription));
 }
 
@@ -78,17 +65,30 @@ function retrieveSubscription(state: Simulation, { id }: StripeRequest): Answer 
     : ok(subscriptionObject(subscription));
 }
 
-function updateSubscription(state: Simulation, { id, form }: StripeRequest): Answer {
+function updateSubscription(state: Simulation, request: StripeRequest): Answer {
+  const { id, form } = request;
   const subscription = findSubscription(state, id);
   if (subscription === undefined) return resourceMissing("subscription", id);
   if (subscription.status === "canceled")
     return invalidParameter("A canceled subscription cannot be updated.");
-  const now = state.clock.nowSeconds();
-  const trialEnd = readTrialEnd(form, now);
+  const trialEnd = readTrialEnd(form, state.clock.nowSeconds());
   if (trialEnd === "invalid") return invalidParameter("Invalid trial.", "trial_end");
+  changeSubscription(state, subscription, {
+    cause: causeOf(request),
+    change: () => applyUpdate(state, subscription, { form, trialEnd }),
+  });
+  return ok(subscriptionObject(subscription));
+}
+
+function applyUpdate(
+  state: Simulation,
+  subscription: Subscription,
+  { form, trialEnd }: { form: Form; trialEnd: number | null },
+): void {
+  const now = state.clock.nowSeconds();
   if (textField(form, "trial_end") === "now" && subscription.status === "trialing") {
-    Object.assign(subscription, { status: "active", trialEnd: now, anchor: now, periodStart: now });
-    subscription.periodEnd = monthsAfter(now, 1);
+    Object.assign(subscription, { status: "active", trialEnd: now });
+    beginMonth(subscription, now);
   } else if (trialEnd !== null) {
     Object.assign(subscription, { status: "trialing", trialEnd, anchor: trialEnd, periodEnd: trialEnd });
   }
@@ -99,15 +99,13 @@ function updateSubscription(state: Simulation, { id, form }: StripeRequest): Ans
   }
   subscription.metadata = readMetadata(form, subscription.metadata);
   for (const price of pricesOf(form)) subscription.items.push({ id: state.nextId("si"), price });
-  return ok(subscriptionObject(subscription));
 }
 
-function cancelSubscription(state: Simulation, { id }: StripeRequest): Answer {
-  const subscription = findSubscription(state, id);
+function cancelSubscription(state: Simulation, request: StripeRequest): Answer {
+  const subscription = findSubscription(state, request.id);
   if (subscription === undefined || subscription.status === "canceled")
-    return resourceMissing("subscription", id);
-  const now = state.clock.nowSeconds();
-  Object.assign(subscription, { status: "canceled", canceledAt: now, endedAt: now });
+    return resourceMissing("subscription", request.id);
+  endSubscription(state, subscription, causeOf(request));
   return ok(subscriptionObject(subscription));
 }
 

@@ -39,7 +39,7 @@ function createMeterEvent(state: Simulation, request: StripeRequest): Answer {
     return refuse(400, { code: "invalid_fields", message: "The meter event is not well-formed." });
   const event = receivedEvent(state, body.data, "v2");
   const defect = takeEvent(state, event, {
-    requestId: request.requestId,
+    request,
     times: request.countTimes,
     toldAtOnce: TOLD_AT_ONCE,
   });

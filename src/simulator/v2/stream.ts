@@ -33,7 +33,7 @@ function createStream(state: Simulation, request: StripeRequest): Answer {
   }
   for (const event of body.data.events) {
     takeEvent(state, receivedEvent(state, event, "stream"), {
-      requestId: request.requestId,
+      request,
       times: request.countTimes,
       toldAtOnce: TOLD_AT_ONCE,
     });

@@ -1,0 +1,104 @@
+import { fileURLToPath } from "node:url";
+import { startEmbeddedPostgres } from "../../src/testing/embedded-postgres.ts";
+import { childEnvironment } from "./child-environment.ts";
+import { type Child, describeDeath, startChild } from "./child-process.ts";
+import { furnishSimulator } from "./furnish-simulator.ts";
+import { parseLogLine } from "./log-line.ts";
+import type { OrphanGuard } from "./orphan-guard.ts";
+import { preferPort } from "./preferred-port.ts";
+import { apiVariables, makeSecret, workerVariables } from "./service-variables.ts";
+import type { Stack } from "./stack.ts";
+import { findSandbox, simulatorAt, type StripeSide } from "./stripe-side.ts";
+import type { Teardown } from "./teardown.ts";
+
+const root = fileURLToPath(new URL("../../", import.meta.url));
+const ports = { api: 3_000, worker: 3_001, simulator: 12_111 };
+const nameWidth = 9;
+
+export type DevSurroundings = {
+  teardown: Teardown;
+  guard: OrphanGuard;
+  fail: (error: unknown) => void;
+  signal: AbortSignal;
+};
+
+/**
+ * Starts a Postgres that keeps its data, and from `src/`, each started anew when its sources change: the simulator
+ * unless there is a sandbox, the API and the worker. Their logs go to the terminal, after their names.
+ */
+export async function startDevServers(surroundings: DevSurroundings): Promise<Stack> {
+  const { url: databaseUrl, stop } = await startEmbeddedPostgres({
+    settings: "durable",
+    folder: `${root}.embedded-postgres`,
+  });
+  surroundings.teardown.add(stop);
+  surroundings.signal.throwIfAborted();
+  await runMigrations(surroundings, databaseUrl);
+
+  const stripe =
+    findSandbox(process.env["STRIPE_SECRET_KEY"]) ?? (await startSimulator(surroundings, databaseUrl));
+  const adminToken = makeSecret("dev");
+  const [apiPort, workerPort] = [await preferPort(ports.api), await preferPort(ports.worker)];
+  const variables = { databaseUrl, adminToken, apiPort, workerPort, stripe };
+  startWatched(surroundings, "api", apiVariables(variables));
+  startWatched(surroundings, "worker", workerVariables(variables));
+  return {
+    databaseUrl,
+    apiUrl: `http://127.0.0.1:${apiPort}`,
+    workerUrl: `http://127.0.0.1:${workerPort}`,
+    adminToken,
+    stripe,
+  };
+}
+
+async function runMigrations(surroundings: DevSurroundings, databaseUrl: string): Promise<void> {
+  const child = start(surroundings, { name: "migrate", flags: [], env: { DATABASE_URL: databaseUrl } });
+  const ending = await child.ended;
+  surroundings.signal.throwIfAborted();
+  if (ending.exitCode !== 0) throw new Error(describeDeath(child, ending));
+}
+
+async function startSimulator(surroundings: DevSurroundings, databaseUrl: string): Promise<StripeSide> {
+  const port = await preferPort(ports.simulator);
+  const stripe = simulatorAt(`http://127.0.0.1:${port}`);
+  startWatched(surroundings, "simulator", { PORT: String(port) }, (line) => {
+    if (parseLogLine(line)?.event !== "simulator_started") return;
+    furnishSimulator(stripe, databaseUrl).catch(surroundings.fail);
+  });
+  return stripe;
+}
+
+function startWatched(
+  surroundings: DevSurroundings,
+  name: string,
+  env: Record<string, string>,
+  onLine?: (line: string) => void,
+): void {
+  const flags = ["--watch", "--watch-preserve-output"];
+  const child = start(surroundings, { name, flags, env, ...(onLine !== undefined && { onLine }) });
+  child.ended
+    .then((ending) => surroundings.fail(new Error(describeDeath(child, ending))))
+    .catch(surroundings.fail);
+}
+
+type DevProcess = {
+  name: string;
+  flags: string[];
+  env: Record<string, string>;
+  onLine?: (line: string) => void;
+};
+
+function start({ teardown, guard }: DevSurroundings, { name, flags, env, onLine }: DevProcess): Child {
+  const child = startChild({
+    name,
+    args: [...flags, `${root}src/${name}.ts`],
+    env: childEnvironment(process.env, env),
+    guard,
+    onLine: (line) => {
+      console.log(`${name.padEnd(nameWidth)} | ${line}`);
+      onLine?.(line);
+    },
+  });
+  teardown.add(() => child.stop());
+  return child;
+}

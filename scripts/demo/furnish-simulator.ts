@@ -1,0 +1,31 @@
+import pg from "pg";
+import { openStripeAccount } from "./stripe-account.ts";
+import type { StripeSide } from "./stripe-side.ts";
+
+/** Gives a simulator, which forgets everything when it ends, the meters, and the customers that the database knows. */
+export async function furnishSimulator(simulator: StripeSide, databaseUrl: string): Promise<void> {
+  await openStripeAccount(simulator);
+  const ids = await listCustomers(databaseUrl);
+  if (ids.length === 0) return;
+  const answer = await fetch(`${simulator.apiBase}/_simulator/customers`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ ids }),
+  });
+  if (!answer.ok) throw new Error(`the simulator refused the customers: ${await answer.text()}`);
+}
+
+async function listCustomers(databaseUrl: string): Promise<string[]> {
+  const client = new pg.Client({ connectionString: databaseUrl, ssl: false });
+  await client.connect();
+  try {
+    const { rows } = await client.query<{ id: string }>(`
+      select distinct stripe_customer_id as id
+      from metering.subscriptions
+      where stripe_customer_id is not null
+    `);
+    return rows.map(({ id }) => id);
+  } finally {
+    await client.end();
+  }
+}

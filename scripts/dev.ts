@@ -1,0 +1,29 @@
+import { describeFailure } from "./demo/describe-failure.ts";
+import { startDevServers } from "./demo/dev-servers.ts";
+import { startOrphanGuard } from "./demo/orphan-guard.ts";
+import { renderPlaces } from "./demo/places.ts";
+import { onStopRequest, StopRequest } from "./demo/stop-signal.ts";
+import { createTeardown } from "./demo/teardown.ts";
+import { untilAborted } from "./demo/until-aborted.ts";
+
+const teardown = createTeardown();
+const ending = new AbortController();
+const { signal } = ending;
+onStopRequest((request) => ending.abort(request));
+const guard = startOrphanGuard();
+teardown.add(async () => guard.dismiss());
+
+try {
+  const stack = await startDevServers({ teardown, guard, signal, fail: (error) => ending.abort(error) });
+  console.log(
+    `\n${renderPlaces(stack)}\nCtrl-C stops everything and keeps the data in .embedded-postgres/.\n`,
+  );
+  await untilAborted(signal);
+} catch (error) {
+  const reason: unknown = signal.aborted ? signal.reason : error;
+  console.log(reason instanceof StopRequest ? reason.message : `dev: ${describeFailure(reason)}`);
+  process.exitCode = reason instanceof StopRequest ? 0 : 1;
+} finally {
+  ending.abort();
+  await teardown.run();
+}

@@ -1,0 +1,135 @@
+import { type Kysely, sql, type Transaction } from "kysely";
+import type { PgBoss } from "pg-boss";
+import type { DB } from "../database/schema.ts";
+import { insideTransaction } from "../queue/boss.ts";
+import { stripeEventsQueue } from "../queue/queues.ts";
+import { type StripeEvent, stripeEventSchema } from "./stripe-event.ts";
+
+export const inboxStates = ["pending", "handled", "failed", "refused"] as const;
+export type InboxState = (typeof inboxStates)[number];
+
+/** Stores an event and its job in one transaction. One that is there already changes nothing. Returns whether it is new. */
+export async function storeStripeEvent(
+  { db, boss }: { db: Kysely<DB>; boss: PgBoss },
+  event: StripeEvent,
+): Promise<boolean> {
+  return db.transaction().execute(async (trx) => {
+    const stored = await sql`
+      insert into metering.stripe_events (event_id, event_type, livemode, payload)
+      values (${event.id}, ${event.type}, ${event.livemode}, ${JSON.stringify(event)}::jsonb)
+      on conflict do nothing
+      returning event_id
+    `.execute(trx);
+    if (stored.rows.length === 0) return false;
+    await remindOfStripeEvents(boss, [event.id], trx);
+    return true;
+  });
+}
+
+/** Sends the jobs that handle these events; an event that has one already keeps it. */
+export async function remindOfStripeEvents(
+  boss: PgBoss,
+  eventIds: readonly string[],
+  trx?: Transaction<DB>,
+): Promise<void> {
+  if (eventIds.length === 0) return;
+  await boss.insert(
+    stripeEventsQueue.name,
+    eventIds.map((eventId) => ({ data: { eventId }, singletonKey: eventId })),
+    { returnId: false, ...(trx !== undefined && { db: insideTransaction(trx) }) },
+  );
+}
+
+/**
+ * Counts one more attempt at a pending event, in a commit of its own, and returns the event; undefined when it is not
+ * pending any more.
+ */
+export async function beginHandling(
+  db: Kysely<DB>,
+  eventId: string,
+): Promise<{ event: StripeEvent; attempts: number } | undefined> {
+  const begun = await sql<{ payload: unknown; attempts: number }>`
+    update metering.stripe_events set attempts = attempts + 1
+    where event_id = ${eventId} and state = 'pending'
+    returning payload, attempts
+  `.execute(db);
+  const [row] = begun.rows;
+  return row === undefined
+    ? undefined
+    : { event: stripeEventSchema.parse(row.payload), attempts: row.attempts };
+}
+
+/** Marks an event handled, in the transaction of its effect. Returns false when somebody else has handled it. */
+export async function markHandled(trx: Transaction<DB>, eventId: string): Promise<boolean> {
+  const handled = await sql`
+    update metering.stripe_events set state = 'handled', handled_at = now(), error = null
+    where event_id = ${eventId} and state = 'pending'
+    returning event_id
+  `.execute(trx);
+  return handled.rows.length > 0;
+}
+
+/** Ends an event without effect, with the reason. `failed` is the dead letter, which can be replayed. */
+export async function endWithoutEffect(
+  db: Kysely<DB>,
+  eventId: string,
+  { state, error }: { state: "failed" | "refused"; error: string },
+): Promise<void> {
+  await sql`
+    update metering.stripe_events set state = ${state}, error = ${error}
+    where event_id = ${eventId} and state = 'pending'
+  `.execute(db);
+}
+
+/** Records why an attempt failed. `isStripesFault`: Stripe could not answer, so it was none of the event's. */
+export async function recordFailure(
+  db: Kysely<DB>,
+  eventId: string,
+  { error, isStripesFault }: { error: string; isStripesFault: boolean },
+): Promise<void> {
+  await sql`
+    update metering.stripe_events
+    set error = ${error}, attempts = attempts - ${isStripesFault ? 1 : 0}
+    where event_id = ${eventId} and state = 'pending'
+  `.execute(db);
+}
+
+/** Gives a failed or refused event another try. Returns false when it is neither. */
+export async function replayStripeEvent(
+  { db, boss }: { db: Kysely<DB>; boss: PgBoss },
+  eventId: string,
+): Promise<boolean> {
+  return db.transaction().execute(async (trx) => {
+    const replayed = await sql`
+      update metering.stripe_events set state = 'pending', attempts = 0, error = null
+      where event_id = ${eventId} and state in ('failed', 'refused')
+      returning event_id
+    `.execute(trx);
+    if (replayed.rows.length === 0) return false;
+    await remindOfStripeEvents(boss, [eventId], trx);
+    return true;
+  });
+}
+
+/** Reminds of pending events whose job may be lost, by their own state. */
+export async function sweepStripeEvents({ db, boss }: { db: Kysely<DB>; boss: PgBoss }): Promise<void> {
+  const pending = await sql<{ event_id: string }>`
+    select event_id from metering.stripe_events
+    where state = 'pending' and received_at < now() - interval '1 minute'
+    order by received_at
+    limit 1000
+  `.execute(db);
+  await remindOfStripeEvents(
+    boss,
+    pending.rows.map((row) => row.event_id),
+  );
+}
+
+/** Deletes events that Stripe cannot send again any more. Returns how many. */
+export async function purgeStripeEvents(db: Kysely<DB>, { keptDays }: { keptDays: number }): Promise<number> {
+  const purged = await sql`
+    delete from metering.stripe_events
+    where received_at < now() - make_interval(days => ${keptDays}) and state <> 'pending'
+  `.execute(db);
+  return Number(purged.numAffectedRows ?? 0);
+}

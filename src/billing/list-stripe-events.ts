@@ -1,0 +1,45 @@
+import { type Kysely, sql } from "kysely";
+import type { DB } from "../database/schema.ts";
+import type { InboxState } from "./inbox.ts";
+
+/** Times are RFC 3339 in UTC to the microsecond: they order the list, and a Date would cut them. */
+export type StoredEvent = {
+  id: string;
+  type: string;
+  state: InboxState;
+  attempts: number;
+  receivedAt: string;
+  handledAt: string | null;
+  error: string | null;
+  payload: unknown;
+};
+
+const rfc3339 = (column: string) =>
+  sql`to_char(${sql.ref(column)} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
+
+/** The webhook inbox, the newest first. `before` is the page before's last event: its time and id. */
+export async function listStripeEvents(
+  db: Kysely<DB>,
+  filter: { state: InboxState | undefined; before: [string, string] | undefined; limit: number },
+): Promise<StoredEvent[]> {
+  const { state, before, limit } = filter;
+  const events = await sql<StoredEvent>`
+    select
+      event_id as id, event_type as type, state, attempts, ${rfc3339("received_at")} as "receivedAt",
+      ${rfc3339("handled_at")} as "handledAt", error, payload
+    from metering.stripe_events
+    where true
+      ${state === undefined ? sql`` : sql`and state = ${state}`}
+      ${before === undefined ? sql`` : sql`and (received_at, event_id) < (${before[0]}::timestamptz, ${before[1]})`}
+    order by received_at desc, event_id desc
+    limit ${limit}
+  `.execute(db);
+  return events.rows;
+}
+
+export async function findStripeEventState(db: Kysely<DB>, id: string): Promise<InboxState | undefined> {
+  const found = await sql<{ state: InboxState }>`
+    select state from metering.stripe_events where event_id = ${id}
+  `.execute(db);
+  return found.rows[0]?.state;
+}

@@ -1,0 +1,119 @@
+import { expect, test } from "vitest";
+import { type EventPlan, planEvent } from "./plan-event.ts";
+
+const organizationId = "01a1fd84-aad0-7fd8-87c3-956ea5c0f2ee";
+const session = {
+  mode: "subscription",
+  payment_status: "paid",
+  client_reference_id: organizationId,
+  customer: "cus_1",
+  subscription: "sub_1",
+};
+const link: EventPlan = { kind: "link", organizationId, customerId: "cus_1", subscriptionId: "sub_1" };
+const invoice = { customer: "cus_1", parent: { subscription_details: { subscription: "sub_1" } } };
+const sync: EventPlan = { kind: "sync_subscription", subscriptionId: "sub_1" };
+
+function plan(type: string, object: object): EventPlan {
+  return planEvent({ id: "evt_1", object: "event", type, livemode: false, data: { object: { ...object } } });
+}
+
+test.each<[string, string, object, Partial<EventPlan>]>([
+  ["a paid checkout links", "checkout.session.completed", session, link],
+  [
+    "a checkout with a trial links",
+    "checkout.session.completed",
+    { ...session, payment_status: "no_payment_required" },
+    link,
+  ],
+  [
+    "an organization may stand in the metadata",
+    "checkout.session.completed",
+    { ...session, client_reference_id: null, metadata: { organization_id: organizationId } },
+    link,
+  ],
+  [
+    "expanded objects count by their ids",
+    "checkout.session.completed",
+    { ...session, customer: { id: "cus_1" }, subscription: { id: "sub_1" } },
+    link,
+  ],
+  ["a delayed payment that came links", "checkout.session.async_payment_succeeded", session, link],
+  [
+    "a checkout that is not paid yet links nobody",
+    "checkout.session.completed",
+    { ...session, payment_status: "unpaid" },
+    { kind: "nothing", reason: "unpaid" },
+  ],
+  [
+    "a delayed payment that failed links nobody",
+    "checkout.session.async_payment_failed",
+    { ...session, payment_status: "unpaid" },
+    { kind: "nothing" },
+  ],
+  [
+    "a one-time payment is none of ours",
+    "checkout.session.completed",
+    { ...session, mode: "payment" },
+    { kind: "nothing" },
+  ],
+  [
+    "a checkout without an organization is unusable",
+    "checkout.session.completed",
+    { ...session, client_reference_id: null },
+    { kind: "unusable" },
+  ],
+  [
+    "a checkout with an organization that is no UUID is unusable",
+    "checkout.session.completed",
+    { ...session, client_reference_id: "acme" },
+    { kind: "unusable" },
+  ],
+  ["any change of a subscription reads it", "customer.subscription.updated", { id: "sub_1" }, sync],
+  ["the end of a subscription reads it", "customer.subscription.deleted", { id: "sub_1" }, sync],
+  ["a subscription without an id is unusable", "customer.subscription.updated", {}, { kind: "unusable" }],
+  ["a failed payment reads the subscription", "invoice.payment_failed", invoice, sync],
+  ["a paid invoice reads the subscription", "invoice.paid", invoice, sync],
+  [
+    "an invoice without a subscription asks for nothing",
+    "invoice.paid",
+    { customer: "cus_1" },
+    { kind: "nothing" },
+  ],
+  [
+    "a draft invoice flushes usage",
+    "invoice.created",
+    invoice,
+    { kind: "flush", customerId: "cus_1", subscriptionId: "sub_1" },
+  ],
+  [
+    "a deleted customer is unlinked",
+    "customer.deleted",
+    { id: "cus_1" },
+    { kind: "unlink", customerId: "cus_1" },
+  ],
+  [
+    "a deactivated meter pauses",
+    "billing.meter.deactivated",
+    { id: "mtr_1" },
+    { kind: "pause_meter", meterId: "mtr_1" },
+  ],
+  [
+    "a reactivated meter resumes",
+    "billing.meter.reactivated",
+    { id: "mtr_1" },
+    { kind: "resume_meter", meterId: "mtr_1" },
+  ],
+  ["a type that is not used asks for nothing", "charge.refunded", { id: "ch_1" }, { kind: "nothing" }],
+])("%s", (_, type, object, expected) => {
+  expect(plan(type, object)).toMatchObject(expected);
+});
+
+test("a thin error report names its meter", () => {
+  const type = "v1.billing.meter.error_report_triggered";
+  const thin = { id: "evt_1", object: "v2.core.event" as const, type, livemode: false };
+
+  expect(planEvent({ ...thin, related_object: { id: "mtr_1" } })).toEqual({
+    kind: "reject_reported",
+    meterId: "mtr_1",
+  });
+});

@@ -1,0 +1,13 @@
+import { z } from "zod";
+
+/** What a snapshot and a thin event have in common, and what of them is read here. */
+export const stripeEventSchema = z.looseObject({
+  id: z.string().min(1).max(255),
+  object: z.enum(["event", "v2.core.event"]),
+  type: z.string().min(1).max(255),
+  livemode: z.boolean(),
+  data: z.looseObject({ object: z.looseObject({}) }).nullish(),
+  related_object: z.looseObject({ id: z.string() }).nullish(),
+});
+
+export type StripeEvent = z.infer<typeof stripeEventSchema>;

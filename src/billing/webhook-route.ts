@@ -1,0 +1,64 @@
+import { createRoute, z } from "@hono/zod-openapi";
+import type { Kysely } from "kysely";
+import type { PgBoss } from "pg-boss";
+import type { DB } from "../database/schema.ts";
+import type { App } from "../http/app.ts";
+import { bodyBytesMax } from "../http/body-limit.ts";
+import { jsonAnswer } from "../http/json-content.ts";
+import { bodyProblems } from "../http/problem-answers.ts";
+import { Problem } from "../http/problem.ts";
+import { readBody } from "../http/read-body.ts";
+import { isSignedByStripe } from "../stripe/verify-webhook.ts";
+import { storeStripeEvent } from "./inbox.ts";
+import { type StripeEvent, stripeEventSchema } from "./stripe-event.ts";
+
+const webhookRoute = createRoute({
+  method: "post",
+  path: "/webhooks/stripe",
+  summary: "Stripe's events, snapshot and thin, to one address",
+  description: "Answered once the event is stored, also for types that are not used. Signed by Stripe.",
+  tags: ["Stripe"],
+  responses: {
+    200: jsonAnswer("Stored, now or before", z.object({ received: z.literal(true) })),
+    ...bodyProblems,
+  },
+});
+
+export type WebhookDeps = {
+  db: Kysely<DB>;
+  boss: PgBoss;
+  /** Every one is tried: while one is rotated, Stripe signs with the old and the new. */
+  secrets: readonly string[];
+  now: () => Date;
+};
+
+/** Adds `POST /webhooks/stripe`. */
+export function mountWebhook(app: App, { db, boss, secrets, now }: WebhookDeps): void {
+  app.openAPIRegistry.registerPath(webhookRoute);
+  app.post(webhookRoute.path, async (c) => {
+    const payload = await readBody(c.req.raw, { bytesMax: bodyBytesMax });
+    const signature = c.req.header("stripe-signature");
+    if (!isSignedByStripe({ payload, signature }, { secrets, now: now() })) {
+      const detail = "The Stripe-Signature is missing, not ours, or more than five minutes off.";
+      throw new Problem({ status: 400, code: "invalid_signature", detail });
+    }
+    await storeStripeEvent({ db, boss }, parseEvent(payload));
+    return c.json({ received: true as const }, 200);
+  });
+}
+
+function parseEvent(payload: string): StripeEvent {
+  const event = stripeEventSchema.safeParse(parseJson(payload));
+  if (event.success) return event.data;
+  const detail = "The body is signed, but it is no Stripe event.";
+  throw new Problem({ status: 400, code: "invalid_event", detail });
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    const detail = "The body is signed, but it is not valid JSON.";
+    throw new Problem({ status: 400, code: "malformed_json", detail }, { cause: error });
+  }
+}

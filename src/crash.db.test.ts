@@ -1,0 +1,77 @@
+import { randomInt } from "node:crypto";
+import { type Kysely, sql } from "kysely";
+import { expect } from "vitest";
+import type { DB } from "./database/schema.ts";
+import { startCrashProcess } from "./testing/crash/crash-process.ts";
+import { killUntil } from "./testing/crash/crash-run.ts";
+import { crashTest as test } from "./testing/crash/crash-site.ts";
+import { listPoisoned, untilDrained } from "./testing/crash/drain.ts";
+import { findLosses } from "./testing/crash/ledger.ts";
+import { steps } from "./testing/crash/kills.ts";
+import { passSeconds } from "./testing/model/pass-time.ts";
+import { until } from "./testing/until.ts";
+
+/** `CRASH_KILLS` makes it a full run, which also waits for real leases; `CRASH_SEED` repeats a run's decisions. */
+const killsOfFullRun = process.env["CRASH_KILLS"];
+const isFullRun = killsOfFullRun !== undefined;
+const kills = Number(killsOfFullRun ?? 10);
+const seed = Number(process.env["CRASH_SEED"] ?? randomInt(1_000_000));
+
+test(
+  "no kill of a worker or the API, whenever it comes, loses a reading or bills one twice",
+  { timeout: 120_000 + kills * 6_000 },
+  async ({ prepare, api }) => {
+    process.stdout.write(`crash suite: CRASH_SEED=${seed} kills=${kills}\n`);
+    const site = await prepare(seed);
+    const { db, simulator, gateways, customers, environment } = site;
+
+    const deaths = await killUntil(site, kills);
+
+    simulator.clearFaults();
+    if (!isFullRun) await skipTheLeases(db);
+    const survivors = ["api.ts", "worker.ts"].map((program) =>
+      startCrashProcess(program, { ...environment, DELIVERY_CONCURRENCY: "50" }),
+    );
+    let poisoned: string[];
+    try {
+      await until(
+        async () => !(await Promise.all(gateways.map(({ finish }) => finish(site.apiUrl)))).includes(false),
+        {
+          what: "every gateway to be answered",
+        },
+      );
+      await untilDrained(db, { withinMs: 90_000 });
+      poisoned = await listPoisoned(db);
+      const retry = { token: api.adminToken, json: { state: "rejected" } };
+      expect((await api.ask("POST", "/v1/meter-events/retry", retry)).body).toEqual({
+        retried: poisoned.length,
+      });
+      await untilDrained(db, { withinMs: 90_000 });
+      expect(await listPoisoned(db)).toEqual([]);
+    } finally {
+      for (const survivor of survivors) survivor.signal("SIGKILL");
+      await Promise.all(survivors.map(({ died }) => died()));
+    }
+
+    const accounts = customers.map(({ gateway, ...one }) => ({
+      ...one,
+      acknowledged: gateway.acknowledged(),
+    }));
+    const readings = accounts.reduce((sum, { acknowledged }) => sum + acknowledged.length, 0);
+    process.stdout.write(
+      `crash suite: ${JSON.stringify({ deaths, readings, poisoned: poisoned.length, ...counts(simulator.state()) })}\n`,
+    );
+    expect(await findLosses({ db, simulator, workersMax: 2 }, accounts)).toEqual([]);
+    expect(steps.filter((step) => deaths[step] === 0)).toEqual([]);
+  },
+);
+
+/** With every process dead, and even pg-boss's jobs lost: the sweep of the next worker makes them anew. */
+async function skipTheLeases(db: Kysely<DB>): Promise<void> {
+  await passSeconds(db, 90);
+  await sql`delete from pgboss.job`.execute(db);
+}
+
+function counts({ requests, faults_fired, duplicates }: Record<string, unknown>) {
+  return { requests, faults_fired, duplicates };
+}

@@ -1,0 +1,67 @@
+import { expect, test } from "vitest";
+import { failuresInRowMax, type Health, healthOf, pauseAfter } from "./breaker-rules.ts";
+import type { RetryReason, Verdict } from "./verdict.ts";
+
+const retry = (reason: RetryReason): Verdict => ({ kind: "retry", reason, retryAfterMs: null });
+const lost: Verdict = { kind: "unknown", reason: "no_answer" };
+const serverError: Verdict = { kind: "unknown", reason: "server_error" };
+const delivered: Verdict = { kind: "delivered", isDuplicate: false };
+const rejected: Verdict = { kind: "rejected", reason: "refused_by_stripe" };
+
+const healths: [verdict: Verdict, health: Health][] = [
+  [delivered, "works"],
+  [{ kind: "delivered", isDuplicate: true }, "works"],
+  [rejected, "works"],
+  [retry("conflict"), "works"],
+  [retry("meter_unavailable"), "works"],
+  [retry("idempotency_error"), "works"],
+  [retry("session_expired"), "works"],
+  [retry("unauthorized"), "says_nothing"],
+  [retry("forbidden"), "says_nothing"],
+  [retry("rate_limited"), "says_nothing"],
+  [retry("not_connected"), "fails"],
+  [serverError, "fails"],
+  [lost, "fails"],
+];
+
+test.for(healths)("after %o Stripe %s", ([verdict, health]) => {
+  expect(healthOf(verdict)).toBe(health);
+});
+
+const meter = "temperature_readings";
+
+test.for(["unauthorized", "forbidden"] as const)(
+  "%s pauses the account at once, a minute each time",
+  (reason) => {
+    expect(pauseAfter(retry(reason), { meter, failuresInRow: 0 })).toEqual({
+      scope: "account",
+      reason,
+      firstMs: 60_000,
+      maxMs: 60_000,
+    });
+  },
+);
+
+test("a missing or inactive meter pauses that meter alone", () => {
+  expect(pauseAfter(retry("meter_unavailable"), { meter, failuresInRow: 0 })).toMatchObject({
+    scope: meter,
+    reason: "meter_unavailable",
+  });
+});
+
+test.for([serverError, lost, retry("not_connected")])("a run of %o pauses the account", (verdict) => {
+  expect(pauseAfter(verdict, { meter, failuresInRow: failuresInRowMax - 1 })).toBeUndefined();
+  expect(pauseAfter(verdict, { meter, failuresInRow: failuresInRowMax })).toEqual({
+    scope: "account",
+    reason: "stripe_unavailable",
+    firstMs: 5_000,
+    maxMs: 300_000,
+  });
+});
+
+test.for([delivered, rejected, retry("conflict"), retry("rate_limited"), retry("idempotency_error")])(
+  "%o pauses nothing, whatever came before",
+  (verdict) => {
+    expect(pauseAfter(verdict, { meter, failuresInRow: failuresInRowMax })).toBeUndefined();
+  },
+);

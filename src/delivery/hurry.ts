@@ -1,0 +1,28 @@
+import { type Kysely, sql } from "kysely";
+import type { PgBoss } from "pg-boss";
+import type { DB } from "../database/schema.ts";
+import { hurryReminders } from "../queue/deliver-job.ts";
+import { meterNames } from "../usage/meters.ts";
+
+/** An organization has as many undelivered events as hours and seals have passed; more than these are not hurried. */
+const hurriedMax = 1_000;
+
+/** Moves an organization's undelivered meter events ahead of everybody else's. */
+export async function hurryOrganization(
+  { db, boss }: { db: Kysely<DB>; boss: PgBoss },
+  organizationId: string,
+): Promise<void> {
+  for (const meter of meterNames) {
+    const pending = await sql<{ id: string }>`
+      select id from metering.meter_events
+      where organization_id = ${organizationId} and meter = ${meter} and state = 'pending'
+      order by id
+      limit ${hurriedMax}
+    `.execute(db);
+    await hurryReminders(
+      boss,
+      meter,
+      pending.rows.map(({ id }) => id),
+    );
+  }
+}

@@ -1,0 +1,56 @@
+import { expect, onTestFinished, test } from "vitest";
+import { migrate } from "../database/migrate.ts";
+import { openDatabase } from "../database/pool.ts";
+import { silentLog } from "../log.ts";
+import { createBoss } from "../queue/boss.ts";
+import { createLoops } from "../testing/delivery-loops.ts";
+import { startEmbeddedPostgres } from "../testing/embedded-postgres.ts";
+import { addDueEvent } from "../testing/meter-events.ts";
+import { openStripeAccount } from "../testing/stripe-account.ts";
+import { until } from "../testing/until.ts";
+
+/** A Postgres that the test may halt, with a database on it and a simulated Stripe beside it. */
+async function openPlace() {
+  const postgres = await startEmbeddedPostgres({ settings: "fast" });
+  onTestFinished(postgres.stop);
+  const databaseUrl = postgres.url;
+  await migrate({ databaseUrl, log: silentLog });
+  const pool = { connectionString: databaseUrl, applicationName: "outage test", connectionsMax: 5 };
+  const { db, close } = openDatabase(pool, silentLog);
+  onTestFinished(close);
+  const boss = createBoss({ databaseUrl, role: "worker", connectionsMax: 2 }, silentLog);
+  await boss.start();
+  onTestFinished(() => boss.stop({ graceful: false }));
+  const account = await openStripeAccount({ name: "outage" });
+  onTestFinished(account.stop);
+  const loops = createLoops({ db, boss });
+  onTestFinished(async () => void (await loops.stopAll()));
+
+  const addEvents = async (...customers: string[]) => {
+    account.simulator.addCustomers(...customers);
+    for (const customer of customers) await addDueEvent({ db, boss }, { stripe_customer_id: customer });
+  };
+  return { postgres, db, account, loops, addEvents };
+}
+
+test("attempts that end while the database is away are settled when it is back", async () => {
+  const { postgres, db, account, loops, addEvents } = await openPlace();
+  await addEvents("cus_1", "cus_2", "cus_3");
+  account.simulator.addFault({ kind: "latency", ms: 1_500, path: "/v1/billing/meter_events", times: 3 });
+  loops.start(account);
+  await loops.untilBegun(3);
+
+  await postgres.halt();
+  await until(() => loops.events.filter(({ event }) => event === "settle_failed").length >= 2, {
+    what: "settling to be tried again",
+  });
+  await postgres.resume();
+  await loops.untilDelivered();
+
+  const attempts = await db.selectFrom("delivery_attempts").select(["attempt", "verdict"]).execute();
+  expect(attempts).toEqual(Array.from({ length: 3 }, () => ({ attempt: 1, verdict: "delivered" })));
+
+  await addEvents("cus_4");
+  await loops.untilDelivered();
+  expect(account.simulator.state()).toMatchObject({ counted: 4, double_counted: 0, duplicates: 0 });
+});

@@ -1,0 +1,300 @@
+import { type Kysely, sql } from "kysely";
+import type { PgBoss } from "pg-boss";
+import { expect } from "vitest";
+import type { DB } from "../database/schema.ts";
+import { remindToDeliver } from "../queue/deliver-job.ts";
+import { ensureQueues } from "../queue/install.ts";
+import { createLoops, leaseSeconds } from "../testing/delivery-loops.ts";
+import { addDueEvent, readDeliverJobs, readMeterEvent } from "../testing/meter-events.ts";
+import { serve } from "../testing/raw-server.ts";
+import { roadTest } from "../testing/road-test.ts";
+import { until } from "../testing/until.ts";
+import { readPauses, resumeDelivery } from "./pauses.ts";
+
+const readings = "temperature_readings";
+const sensors = "active_sensors";
+const path = "/v1/billing/meter_events";
+
+const test = roadTest
+  .extend("loops", async ({ database: { db }, boss }, { onCleanup }) => {
+    await ensureQueues(boss, { retryDelay: 1, retryDelayMax: 2, expireInSeconds: leaseSeconds });
+    const loops = createLoops({ db, boss });
+    onCleanup(async () => void (await loops.stopAll()));
+    return loops;
+  })
+  .extend("customers", async ({ account: { simulator }, database: { db }, boss }) => {
+    let joined = 0;
+    return {
+      /** Writes one event of a new customer, with its job. */
+      addOne: async (change: Parameters<typeof addDueEvent>[1] = {}) => {
+        const customer = `cus_${(joined += 1)}`;
+        simulator.addCustomers(customer);
+        return {
+          customer,
+          ...(await addDueEvent({ db, boss }, { stripe_customer_id: customer, ...change })),
+        };
+      },
+      /** Writes `count` events of a new customer, with jobs as the seal makes them. */
+      addMany: async (count: number) => {
+        const customer = `cus_${(joined += 1)}`;
+        simulator.addCustomers(customer);
+        await addBacklog({ db, boss }, { customer, count });
+        return customer;
+      },
+    };
+  });
+
+async function addBacklog(
+  { db, boss }: { db: Kysely<DB>; boss: PgBoss },
+  { customer, count }: { customer: string; count: number },
+): Promise<void> {
+  const first = await addDueEvent({ db, boss }, { stripe_customer_id: customer });
+  const { rows } = await sql<{ organizationId: string; meterEventId: string; ahead: number }>`
+    with added as (
+      insert into metering.meter_events
+        (organization_id, id, meter, hour, quantity, event_at, entries, stripe_customer_id)
+      select
+        ${first.organizationId}, metering.uuid_v7(clock_timestamp()), ${readings}, date_trunc('hour', at, 'UTC'), 1,
+        at, 1, ${customer}
+      from generate_series(1, ${count - 1}) i, lateral (select now() - i * interval '1 minute' as at) t
+      returning organization_id, id
+    )
+    select
+      organization_id as "organizationId", id as "meterEventId", (row_number() over (order by id))::int as ahead
+    from added
+  `.execute(db);
+  await remindToDeliver(
+    boss,
+    rows.map((row) => ({ ...row, meter: readings, stripeCustomerId: customer })),
+  );
+}
+
+test("an attempt is counted, and no transaction open, while its request is under way", async ({
+  loops,
+  customers,
+  database: { db },
+}) => {
+  const event = await customers.addOne();
+  const seen: unknown[] = [];
+  const look = async () => {
+    const open = await sql`
+      select query from pg_stat_activity
+      where datname = current_database() and pid <> pg_backend_pid() and (state like 'idle in transaction%' or backend_xid is not null)
+    `.execute(db);
+    const { state, attempts_started: started, attempts_finished: finished } = await readMeterEvent(db, event);
+    seen.push({ open: open.rows, state, started, finished });
+  };
+  const stripe = await serve((response) => {
+    void look().finally(() => response.writeHead(200).end('{"object":"billing.meter_event"}'));
+  });
+
+  loops.start({ url: stripe.url, secretKey: "sk_test_loop" });
+  await loops.untilDelivered();
+
+  expect(seen).toEqual([{ open: [], state: "pending", started: 1, finished: 0 }]);
+});
+
+test("a revoked key costs at most the requests in flight, and nothing is lost by it", async ({
+  loops,
+  customers,
+  account,
+  database: { db },
+}) => {
+  for (let i = 0; i < 30; i += 1) await customers.addOne();
+  account.simulator.setKey(account.secretKey, "revoked");
+  account.simulator.addFault({ kind: "latency", ms: 50, path });
+  const before = account.simulator.requests().total;
+
+  loops.start(account, { concurrency: 5 });
+  await until(async () => (await readPauses(db)).length > 0, { what: "the pause" });
+  await loops.someRounds();
+
+  expect(account.simulator.requests().total - before).toBeLessThanOrEqual(5);
+  expect(new Set(await loops.statesOf())).toEqual(new Set(["pending"]));
+  expect(await readPauses(db)).toMatchObject([{ scope: "account", reason: "unauthorized" }]);
+
+  account.simulator.setKey(account.secretKey, "active");
+  await resumeDelivery(db);
+  await loops.untilDelivered();
+  expect(account.simulator.state()).toMatchObject({ counted: 30, double_counted: 0 });
+});
+
+test("a restored key is found by a probe, whichever meter has something to send", async ({
+  loops,
+  customers,
+  account,
+  database: { db },
+}) => {
+  await customers.addOne({ meter: sensors });
+  account.simulator.setKey(account.secretKey, "forbidden");
+  loops.start(account);
+  await until(async () => (await readPauses(db)).length > 0, { what: "the pause" });
+
+  account.simulator.setKey(account.secretKey, "active");
+  await sql`update metering.delivery_control set paused_until = now() where paused_until is not null`.execute(
+    db,
+  );
+  await loops.untilDelivered(5_000);
+
+  expect(await readPauses(db)).toEqual([]);
+  expect(account.simulator.state().counted).toBe(1);
+});
+
+test("an inactive meter holds up its own events alone", async ({
+  loops,
+  customers,
+  account,
+  database: { db },
+}) => {
+  for (let i = 0; i < 5; i += 1) {
+    await customers.addOne({ meter: sensors });
+    await customers.addOne();
+  }
+  const meterId = account.meterIds.active_sensors;
+  await account.stripe.billing.meters.deactivate(meterId);
+
+  loops.start(account, { concurrency: 2 });
+  await until(async () => (await loops.statesOf()).every((state) => state === "delivered"), {
+    what: "the readings",
+  });
+
+  expect(await loops.statesOf(sensors)).toEqual(Array.from({ length: 5 }, () => "pending"));
+  expect(await readPauses(db)).toMatchObject([{ scope: sensors, reason: "meter_unavailable" }]);
+
+  await account.stripe.billing.meters.reactivate(meterId);
+  await sql`update metering.delivery_control set paused_until = now() where paused_until is not null`.execute(
+    db,
+  );
+  await loops.untilDelivered(5_000);
+  expect(account.simulator.state()).toMatchObject({ counted: 10, double_counted: 0 });
+});
+
+test("2,000 waiting events of one organization let another's single event through", async ({
+  loops,
+  customers,
+  account,
+}) => {
+  await customers.addMany(2_000);
+  loops.start(account);
+  await until(() => account.simulator.state().counted >= 5, { what: "the first of them" });
+
+  const { meterEventId } = await customers.addOne();
+  const before = account.simulator.requests().total;
+  await until(() => account.simulator.meterEvents({ identifier: meterEventId }).length > 0, {
+    what: "the single one",
+  });
+
+  const { recent, total } = account.simulator.requests();
+  const position =
+    total - recent.length + recent.findIndex(({ identifiers }) => identifiers.includes(meterEventId));
+  // What the loop may send meanwhile is bounded by its idle time, in which one customer has one request in flight.
+  expect(position - before).toBeLessThanOrEqual(5);
+});
+
+test("a new organization's event goes before everybody's second, one request at a time", async ({
+  loops,
+  customers,
+  account,
+}) => {
+  for (let i = 0; i < 10; i += 1) await customers.addMany(50);
+  account.simulator.addFault({ kind: "latency", ms: 10, path });
+  const firsts = account.simulator.requests().total + 10;
+  loops.start(account, { concurrency: 1 });
+  await until(() => account.simulator.requests().total >= firsts, { what: "everybody's first event" });
+
+  const { meterEventId } = await customers.addOne();
+  const before = account.simulator.requests().total;
+  await until(() => account.simulator.meterEvents({ identifier: meterEventId }).length > 0, {
+    what: "the new one",
+  });
+
+  const { recent, total } = account.simulator.requests();
+  const position =
+    total - recent.length + recent.findIndex(({ identifiers }) => identifiers.includes(meterEventId));
+  expect(position - before).toBeLessThanOrEqual(3);
+});
+
+test("a customer's events go one by one, and without a pause between them", async ({
+  loops,
+  customers,
+  account,
+}) => {
+  for (let i = 0; i < 3; i += 1) await customers.addMany(30);
+  account.simulator.addFault({ kind: "latency", ms: 5, path });
+
+  loops.start(account);
+  await loops.untilDelivered(10_000);
+
+  const { max_in_flight: maxInFlight, conflicting_identifiers: conflicts } = account.simulator.requests();
+  expect(maxInFlight.map(({ max }) => max)).toEqual([1, 1, 1]);
+  expect(conflicts).toEqual([]);
+  expect(account.simulator.state()).toMatchObject({
+    counted: 90,
+    double_counted: 0,
+    parallel_refused: 0,
+    duplicates: 0,
+  });
+});
+
+test("two workers deliver everything once", async ({ loops, customers, account }) => {
+  for (let i = 0; i < 5; i += 1) await customers.addMany(10);
+  account.simulator.addFault({ kind: "accept_then_500", times: 3 });
+  account.simulator.addFault({ kind: "status", status: 409, times: 3 });
+
+  loops.start(account);
+  loops.start(account);
+  await loops.untilDelivered();
+
+  expect(account.simulator.state()).toMatchObject({ counted: 50, double_counted: 0 });
+});
+
+test("a stopped loop takes nothing more, and what is under way is settled", async ({
+  loops,
+  customers,
+  account,
+  database: { db },
+}) => {
+  for (let i = 0; i < 8; i += 1) await customers.addOne();
+  account.simulator.addFault({ kind: "latency", ms: 400, path });
+  const loop = loops.start(account, { concurrency: 3 });
+  await loops.untilBegun(3);
+
+  await loop.stop(5_000);
+
+  expect((await loops.statesOf()).toSorted()).toEqual([
+    ...Array(3).fill("delivered"),
+    ...Array(5).fill("pending"),
+  ]);
+  expect(account.simulator.state().counted).toBe(3);
+  const jobs = await readDeliverJobs(db);
+  expect(jobs.map(({ state }) => state).toSorted()).toEqual([
+    ...Array(3).fill("completed"),
+    ...Array(5).fill("created"),
+  ]);
+});
+
+test("a loop without work stops at once", async ({ loops, account }) => {
+  const loop = loops.start(account);
+  await loops.someRounds();
+
+  const startedAtMs = performance.now();
+  await loop.stop(10_000);
+
+  expect(performance.now() - startedAtMs).toBeLessThan(400);
+});
+
+test("a request that does not end is waited for no longer than the grace", async ({
+  loops,
+  customers,
+  account,
+}) => {
+  await customers.addOne();
+  account.simulator.addFault({ kind: "never_answer", path });
+  const loop = loops.start(account, { timeoutMs: 900 });
+  await loops.untilBegun(1);
+
+  const startedAtMs = performance.now();
+  await loop.stop(300);
+
+  expect(performance.now() - startedAtMs).toBeLessThan(800);
+});

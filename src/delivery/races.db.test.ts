@@ -1,0 +1,277 @@
+import { type Kysely, sql } from "kysely";
+import type { PgBoss } from "pg-boss";
+import { expect } from "vitest";
+import type { DB } from "../database/schema.ts";
+import { silentLog } from "../log.ts";
+import { sealDueEntries } from "../outbox/seal.ts";
+import { deliverQueueOf } from "../queue/queues.ts";
+import { appendEntries } from "../testing/entries.ts";
+import { hoursAgo } from "../testing/hours.ts";
+import { passSeconds } from "../testing/model/pass-time.ts";
+import { addOrganization } from "../testing/organizations.ts";
+import { roadTest as test } from "../testing/road-test.ts";
+import type { MeterName } from "../usage/meters.ts";
+import { beginAttempts } from "./begin-attempts.ts";
+import { account, claimProbe, trip } from "./pauses.ts";
+import { retryRejected } from "./retry-rejected.ts";
+import { type FinishedAttempt, settleAttempts } from "./settle.ts";
+import { supersedeGauges } from "./supersede-gauges.ts";
+import { sweepMeterEvents } from "./sweep.ts";
+import { type TakenJob, takeJobs } from "./take-jobs.ts";
+
+type Deps = { db: Kysely<DB>; boss: PgBoss };
+
+const lease = { leaseSeconds: 45 };
+const pastTheLease = 60;
+/** Each race is run this often, all at once, so that the two meet in every order. */
+const races = 24;
+const connections = 10;
+
+test("two workers that take the same jobs take each once", async ({ database: { db }, boss }) => {
+  await sealOneEach({ db, boss }, races);
+  await meet(db);
+  const [one, other] = await Promise.all([takeAll({ db, boss }), takeAll({ db, boss })]);
+  expect(idsOf([...one, ...other]).toSorted()).toEqual(await readIds(db));
+});
+
+test("two workers that begin the same attempt begin it once", async ({ database: { db }, boss }) => {
+  await sealOneEach({ db, boss }, races);
+  const keys = await readKeys(db);
+  await meet(db);
+  const begun = await Promise.all([
+    beginAttempts(db, keys, lease),
+    beginAttempts(db, keys, lease),
+    ...keys.map((key) => beginAttempts(db, [key], lease)),
+  ]);
+  expect(begun.flat()).toHaveLength(races);
+  expect(await countBy(db, "attempts_started")).toEqual({ 1: races });
+});
+
+test("an attempt that is settled twice at once is recorded once", async ({ database: { db }, boss }) => {
+  await sealOneEach({ db, boss }, races);
+  const taken = await takeAll({ db, boss });
+  const delivered = taken.map((one) => finishedAs(one, "delivered"));
+  const rejected = taken.map((one) => finishedAs(one, "rejected"));
+  await meet(db);
+  const settled = await Promise.all([
+    settleAttempts({ db, boss }, delivered),
+    settleAttempts({ db, boss }, rejected),
+    ...delivered.map((one) => settleAttempts({ db, boss }, [one])),
+  ]);
+  expect(settled.reduce((sum, ids) => sum + ids.size, 0)).toBe(races);
+  expect(await countAttempts(db)).toBe(races);
+});
+
+test("a worker that overslept its lease either settles or is overtaken by the next attempt, never both", async ({
+  database: { db },
+  boss,
+}) => {
+  await sealOneEach({ db, boss }, races);
+  const taken = await takeAll({ db, boss });
+  await passSeconds(db, pastTheLease);
+  await meet(db);
+  const outcomes = await Promise.all(
+    taken.map(async (one) => {
+      const [settled, begun] = await Promise.all([
+        settleAttempts({ db, boss }, [finishedAs(one, "delivered")]),
+        beginAttempts(db, [one.attempt], lease),
+      ]);
+      return settled.size + begun.length;
+    }),
+  );
+  expect(outcomes).toEqual(taken.map(() => 1));
+  expect(await countAttempts(db)).toBe((await countBy(db, "state"))["delivered"] ?? 0);
+});
+
+test("good news that comes while the sweep gives an event up is not lost", async ({
+  database: { db },
+  boss,
+}) => {
+  await sealOneEach({ db, boss }, races);
+  const taken = await takeAll({ db, boss });
+  await passSeconds(db, 24 * 3_600);
+  await meet(db);
+  await Promise.all([
+    sweepMeterEvents({ db, boss }, lease),
+    ...taken.map((one) => settleAttempts({ db, boss }, [finishedAs(one, "delivered")])),
+    sweepMeterEvents({ db, boss }, lease),
+  ]);
+  expect(await countBy(db, "state")).toEqual({ delivered: races });
+});
+
+test("two sweeps at once move each event once", async ({ database: { db }, boss }) => {
+  await sealOneEach({ db, boss }, races);
+  await takeAll({ db, boss });
+  await passSeconds(db, 24 * 3_600);
+  await meet(db);
+  const swept = await Promise.all([1, 2, 3].map(() => sweepMeterEvents({ db, boss }, lease)));
+  expect(swept.reduce((sum, { in_doubt }) => sum + in_doubt, 0)).toBe(races);
+  expect(await countBy(db, "state")).toEqual({ in_doubt: races });
+});
+
+test("two sweeps at once remind of each event once", async ({ database: { db }, boss }) => {
+  await sealOneEach({ db, boss }, races);
+  await sql`delete from pgboss.job`.execute(db);
+  await passSeconds(db, 120);
+  await meet(db);
+  const swept = await Promise.all([1, 2, 3].map(() => sweepMeterEvents({ db, boss }, lease)));
+  expect(swept.reduce((sum, { reminded }) => sum + reminded, 0)).toBe(races);
+  expect(await countJobs(db, "temperature_readings")).toBe(races);
+});
+
+test("an older gauge value is superseded or begun, never both", async ({ database: { db }, boss }) => {
+  const older = await sealOneEach({ db, boss }, races, { meter: "active_sensors", hour: 2 });
+  for (const organizationId of older) await sealGauge({ db, boss }, organizationId, 1);
+  const keys = await readKeys(db, 2);
+  await meet(db);
+  const [superseded, ...begun] = await Promise.all([
+    supersedeGauges(db, lease),
+    ...keys.map((key) => beginAttempts(db, [key], lease)),
+  ]);
+  expect(superseded + begun.flat().length).toBe(races);
+  expect(await readKeys(db, 2, "superseded")).toHaveLength(superseded);
+});
+
+test("two operators that retry the same events retry each once", async ({ database: { db }, boss }) => {
+  await sealOneEach({ db, boss }, races);
+  const taken = await takeAll({ db, boss });
+  await settleAttempts(
+    { db, boss },
+    taken.map((one) => finishedAs(one, "rejected")),
+  );
+  await meet(db);
+  const retried = await Promise.all([1, 2, 3].map(() => retryRejected({ db, boss }, {})));
+  expect(retried.reduce((sum, count) => sum + count, 0)).toBe(races);
+  expect(await countBy(db, "state")).toEqual({ pending: races });
+  expect(await countJobs(db, "temperature_readings")).toBe(races);
+});
+
+test("of all workers one gets the probe of a pause that is over", async ({ database: { db } }) => {
+  await trip(db, { scope: account, reason: "unauthorized", firstMs: 1, maxMs: 1 }, { isProbe: false });
+  await passSeconds(db, 10);
+  await meet(db);
+  const claims = await Promise.all(Array.from({ length: races }, () => claimProbe(db, account, lease)));
+  expect(claims.filter((isClaimed) => isClaimed)).toHaveLength(1);
+});
+
+test("workers that fail at once pause once", async ({ database: { db } }) => {
+  const pause = { scope: account, reason: "unauthorized", firstMs: 60_000, maxMs: 60_000 };
+  await meet(db);
+  const trips = await Promise.all(Array.from({ length: races }, () => trip(db, pause, { isProbe: false })));
+  expect(trips.filter((isTripped) => isTripped)).toHaveLength(1);
+});
+
+test("two seals at once seal each entry once", async ({ database: { db }, boss }) => {
+  for (let n = 0; n < races; n += 1)
+    await addUsage(db, `cus_${n}`, { meter: "temperature_readings", hour: 1 });
+  await meet(db);
+  const sealed = await Promise.all(
+    [1, 2, 3].map(() => sealDueEntries({ db, boss }, { meters: ["temperature_readings"] })),
+  );
+  expect(sealed.reduce((sum, { entries }) => sum + entries, 0)).toBe(3 * races);
+  expect(sealed.reduce((sum, { events }) => sum + events, 0)).toBe(races);
+  expect(await countJobs(db, "temperature_readings")).toBe(races);
+});
+
+type Usage = { meter: MeterName; hour: number };
+
+/** Seals one meter event for each of `count` new organizations; returns their ids. */
+async function sealOneEach(
+  { db, boss }: Deps,
+  count: number,
+  usage: Usage = { meter: "temperature_readings", hour: 1 },
+): Promise<string[]> {
+  const ids: string[] = [];
+  for (let n = 0; n < count; n += 1) ids.push(await addUsage(db, `cus_${n}`, usage));
+  await sealDueEntries({ db, boss }, { meters: [usage.meter] });
+  return ids;
+}
+
+async function sealGauge({ db, boss }: Deps, organizationId: string, hour: number): Promise<void> {
+  await appendEntries(db, organizationId, [{ at: hoursAgo(hour), quantity: 2, meter: "active_sensors" }]);
+  await sealDueEntries({ db, boss }, { meters: ["active_sensors"] });
+}
+
+/** Opens every connection of the pool: whoever had to open one would never meet the others. */
+async function meet(db: Kysely<DB>): Promise<void> {
+  await Promise.all(Array.from({ length: connections }, () => sql`select pg_sleep(0.02)`.execute(db)));
+}
+
+async function addUsage(db: Kysely<DB>, customer: string, { meter, hour }: Usage): Promise<string> {
+  const id = await addOrganization(db, { customer });
+  const entries = [10, 20, 30].map((minute) => ({ at: hoursAgo(hour, minute), quantity: minute, meter }));
+  await appendEntries(db, id, entries);
+  return id;
+}
+
+async function takeAll({ db, boss }: Deps): Promise<TakenJob[]> {
+  const { taken } = await takeJobs({ db, boss, log: silentLog }, "temperature_readings", {
+    room: 100,
+    ...lease,
+  });
+  return taken;
+}
+
+function finishedAs({ attempt, job }: TakenJob, state: "delivered" | "rejected"): FinishedAttempt {
+  const shared = { attempt, job, durationMs: 5 };
+  if (state === "delivered") {
+    return {
+      ...shared,
+      answer: { kind: "success", httpStatus: 200, requestId: null },
+      verdict: { kind: "delivered", isDuplicate: false },
+      outcome: { state: "delivered", reason: "accepted" },
+    };
+  }
+  return {
+    ...shared,
+    answer: { kind: "no_answer", reachedStripe: "no", code: null, message: "refused" },
+    verdict: { kind: "rejected", reason: "refused_by_stripe" },
+    outcome: { state: "rejected", reason: "refused_by_stripe" },
+  };
+}
+
+function idsOf(taken: readonly TakenJob[]): string[] {
+  return taken.map(({ attempt }) => attempt.meterEventId);
+}
+
+async function readKeys(db: Kysely<DB>, hour?: number, state?: string) {
+  const { rows } = await sql<{ organizationId: string; meterEventId: string }>`
+    select organization_id as "organizationId", id as "meterEventId"
+    from metering.meter_events
+    where true
+      ${hour === undefined ? sql`` : sql`and hour = ${hoursAgo(hour)}`}
+      ${state === undefined ? sql`` : sql`and state = ${state}`}
+    order by id
+  `.execute(db);
+  return rows;
+}
+
+async function readIds(db: Kysely<DB>): Promise<string[]> {
+  return (await readKeys(db)).map(({ meterEventId }) => meterEventId);
+}
+
+async function countBy(
+  db: Kysely<DB>,
+  column: "state" | "attempts_started",
+): Promise<Record<string, number>> {
+  const { rows } = await sql<{ value: string; count: number }>`
+    select ${sql.ref(column)}::text as value, count(*)::int as count from metering.meter_events group by 1
+  `.execute(db);
+  return Object.fromEntries(rows.map(({ value, count }) => [value, count]));
+}
+
+async function countAttempts(db: Kysely<DB>): Promise<number> {
+  const { rows } = await sql<{ count: number }>`
+    select count(*)::int as count from metering.delivery_attempts
+  `.execute(db);
+  return rows[0]?.count ?? 0;
+}
+
+/** The jobs that wait. */
+async function countJobs(db: Kysely<DB>, meter: MeterName): Promise<number> {
+  const { rows } = await sql<{ count: number }>`
+    select count(*)::int as count from pgboss.job
+    where name = ${deliverQueueOf(meter)} and state in ('created', 'retry')
+  `.execute(db);
+  return rows[0]?.count ?? 0;
+}

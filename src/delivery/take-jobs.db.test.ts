@@ -1,0 +1,145 @@
+import { randomUUID } from "node:crypto";
+import type { Kysely } from "kysely";
+import type { PgBoss } from "pg-boss";
+import { expect } from "vitest";
+import type { DB } from "../database/schema.ts";
+import { deliverQueueOf } from "../queue/queues.ts";
+import { addDueEvent, hurryDeliverJobs, readDeliverJobs, readMeterEvent } from "../testing/meter-events.ts";
+import { createRecordingLog } from "../testing/recording-log.ts";
+import { roadTest } from "../testing/road-test.ts";
+import { takeJobs } from "./take-jobs.ts";
+
+const meter = "temperature_readings";
+const queue = deliverQueueOf(meter);
+
+function createTaker({ db, boss }: { db: Kysely<DB>; boss: PgBoss }) {
+  const { log, events } = createRecordingLog();
+  return {
+    events,
+    take: (room = 100) => takeJobs({ db, boss, log }, meter, { room, leaseSeconds: 45 }),
+    addEvent: (change?: Parameters<typeof addDueEvent>[1]) => addDueEvent({ db, boss }, change),
+    /** As a foreign hand may: under a singleton key of its own. */
+    addJob: (data: object) => boss.send(queue, data, { singletonKey: randomUUID() }),
+    jobs: () => readDeliverJobs(db),
+  };
+}
+
+const test = roadTest.extend("taker", async ({ database: { db }, boss }) => createTaker({ db, boss }));
+
+test("an event's job comes with a counted attempt", async ({ taker, database: { db } }) => {
+  const key = await taker.addEvent();
+
+  const { jobs, taken } = await taker.take();
+
+  expect(jobs).toBe(1);
+  const [job] = await taker.jobs();
+  expect(taken).toMatchObject([{ attempt: { ...key, attempt: 1 }, job: { id: job?.id, retryCount: 0 } }]);
+  expect(job?.state).toBe("active");
+  expect(await readMeterEvent(db, key)).toMatchObject({ attempts_started: 1, attempts_finished: 0 });
+});
+
+test("an empty queue gives nothing", async ({ taker }) => {
+  expect(await taker.take()).toEqual({ jobs: 0, taken: [] });
+});
+
+test("no more jobs are taken than there is room for, and the others stay where they are", async ({
+  taker,
+}) => {
+  for (let i = 0; i < 3; i += 1) await taker.addEvent({ stripe_customer_id: `cus_${i}` });
+
+  expect((await taker.take(2)).taken).toHaveLength(2);
+
+  expect((await taker.jobs()).map(({ state }) => state).toSorted()).toEqual(["active", "active", "created"]);
+});
+
+test("one event of each customer and meter is taken, the next when it has ended", async ({ taker, boss }) => {
+  const first = await taker.addEvent();
+  await taker.addEvent({ organization_id: first.organizationId });
+  await taker.addEvent({ stripe_customer_id: "cus_2" });
+
+  const { taken } = await taker.take();
+  expect(taken.map(({ attempt }) => attempt.stripeCustomerId).toSorted()).toEqual(["cus_1", "cus_2"]);
+  expect((await taker.take()).taken).toEqual([]);
+
+  await boss.complete(
+    queue,
+    taken.map(({ job }) => job),
+  );
+  expect((await taker.take()).taken).toMatchObject([{ attempt: { stripeCustomerId: "cus_1" } }]);
+});
+
+test("of workers that take at once, one gets the event", async ({ taker }) => {
+  await taker.addEvent();
+
+  const all = await Promise.all(Array.from({ length: 6 }, () => taker.take()));
+
+  expect(all.flatMap(({ taken }) => taken)).toHaveLength(1);
+});
+
+const garbage = [
+  {},
+  { organizationId: "x", meterEventId: 7 },
+  { organizationId: "01a1fd79-0000-7000-8000-000000000001" },
+  { readings: [1, 2, 3] },
+];
+
+test("jobs that are none of ours are named, done with, and stop nobody", async ({ taker }) => {
+  for (const data of garbage) await taker.addJob(data);
+  const key = await taker.addEvent();
+
+  const { jobs, taken } = await taker.take();
+
+  expect(jobs).toBe(garbage.length + 1);
+  expect(taken).toMatchObject([{ attempt: key }]);
+  const states = (await taker.jobs()).map(({ state }) => state);
+  expect(states.toSorted()).toEqual(["active", ...garbage.map(() => "completed")]);
+  expect(taker.events).toContainEqual(expect.objectContaining({ event: "deliver_jobs_unreadable" }));
+});
+
+test("a job of an event that does not exist is done with", async ({ taker }) => {
+  const stranger = "01a1fd79-0000-7000-8000-000000000001";
+  await taker.addJob({ organizationId: stranger, meterEventId: stranger });
+
+  expect(await taker.take()).toEqual({ jobs: 1, taken: [] });
+
+  expect(await taker.jobs()).toMatchObject([{ state: "completed" }]);
+});
+
+test("an event that several jobs name, also under another organization, is attempted once", async ({
+  taker,
+}) => {
+  const key = await taker.addEvent();
+  const other = await taker.addEvent({ stripe_customer_id: "cus_2" });
+  await taker.addJob(key);
+  await taker.addJob({ ...key, organizationId: other.organizationId });
+
+  const { jobs, taken } = await taker.take();
+
+  expect(jobs).toBe(4);
+  expect(taken.map(({ attempt }) => attempt.meterEventId).toSorted()).toEqual(
+    [key.meterEventId, other.meterEventId].toSorted(),
+  );
+});
+
+test.for(["delivered", "rejected", "in_doubt", "superseded"] as const)(
+  "a job whose event is %s is done with",
+  async (state, { taker }) => {
+    await taker.addEvent({ state });
+
+    expect(await taker.take()).toEqual({ jobs: 1, taken: [] });
+
+    expect(await taker.jobs()).toMatchObject([{ state: "completed" }]);
+  },
+);
+
+test("a job whose event is being attempted elsewhere is put off", async ({ taker, database: { db } }) => {
+  await taker.addEvent({ attempts_started: 1, last_attempt_at: new Date(), first_unknown_at: new Date() });
+
+  expect(await taker.take()).toEqual({ jobs: 1, taken: [] });
+
+  const [job] = await taker.jobs();
+  expect(job?.state).toBe("retry");
+  expect(job?.dueInMs).toBeGreaterThan(1_000);
+  await hurryDeliverJobs(db);
+  expect((await taker.take()).jobs).toBe(1);
+});

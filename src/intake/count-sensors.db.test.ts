@@ -1,0 +1,77 @@
+import { sql } from "kysely";
+import { expect } from "vitest";
+import { databaseTest as test } from "../testing/database-test.ts";
+import { addOrganization } from "../testing/organizations.ts";
+import { registerSensors } from "./sensors.ts";
+import { countSensors } from "./count-sensors.ts";
+
+const billable = { billableStatuses: ["active", "trialing"] };
+
+type Row = { organization_id: string; active_sensors: number; quantity: string };
+
+async function readCounts(db: Parameters<typeof countSensors>[0]): Promise<Row[]> {
+  const { rows } = await sql<Row>`
+    select c.organization_id, c.active_sensors, e.quantity
+    from metering.sensor_counts c
+    full join metering.meter_outbox e
+      on e.organization_id = c.organization_id and e.meter = 'active_sensors'
+      and date_trunc('hour', e.occurred_at, 'UTC') = c.hour
+  `.execute(db);
+  return rows;
+}
+
+test("active sensors are counted, zero included, with an entry for each count", async ({ database }) => {
+  const { db } = database;
+  const two = await addOrganization(db, { customer: "cus_1" });
+  const none = await addOrganization(db, { customer: "cus_2" });
+  await registerSensors(db, two, [{ id: "a" }, { id: "b" }, { id: "gone" }]);
+  await sql`update metering.sensors set deactivated_at = now() where id = 'gone'`.execute(db);
+
+  const count = await countSensors(db, billable);
+
+  expect(count).toMatchObject({ organizations: 2, sensors: 2 });
+  expect(await readCounts(db)).toEqual(
+    expect.arrayContaining([
+      { organization_id: two, active_sensors: 2, quantity: "2" },
+      { organization_id: none, active_sensors: 0, quantity: "0" },
+    ]),
+  );
+});
+
+test("an organization that is not billable or has no customer is not counted", async ({ database }) => {
+  const { db } = database;
+  await addOrganization(db);
+  const canceled = await addOrganization(db, { customer: "cus_1" });
+  await sql`update metering.subscriptions set status = 'canceled' where organization_id = ${canceled}`.execute(
+    db,
+  );
+
+  await countSensors(db, billable);
+
+  expect(await readCounts(db)).toEqual([]);
+});
+
+test("twenty counts at once count an organization's hour once", async ({ database }) => {
+  const { db } = database;
+  await addOrganization(db, { customer: "cus_1" });
+
+  const counts = await Promise.all(Array.from({ length: 20 }, () => countSensors(db, billable)));
+
+  const rows = await readCounts(db);
+  const hours = new Set(counts.map(({ hour }) => hour.getTime())).size;
+  expect(counts.reduce((sum, { organizations }) => sum + organizations, 0)).toBe(hours);
+  expect(rows).toHaveLength(hours);
+});
+
+test("hours that nobody counted are told, and only the current one is counted", async ({ database }) => {
+  const { db } = database;
+  const id = await addOrganization(db, { customer: "cus_1" });
+  await sql`
+    insert into metering.sensor_counts (organization_id, hour, active_sensors)
+    values (${id}, date_trunc('hour', now(), 'UTC') - interval '4 hours', 9)
+  `.execute(db);
+
+  const count = await countSensors(db, billable);
+
+  expect(count).toMatchObject({ organizations: 1, missedHours: 3 });
+});

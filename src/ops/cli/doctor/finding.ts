@@ -1,0 +1,32 @@
+import { describeStripeError } from "../../../stripe/describe-stripe-error.ts";
+
+/** What the doctor found out about one thing. */
+export type Finding = { check: string } & (
+  | { state: "ok"; detail: string }
+  | { state: "problem"; detail: string; remedy: string }
+  /** It could not be looked at, for the reason given. */
+  | { state: "unchecked"; detail: string }
+);
+
+export function ok(check: string, detail: string): Finding {
+  return { check, state: "ok", detail };
+}
+
+export function problem(check: string, detail: string, remedy: string): Finding {
+  return { check, state: "problem", detail, remedy };
+}
+
+export function unchecked(check: string, detail: string): Finding {
+  return { check, state: "unchecked", detail };
+}
+
+/** Looks at something at Stripe. That Stripe does not answer, or refuses, is a finding too. */
+export async function findAtStripe(check: string, look: () => Promise<Finding>): Promise<Finding> {
+  try {
+    return await look();
+  } catch (error) {
+    const reason = describeStripeError(error);
+    if (reason === undefined) throw error;
+    return problem(check, reason, "run doctor again; see what the key may read if it stays");
+  }
+}

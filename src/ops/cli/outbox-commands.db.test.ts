@@ -1,0 +1,45 @@
+import { expect } from "vitest";
+import { sealQueue } from "../../queue/queues.ts";
+import { appendEntries } from "../../testing/entries.ts";
+import { hoursAgo } from "../../testing/hours.ts";
+import { addOrganization } from "../../testing/organizations.ts";
+import { cliTest as test } from "../../testing/cli-test.ts";
+
+test("the outbox is told as the API tells it", async ({ cli, api, events, database: { db } }) => {
+  await events.seal({ quantity: 3 });
+  await events.seal({ quantity: 4, state: "in_doubt" });
+  await appendEntries(db, await addOrganization(db), [{ at: hoursAgo(2, 1), quantity: 5 }]);
+  await cli(["pause", "--reason", "key rotation"]);
+  const { body } = await api.ask("GET", "/v1/outbox", { token: api.adminToken });
+
+  expect(await cli.json(["outbox", "status"])).toEqual(body);
+});
+
+test("people see the same in a table", async ({ cli, events, database: { db } }) => {
+  await events.seal({ quantity: 3 });
+  await appendEntries(db, await addOrganization(db), [{ at: hoursAgo(2, 1), quantity: 5 }]);
+
+  const { out } = await cli(["outbox", "status"]);
+  expect(out).toMatch(/unsealed +1 +5 /);
+  expect(out).toMatch(/pending +1 +3\n/);
+  expect(out).toContain("nothing is paused");
+});
+
+test("sending is paused with a reason until it is resumed", async ({ cli }) => {
+  await cli(["pause", "--reason", " key rotation "]);
+  expect((await cli.json(["outbox", "status"]))["paused"]).toMatchObject([
+    { scope: "account", reason: "key rotation", until: null },
+  ]);
+  await cli(["resume"]);
+  expect((await cli.json(["outbox", "status"]))["paused"]).toEqual([]);
+});
+
+test("a pause without a reason is wrong usage", async ({ cli }) => {
+  expect(await cli(["pause"])).toMatchObject({ exitCode: 2 });
+  expect(await cli(["pause", "--reason", "  "])).toMatchObject({ exitCode: 2 });
+});
+
+test("a seal is asked of a worker", async ({ cli, boss }) => {
+  expect(await cli.json(["seal"])).toEqual({ requested: true });
+  expect(await boss.fetch(sealQueue.name)).toMatchObject([{ data: { evenIfPaused: true } }]);
+});

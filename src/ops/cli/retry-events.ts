@@ -1,0 +1,37 @@
+import { findMeterEvent } from "../../delivery/meter-events.ts";
+import { retriedMax, retryRejected } from "../../delivery/retry-rejected.ts";
+import type { MeterName } from "../../usage/meters.ts";
+import type { CommandTools } from "./command-tools.ts";
+import type { Outcome } from "./outcome.ts";
+
+export type RejectedOptions = { state?: "rejected"; organization?: string; meter?: MeterName };
+
+/** Gives one rejected meter event another try. */
+export async function retryEvent(
+  { db, openBoss }: CommandTools,
+  id: string,
+  options: RejectedOptions,
+): Promise<Outcome> {
+  if (Object.keys(options).length > 0) {
+    return { kind: "wrong_usage", message: "name either a meter event or --state rejected with its filters" };
+  }
+  const retried = await retryRejected({ db, boss: await openBoss() }, { id });
+  if (retried > 0) return { kind: "done", document: { retried }, text: "it will be attempted again" };
+  const event = await findMeterEvent(db, id);
+  if (event === undefined) return { kind: "failed", message: "there is no such meter event" };
+  const message = `the meter event is ${event.state}; only a rejected one can be retried`;
+  return { kind: "failed", message };
+}
+
+/** Gives all rejected meter events another try, or those of an organization or meter. */
+export async function retryEvents(
+  { db, openBoss }: CommandTools,
+  { state, organization: organizationId, meter }: RejectedOptions,
+): Promise<Outcome> {
+  // Asked for in full, so that a forgotten id does not retry everything.
+  if (state === undefined) return { kind: "wrong_usage", message: "name a meter event, or --state rejected" };
+  const retried = await retryRejected({ db, boss: await openBoss() }, { organizationId, meter });
+  const isFull = retried === retriedMax;
+  const text = `${retried} will be attempted again${isFull ? "; repeat the command for the rest" : ""}`;
+  return { kind: "done", document: { retried }, text };
+}

@@ -1,0 +1,22 @@
+import type { Kysely } from "kysely";
+import type { DB } from "../database/schema.ts";
+import { reportOldEvents } from "../delivery/meter-events.ts";
+import type { Log } from "../log.ts";
+import { reportOldEntries } from "../outbox/near-expiry.ts";
+
+/** From this age on usage is warned of; at 34 days it expires, since Stripe refuses what is older than 35. */
+const warnAtDays = 30;
+
+/** Logs a warning while undelivered usage is about to become too old for Stripe. */
+export async function warnOfExpiry({ db, log }: { db: Kysely<DB>; log: Log }): Promise<void> {
+  const entries = await reportOldEntries(db, { ageDays: warnAtDays });
+  const events = await reportOldEvents(db, { ageDays: warnAtDays });
+  if (entries.entries + events.events === 0) return;
+  log.warn({
+    event: "usage_near_expiry",
+    entries: entries.entries,
+    oldest_entry_at: entries.oldestAt?.toISOString() ?? null,
+    meter_events: events.events,
+    oldest_event_at: events.oldestAt?.toISOString() ?? null,
+  });
+}

@@ -1,0 +1,69 @@
+import { type Kysely, sql } from "kysely";
+import type { DB } from "../database/schema.ts";
+
+/** A stored reading, and the meter event that bills it; null while its entry is not sealed. */
+export type BilledReading = {
+  sensorId: string;
+  /** RFC 3339, UTC, microseconds. */
+  recordedAt: string;
+  temperature: number;
+  meterEventId: string | null;
+};
+
+export type ReadingFilter = {
+  sensorId: string | undefined;
+  /** Half-open: `from` counts, `to` does not. */
+  from: string | undefined;
+  to: string | undefined;
+  /** Sensor and time of the page before's last reading. */
+  after: readonly [string, string] | undefined;
+  limit: number;
+};
+
+/**
+ * An organization's readings by sensor and time, each with the meter event that bills it: the one its entry was sealed
+ * into, or what replaced that when it was in doubt. Entries are found by primary key, since a reading's entry id holds
+ * the entry's time.
+ */
+export async function listBilledReadings(
+  db: Kysely<DB>,
+  organizationId: string,
+  { sensorId, from, to, after, limit }: ReadingFilter,
+): Promise<BilledReading[]> {
+  const readings = await sql<BilledReading>`
+    with recursive page as (
+      select r.sensor_id, r.recorded_at, r.temperature, r.entry_id
+      from metering.readings r
+      where r.organization_id = ${organizationId}
+        ${sensorId === undefined ? sql`` : sql`and r.sensor_id = ${sensorId}`}
+        ${from === undefined ? sql`` : sql`and r.recorded_at >= ${from}::timestamptz`}
+        ${to === undefined ? sql`` : sql`and r.recorded_at < ${to}::timestamptz`}
+        ${after === undefined ? sql`` : sql`and (r.sensor_id, r.recorded_at) > (${after[0]}, ${after[1]}::timestamptz)`}
+      order by r.sensor_id, r.recorded_at
+      limit ${limit}
+    ),
+    entries as (
+      select distinct e.id, e.meter_event_id
+      from page p
+      join metering.meter_outbox e
+        on e.organization_id = ${organizationId}
+        and e.occurred_at = metering.uuid_v7_time(p.entry_id) and e.id = p.entry_id
+    ),
+    versions as (
+      select distinct meter_event_id as sealed_into, meter_event_id as id from entries where meter_event_id is not null
+      union all
+      select v.sealed_into, r.id
+      from versions v
+      join metering.meter_events r on r.organization_id = ${organizationId} and r.replaces_id = v.id
+    )
+    select
+      p.sensor_id as "sensorId",
+      to_char(p.recorded_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as "recordedAt",
+      p.temperature,
+      (select v.id from versions v where v.sealed_into = e.meter_event_id order by v.id desc limit 1) as "meterEventId"
+    from page p
+    left join entries e on e.id = p.entry_id
+    order by p.sensor_id, p.recorded_at
+  `.execute(db);
+  return readings.rows;
+}

@@ -1,0 +1,139 @@
+import { type Kysely, sql } from "kysely";
+import { expect } from "vitest";
+import type { DB } from "../database/schema.ts";
+import type { MeterEventState } from "../delivery/meter-event-states.ts";
+import { appendEntries } from "../testing/entries.ts";
+import { hoursAgo } from "../testing/hours.ts";
+import { readMeterEvents } from "../testing/meter-event-rows.ts";
+import { addOrganization } from "../testing/organizations.ts";
+import { roadTest as test } from "../testing/road-test.ts";
+import { meterNames } from "../usage/meters.ts";
+import { sealDueEntries } from "./seal.ts";
+
+const meters = meterNames;
+
+const eventChanges = [
+  "quantity = quantity + 1",
+  "meter = 'active_sensors'",
+  "stripe_customer_id = 'cus_other'",
+  "event_at = event_at - interval '1 second'",
+  "hour = hour - interval '1 hour'",
+  "entries = entries + 1",
+  "id = gen_random_uuid()",
+  "organization_id = gen_random_uuid()",
+  "sealed_at = now()",
+];
+
+test.for(eventChanges)("a sealed event refuses: %s", async (change, { database, boss }) => {
+  const { db } = database;
+  const [sealed] = await sealOne(database.db, boss);
+
+  await expect(sql`update metering.meter_events set ${sql.raw(change)}`.execute(db)).rejects.toThrow(
+    "immutable",
+  );
+
+  expect(await readMeterEvents(db)).toEqual([sealed]);
+});
+
+const entryChanges = [
+  "quantity = quantity + 1",
+  "meter = 'active_sensors'",
+  "occurred_at = occurred_at - interval '1 second'",
+  "id = gen_random_uuid()",
+  "organization_id = gen_random_uuid()",
+  "meter_event_id = null",
+  "meter_event_id = gen_random_uuid()",
+];
+
+test.for(entryChanges)("a sealed entry refuses: %s", async (change, { database, boss }) => {
+  await sealOne(database.db, boss);
+
+  const changing = sql`update metering.meter_outbox set ${sql.raw(change)}`.execute(database.db);
+
+  await expect(changing).rejects.toThrow("immutable");
+});
+
+test.for(["quantity = 0", "occurred_at = now()", "meter = 'active_sensors'"])(
+  "an unsealed entry refuses: %s",
+  async (change, { database: { db } }) => {
+    const acme = await addOrganization(db);
+    await appendEntries(db, acme, [{ at: hoursAgo(1, 1), quantity: 5 }]);
+
+    const changing = sql`update metering.meter_outbox set ${sql.raw(change)}`.execute(db);
+
+    await expect(changing).rejects.toThrow("immutable");
+  },
+);
+
+test.for(["meter_outbox", "meter_events"])(
+  "a row of %s is never deleted",
+  async (table, { database, boss }) => {
+    await sealOne(database.db, boss);
+
+    const deleting = sql`delete from ${sql.table(`metering.${table}`)}`.execute(database.db);
+
+    await expect(deleting).rejects.toThrow("immutable");
+  },
+);
+
+test("an entry is not deleted from its partition either", async ({ database: { db }, boss }) => {
+  await sealOne(db, boss);
+  const { rows } = await sql<{ partition: string }>`
+    select tableoid::regclass::text as partition from metering.meter_outbox
+  `.execute(db);
+
+  const deleting = sql`delete from ${sql.table(rows[0]?.partition ?? "")}`.execute(db);
+
+  await expect(deleting).rejects.toThrow("immutable");
+});
+
+const leftOnlyFor: Record<MeterEventState, MeterEventState[]> = {
+  pending: ["delivered", "confirmed", "in_doubt", "rejected", "expired", "superseded"],
+  in_doubt: ["delivered", "confirmed", "pending", "superseded", "expired"],
+  delivered: ["confirmed", "rejected"],
+  rejected: ["pending", "in_doubt", "expired"],
+  confirmed: [],
+  expired: [],
+  superseded: [],
+};
+
+for (const [state, allowed] of Object.entries(leftOnlyFor)) {
+  test(`an event that is ${state} leaves for [${allowed.join(", ")}] only`, async ({
+    database: { db },
+    boss,
+  }) => {
+    const [event] = await sealOne(db, boss);
+    const id = event?.id ?? "";
+    if (state !== "pending") await moveTo(db, id, state);
+
+    const left: string[] = [];
+    for (const next of Object.keys(leftOnlyFor).filter((other) => other !== state)) {
+      // Each move is tried in a transaction of its own and taken back, so that the next one starts from `state`.
+      await db
+        .transaction()
+        .execute(async (trx) => {
+          await moveTo(trx, id, next);
+          left.push(next);
+          throw new Error("taken back");
+        })
+        .catch((error: unknown) => expect(String(error)).toMatch(/taken back|cannot go from/));
+    }
+
+    expect(left.toSorted()).toEqual(allowed.toSorted());
+  });
+}
+
+async function sealOne(db: Kysely<DB>, boss: Parameters<typeof sealDueEntries>[0]["boss"]) {
+  const acme = await addOrganization(db, { customer: "cus_acme" });
+  await appendEntries(db, acme, [{ at: hoursAgo(1, 1), quantity: 5 }]);
+  await sealDueEntries({ db, boss }, { meters });
+  return readMeterEvents(db);
+}
+
+async function moveTo(db: Kysely<DB>, id: string, state: string): Promise<void> {
+  await sql`
+    update metering.meter_events
+    set state = ${state}, delivered_at = case when ${state} = 'delivered' then now() else delivered_at end
+    where id = ${id}
+  `.execute(db);
+}

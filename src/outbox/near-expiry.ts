@@ -1,0 +1,17 @@
+import { type Kysely, sql } from "kysely";
+import type { DB } from "../database/schema.ts";
+
+export type NearExpiry = { entries: number; oldestAt: Date | null };
+
+/** Unsealed entries that are at least `ageDays` old, and the oldest of them: usage that Stripe will soon refuse. */
+export async function reportOldEntries(
+  db: Kysely<DB>,
+  { ageDays }: { ageDays: number },
+): Promise<NearExpiry> {
+  const old = await sql<NearExpiry>`
+    select count(*)::float8 as entries, min(occurred_at) as "oldestAt"
+    from metering.meter_outbox
+    where meter_event_id is null and occurred_at < now() - make_interval(days => ${ageDays})
+  `.execute(db);
+  return old.rows[0] ?? { entries: 0, oldestAt: null };
+}

@@ -1,0 +1,150 @@
+import { type Kysely, sql } from "kysely";
+import type { PgBoss } from "pg-boss";
+import { expect } from "vitest";
+import type { DB } from "../database/schema.ts";
+import { type DeliverJob, deliverQueueOf } from "../queue/queues.ts";
+import { appendEntries } from "../testing/entries.ts";
+import { hoursAgo } from "../testing/hours.ts";
+import { readMeterEvents } from "../testing/meter-event-rows.ts";
+import { addOrganization } from "../testing/organizations.ts";
+import { roadTest as test } from "../testing/road-test.ts";
+import { meterNames } from "../usage/meters.ts";
+import { reportUnsealed } from "./report.ts";
+import { sealDueEntries } from "./seal.ts";
+
+const meters = meterNames;
+
+test("every sealed event has one job, which names it", async ({ database, boss }) => {
+  const { db } = database;
+  const acme = await addOrganization(db, { customer: "cus_acme" });
+  await appendEntries(db, acme, [
+    { at: hoursAgo(2, 1), quantity: 1 },
+    { at: hoursAgo(1, 1), quantity: 1 },
+    { at: hoursAgo(1, 1), quantity: 1, meter: "active_sensors" },
+  ]);
+
+  await sealDueEntries({ db, boss }, { meters });
+
+  const jobs = (await Promise.all(meters.map((meter) => fetchAll(boss, meter)))).flat();
+  const events = await readMeterEvents(db);
+  expect(jobs.map(({ meterEventId }) => meterEventId).toSorted()).toEqual(
+    events.map(({ id }) => id).toSorted(),
+  );
+});
+
+test("nothing is sealed when the jobs cannot be written", async ({ database, boss }) => {
+  const { db } = database;
+  const acme = await addOrganization(db, { customer: "cus_acme" });
+  await appendEntries(db, acme, [{ at: hoursAgo(1, 1), quantity: 5 }]);
+  await failInserts(db, "pgboss.job_common");
+
+  await expect(sealDueEntries({ db, boss }, { meters })).rejects.toThrow("refused for the test");
+
+  expect(await readMeterEvents(db)).toEqual([]);
+  expect(await reportUnsealed(db)).toMatchObject({ entries: 1, quantity: 5 });
+});
+
+test("no job is left when the seal cannot commit", async ({ database, boss }) => {
+  const { db } = database;
+  const acme = await addOrganization(db, { customer: "cus_acme" });
+  await appendEntries(db, acme, [{ at: hoursAgo(1, 1), quantity: 5 }]);
+  await failCommits(db, "metering.meter_events");
+
+  await expect(sealDueEntries({ db, boss }, { meters })).rejects.toThrow("refused for the test");
+
+  expect(await fetchAll(boss, "temperature_readings")).toEqual([]);
+  expect(await reportUnsealed(db)).toMatchObject({ entries: 1, quantity: 5 });
+});
+
+test("each organization's first event goes before anybody's second", async ({ database, boss }) => {
+  const { db } = database;
+  const [large, middle, small] = [
+    await addOrganization(db, { customer: "cus_large" }),
+    await addOrganization(db, { customer: "cus_middle" }),
+    await addOrganization(db, { customer: "cus_small" }),
+  ];
+  await appendHours(db, large, [9, 8, 7, 6]);
+  await appendHours(db, middle, [5, 4]);
+  await appendHours(db, small, [1]);
+
+  await sealDueEntries({ db, boss }, { meters, eventsPerTransaction: 1 });
+
+  const order = (await fetchAll(boss, "temperature_readings")).map(({ organizationId }) => organizationId);
+  expect(new Set(order.slice(0, 3))).toEqual(new Set([large, middle, small]));
+  expect(new Set(order.slice(3, 5))).toEqual(new Set([large, middle]));
+  expect(order.slice(5)).toEqual([large, large]);
+});
+
+test("an organization with undelivered events lets those without go first", async ({ database, boss }) => {
+  const { db } = database;
+  const early = await addOrganization(db, { customer: "cus_early" });
+  await appendHours(db, early, [5, 4]);
+  await sealDueEntries({ db, boss }, { meters });
+  const late = await addOrganization(db, { customer: "cus_late" });
+  await appendHours(db, early, [3]);
+  await appendHours(db, late, [2]);
+
+  await sealDueEntries({ db, boss }, { meters });
+
+  const order = (await fetchAll(boss, "temperature_readings")).map(({ organizationId }) => organizationId);
+  expect(order).toEqual([early, late, early, early]);
+});
+
+test("an organization that is sealed first is sealed alone, and goes ahead of all", async ({
+  database,
+  boss,
+}) => {
+  const { db } = database;
+  const early = await addOrganization(db, { customer: "cus_early" });
+  await appendHours(db, early, [5]);
+  await sealDueEntries({ db, boss }, { meters });
+  const late = await addOrganization(db, { customer: "cus_late" });
+  await appendHours(db, early, [4]);
+  await appendHours(db, late, [3, 2]);
+
+  await sealDueEntries({ db, boss }, { meters, first: late });
+
+  const order = (await fetchAll(boss, "temperature_readings")).map(({ organizationId }) => organizationId);
+  expect(order).toEqual([late, late, early]);
+  expect(await reportUnsealed(db)).toMatchObject({ entries: 1 });
+});
+
+function appendHours(db: Kysely<DB>, organization: string, hours: readonly number[]): Promise<void> {
+  return appendEntries(
+    db,
+    organization,
+    hours.map((hour) => ({ at: hoursAgo(hour, 1), quantity: 1 })),
+  );
+}
+
+/** Takes a meter's jobs one by one, in the order in which workers get them. */
+async function fetchAll(boss: PgBoss, meter: (typeof meters)[number]): Promise<DeliverJob[]> {
+  const fetched: DeliverJob[] = [];
+  for (;;) {
+    const [job] = await boss.fetch<DeliverJob>(deliverQueueOf(meter));
+    if (job === undefined) return fetched;
+    fetched.push(job.data);
+  }
+}
+
+async function failInserts(db: Kysely<DB>, table: string): Promise<void> {
+  await addRefusal(db);
+  await sql`create trigger refused before insert on ${sql.table(table)} execute function refuse()`.execute(
+    db,
+  );
+}
+
+async function failCommits(db: Kysely<DB>, table: string): Promise<void> {
+  await addRefusal(db);
+  await sql`
+    create constraint trigger refused after insert on ${sql.table(table)}
+    deferrable initially deferred for each row execute function refuse()
+  `.execute(db);
+}
+
+async function addRefusal(db: Kysely<DB>): Promise<void> {
+  await sql`
+    create function refuse() returns trigger language plpgsql
+    as $$ begin raise exception 'refused for the test'; end $$
+  `.execute(db);
+}

@@ -1,0 +1,312 @@
+import { type Kysely, sql } from "kysely";
+import { expect } from "vitest";
+import type { DB } from "../database/schema.ts";
+import { appendEntries } from "../testing/entries.ts";
+import { hoursAgo } from "../testing/hours.ts";
+import { readMeterEvents } from "../testing/meter-event-rows.ts";
+import { addOrganization, linkCustomer } from "../testing/organizations.ts";
+import { roadTest as test } from "../testing/road-test.ts";
+import { meterNames } from "../usage/meters.ts";
+import { reportUnsealed } from "./report.ts";
+import { sealDueEntries } from "./seal.ts";
+
+const meters = meterNames;
+
+test("entries fold into one meter event per organization, meter and UTC hour", async ({ database, boss }) => {
+  const { db } = database;
+  const acme = await addOrganization(db, { customer: "cus_acme" });
+  const blue = await addOrganization(db, { customer: "cus_blue" });
+  await appendEntries(db, acme, [
+    { at: hoursAgo(3, 0), quantity: 1 },
+    { at: hoursAgo(3, 59.999), quantity: 2 },
+    { at: hoursAgo(2, 0), quantity: 4 },
+    { at: hoursAgo(3, 30), quantity: 50, meter: "active_sensors" },
+  ]);
+  await appendEntries(db, blue, [{ at: hoursAgo(3, 5), quantity: 8 }]);
+
+  await sealDueEntries({ db, boss }, { meters });
+
+  expect(await readMeterEvents(db)).toMatchObject([
+    { organizationId: acme, meter: "active_sensors", hour: hoursAgo(3), quantity: 50, customer: "cus_acme" },
+    {
+      organizationId: blue,
+      meter: "temperature_readings",
+      hour: hoursAgo(3),
+      quantity: 8,
+      customer: "cus_blue",
+    },
+    {
+      organizationId: acme,
+      meter: "temperature_readings",
+      hour: hoursAgo(3),
+      quantity: 3,
+      customer: "cus_acme",
+    },
+    {
+      organizationId: acme,
+      meter: "temperature_readings",
+      hour: hoursAgo(2),
+      quantity: 4,
+      customer: "cus_acme",
+    },
+  ]);
+});
+
+test("an event's time is that of its latest entry", async ({ database, boss }) => {
+  const { db } = database;
+  const acme = await addOrganization(db, { customer: "cus_acme" });
+  await appendEntries(db, acme, [
+    { at: hoursAgo(1, 20), quantity: 1 },
+    { at: hoursAgo(1, 40), quantity: 1 },
+    { at: hoursAgo(1, 30), quantity: 1 },
+  ]);
+
+  await sealDueEntries({ db, boss }, { meters });
+
+  expect(await readMeterEvents(db)).toMatchObject([{ at: hoursAgo(1, 40), entries: 3 }]);
+});
+
+test("a sum adds up beyond 32 bits", async ({ database, boss }) => {
+  const { db } = database;
+  const acme = await addOrganization(db, { customer: "cus_acme" });
+  const largest = 999_999_999_999;
+  await appendEntries(
+    db,
+    acme,
+    [1, 2, 3].map((minute) => ({ at: hoursAgo(1, minute), quantity: largest })),
+  );
+
+  await sealDueEntries({ db, boss }, { meters });
+
+  expect(await readMeterEvents(db)).toMatchObject([{ quantity: 3 * largest }]);
+});
+
+test("a gauge takes the latest of the hour, even when it is the smallest or 0", async ({
+  database,
+  boss,
+}) => {
+  const { db } = database;
+  const acme = await addOrganization(db, { customer: "cus_acme" });
+  const meter = "active_sensors";
+  await appendEntries(db, acme, [
+    { at: hoursAgo(2, 10), quantity: 7, meter },
+    { at: hoursAgo(2, 30), quantity: 3, meter },
+    { at: hoursAgo(2, 20), quantity: 9, meter },
+    { at: hoursAgo(1, 10), quantity: 7, meter },
+    { at: hoursAgo(1, 20), quantity: 0, meter },
+  ]);
+
+  await sealDueEntries({ db, boss }, { meters });
+
+  expect((await readMeterEvents(db)).map(({ quantity }) => quantity)).toEqual([3, 0]);
+});
+
+test("an hour is split where a billing period ends in it", async ({ database, boss }) => {
+  const { db } = database;
+  const periodEnd = hoursAgo(2, 30);
+  const acme = await addOrganization(db, { customer: "cus_acme", periodStart: hoursAgo(700), periodEnd });
+  await appendEntries(db, acme, [
+    { at: hoursAgo(2, 10), quantity: 1 },
+    { at: new Date(periodEnd.getTime() - 1), quantity: 2 },
+    { at: periodEnd, quantity: 4 },
+    { at: hoursAgo(2, 50), quantity: 8 },
+  ]);
+
+  await sealDueEntries({ db, boss }, { meters });
+
+  expect(await readMeterEvents(db)).toMatchObject([
+    { quantity: 3, at: new Date(periodEnd.getTime() - 1), hour: hoursAgo(2) },
+    { quantity: 12, at: hoursAgo(2, 50), hour: hoursAgo(2) },
+  ]);
+});
+
+test("an hour is split where a billing period starts in it", async ({ database, boss }) => {
+  const { db } = database;
+  const periodStart = hoursAgo(2, 30);
+  const acme = await addOrganization(db, { customer: "cus_acme", periodStart, periodEnd: hoursAgo(-700) });
+  await appendEntries(db, acme, [
+    { at: hoursAgo(2, 29), quantity: 1 },
+    { at: periodStart, quantity: 2 },
+    { at: hoursAgo(2, 31), quantity: 4 },
+  ]);
+
+  await sealDueEntries({ db, boss }, { meters });
+
+  expect(await readMeterEvents(db)).toMatchObject([
+    { quantity: 1, at: hoursAgo(2, 29) },
+    { quantity: 6, at: hoursAgo(2, 31) },
+  ]);
+});
+
+test("entries without a customer are held, and sealed in their own hours once one is linked", async ({
+  database,
+  boss,
+}) => {
+  const { db } = database;
+  const acme = await addOrganization(db);
+  await appendEntries(db, acme, [
+    { at: hoursAgo(30, 10), quantity: 5 },
+    { at: hoursAgo(2, 10), quantity: 7 },
+  ]);
+
+  expect(await sealDueEntries({ db, boss }, { meters })).toMatchObject({ events: 0, stopped: "done" });
+  expect(await reportUnsealed(db)).toMatchObject({ entries: 2, held: { entries: 2, quantity: 12 } });
+  await linkCustomer(db, acme, { customer: "cus_acme" });
+  await sealDueEntries({ db, boss }, { meters });
+
+  expect(await readMeterEvents(db)).toMatchObject([
+    { hour: hoursAgo(30), at: hoursAgo(30, 10), quantity: 5 },
+    { hour: hoursAgo(2), at: hoursAgo(2, 10), quantity: 7 },
+  ]);
+});
+
+test("entries of a meter that may not be sent now wait", async ({ database, boss }) => {
+  const { db } = database;
+  const acme = await addOrganization(db, { customer: "cus_acme" });
+  await appendEntries(db, acme, [
+    { at: hoursAgo(2, 10), quantity: 5, meter: "active_sensors" },
+    { at: hoursAgo(1, 10), quantity: 7 },
+  ]);
+
+  await sealDueEntries({ db, boss }, { meters: ["temperature_readings"] });
+
+  expect(await readMeterEvents(db)).toMatchObject([{ meter: "temperature_readings", quantity: 7 }]);
+  expect(await reportUnsealed(db)).toMatchObject({ entries: 1, quantity: 5 });
+});
+
+test("an hour is never cut by the bounds of a transaction", async ({ database, boss }) => {
+  const { db } = database;
+  const acme = await addOrganization(db, { customer: "cus_acme" });
+  await appendEntries(
+    db,
+    acme,
+    [1, 2, 3, 4, 5].map((minute) => ({ at: hoursAgo(1, minute), quantity: 1 })),
+  );
+
+  await sealDueEntries({ db, boss }, { meters, entriesPerTransaction: 1, eventsPerTransaction: 1 });
+
+  expect(await readMeterEvents(db)).toMatchObject([{ entries: 5, quantity: 5 }]);
+});
+
+test("a transaction makes no more events than its bound, and the next goes on", async ({
+  database,
+  boss,
+}) => {
+  const { db } = database;
+  await addOrganizationsWithHours(db, { organizations: 5, hours: 2, entriesPerHour: 1 });
+
+  const sealed = await sealDueEntries({ db, boss }, { meters, eventsPerTransaction: 2 });
+
+  expect(sealed).toMatchObject({ events: 10, entries: 10, stopped: "done" });
+  expect(Math.max(...(await eventsPerTransaction(db)))).toBe(2);
+});
+
+test("a transaction takes no more entries than its bound and one hour", async ({ database, boss }) => {
+  const { db } = database;
+  await addOrganizationsWithHours(db, { organizations: 6, hours: 1, entriesPerHour: 3 });
+
+  const sealed = await sealDueEntries({ db, boss }, { meters, entriesPerTransaction: 4 });
+
+  expect(sealed).toMatchObject({ events: 6, entries: 18, stopped: "done" });
+  expect(await eventsPerTransaction(db)).toEqual([2, 2, 2]);
+});
+
+test("sealing stops at the bound of undelivered events, and goes on when some are delivered", async ({
+  database,
+  boss,
+}) => {
+  const { db } = database;
+  await addOrganizationsWithHours(db, { organizations: 3, hours: 3, entriesPerHour: 1 });
+  const options = { meters, undeliveredMax: 4 };
+
+  expect(await sealDueEntries({ db, boss }, options)).toMatchObject({
+    events: 4,
+    stopped: "too_many_undelivered",
+  });
+  await sql`update metering.meter_events set state = 'delivered', delivered_at = now()`.execute(db);
+  expect(await sealDueEntries({ db, boss }, options)).toMatchObject({ events: 4 });
+  await sql`update metering.meter_events set state = 'delivered', delivered_at = now()`.execute(db);
+  expect(await sealDueEntries({ db, boss }, options)).toMatchObject({ events: 1, stopped: "done" });
+});
+
+test("usage that waited folds by the hour, whatever its number", async ({ database, boss }) => {
+  const { db } = database;
+  const acme = await addOrganization(db, { customer: "cus_acme" });
+  const minutes = Array.from({ length: 12 * 60 }, (_, minute) => minute);
+  await appendEntries(
+    db,
+    acme,
+    minutes.map((minute) => ({ at: hoursAgo(13, minute), quantity: 1 })),
+  );
+
+  const sealed = await sealDueEntries({ db, boss }, { meters });
+
+  expect(sealed).toMatchObject({ events: 12, entries: 720 });
+});
+
+test("two seals at once seal every entry once", async ({ database, boss }) => {
+  const { db } = database;
+  const rounds = 25;
+  const organizations = await addOrganizationsWithHours(db, {
+    organizations: 4,
+    hours: 0,
+    entriesPerHour: 0,
+  });
+  for (let round = 0; round < rounds; round += 1) {
+    for (const organization of organizations) {
+      await appendEntries(db, organization, [
+        { at: hoursAgo(2, round), quantity: 1 },
+        { at: hoursAgo(1, round), quantity: 1 },
+      ]);
+    }
+    await Promise.all([1, 2].map(() => sealDueEntries({ db, boss }, { meters, eventsPerTransaction: 2 })));
+  }
+
+  const { rows } = await sql`
+    select count(*)::int as events, sum(quantity)::int as quantity, sum(entries)::int as entries
+    from metering.meter_events
+  `.execute(db);
+  const expected = rounds * organizations.length * 2;
+  expect(rows).toEqual([{ events: expected, quantity: expected, entries: expected }]);
+});
+
+async function addOrganizationsWithHours(
+  db: Kysely<DB>,
+  { organizations, hours, entriesPerHour }: { organizations: number; hours: number; entriesPerHour: number },
+): Promise<string[]> {
+  const ids: string[] = [];
+  for (let n = 1; n <= organizations; n += 1) {
+    const id = await addOrganization(db, { customer: `cus_${n}` });
+    for (let hour = 1; hour <= hours; hour += 1) {
+      const minutes = Array.from({ length: entriesPerHour }, (_, minute) => minute);
+      await appendEntries(
+        db,
+        id,
+        minutes.map((minute) => ({ at: hoursAgo(hour, minute), quantity: 1 })),
+      );
+    }
+    ids.push(id);
+  }
+  return ids;
+}
+
+async function eventsPerTransaction(db: Kysely<DB>): Promise<number[]> {
+  const byTransaction = Map.groupBy(await readMeterEvents(db), ({ transaction }) => transaction);
+  return [...byTransaction.values()].map((events) => events.length);
+}
+
+test("an entry that came after the seal began is left to the next", async ({
+  database: { db },
+  boss,
+  road,
+}) => {
+  const { id } = await road.join();
+  await appendEntries(db, id, [
+    { at: new Date(Date.now() - 1_000), quantity: 1 },
+    { at: new Date(Date.now() + 60_000), quantity: 2 },
+  ]);
+
+  const sealed = await sealDueEntries({ db, boss }, { meters: meterNames });
+
+  expect(sealed).toMatchObject({ entries: 1, stopped: "done" });
+});

@@ -1,0 +1,120 @@
+import { type Kysely, sql } from "kysely";
+import type { DB } from "../database/schema.ts";
+import { type MeterName, meters } from "../usage/meters.ts";
+
+export const granularities = ["hour", "day", "month"] as const;
+
+export type UsageQuery = {
+  meter: MeterName;
+  /** Half-open: `from` counts, `to` does not. */
+  from: Date;
+  to: Date;
+  granularity: (typeof granularities)[number];
+  /** An IANA name; days and months begin at its midnight. */
+  timeZone: string;
+};
+
+/** One bucket of usage, cut to what was asked for. `quantity` is what was used; the others say where it is now. */
+export type UsageBucket = {
+  start: Date;
+  end: Date;
+  quantity: number;
+  delivered: number;
+  pending: number;
+  in_doubt: number;
+  rejected: number;
+};
+
+/**
+ * An organization's usage of a meter by time, from the entries themselves: exact for any time zone, empty buckets
+ * included. `sum` meters add up; of a `last` meter each bucket has its latest value. Usage that expired counts as
+ * rejected, and a gauge that a newer value overtook is in no state any more.
+ */
+export async function readUsage(
+  db: Kysely<DB>,
+  organizationId: string,
+  { meter, from, to, granularity, timeZone }: UsageQuery,
+): Promise<UsageBucket[]> {
+  const step = sql.lit(`1 ${granularity}`);
+  // Hours are steps of absolute time. Days and months are steps of local time, so that one of them may have 23 hours.
+  const starts =
+    granularity === "hour"
+      ? sql`generate_series(date_trunc('hour', ${from}::timestamptz, ${timeZone}), ${to}::timestamptz, ${step})`
+      : sql`(
+          select local_start at time zone ${timeZone} from generate_series(
+            date_trunc(${granularity}, ${from}::timestamptz at time zone ${timeZone}),
+            ${to}::timestamptz at time zone ${timeZone},
+            ${step}
+          ) local_start
+        )`;
+  const isLast = meters[meter].aggregation === "last";
+  const usage = await sql<UsageBucket>`
+    with starts as (
+      select s.start, lead(s.start) over (order by s.start) as next_start from ${starts} as s (start)
+    ),
+    buckets as (
+      select greatest(start, ${from}) as start, least(coalesce(next_start, ${to}), ${to}) as "end"
+      from starts
+      where start < ${to}
+    )
+    select b.start, b."end", u.*
+    from buckets b
+    cross join lateral (
+      select
+        coalesce(sum(e.quantity), 0)::float8 as quantity,
+        coalesce(sum(e.quantity) filter (where v.state in ('delivered', 'confirmed')), 0)::float8 as delivered,
+        coalesce(sum(e.quantity) filter (where v.state is null or v.state = 'pending'), 0)::float8 as pending,
+        coalesce(sum(e.quantity) filter (where v.state = 'in_doubt'), 0)::float8 as in_doubt,
+        coalesce(sum(e.quantity) filter (where v.state in ('rejected', 'expired')), 0)::float8 as rejected
+      from (
+        select quantity, meter_event_id
+        from metering.meter_outbox
+        where organization_id = ${organizationId} and meter = ${meter}
+          and occurred_at >= b.start and occurred_at < b."end"
+        ${isLast ? sql`order by occurred_at desc, id desc limit 1` : sql``}
+      ) e
+      left join lateral (
+        with recursive versions as (
+          select id, state
+          from metering.meter_events
+          where organization_id = ${organizationId} and id = e.meter_event_id
+          union all
+          select r.id, r.state
+          from metering.meter_events r
+          join versions v on r.organization_id = ${organizationId} and r.replaces_id = v.id
+        )
+        select state from versions order by id desc limit 1
+      ) v on true
+    ) u
+    order by b.start
+  `.execute(db);
+  return usage.rows;
+}
+
+/** Up to when all usage of an organization and meter has reached Stripe. */
+export async function usageCompleteThrough(
+  db: Kysely<DB>,
+  organizationId: string,
+  meter: MeterName,
+): Promise<Date> {
+  const complete = await sql<{ through: Date }>`
+    select least(
+      now(),
+      (
+        select min(occurred_at) from metering.meter_outbox
+        where organization_id = ${organizationId} and meter = ${meter} and meter_event_id is null
+      ),
+      (
+        select min(hour) from metering.meter_events
+        where organization_id = ${organizationId} and meter = ${meter} and state = 'pending'
+      ),
+      (
+        select min(hour) from metering.meter_events
+        where organization_id = ${organizationId} and meter = ${meter} and state = 'in_doubt'
+      )
+    ) as through
+  `.execute(db);
+  const [row] = complete.rows;
+  if (row === undefined) throw new Error("the time of completeness is missing");
+  return row.through;
+}

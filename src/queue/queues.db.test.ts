@@ -1,0 +1,158 @@
+import { sql } from "kysely";
+import { expect } from "vitest";
+import { migrate } from "../database/migrate.ts";
+import { missingMigrations } from "../database/migrations.ts";
+import { silentLog } from "../log.ts";
+import { sweep } from "../ops/sweep.ts";
+import { sealDueEntries } from "../outbox/seal.ts";
+import { readTotal } from "../testing/bill.ts";
+import { appendEntries } from "../testing/entries.ts";
+import { hoursAgo } from "../testing/hours.ts";
+import { loseQueueRows, readQueueFurniture } from "../testing/queue-rows.ts";
+import { roadTest } from "../testing/road-test.ts";
+import { until } from "../testing/until.ts";
+import { meterNames } from "../usage/meters.ts";
+import { type Reminder, remindToDeliver } from "./deliver-job.ts";
+import { ensureCrons, ensureQueues } from "./install.ts";
+import { deliverQueueOf } from "./queues.ts";
+
+const meter = "temperature_readings";
+const queue = deliverQueueOf(meter);
+const reminder: Reminder = {
+  organizationId: "01a1fd79-0000-7000-8000-000000000001",
+  meterEventId: "01a1fd79-0000-7000-8000-000000000002",
+  meter,
+  stripeCustomerId: "cus_1",
+  ahead: 0,
+};
+
+roadTest("a second reminder of an event vanishes while the first waits", async ({ boss }) => {
+  expect(await remindToDeliver(boss, [reminder])).toBe(1);
+  expect(await remindToDeliver(boss, [reminder])).toBe(0);
+
+  expect(await boss.fetch(queue, { batchSize: 10 })).toHaveLength(1);
+});
+
+roadTest("a second reminder of an event vanishes while the first is worked on", async ({ boss }) => {
+  await remindToDeliver(boss, [reminder]);
+  await boss.fetch(queue);
+
+  expect(await remindToDeliver(boss, [reminder])).toBe(0);
+});
+
+roadTest("a second reminder of an event vanishes while the first waits for its retry", async ({ boss }) => {
+  await remindToDeliver(boss, [reminder]);
+  const [job] = await boss.fetch(queue);
+  await boss.fail(queue, job?.id ?? "");
+
+  expect(await remindToDeliver(boss, [reminder])).toBe(0);
+});
+
+roadTest("an event may be reminded of again when its job is done", async ({ boss }) => {
+  await remindToDeliver(boss, [reminder]);
+  const [job] = await boss.fetch(queue);
+  await boss.complete(queue, job?.id ?? "");
+
+  expect(await remindToDeliver(boss, [reminder])).toBe(1);
+});
+
+roadTest("a job of a customer waits while another of the same meter is worked on", async ({ boss }) => {
+  const second = { ...reminder, meterEventId: "01a1fd79-0000-7000-8000-000000000003" };
+  const other = { ...second, stripeCustomerId: "cus_2", meterEventId: reminder.organizationId };
+  await remindToDeliver(boss, [reminder, second, other]);
+
+  expect(await boss.fetch(queue, { batchSize: 10, groupConcurrency: 1 })).toHaveLength(2);
+  expect(await boss.fetch(queue, { batchSize: 10, groupConcurrency: 1 })).toHaveLength(0);
+});
+
+roadTest("the sweep brings back pg-boss's queues, crons and version", async ({ database: { db }, boss }) => {
+  await ensureQueues(boss);
+  await ensureCrons(boss);
+  const before = await readQueueFurniture(db);
+  await loseQueueRows(db);
+
+  await ensureQueues(boss);
+  await ensureCrons(boss);
+
+  expect(await readQueueFurniture(db)).toEqual(before);
+});
+
+roadTest(
+  "everything is billed once when every row of pg-boss is lost under a running worker",
+  async ({ database: { db }, boss, account, road }) => {
+    const organizations = await joinWithUsage({ db, boss, road });
+    // Requests are under way, so some jobs are lost while they are worked on.
+    account.simulator.addFault({ kind: "latency", ms: 200, path: "/v1/billing/meter_events" });
+    await road.startWorker();
+    await until(() => account.simulator.state().counted > 0, { what: "the first event to be counted" });
+
+    await loseQueueRows(db);
+    for (const { id } of organizations)
+      await appendEntries(db, id, [{ at: hoursAgo(1, 30), quantity: 1_000 }]);
+    account.simulator.clearFaults();
+    await sweep({ db, boss, log: silentLog }, { retryDelay: 1, retryDelayMax: 2, expireInSeconds: 45 });
+    await road.untilBilled();
+
+    const bills = await Promise.all(organizations.map(({ customer }) => readTotal(account, { customer })));
+    expect(bills).toEqual([1_015, 1_015, 1_015]);
+    expect(account.simulator.state()).toMatchObject({ double_counted: 0 });
+  },
+);
+
+roadTest(
+  "everything is billed once by a worker that starts after every row of pg-boss was lost",
+  async ({ database: { db, url }, boss, account, road }) => {
+    const organizations = await joinWithUsage({ db, boss, road });
+    account.simulator.addFault({ kind: "latency", ms: 100, path: "/v1/billing/meter_events" });
+    const first = await road.startWorker();
+    await until(() => account.simulator.state().counted > 0, { what: "the first event to be counted" });
+
+    await loseQueueRows(db);
+    await first.stop(5_000);
+    await migrate({ databaseUrl: url, log: silentLog });
+    await road.startWorker();
+    await road.untilBilled();
+
+    const bills = await Promise.all(organizations.map(({ customer }) => readTotal(account, { customer })));
+    expect(bills).toEqual([15, 15, 15]);
+    expect(account.simulator.state()).toMatchObject({ double_counted: 0 });
+  },
+);
+
+roadTest("a lost version of pg-boss counts as a missing migration", async ({ database: { db } }) => {
+  await sql`delete from pgboss.version`.execute(db);
+
+  expect(await missingMigrations(db)).toEqual([expect.stringMatching(/^pg-boss \d+$/)]);
+});
+
+roadTest("pg-boss's tables of an unknown version are made anew by the migration", async ({ database }) => {
+  const { db, url } = database;
+  const before = await readQueueFurniture(db);
+  await sql`delete from pgboss.version`.execute(db);
+  await sql`alter table pgboss.queue drop column notify`.execute(db);
+
+  await migrate({ databaseUrl: url, log: silentLog });
+
+  expect(await missingMigrations(db)).toEqual([]);
+  expect(await readQueueFurniture(db)).toEqual(before);
+});
+
+type Deps = Pick<Parameters<typeof sweep>[0], "db" | "boss">;
+
+/** Three organizations with four sealed events each, of 1, 2, 4 and 8 readings. */
+async function joinWithUsage({
+  db,
+  boss,
+  road,
+}: Deps & { road: { join: () => Promise<{ id: string; customer: string }> } }) {
+  const organizations = [await road.join(), await road.join(), await road.join()];
+  for (const { id } of organizations) {
+    await appendEntries(
+      db,
+      id,
+      [1, 2, 4, 8].map((quantity, index) => ({ at: hoursAgo(5 - index, 1), quantity })),
+    );
+  }
+  await sealDueEntries({ db, boss }, { meters: meterNames });
+  return organizations;
+}

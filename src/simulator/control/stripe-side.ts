@@ -1,0 +1,70 @@
+import { reportErrors } from "../events/report-errors.ts";
+import { eventObject, type ThinEvent } from "../events/stored-event.ts";
+import type { Simulation } from "../state.ts";
+import type { DeliveryAttempt } from "../webhooks/delivery-log.ts";
+import type { EndpointInput, EndpointPatch, WebhookEndpoint } from "../webhooks/endpoint.ts";
+import { releaseHeld, releaseSchema, type ReleaseInput } from "../webhooks/release.ts";
+import { settled } from "../webhooks/webhooks.ts";
+import { complete, cycle, endAsyncPayment, setSubscription } from "./billing-controls.ts";
+import type { AsyncPayment, Completion, Cycle, SubscriptionChange } from "./billing-schemas.ts";
+import { injectedEventSchema, injectEvent, type InjectedEvent } from "./injected-event.ts";
+import {
+  addEndpoint,
+  changeEndpoint,
+  listDeliveries,
+  removeEndpoint,
+  resend,
+  type DeliveryFilter,
+} from "./webhook-controls.ts";
+
+type Found<T> = Exclude<T, undefined>;
+
+/** What customers, time and Stripe itself do, in-process. An id that names nothing throws, where HTTP answers 404. */
+export type StripeSide = {
+  setSubscription: (id: string, change: SubscriptionChange) => Found<ReturnType<typeof setSubscription>>;
+  cycleSubscription: (id: string, options?: Cycle) => Found<ReturnType<typeof cycle>>;
+  completeCheckout: (id: string, completion?: Completion) => Found<ReturnType<typeof complete>>;
+  endAsyncPayment: (id: string, payment: AsyncPayment) => Found<ReturnType<typeof endAsyncPayment>>;
+  addWebhookEndpoint: (endpoint: EndpointInput) => WebhookEndpoint;
+  changeWebhookEndpoint: (id: string, patch: EndpointPatch) => WebhookEndpoint;
+  removeWebhookEndpoint: (id: string) => number;
+  webhookEndpoints: () => WebhookEndpoint[];
+  /** Every event that is kept, thin ones included, oldest first. */
+  events: () => ReturnType<typeof eventObject>[];
+  /** Injects an event that nothing has caused. */
+  emit: (event: InjectedEvent) => ReturnType<typeof eventObject>;
+  /** Sends the thin events about usage that was found wanting since the last report. */
+  reportErrors: (options?: { samples_max?: number }) => ThinEvent[];
+  resend: (eventId: string) => { deliveries: number };
+  deliveries: (filter?: DeliveryFilter) => DeliveryAttempt[];
+  /** Sends what is held; resolves after the first attempts. */
+  release: (options?: ReleaseInput) => Promise<{ released: number }>;
+  /** Resolves when nothing is under way and no further attempt is due; held deliveries are not waited for. */
+  deliveriesSettled: () => Promise<void>;
+};
+
+/** Binds the controls to whichever account is the current one. */
+export function stripeSide(current: () => Simulation): StripeSide {
+  return {
+    setSubscription: (id, change) => found(id, setSubscription(current(), id, change)),
+    cycleSubscription: (id, options = {}) => found(id, cycle(current(), id, options)),
+    completeCheckout: (id, completion = {}) => found(id, complete(current(), id, completion)),
+    endAsyncPayment: (id, payment) => found(id, endAsyncPayment(current(), id, payment)),
+    addWebhookEndpoint: (endpoint) => addEndpoint(current(), endpoint),
+    changeWebhookEndpoint: (id, patch) => found(id, changeEndpoint(current(), id, patch)),
+    removeWebhookEndpoint: (id) => removeEndpoint(current(), id),
+    webhookEndpoints: () => [...current().webhooks.endpoints.values()],
+    events: () => [...current().events.values()].map(eventObject),
+    emit: (event) => injectEvent(current(), injectedEventSchema.parse(event)),
+    reportErrors: (options) => reportErrors(current(), options),
+    resend: (eventId) => found(eventId, resend(current(), eventId)),
+    deliveries: (filter) => listDeliveries(current(), filter),
+    release: (options = {}) => releaseHeld(current(), releaseSchema.parse(options)),
+    deliveriesSettled: () => settled(current().webhooks),
+  };
+}
+
+function found<T extends object>(id: string, object: T | undefined): T {
+  if (object === undefined) throw new Error(`The simulator knows no ${id} of which this is possible.`);
+  return object;
+}

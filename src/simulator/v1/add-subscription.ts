@@ -1,0 +1,40 @@
+import { emit, type Cause } from "../events/emit.ts";
+import type { Simulation } from "../state.ts";
+import { monthsAfter } from "./billing-period.ts";
+import { subscriptionObject } from "./subscription-object.ts";
+import type { Subscription } from "./subscription.ts";
+
+type NewSubscription = Pick<Subscription, "customer" | "livemode" | "trialEnd" | "metadata"> & {
+  prices: readonly string[];
+  /** Where it is not to be active or trialing at once. */
+  status?: Subscription["status"];
+  cancelAtPeriodEnd?: boolean;
+  cause: Cause;
+};
+
+/** Adds a subscription that begins now: with a trial when that has an end, otherwise with a month. */
+export function addSubscription(state: Simulation, wanted: NewSubscription): Subscription {
+  const { customer, livemode, trialEnd, metadata, prices, cause } = wanted;
+  const now = state.clock.nowSeconds();
+  const subscription: Subscription = {
+    id: state.nextId("sub"),
+    customer,
+    status: wanted.status ?? (trialEnd === null ? "active" : "trialing"),
+    livemode,
+    createdAt: now,
+    anchor: trialEnd ?? now,
+    periodStart: now,
+    periodEnd: trialEnd ?? monthsAfter(now, 1),
+    isPeriodPinned: false,
+    trialEnd,
+    cancelAtPeriodEnd: wanted.cancelAtPeriodEnd ?? false,
+    canceledAt: null,
+    endedAt: null,
+    metadata,
+    items: prices.map((price) => ({ id: state.nextId("si"), price })),
+  };
+  state.subscriptions.set(subscription.id, subscription);
+  const object = subscriptionObject(subscription);
+  emit(state, { type: "customer.subscription.created", object, livemode, cause });
+  return subscription;
+}

@@ -1,0 +1,63 @@
+import { ok, type Answer } from "../request/answer.ts";
+import { invalidParameter, missingParameter, resourceMissing } from "../request/errors.ts";
+import { mapField, textField, type Form } from "../request/form.ts";
+import { readMetadata } from "../request/metadata.ts";
+import type { Route, StripeRequest } from "../request/route.ts";
+import type { Simulation } from "../state.ts";
+import { checkoutSessionObject, type CheckoutSession } from "./checkout-session.ts";
+
+const SESSIONS_PATH = "/v1/checkout/sessions";
+
+/** docs.stripe.com/api/checkout/sessions, certain; only of mode `subscription`. */
+export const checkoutSessionRoutes: Route[] = [
+  { method: "POST", path: SESSIONS_PATH, api: "v1", execute: createSession },
+  { method: "GET", path: `${SESSIONS_PATH}/:id`, api: "v1", execute: retrieveSession },
+];
+
+function createSession(state: Simulation, { form, livemode }: StripeRequest): Answer {
+  const mode = textField(form, "mode");
+  if (mode === undefined) return missingParameter("mode");
+  if (mode !== "subscription") {
+    return invalidParameter("The simulator knows sessions of mode 'subscription' only.", "mode");
+  }
+  const customer = textField(form, "customer") ?? null;
+  const known = customer === null ? undefined : state.customers.get(customer);
+  if (customer !== null && (known === undefined || known.isDeleted)) {
+    return resourceMissing("customer", customer, "customer");
+  }
+  const subscriptionData = mapField(form, "subscription_data") ?? {};
+  const trialDays = readTrialDays(subscriptionData);
+  if (trialDays === "invalid") {
+    return invalidParameter("Invalid trial.", "subscription_data[trial_period_days]");
+  }
+  const session: CheckoutSession = {
+    id: state.nextId(livemode ? "cs_live" : "cs_test"),
+    status: "open",
+    paymentStatus: "unpaid",
+    livemode,
+    createdAt: state.clock.nowSeconds(),
+    clientReferenceId: textField(form, "client_reference_id") ?? null,
+    customer,
+    customerEmail: textField(form, "customer_email") ?? known?.email ?? null,
+    subscription: null,
+    invoice: null,
+    metadata: readMetadata(form, {}),
+    subscriptionMetadata: readMetadata(subscriptionData, {}),
+    trialDays,
+    lineItems: mapField(form, "line_items") ?? {},
+    successUrl: textField(form, "success_url") ?? null,
+  };
+  state.checkoutSessions.set(session.id, session);
+  return ok(checkoutSessionObject(session));
+}
+
+function retrieveSession(state: Simulation, { id }: StripeRequest): Answer {
+  const session = state.checkoutSessions.get(id);
+  return session === undefined ? resourceMissing("checkout.session", id) : ok(checkoutSessionObject(session));
+}
+
+function readTrialDays(subscriptionData: Form): number | null | "invalid" {
+  const days = textField(subscriptionData, "trial_period_days");
+  if (days === undefined) return null;
+  return /^[1-9]\d{0,2}$/.test(days) ? Number(days) : "invalid";
+}

@@ -1,0 +1,82 @@
+import { emit, NO_REQUEST } from "../events/emit.ts";
+import { textField } from "../request/form.ts";
+import type { Simulation } from "../state.ts";
+import { DAY_SECONDS } from "../usage/meter.ts";
+import { addSubscription } from "./add-subscription.ts";
+import { changeSubscription } from "./change-subscription.ts";
+import { checkoutSessionObject, type CheckoutSession, type PaymentStatus } from "./checkout-session.ts";
+import { addCustomer } from "./customers.ts";
+import { addInvoice, collectInvoice } from "./invoices.ts";
+import type { Subscription } from "./subscription.ts";
+
+/**
+ * What a customer does in Checkout: makes the customer where the session has none, and the subscription, whose first
+ * invoice is finalized at once (certain). The session's own event comes last; Stripe promises no order.
+ */
+export function completeCheckout(
+  state: Simulation,
+  session: CheckoutSession,
+  paymentStatus: PaymentStatus,
+): void {
+  const { livemode, trialDays, customerEmail } = session;
+  const now = state.clock.nowSeconds();
+  session.customer ??= addCustomer(state, {
+    livemode,
+    name: null,
+    email: customerEmail,
+    metadata: {},
+    cause: NO_REQUEST,
+  }).id;
+  const subscription = addSubscription(state, {
+    customer: session.customer,
+    livemode,
+    trialEnd: trialDays === null ? null : now + trialDays * DAY_SECONDS,
+    metadata: session.subscriptionMetadata,
+    prices: pricesOf(session),
+    // What a subscription is until a slow payment arrives is our guess.
+    ...(paymentStatus === "unpaid" && trialDays === null ? { status: "incomplete" } : {}),
+    cause: NO_REQUEST,
+  });
+  const invoice = addInvoice(state, subscription, {
+    billingReason: "subscription_create",
+    periodStart: now,
+    periodEnd: now,
+    cause: NO_REQUEST,
+  });
+  if (paymentStatus !== "unpaid") collectInvoice(state, invoice, { isPaid: true, cause: NO_REQUEST });
+  Object.assign(session, {
+    status: "complete",
+    paymentStatus,
+    subscription: subscription.id,
+    invoice: invoice.id,
+  });
+  tell(state, session, "checkout.session.completed");
+}
+
+/** The end of a payment that takes days: the subscription becomes `active`, or `incomplete_expired` (our guess). */
+export function settleAsyncPayment(state: Simulation, session: CheckoutSession, hasSucceeded: boolean): void {
+  const invoice = state.invoices.get(session.invoice ?? "");
+  if (invoice !== undefined) collectInvoice(state, invoice, { isPaid: hasSucceeded, cause: NO_REQUEST });
+  const subscription = state.subscriptions.get(session.subscription ?? "");
+  if (subscription?.status === "incomplete") {
+    const status: Subscription["status"] = hasSucceeded ? "active" : "incomplete_expired";
+    changeSubscription(state, subscription, {
+      cause: NO_REQUEST,
+      change: () => Object.assign(subscription, { status }),
+    });
+  }
+  if (hasSucceeded) session.paymentStatus = "paid";
+  tell(state, session, `checkout.session.async_payment_${hasSucceeded ? "succeeded" : "failed"}`);
+}
+
+function tell(state: Simulation, session: CheckoutSession, type: string): void {
+  emit(state, { type, object: checkoutSessionObject(session), livemode: session.livemode });
+}
+
+/** Any price id will do; without one, as with `price_data`, there is one item with a made-up price. */
+function pricesOf({ lineItems }: CheckoutSession): string[] {
+  const prices = Object.values(lineItems).flatMap((item) =>
+    typeof item === "object" ? (textField(item, "price") ?? []) : [],
+  );
+  return prices.length === 0 ? ["price_simulated"] : prices;
+}

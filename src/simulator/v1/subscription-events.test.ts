@@ -1,0 +1,128 @@
+import { Stripe } from "stripe";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { startSimulator, type RunningSimulator } from "../start-simulator.ts";
+
+const NOW = Date.parse("2026-11-20T10:00:00Z") / 1000;
+const NEXT_MONTH = Date.parse("2026-12-20T10:00:00Z") / 1000;
+const MONTH_AFTER = Date.parse("2027-01-20T10:00:00Z") / 1000;
+
+let running: RunningSimulator;
+let stripe: Stripe;
+let id: string;
+
+beforeEach(async () => {
+  running = await startSimulator({ customers: ["cus_1"] });
+  running.simulator.setClock({ now: NOW, frozen: true });
+  const { host, port } = running;
+  stripe = new Stripe("sk_test_x", { host, port, protocol: "http", maxNetworkRetries: 0 });
+  ({ id } = await stripe.subscriptions.create({ customer: "cus_1", items: [{ price: "price_1" }] }));
+});
+
+afterEach(() => running.stop());
+
+test("creation, updates and the end are told", async () => {
+  await stripe.subscriptions.update(id, { metadata: { plan: "a" } });
+  await stripe.subscriptions.cancel(id);
+
+  expect(types()).toEqual([
+    "customer.subscription.created",
+    "customer.subscription.updated",
+    "customer.subscription.deleted",
+  ]);
+});
+
+test("pausing and resuming are told beside the update, and resuming begins a new period", async () => {
+  const paused = await stripe.subscriptions.pause(id);
+  running.simulator.setClock({ advance_seconds: 3_600 });
+  const resumed = await stripe.subscriptions.resume(id);
+
+  expect(paused.status).toBe("paused");
+  expect(resumed).toMatchObject({
+    status: "active",
+    items: { data: [{ current_period_start: NOW + 3_600 }] },
+  });
+  expect(types().slice(1)).toEqual([
+    "customer.subscription.updated",
+    "customer.subscription.paused",
+    "customer.subscription.updated",
+    "customer.subscription.resumed",
+  ]);
+});
+
+test("only a paused subscription can be resumed, and only a running one paused", async () => {
+  await expect(stripe.subscriptions.resume(id)).rejects.toMatchObject({ statusCode: 400 });
+  await stripe.subscriptions.cancel(id);
+  await expect(stripe.subscriptions.pause(id)).rejects.toMatchObject({ statusCode: 400 });
+});
+
+test("a status set by hand is told like any other", () => {
+  running.simulator.setSubscription(id, { status: "past_due" });
+  running.simulator.setSubscription(id, { status: "canceled" });
+
+  expect(types().slice(1)).toEqual(["customer.subscription.updated", "customer.subscription.deleted"]);
+});
+
+test("a cycle ends the period, and its invoice is a draft that names subscription and ended period", async () => {
+  const { invoice } = running.simulator.cycleSubscription(id);
+  const { items } = await stripe.subscriptions.retrieve(id);
+
+  expect(types().slice(1)).toEqual(["invoice.created", "customer.subscription.updated"]);
+  expect(items.data).toMatchObject([{ current_period_start: NEXT_MONTH, current_period_end: MONTH_AFTER }]);
+  expect(await stripe.invoices.retrieve(invoice.id)).toMatchObject({
+    object: "invoice",
+    status: "draft",
+    billing_reason: "subscription_cycle",
+    customer: "cus_1",
+    period_start: NOW,
+    period_end: NEXT_MONTH,
+    parent: { subscription_details: { subscription: id } },
+  });
+});
+
+test("a cycle whose payment fails leaves the subscription past due, and one that is paid repairs it", async () => {
+  running.simulator.cycleSubscription(id, { payment: "failed" });
+  const failed = await stripe.subscriptions.retrieve(id);
+  running.simulator.cycleSubscription(id, { payment: "paid" });
+
+  expect(failed.status).toBe("past_due");
+  expect(await stripe.subscriptions.retrieve(id)).toMatchObject({ status: "active" });
+  expect(types().slice(3)).toEqual([
+    "invoice.finalized",
+    "invoice.payment_failed",
+    "customer.subscription.updated",
+    "invoice.created",
+    "customer.subscription.updated",
+    "invoice.finalized",
+    "invoice.paid",
+    "customer.subscription.updated",
+  ]);
+});
+
+test("a clock that is set past the end of a period ends it once, and tells so", () => {
+  running.simulator.setClock({ now: NEXT_MONTH });
+
+  expect(types().slice(1)).toEqual(["invoice.created", "customer.subscription.updated"]);
+});
+
+test("a subscription cancelled at the period's end has a last invoice, and is deleted then", async () => {
+  await stripe.subscriptions.update(id, { cancel_at_period_end: true });
+  running.simulator.setClock({ now: NEXT_MONTH });
+
+  expect(types().slice(2)).toEqual(["invoice.created", "customer.subscription.deleted"]);
+});
+
+test("over HTTP a cycle answers with subscription and invoice", async () => {
+  const response = await fetch(`${running.url}/_simulator/subscriptions/${id}/cycle`, {
+    method: "POST",
+    body: JSON.stringify({ payment: "paid" }),
+  });
+
+  expect(await response.json()).toMatchObject({
+    subscription: { id, status: "active" },
+    invoice: { status: "paid", parent: { subscription_details: { subscription: id } } },
+  });
+});
+
+function types(): unknown[] {
+  return running.simulator.events().map(({ type }) => type);
+}

@@ -1,0 +1,34 @@
+import { z } from "zod";
+import type { StoredEvent } from "../events/stored-event.ts";
+
+const SECRETS_MAX = 10;
+const TYPES_MAX = 1_000;
+
+/** Where events are sent. Several secrets sign with one `v1` each, as while a secret is rotated (certain). */
+export const endpointInputSchema = z.strictObject({
+  url: z.url({ protocol: /^https?$/ }),
+  secrets: z.array(z.string().regex(/^\S+$/)).min(1).max(SECRETS_MAX),
+  payload: z.enum(["snapshot", "thin", "both"]).default("snapshot"),
+  /** All types when absent; a `*` at the end stands for any rest. */
+  types: z.array(z.string().min(1)).max(TYPES_MAX).optional(),
+});
+
+/** What may change of an endpoint: everything, one by one. */
+export const endpointPatchSchema = endpointInputSchema.partial().extend({
+  payload: z.enum(["snapshot", "thin", "both"]).optional(),
+});
+
+export type EndpointInput = z.input<typeof endpointInputSchema>;
+export type EndpointPatch = z.infer<typeof endpointPatchSchema>;
+export type WebhookEndpoint = z.output<typeof endpointInputSchema> & { id: string };
+
+/** Whether an endpoint has asked for this event. */
+export function wants({ payload, types }: WebhookEndpoint, stored: StoredEvent): boolean {
+  if (payload !== "both" && payload !== stored.payload) return false;
+  return types === undefined || types.some((pattern) => matchesType(pattern, stored.event.type));
+}
+
+/** Whether a type is the one named, or belongs to the group that ends in `*`. */
+export function matchesType(pattern: string, type: string): boolean {
+  return pattern.endsWith("*") ? type.startsWith(pattern.slice(0, -1)) : pattern === type;
+}

@@ -1,0 +1,160 @@
+import { once } from "node:events";
+import { createServer, type Socket } from "node:net";
+import { expect, onTestFinished, test } from "vitest";
+import { json, type RawAnswer, type RawRequest, serve } from "../testing/raw-server.ts";
+import { createStripe } from "./client.ts";
+
+const apiKey = "sk_test_client";
+const timeoutMs = 300;
+/** What the event loop may need on a busy machine to notice that a deadline has passed. */
+const slackMs = 400;
+
+const meterEvent = { event_name: "readings", payload: { stripe_customer_id: "cus_1", value: "1" } };
+const accepted = json(200, { object: "billing.meter_event" });
+
+/** Sends one meter event; tells how long it took and what the SDK threw. */
+async function send(apiBase: string): Promise<{ durationMs: number; error: unknown }> {
+  const startedAtMs = performance.now();
+  const stripe = createStripe({ apiKey, apiBase, timeoutMs });
+  const error: unknown = await stripe.billing.meterEvents.create(meterEvent).then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  );
+  return { durationMs: performance.now() - startedAtMs, error };
+}
+
+/** Sends a byte every 40 ms, for ever. */
+function drip(socket: Socket | null, byte: string): void {
+  const timer = setInterval(() => socket?.write(byte), 40);
+  socket?.once("close", () => clearInterval(timer));
+}
+
+const neverEnding: { what: string; answer: RawAnswer }[] = [
+  { what: "never comes", answer: () => {} },
+  {
+    what: "stops in the middle of the body",
+    answer: (response) => void response.writeHead(200, { "content-length": 100 }).write("{"),
+  },
+  {
+    what: "drips byte by byte",
+    answer: (response) => {
+      response.writeHead(200, { "content-length": 1_000 }).flushHeaders();
+      drip(response.socket, " ");
+    },
+  },
+  {
+    what: "drips its headers byte by byte",
+    answer: ({ socket }) => {
+      socket?.write("HTTP/1.1 200 OK\r\nx-drip: ");
+      drip(socket, "x");
+    },
+  },
+  {
+    what: "sends its headers late and drips its body",
+    answer: (response) => {
+      setTimeout(() => {
+        response.writeHead(200, { "content-length": 1_000 }).flushHeaders();
+        drip(response.socket, " ");
+      }, timeoutMs / 2);
+    },
+  },
+];
+
+test.for(neverEnding)("an answer that $what ends at the deadline", async ({ answer }) => {
+  const { url } = await serve(answer);
+
+  const { durationMs, error } = await send(url);
+
+  expect(error).toMatchObject({ type: "StripeConnectionError" });
+  expect(durationMs).toBeGreaterThan(timeoutMs * 0.9);
+  expect(durationMs).toBeLessThan(timeoutMs + slackMs);
+});
+
+test("a TLS handshake that nobody answers ends at the deadline", async () => {
+  const sockets: Socket[] = [];
+  const server = createServer((socket) => void sockets.push(socket)).listen(0, "127.0.0.1");
+  onTestFinished(() => {
+    server.close();
+    for (const socket of sockets) socket.destroy();
+  });
+  await once(server, "listening");
+  const address = server.address();
+  const port = typeof address === "object" ? address?.port : undefined;
+
+  const { durationMs, error } = await send(`https://127.0.0.1:${port}`);
+
+  expect(error).toMatchObject({ type: "StripeConnectionError" });
+  expect(durationMs).toBeLessThan(timeoutMs + slackMs);
+});
+
+test("an answer in good time leaves nothing behind that could cut another", async () => {
+  const { url, requests } = await serve(accepted);
+  const stripe = createStripe({ apiKey, apiBase: url, timeoutMs });
+
+  const startedAtMs = performance.now();
+  while (performance.now() - startedAtMs < 2 * timeoutMs) await stripe.billing.meterEvents.create(meterEvent);
+
+  expect(requests.length).toBeGreaterThan(1);
+});
+
+const failing: { what: string; answer: RawAnswer }[] = [
+  { what: "a connection closed before any byte", answer: ({ socket }) => socket?.destroy() },
+  { what: "a reset connection", answer: ({ socket }) => socket?.resetAndDestroy() },
+  { what: "a 409", answer: json(409, { error: { message: "conflict" } }) },
+  { what: "a 500", answer: json(500, { error: { message: "oops" } }) },
+  {
+    what: "a 503 that asks for a retry",
+    answer: json(503, { error: { message: "later" } }, { "stripe-should-retry": "true" }),
+  },
+];
+
+test.for(failing)("after $what the SDK does not send again by itself", async ({ answer }) => {
+  const { url, requests } = await serve(answer);
+
+  const { durationMs, error } = await send(url);
+
+  expect(error).toBeInstanceOf(Error);
+  expect(requests).toHaveLength(1);
+  // The SDK's own second try would come half a second after the first.
+  expect(durationMs).toBeLessThan(slackMs);
+});
+
+test("requests carry the key and no telemetry", async () => {
+  const { url, requests } = await serve(accepted);
+  const stripe = createStripe({ apiKey, apiBase: url, timeoutMs });
+
+  await stripe.billing.meterEvents.create(meterEvent);
+  await stripe.billing.meterEvents.create(meterEvent);
+
+  expect(requests.map(({ headers }) => headers.authorization)).toEqual([
+    `Bearer ${apiKey}`,
+    `Bearer ${apiKey}`,
+  ]);
+  expect(requests.every(({ headers }) => headers["x-stripe-client-telemetry"] === undefined)).toBe(true);
+});
+
+test("with another base, every request goes there, those of the stream too", async () => {
+  const { url, requests } = await serve(json(200, {}));
+  const stripe = createStripe({ apiKey, apiBase: url, timeoutMs });
+
+  await stripe.billing.meterEvents.create(meterEvent);
+  await stripe.v2.billing.meterEventStream.create({ events: [] });
+
+  expect(requests.map(({ path }: RawRequest) => path)).toEqual([
+    "/v1/billing/meter_events",
+    "/v2/billing/meter_event_stream",
+  ]);
+});
+
+test.for([
+  { apiBase: "https://api.stripe.com", host: "api.stripe.com", streamHost: "meter-events.stripe.com" },
+  { apiBase: "https://api.stripe.com/", host: "api.stripe.com", streamHost: "meter-events.stripe.com" },
+  { apiBase: "https://stripe.example", host: "stripe.example", streamHost: "stripe.example" },
+])("with the base $apiBase the stream goes to $streamHost", ({ apiBase, host, streamHost }) => {
+  const stripe = createStripe({ apiKey, apiBase, timeoutMs });
+
+  expect(stripe.getApiField("host")).toBe(host);
+  expect(stripe.getApiField("protocol")).toBe("https");
+  expect(String(stripe.getApiField("port"))).toBe("443");
+  expect(stripe.resolveBaseAddress("meter_events")).toBe(streamHost);
+});

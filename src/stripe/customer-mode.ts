@@ -1,0 +1,22 @@
+import Stripe from "stripe";
+
+/** What Stripe says of a customer to a live or test key. */
+export type CustomerMode =
+  | { kind: "found"; mode: "live" | "test" }
+  /** Stripe says so itself when it refuses the id. */
+  | { kind: "of_the_other_mode" }
+  | { kind: "deleted" }
+  | { kind: "unknown" };
+
+/** Reads which mode a customer is of. Throws the SDK's error for everything but a customer that is not there. */
+export async function readCustomerMode(stripe: Stripe, customerId: string): Promise<CustomerMode> {
+  try {
+    const customer = await stripe.customers.retrieve(customerId);
+    if (customer.deleted === true) return { kind: "deleted" };
+    return { kind: "found", mode: customer.livemode ? "live" : "test" };
+  } catch (error) {
+    if (!(error instanceof Stripe.errors.StripeError) || error.statusCode !== 404) throw error;
+    const isOfTheOther = /exists in (live|test) mode/.test(error.message);
+    return { kind: isOfTheOther ? "of_the_other_mode" : "unknown" };
+  }
+}

@@ -1,0 +1,19 @@
+import type Stripe from "stripe";
+
+const pageSize = 100;
+
+/**
+ * The account's meters with these event names, active or not, by event name. A deactivated meter keeps its name; an
+ * active one of the same name goes before it.
+ */
+export async function findMeters(
+  stripe: Stripe,
+  eventNames: readonly string[],
+): Promise<Map<string, Stripe.Billing.Meter>> {
+  const found = new Map<string, Stripe.Billing.Meter>();
+  for await (const meter of stripe.billing.meters.list({ limit: pageSize })) {
+    if (!eventNames.includes(meter.event_name)) continue;
+    if (found.get(meter.event_name)?.status !== "active") found.set(meter.event_name, meter);
+  }
+  return found;
+}

@@ -1,0 +1,88 @@
+import type Stripe from "stripe";
+import { answerOfError, type StripeAnswer } from "./answer.ts";
+import type { MeterEventRequest, Transport } from "./sync-transport.ts";
+
+/** Stripe's bound for one request to the stream. */
+const eventsPerRequestMax = 100;
+/** A session lives 15 minutes; one this near to its end is not used any more. */
+const renewBeforeMs = 60_000;
+
+type Session = { token: string; usableUntilMs: number };
+
+/**
+ * The v2 meter event stream (docs.stripe.com/api/v2/billing/meter-event-stream): up to 100 events a request, accepted
+ * before they are validated. Sessions are renewed before they expire, and at once when Stripe refuses one. `nowMs` is
+ * this process's clock; how far it is from Stripe's does not matter.
+ */
+export function createStreamTransport(stripe: Stripe, nowMs: () => number): Transport {
+  let latest: Promise<Session> | undefined;
+
+  async function currentSession(): Promise<Session> {
+    const known = latest;
+    const session = await known;
+    if (session !== undefined && session.usableUntilMs > nowMs()) return session;
+    // The first that finds it outdated opens the next one, and the others share that.
+    if (latest === known) latest = undefined;
+    latest ??= open();
+    return latest;
+  }
+
+  function open(): Promise<Session> {
+    const opened: Promise<Session> = openSession(stripe, nowMs).catch((error: unknown) => {
+      if (latest === opened) latest = undefined;
+      throw error;
+    });
+    return opened;
+  }
+
+  async function send(requests: readonly MeterEventRequest[]): Promise<StripeAnswer> {
+    let session: Session;
+    try {
+      session = await currentSession();
+    } catch (error) {
+      return answerBeforeSending(answerOfError(error));
+    }
+    try {
+      await stripe.v2.billing.meterEventStream.create(
+        { events: requests.map(streamEvent) },
+        { apiKey: session.token },
+      );
+      return { kind: "success", httpStatus: 200, requestId: null };
+    } catch (error) {
+      const answer = answerOfError(error);
+      if (isRefusalOfKey(answer)) session.usableUntilMs = Number.NEGATIVE_INFINITY;
+      return answer;
+    }
+  }
+  return { eventsPerRequestMax, send };
+}
+
+async function openSession(stripe: Stripe, nowMs: () => number): Promise<Session> {
+  const openedAtMs = nowMs();
+  const session = await stripe.v2.billing.meterEventSession.create();
+  const lifetimeMs = Date.parse(session.expires_at) - Date.parse(session.created);
+  return { token: session.authentication_token, usableUntilMs: openedAtMs + lifetimeMs - renewBeforeMs };
+}
+
+/**
+ * No event was sent, whatever became of the session: an outcome that would be unknown, or a refusal of the request, is
+ * certain here and no event's fault. Only what concerns the whole account is passed on.
+ */
+function answerBeforeSending(answer: StripeAnswer): StripeAnswer {
+  if (isRefusalOfKey(answer) || (answer.kind === "error" && answer.httpStatus === 429)) return answer;
+  const message = answer.kind === "success" ? "no session" : answer.message;
+  return { kind: "no_answer", reachedStripe: "no", code: "no_session", message };
+}
+
+function isRefusalOfKey(answer: StripeAnswer): boolean {
+  return answer.kind === "error" && (answer.httpStatus === 401 || answer.httpStatus === 403);
+}
+
+function streamEvent(request: MeterEventRequest) {
+  return {
+    event_name: request.eventName,
+    payload: { stripe_customer_id: request.customerId, value: request.value },
+    identifier: request.identifier,
+    timestamp: new Date(request.timestamp * 1_000).toISOString(),
+  };
+}

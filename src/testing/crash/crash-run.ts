@@ -1,0 +1,77 @@
+import { type Kysely } from "kysely";
+import { setTimeout as pause } from "node:timers/promises";
+import type { DB } from "../../database/schema.ts";
+import { passSeconds } from "../model/pass-time.ts";
+import { startCrashProcess } from "./crash-process.ts";
+import { type Gateway, postUntilStopped } from "./gateway.ts";
+import { killAfter, type Killer, killWorkerAt, type Step, steps } from "./kills.ts";
+
+export type CrashRun = Killer & {
+  db: Kysely<DB>;
+  gateways: readonly Gateway[];
+  /** Where the API listens whenever it lives. */
+  apiUrl: string;
+};
+
+export type Deaths = Record<Step | "api", number>;
+
+/** Longer than any lease, so that whatever a dead worker held is free. */
+const pastEveryLeaseSeconds = 90;
+const postEveryMs = 600;
+const apiLifeMsMax = 6_000;
+/** How often the next workers start with the leases of the dead still running. */
+const leaseStaysRate = 0.3;
+
+/**
+ * Posts readings all the time, kills `killsMin` workers, two of them alive at once, and the API meanwhile. Returns who
+ * died where. Nothing of the service is left running.
+ */
+export async function killUntil(run: CrashRun, killsMin: number): Promise<Deaths> {
+  const stopping = new AbortController();
+  const deaths = Object.fromEntries([...steps, "api"].map((step) => [step, 0])) as Deaths;
+  const load = postUntilStopped(run.gateways, {
+    apiUrl: run.apiUrl,
+    everyMs: postEveryMs,
+    signal: stopping.signal,
+  });
+  const api = killApiUntilStopped(run, deaths, stopping.signal);
+  try {
+    for (const wave of wavesOf(planKills(run, killsMin))) {
+      await Promise.all(wave.map((step) => killWorker(run, deaths, step)));
+      if (run.random() >= leaseStaysRate) await passSeconds(run.db, pastEveryLeaseSeconds);
+    }
+  } finally {
+    stopping.abort();
+    await Promise.all([load, api]);
+  }
+  return deaths;
+}
+
+/** Every step in turn, so that a short run has each of them. */
+function planKills({ random }: CrashRun, count: number): Step[] {
+  const plan = Array.from({ length: count }, (_, n) => steps[n % steps.length] ?? "random");
+  return plan
+    .map((step) => ({ step, rank: random() }))
+    .toSorted((a, b) => a.rank - b.rank)
+    .map(({ step }) => step);
+}
+
+/** Two workers at once; but who kills a worker for the request that it holds must know that it is that worker's. */
+function wavesOf(plan: readonly Step[]): Step[][] {
+  const alone = plan.filter((step) => step === "during_request").map((step) => [step]);
+  const others = plan.filter((step) => step !== "during_request");
+  const pairs = others.flatMap((step, n) => (n % 2 === 0 ? [[step, ...others.slice(n + 1, n + 2)]] : []));
+  return [...pairs, ...alone];
+}
+
+async function killWorker(run: CrashRun, deaths: Deaths, step: Step): Promise<void> {
+  if (await killWorkerAt(step, run)) deaths[step] += 1;
+}
+
+async function killApiUntilStopped(run: CrashRun, deaths: Deaths, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    const api = startCrashProcess("api.ts", run.environment);
+    await pause(run.random() * apiLifeMsMax, undefined, { signal }).catch(() => {});
+    if (await killAfter(0, api)) deaths.api += 1;
+  }
+}

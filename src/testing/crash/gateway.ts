@@ -1,0 +1,89 @@
+import { setInterval as every } from "node:timers/promises";
+
+type Reading = { sensor_id: string; recorded_at: string; temperature: number };
+
+/** A gateway that posts its sensor's readings and, now and then, some that it posted before. */
+export type Gateway = {
+  /** Posts a batch: the one that was not answered, an old one, or a new one. */
+  postOne: (apiUrl: string) => Promise<void>;
+  /** Posts what was not answered yet; true when nothing is left. */
+  finish: (apiUrl: string) => Promise<boolean>;
+  /** The moments of all readings that were answered 200, in order, each once. */
+  acknowledged: () => string[];
+};
+
+export type GatewayOptions = { key: string; sensorId: string; random: () => number };
+
+const batchMax = 20;
+const repeatRate = 0.2;
+const answerWithinMs = 5_000;
+
+/** Creates a gateway. Like a sound client it keeps what was answered 200 and sends again what was not answered. */
+export function createGateway({ key, sensorId, random }: GatewayOptions): Gateway {
+  const answered: Reading[][] = [];
+  let unanswered: Reading[] | undefined;
+  let made = 0;
+
+  function newBatch(): Reading[] {
+    return Array.from({ length: 1 + Math.floor(random() * batchMax) }, () => {
+      made += 1;
+      return {
+        sensor_id: sensorId,
+        recorded_at: new Date(Date.UTC(2026, 9, 1) + made * 1_000).toISOString(),
+        temperature: 4.5,
+      };
+    });
+  }
+
+  async function postNew(apiUrl: string): Promise<void> {
+    unanswered ??= newBatch();
+    if (!(await isStored(apiUrl, unanswered))) return;
+    answered.push(unanswered);
+    unanswered = undefined;
+  }
+
+  async function isStored(apiUrl: string, readings: readonly Reading[]): Promise<boolean> {
+    const response = await fetch(`${apiUrl}/v1/readings`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${key}`, "content-type": "application/json" },
+      body: JSON.stringify({ readings }),
+      signal: AbortSignal.timeout(answerWithinMs),
+    }).catch(noAnswer);
+    if (response === undefined || response.status === 503) return false;
+    const text = await response.text().catch(noAnswer);
+    if (text === undefined) return false;
+    if (response.status !== 200 || !text.includes('"rejected":0')) {
+      throw new Error(`readings were answered ${response.status}: ${text}`);
+    }
+    return true;
+  }
+
+  return {
+    postOne: async (apiUrl) => {
+      const old = answered[Math.floor(random() * answered.length)];
+      if (old !== undefined && random() < repeatRate) await isStored(apiUrl, old);
+      else await postNew(apiUrl);
+    },
+    finish: async (apiUrl) => {
+      if (unanswered !== undefined) await postNew(apiUrl);
+      return unanswered === undefined;
+    },
+    acknowledged: () => answered.flat().map(({ recorded_at }) => recorded_at),
+  };
+}
+
+// The API is being killed all the time: whatever keeps the answer from coming is the same to a gateway.
+function noAnswer(): undefined {
+  return undefined;
+}
+
+/** Lets all gateways post, again and again, until `signal` is aborted. */
+export async function postUntilStopped(
+  gateways: readonly Gateway[],
+  { apiUrl, everyMs, signal }: { apiUrl: string; everyMs: number; signal: AbortSignal },
+): Promise<void> {
+  for await (const _ of every(everyMs)) {
+    if (signal.aborted) return;
+    await Promise.all(gateways.map((gateway) => gateway.postOne(apiUrl)));
+  }
+}

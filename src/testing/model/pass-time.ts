@@ -1,0 +1,93 @@
+import { type Kysely, sql, type Transaction } from "kysely";
+import type { DB } from "../../database/schema.ts";
+
+/**
+ * Lets time pass for deliveries and jobs: Postgres' own clock cannot be told, so every stored moment moves back. The
+ * usage keeps its hours. What a running process remembers of the time is not moved.
+ */
+export async function passSeconds(db: Kysely<DB>, seconds: number): Promise<void> {
+  await pass(db, seconds, async () => {});
+}
+
+/** Lets whole hours pass for everything that is stored, usage included. */
+export async function passHours(db: Kysely<DB>, hours: number): Promise<void> {
+  await pass(db, hours * 3_600, ageUsage);
+}
+
+async function pass(
+  db: Kysely<DB>,
+  seconds: number,
+  more: (trx: Transaction<DB>, by: Interval) => Promise<void>,
+): Promise<void> {
+  const by = sql<string>`make_interval(secs => ${seconds})`;
+  await db.transaction().execute(async (trx) => {
+    // The triggers that keep rows as they are would refuse; they come back with the end of the transaction.
+    await sql`set local session_replication_role = replica`.execute(trx);
+    await ageDeliveries(trx, by);
+    await ageJobs(trx, by);
+    await more(trx, by);
+  });
+}
+
+type Interval = ReturnType<typeof sql<string>>;
+
+async function ageDeliveries(trx: Transaction<DB>, by: Interval): Promise<void> {
+  await sql`
+    update metering.meter_events
+    set
+      sealed_at = sealed_at - ${by},
+      first_attempt_at = first_attempt_at - ${by},
+      last_attempt_at = last_attempt_at - ${by},
+      first_unknown_at = first_unknown_at - ${by},
+      delivered_at = delivered_at - ${by}
+  `.execute(trx);
+  await sql`
+    update metering.delivery_control
+    set paused_until = paused_until - ${by}, paused_at = paused_at - ${by}
+    where paused_until is not null
+  `.execute(trx);
+}
+
+async function ageJobs(trx: Transaction<DB>, by: Interval): Promise<void> {
+  await sql`
+    update pgboss.job
+    set
+      created_on = created_on - ${by},
+      start_after = start_after - ${by},
+      started_on = started_on - ${by},
+      completed_on = completed_on - ${by},
+      keep_until = keep_until - ${by}
+  `.execute(trx);
+  await sql`
+    update pgboss.queue
+    set
+      monitor_claim_on = monitor_claim_on - ${by},
+      monitor_on = monitor_on - ${by},
+      maintain_on = maintain_on - ${by}
+  `.execute(trx);
+}
+
+async function ageUsage(trx: Transaction<DB>, by: Interval): Promise<void> {
+  await sql`
+    update metering.meter_outbox set occurred_at = occurred_at - ${by}, id = ${agedId("id", by)}
+  `.execute(trx);
+  await sql`update metering.readings set entry_id = ${agedId("entry_id", by)}`.execute(trx);
+  await sql`
+    update metering.meter_events set hour = hour - ${by}, event_at = event_at - ${by}
+  `.execute(trx);
+}
+
+/** An entry's id holds its time: the 48 bits are written anew, the others stay. */
+function agedId(column: string, by: Interval) {
+  const id = sql.ref(column);
+  return sql`
+    encode(
+      overlay(
+        uuid_send(${id})
+        placing substring(int8send((extract(epoch from metering.uuid_v7_time(${id}) - ${by}) * 1000)::bigint) from 3)
+        from 1 for 6
+      ),
+      'hex'
+    )::uuid
+  `;
+}

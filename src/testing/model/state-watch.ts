@@ -1,0 +1,38 @@
+import { type Kysely, sql } from "kysely";
+import type { DB } from "../../database/schema.ts";
+import type { MeterEventState } from "../../delivery/meter-event-states.ts";
+
+/** Where a meter event may go by the service's own doing: the state diagram, without an operator's resolutions. */
+const roads: Record<MeterEventState, readonly MeterEventState[]> = {
+  pending: ["delivered", "in_doubt", "rejected", "expired", "superseded"],
+  in_doubt: ["delivered"],
+  rejected: ["pending", "in_doubt", "expired"],
+  delivered: [],
+  confirmed: [],
+  expired: [],
+  superseded: [],
+};
+
+export type StateWatch = {
+  /** Compares with the last look and throws when an event left the roads. */
+  look: () => Promise<void>;
+};
+
+/** Watches that meter events move along the state diagram only. */
+export function createStateWatch(db: Kysely<DB>): StateWatch {
+  const seen = new Map<string, MeterEventState>();
+  return {
+    look: async () => {
+      const { rows } = await sql<{ id: string; state: MeterEventState }>`
+        select id, state from metering.meter_events
+      `.execute(db);
+      for (const { id, state } of rows) {
+        const before = seen.get(id) ?? "pending";
+        if (before !== state && !roads[before].includes(state)) {
+          throw new Error(`meter event ${id} went from ${before} to ${state}`);
+        }
+        seen.set(id, state);
+      }
+    },
+  };
+}
