@@ -6,6 +6,7 @@ import { untilStopSignal } from "./http/stop-signal.ts";
 import { createLog } from "./log.ts";
 import { createApiApp } from "./ops/api-app.ts";
 import { awaitSchema } from "./ops/await-schema.ts";
+import { createProcessRegistry } from "./ops/metrics/registry.ts";
 import { createBoss } from "./queue/boss.ts";
 
 const connectionsMax = 10;
@@ -53,6 +54,7 @@ async function serve(boss: PgBoss): Promise<void> {
     adminToken: config.ADMIN_TOKEN,
     readingsMaxAgeDays: config.READINGS_MAX_AGE_DAYS,
     webhookSecrets: config.STRIPE_WEBHOOK_SECRET,
+    registry: createProcessRegistry("api"),
   });
   const server = await startServer(app, { host: config.HOST, port: config.PORT });
   log.info({ event: "api_started", host: config.HOST, port: server.port });

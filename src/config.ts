@@ -82,6 +82,10 @@ const workerEnvironment = z
     RETRY_MAX_SECONDS: seconds(1, 86_400).default(900),
     BILLABLE_STATUSES: wordList.default(["active", "trialing"]),
   })
+  .refine((env) => env.METER_READINGS_EVENT_NAME !== env.METER_SENSORS_EVENT_NAME, {
+    path: ["METER_SENSORS_EVENT_NAME"],
+    message: "must not be METER_READINGS_EVENT_NAME: two meters cannot share an event name",
+  })
   .refine((env) => env.RETRY_MAX_SECONDS >= env.RETRY_BASE_SECONDS, {
     path: ["RETRY_MAX_SECONDS"],
     message: "must not be smaller than RETRY_BASE_SECONDS",

@@ -14,7 +14,7 @@ import { until } from "./testing/until.ts";
 /** `CRASH_KILLS` makes it a full run, which also waits for real leases; `CRASH_SEED` repeats a run's decisions. */
 const killsOfFullRun = process.env["CRASH_KILLS"];
 const isFullRun = killsOfFullRun !== undefined;
-const kills = Number(killsOfFullRun ?? 10);
+const kills = Number(killsOfFullRun ?? 16);
 const seed = Number(process.env["CRASH_SEED"] ?? randomInt(1_000_000));
 
 test(

@@ -7,6 +7,8 @@ import { createLog } from "./log.ts";
 import { awaitSchema } from "./ops/await-schema.ts";
 import { databaseChecks } from "./ops/database-checks.ts";
 import { mountHealth } from "./ops/health.ts";
+import { mountMetrics } from "./ops/metrics/metrics-route.ts";
+import { createProcessRegistry } from "./ops/metrics/registry.ts";
 import { startJobs } from "./ops/worker-jobs.ts";
 
 const connectionsMax = 8;
@@ -18,6 +20,7 @@ const database = openDatabase(
   log,
 );
 
+const registry = createProcessRegistry("worker");
 const stopSignal = untilStopSignal();
 
 try {
@@ -32,7 +35,7 @@ try {
 }
 
 async function workUntilStopped(): Promise<void> {
-  const jobs = await startJobs({ db: database.db, log }, config);
+  const jobs = await startJobs({ db: database.db, log, registry }, config);
   const graceMs = config.SHUTDOWN_GRACE_SECONDS * 1_000;
   try {
     const server = await serveHealth();
@@ -50,5 +53,6 @@ async function serveHealth(): Promise<RunningServer | undefined> {
   if (config.WORKER_PORT === 0) return undefined;
   const app = createApp({ log });
   mountHealth(app, { checks: databaseChecks(database.db) });
+  mountMetrics(app, { registry, db: database.db, pool: database.pool, log });
   return startServer(app, { host: config.HOST, port: config.WORKER_PORT });
 }

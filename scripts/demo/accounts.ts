@@ -1,23 +1,50 @@
+import { registerSensors } from "./gateway.ts";
 import type { OperatorApi } from "./operator-api.ts";
-import type { DemoOrganization } from "./organizations.ts";
+import { type DemoOrganization, demoOrganizations } from "./organizations.ts";
 import type { StripeAccount } from "./stripe-account.ts";
+import { type Link, subscribe } from "./subscribe.ts";
+import type { StripeSide } from "./stripe-side.ts";
+import { untilSubscribed } from "./until-subscribed.ts";
 
 /** An organization as both sides know it: the service, and the Stripe account that bills it. */
-export type Account = {
+export type Account = Link & {
   organization: DemoOrganization;
-  organizationId: string;
   apiKey: string;
-  stripeCustomerId: string;
 };
 
-/** Creates an organization with an API key and links it to a new Stripe customer. */
-export async function openAccount(
-  { api, stripe }: { api: OperatorApi; stripe: StripeAccount },
+export type Offices = {
+  api: OperatorApi;
+  stripe: StripeAccount;
+  side: StripeSide;
+  startWorker: () => Promise<void>;
+  signal: AbortSignal;
+};
+
+/**
+ * Opens an account for every organization and resolves when all of them are subscribed. An hour's sensors are counted
+ * once, so they are registered before anybody subscribes. The worker starts after that: it counts those that are
+ * linked by then, as all are in a sandbox, and those that a checkout links later as soon as it does.
+ */
+export async function openAccounts(offices: Offices): Promise<Account[]> {
+  const { api, signal } = offices;
+  const accounts = await Promise.all(
+    demoOrganizations.map((organization) => openAccount(offices, organization)),
+  );
+  await Promise.all(accounts.map((account) => subscribe(offices, account)));
+  await offices.startWorker();
+  await Promise.all(accounts.map((account) => untilSubscribed({ api, signal }, account)));
+  return accounts;
+}
+
+async function openAccount(
+  { api, stripe, signal }: Offices,
   organization: DemoOrganization,
 ): Promise<Account> {
-  const { id: organizationId } = await api.createOrganization(organization.name);
+  const { name, gateways } = organization;
+  const { id: organizationId } = await api.createOrganization(name);
   const { key: apiKey } = await api.createKey(organizationId, "gateways");
-  const stripeCustomerId = await stripe.createCustomer(organization.name);
-  await api.linkCustomer(organizationId, stripeCustomerId);
+  const sensorIds = gateways.flatMap((gateway) => gateway.sensorIds);
+  await registerSensors({ apiUrl: api.url, apiKey, signal }, sensorIds);
+  const stripeCustomerId = await stripe.createCustomer(name);
   return { organization, organizationId, apiKey, stripeCustomerId };
 }

@@ -1,40 +1,41 @@
-import { openAccount } from "./accounts.ts";
+import { openAccounts } from "./accounts.ts";
 import { type BillLine, drawUpBill } from "./bill.ts";
 import { followBilling } from "./follow-billing.ts";
 import { createOperatorApi, type Outbox } from "./operator-api.ts";
 import { demoOrganizations } from "./organizations.ts";
 import type { Progress } from "./progress.ts";
 import { startReplay } from "./replay.ts";
-import type { Stack } from "./stack.ts";
+import type { DemoStack } from "./stack.ts";
 import { openStripeAccount } from "./stripe-account.ts";
+import { describeSubscribing } from "./subscribe.ts";
 import { addToTally, emptyTally, type Tally } from "./tally.ts";
 import { loadTemperatures } from "./temperatures.ts";
 import type { DemoOutcome } from "./verdict-line.ts";
 
-/** How long billing may take after the last reading, and Stripe's summaries after that. */
+/** How long billing may take after the last reading, and the sensors' count and Stripe's summaries after that. */
 const patienceMs = {
-  simulator: { billing: 60_000, summaries: 0 },
+  simulator: { billing: 60_000, summaries: 15_000 },
   sandbox: { billing: 120_000, summaries: 300_000 },
 };
 
 export type Billing = {
-  stack: Stack;
+  stack: DemoStack;
   progress: Progress;
   signal: AbortSignal;
   /** Told how far the demo came, so that a failure can say so. */
   report: (outcome: DemoOutcome) => void;
 };
 
-/** Creates the organizations, replays their readings, waits until all is billed, and returns the bill. */
+/** Has the organizations subscribe, replays their readings, waits until all is billed, and returns the bill. */
 export async function billReplay({ stack, progress, signal, report }: Billing): Promise<BillLine[]> {
   const startedAt = new Date();
   const patience = patienceMs[stack.stripe.kind];
   const temperatures = await loadTemperatures(startedAt);
   const stripe = await openStripeAccount(stack.stripe);
   const api = createOperatorApi({ url: stack.apiUrl, adminToken: stack.adminToken, signal });
-  const accounts = await Promise.all(
-    demoOrganizations.map((organization) => openAccount({ api, stripe }, organization)),
-  );
+  const { startWorker } = stack;
+  const accounts = await openAccounts({ api, stripe, side: stack.stripe, startWorker, signal });
+  progress.say(describeSubscribing(stack.stripe, accounts.length));
   progress.say(describeReplay(accounts.length, temperatures.length));
 
   const replay = startReplay({ apiUrl: api.url, signal }, accounts, temperatures);

@@ -11,12 +11,14 @@ const line: BillLine = {
   stored: 8_759n,
   entered: 8_759n,
   billed: 8_759n,
+  sensors: 12n,
+  billedSensors: 12n,
 };
 
 test("the bill shows every organization and the total in columns of one width", () => {
-  const rows = renderBill([line, { ...line, organization: "Bering Seafood" }], "the simulator").split("\n");
+  const rows = renderBill([line, { ...line, organization: "Bering Seafood" }]).split("\n");
   expect(new Set(rows.map((row) => row.length)).size).toBe(1);
-  expect(rows.at(-1)).toMatch(/^total +19,278 +1,760 +17,518 +17,518 +17,518 +0$/);
+  expect(rows.at(-1)).toMatch(/^total +19,278 +1,760 +17,518 +17,518 +17,518 +0 +24 +24$/);
 });
 
 test("the demo's last line adds up the organizations", () => {
@@ -29,6 +31,12 @@ test("bills that err in opposite directions fail, although they add up", () => {
     { ...line, billed: 8_760n },
     { ...line, billed: 8_758n },
   ];
+  expect(verdictLine({ bill })).toBe("demo: failed organizations=2 readings=17518 billed=17518 difference=0");
+  expect(isOk({ bill })).toBe(false);
+});
+
+test("a bill whose readings are right fails when Stripe has another number of sensors", () => {
+  const bill = [line, { ...line, billedSensors: 0n }];
   expect(verdictLine({ bill })).toBe("demo: failed organizations=2 readings=17518 billed=17518 difference=0");
   expect(isOk({ bill })).toBe(false);
 });

@@ -2,16 +2,18 @@ import type { BillLine } from "./bill.ts";
 
 const columnGap = "  ";
 
-/** Writes the bill as a table with a line of totals. */
-export function renderBill(lines: readonly BillLine[], biller: string): string {
+/** Writes the bill as a table with a line of totals: first the readings, then the sensors. */
+export function renderBill(lines: readonly BillLine[]): string {
   const header = [
     "organization",
     "sent",
     "duplicates",
     "stored",
     "entries",
-    `billed by ${biller}`,
+    "billed",
     "difference",
+    "sensors",
+    "billed",
   ];
   const rows = [header, ...lines.map(cellsOf), cellsOf(totalOf(lines))];
   const widths = header.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
@@ -33,11 +35,15 @@ export function totalOf(lines: readonly BillLine[]): BillLine {
     stored: sum(({ stored }) => stored),
     entered: sum(({ entered }) => entered),
     billed: sum(({ billed }) => billed),
+    sensors: sum(({ sensors }) => sensors),
+    billedSensors: sum(({ billedSensors }) => billedSensors),
   };
 }
 
-function cellsOf({ organization, sent, duplicates, stored, entered, billed, readings }: BillLine): string[] {
-  return [organization, ...[sent, duplicates, stored, entered, billed, readings - billed].map(grouped)];
+function cellsOf(line: BillLine): string[] {
+  const { sent, duplicates, stored, entered, billed, readings, sensors, billedSensors } = line;
+  const amounts = [sent, duplicates, stored, entered, billed, readings - billed, sensors, billedSensors];
+  return [line.organization, ...amounts.map(grouped)];
 }
 
 function pad(cell: string, width: number, column: number): string {

@@ -5,9 +5,9 @@ import type { Replay } from "./replay.ts";
 import type { StripeAccount } from "./stripe-account.ts";
 import { sentReadings } from "./tally.ts";
 
-const readAgainAfterMs = 2_000;
+const readAgainAfterMs = 1_000;
 
-/** One organization's readings as each party counts them. */
+/** One organization's readings and sensors as each party counts them. */
 export type BillLine = {
   organization: string;
   /** Distinct readings that its gateways had to send. */
@@ -19,8 +19,12 @@ export type BillLine = {
   stored: bigint;
   /** Sum of the entries' quantities in Postgres. */
   entered: bigint;
-  /** Sum of Stripe's event summaries. */
+  /** Stripe's sum of its meter events. */
   billed: bigint;
+  /** Active ones in Postgres. */
+  sensors: bigint;
+  /** The last count that Stripe has. */
+  billedSensors: bigint;
 };
 
 export type Books = {
@@ -28,12 +32,12 @@ export type Books = {
   stripe: StripeAccount;
   replay: Replay;
   startedAt: Date;
-  /** Stripe's summaries lag behind; how long to read them again until they match. */
+  /** Stripe's summaries and the first count of sensors may lag behind; how long to read again until all match. */
   patienceMs: number;
   signal: AbortSignal;
 };
 
-/** Asks the API's answers, Postgres and Stripe, each for itself, about every organization's readings. */
+/** Asks the API's answers, Postgres and Stripe, each for itself, about every organization's readings and sensors. */
 export async function drawUpBill(books: Books, accounts: readonly Account[]): Promise<BillLine[]> {
   const deadlineMs = performance.now() + books.patienceMs;
   const counts = await countRows(books.databaseUrl);
@@ -44,12 +48,13 @@ export async function drawUpBill(books: Books, accounts: readonly Account[]): Pr
   }
 }
 
-/** Whether everybody counts what the gateways had to send. */
-export function isSettled({ readings, stored, entered, billed }: BillLine): boolean {
-  return readings === stored && readings === entered && readings === billed;
+/** Whether everybody counts what the gateways had to send, and Stripe as many sensors as there are. */
+export function isSettled({ readings, stored, entered, billed, sensors, billedSensors }: BillLine): boolean {
+  const areReadingsSettled = readings === stored && readings === entered && readings === billed;
+  return areReadingsSettled && sensors === billedSensors;
 }
 
-type Counts = { stored: bigint; entered: bigint };
+type Counts = { stored: bigint; entered: bigint; sensors: bigint };
 
 async function lineOf(
   { replay, stripe, startedAt }: Books,
@@ -57,7 +62,7 @@ async function lineOf(
   counts: ReadonlyMap<string, Counts>,
 ): Promise<BillLine> {
   const tally = replay.tallyOf(account);
-  const { stored = 0n, entered = 0n } = counts.get(account.organizationId) ?? {};
+  const { stored = 0n, entered = 0n, sensors = 0n } = counts.get(account.organizationId) ?? {};
   return {
     organization: account.organization.name,
     readings: BigInt(replay.readingsEach),
@@ -65,7 +70,9 @@ async function lineOf(
     duplicates: BigInt(tally.duplicates),
     stored,
     entered,
-    billed: await stripe.readBilledReadings(account.stripeCustomerId, startedAt),
+    billed: await stripe.readBilled("temperature_readings", account.stripeCustomerId, startedAt),
+    sensors,
+    billedSensors: await stripe.readBilled("active_sensors", account.stripeCustomerId, startedAt),
   };
 }
 
@@ -75,7 +82,7 @@ async function countRows(databaseUrl: string): Promise<Map<string, Counts>> {
   const client = new pg.Client({ connectionString: databaseUrl, ssl, application_name: "meter-outbox demo" });
   await client.connect();
   try {
-    const { rows } = await client.query<{ id: string; stored: string; entered: string }>(`
+    const { rows } = await client.query<Record<"id" | "stored" | "entered" | "sensors", string>>(`
       select
         o.id,
         (select count(*) from metering.readings r where r.organization_id = o.id) as stored,
@@ -83,11 +90,17 @@ async function countRows(databaseUrl: string): Promise<Map<string, Counts>> {
           select coalesce(sum(e.quantity), 0)
           from metering.meter_outbox e
           where e.organization_id = o.id and e.meter = 'temperature_readings'
-        ) as entered
+        ) as entered,
+        (
+          select count(*) from metering.sensors s where s.organization_id = o.id and s.deactivated_at is null
+        ) as sensors
       from metering.organizations o
     `);
     return new Map(
-      rows.map(({ id, stored, entered }) => [id, { stored: BigInt(stored), entered: BigInt(entered) }]),
+      rows.map(({ id, stored, entered, sensors }) => [
+        id,
+        { stored: BigInt(stored), entered: BigInt(entered), sensors: BigInt(sensors) },
+      ]),
     );
   } finally {
     await client.end();

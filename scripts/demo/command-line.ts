@@ -4,7 +4,7 @@ export type DemoFlags =
   | { kind: "wrong"; argument: string };
 
 export const demoUsage = `usage: npm run demo [-- --once]
-  --once  exit after the bill: 0 when every organization's bill equals its readings, else 1
+  --once  exit after the bill: 0 when every organization's bill equals its readings and sensors, else 1
   --help  show this
 
 STRIPE_SECRET_KEY=sk_test_… bills in that Stripe sandbox in place of the simulator.`;

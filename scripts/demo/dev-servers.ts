@@ -7,6 +7,7 @@ import { parseLogLine } from "./log-line.ts";
 import type { OrphanGuard } from "./orphan-guard.ts";
 import { preferPort } from "./preferred-port.ts";
 import { apiVariables, makeSecret, workerVariables } from "./service-variables.ts";
+import { webhookUrl } from "./simulator-webhooks.ts";
 import type { Stack } from "./stack.ts";
 import { findSandbox, simulatorAt, type StripeSide } from "./stripe-side.ts";
 import type { Teardown } from "./teardown.ts";
@@ -35,16 +36,18 @@ export async function startDevServers(surroundings: DevSurroundings): Promise<St
   surroundings.signal.throwIfAborted();
   await runMigrations(surroundings, databaseUrl);
 
-  const stripe =
-    findSandbox(process.env["STRIPE_SECRET_KEY"]) ?? (await startSimulator(surroundings, databaseUrl));
-  const adminToken = makeSecret("dev");
   const [apiPort, workerPort] = [await preferPort(ports.api), await preferPort(ports.worker)];
-  const variables = { databaseUrl, adminToken, apiPort, workerPort, stripe };
+  const apiUrl = `http://127.0.0.1:${apiPort}`;
+  const [adminToken, webhookSecret] = [makeSecret("dev"), makeSecret("whsec")];
+  const stripe =
+    findSandbox(process.env["STRIPE_SECRET_KEY"]) ??
+    (await startSimulator(surroundings, { databaseUrl, apiUrl, webhookSecret }));
+  const variables = { databaseUrl, adminToken, webhookSecret, apiPort, workerPort, stripe };
   startWatched(surroundings, "api", apiVariables(variables));
   startWatched(surroundings, "worker", workerVariables(variables));
   return {
     databaseUrl,
-    apiUrl: `http://127.0.0.1:${apiPort}`,
+    apiUrl,
     workerUrl: `http://127.0.0.1:${workerPort}`,
     adminToken,
     stripe,
@@ -58,10 +61,19 @@ async function runMigrations(surroundings: DevSurroundings, databaseUrl: string)
   if (ending.exitCode !== 0) throw new Error(describeDeath(child, ending));
 }
 
-async function startSimulator(surroundings: DevSurroundings, databaseUrl: string): Promise<StripeSide> {
+async function startSimulator(
+  surroundings: DevSurroundings,
+  { databaseUrl, apiUrl, webhookSecret }: { databaseUrl: string; apiUrl: string; webhookSecret: string },
+): Promise<StripeSide> {
   const port = await preferPort(ports.simulator);
   const stripe = simulatorAt(`http://127.0.0.1:${port}`);
-  startWatched(surroundings, "simulator", { PORT: String(port) }, (line) => {
+  // By its environment, so that it knows where to send its events however often it starts anew.
+  const env = {
+    PORT: String(port),
+    SIMULATOR_WEBHOOK_URL: webhookUrl(apiUrl),
+    SIMULATOR_WEBHOOK_SECRET: webhookSecret,
+  };
+  startWatched(surroundings, "simulator", env, (line) => {
     if (parseLogLine(line)?.event !== "simulator_started") return;
     furnishSimulator(stripe, databaseUrl).catch(surroundings.fail);
   });

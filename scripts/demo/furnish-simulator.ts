@@ -1,4 +1,5 @@
 import pg from "pg";
+import { controlSimulator } from "./simulator-control.ts";
 import { openStripeAccount } from "./stripe-account.ts";
 import type { StripeSide } from "./stripe-side.ts";
 
@@ -6,13 +7,7 @@ import type { StripeSide } from "./stripe-side.ts";
 export async function furnishSimulator(simulator: StripeSide, databaseUrl: string): Promise<void> {
   await openStripeAccount(simulator);
   const ids = await listCustomers(databaseUrl);
-  if (ids.length === 0) return;
-  const answer = await fetch(`${simulator.apiBase}/_simulator/customers`, {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify({ ids }),
-  });
-  if (!answer.ok) throw new Error(`the simulator refused the customers: ${await answer.text()}`);
+  if (ids.length > 0) await controlSimulator(simulator, "customers", { ids });
 }
 
 async function listCustomers(databaseUrl: string): Promise<string[]> {

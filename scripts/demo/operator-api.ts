@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { callApi } from "./api-call.ts";
 import { withRetry } from "./retry.ts";
+import type { Link } from "./subscribe.ts";
 
 const counted = z.object({ count: z.int() });
 const outboxSchema = z.object({
@@ -9,14 +10,19 @@ const outboxSchema = z.object({
   paused: z.array(z.object({ scope: z.string(), reason: z.string() })),
 });
 
+const subscriptionSchema = z.object({ status: z.string(), stripe_customer_id: z.string().nullable() });
+const organizationSchema = z.object({ subscription: subscriptionSchema.nullable() });
+
 export type Outbox = z.infer<typeof outboxSchema>;
+export type SubscriptionShown = z.infer<typeof subscriptionSchema>;
 
 /** What the demo asks of the API as its operator, over HTTP. */
 export type OperatorApi = {
   url: string;
   createOrganization: (name: string) => Promise<{ id: string }>;
   createKey: (organizationId: string, name: string) => Promise<{ key: string }>;
-  linkCustomer: (organizationId: string, stripeCustomerId: string) => Promise<void>;
+  linkCustomer: (link: Link) => Promise<void>;
+  readSubscription: (organizationId: string) => Promise<SubscriptionShown | null>;
   readOutbox: () => Promise<Outbox>;
 };
 
@@ -34,9 +40,13 @@ export function createOperatorApi(access: {
     createOrganization: (name) => call("POST", "/v1/organizations", z.object({ id: z.uuid() }), { name }),
     createKey: (id, name) =>
       call("POST", `/v1/organizations/${id}/api-keys`, z.object({ key: z.string() }), { name }),
-    linkCustomer: async (id, stripeCustomerId) => {
+    linkCustomer: async ({ organizationId, stripeCustomerId }) => {
       const body = { stripe_customer_id: stripeCustomerId, status: "active" };
-      await call("PUT", `/v1/organizations/${id}/subscription`, z.unknown(), body);
+      await call("PUT", `/v1/organizations/${organizationId}/subscription`, z.unknown(), body);
+    },
+    readSubscription: async (id) => {
+      const organization = () => call("GET", `/v1/organizations/${id}`, organizationSchema);
+      return (await withRetry(organization, signal)).subscription;
     },
     readOutbox: () => withRetry(() => call("GET", "/v1/outbox", outboxSchema), signal),
   };

@@ -3,19 +3,20 @@ export type Gateway = { name: string; sensorIds: string[] };
 
 export type DemoOrganization = { name: string; gateways: Gateway[] };
 
-const sensorsPerGateway = 3;
-
-/** Whose readings the demo replays. */
+/** Whose readings the demo replays. Each has another number of sensors, so that no bill can be mistaken for another. */
 export const demoOrganizations: DemoOrganization[] = [
-  organization("Northwind Pharma Cold Chain", ["basel", "leiden", "raleigh", "singapore"]),
-  organization("Bering Seafood", ["dutch-harbor", "kodiak", "seattle", "busan"]),
-  organization("Alpine Dairy", ["chur", "innsbruck", "bolzano", "annecy"]),
+  organization("Northwind Pharma Cold Chain", 3, ["basel", "leiden", "raleigh", "singapore"]),
+  organization("Bering Seafood", 2, ["dutch-harbor", "kodiak", "seattle", "busan"]),
+  organization("Alpine Dairy", 4, ["chur", "innsbruck", "bolzano", "annecy"]),
 ];
 
-function organization(name: string, sites: string[]): DemoOrganization {
-  return { name, gateways: sites.map((site) => ({ name: site, sensorIds: sensorIdsOf(site) })) };
+function organization(name: string, sensorsPerSite: number, sites: string[]): DemoOrganization {
+  return {
+    name,
+    gateways: sites.map((site) => ({ name: site, sensorIds: sensorIdsOf(site, sensorsPerSite) })),
+  };
 }
 
-function sensorIdsOf(site: string): string[] {
-  return Array.from({ length: sensorsPerGateway }, (_, index) => `${site}.cold-room-${index + 1}`);
+function sensorIdsOf(site: string, sensors: number): string[] {
+  return Array.from({ length: sensors }, (_, index) => `${site}.cold-room-${index + 1}`);
 }

@@ -7,6 +7,7 @@ export function renderPlaces({ apiUrl, workerUrl, databaseUrl, adminToken, strip
       ? [
           `simulator     ${stripe.apiBase}/_simulator/state`,
           `its bill      ${stripe.apiBase}/_simulator/bill`,
+          `its webhooks  ${stripe.apiBase}/_simulator/webhook_deliveries`,
         ]
       : ["Stripe        https://dashboard.stripe.com/test/customers"];
   return [

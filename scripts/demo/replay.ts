@@ -1,5 +1,5 @@
 import type { Account } from "./accounts.ts";
-import { registerSensors, replayGateway } from "./gateway.ts";
+import { replayGateway } from "./gateway.ts";
 import { planReplay } from "./replay-plan.ts";
 import { addToTally, emptyTally, type Tally } from "./tally.ts";
 import type { HourlyTemperature } from "./temperatures.ts";
@@ -26,8 +26,6 @@ export function startReplay(
   async function replayOrganization(account: Account): Promise<void> {
     const { gateways } = account.organization;
     const connection = { apiUrl, apiKey: account.apiKey, signal };
-    const sensorIds = gateways.flatMap((gateway) => gateway.sensorIds);
-    await registerSensors(connection, sensorIds);
     const onAnswer = (answer: Tally) => void tallies.set(account, addToTally(tallyOf(account), answer));
     const plan = planReplay(temperatures, gateways);
     await Promise.all(plan.map((batches) => replayGateway({ ...connection, onAnswer }, batches)));

@@ -9,6 +9,7 @@ const secretBytes = 24;
 export type ServiceOptions = {
   databaseUrl: string;
   adminToken: string;
+  webhookSecret: string;
   apiPort: number;
   workerPort: number;
   stripe: StripeSide;
@@ -25,7 +26,7 @@ export function apiVariables(options: ServiceOptions): Record<string, string> {
     ...sharedVariables(options),
     PORT: String(options.apiPort),
     ADMIN_TOKEN: options.adminToken,
-    STRIPE_WEBHOOK_SECRET: makeSecret("whsec"),
+    STRIPE_WEBHOOK_SECRET: options.webhookSecret,
   };
 }
 

@@ -1,6 +1,7 @@
 import { startEmbeddedPostgres } from "../../src/testing/embedded-postgres.ts";
 import { findFreePort } from "../../src/testing/free-port.ts";
 import { apiVariables, makeSecret, workerVariables } from "./service-variables.ts";
+import { sendWebhooks } from "./simulator-webhooks.ts";
 import { runToEnd, type StackSurroundings, startService } from "./stack-process.ts";
 import { findSandbox, simulatorAt, type StripeSide } from "./stripe-side.ts";
 
@@ -12,11 +13,17 @@ export type Stack = {
   stripe: StripeSide;
 };
 
+export type DemoStack = Stack & {
+  /** Resolves when the worker has said that it is ready. */
+  startWorker: () => Promise<void>;
+};
+
 /**
- * Starts a real Postgres, the simulator unless there is a sandbox, the API and the worker from `dist/`, each a process
- * of its own, and puts the end of each into the teardown. Resolves when all have said that they are ready.
+ * Starts a real Postgres, the simulator unless there is a sandbox, and the API from `dist/`, each a process of its own,
+ * and puts the end of each into the teardown. Resolves when all have said that they are ready, and the simulator sends
+ * its events to the API.
  */
-export async function startStack(surroundings: StackSurroundings): Promise<Stack> {
+export async function startStack(surroundings: StackSurroundings): Promise<DemoStack> {
   const { url: databaseUrl, stop } = await startEmbeddedPostgres({ settings: "durable" });
   surroundings.teardown.add(stop);
   surroundings.signal.throwIfAborted();
@@ -25,17 +32,20 @@ export async function startStack(surroundings: StackSurroundings): Promise<Stack
   const adminToken = makeSecret("demo");
   // 0 would turn the worker's port off.
   const workerPort = await findFreePort();
-  const variables = { databaseUrl, adminToken, apiPort: 0, workerPort, stripe };
-  const [api, worker] = await Promise.all([
-    startService(surroundings, { name: "api", env: apiVariables(variables) }),
-    startService(surroundings, { name: "worker", env: workerVariables(variables) }),
-  ]);
+  const webhookSecret = makeSecret("whsec");
+  const variables = { databaseUrl, adminToken, webhookSecret, apiPort: 0, workerPort, stripe };
+  const api = await startService(surroundings, { name: "api", env: apiVariables(variables) });
+  const apiUrl = `http://127.0.0.1:${api.port}`;
+  if (stripe.kind === "simulator") await sendWebhooks(stripe, { apiUrl, secret: webhookSecret });
   return {
     databaseUrl,
-    apiUrl: `http://127.0.0.1:${api.port}`,
-    workerUrl: `http://127.0.0.1:${worker.port}`,
+    apiUrl,
+    workerUrl: `http://127.0.0.1:${workerPort}`,
     adminToken,
     stripe,
+    startWorker: async () => {
+      await startService(surroundings, { name: "worker", env: workerVariables(variables) });
+    },
   };
 }
 

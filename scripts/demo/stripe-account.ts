@@ -1,18 +1,24 @@
 import type Stripe from "stripe";
 import { createStripe } from "../../src/stripe/client.ts";
+import type { MeterName } from "../../src/usage/meters.ts";
 import { ensureMeters } from "./stripe-meters.ts";
 import type { StripeSide } from "./stripe-side.ts";
+import type { Link } from "./subscribe.ts";
 
 const requestTimeoutMs = 15_000;
 const minuteSeconds = 60;
 /** The worker's client never retries by itself; here nothing else would. */
 const requestOptions: Stripe.RequestOptions = { maxNetworkRetries: 3 };
+/** Prices are not simulated: any id is good there. */
+const simulatedPrices = ["price_temperature_readings", "price_active_sensors"];
 
 /** The account that bills, real or simulated, as the demo uses it: always through Stripe's own package. */
 export type StripeAccount = {
   createCustomer: (name: string) => Promise<string>;
-  /** The customer's readings that Stripe's event summaries count since a time. */
-  readBilledReadings: (customerId: string, since: Date) => Promise<bigint>;
+  /** Opens a checkout session in which the customer can subscribe for the organization. Returns its id. */
+  openCheckout: (link: Link) => Promise<string>;
+  /** What Stripe's event summaries have for the customer since a time: a sum, or the last value, as the meter folds. */
+  readBilled: (meter: MeterName, customerId: string, since: Date) => Promise<bigint>;
 };
 
 /** Opens the account and makes sure that it has both meters. */
@@ -26,29 +32,36 @@ export async function openStripeAccount({ kind, apiKey, apiBase }: StripeSide): 
       const customer = { name, metadata: { created_by: "meter-outbox demo" } };
       return (await stripe.customers.create(customer, requestOptions)).id;
     },
-    readBilledReadings: (customerId, since) =>
-      sumSummaries(stripe, meterIds.temperature_readings, { customerId, since }),
+    openCheckout: async (link) =>
+      (await stripe.checkout.sessions.create(sessionFor(link), requestOptions)).id,
+    readBilled: (meter, customerId, since) =>
+      readSummary(stripe, meterIds[meter], { customer: customerId, ...fullMinutesSince(since) }),
+  };
+}
+
+function sessionFor({ organizationId, stripeCustomerId }: Link): Stripe.Checkout.SessionCreateParams {
+  return {
+    mode: "subscription",
+    client_reference_id: organizationId,
+    customer: stripeCustomerId,
+    line_items: simulatedPrices.map((price) => ({ price })),
+    success_url: "https://example.com/subscribed",
   };
 }
 
 // Both times must lie on a full minute (docs.stripe.com/api/billing/meter-event-summary/list); the end is exclusive.
-async function sumSummaries(
-  stripe: Stripe,
-  meterId: string,
-  { customerId, since }: { customerId: string; since: Date },
-): Promise<bigint> {
+function fullMinutesSince(since: Date): { start_time: number; end_time: number } {
   const startMinute = Math.floor(since.getTime() / 1_000 / minuteSeconds);
   const endMinute = Math.floor(Date.now() / 1_000 / minuteSeconds) + 1;
-  const summaries = stripe.billing.meters.listEventSummaries(
-    meterId,
-    {
-      customer: customerId,
-      start_time: startMinute * minuteSeconds,
-      end_time: endMinute * minuteSeconds,
-    },
-    requestOptions,
-  );
-  let billed = 0n;
-  for await (const { aggregated_value: readings } of summaries) billed += BigInt(readings);
-  return billed;
+  return { start_time: startMinute * minuteSeconds, end_time: endMinute * minuteSeconds };
+}
+
+// Without a grouping window there is one summary of the whole time, or none of a customer without usage.
+async function readSummary(
+  stripe: Stripe,
+  meterId: string,
+  range: Stripe.Billing.MeterListEventSummariesParams,
+): Promise<bigint> {
+  const { data } = await stripe.billing.meters.listEventSummaries(meterId, range, requestOptions);
+  return BigInt(data[0]?.aggregated_value ?? 0);
 }

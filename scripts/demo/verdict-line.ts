@@ -4,7 +4,7 @@ import { totalOf } from "./bill-table.ts";
 /** How the demo ended: with a bill, or before there was one. */
 export type DemoOutcome = { bill: readonly BillLine[] } | { organizations: number; readings: number };
 
-/** Whether every organization's bill equals its readings. */
+/** Whether every organization's bill equals its readings and its sensors. */
 export function isOk(outcome: DemoOutcome): boolean {
   return "bill" in outcome && outcome.bill.length > 0 && outcome.bill.every(isSettled);
 }

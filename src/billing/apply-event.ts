@@ -4,10 +4,17 @@ import type { DB } from "../database/schema.ts";
 import { hurryOrganization } from "../delivery/hurry.ts";
 import { pauseMeter, resumeMeter } from "../delivery/pauses.ts";
 import { rejectOfCustomer, rejectReported } from "../delivery/reject.ts";
+import { holdSeal } from "../outbox/hold-seal.ts";
 import { sealDueEntries } from "../outbox/seal.ts";
 import type { StripeReads } from "../stripe/reads.ts";
 import { type MeterEventNames, type MeterName, meterNames } from "../usage/meters.ts";
-import { findOrganizationOf, linkOrganization, syncSubscription, unlinkCustomer } from "./subscriptions.ts";
+import {
+  type DatedRead,
+  findOrganizationsOf,
+  linkOrganization,
+  syncSubscription,
+  unlinkCustomer,
+} from "./subscriptions.ts";
 import { markHandled } from "./inbox.ts";
 import { type EventPlan, planEvent } from "./plan-event.ts";
 import type { StripeEvent } from "./stripe-event.ts";
@@ -23,6 +30,9 @@ export type ApplyDeps = {
 export type Applied = { kind: "done"; effect: string } | { kind: "unusable"; reason: string };
 
 type Effect = (trx: Transaction<DB>) => Promise<string | undefined>;
+
+/** A backlog of others, which holds back other seals, is no reason to miss an invoice: few events come of one customer. */
+const undeliveredMaxAtFlush = 1_000_000;
 
 /**
  * Applies an event exactly once: reads what it needs from Stripe with no transaction open, then writes the effect and
@@ -55,11 +65,7 @@ async function prepare(
     case "flush":
       return prepareFlush(deps, plan);
     case "unlink":
-      return async (trx) => {
-        await unlinkCustomer(trx, plan.customerId);
-        await rejectOfCustomer(trx, plan.customerId);
-        return "unlinked";
-      };
+      return unlink(plan.customerId);
     case "pause_meter":
     case "resume_meter":
       return prepareMeter(deps, plan);
@@ -68,84 +74,109 @@ async function prepare(
   }
 }
 
+// Events that were handled before there was a link had nothing to change. So the link is written first, which may
+// happen twice without harm, and then all is read again: what they told is in this second read, and whatever comes
+// after it finds the link.
 async function prepareLink(
-  { db, reads }: ApplyDeps,
-  plan: Extract<EventPlan, { kind: "link" }>,
+  deps: ApplyDeps,
+  { organizationId, subscriptionId }: Extract<EventPlan, { kind: "link" }>,
 ): Promise<Effect | Applied> {
-  const readBeganAt = await readDatabaseClock(db);
-  const subscription = await reads.readSubscription(plan.subscriptionId);
-  if (subscription === undefined)
-    return { kind: "unusable", reason: "Stripe does not know the subscription" };
-  if (await reads.isCustomerDeleted(subscription.customerId)) {
-    return async () => "customer_deleted";
-  }
-  const organization = await sql`
-    select from metering.organizations where id = ${plan.organizationId}
-  `.execute(db);
+  const { db, reads } = deps;
+  const organization = await sql`select from metering.organizations where id = ${organizationId}`.execute(db);
   if (organization.rows.length === 0) {
-    return { kind: "unusable", reason: `there is no organization ${plan.organizationId}` };
+    return { kind: "unusable", reason: `there is no organization ${organizationId}` };
   }
-  return (trx) => linkOrganization(trx, plan.organizationId, { subscription, readBeganAt });
+  const read = await readDated(deps, subscriptionId);
+  if (read === undefined) return { kind: "unusable", reason: "Stripe does not know the subscription" };
+  const { customerId } = read.subscription;
+  if (await reads.isCustomerDeleted(customerId)) return unlink(customerId);
+  const isLinked = await db.transaction().execute((trx) => linkOrganization(trx, organizationId, read));
+  const readAgain = await readDated(deps, subscriptionId);
+  if (await reads.isCustomerDeleted(customerId)) return unlink(customerId);
+  return async (trx) => {
+    if (readAgain !== undefined) await syncSubscription(trx, readAgain);
+    return isLinked ? "linked" : undefined;
+  };
 }
 
-async function prepareSync({ db, reads }: ApplyDeps, subscriptionId: string): Promise<Effect> {
-  const readBeganAt = await readDatabaseClock(db);
-  const subscription = await reads.readSubscription(subscriptionId);
-  if (subscription === undefined) return async () => "subscription_unknown";
-  return (trx) => syncSubscription(trx, { subscription, readBeganAt });
+function unlink(customerId: string): Effect {
+  return async (trx) => {
+    // A seal that is running may make events for the customer: they are waited for, so that none is left pending.
+    await holdSeal(trx);
+    await unlinkCustomer(trx, customerId);
+    await rejectOfCustomer(trx, customerId);
+    return "unlinked";
+  };
+}
+
+async function prepareSync(deps: ApplyDeps, subscriptionId: string): Promise<Effect> {
+  const read = await readDated(deps, subscriptionId);
+  if (read === undefined) return async () => "subscription_unknown";
+  return (trx) => syncSubscription(trx, read);
 }
 
 // Sealing and hurrying may happen twice without harm, so they come before the one transaction that counts.
 async function prepareFlush(deps: ApplyDeps, plan: Extract<EventPlan, { kind: "flush" }>): Promise<Effect> {
   const { db, boss } = deps;
   const sync = plan.subscriptionId === null ? undefined : await prepareSync(deps, plan.subscriptionId);
-  const organizationId = await findOrganizationOf(db, plan.customerId);
-  if (organizationId !== undefined) {
-    await hurryOrganization({ db, boss }, organizationId);
-    await sealDueEntries({ db, boss }, { meters: meterNames, first: organizationId });
+  const organizationIds = await findOrganizationsOf(db, plan.customerId);
+  for (const first of organizationIds) {
+    await hurryOrganization({ db, boss }, first);
+    const options = { meters: meterNames, first, undeliveredMax: undeliveredMaxAtFlush };
+    await sealDueEntries({ db, boss }, options);
   }
   return async (trx) => {
     await sync?.(trx);
-    return organizationId === undefined ? undefined : "flushed";
+    return organizationIds.length === 0 ? undefined : "flushed";
   };
 }
 
+// What the meter is now counts, whichever event comes last.
 async function prepareMeter(
-  { reads, eventNames }: ApplyDeps,
-  plan: Extract<EventPlan, { kind: "pause_meter" | "resume_meter" }>,
+  deps: ApplyDeps,
+  { meterId }: Extract<EventPlan, { kind: "pause_meter" | "resume_meter" }>,
 ): Promise<Effect> {
-  const meter = await findMeter({ reads, eventNames }, plan.meterId);
+  const meter = await findMeter(deps, meterId);
   if (meter === undefined) return async () => "meter_of_others";
   return async (trx) => {
-    await (plan.kind === "pause_meter" ? pauseMeter(trx, meter) : resumeMeter(trx, meter));
-    return plan.kind === "pause_meter" ? "meter_paused" : "meter_resumed";
+    await (meter.isActive ? resumeMeter(trx, meter.name) : pauseMeter(trx, meter.name));
+    return meter.isActive ? "meter_resumed" : "meter_paused";
   };
 }
 
 async function prepareRejections(
-  { reads, eventNames }: ApplyDeps,
-  plan: Extract<EventPlan, { kind: "reject_reported" }>,
+  deps: ApplyDeps,
+  { meterId }: Extract<EventPlan, { kind: "reject_reported" }>,
   eventId: string,
 ): Promise<Effect> {
-  const report = await reads.readErrorReport(eventId);
-  const meter = plan.meterId === null ? undefined : await findMeter({ reads, eventNames }, plan.meterId);
+  const report = await deps.reads.readErrorReport(eventId);
+  const meter = meterId === null ? undefined : await findMeter(deps, meterId);
+  // A report about no meter may be about any of ours, and one about a meter of others about none.
+  const meters = meterId === null ? meterNames : meterNames.filter((name) => name === meter?.name);
   return async (trx) => {
-    const { rejected, marked } = await rejectReported(trx, report, { meter });
+    const { rejected, marked } = await rejectReported(trx, report, { meters });
     return `rejected ${rejected}, to be reconciled ${marked}`;
   };
 }
 
 async function findMeter(
-  { reads, eventNames }: Pick<ApplyDeps, "reads" | "eventNames">,
+  { reads, eventNames }: ApplyDeps,
   meterId: string,
-): Promise<MeterName | undefined> {
-  const eventName = await reads.readMeterEventName(meterId);
-  return meterNames.find((name) => eventNames[name] === eventName);
+): Promise<{ name: MeterName; isActive: boolean } | undefined> {
+  const meter = await reads.readMeter(meterId);
+  const name = meterNames.find((one) => eventNames[one] === meter?.eventName);
+  return meter === undefined || name === undefined ? undefined : { name, isActive: meter.isActive };
+}
+
+async function readDated({ db, reads }: ApplyDeps, subscriptionId: string): Promise<DatedRead | undefined> {
+  const readBeganAt = await readDatabaseClock(db);
+  const subscription = await reads.readSubscription(subscriptionId);
+  return subscription && { subscription, readBeganAt };
 }
 
 /** The one clock that reads by several workers can be ordered by. */
-async function readDatabaseClock(db: Kysely<DB>): Promise<Date> {
-  const clock = await sql<{ now: Date }>`select clock_timestamp() as now`.execute(db);
+async function readDatabaseClock(db: Kysely<DB>): Promise<string> {
+  const clock = await sql<{ now: string }>`select clock_timestamp()::text as now`.execute(db);
   const [row] = clock.rows;
   if (row === undefined) throw new Error("the database has no clock");
   return row.now;

@@ -87,7 +87,7 @@ function planInvoice(type: string, object: unknown): EventPlan {
 }
 
 function planMeter(event: StripeEvent): EventPlan {
-  const meterId = z.string().safeParse(event.data?.object["id"] ?? event.related_object?.id).data ?? null;
+  const meterId = z.string().safeParse(event.data?.object?.["id"] ?? event.related_object?.id).data ?? null;
   switch (event.type) {
     case "billing.meter.deactivated":
     case "v1.billing.meter.deactivated":

@@ -6,7 +6,7 @@ export const stripeEventSchema = z.looseObject({
   object: z.enum(["event", "v2.core.event"]),
   type: z.string().min(1).max(255),
   livemode: z.boolean(),
-  data: z.looseObject({ object: z.looseObject({}) }).nullish(),
+  data: z.looseObject({ object: z.looseObject({}).optional() }).nullish(),
   related_object: z.looseObject({ id: z.string() }).nullish(),
 });
 

@@ -1,15 +1,18 @@
 import type { Kysely } from "kysely";
-import type { PgBoss } from "pg-boss";
+import type { Job, JobResult, PgBoss } from "pg-boss";
 import type { DB } from "../database/schema.ts";
 import { requestSensorCount } from "../intake/count-sensors-job.ts";
 import type { Log } from "../log.ts";
 import { purgeQueue, stripeEventJobPayload, stripeEventsQueue } from "../queue/queues.ts";
 import { isStripesFault } from "../stripe/answer.ts";
+import { describeStripeError } from "../stripe/describe-stripe-error.ts";
 import { type ApplyDeps, applyStripeEvent } from "./apply-event.ts";
 import { beginHandling, endWithoutEffect, purgeStripeEvents, recordFailure } from "./inbox.ts";
 
 const pollSeconds = 0.5;
-const eventsAtOnce = 5;
+/** Handled at once by one process: two batches. */
+const batchesAtOnce = 2;
+const eventsPerBatch = 5;
 /** Attempts that began, those that Stripe could not answer apart, after which an event goes to the dead letter. */
 const attemptsMax = 10;
 /** Stripe's dashboard resends for 15 days and its command line for 30; an id seen later than this is nobody's retry. */
@@ -19,10 +22,15 @@ const keptDays = 90;
 export async function workStripeEvents(deps: ApplyDeps & { log: Log }): Promise<void> {
   await deps.boss.work(
     stripeEventsQueue.name,
-    { pollingIntervalSeconds: pollSeconds, localConcurrency: eventsAtOnce },
-    async (jobs) => {
-      for (const job of jobs) await handle(deps, stripeEventJobPayload.parse(job.data).eventId);
+    {
+      pollingIntervalSeconds: pollSeconds,
+      localConcurrency: batchesAtOnce,
+      batchSize: eventsPerBatch,
+      // Without it a batch at every poll would be all, and a storm of events would last for hours.
+      burstWhenBatchFull: true,
+      perJobResults: true,
     },
+    (jobs) => Promise.all(jobs.map((job) => workJob(deps, job))),
   );
 }
 
@@ -42,6 +50,20 @@ export async function workPurgeQueue({
   });
 }
 
+/** One event that cannot be handled now keeps none of its batch from being done. */
+async function workJob(deps: ApplyDeps & { log: Log }, { id, data }: Job<unknown>): Promise<JobResult> {
+  try {
+    await handle(deps, stripeEventJobPayload.parse(data).eventId);
+    return { id, status: "completed" };
+  } catch (error) {
+    return { id, status: "failed", output: { message: describe(error) } };
+  }
+}
+
+function describe(error: unknown): string {
+  return describeStripeError(error) ?? (error instanceof Error ? error.message : String(error));
+}
+
 async function handle(deps: ApplyDeps & { log: Log }, eventId: string): Promise<void> {
   const { db, log, reads } = deps;
   const begun = await beginHandling(db, eventId);
@@ -54,8 +76,10 @@ async function handle(deps: ApplyDeps & { log: Log }, eventId: string): Promise<
     return log.warn({ event: "stripe_event_refused", ...fields, reason: error });
   }
   if (attempts > attemptsMax) {
-    await endWithoutEffect(db, eventId, { state: "failed", error: `given up after ${attemptsMax} attempts` });
-    return log.error({ event: "stripe_event_failed", ...fields, reason: "too_many_attempts" });
+    // None of them lived to tell why.
+    const reason = `given up after ${attemptsMax} attempts`;
+    await endWithoutEffect(db, eventId, { state: "failed", error: reason });
+    return log.error({ event: "stripe_event_failed", ...fields, reason });
   }
   try {
     const applied = await applyStripeEvent(deps, event);
@@ -67,8 +91,12 @@ async function handle(deps: ApplyDeps & { log: Log }, eventId: string): Promise<
     await endWithoutEffect(db, eventId, { state: "failed", error: applied.reason });
     log.error({ event: "stripe_event_failed", ...fields, reason: applied.reason });
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
-    await recordFailure(db, eventId, { error: message, isStripesFault: isStripesFault(error) });
-    throw new Error(`stripe event ${eventId} was not handled`, { cause: error });
+    if (isStripesFault(error) || attempts < attemptsMax) {
+      await recordFailure(db, eventId, { error: describe(error), isStripesFault: isStripesFault(error) });
+      throw error;
+    }
+    const reason = `given up after ${attemptsMax} attempts: ${describe(error)}`;
+    await endWithoutEffect(db, eventId, { state: "failed", error: reason });
+    log.error({ event: "stripe_event_failed", ...fields, reason });
   }
 }

@@ -50,17 +50,22 @@ export async function putSubscription(
   return stored.rows[0];
 }
 
-export type DatedRead = { subscription: SubscriptionRead; readBeganAt: Date };
+/** `readBeganAt` is the database's time to the microsecond, which a Date would cut. */
+export type DatedRead = { subscription: SubscriptionRead; readBeganAt: string };
+
+/** Statuses that a subscription never leaves. */
+const endedStatuses = ["canceled", "incomplete_expired"];
 
 /**
- * Links an organization to the customer and subscription that Stripe's checkout gave it. A read that began before the
- * one that is stored changes nothing.
+ * Links an organization to the customer and subscription that Stripe's checkout gave it, and returns whether it did. A
+ * read that began before the one that is stored of the same subscription changes nothing, and neither does the late
+ * word of one that has ended while the organization has another that runs.
  */
 export async function linkOrganization(
   trx: Transaction<DB>,
   organizationId: string,
   { subscription, readBeganAt }: DatedRead,
-): Promise<string | undefined> {
+): Promise<boolean> {
   const linked = await sql`
     insert into metering.subscriptions as s (
       organization_id, stripe_customer_id, stripe_subscription_id, status, current_period_start, current_period_end,
@@ -78,10 +83,15 @@ export async function linkOrganization(
       current_period_end = excluded.current_period_end,
       read_began_at = excluded.read_began_at,
       updated_at = now()
-    where s.read_began_at is null or s.read_began_at < excluded.read_began_at
+    where case
+      when s.stripe_subscription_id = excluded.stripe_subscription_id
+        then s.read_began_at is null or s.read_began_at < excluded.read_began_at
+      else s.stripe_customer_id is null or s.status = any(${endedStatuses})
+        or excluded.status <> all(${endedStatuses})
+    end
     returning organization_id
   `.execute(trx);
-  return linked.rows.length > 0 ? "linked" : undefined;
+  return linked.rows.length > 0;
 }
 
 /**
@@ -120,10 +130,10 @@ export async function unlinkCustomer(trx: Transaction<DB>, customerId: string): 
   `.execute(trx);
 }
 
-/** The organization whose usage this customer pays for. */
-export async function findOrganizationOf(db: Kysely<DB>, customerId: string): Promise<string | undefined> {
+/** The organizations whose usage this customer pays for: one, unless several were sold to the same customer. */
+export async function findOrganizationsOf(db: Kysely<DB>, customerId: string): Promise<string[]> {
   const found = await sql<{ organization_id: string }>`
-    select organization_id from metering.subscriptions where stripe_customer_id = ${customerId} limit 1
+    select organization_id from metering.subscriptions where stripe_customer_id = ${customerId}
   `.execute(db);
-  return found.rows[0]?.organization_id;
+  return found.rows.map((row) => row.organization_id);
 }

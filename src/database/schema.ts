@@ -143,6 +143,11 @@ export interface MeterOutbox {
   quantity: Int8;
 }
 
+export interface Meters {
+  aggregation: string;
+  name: string;
+}
+
 export interface Organizations {
   created_at: Generated<Timestamp>;
   id: Generated<string>;
@@ -221,16 +226,30 @@ export interface Subscriptions {
   updated_at: Generated<Timestamp>;
 }
 
+export interface UsageKeys {
+  /**
+   * the meter_outbox entry; its occurred_at is metering.uuid_v7_time(entry_id)
+   */
+  entry_id: string;
+  idempotency_key: string;
+  meter: string;
+  organization_id: string;
+  quantity: Int8;
+  recorded_at: Generated<Timestamp>;
+}
+
 export interface DB {
   api_keys: ApiKeys;
   delivery_attempts: DeliveryAttempts;
   delivery_control: DeliveryControl;
   meter_events: MeterEvents;
   meter_outbox: MeterOutbox;
+  meters: Meters;
   organizations: Organizations;
   readings: Readings;
   sensor_counts: SensorCounts;
   sensors: Sensors;
   stripe_events: StripeEvents;
   subscriptions: Subscriptions;
+  usage_keys: UsageKeys;
 }

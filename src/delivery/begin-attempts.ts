@@ -1,6 +1,7 @@
 import { type Kysely, sql } from "kysely";
 import type { DB } from "../database/schema.ts";
 import type { MeterName } from "../usage/meters.ts";
+import { isOvertaken } from "./supersede-gauges.ts";
 import { eventAgeMsMax, identifierSafeMs, unfinishedAttemptsMax } from "./limits.ts";
 
 export type MeterEventKey = { organizationId: string; meterEventId: string };
@@ -52,6 +53,7 @@ export async function beginAttempts(
         m.first_unknown_at is null
         or m.first_unknown_at > now() - make_interval(secs => ${identifierSafeMs / 1_000})
       )
+      and not ${isOvertaken}
     returning
       m.organization_id as "organizationId",
       m.id as "meterEventId",

@@ -11,6 +11,7 @@ import type { FinishedAttempt } from "./settle.ts";
 import { createSettler } from "./settler.ts";
 import { type TakenJob, takeJobs } from "./take-jobs.ts";
 import type { TokenBucket } from "./token-bucket.ts";
+import { type DeliveryWatch, unwatched } from "./watch.ts";
 
 export type DeliveryLoop = {
   /** Takes no further jobs; resolves when every request under way is settled, or after `graceMs`. */
@@ -23,6 +24,7 @@ export type DeliveryLoopOptions = DeliverOptions & {
   leaseSeconds: number;
   bucket: TokenBucket;
   breaker: Breaker;
+  watch?: DeliveryWatch;
 };
 
 type Deps = { db: Kysely<DB>; boss: PgBoss; log: Log };
@@ -37,7 +39,8 @@ const afterErrorMs = 1_000;
  * in flight: nothing waits under a running lease, and a pause or a stop leaves everything else untouched in its queue.
  */
 export function startDelivery(deps: Deps, options: DeliveryLoopOptions): DeliveryLoop {
-  const settler = createSettler(deps);
+  const { watch = unwatched } = options;
+  const settler = createSettler(deps, watch);
   const inFlight = new Set<Promise<void>>();
   const stopping = new AbortController();
   const pause = (ms: number) => wait(ms, stopping.signal);
@@ -103,6 +106,7 @@ export function startDelivery(deps: Deps, options: DeliveryLoopOptions): Deliver
   async function fly(shipment: readonly TakenJob[], probedScope: Scope | undefined): Promise<void> {
     const finished = await deliver(shipment, options);
     deps.log.debug({ event: "attempts_answered", count: finished.length });
+    watch.onAnswered(finished);
     const [first] = finished;
     if (first !== undefined) {
       options.bucket.observe(first.verdict);

@@ -4,13 +4,19 @@ import { expect } from "vitest";
 import type { DB } from "../database/schema.ts";
 import { silentLog } from "../log.ts";
 import { sealDueEntries } from "../outbox/seal.ts";
-import { deliverQueueOf } from "../queue/queues.ts";
-import { appendEntries } from "../testing/entries.ts";
-import { hoursAgo } from "../testing/hours.ts";
 import { passSeconds } from "../testing/model/pass-time.ts";
-import { addOrganization } from "../testing/organizations.ts";
+import {
+  addUsage,
+  countAttempts,
+  countBy,
+  countJobs,
+  meet,
+  readIds,
+  readKeys,
+  sealGauge,
+  sealOneEach,
+} from "../testing/model/sealed-events.ts";
 import { roadTest as test } from "../testing/road-test.ts";
-import type { MeterName } from "../usage/meters.ts";
 import { beginAttempts } from "./begin-attempts.ts";
 import { account, claimProbe, trip } from "./pauses.ts";
 import { retryRejected } from "./retry-rejected.ts";
@@ -25,7 +31,6 @@ const lease = { leaseSeconds: 45 };
 const pastTheLease = 60;
 /** Each race is run this often, all at once, so that the two meet in every order. */
 const races = 24;
-const connections = 10;
 
 test("two workers that take the same jobs take each once", async ({ database: { db }, boss }) => {
   await sealOneEach({ db, boss }, races);
@@ -173,37 +178,6 @@ test("two seals at once seal each entry once", async ({ database: { db }, boss }
   expect(await countJobs(db, "temperature_readings")).toBe(races);
 });
 
-type Usage = { meter: MeterName; hour: number };
-
-/** Seals one meter event for each of `count` new organizations; returns their ids. */
-async function sealOneEach(
-  { db, boss }: Deps,
-  count: number,
-  usage: Usage = { meter: "temperature_readings", hour: 1 },
-): Promise<string[]> {
-  const ids: string[] = [];
-  for (let n = 0; n < count; n += 1) ids.push(await addUsage(db, `cus_${n}`, usage));
-  await sealDueEntries({ db, boss }, { meters: [usage.meter] });
-  return ids;
-}
-
-async function sealGauge({ db, boss }: Deps, organizationId: string, hour: number): Promise<void> {
-  await appendEntries(db, organizationId, [{ at: hoursAgo(hour), quantity: 2, meter: "active_sensors" }]);
-  await sealDueEntries({ db, boss }, { meters: ["active_sensors"] });
-}
-
-/** Opens every connection of the pool: whoever had to open one would never meet the others. */
-async function meet(db: Kysely<DB>): Promise<void> {
-  await Promise.all(Array.from({ length: connections }, () => sql`select pg_sleep(0.02)`.execute(db)));
-}
-
-async function addUsage(db: Kysely<DB>, customer: string, { meter, hour }: Usage): Promise<string> {
-  const id = await addOrganization(db, { customer });
-  const entries = [10, 20, 30].map((minute) => ({ at: hoursAgo(hour, minute), quantity: minute, meter }));
-  await appendEntries(db, id, entries);
-  return id;
-}
-
 async function takeAll({ db, boss }: Deps): Promise<TakenJob[]> {
   const { taken } = await takeJobs({ db, boss, log: silentLog }, "temperature_readings", {
     room: 100,
@@ -232,46 +206,4 @@ function finishedAs({ attempt, job }: TakenJob, state: "delivered" | "rejected")
 
 function idsOf(taken: readonly TakenJob[]): string[] {
   return taken.map(({ attempt }) => attempt.meterEventId);
-}
-
-async function readKeys(db: Kysely<DB>, hour?: number, state?: string) {
-  const { rows } = await sql<{ organizationId: string; meterEventId: string }>`
-    select organization_id as "organizationId", id as "meterEventId"
-    from metering.meter_events
-    where true
-      ${hour === undefined ? sql`` : sql`and hour = ${hoursAgo(hour)}`}
-      ${state === undefined ? sql`` : sql`and state = ${state}`}
-    order by id
-  `.execute(db);
-  return rows;
-}
-
-async function readIds(db: Kysely<DB>): Promise<string[]> {
-  return (await readKeys(db)).map(({ meterEventId }) => meterEventId);
-}
-
-async function countBy(
-  db: Kysely<DB>,
-  column: "state" | "attempts_started",
-): Promise<Record<string, number>> {
-  const { rows } = await sql<{ value: string; count: number }>`
-    select ${sql.ref(column)}::text as value, count(*)::int as count from metering.meter_events group by 1
-  `.execute(db);
-  return Object.fromEntries(rows.map(({ value, count }) => [value, count]));
-}
-
-async function countAttempts(db: Kysely<DB>): Promise<number> {
-  const { rows } = await sql<{ count: number }>`
-    select count(*)::int as count from metering.delivery_attempts
-  `.execute(db);
-  return rows[0]?.count ?? 0;
-}
-
-/** The jobs that wait. */
-async function countJobs(db: Kysely<DB>, meter: MeterName): Promise<number> {
-  const { rows } = await sql<{ count: number }>`
-    select count(*)::int as count from pgboss.job
-    where name = ${deliverQueueOf(meter)} and state in ('created', 'retry')
-  `.execute(db);
-  return rows[0]?.count ?? 0;
 }

@@ -3,57 +3,69 @@ import type { DB } from "../database/schema.ts";
 import type { ErrorReport } from "../stripe/reads.ts";
 import type { MeterName } from "../usage/meters.ts";
 
-/** Stripe validates within seconds; usage delivered this long before a report's window may still belong to it. */
+/** Stripe validates within seconds; usage sent this long before a report's window may still belong to it. */
 const validationLagSeconds = 60;
+const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 /**
  * Rejects the meter events that Stripe's report names, with Stripe's reason. The name may be the event's identifier or
  * the key of the request that sent it (`<identifier>:a<attempt>`). Where the report counts more failures than it
- * names, the meter's other events of the window are marked for reconciliation.
+ * names, the other events that were sent around its window are marked for reconciliation: those of `meters`, the ones
+ * that the report may be about.
  */
 export async function rejectReported(
   trx: Transaction<DB>,
   report: ErrorReport,
-  { meter }: { meter: MeterName | undefined },
+  { meters }: { meters: readonly MeterName[] },
 ): Promise<{ rejected: number; marked: number }> {
+  // Whoever else sends to the account names its events as it likes.
+  const named = report.errors
+    .map((error) => ({ ...error, identifier: error.identifier.replace(/:a\d+$/, "") }))
+    .filter(({ identifier }) => uuid.test(identifier));
   const rejected = await sql`
     update metering.meter_events m
     set state = 'rejected', reason = e.code, last_error = e.message
     from unnest(
-      ${report.errors.map(({ identifier }) => identifier.replace(/:a\d+$/, ""))}::text[],
-      ${report.errors.map(({ code }) => code)}::text[],
-      ${report.errors.map(({ message }) => message)}::text[]
-    ) as e (identifier, code, message)
-    where m.id::text = e.identifier and m.state in ('pending', 'delivered')
+      ${named.map(({ identifier }) => identifier)}::uuid[],
+      ${named.map(({ code }) => code)}::text[],
+      ${named.map(({ message }) => message)}::text[]
+    ) as e (id, code, message)
+    where m.id = e.id and m.state in ('pending', 'delivered')
     returning m.id
   `.execute(trx);
   const isComplete = report.errorCount <= report.errors.length;
-  const marked = isComplete ? 0 : await markForReconciliation(trx, report, meter);
+  const marked = isComplete ? 0 : await markForReconciliation(trx, report, meters);
   return { rejected: rejected.rows.length, marked };
 }
 
+// Between its first and its last attempt Stripe may have taken an event at any time, also one that still is pending
+// because the answer was lost.
 async function markForReconciliation(
   trx: Transaction<DB>,
   report: ErrorReport,
-  meter: MeterName | undefined,
+  meters: readonly MeterName[],
 ): Promise<number> {
   const marked = await sql`
     update metering.meter_events
     set reconcile_since = coalesce(reconcile_since, now())
-    where state = 'delivered'
-      and delivered_at >= ${report.validationStart}::timestamptz - make_interval(secs => ${validationLagSeconds})
-      and delivered_at <= ${report.validationEnd}::timestamptz + make_interval(secs => ${validationLagSeconds})
-      and ${meter === undefined ? sql`true` : sql`meter = ${meter}`}
+    where state in ('pending', 'delivered') and meter = any(${meters})
+      and coalesce(delivered_at, last_attempt_at)
+        >= ${report.validationStart}::timestamptz - make_interval(secs => ${validationLagSeconds})
+      and coalesce(first_attempt_at, delivered_at)
+        <= ${report.validationEnd}::timestamptz + make_interval(secs => ${validationLagSeconds})
     returning id
   `.execute(trx);
   return marked.rows.length;
 }
 
-/** Rejects what waits for a customer that Stripe has deleted: it would be accepted, and billed to nobody. */
+/**
+ * Rejects what waits for a customer that Stripe has deleted: it would be accepted, and billed to nobody. An attempt
+ * under way is not waited for, since the event would be sent again if it failed; its outcome changes nothing any more.
+ */
 export async function rejectOfCustomer(trx: Transaction<DB>, customerId: string): Promise<void> {
   await sql`
     update metering.meter_events
     set state = 'rejected', reason = 'customer_deleted'
-    where stripe_customer_id = ${customerId} and state = 'pending' and attempts_started = attempts_finished
+    where stripe_customer_id = ${customerId} and state = 'pending'
   `.execute(trx);
 }

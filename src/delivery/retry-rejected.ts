@@ -23,7 +23,7 @@ export async function retryRejected(
 ): Promise<number> {
   return db.transaction().execute(async (trx) => {
     const retried = await sql<Reminder & { state: string }>`
-      with chosen as (
+      with chosen as materialized (
         select organization_id, id
         from metering.meter_events
         where state = 'rejected'
@@ -33,6 +33,10 @@ export async function retryRejected(
         order by id
         limit ${retriedMax}
         for update
+      ),
+      turns as (
+        select organization_id, id, row_number() over (partition by organization_id order by id) - 1 as ahead
+        from chosen
       )
       update metering.meter_events m
       set
@@ -42,11 +46,11 @@ export async function retryRejected(
         end,
         reason = 'retried_by_operator',
         attempts_finished = m.attempts_started
-      from chosen c
+      from turns c
       where m.organization_id = c.organization_id and m.id = c.id
       returning
         m.organization_id as "organizationId", m.id as "meterEventId", m.meter,
-        m.stripe_customer_id as "stripeCustomerId", m.state, 0 as ahead
+        m.stripe_customer_id as "stripeCustomerId", m.state, c.ahead::int as ahead
     `.execute(trx);
     const pending = retried.rows.filter(({ state }) => state === "pending");
     await remindToDeliver(boss, pending, trx);

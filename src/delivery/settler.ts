@@ -3,6 +3,7 @@ import type { PgBoss } from "pg-boss";
 import type { DB } from "../database/schema.ts";
 import type { Log } from "../log.ts";
 import { type FinishedAttempt, settleAttempts } from "./settle.ts";
+import { type DeliveryWatch, unwatched } from "./watch.ts";
 
 export type Settler = {
   /** Resolves once the attempt is recorded. */
@@ -17,7 +18,10 @@ const retryAfterMs = 500;
  * Settles attempts as they end. Those that end while a transaction is under way share the next one, so an attempt
  * waits for one transaction at most. While the database is away their outcomes are kept and tried again.
  */
-export function createSettler(deps: { db: Kysely<DB>; boss: PgBoss; log: Log }): Settler {
+export function createSettler(
+  deps: { db: Kysely<DB>; boss: PgBoss; log: Log },
+  watch: DeliveryWatch = unwatched,
+): Settler {
   let waiting: { finished: FinishedAttempt; resolve: () => void }[] = [];
   let isSettling = false;
 
@@ -28,6 +32,7 @@ export function createSettler(deps: { db: Kysely<DB>; boss: PgBoss; log: Log }):
       const isSettled = await trySettle(
         deps,
         batch.map(({ finished }) => finished),
+        watch,
       );
       if (!isSettled) {
         // A process that ends without its database leaves these attempts to the next: it must not wait for ever.
@@ -52,11 +57,13 @@ export function createSettler(deps: { db: Kysely<DB>; boss: PgBoss; log: Log }):
 async function trySettle(
   { db, boss, log }: { db: Kysely<DB>; boss: PgBoss; log: Log },
   batch: readonly FinishedAttempt[],
+  watch: DeliveryWatch,
 ): Promise<boolean> {
   try {
     log.debug({ event: "attempts_settling", count: batch.length });
     const settled = await settleAttempts({ db, boss }, batch);
     logSettled(log, batch, settled);
+    watch.onSettled(batch.filter(({ attempt }) => settled.has(attempt.meterEventId)));
     return true;
   } catch (error) {
     log.error({ event: "settle_failed", count: batch.length, error });

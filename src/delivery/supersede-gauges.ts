@@ -2,21 +2,10 @@ import { type Kysely, sql } from "kysely";
 import type { DB } from "../database/schema.ts";
 import { metersFoldedBy } from "../usage/meters.ts";
 
-/**
- * Supersedes every pending gauge value that a newer one of the same organization, meter and billing period has
- * overtaken. Stripe keeps the last value of a period, by time or by arrival (its pages say both), so sending the older
- * one late could only do harm. One under way is left until its attempt ends. Returns how many were superseded.
- */
-export async function supersedeGauges(db: Kysely<DB>, options: { leaseSeconds: number }): Promise<number> {
-  const superseded = await sql`
-    update metering.meter_events m
-    set state = 'superseded', reason = 'newer_value'
-    where m.state = 'pending' and m.meter = any(${metersFoldedBy("last")})
-      and (
-        m.attempts_started = m.attempts_finished
-        or m.last_attempt_at < now() - make_interval(secs => ${options.leaseSeconds})
-      )
-      and exists (
+/** Of the meter event `m`: whether it is a gauge value that a newer one has overtaken. */
+export const isOvertaken = sql<boolean>`(
+  m.meter = any(${metersFoldedBy("last")})
+  and exists (
         select
         from metering.meter_events newer
         left join metering.subscriptions s on s.organization_id = newer.organization_id
@@ -28,6 +17,23 @@ export async function supersedeGauges(db: Kysely<DB>, options: { leaseSeconds: n
           and not coalesce(m.event_at < s.current_period_start and newer.event_at >= s.current_period_start, false)
           and not coalesce(m.event_at < s.current_period_end and newer.event_at >= s.current_period_end, false)
       )
+)`;
+
+/**
+ * Supersedes every pending gauge value that a newer one of the same organization, meter and billing period has
+ * overtaken. Stripe keeps the last value of a period, by time or by arrival (its pages say both), so sending the older
+ * one late could only do harm. One under way is left until its attempt ends. Returns how many were superseded.
+ */
+export async function supersedeGauges(db: Kysely<DB>, options: { leaseSeconds: number }): Promise<number> {
+  const superseded = await sql`
+    update metering.meter_events m
+    set state = 'superseded', reason = 'newer_value'
+    where m.state = 'pending'
+      and (
+        m.attempts_started = m.attempts_finished
+        or m.last_attempt_at < now() - make_interval(secs => ${options.leaseSeconds})
+      )
+      and ${isOvertaken}
     returning m.id
   `.execute(db);
   return superseded.rows.length;

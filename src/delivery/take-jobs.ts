@@ -3,9 +3,10 @@ import type { Job, PgBoss } from "pg-boss";
 import type { DB } from "../database/schema.ts";
 import type { Log } from "../log.ts";
 import { type DeliverJob, deliverJobPayload, deliverQueueOf } from "../queue/queues.ts";
-import type { MeterName } from "../usage/meters.ts";
+import { type MeterName, meters } from "../usage/meters.ts";
 import { type Attempt, beginAttempts, type MeterEventKey } from "./begin-attempts.ts";
 import { releaseJobs } from "./release-jobs.ts";
+import { supersedeGauges } from "./supersede-gauges.ts";
 
 export type TakenJob = { attempt: Attempt; job: Pick<Job, "id" | "retryCount"> };
 
@@ -18,7 +19,8 @@ export async function takeJobs(
   meter: MeterName,
   { room, leaseSeconds }: { room: number; leaseSeconds: number },
 ): Promise<{ jobs: number; taken: TakenJob[] }> {
-  // One active job for each customer and meter, over all workers: Stripe answers parallel ones with 409.
+  // One active job for each customer and meter: Stripe answers parallel ones with 409. Two workers that fetch at the
+  // same moment may each take one; the 409 is then retried.
   const jobs = await boss.fetch<DeliverJob>(deliverQueueOf(meter), { batchSize: room, groupConcurrency: 1 });
   if (jobs.length === 0) return { jobs: 0, taken: [] };
   const parsed = jobs.map((job) => ({ job, payload: deliverJobPayload.safeParse(job.data) }));
@@ -29,6 +31,8 @@ export async function takeJobs(
     log.error({ event: "deliver_jobs_unreadable", job_ids: foreign.map(({ id }) => id) });
     await boss.complete(deliverQueueOf(meter), foreign);
   }
+  // Before the sweep would: the overtaken value's job then ends, and the newest goes out alone.
+  if (meters[meter].aggregation === "last") await supersedeGauges(db, { leaseSeconds });
   log.debug({ event: "attempts_beginning", meter, count: keyed.length });
   const attempts = await beginAttempts(
     db,

@@ -97,7 +97,12 @@ const rows: [what: string, answer: StripeAnswer, verdict: Verdict][] = [
   ["a rate limit", refusal(429, { code: "rate_limit", ...rateLimited }), retry("rate_limited", 7_000)],
   ["a rate limit on v2", refusal(429, { type: "rate_limit", ...rateLimited }), retry("rate_limited", 7_000)],
   ["a rate limit sent as 400", refusal(400, { code: "rate_limit" }), retry("rate_limited")],
-  ["a lock timeout, which has no rate limit's header", refusal(429, lockTimeout), retry("rate_limited")],
+  ["a lock timeout, which says nothing about the rate", refusal(429, lockTimeout), retry("conflict")],
+  [
+    "a limit of one object, which says nothing about the rate",
+    refusal(429, { rateLimitedReason: "resource-specific" }),
+    retry("conflict"),
+  ],
   ["a bare 429", refusal(429, { type: null }), retry("rate_limited")],
 
   ["a 500", refusal(500, { type: "api_error" }), serverError],

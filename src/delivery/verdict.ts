@@ -45,6 +45,15 @@ export function verdictOf(answer: StripeAnswer): Verdict {
   }
 }
 
+/** A 429 for one locked or busy object says nothing about the account's rate. */
+function isAboutOneObject({
+  httpStatus,
+  code,
+  rateLimitedReason,
+}: Extract<StripeAnswer, { kind: "error" }>): boolean {
+  return httpStatus === 429 && (code === "lock_timeout" || rateLimitedReason === "resource-specific");
+}
+
 function verdictOfError(answer: Extract<StripeAnswer, { kind: "error" }>): Verdict {
   const { httpStatus, code, type, message, retryAfterMs } = answer;
   if (code === "billing_meter_event_session_expired") {
@@ -52,7 +61,9 @@ function verdictOfError(answer: Extract<StripeAnswer, { kind: "error" }>): Verdi
   }
   if (httpStatus === 401) return { kind: "retry", reason: "unauthorized", retryAfterMs };
   if (httpStatus === 403) return { kind: "retry", reason: "forbidden", retryAfterMs };
-  if (httpStatus === 409) return { kind: "retry", reason: "conflict", retryAfterMs };
+  if (httpStatus === 409 || isAboutOneObject(answer)) {
+    return { kind: "retry", reason: "conflict", retryAfterMs };
+  }
   if (httpStatus === 429 || code === "rate_limit") {
     return { kind: "retry", reason: "rate_limited", retryAfterMs };
   }

@@ -6,7 +6,7 @@ import { limitBodies } from "./body-limit.ts";
 import { problemOf } from "./failure.ts";
 import { invalidRequest } from "./input-errors.ts";
 import { notFound, Problem, problemResponse } from "./problem.ts";
-import { logRequests } from "./request-log.ts";
+import { logRequests, type RequestWatch } from "./request-log.ts";
 
 export type App = OpenAPIHono<AppEnv>;
 
@@ -14,13 +14,15 @@ export type AppOptions = {
   log: Log;
   /** Exact paths whose routes read and limit the body themselves. */
   ownBodyLimit?: readonly string[];
+  /** Is told of every answer, for metrics. */
+  onAnswered?: RequestWatch;
 };
 
 /**
  * An application without routes that already keeps the promises made for every answer: X-Request-Id, one log line,
  * problem+json for all failures, a limit for bodies.
  */
-export function createApp({ log, ownBodyLimit = [] }: AppOptions): App {
+export function createApp({ log, ownBodyLimit = [], onAnswered }: AppOptions): App {
   const app: App = new OpenAPIHono<AppEnv>({
     defaultHook: (result) => {
       if (!result.success) throw invalidRequest(result.target, result.error.issues);
@@ -29,7 +31,7 @@ export function createApp({ log, ownBodyLimit = [] }: AppOptions): App {
   const bearer = { type: "http" as const, scheme: "bearer" };
   app.openAPIRegistry.registerComponent("securitySchemes", "adminToken", bearer);
   app.openAPIRegistry.registerComponent("securitySchemes", "apiKey", bearer);
-  app.use(logRequests({ log }));
+  app.use(logRequests({ log, onAnswered }));
   app.use(
     methodNotAllowed({
       app,

@@ -10,6 +10,8 @@ type ProblemFields = {
   /** For people: one sentence, without secrets. */
   detail: string;
   errors?: InputError[];
+  /** Extension members, as RFC 9457 calls what a kind of problem tells besides. */
+  members?: Readonly<Record<string, unknown>>;
   headers?: Record<string, string>;
 };
 
@@ -31,9 +33,9 @@ export function notFound(what: string): Problem {
 
 /** A problem as RFC 9457 says. `code` tells kinds apart, so `type` stays about:blank and `title` the status. */
 export function problemBody({ fields }: Problem, requestId: string) {
-  const { status, code, detail, errors } = fields;
+  const { status, code, detail, errors, members } = fields;
   const title = STATUS_CODES[status] ?? "Unknown Error";
-  return { type: "about:blank", title, status, code, detail, request_id: requestId, errors };
+  return { type: "about:blank", title, status, code, detail, request_id: requestId, errors, ...members };
 }
 
 /** The answer that tells a caller of a problem. */

@@ -7,22 +7,37 @@ import { Problem } from "./problem.ts";
  * UTF-8.
  */
 export async function readBody(request: Request, { bytesMax }: { bytesMax: number }): Promise<string> {
-  const stream = decompressed(request);
-  if (stream === null) return "";
   const chunks: Uint8Array[] = [];
+  for await (const chunk of readBodyChunks(request, { bytesMax })) chunks.push(chunk);
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(Buffer.concat(chunks));
+  } catch (error) {
+    throw unreadableBody(error);
+  }
+}
+
+/** The same, piece by piece as it arrives, decompressed and not decoded. */
+export async function* readBodyChunks(
+  request: Request,
+  { bytesMax }: { bytesMax: number },
+): AsyncGenerator<Uint8Array> {
+  const stream = decompressed(request);
+  if (stream === null) return;
   let bytes = 0;
   try {
     for await (const chunk of stream) {
       bytes += chunk.byteLength;
       if (bytes > bytesMax) throw bodyTooLarge(bytesMax);
-      chunks.push(chunk);
+      yield chunk;
     }
-    return new TextDecoder("utf-8", { fatal: true }).decode(Buffer.concat(chunks));
   } catch (error) {
-    if (error instanceof Problem) throw error;
-    const detail = "The body could not be read: it must be whole, UTF-8, and gzip only if it says so.";
-    throw new Problem({ status: 400, code: "malformed_body", detail }, { cause: error });
+    throw error instanceof Problem ? error : unreadableBody(error);
   }
+}
+
+function unreadableBody(cause: unknown): Problem {
+  const detail = "The body could not be read: it must be whole, UTF-8, and gzip only if it says so.";
+  return new Problem({ status: 400, code: "malformed_body", detail }, { cause });
 }
 
 function decompressed(request: Request): ReadableStream<Uint8Array> | null {

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
-import type { MiddlewareHandler } from "hono";
+import type { Context, MiddlewareHandler } from "hono";
+import { routePath } from "hono/route";
 import type { Log } from "../log.ts";
 import type { AppEnv } from "./app-env.ts";
 
@@ -8,11 +9,27 @@ const loggedPathLengthMax = 300;
 /** Asked every few seconds by machines. */
 const probes = new Set(["/healthz", "/readyz", "/metrics"]);
 
+export type AnsweredRequest = {
+  method: string;
+  /** The pattern, such as `/v1/meter-events/:id`; undefined when no route took the request. */
+  route: string | undefined;
+  status: number;
+  durationMs: number;
+};
+
+export type RequestWatch = (request: AnsweredRequest) => void;
+
 /**
  * Gives every request an id, the caller's own if it is a sane one, and every answer the header that names it; then
  * logs one line. Never a query string, a header or a body: those hold keys and measurements.
  */
-export function logRequests({ log }: { log: Log }): MiddlewareHandler<AppEnv> {
+export function logRequests({
+  log,
+  onAnswered,
+}: {
+  log: Log;
+  onAnswered?: RequestWatch | undefined;
+}): MiddlewareHandler<AppEnv> {
   return async (c, next) => {
     const startedAt = performance.now();
     const asked = c.req.header("x-request-id");
@@ -21,14 +38,22 @@ export function logRequests({ log }: { log: Log }): MiddlewareHandler<AppEnv> {
     await next();
     c.res.headers.set("X-Request-Id", requestId);
     const organizationId = c.get("organizationId");
+    const durationMs = performance.now() - startedAt;
+    onAnswered?.({ method: c.req.method, route: routeOf(c), status: c.res.status, durationMs });
     log[probes.has(c.req.path) ? "debug" : "info"]({
       event: "http_request",
       method: c.req.method,
       path: c.req.path.slice(0, loggedPathLengthMax),
       status: c.res.status,
-      duration_ms: Math.round((performance.now() - startedAt) * 10) / 10,
+      duration_ms: Math.round(durationMs * 10) / 10,
       request_id: requestId,
       ...(organizationId !== undefined && { organization_id: organizationId }),
     });
   };
+}
+
+/** The last that matches is the route itself; what every path matches is middleware. */
+function routeOf(c: Context): string | undefined {
+  const route = routePath(c, -1);
+  return route === "" || route.endsWith("*") ? undefined : route;
 }

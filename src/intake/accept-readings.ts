@@ -1,6 +1,12 @@
 import pg from "pg";
 import { Problem } from "../http/problem.ts";
-import { judgeReading, type Reading, type ReadingFault, type ReadingLimits } from "../usage/reading.ts";
+import {
+  judgeReading,
+  type Reading,
+  type ReadingFault,
+  type ReadingLimits,
+  type ReadingVerdict,
+} from "../usage/reading.ts";
 import { storeReadings, type StoredAs } from "./store-readings.ts";
 
 /** What the gateway is told about one reading that was not plainly accepted. */
@@ -21,7 +27,13 @@ export type IntakeResult = {
   results: ReadingResult[];
 };
 
-export type IntakeDeps = { pool: pg.Pool; now: () => Date; limits: ReadingLimits };
+export type IntakeDeps = StoreDeps & { now: () => Date; limits: ReadingLimits };
+
+type StoreDeps = {
+  pool: pg.Pool;
+  /** Is told of every result, for metrics. */
+  onStored?: ((result: IntakeResult) => void) | undefined;
+};
 
 /**
  * Takes in the readings of one request: judges each by itself, stores the valid ones with their entry in one
@@ -29,12 +41,21 @@ export type IntakeDeps = { pool: pg.Pool; now: () => Date; limits: ReadingLimits
  * broke so that nobody can tell whether the transaction committed; sending the same readings again is safe.
  */
 export async function acceptReadings(
-  { pool, now, limits }: IntakeDeps,
+  { now, limits, ...store }: IntakeDeps,
   organizationId: string,
   inputs: readonly unknown[],
 ): Promise<IntakeResult> {
   const at = now();
   const judged = inputs.map((input) => judgeReading(input, at, limits));
+  return storeJudged(store, organizationId, judged);
+}
+
+/** The same, for readings that are judged already. */
+export async function storeJudged(
+  { pool, onStored }: StoreDeps,
+  organizationId: string,
+  judged: readonly ReadingVerdict[],
+): Promise<IntakeResult> {
   const valid = judged.flatMap((verdict) => (verdict.kind === "valid" ? [verdict.reading] : []));
   const stored = valid.length === 0 ? [] : await storeInOwnConnection(pool, organizationId, valid);
   let nextStored = 0;
@@ -52,12 +73,14 @@ export async function acceptReadings(
   });
   const results = outcomes.filter((outcome) => outcome !== undefined);
   const duplicates = results.filter(({ status }) => status === "duplicate").length;
-  return {
-    accepted: inputs.length - results.length,
+  const result = {
+    accepted: judged.length - results.length,
     duplicates,
     rejected: results.length - duplicates,
     results,
   };
+  onStored?.(result);
+  return result;
 }
 
 function resultOfStored(index: number, stored: StoredAs | undefined): ReadingResult | undefined {

@@ -6,7 +6,7 @@ export type SensorCount = {
   /** Organizations counted by this call; those counted before in the same hour are not among them. */
   organizations: number;
   sensors: number;
-  /** Hours between the count before and this one that nobody counted. */
+  /** Hours between these organizations' latest count before and this one, that nobody counted. */
   missedHours: number;
 };
 
@@ -20,18 +20,28 @@ export async function countSensors(
   { billableStatuses }: { billableStatuses: readonly string[] },
 ): Promise<SensorCount> {
   const counted = await sql<SensorCount>`
-    with this_hour as materialized (
-      select
-        date_trunc('hour', now(), 'UTC') as hour,
-        date_trunc('milliseconds', now()) as occurred_at,
-        (select max(hour) from metering.sensor_counts) as counted_before
-    ),
-    active as (
+    with active as materialized (
       select s.organization_id, count(x.id)::int as active_sensors
       from metering.subscriptions s
       left join metering.sensors x on x.organization_id = s.organization_id and x.deactivated_at is null
       where s.status = any(${billableStatuses}) and s.stripe_customer_id is not null
       group by s.organization_id
+    ),
+    this_hour as materialized (
+      select
+        date_trunc('hour', now(), 'UTC') as hour,
+        date_trunc('milliseconds', now()) as occurred_at,
+        -- The key answers for one organization at a time: years of counts are not read for this.
+        (
+          select max(latest.hour)
+          from active a
+          cross join lateral (
+            select c.hour from metering.sensor_counts c
+            where c.organization_id = a.organization_id
+            order by c.hour desc
+            limit 1
+          ) latest
+        ) as counted_before
     ),
     counted as (
       insert into metering.sensor_counts (organization_id, hour, active_sensors)

@@ -2,12 +2,14 @@ import { createRoute, z } from "@hono/zod-openapi";
 import type { App } from "../http/app.ts";
 import type { KeyOnly } from "../http/authentication.ts";
 import { bodyBytesMax } from "../http/body-limit.ts";
-import { jsonAnswer, jsonBody } from "../http/json-content.ts";
+import { jsonAnswer } from "../http/json-content.ts";
 import { bodyProblems, keyProblems } from "../http/problem-answers.ts";
 import { Problem } from "../http/problem.ts";
 import { readBody } from "../http/read-body.ts";
 import { readingSchema } from "../usage/reading.ts";
-import { acceptReadings, type IntakeDeps } from "./accept-readings.ts";
+import { ndjsonReadingsMax } from "./accept-lines.ts";
+import { acceptReadings } from "./accept-readings.ts";
+import { answerLines, type LineDeps } from "./answer-lines.ts";
 
 export const readingsMax = 1_000;
 
@@ -33,17 +35,41 @@ const readingsBody = z.union([
   readingSchema,
 ]);
 
+const linesSchema = z.string().openapi({
+  description: "One reading a line, each as in `readings`. Blank lines do not count.",
+  example: '{"sensor_id":"freezer-1","recorded_at":"2026-11-20T10:00:00Z","temperature":-18.4}\n',
+});
+const resultLines = z.string().openapi({
+  description:
+    "For NDJSON, when `Accept` asks for it: one line for each reading, in order, once its chunk is committed, `accepted` ones too. What ends the request early is the last line, with the status `aborted`.",
+  example: '{"index":0,"status":"accepted"}\n',
+});
+
 const postReadingsRoute = createRoute({
   method: "post",
   path: "/v1/readings",
-  summary: `Store up to ${readingsMax} readings`,
+  summary: `Store up to ${readingsMax} readings, or ${ndjsonReadingsMax} as NDJSON`,
   description:
-    "Answered after the commit. `results` lists every reading that was not plainly accepted. The same readings may be sent again at any time: none is stored or billed twice.",
+    "Answered after the commit. `results` lists every reading that was not plainly accepted. The same readings may be sent again at any time: none is stored or billed twice. NDJSON, one reading a line, is stored in chunks of up to 1,000 as it arrives: what was stored before a failure, or before a line too many, stays, and the problem says how much in `accepted`, `duplicates`, `rejected` and `results`.",
   tags: ["Readings"],
   security: [{ apiKey: [] }],
-  request: { body: jsonBody(readingsBody) },
+  request: {
+    body: {
+      required: true,
+      content: {
+        "application/json": { schema: readingsBody },
+        "application/x-ndjson": { schema: linesSchema },
+      },
+    },
+  },
   responses: {
-    200: jsonAnswer("Stored, or some of them", resultSchema),
+    200: {
+      description: "Stored, or some of them",
+      content: {
+        "application/json": { schema: resultSchema },
+        "application/x-ndjson": { schema: resultLines },
+      },
+    },
     422: jsonAnswer("All of them were rejected", resultSchema),
     ...keyProblems,
     ...bodyProblems,
@@ -51,19 +77,23 @@ const postReadingsRoute = createRoute({
 });
 
 /** Adds `POST /v1/readings`. Its elements are judged one by one, so the document's schema does not refuse the whole. */
-export function mountReadings(app: App, { mayWrite, ...intake }: IntakeDeps & { mayWrite: KeyOnly }): void {
+export function mountReadings(app: App, { mayWrite, ...intake }: LineDeps & { mayWrite: KeyOnly }): void {
   app.openAPIRegistry.registerPath(postReadingsRoute);
   app.post(postReadingsRoute.path, mayWrite, async (c) => {
-    requireJson(c.req.header("content-type"));
+    const { organizationId, requestId } = c.var;
+    if (formOf(c.req.header("content-type")) === "lines") {
+      return answerLines(c, intake, { organizationId, requestId });
+    }
     const inputs = readingsOf(parseJson(await readBody(c.req.raw, { bytesMax: bodyBytesMax })));
-    const result = await acceptReadings(intake, c.var.organizationId, inputs);
+    const result = await acceptReadings(intake, organizationId, inputs);
     return c.json(result, result.rejected === inputs.length ? 422 : 200);
   });
 }
 
-function requireJson(contentType: string | undefined): void {
-  if (/^application\/json\s*(;|$)/i.test(contentType ?? "")) return;
-  const detail = "Send readings as application/json.";
+function formOf(contentType = ""): "document" | "lines" {
+  if (/^application\/json\s*(;|$)/i.test(contentType)) return "document";
+  if (/^application\/x-ndjson\s*(;|$)/i.test(contentType)) return "lines";
+  const detail = "Send readings as application/json or application/x-ndjson.";
   throw new Problem({ status: 415, code: "unsupported_media_type", detail });
 }
 

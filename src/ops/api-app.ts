@@ -1,6 +1,7 @@
 import type { Kysely } from "kysely";
 import type pg from "pg";
 import type { PgBoss } from "pg-boss";
+import { Registry } from "prom-client";
 import { mountStripeEvents } from "../billing/stripe-events-route.ts";
 import { mountWebhook } from "../billing/webhook-route.ts";
 import { mountSubscriptions } from "../billing/subscription-route.ts";
@@ -15,7 +16,12 @@ import type { Log } from "../log.ts";
 import { mountApiKeys } from "./api-keys-route.ts";
 import { databaseChecks } from "./database-checks.ts";
 import { mountHealth } from "./health.ts";
+import { mountMeterEventReadings } from "./meter-event-readings-route.ts";
 import { mountMeterEvents } from "./meter-events-route.ts";
+import { countRequests } from "./metrics/http-metrics.ts";
+import { countReadings } from "./metrics/intake-metrics.ts";
+import { mountMetrics } from "./metrics/metrics-route.ts";
+import { mountOpenApi } from "./openapi-route.ts";
 import { mountOrganizations } from "./organizations-route.ts";
 import { mountOutbox } from "./outbox-route.ts";
 import { mountReadingsList } from "./readings-list-route.ts";
@@ -33,21 +39,26 @@ export type ApiAppOptions = {
   adminToken: string;
   readingsMaxAgeDays: number;
   webhookSecrets: readonly string[];
+  /** Of the process; one of the app's own when left out. */
+  registry?: Registry;
 };
 
 /** The whole HTTP API, without a socket: `app.request(…)` asks it, `startServer` serves it. */
 export function createApiApp(options: ApiAppOptions): App {
-  const { db, pool, boss, log, adminToken, readingsMaxAgeDays } = options;
-  const app = createApp({ log, ownBodyLimit });
+  const { db, pool, boss, log, adminToken, readingsMaxAgeDays, registry = new Registry() } = options;
+  const app = createApp({ log, ownBodyLimit, onAnswered: countRequests(registry) });
   const adminOnly = requireAdmin({ adminToken });
   const findKey = createKeyLookup({ db });
   const keyWith = (scope: Scope) => requireKey({ findKey, scope });
 
   mountHealth(app, { checks: databaseChecks(db) });
+  mountMetrics(app, { registry, db, pool, log });
   mountReadings(app, {
     pool,
+    log,
     now: () => new Date(),
     limits: { maxAgeDays: readingsMaxAgeDays },
+    onStored: countReadings(registry),
     mayWrite: keyWith("ingest"),
   });
   mountReadingsList(app, { db, mayRead: keyWith("read") });
@@ -60,5 +71,7 @@ export function createApiApp(options: ApiAppOptions): App {
   mountStripeEvents(app, { db, boss, adminOnly });
   mountOutbox(app, { db, boss, adminOnly });
   mountMeterEvents(app, { db, boss, adminOnly });
+  mountMeterEventReadings(app, { db, adminOnly });
+  mountOpenApi(app);
   return app;
 }

@@ -1,4 +1,5 @@
 import type { Kysely } from "kysely";
+import { Registry } from "prom-client";
 import type { WorkerConfig } from "../config.ts";
 import type { DB } from "../database/schema.ts";
 import { createBreaker } from "../delivery/breaker.ts";
@@ -17,6 +18,8 @@ import { workSensorsQueue } from "../intake/count-sensors-job.ts";
 import { createStreamTransport } from "../stripe/stream-transport.ts";
 import { createSyncTransport } from "../stripe/sync-transport.ts";
 import { meterEventNames } from "../usage/meters.ts";
+import { showRate, watchDelivery } from "./metrics/delivery-metrics.ts";
+import { timedTransport } from "./metrics/stripe-metrics.ts";
 import { workPartitionsQueue } from "./partitions-job.ts";
 import { sweep } from "./sweep.ts";
 import { warnOfExpiry } from "./warn-of-expiry.ts";
@@ -30,9 +33,9 @@ const eventsPerSecondMax = { test: 15, live: 800 };
 
 export type RunningJobs = { stop: (graceMs: number) => Promise<void> };
 
-/** Starts all that a worker does: seal, deliver, sweep, crons. */
+/** Starts all that a worker does: seal, deliver, sweep, crons. Its metrics go to `registry`. */
 export async function startJobs(
-  { db, log }: { db: Kysely<DB>; log: Log },
+  { db, log, registry = new Registry() }: { db: Kysely<DB>; log: Log; registry?: Registry },
   config: WorkerConfig,
 ): Promise<RunningJobs> {
   const isStream = config.DELIVERY_TRANSPORT === "stream";
@@ -77,18 +80,21 @@ export async function startJobs(
     onError: (error) => log.error({ event: "expiry_check_failed", error }),
   });
   const mode = config.STRIPE_SECRET_KEY.includes("_live_") ? "live" : "test";
+  const perSecondMax = config.STRIPE_MAX_EVENTS_PER_SECOND ?? eventsPerSecondMax[mode];
+  const bucket = createTokenBucket(perSecondMax, () => performance.now());
+  showRate(registry, { bucket, perSecondMax });
+  const transport = isStream ? createStreamTransport(stripe, Date.now) : createSyncTransport(stripe);
   const delivery = startDelivery(
     { db, boss, log },
     {
-      transport: isStream ? createStreamTransport(stripe, Date.now) : createSyncTransport(stripe),
+      transport: timedTransport(registry, transport),
       eventNames: meterEventNames(config),
       now: () => new Date(),
       concurrency: config.DELIVERY_CONCURRENCY,
       breaker,
       leaseSeconds: lease,
-      bucket: createTokenBucket(config.STRIPE_MAX_EVENTS_PER_SECOND ?? eventsPerSecondMax[mode], () =>
-        performance.now(),
-      ),
+      bucket,
+      watch: watchDelivery(registry),
     },
   );
   return {

@@ -1,17 +1,27 @@
-import { type Kysely, sql } from "kysely";
+import { type Kysely, type RawBuilder, sql } from "kysely";
 import type { DB } from "../database/schema.ts";
 
 export type Entry = { id: string; occurredAt: Date; quantity: number };
 
-/**
- * The entries that a meter event folds, the oldest first. One that replaces an event in doubt has that event's: the
- * chain of replacements is followed to the event that was sealed.
- */
-export async function listEntriesOf(
-  db: Kysely<DB>,
-  event: { organizationId: string; meterEventId: string },
-): Promise<Entry[]> {
+type EventKey = { organizationId: string; meterEventId: string };
+
+/** The entries that a meter event folds, the oldest first; those of one that replaces another are that one's. */
+export async function listEntriesOf(db: Kysely<DB>, event: EventKey): Promise<Entry[]> {
   const entries = await sql<Entry>`
+    select e.id, e.occurred_at as "occurredAt", e.quantity::float8 as quantity
+    from metering.meter_outbox e
+    where e.organization_id = ${event.organizationId} and e.meter_event_id = ${sealedEventOf(event)}
+    order by e.occurred_at, e.id
+  `.execute(db);
+  return entries.rows;
+}
+
+/**
+ * The event that the seal stamped entries with: the event itself or, when it replaces one that was in doubt, the first
+ * of the chain of replacements.
+ */
+export function sealedEventOf(event: EventKey): RawBuilder<string> {
+  return sql`(
     with recursive chain as (
       select organization_id, id, replaces_id
       from metering.meter_events
@@ -21,11 +31,6 @@ export async function listEntriesOf(
       from metering.meter_events e
       join chain c on e.organization_id = c.organization_id and e.id = c.replaces_id
     )
-    select e.id, e.occurred_at as "occurredAt", e.quantity::float8 as quantity
-    from metering.meter_outbox e
-    where e.organization_id = ${event.organizationId}
-      and e.meter_event_id = (select id from chain where replaces_id is null)
-    order by e.occurred_at, e.id
-  `.execute(db);
-  return entries.rows;
+    select id from chain where replaces_id is null
+  )`;
 }

@@ -10,6 +10,7 @@ import { createMeterEventRoute } from "./v1/meter-events.ts";
 import { meterRoutes } from "./v1/meters.ts";
 import { pauseRoutes } from "./v1/pause-subscription.ts";
 import { subscriptionRoutes } from "./v1/subscriptions.ts";
+import { listWebhookEndpointsRoute } from "./v1/webhook-endpoints.ts";
 import { createV2MeterEventRoute } from "./v2/meter-events.ts";
 import { createSessionRoute } from "./v2/session.ts";
 import { createStreamRoute } from "./v2/stream.ts";
@@ -25,6 +26,7 @@ export const stripeRoutes: readonly Route[] = [
   ...pauseRoutes,
   ...checkoutSessionRoutes,
   retrieveInvoiceRoute,
+  listWebhookEndpointsRoute,
   ...eventRoutes,
   ...thinEventRoutes,
   createV2MeterEventRoute,

@@ -20,11 +20,14 @@ export type ErrorReport = {
   validationEnd: Date;
 };
 
+/** A meter as Stripe has it. An inactive one refuses every event. */
+export type MeterRead = { eventName: string; isActive: boolean };
+
 export type StripeReads = {
   mode: "live" | "test";
   readSubscription: (id: string) => Promise<SubscriptionRead | undefined>;
   isCustomerDeleted: (id: string) => Promise<boolean>;
-  readMeterEventName: (id: string) => Promise<string | undefined>;
+  readMeter: (id: string) => Promise<MeterRead | undefined>;
   readErrorReport: (eventId: string) => Promise<ErrorReport>;
 };
 
@@ -43,9 +46,9 @@ export function createStripeReads(stripe: Stripe, apiKey: string): StripeReads {
       const customer = await unlessMissing(() => stripe.customers.retrieve(id));
       return customer === undefined || customer.deleted === true;
     },
-    async readMeterEventName(id) {
+    async readMeter(id) {
       const meter = await unlessMissing(() => stripe.billing.meters.retrieve(id));
-      return meter?.event_name;
+      return meter && { eventName: meter.event_name, isActive: meter.status === "active" };
     },
     async readErrorReport(eventId) {
       return errorReport(await stripe.v2.core.events.retrieve(eventId));

@@ -4,6 +4,7 @@ import { type CommandTools, type Surroundings, withTools } from "./command-tools
 import { describeFailure } from "./describe-failure.ts";
 import { addDoctorCommand } from "./doctor-command.ts";
 import { addEventsCommands } from "./events-commands.ts";
+import { addExplainCommand } from "./explain-command.ts";
 import { addKeyCommands } from "./key-commands.ts";
 import { addOrganizationCommands } from "./organization-commands.ts";
 import { addOutboxCommands } from "./outbox-commands.ts";
@@ -54,6 +55,7 @@ function createProgram({ writeOut, writeErr }: Surroundings, run: Run): Command 
   addKeyCommands(program, run);
   addOutboxCommands(program, run);
   addEventsCommands(program, run);
+  addExplainCommand(program, run);
   addStripeCommands(program, run);
   addDoctorCommand(program, run);
   return program;

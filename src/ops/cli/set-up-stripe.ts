@@ -20,7 +20,7 @@ export async function setUpStripe({ config, openStripe }: CommandTools): Promise
     kind: "done",
     document: { meters },
     text: textTable(
-      ["METER", "EVENT NAME", "STRIPE METER", ""],
+      ["METER", "EVENT NAME", "STRIPE METER", "ACTION"],
       meters.map((one) => [one.meter, one.event_name, one.stripe_meter_id, one.action]),
     ),
   };

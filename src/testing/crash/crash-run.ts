@@ -1,14 +1,17 @@
 import { type Kysely } from "kysely";
+import { type EventEmitter, once } from "node:events";
 import { setTimeout as pause } from "node:timers/promises";
 import type { DB } from "../../database/schema.ts";
 import { passSeconds } from "../model/pass-time.ts";
 import { startCrashProcess } from "./crash-process.ts";
 import { type Gateway, postUntilStopped } from "./gateway.ts";
-import { killAfter, type Killer, killWorkerAt, type Step, steps } from "./kills.ts";
+import { killAfter, type Killer, killWorkerAt, lonelySteps, type Step, steps } from "./kills.ts";
 
 export type CrashRun = Killer & {
   db: Kysely<DB>;
   gateways: readonly Gateway[];
+  /** Hears "stored" whenever a gateway is answered 200. */
+  answers: EventEmitter;
   /** Where the API listens whenever it lives. */
   apiUrl: string;
 };
@@ -18,7 +21,8 @@ export type Deaths = Record<Step | "api", number>;
 /** Longer than any lease, so that whatever a dead worker held is free. */
 const pastEveryLeaseSeconds = 90;
 const postEveryMs = 600;
-const apiLifeMsMax = 6_000;
+const apiLifeMsMax = 4_000;
+const atAnswerRate = 0.7;
 /** How often the next workers start with the leases of the dead still running. */
 const leaseStaysRate = 0.3;
 
@@ -58,8 +62,8 @@ function planKills({ random }: CrashRun, count: number): Step[] {
 
 /** Two workers at once; but who kills a worker for the request that it holds must know that it is that worker's. */
 function wavesOf(plan: readonly Step[]): Step[][] {
-  const alone = plan.filter((step) => step === "during_request").map((step) => [step]);
-  const others = plan.filter((step) => step !== "during_request");
+  const alone = plan.filter((step) => lonelySteps.includes(step)).map((step) => [step]);
+  const others = plan.filter((step) => !lonelySteps.includes(step));
   const pairs = others.flatMap((step, n) => (n % 2 === 0 ? [[step, ...others.slice(n + 1, n + 2)]] : []));
   return [...pairs, ...alone];
 }
@@ -68,10 +72,18 @@ async function killWorker(run: CrashRun, deaths: Deaths, step: Step): Promise<vo
   if (await killWorkerAt(step, run)) deaths[step] += 1;
 }
 
+/** At any moment, or at the very moment of an answer: what was answered must be stored by then. */
 async function killApiUntilStopped(run: CrashRun, deaths: Deaths, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
     const api = startCrashProcess("api.ts", run.environment);
-    await pause(run.random() * apiLifeMsMax, undefined, { signal }).catch(() => {});
+    await untilItsTime(run, signal).catch((error: unknown) => {
+      if (!signal.aborted) throw error;
+    });
     if (await killAfter(0, api)) deaths.api += 1;
   }
+}
+
+async function untilItsTime({ random, answers }: CrashRun, signal: AbortSignal): Promise<void> {
+  await pause(random() * apiLifeMsMax, undefined, { signal });
+  if (random() < atAnswerRate) await once(answers, "stored", { signal });
 }

@@ -1,3 +1,4 @@
+import { EventEmitter } from "node:events";
 import { createRandom } from "../../simulator/random.ts";
 import type { Api } from "../api-test.ts";
 import { findFreePort } from "../free-port.ts";
@@ -39,14 +40,16 @@ async function prepare({ api, account, database }: Fixtures, seed: number): Prom
     body: JSON.stringify({ seed }),
   });
   for (const fault of fifthOfAllFaults) account.simulator.addFault(fault);
+  const answers = new EventEmitter();
   const customers: Customer[] = [];
   for (let n = 1; n <= organizationCount; n += 1) {
-    customers.push(await addCustomer({ api, account, database }, { customer: `cus_${n}`, random }));
+    customers.push(await addCustomer({ api, account, database }, { customer: `cus_${n}`, random, answers }));
   }
   return {
     db: database.db,
     simulator: account.simulator,
     random,
+    answers,
     customers,
     gateways: customers.map(({ gateway }) => gateway),
     apiUrl: `http://127.0.0.1:${port}`,
@@ -63,12 +66,12 @@ async function prepare({ api, account, database }: Fixtures, seed: number): Prom
 
 async function addCustomer(
   { api, account, database }: Fixtures,
-  { customer, random }: { customer: string; random: () => number },
+  { customer, random, answers }: { customer: string; random: () => number; answers: EventEmitter },
 ): Promise<Customer> {
   const sensorId = "sensor-1";
   const { id: organizationId, key } = await api.join(["ingest"]);
   await api.ask("PUT", `/v1/sensors/${sensorId}`, { token: key, json: {} });
   account.simulator.addCustomers(customer);
   await linkCustomer(database.db, organizationId, { customer });
-  return { organizationId, customer, gateway: createGateway({ key, sensorId, random }) };
+  return { organizationId, customer, gateway: createGateway({ key, sensorId, random, answers }) };
 }

@@ -1,3 +1,4 @@
+import type { EventEmitter } from "node:events";
 import { setInterval as every } from "node:timers/promises";
 
 type Reading = { sensor_id: string; recorded_at: string; temperature: number };
@@ -12,14 +13,20 @@ export type Gateway = {
   acknowledged: () => string[];
 };
 
-export type GatewayOptions = { key: string; sensorId: string; random: () => number };
+export type GatewayOptions = {
+  key: string;
+  sensorId: string;
+  random: () => number;
+  /** Hears "stored" the moment that a 200 arrives. */
+  answers: EventEmitter;
+};
 
 const batchMax = 20;
 const repeatRate = 0.2;
 const answerWithinMs = 5_000;
 
 /** Creates a gateway. Like a sound client it keeps what was answered 200 and sends again what was not answered. */
-export function createGateway({ key, sensorId, random }: GatewayOptions): Gateway {
+export function createGateway({ key, sensorId, random, answers }: GatewayOptions): Gateway {
   const answered: Reading[][] = [];
   let unanswered: Reading[] | undefined;
   let made = 0;
@@ -50,6 +57,7 @@ export function createGateway({ key, sensorId, random }: GatewayOptions): Gatewa
       signal: AbortSignal.timeout(answerWithinMs),
     }).catch(noAnswer);
     if (response === undefined || response.status === 503) return false;
+    if (response.status === 200) answers.emit("stored");
     const text = await response.text().catch(noAnswer);
     if (text === undefined) return false;
     if (response.status !== 200 || !text.includes('"rejected":0')) {

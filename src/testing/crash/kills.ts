@@ -25,6 +25,11 @@ export type Killer = {
 
 const reachedWithinMs = 15_000;
 const lifeMsMax = 2_500;
+/** Below the worker's deadline for a request, which a shutdown waits for. */
+const shutdownMsMax = 500;
+
+/** Steps that hold a request: only one worker may be there to make it. */
+export const lonelySteps: readonly Step[] = ["during_request", "shutdown"];
 
 /** Starts a worker and kills it at the step. True if it was there when the kill came. */
 export async function killWorkerAt(step: Step, killer: Killer): Promise<boolean> {
@@ -57,8 +62,21 @@ async function killAtEvent(event: string, { environment, random }: Killer): Prom
   return isOver || !(await killed(child));
 }
 
-/** The simulator holds one request for ever; the worker dies while it waits. */
-async function killDuringRequest({ environment, simulator, random }: Killer): Promise<boolean> {
+/** The worker dies while it waits for an answer. */
+async function killDuringRequest(killer: Killer): Promise<boolean> {
+  return killed(await startAndHold(killer));
+}
+
+/** The worker is told to stop, and dies while it waits for its last answer. */
+async function killInShutdown(killer: Killer): Promise<boolean> {
+  const child = await startAndHold(killer);
+  child.signal("SIGTERM");
+  const isStopping = await child.says("worker_stopping", reachedWithinMs);
+  return (await killAfter(killer.random() * shutdownMsMax, child)) && isStopping;
+}
+
+/** Starts a worker whose first undisturbed request the simulator never answers; returns once it is held. */
+async function startAndHold({ environment, simulator, random }: Killer): Promise<CrashProcess> {
   const heldBefore = heldRequests(simulator);
   simulator.addFault({
     kind: "never_answer",
@@ -71,19 +89,11 @@ async function killDuringRequest({ environment, simulator, random }: Killer): Pr
     what: "a request to be held",
     standing: child.output,
   });
-  return killed(child);
+  return child;
 }
 
 function heldRequests(simulator: Simulator): number {
   return simulator.requests().by_outcome["never"] ?? 0;
-}
-
-async function killInShutdown({ environment, random }: Killer): Promise<boolean> {
-  const child = startCrashProcess("worker.ts", { ...environment, LOG_LEVEL: "debug" });
-  await child.says("attempts_begun", reachedWithinMs);
-  child.signal("SIGTERM");
-  const isStopping = await child.says("worker_stopping", reachedWithinMs);
-  return (await killAfter(random() * 50, child)) && isStopping;
 }
 
 /** A moment of chance: the time is the point, not something that is waited for. */

@@ -7,17 +7,8 @@ import { sealDueEntries } from "../../outbox/seal.ts";
 import { meterNames } from "../../usage/meters.ts";
 import { createStateWatch, type StateWatch } from "./state-watch.ts";
 import { moods } from "./remembering-stripe.ts";
-import {
-  deliverSome,
-  fates,
-  leaseSeconds,
-  letPass,
-  measureGauge,
-  openWorld,
-  post,
-  settleHeld,
-  type World,
-} from "./world.ts";
+import { deliverSome, fates, leaseSeconds, settleHeld } from "./workers.ts";
+import { letPass, measureGauge, openWorld, post, type World } from "./world.ts";
 
 /** What a run holds: the world, and the watch over its meter events' states. */
 export type Run = { world: World; watch: StateWatch };

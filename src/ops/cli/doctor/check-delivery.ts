@@ -21,7 +21,7 @@ function checkInDoubt({ in_doubt: { count, quantity } }: DeliveryReport["states"
   if (count === 0) return ok("in doubt", "no meter event");
   return problem(
     "in doubt",
-    `${count} meter events, quantity ${quantity}: Stripe may or may not have counted them`,
+    `meter events: ${count}, quantity ${quantity}; Stripe may or may not have counted them`,
     "`node dist/cli.js events list --state in_doubt`, compare with Stripe, then POST /v1/meter-events/{id}/resolve",
   );
 }
@@ -30,7 +30,7 @@ function checkRejected({ rejected: { count, quantity } }: DeliveryReport["states
   if (count === 0) return ok("rejected", "no meter event");
   return problem(
     "rejected",
-    `${count} meter events, quantity ${quantity}: Stripe refused them`,
+    `meter events: ${count}, quantity ${quantity}; Stripe refused them`,
     "`node dist/cli.js events list --state rejected`, mend the cause, then `events retry --state rejected`",
   );
 }
@@ -43,5 +43,5 @@ async function checkInbox(db: Kysely<DB>): Promise<Finding> {
   if (count === 0) return ok("webhook events", "none has failed");
   const remedy =
     "GET /v1/stripe-events?state=failed says why; POST /v1/stripe-events/{id}/replay tries again";
-  return problem("webhook events", `${count} could not be handled`, remedy);
+  return problem("webhook events", `could not be handled: ${count}`, remedy);
 }

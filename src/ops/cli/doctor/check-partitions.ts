@@ -15,7 +15,7 @@ export async function checkPartitions(db: Kysely<DB>, now: Date): Promise<Findin
   const { readings, meter_outbox: entries } = await countDefaultPartitionRows(db);
   if (readings + entries === 0)
     return ok(check, "there for this month and the next; the default ones are empty");
-  const detail = `the default ones hold ${readings} readings and ${entries} entries (counted up to 1,000)`;
+  const detail = `rows in the default ones: ${readings} of readings, ${entries} of meter_outbox (counted up to 1,000)`;
   return problem(check, detail, "move these rows to partitions of their months");
 }
 

@@ -1,0 +1,188 @@
+import { type Kysely, sql } from "kysely";
+import { expect } from "vitest";
+import type { DB } from "../database/schema.ts";
+import { stripeEventsQueue } from "../queue/queues.ts";
+import type { StripeReads } from "../stripe/reads.ts";
+import { endStripeEventLeases, readInbox, readSubscriptionOf } from "../testing/inbox.ts";
+import { addOrganization } from "../testing/organizations.ts";
+import { stripeSideTest } from "../testing/stripe-side-test.ts";
+import { until } from "../testing/until.ts";
+import { type ApplyDeps, applyStripeEvent } from "./apply-event.ts";
+import { beginHandling } from "./inbox.ts";
+import type { StripeEvent } from "./stripe-event.ts";
+import { putSubscription } from "./subscriptions.ts";
+
+/** A crash right after a step of the handler's: what was begun stays as it was, and nobody comes back to it. */
+type Crash = { deps: ApplyDeps; eventId: string };
+
+const test = stripeSideTest.extend("site", async ({ database, boss, account, stripeSide }) => {
+  const { db } = database;
+  const { simulator } = account;
+  simulator.setSettings({ webhook_hold: true });
+  const organizationId = await addOrganization(db);
+  const { subscription } = await stripeSide.checkOut({ organizationId });
+  const eventId = stripeSide.eventOf("checkout.session.completed");
+  const deliverCheckout = () => simulator.release({ event_ids: [eventId] });
+
+  /** A worker of later finds the job when its lease is over. */
+  async function recover(): Promise<void> {
+    await endStripeEventLeases(db, boss);
+    await stripeSide.startWorker();
+    await stripeSide.untilHandled();
+  }
+  return {
+    crash: { deps: stripeSide.applyDeps, eventId },
+    organizationId,
+    subscription,
+    deliverCheckout,
+    recover,
+  };
+});
+
+async function fetchJob({ deps: { boss } }: Crash): Promise<void> {
+  const jobs = await boss.fetch(stripeEventsQueue.name);
+  expect(jobs).toHaveLength(1);
+}
+
+async function begin(crash: Crash): Promise<StripeEvent> {
+  await fetchJob(crash);
+  const begun = await beginHandling(crash.deps.db, crash.eventId);
+  if (begun === undefined) throw new Error("the event is not pending");
+  return begun.event;
+}
+
+/** Handles the event up to the answer of a read, which never reaches the handler. */
+async function dieAfterRead(crash: Crash, dies: "first" | "second"): Promise<void> {
+  const { reads } = crash.deps;
+  const dead = Promise.withResolvers<void>();
+  let count = 0;
+  const dying: StripeReads = {
+    ...reads,
+    async readSubscription(id) {
+      const read = await reads.readSubscription(id);
+      count += 1;
+      if (count < (dies === "first" ? 1 : 2)) return read;
+      dead.resolve();
+      return new Promise(() => {});
+    },
+  };
+  void applyStripeEvent({ ...crash.deps, reads: dying }, await begin(crash));
+  await dead.promise;
+}
+
+test.for<[string, (crash: Crash) => Promise<unknown>]>([
+  ["its job was fetched", fetchJob],
+  ["its attempt was counted", begin],
+  ["Stripe was read", (crash) => dieAfterRead(crash, "first")],
+  ["the link was written", (crash) => dieAfterRead(crash, "second")],
+])(
+  "an event whose worker died after %s is handled once by the next",
+  async ([, die], { database, site, stripeSide }) => {
+    const { crash, organizationId, subscription, deliverCheckout, recover } = site;
+    await deliverCheckout();
+    await die(crash);
+
+    await recover();
+
+    expect(stripeSide.effectsOf(crash.eventId)).toEqual(["linked"]);
+    expect(await readInbox(database.db)).toMatchObject([{ state: "handled" }]);
+    expect(await readSubscriptionOf(database.db, organizationId)).toMatchObject({
+      subscription,
+      status: "active",
+    });
+  },
+);
+
+test("an event whose worker died after the commit is not handled again", async ({
+  database: { db },
+  site,
+  stripeSide,
+}) => {
+  const { crash, organizationId, deliverCheckout, recover } = site;
+  await deliverCheckout();
+  await applyStripeEvent(crash.deps, await begin(crash));
+  // Whoever handled it again would write this status over.
+  await sql`update metering.subscriptions set status = 'seen' where organization_id = ${organizationId}`.execute(
+    db,
+  );
+
+  await recover();
+  await until(async () => (await readJobStates(db)).every((state) => state === "completed"), {
+    what: "the job to be completed",
+  });
+
+  expect(stripeSide.effectsOf(crash.eventId)).toEqual([]);
+  expect(await readSubscriptionOf(db, organizationId)).toMatchObject({ status: "seen" });
+});
+
+test("a worker process that is killed while it reads Stripe leaves the event to the next", async ({
+  database: { db },
+  account: { simulator },
+  site,
+  stripeSide,
+  launch,
+}) => {
+  simulator.addFault({ kind: "never_answer", path: "/v1/subscriptions", times: 1 });
+  await site.deliverCheckout();
+  const worker = launch("worker");
+  await worker.started();
+  await until(() => simulator.state().faults_fired === 1, { what: "the read to be under way" });
+  await worker.stop("SIGKILL");
+
+  await site.recover();
+
+  expect(await readInbox(db)).toMatchObject([{ state: "handled", attempts: 2 }]);
+  expect(stripeSide.effectsOf(site.crash.eventId)).toEqual(["linked"]);
+});
+
+test("a worker process that is killed before its commit has written nothing", async ({
+  database: { db, pool },
+  account: { simulator },
+  site: { organizationId, subscription, recover },
+  stripeSide,
+  launch,
+}) => {
+  await putSubscription(db, organizationId, { ...unlinked, stripeSubscriptionId: subscription });
+  const blocker = await pool.connect();
+  await blocker.query("begin; select from metering.subscriptions for update");
+  const eventId = stripeSide.eventOf("customer.subscription.created");
+  await simulator.release({ event_ids: [eventId] });
+  const worker = launch("worker");
+  await worker.started();
+  await until(() => isBlocked(db, "update metering.subscriptions"), {
+    what: "the handler to be inside its transaction",
+  });
+  await worker.stop("SIGKILL");
+  await blocker.query("rollback");
+  blocker.release();
+  const before = await readInbox(db);
+
+  await recover();
+
+  expect(before).toMatchObject([{ state: "pending", attempts: 1 }]);
+  expect(stripeSide.effectsOf(eventId)).toEqual(["synced"]);
+  expect(await readSubscriptionOf(db, organizationId)).toMatchObject({ status: "active" });
+});
+
+const unlinked = {
+  stripeCustomerId: null,
+  stripeSubscriptionId: null,
+  status: "incomplete",
+  currentPeriodStart: null,
+  currentPeriodEnd: null,
+};
+
+async function isBlocked(db: Kysely<DB>, statement: string): Promise<boolean> {
+  const { rows } = await sql`
+    select from pg_stat_activity
+    where datname = current_database() and wait_event_type = 'Lock' and position(${statement} in query) > 0
+  `.execute(db);
+  return rows.length > 0;
+}
+
+async function readJobStates(db: Kysely<DB>): Promise<string[]> {
+  const { rows } = await sql<{ state: string }>`
+    select state from pgboss.job where name = ${stripeEventsQueue.name}
+  `.execute(db);
+  return rows.map(({ state }) => state);
+}

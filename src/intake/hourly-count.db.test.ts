@@ -1,0 +1,164 @@
+import { type Kysely, sql } from "kysely";
+import { expect } from "vitest";
+import type { DB } from "../database/schema.ts";
+import { sensorsQueue } from "../queue/queues.ts";
+import { readHours } from "../testing/bill.ts";
+import { appendEntries } from "../testing/entries.ts";
+import { hoursAgo } from "../testing/hours.ts";
+import { addOrganization } from "../testing/organizations.ts";
+import { stripeSideTest as test } from "../testing/stripe-side-test.ts";
+import { until } from "../testing/until.ts";
+import { registerSensors } from "./sensors.ts";
+
+const organizationCount = 20;
+const firingCount = 6;
+
+test("three workers whose cron fires over and over count each organization's hour once", async ({
+  database: { db },
+  boss,
+  stripeSide,
+}) => {
+  for (let n = 0; n < organizationCount; n += 1) {
+    const id = await addOrganization(db, { customer: `cus_${n}` });
+    await registerSensors(db, id, [{ id: "a" }, { id: "b" }]);
+  }
+  await Promise.all([stripeSide.startWorker(), stripeSide.startWorker(), stripeSide.startWorker()]);
+
+  // Each its own key, so that pg-boss itself keeps none of them back.
+  const firings = Array.from({ length: firingCount }, (_, n) => ({ singletonKey: `firing ${n}` }));
+  await boss.insert(sensorsQueue.name, firings);
+  await until(async () => (await countWorked(db)) >= firingCount, { what: "every firing to be worked" });
+
+  const counts = await readCounts(db);
+  expect(counts).toEqual(
+    Array.from({ length: organizationCount }, () => ({
+      hours: counts[0]?.hours,
+      entries: counts[0]?.hours,
+      active: 2,
+    })),
+  );
+  // Two, where the full hour came in between.
+  expect([1, 2]).toContain(counts[0]?.hours);
+});
+
+test("a worker that starts counts the hour that was missed, and tells of those before", async ({
+  database: { db },
+  stripeSide,
+}) => {
+  const id = await addOrganization(db, { customer: "cus_1" });
+  await registerSensors(db, id, [{ id: "a" }]);
+  await sql`
+    insert into metering.sensor_counts (organization_id, hour, active_sensors)
+    values (${id}, date_trunc('hour', now(), 'UTC') - interval '3 hours', 9)
+  `.execute(db);
+
+  await stripeSide.startWorker();
+  await until(() => stripeSide.log.find(({ event }) => event === "sensors_counted"), { what: "a count" });
+
+  expect(stripeSide.log).toContainEqual(expect.objectContaining({ event: "sensor_counts_missed", hours: 2 }));
+  expect(await readCounts(db)).toEqual([{ hours: 2, entries: 1, active: 1 }]);
+});
+
+test("an organization is counted as soon as it is linked, and its usage shows the count", async ({
+  api,
+  database: { db },
+  account,
+  stripeSide,
+}) => {
+  await stripeSide.startWorker();
+  const { id: organizationId, key } = await api.join();
+  await registerSensors(db, organizationId, [{ id: "a" }, { id: "b" }, { id: "c" }]);
+  const { customer } = await stripeSide.checkOut({ organizationId });
+  await stripeSide.untilHandled();
+  await until(() => account.simulator.meterEvents({ customer })[0], { what: "the count to reach Stripe" });
+
+  const from = hoursAgo(0).toISOString();
+  const to = hoursAgo(-2).toISOString();
+  const path = `/v1/usage?meter=active_sensors&from=${from}&to=${to}`;
+  const usage = () => api.ask("GET", path, { token: key });
+  await until(async () => JSON.stringify((await usage()).body["data"]).includes('"delivered":3'), {
+    what: "the count to be settled",
+  });
+
+  expect((await usage()).body["data"]).toContainEqual(expect.objectContaining({ quantity: 3, delivered: 3 }));
+});
+
+test("the last count of a billing period is delivered inside it", async ({
+  database: { db },
+  account,
+  stripeSide,
+}) => {
+  const { simulator, stripe } = account;
+  const { id: customer } = await stripe.customers.create();
+  const boundary = hoursAgo(1, 30);
+  const id = await addOrganization(db, { customer, periodStart: hoursAgo(700), periodEnd: boundary });
+  await appendEntries(db, id, [
+    { meter: "active_sensors", at: hoursAgo(2), quantity: 4 },
+    { meter: "active_sensors", at: new Date(boundary.getTime() - 1), quantity: 5 },
+    { meter: "active_sensors", at: boundary, quantity: 9 },
+  ]);
+
+  await stripeSide.startWorker({ BILLABLE_STATUSES: [] });
+  await until(() => simulator.meterEvents({ customer }).length >= 2, { what: "both periods' counts" });
+  await until(() => simulator.bill({ customer, start_time: boundary.getTime() / 1_000 })[0], {
+    what: "the new one's",
+  });
+
+  const seconds = boundary.getTime() / 1_000;
+  expect(simulator.bill({ customer, end_time: seconds })).toMatchObject([{ total: "5" }]);
+  expect(simulator.bill({ customer, start_time: seconds })).toMatchObject([{ total: "9" }]);
+});
+
+test("what an organization used before it had a customer is held, then billed in its own hours", async ({
+  api,
+  database: { db },
+  account,
+  stripeSide,
+}) => {
+  await stripeSide.startWorker({ BILLABLE_STATUSES: [] });
+  const organizationId = await addOrganization(db);
+  const used = [3, 2, 1].map((hours) => ({ at: hoursAgo(hours, 10), quantity: hours * 10 }));
+  await appendEntries(db, organizationId, used);
+  await appendEntries(db, organizationId, [{ at: hoursAgo(3, 50), quantity: 1 }]);
+  const before = await api.ask("GET", "/v1/outbox", { token: api.adminToken });
+
+  const { customer } = await stripeSide.checkOut({ organizationId });
+  await stripeSide.untilHandled();
+  await until(() => account.simulator.meterEvents({ customer }).length === 3, {
+    what: "three hours of usage",
+  });
+
+  expect(before.body).toMatchObject({ unsealed: { entries: 4, held: { entries: 4, quantity: 61 } } });
+  expect(await readHours(account, { customer })).toEqual(
+    new Map([
+      [hoursAgo(3).toISOString(), 31],
+      [hoursAgo(2).toISOString(), 20],
+      [hoursAgo(1).toISOString(), 10],
+    ]),
+  );
+  const times = account.simulator.meterEvents({ customer }).map(({ timestamp }) => timestamp);
+  const latest = [hoursAgo(3, 50), hoursAgo(2, 10), hoursAgo(1, 10)].map((at) => at.getTime() / 1_000);
+  expect(times.toSorted((a, b) => a - b)).toEqual(latest);
+});
+
+async function countWorked(db: Kysely<DB>): Promise<number> {
+  const { rows } = await sql<{ count: number }>`
+    select count(*)::int as count from pgboss.job where name = ${sensorsQueue.name} and state = 'completed'
+  `.execute(db);
+  return rows[0]?.count ?? 0;
+}
+
+async function readCounts(db: Kysely<DB>) {
+  const { rows } = await sql<{ hours: number; entries: number; active: number }>`
+    select
+      count(*)::int as hours,
+      (
+        select count(*)::int from metering.meter_outbox e
+        where e.organization_id = c.organization_id and e.meter = 'active_sensors'
+      ) as entries,
+      min(active_sensors)::int as active
+    from metering.sensor_counts c
+    group by organization_id
+  `.execute(db);
+  return rows;
+}

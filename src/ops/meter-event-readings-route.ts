@@ -1,0 +1,70 @@
+import { createRoute, z } from "@hono/zod-openapi";
+import type { Kysely } from "kysely";
+import type { DB } from "../database/schema.ts";
+import { findMeterEvent } from "../delivery/meter-events.ts";
+import type { App } from "../http/app.ts";
+import type { AdminOnly } from "../http/authentication.ts";
+import { decodeCursor } from "../http/cursor.ts";
+import { jsonAnswer } from "../http/json-content.ts";
+import { pageQuery, pageSchema, toPage } from "../http/page.ts";
+import { adminProblems, inputProblems, notFoundProblems } from "../http/problem-answers.ts";
+import { notFound } from "../http/problem.ts";
+import { sensorIdSchema } from "../intake/sensor-schema.ts";
+import { type EventReading, listEventReadings } from "../outbox/event-readings.ts";
+import { recordedAtSchema } from "../usage/recorded-at.ts";
+
+const eventReadingSchema = z
+  .object({
+    organization_id: z.uuid(),
+    sensor_id: z.string(),
+    recorded_at: z.iso.datetime(),
+    temperature: z.number(),
+    entry_id: z.uuid().openapi({ description: "the entry of the meter event that counts it" }),
+  })
+  .openapi("MeterEventReading");
+
+const listRoute = createRoute({
+  method: "get",
+  path: "/v1/meter-events/{id}/readings",
+  summary: "List the readings that a meter event bills, by entry, sensor and time",
+  description:
+    "An event that replaces another bills the same readings. Sensor counts, and usage that another service recorded, have none.",
+  tags: ["Meter events"],
+  security: [{ adminToken: [] }],
+  request: { params: z.object({ id: z.uuid() }), query: pageQuery },
+  responses: {
+    200: jsonAnswer("A page", pageSchema(eventReadingSchema)),
+    ...adminProblems,
+    ...inputProblems,
+    ...notFoundProblems,
+  },
+});
+
+const cursorKey = z.tuple([z.uuid(), sensorIdSchema, recordedAtSchema]);
+
+/** Adds `GET /v1/meter-events/{id}/readings`. */
+export function mountMeterEventReadings(
+  app: App,
+  { db, adminOnly }: { db: Kysely<DB>; adminOnly: AdminOnly },
+): void {
+  app.openapi({ ...listRoute, middleware: adminOnly }, async (c) => {
+    const { limit, cursor } = c.req.valid("query");
+    const after = decodeCursor(cursor, cursorKey);
+    const event = await findMeterEvent(db, c.req.valid("param").id);
+    if (event === undefined) throw notFound("meter event");
+    const key = { organizationId: event.organizationId, meterEventId: event.id };
+    const rows = await listEventReadings(db, key, { after, limit: limit + 1 });
+    const page = toPage(rows, limit, (row) => [row.entryId, row.sensorId, row.recordedAt]);
+    return c.json({ ...page, data: page.data.map(renderEventReading) }, 200);
+  });
+}
+
+export function renderEventReading(reading: EventReading): z.infer<typeof eventReadingSchema> {
+  return {
+    organization_id: reading.organizationId,
+    sensor_id: reading.sensorId,
+    recorded_at: reading.recordedAt,
+    temperature: reading.temperature,
+    entry_id: reading.entryId,
+  };
+}

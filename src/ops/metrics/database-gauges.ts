@@ -1,0 +1,96 @@
+import { Counter, Gauge, type Registry } from "prom-client";
+import type { Measurement } from "./measurer.ts";
+
+/** Every gauge that is read from the database. None has a label whose values customers choose. */
+export const databaseGauges = {
+  meter_outbox_unsealed_entries: {
+    help: "Entries that no meter event carries yet; held: their organization has no Stripe customer",
+    labels: ["meter", "held"],
+  },
+  meter_outbox_unsealed_quantity: { help: "Usage in those entries", labels: ["meter", "held"] },
+  meter_outbox_unsealed_oldest_age_seconds: {
+    help: "Age of the oldest entry that no meter event carries yet; 0: there is none",
+    labels: ["held"],
+  },
+  meter_outbox_meter_events: {
+    help: "Meter events in the states that somebody or something still has to end",
+    labels: ["state", "meter"],
+  },
+  meter_outbox_meter_events_quantity: { help: "Usage in those meter events", labels: ["state", "meter"] },
+  meter_outbox_meter_events_oldest_age_seconds: {
+    help: "Age of the oldest usage in those meter events; 0: there is none",
+    labels: ["state", "meter"],
+  },
+  meter_outbox_identifier_seconds_left: {
+    help: "Until the first pending meter event goes in doubt, 23 hours after its first attempt of unknown outcome",
+    labels: [],
+  },
+  meter_outbox_expiry_seconds_left: {
+    help: "Until the oldest undelivered usage is 34 days old and cannot be sent to Stripe any more",
+    labels: ["of"],
+  },
+  meter_outbox_delivery_paused: {
+    help: "1 while sending is paused, by scope and by whom: breaker or operator",
+    labels: ["scope", "by"],
+  },
+  meter_outbox_delivery_paused_seconds: {
+    help: "For how long sending has been paused; 0: it is not",
+    labels: ["scope", "by"],
+  },
+  meter_outbox_webhook_events: {
+    help: "Webhook events of Stripe's in the inbox that had no effect yet",
+    labels: ["state"],
+  },
+  meter_outbox_webhook_oldest_pending_age_seconds: {
+    help: "Age of the oldest pending webhook event; 0: there is none",
+    labels: [],
+  },
+  meter_outbox_sensor_count_age_seconds: {
+    help: "Since the start of the latest hour whose active sensors were counted",
+    labels: [],
+  },
+  meter_outbox_default_partition_rows: {
+    help: "Rows that found no partition of their month, 1000 at most",
+    labels: ["table"],
+  },
+} as const satisfies Record<string, { help: string; labels: readonly string[] }>;
+
+export type GaugeName = keyof typeof databaseGauges;
+export type Sample = { name: GaugeName; labels?: Record<string, string>; value: number };
+
+/** Registers the gauges, and returns what sets them all: one that was not measured is left out of the answer. */
+export function showMeasurements(registry: Registry): (measurement: Measurement) => void {
+  const registers = [registry];
+  const isUp = new Gauge({
+    name: "meter_outbox_database_up",
+    help: "Whether the database answered the latest measurement",
+    registers,
+  });
+  const gauges = new Map(
+    Object.entries(databaseGauges).map(([name, { help, labels }]) => [
+      name,
+      { gauge: new Gauge({ name, help, labelNames: labels, registers }), isLabelled: labels.length > 0 },
+    ]),
+  );
+  return (measurement) => {
+    isUp.set(measurement.isUp ? 1 : 0);
+    for (const { gauge, isLabelled } of gauges.values()) {
+      // Without labels there is one value, which a reset would make 0: no age, nothing left.
+      if (isLabelled) gauge.reset();
+      else gauge.remove();
+    }
+    for (const { name, labels = {}, value } of measurement.samples)
+      gauges.get(name)?.gauge.set(labels, value);
+  };
+}
+
+/** Counts reads that failed. */
+export function countFailedReads(registry: Registry): (read: string) => void {
+  const failures = new Counter({
+    name: "meter_outbox_database_read_failures_total",
+    help: "Reads of the database for these metrics that failed or took too long, by read",
+    labelNames: ["read"],
+    registers: [registry],
+  });
+  return (read) => failures.inc({ read });
+}

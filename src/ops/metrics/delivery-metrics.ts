@@ -1,0 +1,59 @@
+import { Counter, Gauge, type Registry } from "prom-client";
+import type { TokenBucket } from "../../delivery/token-bucket.ts";
+import type { DeliveryWatch } from "../../delivery/watch.ts";
+
+/** Counts attempts as they are answered, and meter events as they are settled. */
+export function watchDelivery(registry: Registry): DeliveryWatch {
+  const registers = [registry];
+  const attempts = new Counter({
+    name: "meter_outbox_delivery_attempts_total",
+    help: "Attempts at meter events that ended, by verdict and its reason",
+    labelNames: ["meter", "verdict", "reason"],
+    registers,
+  });
+  const settled = new Counter({
+    name: "meter_outbox_settled_total",
+    help: "Attempts settled, by the state that they left their meter event in",
+    labelNames: ["meter", "state"],
+    registers,
+  });
+  const quantity = new Counter({
+    name: "meter_outbox_delivered_quantity_total",
+    help: "Usage that Stripe has taken from this process",
+    labelNames: ["meter"],
+    registers,
+  });
+  return {
+    onAnswered: (finished) => {
+      for (const { attempt, verdict, outcome } of finished) {
+        const { reason } = verdict.kind === "delivered" ? outcome : verdict;
+        attempts.inc({ meter: attempt.meter, verdict: verdict.kind, reason });
+      }
+    },
+    onSettled: (changed) => {
+      for (const { attempt, outcome } of changed) {
+        settled.inc({ meter: attempt.meter, state: outcome.state });
+        if (outcome.state === "delivered") quantity.inc({ meter: attempt.meter }, Number(attempt.quantity));
+      }
+    },
+  };
+}
+
+/** Shows how fast this process may send at the moment, and at most. */
+export function showRate(
+  registry: Registry,
+  { bucket, perSecondMax }: { bucket: Pick<TokenBucket, "rate">; perSecondMax: number },
+): void {
+  const rate: Gauge = new Gauge({
+    name: "meter_outbox_delivery_rate_events_per_second",
+    help: "Meter events that this process may send a second; less than its maximum after a 429",
+    registers: [registry],
+    collect: () => rate.set(bucket.rate()),
+  });
+  const rateMax = new Gauge({
+    name: "meter_outbox_delivery_rate_events_per_second_max",
+    help: "STRIPE_MAX_EVENTS_PER_SECOND of this process",
+    registers: [registry],
+  });
+  rateMax.set(perSecondMax);
+}

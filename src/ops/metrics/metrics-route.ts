@@ -1,0 +1,49 @@
+import { createRoute, z } from "@hono/zod-openapi";
+import type { Kysely } from "kysely";
+import type { Registry } from "prom-client";
+import type { DB } from "../../database/schema.ts";
+import type { App } from "../../http/app.ts";
+import type { Log } from "../../log.ts";
+import { countFailedReads, showMeasurements } from "./database-gauges.ts";
+import { createMeasurer, type MeasurerLimits } from "./measurer.ts";
+import { type PoolCounts, showPool } from "./pool-metrics.ts";
+
+const metricsRoute = createRoute({
+  method: "get",
+  path: "/metrics",
+  summary: "Metrics of this process and of what waits in the database, for Prometheus",
+  tags: ["Operation"],
+  responses: {
+    200: {
+      description: "Prometheus text format",
+      content: { "text/plain": { schema: z.string() } },
+    },
+  },
+});
+
+export type MetricsDeps = { registry: Registry; db: Kysely<DB>; pool: PoolCounts; log: Log };
+
+/** Adds `/metrics`, and to the registry the metrics of the pool and of the database. Answers without a database too. */
+export function mountMetrics(
+  app: App,
+  { registry, db, pool, log }: MetricsDeps,
+  limits?: Partial<MeasurerLimits>,
+): void {
+  showPool(registry, pool);
+  const show = showMeasurements(registry);
+  const countFailedRead = countFailedReads(registry);
+  const measure = createMeasurer(
+    {
+      db,
+      onFailedRead: ({ read, error }) => {
+        countFailedRead(read);
+        log.warn({ event: "metrics_read_failed", read, error });
+      },
+    },
+    limits,
+  );
+  app.openapi(metricsRoute, async (c) => {
+    show(await measure());
+    return c.text(await registry.metrics(), 200, { "content-type": registry.contentType });
+  });
+}

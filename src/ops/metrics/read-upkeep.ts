@@ -1,0 +1,27 @@
+import { type Kysely, sql } from "kysely";
+import { countDefaultPartitionRows } from "../../database/partitions.ts";
+import type { DB } from "../../database/schema.ts";
+import type { Sample } from "./database-gauges.ts";
+
+/** How long ago the latest counted hour began, if any was. One probe of the key for each organization. */
+export async function readSensorCountGauges(db: Kysely<DB>): Promise<Sample[]> {
+  const counted = await sql<{ ageSeconds: number | null }>`
+    select extract(epoch from now() - max(latest.hour))::float8 as "ageSeconds"
+    from metering.organizations o
+    cross join lateral (
+      select c.hour from metering.sensor_counts c where c.organization_id = o.id order by c.hour desc limit 1
+    ) latest
+  `.execute(db);
+  const value = counted.rows[0]?.ageSeconds ?? null;
+  return value === null ? [] : [{ name: "meter_outbox_sensor_count_age_seconds", value }];
+}
+
+/** Rows in the default partitions, where none should be. */
+export async function readPartitionGauges(db: Kysely<DB>): Promise<Sample[]> {
+  const rows = Object.entries(await countDefaultPartitionRows(db));
+  return rows.map(([table, value]) => ({
+    name: "meter_outbox_default_partition_rows",
+    labels: { table },
+    value,
+  }));
+}

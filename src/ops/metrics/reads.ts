@@ -1,0 +1,22 @@
+import type { Kysely } from "kysely";
+import type { DB } from "../../database/schema.ts";
+import type { Sample } from "./database-gauges.ts";
+import { readInboxGauges } from "./read-inbox.ts";
+import { readMeterEventGauges } from "./read-meter-events.ts";
+import { readPauseGauges } from "./read-pauses.ts";
+import { readUnsealedAgeGauges, readUnsealedGauges } from "./read-unsealed.ts";
+import { readPartitionGauges, readSensorCountGauges } from "./read-upkeep.ts";
+
+/** One statement, or few, with its own time limit. Should it fail, only its own gauges are missing. */
+export type Read = { name: string; read: (db: Kysely<DB>) => Promise<Sample[]> };
+
+/** All that is measured in the database. What alerts rest on comes first, and what may take long comes last. */
+export const databaseReads: readonly Read[] = [
+  { name: "unsealed_ages", read: readUnsealedAgeGauges },
+  { name: "meter_events", read: readMeterEventGauges },
+  { name: "pauses", read: readPauseGauges },
+  { name: "webhook_inbox", read: readInboxGauges },
+  { name: "default_partitions", read: readPartitionGauges },
+  { name: "sensor_counts", read: readSensorCountGauges },
+  { name: "unsealed_amounts", read: readUnsealedGauges },
+];
