@@ -1,11 +1,14 @@
-import { sql } from "kysely";
+import { type Kysely, sql } from "kysely";
 import { expect } from "vitest";
+import type { DB } from "../database/schema.ts";
+import type { MeterEventKey } from "../delivery/begin-attempts.ts";
 import { pauseDelivery, readPauses, resumeDelivery } from "../delivery/pauses.ts";
+import { holdSeal } from "../outbox/hold-seal.ts";
 import { sealDueEntries } from "../outbox/seal.ts";
 import { appendEntries } from "../testing/entries.ts";
 import { hoursAgo } from "../testing/hours.ts";
 import { readSubscriptionOf } from "../testing/inbox.ts";
-import { addDueEvent, readMeterEvent } from "../testing/meter-events.ts";
+import { addDueEvent, addMeterEvent, readMeterEvent } from "../testing/meter-events.ts";
 import { addOrganization } from "../testing/organizations.ts";
 import { stripeSideTest as test } from "../testing/stripe-side-test.ts";
 import { until } from "../testing/until.ts";
@@ -79,6 +82,39 @@ test("an attempt under way when its customer is deleted is the last one", async 
   expect(rejected).toMatchObject({ state: "rejected", reason: "customer_deleted", attempts_finished: 0 });
   expect(await readMeterEvent(db, key)).toEqual(rejected);
 });
+
+test("what a seal is making for a customer while Stripe deletes it is rejected too", async ({
+  database: { db },
+  account: { stripe },
+  stripeSide,
+}) => {
+  await stripeSide.startWorker(countingNobody);
+  const { id: customer } = await stripe.customers.create();
+  const organizationId = await addOrganization(db, { customer });
+  const made = Promise.withResolvers<MeterEventKey>();
+  const mayCommit = Promise.withResolvers<void>();
+  const sealing = db.transaction().execute(async (trx) => {
+    await holdSeal(trx);
+    made.resolve(await addMeterEvent(trx, { organization_id: organizationId, stripe_customer_id: customer }));
+    await mayCommit.promise;
+  });
+  const key = await made.promise;
+
+  await stripe.customers.del(customer);
+  await until(() => isWaitingForSeal(db), { what: "the handler to wait for the seal" });
+  mayCommit.resolve();
+  await sealing;
+  await stripeSide.untilHandled();
+
+  expect(await readMeterEvent(db, key)).toMatchObject({ state: "rejected", reason: "customer_deleted" });
+});
+
+async function isWaitingForSeal(db: Kysely<DB>): Promise<boolean> {
+  const { rows } = await sql`
+    select from pg_stat_activity where datname = current_database() and wait_event = 'advisory'
+  `.execute(db);
+  return rows.length > 0;
+}
 
 test("a draft invoice sends its organization's usage ahead of five hundred events of others", async ({
   database: { db },

@@ -33,7 +33,7 @@ export const inputProblems = { 400: answer("The input is not valid; `errors` say
 export const bodyProblems = {
   ...inputProblems,
   413: answer("The body is too large"),
-  415: answer("The body is not application/json"),
+  415: answer("The body is of another type"),
 };
 
 /** What a route for one thing may answer. */
