@@ -62,16 +62,17 @@ create trigger meter_events_not_truncated before truncate on metering.meter_even
   for each statement execute function metering.refuse_change();
 
 -- A final state is left only along the roads of the state diagram, whatever the code says: a delivered event
--- may be confirmed, or turn out to be refused when Stripe validates it afterwards.
+-- may be confirmed, or turn out to be refused when Stripe validates it afterwards; a refused one is sent again, or
+-- superseded by one that is.
 create function metering.guard_meter_event_state() returns trigger
 language plpgsql
 as $$
 begin
   if not (
     old.state = 'pending'
-    or old.state = 'in_doubt' and new.state in ('delivered', 'confirmed', 'pending', 'superseded', 'expired')
+    or old.state = 'in_doubt' and new.state in ('delivered', 'confirmed', 'pending', 'superseded', 'rejected', 'expired')
     or old.state = 'delivered' and new.state in ('confirmed', 'rejected')
-    or old.state = 'rejected' and new.state in ('pending', 'in_doubt', 'expired')
+    or old.state = 'rejected' and new.state in ('pending', 'in_doubt', 'superseded', 'expired')
   ) then
     raise exception 'meter event % cannot go from % to %', old.id, old.state, new.state
       using errcode = 'restrict_violation';

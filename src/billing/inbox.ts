@@ -16,7 +16,7 @@ export async function storeStripeEvent(
   return db.transaction().execute(async (trx) => {
     const stored = await sql`
       insert into metering.stripe_events (event_id, event_type, livemode, payload)
-      values (${event.id}, ${event.type}, ${event.livemode}, ${JSON.stringify(event)}::jsonb)
+      values (${event.id}, ${event.type}, ${event.livemode}, ${storable(event)}::jsonb)
       on conflict do nothing
       returning event_id
     `.execute(trx);
@@ -24,6 +24,11 @@ export async function storeStripeEvent(
     await remindOfStripeEvents(boss, [event.id], trx);
     return true;
   });
+}
+
+// Postgres's JSON knows no U+0000. A refused event would come again for three days, and nothing here reads such text.
+function storable(event: StripeEvent): string {
+  return JSON.stringify(event).replaceAll("\\u0000", "\\ufffd");
 }
 
 /** Sends the jobs that handle these events; an event that has one already keeps it. */

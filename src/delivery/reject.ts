@@ -30,7 +30,7 @@ export async function rejectReported(
       ${named.map(({ code }) => code)}::text[],
       ${named.map(({ message }) => message)}::text[]
     ) as e (id, code, message)
-    where m.id = e.id and m.state in ('pending', 'delivered')
+    where m.id = e.id and m.state in ('pending', 'delivered', 'in_doubt')
     returning m.id
   `.execute(trx);
   const isComplete = report.errorCount <= report.errors.length;

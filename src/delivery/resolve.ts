@@ -1,8 +1,8 @@
-import { type Kysely, sql, type Transaction } from "kysely";
+import { type Kysely, sql } from "kysely";
 import type { PgBoss } from "pg-boss";
 import type { DB } from "../database/schema.ts";
-import { type Reminder, remindToDeliver } from "../queue/deliver-job.ts";
 import { eventAgeMsMax } from "./limits.ts";
+import { replaceEvents } from "./replace-events.ts";
 
 export type Resolution = { resolution: "delivered" | "not_delivered"; reason: string };
 
@@ -40,26 +40,8 @@ export async function resolveMeterEvent(
     const state = resolved.rows[0]?.state;
     if (state === undefined) return undefined;
     if (state !== "superseded") return { state, replacedBy: null };
-    return { state, replacedBy: await replace({ trx, boss }, id) };
+    const [replacedBy] = await replaceEvents({ trx, boss }, [id]);
+    if (replacedBy === undefined) throw new Error(`meter event ${id} was not replaced`);
+    return { state, replacedBy };
   });
-}
-
-async function replace({ trx, boss }: { trx: Transaction<DB>; boss: PgBoss }, id: string): Promise<string> {
-  const made = await sql<Reminder>`
-    insert into metering.meter_events (
-      organization_id, id, meter, hour, quantity, event_at, entries, stripe_customer_id, replaces_id
-    )
-    select
-      organization_id, metering.uuid_v7(clock_timestamp()), meter, hour, quantity, event_at, entries,
-      stripe_customer_id, id
-    from metering.meter_events
-    where id = ${id}
-    returning
-      organization_id as "organizationId", id as "meterEventId", meter, stripe_customer_id as "stripeCustomerId",
-      0 as ahead
-  `.execute(trx);
-  const [replacement] = made.rows;
-  if (replacement === undefined) throw new Error(`meter event ${id} was not replaced`);
-  await remindToDeliver(boss, made.rows, trx);
-  return replacement.meterEventId;
 }

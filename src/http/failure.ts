@@ -13,8 +13,17 @@ export function problemOf(error: unknown): Problem {
     const headers = { "retry-after": String(retryAfterSeconds) };
     return new Problem({ status: 503, code: "database_unavailable", detail, headers }, { cause: error });
   }
+  if (isUnstorableText(error)) {
+    const unstorable = "A text holds the character U+0000, which cannot be stored.";
+    return new Problem({ status: 400, code: "invalid_character", detail: unstorable }, { cause: error });
+  }
   const detail = "Something unexpected happened. Report the request_id.";
   return new Problem({ status: 500, code: "internal_error", detail }, { cause: error });
+}
+
+/** Postgres's words for U+0000 in text (22021) and in JSON (22P05). */
+function isUnstorableText(error: unknown): boolean {
+  return error instanceof Error && "code" in error && (error.code === "22021" || error.code === "22P05");
 }
 
 // Hono itself throws for two reasons: a body that is no JSON, and a media type that the route does not take.

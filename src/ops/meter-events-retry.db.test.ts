@@ -102,3 +102,22 @@ test("only the operator's token retries", async ({ api, events }) => {
   }
   expect((await events.list("?state=rejected")).ids).toEqual([id]);
 });
+
+test("an event that Stripe took and reported as failed is sent again under a new identifier", async ({
+  events,
+  database: { db },
+  boss,
+}) => {
+  const id = await events.seal({ state: "rejected" });
+  await sql`
+    update metering.meter_events set reason = 'meter_event_customer_not_found', delivered_at = now()
+  `.execute(db);
+
+  expect(await events.ask("POST", `/${id}/retry`)).toMatchObject({ status: 202, body: { retried: 1 } });
+
+  expect((await events.list("?state=superseded")).ids).toEqual([id]);
+  const [replacement] = (await events.list("?state=pending")).ids;
+  expect(replacement).not.toBe(id);
+  const jobs = await boss.fetch<DeliverJob>(deliverQueueOf("temperature_readings"), { batchSize: 10 });
+  expect(jobs.map(({ data }) => data.meterEventId)).toEqual([replacement]);
+});

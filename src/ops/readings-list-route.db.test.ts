@@ -1,6 +1,7 @@
 import { sql } from "kysely";
 import { expect } from "vitest";
 import { sealDueEntries } from "../outbox/seal.ts";
+import { hoursAgo } from "../testing/hours.ts";
 import { linkCustomer } from "../testing/organizations.ts";
 import { roadTest as test } from "../testing/road-test.ts";
 
@@ -61,11 +62,11 @@ test("a span is half-open, and a sensor can be asked for alone", async ({ api })
   const { key } = await api.join();
   await api.ask("POST", "/v1/sensors", { token: key, json: { sensors: [{ id: "a" }, { id: "b" }] } });
   const readings = ["a", "b"].flatMap((sensor_id) =>
-    [1, 2, 3].map((n) => ({ sensor_id, recorded_at: `2026-11-20T10:0${n}:00Z`, temperature: n })),
+    [1, 2, 3].map((n) => ({ sensor_id, recorded_at: hoursAgo(2, n).toISOString(), temperature: n })),
   );
   await api.ask("POST", "/v1/readings", { token: key, json: readings });
 
-  const query = "sensor_id=b&from=2026-11-20T10:01:00Z&to=2026-11-20T10:03:00Z";
+  const query = `sensor_id=b&from=${hoursAgo(2, 1).toISOString()}&to=${hoursAgo(2, 3).toISOString()}`;
   const { body } = await api.ask("GET", `/v1/readings?${query}`, { token: key });
 
   expect(body["data"]).toMatchObject([

@@ -89,9 +89,9 @@ test("an entry is not deleted from its partition either", async ({ database: { d
 
 const leftOnlyFor: Record<MeterEventState, MeterEventState[]> = {
   pending: ["delivered", "confirmed", "in_doubt", "rejected", "expired", "superseded"],
-  in_doubt: ["delivered", "confirmed", "pending", "superseded", "expired"],
+  in_doubt: ["delivered", "confirmed", "pending", "superseded", "rejected", "expired"],
   delivered: ["confirmed", "rejected"],
-  rejected: ["pending", "in_doubt", "expired"],
+  rejected: ["pending", "in_doubt", "superseded", "expired"],
   confirmed: [],
   expired: [],
   superseded: [],

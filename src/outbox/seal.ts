@@ -3,6 +3,7 @@ import type { PgBoss } from "pg-boss";
 import type { DB } from "../database/schema.ts";
 import { aheadOfAll, type Reminder, remindToDeliver } from "../queue/deliver-job.ts";
 import { type MeterName, metersFoldedBy } from "../usage/meters.ts";
+import { holdSeal } from "./hold-seal.ts";
 
 type SealedEvent = Reminder & { entries: number };
 type Seal = SealLimits & { meters: readonly MeterName[]; first: string | undefined; cutOff: Date };
@@ -59,7 +60,7 @@ async function sealOnce(
   limits: Seal,
 ): Promise<SealedEvent[] | "too_many_undelivered"> {
   // One seal at a time: an entry is stamped by whoever holds this.
-  await sql`select pg_advisory_xact_lock(hashtext('metering.seal'))`.execute(trx);
+  await holdSeal(trx);
   const undelivered = await countUndelivered(trx, limits.undeliveredMax);
   const room = limits.undeliveredMax - undelivered;
   if (room <= 0) return "too_many_undelivered";

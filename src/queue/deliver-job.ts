@@ -57,13 +57,17 @@ function deliverJob(reminder: Reminder): JobInsert<DeliverJob> {
   };
 }
 
-/** Moves the waiting reminders of these meter events ahead of all others. */
+/** Moves the waiting reminders of these meter events ahead of all others, and ends their backoff. */
 export async function hurryReminders(
   boss: PgBoss,
   meter: MeterName,
   meterEventIds: readonly string[],
 ): Promise<void> {
   for (const id of meterEventIds) {
-    await boss.update(deliverQueueOf(meter), undefined, { singletonKey: id, priority: -aheadOfAll });
+    await boss.update(deliverQueueOf(meter), undefined, {
+      singletonKey: id,
+      priority: -aheadOfAll,
+      startAfter: 0,
+    });
   }
 }

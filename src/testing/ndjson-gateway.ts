@@ -9,9 +9,12 @@ export type LinesBody = string | Uint8Array<ArrayBuffer> | ReadableStream;
 
 export const ndjson = "application/x-ndjson";
 
+// Read once, so that a minute that ends during a test moves nothing in it.
+const presentMinuteMs = Math.trunc(Date.now() / 60_000) * 60_000;
+
 /** A reading of sensor `a` as a line of NDJSON: each number is another moment. */
 export function readingLine(n: number, change: object = {}): string {
-  const recorded_at = new Date(Math.trunc(Date.now() / 60_000) * 60_000 - n * 1_000).toISOString();
+  const recorded_at = new Date(presentMinuteMs - n * 1_000).toISOString();
   return `${JSON.stringify({ sensor_id: "a", recorded_at, temperature: 20.5, ...change })}\n`;
 }
 
