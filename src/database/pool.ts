@@ -25,7 +25,7 @@ export function openDatabase(options: PoolOptions, log: Log): Database {
     max: options.connectionsMax,
     connectionTimeoutMillis: options.connectTimeoutMs ?? 5_000,
     statement_timeout: options.statementTimeoutMs ?? 30_000,
-    // A transaction left open holds back vacuum for every table (see docs/operation.md).
+    // A transaction left open holds back vacuum for every table.
     idle_in_transaction_session_timeout: 15_000,
     keepAlive: true,
   });
