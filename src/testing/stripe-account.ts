@@ -17,7 +17,13 @@ export type StripeAccount = {
 export async function openStripeAccount({ name: account }: { name: string }): Promise<StripeAccount> {
   const { url, host, port, simulator, stop } = await startSimulator();
   const secretKey = `sk_test_${account.replaceAll(/\W/g, "_")}`;
-  const stripe = new Stripe(secretKey, { host, port, protocol: "http", maxNetworkRetries: 0 });
+  const stripe = new Stripe(secretKey, {
+    host,
+    port,
+    protocol: "http",
+    maxNetworkRetries: 0,
+    telemetry: false,
+  });
   const meterIds = { temperature_readings: "", active_sensors: "" };
   for (const name of meterNames) {
     const created = await stripe.billing.meters.create({
