@@ -111,7 +111,8 @@ export function mountApiKeys(app: App, { db, adminOnly }: { db: Kysely<DB>; admi
   });
 }
 
-function renderApiKey(key: StoredKey): z.infer<typeof apiKeySchema> {
+/** Writes a key's entry in a list the API's way; the key itself is not in it. */
+export function renderApiKey(key: StoredKey): z.infer<typeof apiKeySchema> {
   return {
     id: key.id,
     name: key.name,

@@ -85,7 +85,8 @@ export function mountOrganizations(
   });
 }
 
-function renderOrganization(organization: Organization): z.infer<typeof organizationSchema> {
+/** Writes an organization the API's way. */
+export function renderOrganization(organization: Organization): z.infer<typeof organizationSchema> {
   const { id, name, createdAt, subscription, activeSensors } = organization;
   return {
     id,

@@ -1,8 +1,9 @@
 import type { Command } from "commander";
 import { z } from "zod";
-import { renderSubscription } from "../../billing/subscription-answer.ts";
 import { nameSchema } from "../../http/name.ts";
-import { listApiKeys, type StoredKey } from "../api-keys.ts";
+import { renderApiKey } from "../api-keys-route.ts";
+import { listApiKeys } from "../api-keys.ts";
+import { renderOrganization } from "../organizations-route.ts";
 import {
   createOrganization,
   findOrganization,
@@ -49,7 +50,7 @@ async function list({ db }: CommandTools): Promise<Outcome> {
   }
   return {
     kind: "done",
-    document: { data: organizations.map(render) },
+    document: { data: organizations.map(renderOrganization) },
     text: textTable(
       ["ID", "NAME", "CUSTOMER", "STATUS", "SENSORS"],
       organizations.map(({ id, name, subscription, activeSensors }) => [
@@ -82,34 +83,12 @@ async function show({ db }: CommandTools, id: string): Promise<Outcome> {
   const table = textTable(
     ["KEY ID", "PREFIX", "NAME", "SCOPES", "LAST USED", "REVOKED"],
     keys
-      .map(renderKey)
+      .map(renderApiKey)
       .map((key) => [key.id, key.prefix, key.name, key.scopes.join(","), key.last_used_at, key.revoked_at]),
   );
   return {
     kind: "done",
-    document: { ...render(organization), api_keys: keys.map(renderKey) },
+    document: { ...renderOrganization(organization), api_keys: keys.map(renderApiKey) },
     text: `${fields}\n\n${table}`,
-  };
-}
-
-function render({ id, name, createdAt, subscription, activeSensors }: Organization) {
-  return {
-    id,
-    name,
-    created_at: createdAt.toISOString(),
-    subscription: subscription === null ? null : renderSubscription(subscription),
-    sensors: { active: activeSensors },
-  };
-}
-
-function renderKey(key: StoredKey) {
-  return {
-    id: key.id,
-    name: key.name,
-    prefix: key.prefix,
-    scopes: key.scopes,
-    created_at: key.created_at.toISOString(),
-    last_used_at: key.last_used_at?.toISOString() ?? null,
-    revoked_at: key.revoked_at?.toISOString() ?? null,
   };
 }
