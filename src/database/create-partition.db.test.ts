@@ -1,0 +1,109 @@
+import { type Kysely, sql } from "kysely";
+import { expect } from "vitest";
+import { databaseTest as test } from "../testing/database-test.ts";
+import type { DB } from "./schema.ts";
+
+test.for([
+  ["readings_default", "2031-01-01T00:00:00Z", "there is no partitioned table 'readings_default'"],
+  ["x; drop table metering.readings", "2031-01-01T00:00:00Z", "there is no partitioned table"],
+  ["api_keys", "2031-01-01T00:00:00Z", "there is no partitioned table 'api_keys'"],
+  [null, "2031-01-01T00:00:00Z", "there is no partitioned table NULL"],
+  ["readings", "2031-01-01T00:00:01Z", "does not begin a UTC month"],
+  ["readings", "2031-01-02T00:00:00Z", "does not begin a UTC month"],
+  ["readings", "2031-01-01T00:00:00+01:00", "does not begin a UTC month"],
+  ["meter_outbox", "1999-12-01T00:00:00Z", "does not begin a UTC month of 2000 to 2099"],
+  ["meter_outbox", "2100-01-01T00:00:00Z", "does not begin a UTC month of 2000 to 2099"],
+  ["meter_outbox", "infinity", "does not begin a UTC month"],
+  ["meter_outbox", null, "NULL does not begin a UTC month"],
+] as const)("a partition of %s from %s is refused", async ([table, month, fault], { database: { db } }) => {
+  const before = await countTables(db);
+
+  await expect(createPartition(db, table, month)).rejects.toThrow(fault);
+
+  expect(await countTables(db)).toBe(before);
+});
+
+test("a month is a UTC month wherever the session is", async ({ database: { db } }) => {
+  const { name, bounds } = await db.transaction().execute(async (trx) => {
+    await sql`set local timezone = 'Pacific/Auckland'`.execute(trx);
+    const made = await createPartition(trx, "meter_outbox", "2031-01-01T00:00:00Z");
+    await sql`set local timezone = 'UTC'`.execute(trx);
+    return { name: made, bounds: await boundsOf(trx, made) };
+  });
+
+  expect(name).toBe("meter_outbox_2031_01");
+  expect(bounds).toBe("FOR VALUES FROM ('2031-01-01 00:00:00+00') TO ('2031-02-01 00:00:00+00')");
+});
+
+test("a role that owns nothing makes partitions, and they belong to the owner of the table", async ({
+  database: { db },
+}) => {
+  const made = await asStranger(db, async (trx, role) => {
+    await sql`grant execute on function metering.create_partition to ${sql.ref(role)}`.execute(trx);
+    await sql`set local role ${sql.ref(role)}`.execute(trx);
+    // A table of the caller's own, which it would like to be found in place of the catalog's.
+    await sql`
+      create temporary table pg_class as select 'readings_2031_01' as relname, 'metering'::regnamespace as relnamespace
+    `.execute(trx);
+    const name = await createPartition(trx, "readings", "2031-01-01T00:00:00Z");
+    await sql`reset role`.execute(trx);
+    const owners = await sql<{ owner: string }>`
+      select distinct relowner::regrole::text as owner from pg_catalog.pg_class
+      where relname in (${name}, 'readings') and relnamespace = 'metering'::regnamespace
+    `.execute(trx);
+    return { name, owners: owners.rows.map(({ owner }) => owner === role) };
+  });
+
+  expect(made).toEqual({ name: "readings_2031_01", owners: [false] });
+});
+
+test("a role that was not granted it makes no partition", async ({ database: { db } }) => {
+  const tried = asStranger(db, async (trx, role) => {
+    await sql`set local role ${sql.ref(role)}`.execute(trx);
+    return createPartition(trx, "readings", "2031-01-01T00:00:00Z");
+  });
+
+  await expect(tried).rejects.toThrow("permission denied for function create_partition");
+});
+
+/** Runs `work` in a transaction in which a role exists that may look into the schema; nothing of it stays. */
+async function asStranger<T>(
+  db: Kysely<DB>,
+  work: (trx: Kysely<DB>, role: string) => Promise<T>,
+): Promise<T> {
+  const role = `stranger_${crypto.randomUUID().slice(0, 8)}`;
+  const trx = await db.startTransaction().execute();
+  try {
+    await sql`create role ${sql.ref(role)}`.execute(trx);
+    await sql`grant usage on schema metering to ${sql.ref(role)}`.execute(trx);
+    return await work(trx, role);
+  } finally {
+    await trx.rollback().execute();
+  }
+}
+
+async function createPartition(
+  db: Kysely<DB>,
+  table: string | null,
+  month: string | null,
+): Promise<string | null> {
+  const { rows } = await sql<{ name: string | null }>`
+    select metering.create_partition(${table}, ${month}::timestamptz) as name
+  `.execute(db);
+  return rows[0]?.name ?? null;
+}
+
+async function boundsOf(db: Kysely<DB>, partition: string | null): Promise<string | undefined> {
+  const { rows } = await sql<{ bounds: string }>`
+    select pg_get_expr(relpartbound, oid) as bounds from pg_class
+    where relname = ${partition} and relnamespace = 'metering'::regnamespace
+  `.execute(db);
+  return rows[0]?.bounds;
+}
+
+async function countTables(db: Kysely<DB>): Promise<number> {
+  const { rows } = await sql<{ count: number }>`
+    select count(*)::int as count from pg_class where relnamespace = 'metering'::regnamespace
+  `.execute(db);
+  return rows[0]?.count ?? 0;
+}
