@@ -16,7 +16,7 @@ const lineCharsMax = 4_096;
  * Throws the problem to answer; the chunks before it stay. Whoever stops asking stops the reading and the storing.
  */
 export async function* acceptLines(
-  { now, limits, ...store }: IntakeDeps,
+  { now, limits, ...deps }: IntakeDeps,
   organizationId: string,
   request: Request,
 ): AsyncGenerator<IntakeResult> {
@@ -26,7 +26,7 @@ export async function* acceptLines(
     const judged = lines.map((line) => judgeLine(line, at, limits));
     const first = index;
     index += lines.length;
-    const chunk = await storeJudged(store, organizationId, judged);
+    const chunk = await storeJudged(deps, organizationId, judged);
     const results = chunk.results.map((result) => ({ ...result, index: first + result.index }));
     yield { ...chunk, results };
   }

@@ -1,13 +1,11 @@
-import pg from "pg";
-import { Problem } from "../http/problem.ts";
 import {
   judgeReading,
-  type Reading,
   type ReadingFault,
   type ReadingLimits,
   type ReadingVerdict,
 } from "../usage/reading.ts";
-import { storeReadings, type StoredAs } from "./store-readings.ts";
+import type { StoreReadings } from "./commit-batches.ts";
+import type { StoredAs } from "./store-readings.ts";
 
 /** What the gateway is told about one reading that was not plainly accepted. */
 export type ReadingResult = {
@@ -30,34 +28,33 @@ export type IntakeResult = {
 export type IntakeDeps = StoreDeps & { now: () => Date; limits: ReadingLimits };
 
 type StoreDeps = {
-  pool: pg.Pool;
+  store: StoreReadings;
   /** Is told of every result, for metrics. */
   onStored?: ((result: IntakeResult) => void) | undefined;
 };
 
 /**
  * Takes in the readings of one request: judges each by itself, stores the valid ones with their entry in one
- * transaction, and tells what became of each after the commit. Throws the 503 `outcome_unknown` when the connection
- * broke so that nobody can tell whether the transaction committed; sending the same readings again is safe.
+ * transaction, and tells what became of each after the commit. Throws what `StoreReadings` throws.
  */
 export async function acceptReadings(
-  { now, limits, ...store }: IntakeDeps,
+  { now, limits, ...deps }: IntakeDeps,
   organizationId: string,
   inputs: readonly unknown[],
 ): Promise<IntakeResult> {
   const at = now();
   const judged = inputs.map((input) => judgeReading(input, at, limits));
-  return storeJudged(store, organizationId, judged);
+  return storeJudged(deps, organizationId, judged);
 }
 
 /** The same, for readings that are judged already. */
 export async function storeJudged(
-  { pool, onStored }: StoreDeps,
+  { store, onStored }: StoreDeps,
   organizationId: string,
   judged: readonly ReadingVerdict[],
 ): Promise<IntakeResult> {
   const valid = judged.flatMap((verdict) => (verdict.kind === "valid" ? [verdict.reading] : []));
-  const stored = valid.length === 0 ? [] : await storeInOwnConnection(pool, organizationId, valid);
+  const stored = valid.length === 0 ? [] : await store(organizationId, valid);
   let nextStored = 0;
   const outcomes = judged.map((verdict, index) => {
     if (verdict.kind === "valid") return resultOfStored(index, stored[nextStored++]);
@@ -97,37 +94,4 @@ function resultOfStored(index: number, stored: StoredAs | undefined): ReadingRes
 
 function describeFaults(faults: readonly ReadingFault[]): string {
   return faults.map(({ pointer, detail }) => `${pointer === "" ? "reading" : pointer} ${detail}`).join("; ");
-}
-
-async function storeInOwnConnection(
-  pool: pg.Pool,
-  organizationId: string,
-  readings: readonly Reading[],
-): Promise<StoredAs[]> {
-  // A failure to connect is certain: nothing was sent. After this line it is not.
-  const client = await pool.connect();
-  let isBroken = false;
-  try {
-    return await storeReadings(client, organizationId, readings);
-  } catch (error) {
-    if (isRefusedByServer(error)) throw error;
-    isBroken = true;
-    const detail =
-      "The database went away before it answered. Send the same readings again: nothing is billed twice.";
-    const headers = { "retry-after": "2" };
-    throw new Problem({ status: 503, code: "outcome_unknown", detail, headers }, { cause: error });
-  } finally {
-    client.release(isBroken);
-  }
-}
-
-/** The server itself says that the statement failed. A shutdown (57P0x) can hit between commit and answer. */
-function isRefusedByServer(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
-  if (!(error instanceof pg.DatabaseError)) return !isConnectionError(error);
-  return error.code?.startsWith("57P0") !== true;
-}
-
-function isConnectionError(error: Error): boolean {
-  return "code" in error || /connection|timeout/i.test(error.message);
 }

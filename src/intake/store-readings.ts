@@ -7,120 +7,173 @@ export type StoredAs =
   | { status: "duplicate" }
   | { status: "rejected"; code: "conflict" | "unknown_sensor" | "sensor_inactive"; detail: string };
 
+/** The readings of one request, all of one organization. */
+export type Batch = { organizationId: string; readings: readonly Reading[] };
+
+/** The distinct readings of a statement, by column; `organization` is a place in the statement's list, from 1. */
+type Columns = { organization: number[]; sensorId: string[]; recordedAt: string[]; temperature: number[] };
 type Missed = { index: number; is_known: boolean; is_active: boolean; stored: number | null };
+
+const accepted = { status: "accepted" } as const;
 
 /**
  * The whole of intake in one statement, which is one transaction: the readings that are new and whose sensor is
- * active, and one entry with the number of rows that were inserted, not requested. Both are there or neither.
+ * active, and one entry for each organization with the number of its rows that were inserted, not requested. All are
+ * there or nothing is.
  *
  * - No call to pg-boss and no NOTIFY: either would cost intake most of its speed, and the seal finds entries anyway.
- * - The insert is ordered by key, so that two requests with the same readings wait for each other and never
- *   deadlock.
+ * - The insert is ordered by key, so that two statements with the same readings wait for each other and never
+ *   deadlock. The order is only ours, so it takes the cheapest collation.
+ * - Organizations ($1) and their entries' ids are arrays, subscripted by each reading's `organization`: a join would
+ *   be planned without knowing how many there are.
  * - The entry's id holds its occurred_at, so that a reading's entry is found by primary key.
  * - What was not inserted comes back with the reason; `stored` is what an earlier statement stored for the same key.
+ *   When every reading was inserted, which is nearly always, nothing is looked for.
  */
 const storeReadingsStatement = `
 with input as (
-  select sensor_id, recorded_at, temperature, (n - 1)::int as index
-  from unnest($2::text[], $3::timestamptz[], $4::float8[]) with ordinality
-    as i (sensor_id, recorded_at, temperature, n)
+  select ($1::uuid[])[organization] as organization_id, organization, sensor_id, recorded_at, temperature,
+    (n - 1)::int as index
+  from unnest($2::int[], $3::text[], $4::timestamptz[], $5::float8[]) with ordinality
+    as i (organization, sensor_id, recorded_at, temperature, n)
 ),
 entry as materialized (
-  select occurred_at, metering.uuid_v7(occurred_at) as id
+  select occurred_at, array(select metering.uuid_v7(occurred_at) from unnest($1::uuid[])) as ids
   from (select date_trunc('milliseconds', now()) as occurred_at) t
 ),
 inserted as (
   insert into metering.readings (organization_id, sensor_id, recorded_at, temperature, entry_id)
-  select $1::uuid, i.sensor_id, i.recorded_at, i.temperature, e.id
+  select i.organization_id, i.sensor_id, i.recorded_at, i.temperature, e.ids[i.organization]
   from input i
   cross join entry e
   join metering.sensors s
-    on s.organization_id = $1::uuid and s.id = i.sensor_id and s.deactivated_at is null
-  order by i.sensor_id, i.recorded_at
+    on s.organization_id = i.organization_id and s.id = i.sensor_id and s.deactivated_at is null
+  order by i.organization_id, i.sensor_id collate "C", i.recorded_at
   on conflict do nothing
-  returning sensor_id, recorded_at
+  returning organization_id, sensor_id, recorded_at, entry_id
 ),
 counted as (
   insert into metering.meter_outbox (organization_id, occurred_at, id, meter, quantity)
-  select $1::uuid, e.occurred_at, e.id, 'temperature_readings', c.quantity
+  select c.organization_id, e.occurred_at, c.entry_id, 'temperature_readings', c.quantity
   from entry e
-  cross join (select count(*) as quantity from inserted) c
-  where c.quantity > 0
+  cross join (
+    select organization_id, entry_id, count(*) as quantity from inserted group by organization_id, entry_id
+  ) c
 ),
 missed as materialized (
-  select i.index, i.sensor_id, i.recorded_at
+  select i.index, i.organization_id, i.sensor_id, i.recorded_at
   from input i
-  where not exists (
-    select from inserted x where x.sensor_id = i.sensor_id and x.recorded_at = i.recorded_at
-  )
+  where (select count(*) from inserted) < cardinality($2::int[])
+    and not exists (
+      select from inserted x
+      where x.organization_id = i.organization_id and x.sensor_id = i.sensor_id and x.recorded_at = i.recorded_at
+    )
 )
 select m.index, s.id is not null as is_known, s.deactivated_at is null as is_active, r.temperature as stored
 from missed m
-left join metering.sensors s on s.organization_id = $1::uuid and s.id = m.sensor_id
+left join metering.sensors s on s.organization_id = m.organization_id and s.id = m.sensor_id
 left join lateral (
   select temperature from metering.readings r
-  where r.organization_id = $1::uuid and r.sensor_id = m.sensor_id and r.recorded_at = m.recorded_at
+  where r.organization_id = m.organization_id and r.sensor_id = m.sensor_id and r.recorded_at = m.recorded_at
   limit 1
 ) r on true
 `;
 
 /**
- * Stores readings and their entry; answers in the order of `readings`. The same sensor and moment twice in one call
- * is judged like two calls. Throws what pg throws; whether the transaction then committed is for the caller to tell.
+ * Stores the readings of several requests and their entries in one transaction; answers for each request in the order
+ * of its readings. The same sensor and moment twice, in one request or in two, is judged as if the second came later.
+ * Throws what pg throws; whether the transaction then committed is for the caller to tell.
  */
+export async function storeBatches(client: pg.ClientBase, batches: readonly Batch[]): Promise<StoredAs[][]> {
+  const organizations = numberOrganizations(batches);
+  const input: Columns = { organization: [], sensorId: [], recordedAt: [], temperature: [] };
+  const firstByKey = new Map<string, Reading>();
+  let readingsCount = 0;
+  for (const { organizationId, readings } of batches) {
+    const organization = organizations.get(organizationId) ?? 0;
+    readingsCount += readings.length;
+    for (const reading of readings) {
+      const key = keyOf(organization, reading);
+      if (firstByKey.has(key)) continue;
+      firstByKey.set(key, reading);
+      input.organization.push(organization);
+      input.sensorId.push(reading.sensorId);
+      input.recordedAt.push(reading.recordedAt);
+      input.temperature.push(reading.temperature);
+    }
+  }
+  const missed = await insertReadings(client, [...organizations.keys()], input);
+  if (missed.length === 0 && firstByKey.size === readingsCount) {
+    return batches.map(({ readings }) => readings.map(() => accepted));
+  }
+
+  const keys = [...firstByKey.keys()];
+  const missedByKey = new Map(missed.map((row) => [at(keys, row.index), row]));
+  return batches.map(({ organizationId, readings }) => {
+    const organization = organizations.get(organizationId) ?? 0;
+    return readings.map((reading) => {
+      const key = keyOf(organization, reading);
+      const row = missedByKey.get(key);
+      if (row !== undefined) return judgeMissed(row, reading);
+      const inserted = firstByKey.get(key) ?? reading;
+      return inserted === reading ? accepted : compare(inserted.temperature, reading);
+    });
+  });
+}
+
+/** The same for one request. */
 export async function storeReadings(
   client: pg.ClientBase,
   organizationId: string,
   readings: readonly Reading[],
 ): Promise<StoredAs[]> {
-  const firstByKey = new Map<string, Reading>();
-  for (const reading of readings) {
-    const key = keyOf(reading);
-    if (!firstByKey.has(key)) firstByKey.set(key, reading);
+  return at(await storeBatches(client, [{ organizationId, readings }]), 0);
+}
+
+/** Each organization's place in the statement's list. */
+function numberOrganizations(batches: readonly Batch[]): Map<string, number> {
+  const places = new Map<string, number>();
+  for (const { organizationId } of batches) {
+    if (!places.has(organizationId)) places.set(organizationId, places.size + 1);
   }
-  const distinct = [...firstByKey.values()];
-  const missed = await insertReadings(client, organizationId, distinct);
-  const missedByKey = new Map(missed.map((row) => [keyOf(at(distinct, row.index)), row]));
-  return readings.map((reading) => {
-    const key = keyOf(reading);
-    const row = missedByKey.get(key);
-    if (row !== undefined) return judgeMissed(row, reading);
-    const inserted = firstByKey.get(key) ?? reading;
-    return inserted === reading ? { status: "accepted" } : compare(inserted.temperature, reading);
-  });
+  return places;
 }
 
 async function insertReadings(
   client: pg.ClientBase,
-  organizationId: string,
-  readings: readonly Reading[],
+  organizations: readonly string[],
+  input: Columns,
 ): Promise<Missed[]> {
   const { rows } = await client.query<Missed>({
     name: "store_readings",
     text: storeReadingsStatement,
-    values: [organizationId, ...columnsOf(readings), readings.map((reading) => reading.temperature)],
+    values: [arrayLiteral(organizations), ...keysOf(input), arrayLiteral(input.temperature)],
   });
   // A concurrent request stored the same reading after our statement's snapshot: only a second look sees its value.
   const unseen = rows.filter((row) => row.is_known && row.is_active && row.stored === null);
-  if (unseen.length > 0) await fillStored(client, organizationId, { unseen, readings });
+  if (unseen.length > 0) await fillStored(client, organizations, { unseen, input });
   return rows;
 }
 
 async function fillStored(
   client: pg.ClientBase,
-  organizationId: string,
-  { unseen, readings }: { unseen: Missed[]; readings: readonly Reading[] },
+  organizations: readonly string[],
+  { unseen, input }: { unseen: Missed[]; input: Columns },
 ): Promise<void> {
-  const keys = unseen.map((row) => at(readings, row.index));
+  const pick = <T>(column: readonly T[]) => unseen.map((row) => at(column, row.index));
+  const { organization, sensorId, recordedAt } = input;
+  const keys = { organization: pick(organization), sensorId: pick(sensorId), recordedAt: pick(recordedAt) };
   const found = await client.query<{ n: number; temperature: number }>({
     name: "read_stored_temperatures",
     text: `
       select (n - 1)::int as n, r.temperature
-      from unnest($2::text[], $3::timestamptz[]) with ordinality as i (sensor_id, recorded_at, n)
+      from unnest($2::int[], $3::text[], $4::timestamptz[]) with ordinality
+        as i (organization, sensor_id, recorded_at, n)
       join metering.readings r
-        on r.organization_id = $1::uuid and r.sensor_id = i.sensor_id and r.recorded_at = i.recorded_at
+        on r.organization_id = ($1::uuid[])[i.organization] and r.sensor_id = i.sensor_id
+          and r.recorded_at = i.recorded_at
     `,
-    values: [organizationId, ...columnsOf(keys)],
+    values: [arrayLiteral(organizations), ...keysOf(keys)],
   });
   for (const row of found.rows) at(unseen, row.n).stored = row.temperature;
 }
@@ -154,12 +207,24 @@ function compare(stored: number, reading: Reading): StoredAs {
   };
 }
 
-function columnsOf(readings: readonly Reading[]): [string[], string[]] {
-  return [readings.map((reading) => reading.sensorId), readings.map((reading) => reading.recordedAt)];
+function keysOf(columns: Omit<Columns, "temperature">): [string, string, string] {
+  return [
+    arrayLiteral(columns.organization),
+    arrayLiteral(columns.sensorId),
+    arrayLiteral(columns.recordedAt),
+  ];
 }
 
-function keyOf(reading: Reading): string {
-  return `${reading.recordedAt} ${reading.sensorId}`;
+/**
+ * An array as Postgres reads it. The driver would look at each element for characters to escape; ours are numbers,
+ * times, UUIDs and sensor ids (`sensorIdPattern`), which have none.
+ */
+function arrayLiteral(elements: readonly (string | number)[]): string {
+  return elements.length === 0 ? "{}" : `{"${elements.join('","')}"}`;
+}
+
+function keyOf(organization: number, reading: Reading): string {
+  return `${organization} ${reading.recordedAt} ${reading.sensorId}`;
 }
 
 function at<T>(list: readonly T[], index: number): T {

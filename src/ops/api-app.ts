@@ -10,6 +10,7 @@ import type { Scope } from "../http/api-key.ts";
 import { type App, createApp } from "../http/app.ts";
 import { requireAdmin, requireKey } from "../http/authentication.ts";
 import { createKeyLookup } from "../http/key-lookup.ts";
+import { createGroupCommit } from "../intake/group-commit.ts";
 import { mountReadings } from "../intake/readings-route.ts";
 import { mountSensors } from "../intake/sensors-route.ts";
 import type { Log } from "../log.ts";
@@ -54,7 +55,7 @@ export function createApiApp(options: ApiAppOptions): App {
   mountHealth(app, { checks: databaseChecks(db) });
   mountMetrics(app, { registry, db, pool, log });
   mountReadings(app, {
-    pool,
+    store: createGroupCommit(pool),
     log,
     now: () => new Date(),
     limits: { maxAgeDays: readingsMaxAgeDays },

@@ -1,0 +1,59 @@
+import pg from "pg";
+import { Problem } from "../http/problem.ts";
+import type { Reading } from "../usage/reading.ts";
+import { type Batch, storeBatches, type StoredAs } from "./store-readings.ts";
+
+/**
+ * Stores the valid readings of one request; answers in their order, after the commit. Throws `NotConnected`, the 503
+ * `outcome_unknown`, the 503 `overloaded`, or what Postgres said.
+ */
+export type StoreReadings = (organizationId: string, readings: readonly Reading[]) => Promise<StoredAs[]>;
+
+/** No connection could be had: nothing was sent, which is certain. The cause says why. */
+export class NotConnected extends Error {
+  constructor(cause: unknown) {
+    super("no connection to the database could be had", { cause });
+    this.name = "NotConnected";
+  }
+}
+
+/**
+ * Stores batches in one transaction on a connection of the pool. Throws `NotConnected`; the 503 `outcome_unknown` when
+ * the connection broke so that nobody can tell whether the transaction committed (sending the same readings again is
+ * safe); or Postgres's own error, after which nothing is stored.
+ */
+export async function commitBatches(pool: pg.Pool, batches: readonly Batch[]): Promise<StoredAs[][]> {
+  const client = await connect(pool);
+  let isBroken = false;
+  try {
+    return await storeBatches(client, batches);
+  } catch (error) {
+    if (isRefusedByServer(error)) throw error;
+    isBroken = true;
+    const detail =
+      "The database went away before it answered. Send the same readings again: nothing is billed twice.";
+    const headers = { "retry-after": "2" };
+    throw new Problem({ status: 503, code: "outcome_unknown", detail, headers }, { cause: error });
+  } finally {
+    client.release(isBroken);
+  }
+}
+
+async function connect(pool: pg.Pool): Promise<pg.PoolClient> {
+  try {
+    return await pool.connect();
+  } catch (error) {
+    throw new NotConnected(error);
+  }
+}
+
+/** The server itself says that the statement failed. A shutdown (57P0x) can hit between commit and answer. */
+function isRefusedByServer(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  if (!(error instanceof pg.DatabaseError)) return !isConnectionError(error);
+  return error.code?.startsWith("57P0") !== true;
+}
+
+function isConnectionError(error: Error): boolean {
+  return "code" in error || /connection|timeout/i.test(error.message);
+}

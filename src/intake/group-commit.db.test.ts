@@ -1,0 +1,253 @@
+import pg from "pg";
+import { expect } from "vitest";
+import { openDatabase } from "../database/pool.ts";
+import { problemOf } from "../http/failure.ts";
+import { silentLog } from "../log.ts";
+import { databaseTest } from "../testing/database-test.ts";
+import { findFreePort } from "../testing/free-port.ts";
+import { findViolations } from "../testing/invariants.ts";
+import type { TestDatabase } from "../testing/test-database.ts";
+import type { Reading } from "../usage/reading.ts";
+import type { StoreReadings } from "./commit-batches.ts";
+import { createGroupCommit } from "./group-commit.ts";
+
+const organizationsCount = 3;
+const firstMs = Date.UTC(2026, 10, 1);
+
+function reading(second: number, change: Partial<Reading> = {}): Reading {
+  const recordedAt = new Date(firstMs + second * 1_000).toISOString().replace("Z", "000Z");
+  return { sensorId: "a", recordedAt, temperature: 4.5, ...change };
+}
+
+/** Organizations with a sensor `a` and, in one of them, the sensor `poison`, whose readings Postgres refuses. */
+const test = databaseTest
+  .extend("organizations", async ({ database: { pool } }) => {
+    const { rows } = await pool.query<{ id: string }>(
+      "insert into metering.organizations (name) select 'Acme ' || n from generate_series(1, $1) n returning id",
+      [organizationsCount],
+    );
+    const ids = rows.map(({ id }) => id);
+    await pool.query(
+      "insert into metering.sensors (organization_id, id) select id, 'a' from unnest($1::uuid[]) id",
+      [ids],
+    );
+    await pool.query("insert into metering.sensors (organization_id, id) values ($1, 'poison')", [ids[1]]);
+    await pool.query(`
+      create function refuse_poison() returns trigger language plpgsql as
+        $$ begin raise exception 'poison' using errcode = 'check_violation'; end $$;
+      create trigger poison before insert on metering.readings
+        for each row when (new.sensor_id = 'poison') execute function refuse_poison();
+    `);
+    return ids;
+  })
+  .extend("way", async ({ database }, { onCleanup }) => {
+    const way = openDatabase(
+      { connectionString: database.url, applicationName: "intake", connectionsMax: 4 },
+      silentLog,
+    );
+    onCleanup(way.close);
+    return way.pool;
+  });
+
+/** Requests of one reading each, of all organizations in turn, sent in the same moment. */
+function storeMany(store: StoreReadings, organizations: readonly string[], seconds: number[]) {
+  return Promise.allSettled(
+    seconds.map((second) => store(organizations[second % organizations.length] ?? "", [reading(second)])),
+  );
+}
+
+const stored = { status: "fulfilled", value: [{ status: "accepted" }] };
+const count = (n: number) => Array.from({ length: n }, (_, second) => second);
+
+test("requests of one moment share a statement across organizations, and each gets its own answer", async ({
+  database,
+  organizations,
+  way,
+}) => {
+  const answers = await storeMany(createGroupCommit(way), organizations, count(60));
+
+  expect(answers).toEqual(count(60).map(() => stored));
+  expect(await countStored(database)).toEqual({ readings: 60, transactions: 1, entries: organizationsCount });
+  expect(await findViolations(database.db)).toEqual([]);
+});
+
+test("requests that arrive while statements are under way share the next", async ({
+  database,
+  organizations,
+  way,
+}) => {
+  const store = createGroupCommit(way);
+  const release = await holdReadings(database);
+  const early: Promise<unknown>[] = [];
+  for (const second of [0, 1]) {
+    early.push(storeMany(store, organizations, [second]));
+    await expect.poll(() => countWaitingForLocks(database)).toBe(second + 1);
+  }
+  const late = storeMany(store, organizations, count(40).slice(2));
+  await release();
+
+  expect(await late).toEqual(
+    count(40)
+      .slice(2)
+      .map(() => stored),
+  );
+  await Promise.all(early);
+  expect(await countStored(database)).toMatchObject({ readings: 40, transactions: 3 });
+});
+
+test("the same reading in two requests is accepted once, and compared for the other", async ({
+  database,
+  organizations: [acme = "", other = ""],
+  way,
+}) => {
+  const store = createGroupCommit(way);
+  const answers = await Promise.all([
+    store(acme, [reading(0), reading(1)]),
+    store(acme, [reading(1), reading(0, { temperature: 5 })]),
+    store(other, [reading(0, { temperature: 5 }), reading(2, { sensorId: "nobody's" })]),
+  ]);
+
+  expect(answers).toMatchObject([
+    [{ status: "accepted" }, { status: "accepted" }],
+    [{ status: "duplicate" }, { status: "rejected", code: "conflict" }],
+    [{ status: "accepted" }, { status: "rejected", code: "unknown_sensor" }],
+  ]);
+  expect(await countStored(database)).toEqual({ readings: 3, transactions: 1, entries: 2 });
+  expect(await findViolations(database.db)).toEqual([]);
+});
+
+test("a request that Postgres refuses fails alone", async ({ database, organizations, way }) => {
+  const store = createGroupCommit(way);
+  const [acme = "", poisoned = ""] = organizations;
+  const [before, poison, after] = await Promise.allSettled([
+    store(acme, [reading(0), reading(1)]),
+    store(poisoned, [reading(0), reading(1, { sensorId: "poison" })]),
+    store(poisoned, [reading(0, { temperature: 7 })]),
+  ]);
+
+  expect(before).toEqual({ status: "fulfilled", value: [{ status: "accepted" }, { status: "accepted" }] });
+  expect(poison).toMatchObject({ status: "rejected", reason: expect.any(pg.DatabaseError) as unknown });
+  // Nothing of the refused request is there, not even the reading that was good.
+  expect(after).toEqual(stored);
+  expect(await countStored(database)).toMatchObject({ readings: 3 });
+  expect(await findViolations(database.db)).toEqual([]);
+});
+
+test("a large request does not wait for the small ones", async ({
+  database,
+  organizations: [acme = ""],
+  way,
+}) => {
+  const store = createGroupCommit(way);
+  const release = await holdSensor(database, acme);
+  const small = count(3).map((second) => store(acme, [reading(second)]));
+  await expect.poll(() => countWaitingForLocks(database)).toBe(1);
+
+  const large = count(250).map((n) => reading(1_000 + n, { sensorId: "b" }));
+  const answer = await store(acme, large);
+  expect(new Set(answer.map(({ status }) => status))).toEqual(new Set(["rejected"]));
+  await release();
+  expect((await Promise.all(small)).flat()).toEqual(count(3).map(() => ({ status: "accepted" })));
+});
+
+test("what comes on top of the bounds is refused by name, stored in no part, and welcome later", async ({
+  database,
+  organizations,
+  way,
+}) => {
+  const store = createGroupCommit(way, { requestsMax: 5, readingsMax: 8 });
+  const [acme = ""] = organizations;
+  const release = await holdReadings(database);
+  const first = storeMany(store, organizations, count(4));
+  const tooManyReadings = store(
+    acme,
+    count(5).map((n) => reading(100 + n)),
+  );
+  await expect(tooManyReadings).rejects.toMatchObject({
+    fields: { status: 503, code: "overloaded", headers: { "retry-after": "1" } },
+  });
+  const fifth = store(acme, [reading(50)]);
+  await expect(store(acme, [reading(51)])).rejects.toMatchObject({ fields: { code: "overloaded" } });
+  await release();
+
+  expect(await first).toEqual(count(4).map(() => stored));
+  expect(await fifth).toEqual([{ status: "accepted" }]);
+  expect(await store(acme, [reading(51)])).toEqual([{ status: "accepted" }]);
+  expect(await countStored(database)).toMatchObject({ readings: 6 });
+});
+
+test("when the connection breaks, the outcome is unknown for all who shared it, and one time each when sent again", async ({
+  database,
+  organizations,
+  way,
+}) => {
+  const store = createGroupCommit(way);
+  const release = await holdReadings(database);
+  const answers = storeMany(store, organizations, count(12));
+  await expect.poll(() => countWaitingForLocks(database)).toBe(1);
+  await database.pool.query(
+    "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'intake' and wait_event_type = 'Lock'",
+  );
+
+  const unknown = { status: "rejected", reason: { fields: { status: 503, code: "outcome_unknown" } } };
+  expect(await answers).toMatchObject(count(12).map(() => unknown));
+  await release();
+  expect(await storeMany(store, organizations, count(12))).toEqual(count(12).map(() => stored));
+  expect(await countStored(database)).toMatchObject({ readings: 12 });
+  expect(await findViolations(database.db)).toEqual([]);
+});
+
+test("when no connection can be had, all who wait are told at once", async ({ organizations }) => {
+  const connectionString = `postgres://127.0.0.1:${await findFreePort()}/metering`;
+  const nowhere = openDatabase({ connectionString, applicationName: "intake", connectionsMax: 1 }, silentLog);
+  const store = createGroupCommit(nowhere.pool);
+  const answers = await storeMany(store, organizations, count(3_000));
+  await nowhere.close();
+
+  const codes = answers.map((answer) => answer.status === "rejected" && problemOf(answer.reason).fields.code);
+  expect(new Set(codes)).toEqual(new Set(["database_unavailable"]));
+});
+
+async function countStored({ pool }: TestDatabase) {
+  const { rows } = await pool.query<{ readings: number; transactions: number; entries: number }>(`
+    select count(*)::int as readings, count(distinct xmin::text)::int as transactions,
+      (select count(*)::int from metering.meter_outbox) as entries
+    from metering.readings
+  `);
+  return rows[0];
+}
+
+/** Lets every insert of readings wait until the returned function is called. */
+async function holdReadings({ pool }: TestDatabase): Promise<() => Promise<void>> {
+  const holder = await pool.connect();
+  await holder.query("begin; lock table metering.readings in share mode");
+  return async () => {
+    await holder.query("rollback");
+    holder.release();
+  };
+}
+
+/** Lets inserts of the first reading of sensor `a` wait until the returned function is called. */
+async function holdSensor({ pool }: TestDatabase, organizationId: string): Promise<() => Promise<void>> {
+  const holder = await pool.connect();
+  const { recordedAt } = reading(0);
+  await holder.query("begin");
+  await holder.query(
+    `insert into metering.readings (organization_id, sensor_id, recorded_at, temperature, entry_id)
+     values ($1, 'a', $2, 4.5, gen_random_uuid())`,
+    [organizationId, recordedAt],
+  );
+  return async () => {
+    await holder.query("rollback");
+    holder.release();
+  };
+}
+
+async function countWaitingForLocks({ pool }: TestDatabase): Promise<number> {
+  const { rows } = await pool.query<{ count: number }>(`
+    select count(*)::int as count
+    from pg_stat_activity
+    where datname = current_database() and application_name = 'intake' and wait_event_type = 'Lock'
+  `);
+  return rows[0]?.count ?? 0;
+}

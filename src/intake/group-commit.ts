@@ -1,0 +1,129 @@
+import pg from "pg";
+import { isDatabaseUnavailable } from "../http/database-unavailable.ts";
+import { Problem } from "../http/problem.ts";
+import { commitBatches, NotConnected, type StoreReadings } from "./commit-batches.ts";
+import type { Batch, StoredAs } from "./store-readings.ts";
+
+/** Statements of small requests under way at once: one is prepared while Postgres works on the other. */
+const sharedStatementsMax = 2;
+const readingsPerStatementMax = 1_000;
+/** From here on a request gains nothing from company. */
+const readingsAloneFrom = 250;
+
+export type IntakeBounds = {
+  /** Requests and readings that are waiting or under way; what comes on top is refused. */
+  requestsMax: number;
+  readingsMax: number;
+};
+
+const usualBounds: IntakeBounds = { requestsMax: 10_000, readingsMax: 100_000 };
+
+type Waiting = Batch & { resolve: (stored: StoredAs[]) => void; reject: (error: unknown) => void };
+
+/**
+ * Group commit: small requests that arrive while statements are under way share the next one, across organizations;
+ * a large one goes alone at once. Nobody waits for a timer. Each caller gets its own result after its own commit.
+ *
+ * - When Postgres refuses a shared statement, its requests are sent again one by one, so that a bad one fails alone.
+ * - When the connection breaks, the outcome is unknown for all who shared the statement.
+ * - When no connection can be had, those who wait are told at once, since they would wait for nothing.
+ * - When `bounds` are reached, a request is refused with the 503 `overloaded`; nothing of it was stored.
+ */
+export function createGroupCommit(pool: pg.Pool, bounds: IntakeBounds = usualBounds): StoreReadings {
+  let waiting: Waiting[] = [];
+  let sharedStatements = 0;
+  let isStartPlanned = false;
+  const present = { requests: 0, readings: 0 };
+
+  /** After what else arrived in this turn of the event loop, so that it shares the statement. */
+  function planStart(): void {
+    if (isStartPlanned || waiting.length === 0 || sharedStatements >= sharedStatementsMax) return;
+    isStartPlanned = true;
+    setImmediate(start);
+  }
+
+  function start(): void {
+    isStartPlanned = false;
+    // All may have been refused since.
+    if (waiting.length === 0) return;
+    const group = takeGroup();
+    sharedStatements += 1;
+    void commitGroup(group).finally(() => {
+      sharedStatements -= 1;
+      planStart();
+    });
+    planStart();
+  }
+
+  function takeGroup(): Waiting[] {
+    let readings = 0;
+    let requests = 0;
+    for (const batch of waiting) {
+      readings += batch.readings.length;
+      if (readings > readingsPerStatementMax) break;
+      requests += 1;
+    }
+    const group = waiting.slice(0, requests);
+    waiting = waiting.slice(requests);
+    return group;
+  }
+
+  async function commitGroup(group: readonly Waiting[]): Promise<void> {
+    try {
+      const stored = await commitBatches(pool, group);
+      for (const [n, batch] of group.entries()) batch.resolve(stored[n] ?? []);
+    } catch (error) {
+      if (group.length > 1 && isPerhapsOneRequestsFault(error)) return commitOneByOne(group);
+      for (const batch of group) batch.reject(error);
+      if (error instanceof NotConnected) refuseWaiting(error);
+    }
+  }
+
+  async function commitOneByOne(group: readonly Waiting[]): Promise<void> {
+    for (const batch of group) await commitGroup([batch]);
+  }
+
+  function refuseWaiting(error: NotConnected): void {
+    const refused = waiting;
+    waiting = [];
+    for (const batch of refused) batch.reject(error);
+  }
+
+  async function storeAlone(batch: Batch): Promise<StoredAs[]> {
+    const [stored = []] = await commitBatches(pool, [batch]);
+    return stored;
+  }
+
+  function storeInCompany(batch: Batch): Promise<StoredAs[]> {
+    const { promise, resolve, reject } = Promise.withResolvers<StoredAs[]>();
+    waiting.push({ ...batch, resolve, reject });
+    planStart();
+    return promise;
+  }
+
+  return async (organizationId, readings) => {
+    if (present.requests >= bounds.requestsMax || present.readings + readings.length > bounds.readingsMax) {
+      throw overloaded();
+    }
+    present.requests += 1;
+    present.readings += readings.length;
+    try {
+      const batch = { organizationId, readings };
+      return await (readings.length < readingsAloneFrom ? storeInCompany(batch) : storeAlone(batch));
+    } finally {
+      present.requests -= 1;
+      present.readings -= readings.length;
+    }
+  };
+}
+
+/** Something in the statement's rows, rather than the server's own state, which would fail each of them again. */
+function isPerhapsOneRequestsFault(error: unknown): boolean {
+  return error instanceof pg.DatabaseError && !isDatabaseUnavailable(error);
+}
+
+function overloaded(): Problem {
+  const detail =
+    "More readings are waiting to be stored than this process takes. Send the same readings again.";
+  return new Problem({ status: 503, code: "overloaded", detail, headers: { "retry-after": "1" } });
+}
