@@ -1,0 +1,13 @@
+import { benchIntakeBatch } from "./benches/intake-batch.ts";
+import { benchIntakeSingle } from "./benches/intake-single.ts";
+import type { Comparison, Skipped } from "./comparison.ts";
+import type { BenchName } from "./names.ts";
+import type { Site } from "./site/site.ts";
+
+/** Measures on a Postgres of its own; throws when anything that was to be measured went wrong. */
+export type Bench = (site: Site) => Promise<(Comparison | Skipped)[]>;
+
+export const benches: Record<BenchName, Bench> = {
+  "intake-batch": benchIntakeBatch,
+  "intake-single": benchIntakeSingle,
+};

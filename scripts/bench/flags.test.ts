@@ -1,0 +1,35 @@
+import { expect, test } from "vitest";
+import { readBenchFlags } from "./flags.ts";
+import { benchNames, longBenches } from "./names.ts";
+
+const short = benchNames.filter((name) => !longBenches.includes(name));
+
+test("without a name all benches run but those that take long", () => {
+  expect(readBenchFlags([])).toEqual({ kind: "run", names: short, rounds: 5, seconds: 3 });
+});
+
+test("with --all those that take long run too", () => {
+  expect(readBenchFlags(["--all"])).toMatchObject({ names: benchNames });
+});
+
+test("named benches run in the table's order, whatever order they are named in", () => {
+  const [first, second] = benchNames;
+  expect(readBenchFlags([second, first])).toMatchObject({ names: [first, second] });
+});
+
+test("rounds and seconds may be given", () => {
+  expect(readBenchFlags(["--rounds", "2", "--seconds=1"])).toMatchObject({ rounds: 2, seconds: 1 });
+});
+
+test.each([["--help"], ["-h"]])("%s asks for help", (flag) => {
+  expect(readBenchFlags([flag])).toEqual({ kind: "help" });
+});
+
+test.each([
+  ["intake", "there is no bench intake"],
+  ["--fast", "--fast"],
+  ["--rounds=0", "--rounds and --seconds take a whole number from 1 on"],
+  ["--seconds=1.5", "--rounds and --seconds take a whole number from 1 on"],
+])("%s is wrong", (argument, fault) => {
+  expect(readBenchFlags([argument])).toEqual({ kind: "wrong", fault: expect.stringContaining(fault) });
+});

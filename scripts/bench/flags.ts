@@ -1,0 +1,64 @@
+import { parseArgs } from "node:util";
+import { type BenchName, benchNames, isBenchName, longBenches } from "./names.ts";
+
+export type BenchFlags =
+  | { kind: "run"; names: BenchName[]; rounds: number; seconds: number }
+  | { kind: "help" }
+  | { kind: "wrong"; fault: string };
+
+const roundsDefault = 5;
+const secondsDefault = 3;
+
+export const benchUsage = `usage: npm run bench [-- NAME…] [options]
+  NAME         ${benchNames.join(", ")};
+               without a name all but ${longBenches.join(" and ")}, which take long
+  --all        all of them
+  --rounds N   rounds of each contestant, interleaved (default ${roundsDefault}); a warm-up round comes before
+  --seconds N  how long a round is to last, about (default ${secondsDefault})
+  --help       show this
+
+Prints a Markdown table and writes bench-results/*.json. Exit code 0 when everything was measured, also when a
+target was missed; 1 when something failed; 2 for wrong usage.`;
+
+/** Reads the arguments of `npm run bench`; whatever is not known is wrong. */
+export function readBenchFlags(args: readonly string[]): BenchFlags {
+  const read = parse(args);
+  if ("fault" in read) return { kind: "wrong", fault: read.fault };
+  const { values, positionals } = read;
+  if (values.help === true) return { kind: "help" };
+  const stranger = positionals.find((name) => !isBenchName(name));
+  if (stranger !== undefined) return { kind: "wrong", fault: `there is no bench ${stranger}` };
+  const rounds = positiveInteger(values.rounds, roundsDefault);
+  const seconds = positiveInteger(values.seconds, secondsDefault);
+  if (rounds === undefined || seconds === undefined) {
+    return { kind: "wrong", fault: "--rounds and --seconds take a whole number from 1 on" };
+  }
+  const isWanted = (name: BenchName) => {
+    if (values.all === true) return true;
+    return positionals.length > 0 ? positionals.includes(name) : !longBenches.includes(name);
+  };
+  return { kind: "run", names: benchNames.filter(isWanted), rounds, seconds };
+}
+
+function parse(args: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      options: {
+        all: { type: "boolean" },
+        rounds: { type: "string" },
+        seconds: { type: "string" },
+        help: { type: "boolean", short: "h" },
+      },
+    });
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    return { fault: error.message };
+  }
+}
+
+function positiveInteger(text: string | undefined, otherwise: number): number | undefined {
+  if (text === undefined) return otherwise;
+  return /^[1-9]\d{0,5}$/.test(text) ? Number(text) : undefined;
+}

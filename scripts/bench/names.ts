@@ -1,0 +1,12 @@
+/** Every bench, in the order in which they run. */
+export const benchNames = ["intake-batch", "intake-single"] as const;
+
+export type BenchName = (typeof benchNames)[number];
+
+/** These run only when they are named, or with --all. */
+export const longBenches: readonly BenchName[] = [];
+
+/** Whether there is a bench of this name. */
+export function isBenchName(name: string): name is BenchName {
+  return benchNames.some((known) => known === name);
+}

@@ -1,0 +1,18 @@
+import { commitBatches } from "../../../src/intake/commit-batches.ts";
+import { mountReadings } from "../../../src/intake/readings-route.ts";
+import { createPeer, limits, servePeer } from "./peer-server.ts";
+
+// Our own intake without group commit: a transaction for each request.
+const { app, pool, log, mayWrite } = createPeer("direct-intake");
+mountReadings(app, {
+  store: async (organizationId, readings) => {
+    const [stored = []] = await commitBatches(pool, [{ organizationId, readings }]);
+    return stored;
+  },
+  log,
+  now: () => new Date(),
+  limits,
+  mayWrite,
+});
+
+await servePeer(app);

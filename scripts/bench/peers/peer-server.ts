@@ -1,0 +1,37 @@
+import type { Hono } from "hono";
+import { openDatabase } from "../../../src/database/pool.ts";
+import { type App, createApp } from "../../../src/http/app.ts";
+import { type KeyOnly, requireKey } from "../../../src/http/authentication.ts";
+import { createKeyLookup } from "../../../src/http/key-lookup.ts";
+import { startServer } from "../../../src/http/server.ts";
+import { createLog, type Log } from "../../../src/log.ts";
+import type pg from "pg";
+
+/** Like the API's own. */
+const connectionsMax = 10;
+const readingsMaxAgeDays = 365;
+
+export const limits = { maxAgeDays: readingsMaxAgeDays };
+
+export type Peer = { app: App; pool: pg.Pool; log: Log; mayWrite: KeyOnly };
+
+/** An app with our own HTTP layer, authentication and pool, so that a peer differs in nothing but how it stores. */
+export function createPeer(name: string): Peer {
+  const log = createLog({ level: "info", service: name });
+  const connectionString = variable("DATABASE_URL");
+  const { db, pool } = openDatabase({ connectionString, applicationName: name, connectionsMax }, log);
+  const mayWrite = requireKey({ findKey: createKeyLookup({ db }), scope: "ingest" });
+  return { app: createApp({ log, ownBodyLimit: ["/v1/readings"] }), pool, log, mayWrite };
+}
+
+/** Serves a peer as our API is served, on the port that the bench gave it. */
+export async function servePeer(app: App | Hono): Promise<void> {
+  await startServer(app as App, { host: "127.0.0.1", port: Number(variable("PORT")) });
+}
+
+/** A variable that the bench gives to every peer. */
+export function variable(name: string): string {
+  const value = process.env[name];
+  if (value === undefined) throw new Error(`${name} is missing`);
+  return value;
+}

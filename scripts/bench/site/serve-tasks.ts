@@ -1,0 +1,27 @@
+/** What a runner can do: each task takes one input and answers once. Both must survive a structured clone. */
+// The parameter of a task is its own; only the caller's type knows it.
+// oxlint-disable-next-line typescript/no-explicit-any
+export type Tasks = Record<string, (input: any) => Promise<unknown>>;
+
+export type Question = { id: number; name: string; input: unknown };
+export type Answer = { id: number; output: unknown } | { id: number; error: string };
+
+/** Serves tasks to the process that forked this one, until that one ends. */
+export function serveTasks(tasks: Tasks): void {
+  process.on("message", (message) => void answer(message as Question));
+  process.on("disconnect", () => process.exit());
+
+  async function answer({ id, name, input }: Question): Promise<void> {
+    try {
+      const task = tasks[name];
+      if (task === undefined) throw new Error(`there is no task ${name}`);
+      tell({ id, output: await task(input) });
+    } catch (error) {
+      tell({ id, error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+    }
+  }
+}
+
+function tell(answer: Answer): void {
+  process.send?.(answer);
+}

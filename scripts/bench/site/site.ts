@@ -1,0 +1,70 @@
+import pg from "pg";
+import { migrate } from "../../../src/database/migrate.ts";
+import { silentLog } from "../../../src/log.ts";
+import { startEmbeddedPostgres } from "../../../src/testing/embedded-postgres.ts";
+import type { OrphanGuard } from "../../demo/orphan-guard.ts";
+import type { Teardown } from "../../demo/teardown.ts";
+
+/** Where a bench runs: how long, on which Postgres, and who ends what it starts. */
+export type Site = {
+  rounds: number;
+  secondsPerRound: number;
+  teardown: Teardown;
+  guard: OrphanGuard;
+  signal: AbortSignal;
+  /** Makes an empty database, on the one cluster that all contestants share. Returns its URL. */
+  createDatabase: (name: string) => Promise<string>;
+  /** The server's own word. */
+  postgresVersion: string;
+};
+
+type SiteOptions = Pick<Site, "rounds" | "secondsPerRound" | "teardown" | "guard" | "signal">;
+
+/** Starts a Postgres that flushes every commit to disk. */
+export async function prepareSite(options: SiteOptions): Promise<Site> {
+  const postgres = await startEmbeddedPostgres({ settings: "durable" });
+  options.teardown.add(postgres.stop);
+  const [{ fsync, version } = { fsync: "", version: "" }] = await ask<{ fsync: string; version: string }>(
+    postgres.url,
+    "select current_setting('fsync') as fsync, current_setting('server_version') as version",
+  );
+  if (fsync !== "on") throw new Error("this Postgres does not flush commits to disk");
+  return {
+    ...options,
+    postgresVersion: version,
+    createDatabase: async (name) => {
+      const url = new URL(postgres.url);
+      await ask(postgres.url, `drop database if exists ${pg.escapeIdentifier(name)} with (force)`);
+      await ask(postgres.url, `create database ${pg.escapeIdentifier(name)}`);
+      url.pathname = `/${name}`;
+      return url.href;
+    },
+  };
+}
+
+/** A database with our schema. Returns its URL. */
+export async function createOurDatabase(site: Site, name: string): Promise<string> {
+  const databaseUrl = await site.createDatabase(name);
+  await migrate({ databaseUrl, log: silentLog });
+  return databaseUrl;
+}
+
+/** Runs one statement on a connection of its own. */
+export async function ask<Row extends pg.QueryResultRow>(
+  url: string,
+  text: string,
+  values: unknown[] = [],
+): Promise<Row[]> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    return (await client.query<Row>(text, values)).rows;
+  } finally {
+    await client.end();
+  }
+}
+
+/** Begins every round with an equal debt to the disk. */
+export async function checkpoint(url: string): Promise<void> {
+  await ask(url, "checkpoint");
+}
