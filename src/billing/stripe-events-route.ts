@@ -7,13 +7,19 @@ import type { AdminOnly } from "../http/authentication.ts";
 import { decodeCursor } from "../http/cursor.ts";
 import { jsonAnswer } from "../http/json-content.ts";
 import { pageQuery, pageSchema, toPage } from "../http/page.ts";
-import { adminProblems, conflictProblem, inputProblems, notFoundProblems } from "../http/problem-answers.ts";
+import {
+  adminProblems,
+  bodyProblems,
+  conflictProblem,
+  inputProblems,
+  notFoundProblems,
+} from "../http/problem-answers.ts";
 import { notFound, Problem } from "../http/problem.ts";
 import { inboxStates, replayStripeEvent } from "./inbox.ts";
 import { findStripeEventState, listStripeEvents, type StoredEvent } from "./list-stripe-events.ts";
 
 const storedEventSchema = z
-  .object({
+  .strictObject({
     id: z.string(),
     type: z.string(),
     state: z.enum(inboxStates),
@@ -31,6 +37,7 @@ const listRoute = createRoute({
   ...shared,
   method: "get",
   path: "/v1/stripe-events",
+  operationId: "listStripeEvents",
   summary: "The webhook inbox, the newest first; `failed` is the dead letter",
   request: { query: pageQuery.extend({ state: z.enum(inboxStates).optional() }) },
   responses: {
@@ -44,11 +51,13 @@ const replayRoute = createRoute({
   ...shared,
   method: "post",
   path: "/v1/stripe-events/{id}/replay",
+  operationId: "replayStripeEvent",
   summary: "Give a failed or refused event another try",
   request: { params: z.object({ id: z.string().min(1).max(255) }) },
   responses: {
-    202: jsonAnswer("It will be handled again", z.object({ replayed: z.literal(1) })),
+    202: jsonAnswer("It will be handled again", z.strictObject({ replayed: z.literal(1) })),
     ...adminProblems,
+    ...bodyProblems,
     ...notFoundProblems,
     409: conflictProblem("It is neither failed nor refused"),
   },

@@ -3,7 +3,7 @@ import type { Subscription } from "./subscriptions.ts";
 
 /** A subscription as the API shows it. */
 export const subscriptionSchema = z
-  .object({
+  .strictObject({
     stripe_customer_id: z.string().nullable(),
     stripe_subscription_id: z.string().nullable(),
     status: z.string(),

@@ -50,6 +50,7 @@ const putBody = z
 const putRoute = createRoute({
   method: "put",
   path: "/v1/organizations/{id}/subscription",
+  operationId: "putSubscription",
   summary: "Set who pays for an organization",
   description:
     "For migrations and tests. Replaces the whole subscription; Stripe's webhooks keep it afterwards.",

@@ -4,8 +4,8 @@ import type { PgBoss } from "pg-boss";
 import type { DB } from "../database/schema.ts";
 import type { App } from "../http/app.ts";
 import { bodyBytesMax } from "../http/body-limit.ts";
-import { jsonAnswer } from "../http/json-content.ts";
-import { bodyProblems } from "../http/problem-answers.ts";
+import { jsonAnswer, jsonBody } from "../http/json-content.ts";
+import { bodyProblems, databaseProblems } from "../http/problem-answers.ts";
 import { Problem } from "../http/problem.ts";
 import { readBody } from "../http/read-body.ts";
 import { isSignedByStripe } from "../stripe/verify-webhook.ts";
@@ -15,12 +15,22 @@ import { type StripeEvent, stripeEventSchema } from "./stripe-event.ts";
 const webhookRoute = createRoute({
   method: "post",
   path: "/webhooks/stripe",
+  operationId: "receiveStripeEvent",
   summary: "Stripe's events, snapshot and thin, to one address",
   description: "Answered once the event is stored, also for types that are not used. Signed by Stripe.",
   tags: ["Stripe"],
+  request: {
+    headers: z.object({
+      "stripe-signature": z
+        .string()
+        .openapi({ description: "made with one of the webhook secrets, at most five minutes ago" }),
+    }),
+    body: jsonBody(stripeEventSchema),
+  },
   responses: {
-    200: jsonAnswer("Stored, now or before", z.object({ received: z.literal(true) })),
+    200: jsonAnswer("Stored, now or before", z.strictObject({ received: z.literal(true) })),
     ...bodyProblems,
+    ...databaseProblems,
   },
 });
 

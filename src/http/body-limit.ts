@@ -4,13 +4,16 @@ import { readBody } from "./read-body.ts";
 
 export const bodyBytesMax = 1_048_576;
 
+/** Nobody reads a body of theirs. */
+const bodiless = new Set(["GET", "HEAD"]);
+
 /**
  * Refuses bodies above 1 MiB: by the length they announce, or else counted as they arrive and unpack. Paths in
  * `except` look after their bodies themselves.
  */
 export function limitBodies({ except }: { except: readonly string[] }): MiddlewareHandler {
   return async (c, next) => {
-    if (except.includes(c.req.path)) return next();
+    if (except.includes(c.req.path) || bodiless.has(c.req.method)) return next();
     const announced = c.req.header("content-length");
     if (announced !== undefined && Number(announced) > bodyBytesMax) throw bodyTooLarge(bodyBytesMax);
 

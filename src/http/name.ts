@@ -5,4 +5,6 @@ export const nameSchema = z
   .string()
   .trim()
   .max(200)
-  .regex(/^[^\p{Cc}\p{Cs}]*$/u, "must have no control characters");
+  .regex(/^[^\p{Cc}\p{Cs}]*$/u, "must have no control characters")
+  // JSON Schema has no flags; its patterns are Unicode ones.
+  .openapi({ pattern: "^[^\\p{Cc}\\p{Cs}]*$" });

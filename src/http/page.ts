@@ -12,7 +12,7 @@ export const pageQuery = z.object({
 
 /** The shape of every list. */
 export function pageSchema<Item extends z.ZodType>(item: Item) {
-  return z.object({ data: z.array(item), next_cursor: z.string().nullable() });
+  return z.strictObject({ data: z.array(item), next_cursor: z.string().nullable() });
 }
 
 export type Page<Item> = { data: Item[]; next_cursor: string | null };

@@ -1,43 +1,72 @@
 import { z } from "@hono/zod-openapi";
 
-const problemSchema = z
-  .object({
+const faultSchema = z.strictObject({ pointer: z.string(), code: z.string(), detail: z.string() });
+
+/** A failure as the document describes it; `Problem` writes it. */
+export const problemSchema = z
+  .strictObject({
     type: z.string(),
     title: z.string(),
     status: z.int(),
-    code: z.string(),
+    code: z.string().openapi({ description: "for programs: stable, one word" }),
     detail: z.string(),
     request_id: z.string(),
-    errors: z.array(z.object({ pointer: z.string(), code: z.string(), detail: z.string() })).optional(),
+    errors: z.array(faultSchema).optional(),
   })
   .openapi("Problem");
 
-const answer = (description: string) => ({
+const header = (description: string) => ({
+  required: true,
   description,
-  content: { "application/problem+json": { schema: problemSchema } },
+  schema: { type: "string" as const },
 });
+const challenge = { "WWW-Authenticate": header("what is missing") };
+
+/** A response of a route: a problem, with further members or headers if its kind has some. */
+export function problemAnswer(
+  description: string,
+  options: { schema?: z.ZodType; headers?: Record<string, ReturnType<typeof header>> } = {},
+) {
+  const { schema = problemSchema, headers } = options;
+  return {
+    description,
+    ...(headers !== undefined && { headers }),
+    content: { "application/problem+json": { schema } },
+  };
+}
+
+/** What a route that needs the database may answer. */
+export const databaseProblems = {
+  503: problemAnswer("The database cannot be reached; the same request may be sent again", {
+    headers: { "Retry-After": header("seconds to wait") },
+  }),
+};
 
 /** What a route for operators may answer besides its own. */
-export const adminProblems = { 401: answer("No token, or not the operator's") };
+export const adminProblems = {
+  401: problemAnswer("No token, or not the operator's", { headers: challenge }),
+  ...databaseProblems,
+};
 
 /** What a route for organizations may answer besides its own. */
 export const keyProblems = {
-  401: answer("No API key, an unknown or a revoked one"),
-  403: answer("The API key lacks the scope"),
+  401: problemAnswer("No API key, an unknown or a revoked one", { headers: challenge }),
+  403: problemAnswer("The API key lacks the scope", { headers: challenge }),
+  ...databaseProblems,
 };
 
 /** What a route with parameters may answer. */
-export const inputProblems = { 400: answer("The input is not valid; `errors` says where") };
+export const inputProblems = { 400: problemAnswer("The input is not valid; `errors` says where") };
 
-/** What a route with a body may answer. */
+/** What a route that may be sent a body, asked for or not, may answer. */
 export const bodyProblems = {
   ...inputProblems,
-  413: answer("The body is too large"),
-  415: answer("The body is of another type"),
+  413: problemAnswer("The body is too large"),
+  415: problemAnswer("The body is of another type or encoding"),
 };
 
 /** What a route for one thing may answer. */
-export const notFoundProblems = { 404: answer("There is no such thing") };
+export const notFoundProblems = { 404: problemAnswer("There is no such thing") };
 
 /** What a route answers that the thing's state does not allow. */
-export const conflictProblem = (description: string) => answer(description);
+export const conflictProblem = (description: string) => problemAnswer(description);

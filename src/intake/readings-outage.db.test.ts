@@ -7,6 +7,7 @@ import { createApiApp } from "../ops/api-app.ts";
 import { createBoss } from "../queue/boss.ts";
 import { apiTest } from "../testing/api-test.ts";
 import { findFreePort } from "../testing/free-port.ts";
+import { checkedRequests } from "../testing/openapi/checked-requests.ts";
 import { createRecordingLog } from "../testing/recording-log.ts";
 import type { TestDatabase } from "../testing/test-database.ts";
 
@@ -37,7 +38,7 @@ const test = apiTest.extend("gateway", async ({ api, database }, { onCleanup }) 
       readingsMaxAgeDays: 365,
       webhookSecrets: ["whsec_test"],
     });
-    const response = await app.request("/v1/readings", {
+    const response = await checkedRequests(app)("/v1/readings", {
       method: "POST",
       headers: { authorization: `Bearer ${key}`, "content-type": "application/json" },
       body: JSON.stringify(reading),

@@ -6,6 +6,7 @@ import { bodyBytesMax } from "../http/body-limit.ts";
 import { createApiApp } from "../ops/api-app.ts";
 import { createBoss } from "../queue/boss.ts";
 import { apiTest } from "../testing/api-test.ts";
+import { checkedRequests } from "../testing/openapi/checked-requests.ts";
 import { createRecordingLog } from "../testing/recording-log.ts";
 import { readingsMax } from "./readings-route.ts";
 
@@ -47,7 +48,7 @@ const test = apiTest.extend("gateway", async ({ api, database: { db, pool, url }
   async function post(body: Body, headers: Record<string, string> = json, token = key) {
     const authorization = `Bearer ${token}`;
     const init = { method: "POST", body, headers: { authorization, ...headers } };
-    const response = await app.request("/v1/readings", {
+    const response = await checkedRequests(app)("/v1/readings", {
       ...init,
       ...(body instanceof ReadableStream && { duplex: "half" }),
     });

@@ -3,7 +3,7 @@ import type { App } from "../http/app.ts";
 import type { KeyOnly } from "../http/authentication.ts";
 import { bodyBytesMax } from "../http/body-limit.ts";
 import { jsonAnswer } from "../http/json-content.ts";
-import { bodyProblems, keyProblems } from "../http/problem-answers.ts";
+import { bodyProblems, keyProblems, problemAnswer, problemSchema } from "../http/problem-answers.ts";
 import { Problem } from "../http/problem.ts";
 import { readBody } from "../http/read-body.ts";
 import { readingSchema } from "../usage/reading.ts";
@@ -13,13 +13,13 @@ import { answerLines, type LineDeps } from "./answer-lines.ts";
 
 export const readingsMax = 1_000;
 
-const faultSchema = z.object({ pointer: z.string(), code: z.string(), detail: z.string() });
-const resultSchema = z.object({
+const faultSchema = z.strictObject({ pointer: z.string(), code: z.string(), detail: z.string() });
+const resultSchema = z.strictObject({
   accepted: z.int(),
   duplicates: z.int(),
   rejected: z.int(),
   results: z.array(
-    z.object({
+    z.strictObject({
       index: z.int(),
       status: z.enum(["duplicate", "rejected"]),
       code: z.string(),
@@ -28,6 +28,12 @@ const resultSchema = z.object({
     }),
   ),
 });
+
+/** One that ended NDJSON after a commit says what was taken in. */
+const interruptedSchema = z
+  .strictObject({ ...problemSchema.shape, ...resultSchema.partial().shape })
+  .openapi("ReadingsProblem");
+const { 400: badInput, 413: tooLarge, 503: unavailable } = { ...bodyProblems, ...keyProblems };
 
 const readingsBody = z.union([
   z.strictObject({ readings: z.array(readingSchema).min(1).max(readingsMax) }),
@@ -48,6 +54,7 @@ const resultLines = z.string().openapi({
 const postReadingsRoute = createRoute({
   method: "post",
   path: "/v1/readings",
+  operationId: "postReadings",
   summary: `Store up to ${readingsMax} readings, or ${ndjsonReadingsMax} as NDJSON`,
   description:
     "Answered after the commit. `results` lists every reading that was not plainly accepted. The same readings may be sent again at any time: none is stored or billed twice. NDJSON, one reading a line, is stored in chunks of up to 1,000 as it arrives: what was stored before a failure, or before a line too many, stays, and the problem says how much in `accepted`, `duplicates`, `rejected` and `results`.",
@@ -73,6 +80,9 @@ const postReadingsRoute = createRoute({
     422: jsonAnswer("All of them were rejected", resultSchema),
     ...keyProblems,
     ...bodyProblems,
+    400: problemAnswer(badInput.description, { schema: interruptedSchema }),
+    413: problemAnswer(tooLarge.description, { schema: interruptedSchema }),
+    503: { ...unavailable, ...problemAnswer(unavailable.description, { schema: interruptedSchema }) },
   },
 });
 

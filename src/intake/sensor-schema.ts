@@ -8,7 +8,7 @@ export const sensorIdSchema = z.string().regex(sensorIdPattern, "must be 1 to 12
 
 /** A sensor as the API shows it. */
 export const sensorSchema = z
-  .object({
+  .strictObject({
     id: z.string(),
     name: z.string(),
     active: z.boolean(),

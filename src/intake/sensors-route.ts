@@ -26,6 +26,7 @@ const putRoute = createRoute({
   ...shared,
   method: "put",
   path: "/v1/sensors/{sensor_id}",
+  operationId: "putSensor",
   summary: "Register, rename, deactivate or reactivate a sensor",
   request: { params, body: optionalJsonBody(sensorChangeSchema) },
   responses: {
@@ -40,13 +41,14 @@ const registerRoute = createRoute({
   ...shared,
   method: "post",
   path: "/v1/sensors",
+  operationId: "registerSensors",
   summary: `Register up to ${sensorsMax} sensors`,
   description: "Known sensors keep their state, and get their new name if one is given.",
   request: { body: jsonBody(sensorsSchema) },
   responses: {
     200: jsonAnswer(
       "All of them, and how many are new",
-      z.object({ data: z.array(sensorSchema), registered: z.int() }),
+      z.strictObject({ data: z.array(sensorSchema), registered: z.int() }),
     ),
     ...keyProblems,
     ...bodyProblems,
@@ -57,6 +59,7 @@ const listRoute = createRoute({
   ...shared,
   method: "get",
   path: "/v1/sensors",
+  operationId: "listSensors",
   summary: "List sensors in the order of their ids",
   request: { query: pageQuery.extend({ active: z.enum(["true", "false"]).optional() }) },
   responses: { 200: jsonAnswer("A page", pageSchema(sensorSchema)), ...keyProblems, ...inputProblems },
@@ -66,6 +69,7 @@ const getRoute = createRoute({
   ...shared,
   method: "get",
   path: "/v1/sensors/{sensor_id}",
+  operationId: "getSensor",
   summary: "Show a sensor",
   request: { params },
   responses: {

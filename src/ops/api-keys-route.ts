@@ -20,14 +20,14 @@ const scopeList = z
   .min(1)
   .transform((list) => [...new Set(list)]);
 
-const shownOnceSchema = z.object({
+const shownOnceSchema = z.strictObject({
   id: z.uuid(),
   key: z.string().openapi({ description: "Shown this once and never again", example: "mo_…" }),
   prefix: z.string(),
   scopes: z.array(z.enum(scopes)),
 });
 const apiKeySchema = z
-  .object({
+  .strictObject({
     id: z.uuid(),
     name: z.string(),
     prefix: z.string(),
@@ -45,6 +45,7 @@ const createKeyRoute = createRoute({
   ...shared,
   method: "post",
   path: "/v1/organizations/{id}/api-keys",
+  operationId: "createApiKey",
   summary: "Create an API key",
   request: {
     params,
@@ -62,6 +63,7 @@ const listKeysRoute = createRoute({
   ...shared,
   method: "get",
   path: "/v1/organizations/{id}/api-keys",
+  operationId: "listApiKeys",
   summary: "List an organization's API keys, without the keys themselves",
   request: { params, query: pageQuery },
   responses: {
@@ -76,9 +78,15 @@ const revokeKeyRoute = createRoute({
   ...shared,
   method: "delete",
   path: "/v1/organizations/{id}/api-keys/{key_id}",
+  operationId: "revokeApiKey",
   summary: "Revoke an API key, which fails within a second",
   request: { params: z.object({ id: z.uuid(), key_id: z.uuid() }) },
-  responses: { 204: { description: "Revoked, now or before" }, ...adminProblems, ...notFoundProblems },
+  responses: {
+    204: { description: "Revoked, now or before" },
+    ...adminProblems,
+    ...bodyProblems,
+    ...notFoundProblems,
+  },
 });
 
 const cursorKey = z.tuple([z.uuid()]);

@@ -7,8 +7,8 @@ export type HealthCheck = () => Promise<string | undefined>;
 
 const checkTimeoutMs = 2_000;
 
-const okSchema = z.object({ status: z.literal("ok") });
-const unavailableSchema = z.object({
+const okSchema = z.strictObject({ status: z.literal("ok") });
+const unavailableSchema = z.strictObject({
   status: z.literal("unavailable"),
   parts: z
     .record(z.string(), z.string())
@@ -18,6 +18,7 @@ const unavailableSchema = z.object({
 const healthRoute = createRoute({
   method: "get",
   path: "/healthz",
+  operationId: "getHealth",
   summary: "Whether the process runs",
   tags: ["Operation"],
   responses: { 200: jsonAnswer("It runs", okSchema) },
@@ -26,6 +27,7 @@ const healthRoute = createRoute({
 const readyRoute = createRoute({
   method: "get",
   path: "/readyz",
+  operationId: "getReadiness",
   summary: "Whether the process can do its work",
   tags: ["Operation"],
   responses: {

@@ -6,7 +6,7 @@ import type { Entry } from "../outbox/entries.ts";
 const instant = z.iso.datetime();
 
 export const meterEventSchema = z
-  .object({
+  .strictObject({
     id: z.uuid().openapi({ description: "Stripe's identifier too, the same for every attempt" }),
     organization_id: z.uuid(),
     meter: z.string(),
@@ -33,7 +33,7 @@ export const meterEventSchema = z
   })
   .openapi("MeterEvent");
 
-const attemptSchema = z.object({
+const attemptSchema = z.strictObject({
   attempt: z.int(),
   started_at: instant,
   duration_ms: z.int(),
@@ -44,10 +44,15 @@ const attemptSchema = z.object({
   stripe_request_id: z.string().nullable(),
 });
 
-const entrySchema = z.object({ id: z.uuid(), occurred_at: instant, quantity: z.int() });
+const entrySchema = z.strictObject({ id: z.uuid(), occurred_at: instant, quantity: z.int() });
 
-export const meterEventDetailSchema = meterEventSchema
-  .extend({ attempts: z.array(attemptSchema), entries: z.array(entrySchema) })
+// Not by extending, which the document would write as a conjunction of two closed schemas that nothing fits.
+export const meterEventDetailSchema = z
+  .strictObject({
+    ...meterEventSchema.shape,
+    attempts: z.array(attemptSchema),
+    entries: z.array(entrySchema),
+  })
   .openapi("MeterEventDetail");
 
 export function renderMeterEvent(event: MeterEvent): z.infer<typeof meterEventSchema> {

@@ -14,7 +14,7 @@ import { type EventReading, listEventReadings } from "../outbox/event-readings.t
 import { recordedAtSchema } from "../usage/recorded-at.ts";
 
 const eventReadingSchema = z
-  .object({
+  .strictObject({
     organization_id: z.uuid(),
     sensor_id: z.string(),
     recorded_at: z.iso.datetime(),
@@ -26,6 +26,7 @@ const eventReadingSchema = z
 const listRoute = createRoute({
   method: "get",
   path: "/v1/meter-events/{id}/readings",
+  operationId: "listMeterEventReadings",
   summary: "List the readings that a meter event bills, by entry, sensor and time",
   description:
     "An event that replaces another bills the same readings. Sensor counts, and usage that another service recorded, have none.",

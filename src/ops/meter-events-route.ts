@@ -37,6 +37,7 @@ const listRoute = createRoute({
   ...shared,
   method: "get",
   path: "/v1/meter-events",
+  operationId: "listMeterEvents",
   summary: "List meter events, the newest first",
   request: {
     query: pageQuery.extend({
@@ -56,6 +57,7 @@ const getRoute = createRoute({
   ...shared,
   method: "get",
   path: "/v1/meter-events/{id}",
+  operationId: "getMeterEvent",
   summary: "Show a meter event with its attempts and entries; the id is Stripe's identifier",
   request: { params },
   responses: {
@@ -67,18 +69,20 @@ const getRoute = createRoute({
 
 const retried = jsonAnswer(
   "How many are not rejected any more: they are attempted again under their identifiers, or are in doubt where Stripe may have counted and forgotten one",
-  z.object({ retried: z.int() }),
+  z.strictObject({ retried: z.int() }),
 );
 
 const retryOneRoute = createRoute({
   ...shared,
   method: "post",
   path: "/v1/meter-events/{id}/retry",
+  operationId: "retryMeterEvent",
   summary: "Give a rejected meter event another try",
   request: { params },
   responses: {
     202: retried,
     ...adminProblems,
+    ...bodyProblems,
     ...notFoundProblems,
     409: conflictProblem("It is not rejected"),
   },
@@ -88,6 +92,7 @@ const resolveRoute = createRoute({
   ...shared,
   method: "post",
   path: "/v1/meter-events/{id}/resolve",
+  operationId: "resolveMeterEvent",
   summary: "Declare an event in doubt delivered, or send its usage again under a new identifier",
   request: {
     params,
@@ -101,7 +106,7 @@ const resolveRoute = createRoute({
   responses: {
     200: jsonAnswer(
       "What became of it",
-      z.object({
+      z.strictObject({
         id: z.uuid(),
         state: z.enum(["delivered", "superseded", "expired"]),
         replaced_by: z.uuid().nullable(),
@@ -118,6 +123,7 @@ const retryManyRoute = createRoute({
   ...shared,
   method: "post",
   path: "/v1/meter-events/retry",
+  operationId: "retryMeterEvents",
   summary: "Give rejected meter events another try, 10,000 at most in one call",
   request: {
     body: jsonBody(

@@ -1,3 +1,4 @@
+import { createRoute, z } from "@hono/zod-openapi";
 import type { App } from "../http/app.ts";
 import { renderDocument } from "./openapi-page.ts";
 
@@ -15,10 +16,57 @@ const pageHeaders = {
   "referrer-policy": "no-referrer",
 };
 
+const documentRoute = createRoute({
+  method: "get",
+  path: "/openapi.json",
+  operationId: "getDocument",
+  summary: "This document",
+  tags: ["Operation"],
+  responses: {
+    200: {
+      description: "OpenAPI 3.1",
+      content: { "application/json": { schema: z.looseObject({ openapi: z.string() }) } },
+    },
+  },
+});
+const pageRoute = createRoute({
+  method: "get",
+  path: "/docs",
+  operationId: "getDocs",
+  summary: "This document, to read",
+  tags: ["Operation"],
+  responses: { 200: { description: "A page", content: { "text/html": { schema: z.string() } } } },
+});
+
+const requestIdHeader = {
+  required: true,
+  description: "the request's own X-Request-Id if it was a sane one; the log names it too",
+  schema: { type: "string" as const },
+};
+
 /** Adds `/openapi.json`, made from the schemas that validate, and `/docs`, the same to read. Mounted last. */
 export function mountOpenApi(app: App): void {
-  let made: ReturnType<App["getOpenAPI31Document"]> | undefined;
-  const document = () => (made ??= app.getOpenAPI31Document({ openapi: "3.1.0", info }));
-  app.get("/openapi.json", (c) => c.json(document()));
-  app.get("/docs", (c) => c.html(renderDocument(document()), 200, pageHeaders));
+  app.openAPIRegistry.registerPath(documentRoute);
+  app.openAPIRegistry.registerPath(pageRoute);
+  let made: ReturnType<typeof makeDocument> | undefined;
+  const document = () => (made ??= makeDocument(app));
+  app.get(documentRoute.path, (c) => c.json(document()));
+  app.get(pageRoute.path, (c) => c.html(renderDocument(document()), 200, pageHeaders));
+}
+
+function makeDocument(app: App) {
+  app.openAPIRegistry.registerComponent("headers", "RequestId", requestIdHeader);
+  const document = app.getOpenAPI31Document({ openapi: "3.1.0", info });
+  for (const { get, put, post, delete: remove } of Object.values(document.paths ?? {})) {
+    for (const operation of [get, put, post, remove]) {
+      for (const response of Object.values(operation?.responses ?? {})) {
+        if ("$ref" in response) continue;
+        response.headers = {
+          ...response.headers,
+          "X-Request-Id": { $ref: "#/components/headers/RequestId" },
+        };
+      }
+    }
+  }
+  return document;
 }

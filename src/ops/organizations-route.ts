@@ -17,9 +17,16 @@ import {
   type Organization,
 } from "./organizations.ts";
 
-const newOrganizationSchema = z.object({ id: z.uuid(), name: z.string(), created_at: z.iso.datetime() });
+const newOrganizationSchema = z.strictObject({
+  id: z.uuid(),
+  name: z.string(),
+  created_at: z.iso.datetime(),
+});
 const organizationSchema = newOrganizationSchema
-  .extend({ subscription: subscriptionSchema.nullable(), sensors: z.object({ active: z.int() }) })
+  .extend({
+    subscription: z.union([subscriptionSchema, z.null()]),
+    sensors: z.strictObject({ active: z.int() }),
+  })
   .openapi("Organization");
 
 const shared = { tags: ["Organizations"], security: [{ adminToken: [] }] };
@@ -28,6 +35,7 @@ const createOrganizationRoute = createRoute({
   ...shared,
   method: "post",
   path: "/v1/organizations",
+  operationId: "createOrganization",
   summary: "Create an organization",
   request: { body: jsonBody(z.strictObject({ name: nameSchema.min(1) })) },
   responses: { 201: jsonAnswer("Created", newOrganizationSchema), ...adminProblems, ...bodyProblems },
@@ -37,6 +45,7 @@ const listOrganizationsRoute = createRoute({
   ...shared,
   method: "get",
   path: "/v1/organizations",
+  operationId: "listOrganizations",
   summary: "List organizations, the oldest first",
   request: { query: pageQuery },
   responses: {
@@ -50,6 +59,7 @@ const getOrganizationRoute = createRoute({
   ...shared,
   method: "get",
   path: "/v1/organizations/{id}",
+  operationId: "getOrganization",
   summary: "Show an organization",
   request: { params: z.object({ id: z.uuid() }) },
   responses: {

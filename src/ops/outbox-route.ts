@@ -13,15 +13,15 @@ import { reportUnsealed } from "../outbox/report.ts";
 import { requestSeal } from "../outbox/seal-job.ts";
 
 const instant = z.iso.datetime();
-const counted = z.object({ count: z.int(), quantity: z.int() });
-const outboxSchema = z.object({
-  unsealed: z.object({
+const counted = z.strictObject({ count: z.int(), quantity: z.int() });
+const outboxSchema = z.strictObject({
+  unsealed: z.strictObject({
     entries: z.int(),
     quantity: z.int(),
     oldest_at: instant.nullable(),
-    held: z.object({ entries: z.int(), quantity: z.int() }),
+    held: z.strictObject({ entries: z.int(), quantity: z.int() }),
   }),
-  meter_events: z.object({
+  meter_events: z.strictObject({
     pending: counted,
     delivered: counted,
     confirmed: counted,
@@ -32,7 +32,7 @@ const outboxSchema = z.object({
   } satisfies Record<MeterEventState, typeof counted>),
   oldest_undelivered_at: instant.nullable(),
   paused: z.array(
-    z.object({ scope: z.string(), reason: z.string(), since: instant, until: instant.nullable() }),
+    z.strictObject({ scope: z.string(), reason: z.string(), since: instant, until: instant.nullable() }),
   ),
 });
 
@@ -42,6 +42,7 @@ const outboxRoute = createRoute({
   ...shared,
   method: "get",
   path: "/v1/outbox",
+  operationId: "getOutbox",
   summary: "What waits, what was delivered, and what is paused",
   responses: { 200: jsonAnswer("The outbox", outboxSchema), ...adminProblems },
 });
@@ -50,10 +51,12 @@ const sealRoute = createRoute({
   ...shared,
   method: "post",
   path: "/v1/outbox/seal",
+  operationId: "seal",
   summary: "Seal all due entries now",
   responses: {
-    202: jsonAnswer("A worker will seal at once", z.object({ requested: z.literal(true) })),
+    202: jsonAnswer("A worker will seal at once", z.strictObject({ requested: z.literal(true) })),
     ...adminProblems,
+    ...bodyProblems,
   },
 });
 
@@ -61,6 +64,7 @@ const pauseRoute = createRoute({
   ...shared,
   method: "post",
   path: "/v1/delivery/pause",
+  operationId: "pauseDelivery",
   summary: "Stop sending to Stripe until resumed; usage goes on being accepted",
   request: { body: jsonBody(z.strictObject({ reason: z.string().trim().min(1).max(500) })) },
   responses: { 204: { description: "Paused" }, ...adminProblems, ...bodyProblems },
@@ -70,8 +74,9 @@ const resumeRoute = createRoute({
   ...shared,
   method: "post",
   path: "/v1/delivery/resume",
+  operationId: "resumeDelivery",
   summary: "Go on sending, whatever paused it",
-  responses: { 204: { description: "Not paused any more" }, ...adminProblems },
+  responses: { 204: { description: "Not paused any more" }, ...adminProblems, ...bodyProblems },
 });
 
 export type OutboxRoutes = { db: Kysely<DB>; boss: PgBoss; adminOnly: AdminOnly };

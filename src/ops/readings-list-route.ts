@@ -12,7 +12,7 @@ import { type BilledReading, listBilledReadings } from "../outbox/billed-reading
 import { recordedAtSchema } from "../usage/recorded-at.ts";
 
 const billedReadingSchema = z
-  .object({
+  .strictObject({
     sensor_id: z.string(),
     recorded_at: z.iso.datetime(),
     temperature: z.number(),
@@ -26,6 +26,7 @@ const billedReadingSchema = z
 const listRoute = createRoute({
   method: "get",
   path: "/v1/readings",
+  operationId: "listReadings",
   summary: "List readings by sensor and time, each with the meter event that bills it",
   tags: ["Readings"],
   security: [{ apiKey: [] }],

@@ -14,7 +14,7 @@ const bucketsMax = 8_808;
 const granularityMs = { hour: 3_600_000, day: 86_400_000, month: 28 * 86_400_000 };
 
 const instant = z.iso.datetime();
-const bucketSchema = z.object({
+const bucketSchema = z.strictObject({
   start: instant,
   end: instant,
   quantity: z.int(),
@@ -23,11 +23,12 @@ const bucketSchema = z.object({
   in_doubt: z.int(),
   rejected: z.int(),
 });
-const usageSchema = z.object({ data: z.array(bucketSchema), complete_through: instant });
+const usageSchema = z.strictObject({ data: z.array(bucketSchema), complete_through: instant });
 
 const usageRoute = createRoute({
   method: "get",
   path: "/v1/usage",
+  operationId: "getUsage",
   summary: "Usage by hour, day or month, and how much of it has reached Stripe",
   tags: ["Usage"],
   security: [{ apiKey: [] }],

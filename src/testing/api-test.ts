@@ -3,6 +3,7 @@ import type { LogEvent } from "../log.ts";
 import { createApiApp } from "../ops/api-app.ts";
 import { createBoss } from "../queue/boss.ts";
 import { databaseTest } from "./database-test.ts";
+import { checkedRequests } from "./openapi/checked-requests.ts";
 import { createRecordingLog } from "./recording-log.ts";
 
 export type Ask = {
@@ -35,7 +36,7 @@ export const webhookSecrets = ["whsec_old", "whsec_new"];
 const created = z.object({ id: z.uuid() });
 const createdKey = z.object({ id: z.uuid(), key: z.string() });
 
-/** Vitest's `test` with the whole `api` on a database of its own, asked without a socket. */
+/** Vitest's `test` with the whole `api` on a database of its own, asked without a socket, its answers held to the document. */
 export const apiTest = databaseTest.extend("api", async ({ database }, { onCleanup }): Promise<Api> => {
   const { log, events } = createRecordingLog();
   const adminToken = "operator-token-of-the-tests-0123456789";
@@ -53,12 +54,14 @@ export const apiTest = databaseTest.extend("api", async ({ database }, { onClean
     webhookSecrets,
   });
 
+  const request = checkedRequests(app);
+
   async function askText(
     method: string,
     path: string,
     { token, json, text, headers }: Ask = {},
   ): Promise<TextAnswer> {
-    const response = await app.request(path, {
+    const response = await request(path, {
       method,
       headers: {
         ...(token !== undefined && { authorization: `Bearer ${token}` }),

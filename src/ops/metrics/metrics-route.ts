@@ -11,6 +11,7 @@ import { type PoolCounts, showPool } from "./pool-metrics.ts";
 const metricsRoute = createRoute({
   method: "get",
   path: "/metrics",
+  operationId: "getMetrics",
   summary: "Metrics of this process and of what waits in the database, for Prometheus",
   tags: ["Operation"],
   responses: {
