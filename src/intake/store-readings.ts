@@ -10,9 +10,11 @@ export type StoredAs =
 /** The readings of one request, all of one organization. */
 export type Batch = { organizationId: string; readings: readonly Reading[] };
 
-/** The distinct readings of a statement, by column; `organization` is a place in the statement's list, from 1. */
+/** The readings of a statement, by column; `organization` is a place in the statement's list, from 1. */
 type Columns = { organization: number[]; sensorId: string[]; recordedAt: string[]; temperature: number[] };
 type Missed = { index: number; is_known: boolean; is_active: boolean; stored: number | null };
+type Row = (Missed | { index: null }) & { inserted: number };
+type Inserted = { inserted: number; missed: Missed[] };
 
 const accepted = { status: "accepted" } as const;
 
@@ -23,12 +25,13 @@ const accepted = { status: "accepted" } as const;
  *
  * - No call to pg-boss and no NOTIFY: either would cost intake most of its speed, and the seal finds entries anyway.
  * - The insert is ordered by key, so that two statements with the same readings wait for each other and never
- *   deadlock. The order is only ours, so it takes the cheapest collation.
+ *   deadlock. The order is only ours, so it takes the cheapest collation. Of two readings of one sensor and moment the
+ *   first is inserted.
  * - Organizations ($1) and their entries' ids are arrays, subscripted by each reading's `organization`: a join would
  *   be planned without knowing how many there are.
  * - The entry's id holds its occurred_at, so that a reading's entry is found by primary key.
- * - What was not inserted comes back with the reason; `stored` is what an earlier statement stored for the same key.
- *   When every reading was inserted, which is nearly always, nothing is looked for.
+ * - Keys that were not inserted come back with the reason; `stored` is what an earlier statement stored for them. When
+ *   every reading was inserted, which is nearly always, nothing is looked for, and one row says so.
  */
 const storeReadingsStatement = `
 with input as (
@@ -48,7 +51,7 @@ inserted as (
   cross join entry e
   join metering.sensors s
     on s.organization_id = i.organization_id and s.id = i.sensor_id and s.deactivated_at is null
-  order by i.organization_id, i.sensor_id collate "C", i.recorded_at
+  order by i.organization_id, i.sensor_id collate "C", i.recorded_at, i.index
   on conflict do nothing
   returning organization_id, sensor_id, recorded_at, entry_id
 ),
@@ -60,17 +63,22 @@ counted as (
     select organization_id, entry_id, count(*) as quantity from inserted group by organization_id, entry_id
   ) c
 ),
+total as (
+  select count(*)::int as inserted from inserted
+),
 missed as materialized (
   select i.index, i.organization_id, i.sensor_id, i.recorded_at
   from input i
-  where (select count(*) from inserted) < cardinality($2::int[])
+  where (select inserted from total) < cardinality($2::int[])
     and not exists (
       select from inserted x
       where x.organization_id = i.organization_id and x.sensor_id = i.sensor_id and x.recorded_at = i.recorded_at
     )
 )
-select m.index, s.id is not null as is_known, s.deactivated_at is null as is_active, r.temperature as stored
-from missed m
+select t.inserted, m.index, s.id is not null as is_known, s.deactivated_at is null as is_active,
+  r.temperature as stored
+from total t
+left join missed m on true
 left join metering.sensors s on s.organization_id = m.organization_id and s.id = m.sensor_id
 left join lateral (
   select temperature from metering.readings r
@@ -87,36 +95,39 @@ left join lateral (
 export async function storeBatches(client: pg.ClientBase, batches: readonly Batch[]): Promise<StoredAs[][]> {
   const organizations = numberOrganizations(batches);
   const input: Columns = { organization: [], sensorId: [], recordedAt: [], temperature: [] };
-  const firstByKey = new Map<string, Reading>();
-  let readingsCount = 0;
   for (const { organizationId, readings } of batches) {
     const organization = organizations.get(organizationId) ?? 0;
-    readingsCount += readings.length;
     for (const reading of readings) {
-      const key = keyOf(organization, reading);
-      if (firstByKey.has(key)) continue;
-      firstByKey.set(key, reading);
       input.organization.push(organization);
       input.sensorId.push(reading.sensorId);
       input.recordedAt.push(reading.recordedAt);
       input.temperature.push(reading.temperature);
     }
   }
-  const missed = await insertReadings(client, [...organizations.keys()], input);
-  if (missed.length === 0 && firstByKey.size === readingsCount) {
+  const { inserted, missed } = await insertReadings(client, [...organizations.keys()], input);
+  if (inserted === input.organization.length) {
     return batches.map(({ readings }) => readings.map(() => accepted));
   }
+  return judgeEach(batches, { organizations, input, missed });
+}
 
-  const keys = [...firstByKey.keys()];
-  const missedByKey = new Map(missed.map((row) => [at(keys, row.index), row]));
+/** For a statement that did not insert everything: what became of each reading. */
+function judgeEach(
+  batches: readonly Batch[],
+  { organizations, input, missed }: { organizations: Map<string, number>; input: Columns; missed: Missed[] },
+): StoredAs[][] {
+  const missedByKey = new Map(missed.map((row) => [keyAt(input, row.index), row]));
+  const firstByKey = new Map<string, Reading>();
   return batches.map(({ organizationId, readings }) => {
     const organization = organizations.get(organizationId) ?? 0;
     return readings.map((reading) => {
       const key = keyOf(organization, reading);
       const row = missedByKey.get(key);
       if (row !== undefined) return judgeMissed(row, reading);
-      const inserted = firstByKey.get(key) ?? reading;
-      return inserted === reading ? accepted : compare(inserted.temperature, reading);
+      const first = firstByKey.get(key);
+      if (first !== undefined) return compare(first.temperature, reading);
+      firstByKey.set(key, reading);
+      return accepted;
     });
   });
 }
@@ -143,16 +154,17 @@ async function insertReadings(
   client: pg.ClientBase,
   organizations: readonly string[],
   input: Columns,
-): Promise<Missed[]> {
-  const { rows } = await client.query<Missed>({
+): Promise<Inserted> {
+  const { rows } = await client.query<Row>({
     name: "store_readings",
     text: storeReadingsStatement,
     values: [arrayLiteral(organizations), ...keysOf(input), arrayLiteral(input.temperature)],
   });
   // A concurrent request stored the same reading after our statement's snapshot: only a second look sees its value.
-  const unseen = rows.filter((row) => row.is_known && row.is_active && row.stored === null);
+  const missed = rows.filter((row) => row.index !== null);
+  const unseen = missed.filter((row) => row.is_known && row.is_active && row.stored === null);
   if (unseen.length > 0) await fillStored(client, organizations, { unseen, input });
-  return rows;
+  return { inserted: at(rows, 0).inserted, missed };
 }
 
 async function fillStored(
@@ -225,6 +237,10 @@ function arrayLiteral(elements: readonly (string | number)[]): string {
 
 function keyOf(organization: number, reading: Reading): string {
   return `${organization} ${reading.recordedAt} ${reading.sensorId}`;
+}
+
+function keyAt(input: Columns, index: number): string {
+  return `${at(input.organization, index)} ${at(input.recordedAt, index)} ${at(input.sensorId, index)}`;
 }
 
 function at<T>(list: readonly T[], index: number): T {

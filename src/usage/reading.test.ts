@@ -1,5 +1,6 @@
+import fc from "fast-check";
 import { expect, test } from "vitest";
-import { judgeReading } from "./reading.ts";
+import { judgeReading, readingSchema } from "./reading.ts";
 
 const now = new Date("2026-11-20T12:00:00Z");
 const sent = { sensor_id: "freezer-1", recorded_at: "2026-11-20T10:00:00Z", temperature: -18.4 };
@@ -94,4 +95,26 @@ test("no fault repeats what was sent", () => {
   const verdict = judge({ sensor_id: `${secret} `, recorded_at: secret, temperature: secret });
   expect(verdict).toMatchObject({ kind: "invalid", faults: [{}, {}, {}] });
   expect(JSON.stringify(verdict)).not.toContain(secret);
+});
+
+test("a reading is valid, or out of its time, exactly when the schema takes it", () => {
+  const sensorIds = fc.oneof(fc.constant("a"), fc.string(), fc.integer());
+  const times = fc.oneof(
+    fc.constantFrom(sent.recorded_at, "2026-11-20T10:00Z", "2026-02-30T10:00:00Z"),
+    fc.string(),
+  );
+  const temperatures = fc.oneof(
+    fc.constantFrom(-273.15, -273.16, Number.POSITIVE_INFINITY, Number.NaN, "4.5", null),
+    fc.double(),
+  );
+  const inputs = fc.record(
+    { sensor_id: sensorIds, recorded_at: times, temperature: temperatures, humidity: fc.integer() },
+    { requiredKeys: [] },
+  );
+  fc.assert(
+    fc.property(inputs, (input) => {
+      expect(judge(input).kind !== "invalid").toBe(readingSchema.safeParse(input).success);
+    }),
+    { numRuns: 2_000 },
+  );
 });

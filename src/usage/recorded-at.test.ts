@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { parseRecordedAt, recordedAtSchema } from "./recorded-at.ts";
+import { parseCanonicalForm, parseRecordedAt, recordedAtSchema } from "./recorded-at.ts";
 
 const canonical = (value: string) => parseRecordedAt(recordedAtSchema.parse(value)).canonical;
 const faultsOf = (value: unknown) => recordedAtSchema.safeParse(value).error?.issues ?? [];
@@ -69,3 +69,37 @@ function offset(minutes: number): string {
   const distance = Math.abs(minutes);
   return `${minutes < 0 ? "-" : "+"}${digits(Math.trunc(distance / 60))}:${digits(distance % 60)}`;
 }
+
+test.each(["2026-11-20T10:00:00Z", "2026-11-20T10:00:00.123Z", "2028-02-29T23:59:59.999Z"])(
+  "the usual form of %s is read at once, and alike",
+  (value) => {
+    expect(parseCanonicalForm(value)).toEqual(parseRecordedAt(value));
+  },
+);
+
+test.each([
+  "2026-02-29T00:00:00Z",
+  "2026-11-20T24:00:00Z",
+  "2026-11-20T10:00:00z",
+  "2026-11-20 10:00:00Z",
+  "Fri Nov 20 2026 10Z",
+  "+02026-11-20T10:00Z",
+])("the unusual %s is left to the schema", (value) => {
+  expect(parseCanonicalForm(value)).toBeUndefined();
+});
+
+test("whatever is read at once is a time that the schema takes and reads alike", () => {
+  const digit = fc.constantFrom(..."0123456789");
+  const usual = fc.constantFrom("2026-11-20T10:00:00Z", "2024-02-29T23:59:59.999Z");
+  const changed = fc
+    .tuple(usual, fc.nat(23), fc.oneof(digit, fc.string({ minLength: 1, maxLength: 1 })))
+    .map(([value, place, character]) => value.slice(0, place) + character + value.slice(place + 1));
+  const dates = fc.date({ noInvalidDate: true }).map((date) => date.toISOString());
+  fc.assert(
+    fc.property(fc.oneof(usual, changed, dates), (value) => {
+      const read = parseCanonicalForm(value);
+      if (read !== undefined) expect(read).toEqual(parseRecordedAt(recordedAtSchema.parse(value)));
+    }),
+    { numRuns: 2_000 },
+  );
+});

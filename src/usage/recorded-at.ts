@@ -30,3 +30,18 @@ export function parseRecordedAt(value: string): RecordedAt {
   const microseconds = digits.slice(3, 6).padEnd(3, "0");
   return { canonical: millisecondForm.replace("Z", `${microseconds}Z`), epochMs };
 }
+
+/**
+ * The same for the usual forms, `2026-11-20T10:00:00Z` and `2026-11-20T10:00:00.000Z`; undefined for every other text,
+ * also one that is no time.
+ */
+export function parseCanonicalForm(value: string): RecordedAt | undefined {
+  if ((value.length !== 20 && value.length !== 24) || !value.endsWith("Z")) return undefined;
+  const epochMs = Date.parse(value);
+  if (Number.isNaN(epochMs)) return undefined;
+  const millisecondForm = new Date(epochMs).toISOString();
+  // Date.parse takes other forms too, and turns 30 February into 2 March.
+  const isAlike =
+    value.length === 24 ? millisecondForm === value : millisecondForm.startsWith(value.slice(0, 19));
+  return isAlike ? { canonical: `${millisecondForm.slice(0, 23)}000Z`, epochMs } : undefined;
+}
