@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { parseCanonicalForm, parseRecordedAt, recordedAtSchema } from "./recorded-at.ts";
+import { parseCanonicalForm, parseRecordedAt, type RecordedAt, recordedAtSchema } from "./recorded-at.ts";
 
 const canonical = (value: string) => parseRecordedAt(recordedAtSchema.parse(value)).canonical;
 const faultsOf = (value: unknown) => recordedAtSchema.safeParse(value).error?.issues ?? [];
@@ -89,17 +89,24 @@ test.each([
 });
 
 test("whatever is read at once is a time that the schema takes and reads alike", () => {
-  const digit = fc.constantFrom(..."0123456789");
   const usual = fc.constantFrom("2026-11-20T10:00:00Z", "2024-02-29T23:59:59.999Z");
+  const character = fc.oneof(fc.nat(9).map(String), fc.string({ minLength: 1, maxLength: 1 }));
   const changed = fc
-    .tuple(usual, fc.nat(23), fc.oneof(digit, fc.string({ minLength: 1, maxLength: 1 })))
-    .map(([value, place, character]) => value.slice(0, place) + character + value.slice(place + 1));
+    .tuple(usual, fc.nat(23), character)
+    .map(([value, place, other]) => value.slice(0, place) + other + value.slice(place + 1));
   const dates = fc.date({ noInvalidDate: true }).map((date) => date.toISOString());
   fc.assert(
     fc.property(fc.oneof(usual, changed, dates), (value) => {
       const read = parseCanonicalForm(value);
-      if (read !== undefined) expect(read).toEqual(parseRecordedAt(recordedAtSchema.parse(value)));
+      expect(read === undefined || isReadAlike(value, read)).toBe(true);
     }),
     { numRuns: 2_000 },
   );
 });
+
+function isReadAlike(value: string, { canonical: form, epochMs }: RecordedAt): boolean {
+  const read = recordedAtSchema.safeParse(value);
+  if (!read.success) return false;
+  const other = parseRecordedAt(read.data);
+  return other.canonical === form && other.epochMs === epochMs;
+}

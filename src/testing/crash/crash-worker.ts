@@ -5,8 +5,8 @@ import { createLog, type Log, type LogEvent } from "../../log.ts";
 import { startJobs } from "../../ops/worker-jobs.ts";
 
 /**
- * A worker that kills itself at an exact step: `CRASH_EVENT` names the log event, `CRASH_NTH` which one of them. The
- * line is written first, so whoever watches knows; nothing of the worker runs after it.
+ * A worker that kills itself at an exact step: `CRASH_EVENT` names the log event, `CRASH_NTH` which one of them.
+ * Nothing of the worker runs after it, so that its last log lines may be missing.
  */
 const crashEvent = process.env["CRASH_EVENT"] ?? "";
 let left = Number(process.env["CRASH_NTH"] ?? "1");
