@@ -54,6 +54,10 @@ async function serve(boss: PgBoss): Promise<void> {
     adminToken: config.ADMIN_TOKEN,
     readingsMaxAgeDays: config.READINGS_MAX_AGE_DAYS,
     webhookSecrets: config.STRIPE_WEBHOOK_SECRET,
+    rateLimits: {
+      requestsPerSecond: config.RATE_LIMIT_REQUESTS_PER_SECOND,
+      readingsPerSecond: config.RATE_LIMIT_READINGS_PER_SECOND,
+    },
     registry: createProcessRegistry("api"),
   });
   const server = await startServer(app, { host: config.HOST, port: config.PORT });

@@ -5,6 +5,8 @@ const exitCodeConfig = 78;
 
 const seconds = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
 const port = z.coerce.number().int().min(0).max(65_535);
+/** 0 is no limit. */
+const perSecond = z.coerce.number().int().min(0).max(1_000_000).default(0);
 const secretList = z
   .string()
   .transform((list) =>
@@ -63,6 +65,8 @@ const apiEnvironment = z.object({
   PORT: port.default(3000),
   ADMIN_TOKEN: z.string().min(32, "must have at least 32 characters"),
   STRIPE_WEBHOOK_SECRET: secretList,
+  RATE_LIMIT_REQUESTS_PER_SECOND: perSecond,
+  RATE_LIMIT_READINGS_PER_SECOND: perSecond,
 });
 
 const workerEnvironment = z

@@ -3,12 +3,13 @@ import type { Context, MiddlewareHandler } from "hono";
 import type { Scope } from "./api-key.ts";
 import type { FindKey } from "./key-lookup.ts";
 import { Problem } from "./problem.ts";
+import type { LimitRequests } from "./rate-limit.ts";
 
-type KeyEnv = { Variables: { organizationId: string } };
+type KeyEnv = { Variables: { organizationId: string; keyId: string } };
 
 /** Middleware of a route for an operator. */
 export type AdminOnly = MiddlewareHandler;
-/** Middleware of a route for an organization: leaves its `organizationId` in the context. */
+/** Middleware of a route for an organization: leaves its `organizationId` and the `keyId` in the context. */
 export type KeyOnly = MiddlewareHandler<KeyEnv>;
 
 /** Lets through requests that carry the operator's token, and no others. */
@@ -23,13 +24,17 @@ export function requireAdmin({ adminToken }: { adminToken: string }): AdminOnly 
   };
 }
 
-/** Lets through requests that carry a valid API key with the scope. */
-export function requireKey({ findKey, scope }: { findKey: FindKey; scope: Scope }): KeyOnly {
+export type KeyRule = { findKey: FindKey; scope: Scope; limitRequests?: LimitRequests | undefined };
+
+/** Lets through requests that carry a valid API key with the scope, and no more of one key than the limit allows. */
+export function requireKey({ findKey, scope, limitRequests }: KeyRule): KeyOnly {
   return async (c, next) => {
     const key = bearerToken(c);
     const owner = key === undefined ? undefined : await findKey(key);
     if (owner === undefined) throw unauthorized("a valid API key");
     c.set("organizationId", owner.organizationId);
+    c.set("keyId", owner.keyId);
+    if (limitRequests !== undefined) await limitRequests(owner.keyId);
     if (!owner.scopes.includes(scope)) throw insufficientScope(scope);
     await next();
   };

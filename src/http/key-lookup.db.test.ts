@@ -11,8 +11,14 @@ import { createKeyLookup } from "./key-lookup.ts";
 async function storeKey(db: Kysely<DB>) {
   const { id: organizationId } = await createOrganization(db, { name: "Acme" });
   const { key, prefix, keyHash } = makeApiKey(randomBytes(32));
-  await storeApiKey(db, { organizationId, name: "", prefix, keyHash, scopes: ["read"] });
-  return { organizationId, key };
+  const stored = await storeApiKey(db, {
+    organizationId,
+    name: "",
+    prefix,
+    keyHash,
+    scopes: ["read"],
+  });
+  return { organizationId, key, keyId: stored?.id };
 }
 
 const revokeAll = (db: Kysely<DB>) => db.updateTable("api_keys").set({ revoked_at: new Date() }).execute();
@@ -20,10 +26,10 @@ const lastUsedAt = async (db: Kysely<DB>) =>
   (await db.selectFrom("api_keys").select("last_used_at").executeTakeFirstOrThrow()).last_used_at;
 
 test("a key is remembered for half a second and not longer", async ({ database: { db } }) => {
-  const { organizationId, key } = await storeKey(db);
+  const { organizationId, key, keyId } = await storeKey(db);
   let now = 0;
   const findKey = createKeyLookup({ db, now: () => now });
-  expect(await findKey(key)).toEqual({ organizationId, scopes: ["read"] });
+  expect(await findKey(key)).toEqual({ keyId, organizationId, scopes: ["read"] });
   await revokeAll(db);
   now = 499;
   expect(await findKey(key)).toBeDefined();

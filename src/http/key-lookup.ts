@@ -2,8 +2,8 @@ import { type Kysely, sql } from "kysely";
 import type { DB } from "../database/schema.ts";
 import { hashApiKey, isApiKey } from "./api-key.ts";
 
-/** The organization and scopes that a valid key stands for. */
-export type KeyOwner = { organizationId: string; scopes: readonly string[] };
+/** What a valid key stands for. */
+export type KeyOwner = { keyId: string; organizationId: string; scopes: readonly string[] };
 
 export type FindKey = (key: string) => Promise<KeyOwner | undefined>;
 
@@ -61,7 +61,7 @@ async function findOwner(db: Kysely<DB>, hash: Buffer): Promise<KeyOwner | undef
         for update skip locked
       )
     )
-    select organization_id as "organizationId", scopes
+    select id as "keyId", organization_id as "organizationId", scopes
     from metering.api_keys
     where key_hash = ${hash} and revoked_at is null
   `.execute(db);

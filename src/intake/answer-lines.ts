@@ -2,12 +2,13 @@ import type { Context } from "hono";
 import { bodyTooLarge } from "../http/body-too-large.ts";
 import { problemOf } from "../http/failure.ts";
 import { Problem } from "../http/problem.ts";
+import type { ReadingsLimit } from "../http/rate-limit.ts";
 import type { Log } from "../log.ts";
 import { acceptLines, ndjsonBytesMax } from "./accept-lines.ts";
 import type { IntakeDeps, IntakeResult } from "./accept-readings.ts";
 
-export type LineDeps = IntakeDeps & { log: Log };
-type Caller = { organizationId: string; requestId: string };
+export type LineDeps = IntakeDeps & { log: Log; readingsLimit?: ReadingsLimit | undefined };
+type Caller = { organizationId: string; keyId: string; requestId: string };
 type Chunks = AsyncGenerator<IntakeResult>;
 
 /**
@@ -17,7 +18,9 @@ type Chunks = AsyncGenerator<IntakeResult>;
  */
 export async function answerLines(c: Context, deps: LineDeps, caller: Caller): Promise<Response> {
   if (Number(c.req.header("content-length") ?? 0) > ndjsonBytesMax) throw bodyTooLarge(ndjsonBytesMax);
-  const chunks = acceptLines(deps, caller.organizationId, c.req.raw);
+  const accepted = acceptLines(deps, caller.organizationId, c.req.raw);
+  const chunks =
+    deps.readingsLimit === undefined ? accepted : chargeEach(accepted, deps.readingsLimit, caller.keyId);
   if (!asksForLines(c.req.header("accept"))) {
     const total = await addUp(chunks);
     return c.json(total, total.rejected === countOf(total) ? 422 : 200);
@@ -25,6 +28,14 @@ export async function answerLines(c: Context, deps: LineDeps, caller: Caller): P
   const first = await chunks.next();
   const lines = tellEach(startingWith(first, chunks), deps.log, caller);
   return c.body(streamOf(lines), 200, { "content-type": "application/x-ndjson" });
+}
+
+/** Charged as they come, so that the key's next request knows of them; this one is never stopped half-way. */
+async function* chargeEach(chunks: Chunks, limit: ReadingsLimit, keyId: string): Chunks {
+  for await (const chunk of chunks) {
+    await limit.charge(keyId, countOf(chunk));
+    yield chunk;
+  }
 }
 
 function asksForLines(accept: string | undefined): boolean {

@@ -88,13 +88,15 @@ const postReadingsRoute = createRoute({
 
 /** Adds `POST /v1/readings`. Its elements are judged one by one, so the document's schema does not refuse the whole. */
 export function mountReadings(app: App, { mayWrite, ...intake }: LineDeps & { mayWrite: KeyOnly }): void {
+  const { readingsLimit } = intake;
   app.openAPIRegistry.registerPath(postReadingsRoute);
   app.post(postReadingsRoute.path, mayWrite, async (c) => {
-    const { organizationId, requestId } = c.var;
-    if (formOf(c.req.header("content-type")) === "lines") {
-      return answerLines(c, intake, { organizationId, requestId });
-    }
+    const { organizationId, keyId, requestId } = c.var;
+    const form = formOf(c.req.header("content-type"));
+    if (readingsLimit !== undefined) await readingsLimit.admit(keyId);
+    if (form === "lines") return answerLines(c, intake, { organizationId, keyId, requestId });
     const inputs = readingsOf(parseJson(await readBody(c.req.raw, { bytesMax: bodyBytesMax })));
+    if (readingsLimit !== undefined) await readingsLimit.charge(keyId, inputs.length);
     const result = await acceptReadings(intake, organizationId, inputs);
     return c.json(result, result.rejected === inputs.length ? 422 : 200);
   });

@@ -10,6 +10,7 @@ import type { Scope } from "../http/api-key.ts";
 import { type App, createApp } from "../http/app.ts";
 import { requireAdmin, requireKey } from "../http/authentication.ts";
 import { createKeyLookup } from "../http/key-lookup.ts";
+import { limitReadings, limitRequests } from "../http/rate-limit.ts";
 import { createGroupCommit } from "../intake/group-commit.ts";
 import { mountReadings } from "../intake/readings-route.ts";
 import { mountSensors } from "../intake/sensors-route.ts";
@@ -40,6 +41,8 @@ export type ApiAppOptions = {
   adminToken: string;
   readingsMaxAgeDays: number;
   webhookSecrets: readonly string[];
+  /** For each API key, in this process; 0 or left out is no limit. */
+  rateLimits?: { requestsPerSecond?: number; readingsPerSecond?: number };
   /** Of the process; one of the app's own when left out. */
   registry?: Registry;
 };
@@ -47,10 +50,12 @@ export type ApiAppOptions = {
 /** The whole HTTP API, without a socket: `app.request(…)` asks it, `startServer` serves it. */
 export function createApiApp(options: ApiAppOptions): App {
   const { db, pool, boss, log, adminToken, readingsMaxAgeDays, registry = new Registry() } = options;
+  const { requestsPerSecond = 0, readingsPerSecond = 0 } = options.rateLimits ?? {};
   const app = createApp({ log, ownBodyLimit, onAnswered: countRequests(registry) });
   const adminOnly = requireAdmin({ adminToken });
   const findKey = createKeyLookup({ db });
-  const keyWith = (scope: Scope) => requireKey({ findKey, scope });
+  const requestsLimit = limitRequests(requestsPerSecond);
+  const keyWith = (scope: Scope) => requireKey({ findKey, scope, limitRequests: requestsLimit });
 
   mountHealth(app, { checks: databaseChecks(db) });
   mountMetrics(app, { registry, db, pool, log });
@@ -60,6 +65,7 @@ export function createApiApp(options: ApiAppOptions): App {
     now: () => new Date(),
     limits: { maxAgeDays: readingsMaxAgeDays },
     onStored: countReadings(registry),
+    readingsLimit: limitReadings(readingsPerSecond),
     mayWrite: keyWith("ingest"),
   });
   mountReadingsList(app, { db, mayRead: keyWith("read") });
