@@ -11,11 +11,20 @@ import { createBoss } from "./queue/boss.ts";
 
 const connectionsMax = 10;
 const queueConnectionsMax = 2;
+const strangersConnectionsMax = 2;
 
 const config = readApiConfig();
 const log = createLog({ level: config.LOG_LEVEL, service: "api" });
 const database = openDatabase(
   { connectionString: config.DATABASE_URL, applicationName: "meter-outbox api", connectionsMax },
+  log,
+);
+const strangers = openDatabase(
+  {
+    connectionString: config.DATABASE_URL,
+    applicationName: "meter-outbox api, unknown keys",
+    connectionsMax: strangersConnectionsMax,
+  },
   log,
 );
 
@@ -29,7 +38,7 @@ try {
   log.error({ event: "api_failed", error });
   process.exitCode = 1;
 } finally {
-  await database.close();
+  await Promise.all([database.close(), strangers.close()]);
 }
 
 async function serveUntilStopped(): Promise<void> {
@@ -49,6 +58,7 @@ async function serve(boss: PgBoss): Promise<void> {
   const app = createApiApp({
     db: database.db,
     pool: database.pool,
+    strangersDb: strangers.db,
     boss,
     log,
     adminToken: config.ADMIN_TOKEN,

@@ -4,9 +4,20 @@ import { expect } from "vitest";
 import type { DB } from "../database/schema.ts";
 import { storeApiKey } from "../ops/api-keys.ts";
 import { createOrganization } from "../ops/organizations.ts";
-import { databaseTest as test } from "../testing/database-test.ts";
+import { openDatabase } from "../database/pool.ts";
+import { silentLog } from "../log.ts";
+import { databaseTest } from "../testing/database-test.ts";
+import { until } from "../testing/until.ts";
 import { makeApiKey } from "./api-key.ts";
 import { createKeyLookup } from "./key-lookup.ts";
+
+/** With two connections for strangers, as the API has them. */
+const test = databaseTest.extend("strangers", async ({ database }, { onCleanup }) => {
+  const way = { connectionString: database.url, applicationName: "strangers", connectionsMax: 2 };
+  const strangers = openDatabase(way, silentLog);
+  onCleanup(strangers.close);
+  return strangers;
+});
 
 async function storeKey(db: Kysely<DB>) {
   const { id: organizationId } = await createOrganization(db, { name: "Acme" });
@@ -28,7 +39,7 @@ const lastUsedAt = async (db: Kysely<DB>) =>
 test("a key is remembered for half a second and not longer", async ({ database: { db } }) => {
   const { organizationId, key, keyId } = await storeKey(db);
   let now = 0;
-  const findKey = createKeyLookup({ db, now: () => now });
+  const findKey = createKeyLookup({ db, strangersDb: db, now: () => now });
   expect(await findKey(key)).toEqual({ keyId, organizationId, scopes: ["read"] });
   await revokeAll(db);
   now = 499;
@@ -38,7 +49,7 @@ test("a key is remembered for half a second and not longer", async ({ database: 
 });
 
 test("a key that was unknown a moment ago is found as soon as it exists", async ({ database: { db } }) => {
-  const findKey = createKeyLookup({ db, now: () => 0 });
+  const findKey = createKeyLookup({ db, strangersDb: db, now: () => 0 });
   const { key, prefix, keyHash } = makeApiKey(randomBytes(32));
   expect(await findKey(key)).toBeUndefined();
   const { id: organizationId } = await createOrganization(db, { name: "Acme" });
@@ -49,7 +60,7 @@ test("a key that was unknown a moment ago is found as soon as it exists", async 
 test("the use of a key is noted at most once a minute", async ({ database: { db } }) => {
   const { key } = await storeKey(db);
   let now = 0;
-  const findKey = createKeyLookup({ db, now: () => (now += 1_000) });
+  const findKey = createKeyLookup({ db, strangersDb: db, now: () => (now += 1_000) });
   expect(await lastUsedAt(db)).toBeNull();
   await findKey(key);
   const first = await lastUsedAt(db);
@@ -67,15 +78,54 @@ test("a key is found while somebody holds its row", async ({ database: { db } })
   const { key } = await storeKey(db);
   await db.transaction().execute(async (trx) => {
     await trx.selectFrom("api_keys").selectAll().forUpdate().execute();
-    expect(await createKeyLookup({ db })(key)).toBeDefined();
+    expect(await createKeyLookup({ db, strangersDb: db })(key)).toBeDefined();
   });
 });
 
 test("a database that fails is asked again at once", async ({ database: { db } }) => {
   const { key } = await storeKey(db);
-  const findKey = createKeyLookup({ db, now: () => 0 });
+  const findKey = createKeyLookup({ db, strangersDb: db, now: () => 0 });
   await db.schema.alterTable("api_keys").renameTo("api_keys_away").execute();
   await expect(findKey(key)).rejects.toThrow("api_keys");
   await db.schema.alterTable("api_keys_away").renameTo("api_keys").execute();
+  expect(await findKey(key)).toBeDefined();
+});
+
+test("a flood of wrong keys takes the strangers' connections only, and a known key does not wait behind it", async ({
+  database: { db, pool },
+  strangers,
+}) => {
+  const { key, keyId } = await storeKey(db);
+  let now = 0;
+  const findKey = createKeyLookup({ db, strangersDb: strangers.db, now: () => now });
+  await findKey(key);
+  const holder = await pool.connect();
+  await holder.query("begin; lock table metering.api_keys");
+  const flood = Array.from({ length: 200 }, () => findKey(makeApiKey(randomBytes(32)).key));
+  await until(() => strangers.pool.waitingCount === 198, { what: "the flood to wait" });
+  expect(pool.totalCount - pool.idleCount).toBe(1);
+
+  now = 500;
+  const known = findKey(key);
+  await until(() => pool.totalCount - pool.idleCount === 2, { what: "the known key's own look-up" });
+  await holder.query("commit");
+  holder.release();
+  expect(await known).toMatchObject({ keyId });
+  expect(new Set(await Promise.all(flood))).toEqual(new Set([undefined]));
+});
+
+test("a key that was known is no stranger after the database was away", async ({
+  database: { db },
+  strangers,
+}) => {
+  const { key } = await storeKey(db);
+  let now = 0;
+  const findKey = createKeyLookup({ db, strangersDb: strangers.db, now: () => now });
+  await findKey(key);
+  now = 500;
+  await db.schema.alterTable("api_keys").renameTo("api_keys_away").execute();
+  await expect(findKey(key)).rejects.toThrow("api_keys");
+  await db.schema.alterTable("api_keys_away").renameTo("api_keys").execute();
+  await strangers.close();
   expect(await findKey(key)).toBeDefined();
 });

@@ -11,13 +11,20 @@ export type FindKey = (key: string) => Promise<KeyOwner | undefined>;
 const lifetimeMs = 500;
 const keysMax = 10_000;
 
-type CachedLookup = { owner: Promise<KeyOwner | undefined>; startedAt: number };
+type CachedLookup = { owner: Promise<KeyOwner | undefined>; startedAt: number; isKnown: boolean };
+
+export type KeyLookupDeps = {
+  db: Kysely<DB>;
+  /** Connections for keys that were not found before, so that a flood of wrong keys cannot take all of `db`'s. */
+  strangersDb: Kysely<DB>;
+  now?: () => number;
+};
 
 /**
  * Finds the owner of a key, or undefined if there is none or the key is revoked. Answers are shared and remembered
  * for half a second from the start of their query; unknown keys are not remembered.
  */
-export function createKeyLookup({ db, now = Date.now }: { db: Kysely<DB>; now?: () => number }): FindKey {
+export function createKeyLookup({ db, strangersDb, now = Date.now }: KeyLookupDeps): FindKey {
   const cache = new Map<string, CachedLookup>();
 
   function remember(id: string, lookup: CachedLookup): void {
@@ -35,16 +42,20 @@ export function createKeyLookup({ db, now = Date.now }: { db: Kysely<DB>; now?: 
     const cached = cache.get(id);
     if (cached !== undefined && now() - cached.startedAt < lifetimeMs) return cached.owner;
 
-    const lookup = { owner: findOwner(db, hash), startedAt: now() };
+    const wasKnown = cached?.isKnown ?? false;
+    const owner = findOwner(wasKnown ? db : strangersDb, hash);
+    const lookup: CachedLookup = { owner, startedAt: now(), isKnown: wasKnown };
     remember(id, lookup);
-    let isKnown = false;
     try {
-      const owner = await lookup.owner;
-      isKnown = owner !== undefined;
-      return owner;
+      lookup.isKnown = (await owner) !== undefined;
+    } catch (error) {
+      // Asked again at once, and a key that was known is no stranger after the database was away.
+      lookup.startedAt = Number.NEGATIVE_INFINITY;
+      throw error;
     } finally {
-      if (!isKnown && cache.get(id) === lookup) cache.delete(id);
+      if (!lookup.isKnown && cache.get(id) === lookup) cache.delete(id);
     }
+    return owner;
   };
 }
 

@@ -5,15 +5,14 @@ import { limitReadings, limitRequests } from "./rate-limit.ts";
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
-/** The seconds to wait of the 429, or undefined when none is thrown. */
+/** The status and the seconds to wait, or undefined when nothing is refused. */
 async function refusalOf(asked: Promise<void> | undefined): Promise<string | undefined> {
   try {
     await asked;
     return undefined;
   } catch (error) {
-    if (!(error instanceof Problem)) throw error;
-    expect(error.fields).toMatchObject({ status: 429, code: "rate_limited" });
-    return error.fields.headers?.["retry-after"];
+    if (!(error instanceof Problem) || error.fields.code !== "rate_limited") throw error;
+    return `${error.fields.status} ${error.fields.headers?.["retry-after"]}`;
   }
 }
 
@@ -25,7 +24,7 @@ test("a limit of 0 is none", () => {
 test("a key may ask so many times a second, and again in the next", async () => {
   const limit = limitRequests(3);
   for (let asked = 0; asked < 3; asked += 1) expect(await refusalOf(limit?.("a"))).toBeUndefined();
-  expect(await refusalOf(limit?.("a"))).toBe("1");
+  expect(await refusalOf(limit?.("a"))).toBe("429 1");
   vi.advanceTimersByTime(1_000);
   expect(await refusalOf(limit?.("a"))).toBeUndefined();
 });
@@ -33,7 +32,7 @@ test("a key may ask so many times a second, and again in the next", async () => 
 test("one key's requests are not another's", async () => {
   const limit = limitRequests(1);
   await limit?.("a");
-  expect(await refusalOf(limit?.("a"))).toBe("1");
+  expect(await refusalOf(limit?.("a"))).toBe("429 1");
   expect(await refusalOf(limit?.("b"))).toBeUndefined();
 });
 
@@ -45,7 +44,7 @@ test("a second's worth of readings may come in any number of requests", async ()
   }
   expect(await refusalOf(limit?.admit("a"))).toBeUndefined();
   await limit?.charge("a", 1);
-  expect(await refusalOf(limit?.admit("a"))).toBe("1");
+  expect(await refusalOf(limit?.admit("a"))).toBe("429 1");
   expect(await refusalOf(limit?.admit("b"))).toBeUndefined();
 });
 
@@ -53,9 +52,9 @@ test("a request of more than a second's worth is let through, and paid for with 
   const limit = limitReadings(10);
   expect(await refusalOf(limit?.admit("a"))).toBeUndefined();
   await limit?.charge("a", 1_000);
-  expect(await refusalOf(limit?.admit("a"))).toBe("99");
+  expect(await refusalOf(limit?.admit("a"))).toBe("429 99");
   vi.advanceTimersByTime(98_500);
-  expect(await refusalOf(limit?.admit("a"))).toBe("1");
+  expect(await refusalOf(limit?.admit("a"))).toBe("429 1");
   vi.advanceTimersByTime(500);
   expect(await refusalOf(limit?.admit("a"))).toBeUndefined();
 });
@@ -63,13 +62,13 @@ test("a request of more than a second's worth is let through, and paid for with 
 test("readings of requests that come together are all charged", async () => {
   const limit = limitReadings(10);
   await Promise.all(Array.from({ length: 50 }, async () => limit?.charge("a", 10)));
-  expect(await refusalOf(limit?.admit("a"))).toBe("49");
+  expect(await refusalOf(limit?.admit("a"))).toBe("429 49");
 });
 
 test("no debt is longer than a day", async () => {
   const limit = limitReadings(1);
   for (let sent = 0; sent < 30; sent += 1) await limit?.charge("a", 100_000);
-  expect(await refusalOf(limit?.admit("a"))).toBe("86399");
+  expect(await refusalOf(limit?.admit("a"))).toBe("429 86399");
 });
 
 test("a key that has paid takes no memory, however many there were", async () => {

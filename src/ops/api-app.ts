@@ -35,6 +35,8 @@ const ownBodyLimit = ["/v1/readings", "/webhooks/stripe"];
 export type ApiAppOptions = {
   db: Kysely<DB>;
   pool: pg.Pool;
+  /** A few connections for API keys that were not seen before; `db`'s own when left out. */
+  strangersDb?: Kysely<DB>;
   /** Only sends; the API never runs a job. */
   boss: PgBoss;
   log: Log;
@@ -53,7 +55,7 @@ export function createApiApp(options: ApiAppOptions): App {
   const { requestsPerSecond = 0, readingsPerSecond = 0 } = options.rateLimits ?? {};
   const app = createApp({ log, ownBodyLimit, onAnswered: countRequests(registry) });
   const adminOnly = requireAdmin({ adminToken });
-  const findKey = createKeyLookup({ db });
+  const findKey = createKeyLookup({ db, strangersDb: options.strangersDb ?? db });
   const requestsLimit = limitRequests(requestsPerSecond);
   const keyWith = (scope: Scope) => requireKey({ findKey, scope, limitRequests: requestsLimit });
 
