@@ -7,6 +7,7 @@ import { problemOf } from "./failure.ts";
 import { invalidRequest } from "./input-errors.ts";
 import { notFound, Problem, problemResponse } from "./problem.ts";
 import { logRequests, type RequestWatch } from "./request-log.ts";
+import { secureAnswers } from "./secure-answers.ts";
 
 export type App = OpenAPIHono<AppEnv>;
 
@@ -19,8 +20,8 @@ export type AppOptions = {
 };
 
 /**
- * An application without routes that already keeps the promises made for every answer: X-Request-Id, one log line,
- * problem+json for all failures, a limit for bodies.
+ * An application without routes that already keeps the promises made for every answer: X-Request-Id, headers against
+ * browsers' and caches' zeal, one log line, problem+json for all failures, a limit for bodies.
  */
 export function createApp({ log, ownBodyLimit = [], onAnswered }: AppOptions): App {
   const app: App = new OpenAPIHono<AppEnv>({
@@ -32,6 +33,7 @@ export function createApp({ log, ownBodyLimit = [], onAnswered }: AppOptions): A
   app.openAPIRegistry.registerComponent("securitySchemes", "adminToken", bearer);
   app.openAPIRegistry.registerComponent("securitySchemes", "apiKey", bearer);
   app.use(logRequests({ log, onAnswered }));
+  app.use(secureAnswers());
   app.use(
     methodNotAllowed({
       app,

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { expect } from "vitest";
 import { z } from "zod";
 import { apiTest as test } from "../testing/api-test.ts";
@@ -77,5 +78,24 @@ test("the page reads without anything from outside", async ({ api }) => {
   expect(status).toBe(200);
   expect(headers.get("content-security-policy")).toContain("default-src 'none'");
   expect(text).toContain("POST /v1/readings");
-  expect(text).not.toMatch(/(?:src|href)="(?!\/openapi\.json)/);
+  expect(text).not.toMatch(/(?:src|href)="(?!\/openapi\.json|#)/);
+  expect(text).not.toMatch(/<script|\sstyle=|\son\w+=/);
+});
+
+test("the page's policy lets in its own style sheet, and nothing else", async ({ api }) => {
+  const { headers, text } = await api.askText("GET", "/docs");
+  const styles = [...text.matchAll(/<style>(.*?)<\/style>/gs)].map(([, style = ""]) => style);
+  const hashes = styles.map((style) => `'sha256-${createHash("sha256").update(style).digest("base64")}'`);
+  expect(hashes).toHaveLength(1);
+  expect(headers.get("content-security-policy")).toBe(
+    `default-src 'none'; style-src ${hashes[0]}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`,
+  );
+});
+
+test("every link of the page leads to a place on it", async ({ api }) => {
+  const { text } = await api.askText("GET", "/docs");
+  const idsIn = (pattern: RegExp) => [...text.matchAll(pattern)].map(([, id]) => id);
+  const ids = idsIn(/ id="([^"]+)"/g);
+  expect(new Set(ids).size).toBe(ids.length);
+  expect(ids).toEqual(expect.arrayContaining(idsIn(/href="#([^"]+)"/g)));
 });

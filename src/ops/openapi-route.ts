@@ -1,6 +1,7 @@
+import { createHash } from "node:crypto";
 import { createRoute, z } from "@hono/zod-openapi";
 import type { App } from "../http/app.ts";
-import { renderDocument } from "./openapi-page.ts";
+import { pageStyle, renderDocument } from "./openapi-page.ts";
 
 const info = {
   title: "meter-outbox",
@@ -9,12 +10,15 @@ const info = {
     "Metered usage to Stripe without losing it and without billing it twice. Failures are application/problem+json (RFC 9457); every answer carries X-Request-Id.",
 };
 
-/** The page needs nothing but itself. */
-const pageHeaders = {
-  "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
-  "x-content-type-options": "nosniff",
-  "referrer-policy": "no-referrer",
-};
+/** The page needs nothing but itself, and of itself only its style sheet. */
+const styleHash = createHash("sha256").update(pageStyle).digest("base64");
+const pagePolicy = [
+  "default-src 'none'",
+  `style-src 'sha256-${styleHash}'`,
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join("; ");
 
 const documentRoute = createRoute({
   method: "get",
@@ -51,7 +55,7 @@ export function mountOpenApi(app: App): void {
   let made: ReturnType<typeof makeDocument> | undefined;
   const document = () => (made ??= makeDocument(app));
   app.get(documentRoute.path, (c) => c.json(document()));
-  app.get(pageRoute.path, (c) => c.html(renderDocument(document()), 200, pageHeaders));
+  app.get(pageRoute.path, (c) => c.html(renderDocument(document()), 200, { "content-security-policy": pagePolicy }));
 }
 
 function makeDocument(app: App) {
