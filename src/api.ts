@@ -70,7 +70,8 @@ async function serve(boss: PgBoss): Promise<void> {
     },
     registry: createProcessRegistry("api"),
   });
-  const server = await startServer(app, { host: config.HOST, port: config.PORT });
+  const limits = { connectionsMax: config.HTTP_CONNECTIONS_MAX };
+  const server = await startServer(app, { host: config.HOST, port: config.PORT, limits });
   log.info({ event: "api_started", host: config.HOST, port: server.port });
 
   const signal = await stopSignal;

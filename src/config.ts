@@ -63,6 +63,7 @@ const apiEnvironment = z.object({
   ...shutdown,
   HOST: z.string().min(1).default("0.0.0.0"),
   PORT: port.default(3000),
+  HTTP_CONNECTIONS_MAX: z.coerce.number().int().min(1).max(1_000_000).default(10_000),
   ADMIN_TOKEN: z.string().min(32, "must have at least 32 characters"),
   STRIPE_WEBHOOK_SECRET: secretList,
   RATE_LIMIT_REQUESTS_PER_SECOND: perSecond,

@@ -5,12 +5,34 @@ import { getRequestListener } from "@hono/node-server";
 import type { App } from "./app.ts";
 import { answerUnparsableRequest } from "./unparsable-request.ts";
 
-/** A client that dribbles its headers or body is cut off, so that it cannot hold a connection for ever. */
-const headersTimeoutMs = 10_000;
-const requestTimeoutMs = 60_000;
-const slowClientCheckMs = 5_000;
-/** Longer than the idle time of common load balancers: the side that closes first must be theirs. */
-const keepAliveTimeoutMs = 75_000;
+/** What one client may take of the process, so that none can take all of it. */
+export type ServerLimits = {
+  /** Request line and headers together. */
+  headerBytesMax: number;
+  /** A client that dribbles its headers, or sends nothing at all, is cut off. */
+  headersTimeoutMs: number;
+  /** The same for the whole request, its body included. */
+  requestTimeoutMs: number;
+  slowClientCheckMs: number;
+  /** A connection on which nothing moves, such as one that does not read its answer. */
+  silenceTimeoutMs: number;
+  keepAliveTimeoutMs: number;
+  /** More are closed as they come. */
+  connectionsMax: number;
+};
+
+const usualLimits: ServerLimits = {
+  headerBytesMax: 16_384,
+  headersTimeoutMs: 10_000,
+  requestTimeoutMs: 60_000,
+  slowClientCheckMs: 5_000,
+  // Longer than any route works without a byte in or out: connecting to Postgres and one statement are 35 s.
+  silenceTimeoutMs: 120_000,
+  // Longer than the idle time of common load balancers: the side that closes first must be theirs.
+  keepAliveTimeoutMs: 75_000,
+  connectionsMax: 10_000,
+};
+
 const drainCheckMs = 50;
 
 export type RunningServer = {
@@ -19,18 +41,24 @@ export type RunningServer = {
   stop: (graceMs: number) => Promise<{ cut: boolean }>;
 };
 
+export type ServerOptions = { host: string; port: number; limits?: Partial<ServerLimits> };
+
 /** Serves the application. Throws when the port cannot be had. */
-export async function startServer(app: App, options: { host: string; port: number }): Promise<RunningServer> {
+export async function startServer(app: App, options: ServerOptions): Promise<RunningServer> {
+  const limits = { ...usualLimits, ...options.limits };
   const listener = getRequestListener(app.fetch);
   const server = createServer(
     {
-      headersTimeout: headersTimeoutMs,
-      requestTimeout: requestTimeoutMs,
-      connectionsCheckingInterval: slowClientCheckMs,
-      keepAliveTimeout: keepAliveTimeoutMs,
+      maxHeaderSize: limits.headerBytesMax,
+      headersTimeout: limits.headersTimeoutMs,
+      requestTimeout: limits.requestTimeoutMs,
+      connectionsCheckingInterval: limits.slowClientCheckMs,
+      keepAliveTimeout: limits.keepAliveTimeoutMs,
     },
     (incoming, outgoing) => void listener(incoming, outgoing),
   );
+  server.maxConnections = limits.connectionsMax;
+  server.setTimeout(limits.silenceTimeoutMs);
   server.on("clientError", answerUnparsableRequest);
   server.listen(options.port, options.host);
   await once(server, "listening");

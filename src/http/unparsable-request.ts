@@ -4,6 +4,8 @@ import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { Problem, problemBody } from "./problem.ts";
 
+const lingerMs = 1_000;
+
 /**
  * Answers what Node could not parse as a request, or gave up waiting for, in the same form as every other failure, and
  * closes the connection.
@@ -26,6 +28,9 @@ export function answerUnparsableRequest(error: Error, socket: Duplex): void {
     "Connection: close",
   ];
   socket.end(`${head.join("\r\n")}\r\n\r\n${body}`);
+  // Closed at once, the answer could be lost to a reset; left to the client, it could go on dribbling for ever.
+  const timer = setTimeout(() => socket.destroy(), lingerMs);
+  socket.once("close", () => clearTimeout(timer));
 }
 
 function problemOf(error: Error): Problem {
