@@ -1,4 +1,6 @@
-import { expect, test } from "vitest";
+import crypto from "node:crypto";
+import { syncBuiltinESMExports } from "node:module";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { createRecordingLog } from "../testing/recording-log.ts";
 import { makeApiKey } from "./api-key.ts";
 import { createApp } from "./app.ts";
@@ -69,4 +71,20 @@ test("the log names the organization and never a key or token", async () => {
   const logged = JSON.stringify(events);
   expect(logged).not.toContain(key);
   expect(logged).not.toContain(adminToken);
+});
+
+test("the operator's token is compared in constant time, whatever the length of what was sent", async () => {
+  const compare = vi.spyOn(crypto, "timingSafeEqual");
+  syncBuiltinESMExports();
+  onTestFinished(() => {
+    compare.mockRestore();
+    syncBuiltinESMExports();
+  });
+  const { ask } = createGuardedApp();
+  for (const token of ["x", adminToken, adminToken.repeat(10)]) await ask("/admin", `Bearer ${token}`);
+  expect(compare.mock.calls.map(([sent, expected]) => [sent.byteLength, expected.byteLength])).toEqual([
+    [32, 32],
+    [32, 32],
+    [32, 32],
+  ]);
 });

@@ -15,8 +15,8 @@ type CachedLookup = { owner: Promise<KeyOwner | undefined>; startedAt: number; i
 
 export type KeyLookupDeps = {
   db: Kysely<DB>;
-  /** Connections for keys that were not found before, so that a flood of wrong keys cannot take all of `db`'s. */
-  strangersDb: Kysely<DB>;
+  /** Connections for keys that were not found before, so that a flood of wrong keys cannot take all of `db`'s; `db` if left out. */
+  strangersDb?: Kysely<DB> | undefined;
   now?: () => number;
 };
 
@@ -24,7 +24,7 @@ export type KeyLookupDeps = {
  * Finds the owner of a key, or undefined if there is none or the key is revoked. Answers are shared and remembered
  * for half a second from the start of their query; unknown keys are not remembered.
  */
-export function createKeyLookup({ db, strangersDb, now = Date.now }: KeyLookupDeps): FindKey {
+export function createKeyLookup({ db, strangersDb = db, now = Date.now }: KeyLookupDeps): FindKey {
   const cache = new Map<string, CachedLookup>();
 
   function remember(id: string, lookup: CachedLookup): void {

@@ -55,7 +55,7 @@ export function createApiApp(options: ApiAppOptions): App {
   const { requestsPerSecond = 0, readingsPerSecond = 0 } = options.rateLimits ?? {};
   const app = createApp({ log, ownBodyLimit, onAnswered: countRequests(registry) });
   const adminOnly = requireAdmin({ adminToken });
-  const findKey = createKeyLookup({ db, strangersDb: options.strangersDb ?? db });
+  const findKey = createKeyLookup({ db, strangersDb: options.strangersDb });
   const requestsLimit = limitRequests(requestsPerSecond);
   const keyWith = (scope: Scope) => requireKey({ findKey, scope, limitRequests: requestsLimit });
 

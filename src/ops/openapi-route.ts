@@ -55,7 +55,9 @@ export function mountOpenApi(app: App): void {
   let made: ReturnType<typeof makeDocument> | undefined;
   const document = () => (made ??= makeDocument(app));
   app.get(documentRoute.path, (c) => c.json(document()));
-  app.get(pageRoute.path, (c) => c.html(renderDocument(document()), 200, { "content-security-policy": pagePolicy }));
+  app.get(pageRoute.path, (c) =>
+    c.html(renderDocument(document()), 200, { "content-security-policy": pagePolicy }),
+  );
 }
 
 function makeDocument(app: App) {

@@ -21,7 +21,7 @@ const operationSchema = z.strictObject({
   summary: z.string(),
   description: z.string().optional(),
   tags: z.array(z.string()).length(1),
-  security: z.array(z.record(z.enum(["adminToken", "apiKey"]), z.unknown()).or(z.looseObject({}))).optional(),
+  security: z.array(z.partialRecord(z.enum(["adminToken", "apiKey"]), z.unknown())).optional(),
   parameters: z.array(parameterSchema).default([]),
   requestBody: z.strictObject({ required: z.boolean(), content: contentSchema }).optional(),
   responses: z.record(
