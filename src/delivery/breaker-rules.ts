@@ -34,6 +34,7 @@ function healthOfRetry(reason: RetryReason): Health {
     case "unauthorized":
     case "forbidden":
     case "rate_limited":
+    case "held_back":
       return "says_nothing";
   }
 }

@@ -23,6 +23,8 @@ export type Breaker = {
   /** The meters that may be sealed: no pause concerns them, as far as this process knows, or only new usage can end it. */
   openMeters: () => Promise<readonly MeterName[]>;
   permitFor: (meter: MeterName) => Promise<Permit>;
+  /** Whether a pause concerns the meter, its probe's included, as far as this process knows. */
+  isPaused: (meter: MeterName) => Promise<boolean>;
   /** There was nothing to probe with: whoever has something may do so at once. */
   giveBackProbe: (scope: Scope) => Promise<void>;
   /** Learns from an attempt. `probedScope` is what its permit was a probe of. */
@@ -75,10 +77,13 @@ export function createBreaker(
     return until !== null && until.getTime() <= Date.now() && !(await hasPending(db, scope));
   }
 
+  function findPause(meter: MeterName): Pause | undefined {
+    return pauses.find(({ scope }) => scope === account) ?? pauses.find(({ scope }) => scope === meter);
+  }
+
   async function permitFor(meter: MeterName): Promise<Permit> {
     await refresh();
-    const pause =
-      pauses.find(({ scope }) => scope === account) ?? pauses.find(({ scope }) => scope === meter);
+    const pause = findPause(meter);
     if (pause === undefined) return { kind: "free" };
     if (pause.until === null || pause.until.getTime() > Date.now()) return { kind: "paused" };
     const isClaimed = await claimProbe(db, pause.scope, { leaseSeconds });
@@ -112,6 +117,10 @@ export function createBreaker(
   return {
     openMeters,
     permitFor,
+    isPaused: async (meter) => {
+      await refresh();
+      return findPause(meter) !== undefined;
+    },
     giveBackProbe: async (scope) => {
       await giveBackProbe(db, scope);
       forget();

@@ -5,6 +5,18 @@ import type { FinishedAttempt } from "./settle.ts";
 import type { TakenJob } from "./take-jobs.ts";
 import { verdictOf } from "./verdict.ts";
 
+/** Ends attempts that were begun and then not made; each is recorded as such and costs its event nothing. */
+export function holdBack(taken: readonly TakenJob[]): FinishedAttempt[] {
+  return taken.map(({ attempt, job }) => ({
+    attempt,
+    job,
+    durationMs: 0,
+    answer: { kind: "no_answer", reachedStripe: "no", code: "held_back", message: "no request was made" },
+    verdict: { kind: "retry", reason: "held_back", retryAfterMs: null },
+    outcome: { state: "pending", reason: "held_back", again: "at_once" },
+  }));
+}
+
 export type DeliverOptions = { transport: Transport; eventNames: MeterEventNames; now: () => Date };
 
 /**

@@ -12,13 +12,13 @@ export const eventAgeMsMax = 34 * 24 * hourMs;
 /** An event whose attempts began and never ended this often in a row kills its worker. */
 export const unfinishedAttemptsMax = 3;
 
-/** How long a worker has an event to itself, beyond the request's own deadline, before another may try. */
-const leaseMarginSeconds = 30;
+/** How long a worker has an event to itself, beyond the requests' own deadlines, before another may try. */
+const leaseMarginSeconds = 15;
 
 /**
  * Seconds after which an attempt that was begun and not settled counts as lost with its worker. An attempt is as many
- * requests as its transport makes one after the other, each with its own deadline.
+ * requests as its transport makes one after the other, each with its own deadline, and before it one other attempt's.
  */
 export function leaseSeconds(timeoutMs: number, requests = 1): number {
-  return Math.ceil((timeoutMs * requests) / 1_000) + leaseMarginSeconds;
+  return Math.ceil((2 * timeoutMs * requests) / 1_000) + leaseMarginSeconds;
 }

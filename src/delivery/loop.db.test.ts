@@ -266,11 +266,31 @@ test("a stopped loop takes nothing more, and what is under way is settled", asyn
     ...Array(5).fill("pending"),
   ]);
   expect(account.simulator.state().counted).toBe(3);
-  const jobs = await readDeliverJobs(db);
-  expect(jobs.map(({ state }) => state).toSorted()).toEqual([
-    ...Array(3).fill("completed"),
-    ...Array(5).fill("created"),
-  ]);
+  const waiting = (await readDeliverJobs(db)).filter(({ state }) => state !== "completed");
+  expect(waiting.map(({ state }) => state)).toEqual(Array(5).fill("created"));
+  const attempts = await db.selectFrom("delivery_attempts").select(["code", "verdict"]).execute();
+  expect(attempts.filter(({ code }) => code === "held_back")).toEqual(
+    [1, 2, 3].map(() => ({ code: "held_back", verdict: "retry" })),
+  );
+});
+
+test("what is held back at a stop is free for the next worker at once", async ({
+  loops,
+  customers,
+  account,
+  database: { db },
+}) => {
+  for (let i = 0; i < 6; i += 1) await customers.addOne();
+  account.simulator.addFault({ kind: "latency", ms: 400, path, times: 3 });
+  const first = loops.start(account, { concurrency: 3 });
+  await loops.untilBegun(6);
+  await first.stop(5_000);
+  const pending = db.selectFrom("meter_events").select("first_unknown_at").where("state", "=", "pending");
+  expect(await pending.execute()).toEqual([1, 2, 3].map(() => ({ first_unknown_at: null })));
+
+  loops.start(account, { concurrency: 3 });
+  await expect.poll(() => loops.statesOf()).toEqual(Array(6).fill("delivered"));
+  expect(account.simulator.state()).toMatchObject({ counted: 6, double_counted: 0 });
 });
 
 test("a loop without work stops at once", async ({ loops, account }) => {

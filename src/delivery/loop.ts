@@ -5,10 +5,11 @@ import type { Log } from "../log.ts";
 import { wait } from "../queue/wait.ts";
 import { type MeterName, meterNames } from "../usage/meters.ts";
 import type { Breaker } from "./breaker.ts";
-import { deliver, type DeliverOptions } from "./deliver.ts";
+import { deliver, type DeliverOptions, holdBack } from "./deliver.ts";
 import type { Scope } from "./pauses.ts";
 import type { FinishedAttempt } from "./settle.ts";
 import { createSettler } from "./settler.ts";
+import { createSlots } from "./slots.ts";
 import { type TakenJob, takeJobs } from "./take-jobs.ts";
 import type { TokenBucket } from "./token-bucket.ts";
 import { type DeliveryWatch, unwatched } from "./watch.ts";
@@ -19,7 +20,7 @@ export type DeliveryLoop = {
 };
 
 export type DeliveryLoopOptions = DeliverOptions & {
-  /** Requests in flight at most. */
+  /** Requests under way at most. */
   concurrency: number;
   leaseSeconds: number;
   bucket: TokenBucket;
@@ -35,22 +36,25 @@ const idleMs = 500;
 const afterErrorMs = 1_000;
 
 /**
- * Delivers until stopped. It takes a job from pg-boss only when a request may start at once, so that what is taken is
- * in flight: nothing waits under a running lease, and a pause or a stop leaves everything else untouched in its queue.
+ * Delivers until stopped. It takes as many jobs from pg-boss as requests may start soon: while as many as may be are
+ * under way, as many again are begun or being settled, so that no request waits for the database. What is taken waits
+ * for one other request at most, which its lease allows for. A pause or a stop holds back what waits, which costs it
+ * nothing, and leaves all else untouched in its queue.
  */
 export function startDelivery(deps: Deps, options: DeliveryLoopOptions): DeliveryLoop {
   const { watch = unwatched } = options;
   const settler = createSettler(deps, watch);
+  const slots = createSlots(options.concurrency);
   const inFlight = new Set<Promise<void>>();
+  const inFlightMax = 2 * options.concurrency;
+  /** Room for fewer is not filled at once: a fetch costs the same for one job as for many. */
+  const worthwhile = Math.ceil(options.concurrency / 2);
+  let flightEnd = Promise.withResolvers<void>();
   const stopping = new AbortController();
   const pause = (ms: number) => wait(ms, stopping.signal);
   const { eventsPerRequestMax } = options.transport;
   const room = () =>
-    Math.min(
-      (options.concurrency - inFlight.size) * eventsPerRequestMax,
-      options.bucket.available(),
-      batchMax,
-    );
+    Math.min((inFlightMax - inFlight.size) * eventsPerRequestMax, options.bucket.available(), batchMax);
 
   async function run(): Promise<void> {
     while (!stopping.signal.aborted) {
@@ -64,7 +68,7 @@ export function startDelivery(deps: Deps, options: DeliveryLoopOptions): Deliver
   }
 
   async function step(): Promise<void> {
-    if (inFlight.size >= options.concurrency) return Promise.race(inFlight);
+    if (inFlight.size > inFlightMax - worthwhile) return flightEnd.promise;
     if (room() < 1) return pause(options.bucket.waitMs());
     let jobs = 0;
     for (const meter of meterNames) {
@@ -76,7 +80,7 @@ export function startDelivery(deps: Deps, options: DeliveryLoopOptions): Deliver
   /** The end of a request makes room for its customer's next event. */
   async function idle(): Promise<void> {
     const over = new AbortController();
-    await Promise.race([wait(idleMs, AbortSignal.any([stopping.signal, over.signal])), ...inFlight]);
+    await Promise.race([wait(idleMs, AbortSignal.any([stopping.signal, over.signal])), flightEnd.promise]);
     over.abort();
   }
 
@@ -99,11 +103,32 @@ export function startDelivery(deps: Deps, options: DeliveryLoopOptions): Deliver
   function launch(shipment: readonly TakenJob[], probedScope: Scope | undefined): void {
     const flight = fly(shipment, probedScope)
       .catch((error: unknown) => deps.log.error({ event: "deliver_failed", error }))
-      .finally(() => inFlight.delete(flight));
+      .finally(() => {
+        inFlight.delete(flight);
+        flightEnd.resolve();
+        flightEnd = Promise.withResolvers();
+      });
     inFlight.add(flight);
   }
 
   async function fly(shipment: readonly TakenJob[], probedScope: Scope | undefined): Promise<void> {
+    const finished = await slots.run(async () =>
+      (await isHeldBack(shipment, probedScope)) ? holdBack(shipment) : makeAttempts(shipment, probedScope),
+    );
+    await Promise.all(finished.map(settler.settle));
+  }
+
+  /** Sending has stopped, or paused, while these waited for their turn. */
+  async function isHeldBack([first]: readonly TakenJob[], probedScope: Scope | undefined): Promise<boolean> {
+    if (stopping.signal.aborted || first === undefined) return true;
+    return probedScope === undefined && options.breaker.isPaused(first.attempt.meter);
+  }
+
+  // What the answer says of Stripe is heeded before the next request starts.
+  async function makeAttempts(
+    shipment: readonly TakenJob[],
+    probedScope: Scope | undefined,
+  ): Promise<FinishedAttempt[]> {
     const finished = await deliver(shipment, options);
     deps.log.debug({ event: "attempts_answered", count: finished.length });
     watch.onAnswered(finished);
@@ -112,7 +137,7 @@ export function startDelivery(deps: Deps, options: DeliveryLoopOptions): Deliver
       options.bucket.observe(first.verdict);
       await observe(first, probedScope);
     }
-    await Promise.all(finished.map(settler.settle));
+    return finished;
   }
 
   async function observe(

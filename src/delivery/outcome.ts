@@ -45,6 +45,7 @@ function isOfNoEvent(reason: RetryReason): boolean {
     case "forbidden":
     case "meter_unavailable":
     case "session_expired":
+    case "held_back":
       return true;
     case "conflict":
     case "rate_limited":

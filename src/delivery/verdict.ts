@@ -19,7 +19,9 @@ export type RetryReason =
   | "rate_limited"
   | "idempotency_error"
   | "session_expired"
-  | "not_connected";
+  | "not_connected"
+  /** No request was made: sending stopped or paused between the attempt's beginning and its turn. */
+  | "held_back";
 
 /** Stripe gives this refusal no code on v1, so the message is all there is (seen in production by several users). */
 const duplicateMessage = /already exists with identifier/i;
