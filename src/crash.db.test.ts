@@ -23,15 +23,16 @@ test(
   async ({ prepare, api }) => {
     process.stdout.write(`crash suite: CRASH_SEED=${seed} kills=${kills}\n`);
     const site = await prepare(seed);
-    const { db, simulator, gateways, customers, environment } = site;
+    const { db, simulator, gateways, customers } = site;
 
     const deaths = await killUntil(site, kills);
 
     simulator.clearFaults();
     if (!isFullRun) await skipTheLeases(db);
-    const survivors = ["api.ts", "worker.ts"].map((program) =>
-      startCrashProcess(program, { ...environment, DELIVERY_CONCURRENCY: "50" }),
-    );
+    const survivors = [
+      startCrashProcess("api.ts", site.apiEnvironment),
+      startCrashProcess("worker.ts", { ...site.environment, DELIVERY_CONCURRENCY: "50" }),
+    ];
     let poisoned: string[];
     try {
       await until(

@@ -65,7 +65,7 @@ async function prepare(
     case "flush":
       return prepareFlush(deps, plan);
     case "unlink":
-      return unlink(plan.customerId);
+      return prepareUnlink(deps, plan.customerId);
     case "pause_meter":
     case "resume_meter":
       return prepareMeter(deps, plan);
@@ -97,6 +97,13 @@ async function prepareLink(
     if (readAgain !== undefined) await syncSubscription(trx, readAgain);
     return isLinked ? "linked" : undefined;
   };
+}
+
+// The inbox alone is not believed: whoever can write into it must not be able to reject a living customer's usage.
+async function prepareUnlink({ reads }: ApplyDeps, customerId: string): Promise<Effect> {
+  return (await reads.isCustomerDeleted(customerId))
+    ? unlink(customerId)
+    : async () => "customer_not_deleted";
 }
 
 function unlink(customerId: string): Effect {

@@ -130,11 +130,10 @@ export async function sweepStripeEvents({ db, boss }: { db: Kysely<DB>; boss: Pg
   );
 }
 
-/** Deletes events that Stripe cannot send again any more. Returns how many. */
+/** Deletes events that Stripe cannot send again any more; 31 days are kept at least. Returns how many. */
 export async function purgeStripeEvents(db: Kysely<DB>, { keptDays }: { keptDays: number }): Promise<number> {
-  const purged = await sql`
-    delete from metering.stripe_events
-    where received_at < now() - make_interval(days => ${keptDays}) and state <> 'pending'
+  const purged = await sql<{ count: number }>`
+    select metering.purge_stripe_events(${keptDays}::int)::float8 as count
   `.execute(db);
-  return Number(purged.numAffectedRows ?? 0);
+  return purged.rows[0]?.count ?? 0;
 }

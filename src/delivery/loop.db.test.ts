@@ -16,9 +16,9 @@ const sensors = "active_sensors";
 const path = "/v1/billing/meter_events";
 
 const test = roadTest
-  .extend("loops", async ({ database: { db }, boss }, { onCleanup }) => {
+  .extend("loops", async ({ database, boss }, { onCleanup }) => {
     await ensureQueues(boss, { retryDelay: 1, retryDelayMax: 2, expireInSeconds: leaseSeconds });
-    const loops = createLoops({ db, boss });
+    const loops = createLoops({ db: database.as("worker").db, boss });
     onCleanup(async () => void (await loops.stopAll()));
     return loops;
   })

@@ -16,7 +16,8 @@ const sessionPath = "/v2/billing/meter_event_session";
 
 /** Usage of several organizations, workers that deliver it through the stream, and what Stripe saw of it. */
 const test = roadTest.extend("stream", async ({ database, account, road }, { onCleanup }) => {
-  const { db, url } = database;
+  const { db } = database;
+  const asWorker = database.as("worker");
   const { simulator } = account;
   const { log, events } = createRecordingLog();
   const used = new Map<string, number>();
@@ -24,8 +25,8 @@ const test = roadTest.extend("stream", async ({ database, account, road }, { onC
   return {
     logged: (name: string) => events.filter(({ event }) => event === name),
     startWorker: async () => {
-      const config = workerConfig({ databaseUrl: url, account });
-      const worker = await startJobs({ db, log }, { ...config, DELIVERY_TRANSPORT: "stream" });
+      const config = workerConfig({ databaseUrl: asWorker.url, account });
+      const worker = await startJobs({ db: asWorker.db, log }, { ...config, DELIVERY_TRANSPORT: "stream" });
       onCleanup(() => worker.stop(5_000));
     },
     /** One entry in each of the last hours, so that each is a meter event of its own. */

@@ -26,7 +26,8 @@ const reading = (minutesAgo: number, change: object = {}) => ({
 });
 
 /** A gateway with a key, two sensors, and full control of the bytes it posts. */
-const test = apiTest.extend("gateway", async ({ api, database: { db, pool, url } }) => {
+const test = apiTest.extend("gateway", async ({ api, database }) => {
+  const { db, pool, url } = database.as("api");
   const { log, events } = createRecordingLog();
   // Never started: no reading sends a job.
   const boss = createBoss({ databaseUrl: url, role: "api", connectionsMax: 1 }, log);
@@ -56,7 +57,7 @@ const test = apiTest.extend("gateway", async ({ api, database: { db, pool, url }
   }
 
   async function countStored() {
-    const { rows } = await pool.query<{ readings: number; entries: number }>(`
+    const { rows } = await database.pool.query<{ readings: number; entries: number }>(`
       select
         (select count(*)::int from metering.readings) as readings,
         (select count(*)::int from metering.meter_outbox) as entries

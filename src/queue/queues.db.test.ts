@@ -101,7 +101,7 @@ roadTest(
 
 roadTest(
   "everything is billed once by a worker that starts after every row of pg-boss was lost",
-  async ({ database: { db, url }, boss, account, road }) => {
+  async ({ database: { db, url, grantRoles }, boss, account, road }) => {
     const organizations = await joinWithUsage({ db, boss, road });
     account.simulator.addFault({ kind: "latency", ms: 100, path: "/v1/billing/meter_events" });
     const first = await road.startWorker();
@@ -110,6 +110,7 @@ roadTest(
     await loseQueueRows(db);
     await first.stop(5_000);
     await migrate({ databaseUrl: url, log: silentLog });
+    await grantRoles();
     await road.startWorker();
     await road.untilBilled();
 

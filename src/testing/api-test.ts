@@ -40,10 +40,10 @@ const createdKey = z.object({ id: z.uuid(), key: z.string() });
 export const apiTest = databaseTest.extend("api", async ({ database }, { onCleanup }): Promise<Api> => {
   const { log, events } = createRecordingLog();
   const adminToken = "operator-token-of-the-tests-0123456789";
-  const boss = createBoss({ databaseUrl: database.url, role: "api", connectionsMax: 1 }, log);
+  const { db, pool, url } = database.as("api");
+  const boss = createBoss({ databaseUrl: url, role: "api", connectionsMax: 1 }, log);
   await boss.start();
   onCleanup(() => boss.stop({ graceful: false }));
-  const { db, pool } = database;
   const app = createApiApp({
     db,
     pool,

@@ -11,8 +11,10 @@ const anyDocument = z.record(z.string(), z.unknown());
 
 /** Vitest's `test` with the command line, run in-process on the test's database and its simulated Stripe. */
 export const cliTest = meterEventsTest.extend("cli", async ({ database, account }) => {
+  // What an operator does by the API's calls the command line does too, and so with the API's role.
+  const databaseUrl = database.as("api").url;
   async function cli(args: readonly string[], { environment = {}, now }: CliOptions = {}) {
-    const all = { ...workerEnvironment({ databaseUrl: database.url, account }), ...environment };
+    const all = { ...workerEnvironment({ databaseUrl, account }), ...environment };
     const own = Object.fromEntries(Object.entries(all).filter(([, value]) => value !== ""));
     const written = { out: "", err: "" };
     const exitCode = await runCommandLine(args, {

@@ -38,7 +38,7 @@ export function bodyInParts() {
 
 /** Vitest's `test` with a gateway that has a sensor and sends lines, without a socket or over one. */
 export const ndjsonTest = apiTest.extend("gateway", async ({ api, database }, { onCleanup }) => {
-  const { db, pool, url } = database;
+  const { db, pool, url } = database.as("api");
   const { log, events } = createRecordingLog();
   // Never started: no reading sends a job.
   const boss = createBoss({ databaseUrl: url, role: "api", connectionsMax: 1 }, log);
@@ -73,7 +73,7 @@ export const ndjsonTest = apiTest.extend("gateway", async ({ api, database }, { 
     return { status: response.status, lines: parseLines(await response.text()) };
   }
   async function countStored() {
-    const { rows } = await pool.query<{ readings: number; entries: number }>(`
+    const { rows } = await database.pool.query<{ readings: number; entries: number }>(`
       select
         (select count(*)::int from metering.readings) as readings,
         (select count(*)::int from metering.meter_outbox) as entries

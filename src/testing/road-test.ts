@@ -12,7 +12,10 @@ export const roadTest = apiTest
   .extend("boss", async ({ database }, { onCleanup }) => {
     const { log } = createRecordingLog();
     // No crons are registered, so none fire; jobs are fetched by whoever the test says.
-    const boss = createBoss({ databaseUrl: database.url, role: "worker", connectionsMax: 2 }, log);
+    const boss = createBoss(
+      { databaseUrl: database.as("worker").url, role: "worker", connectionsMax: 2 },
+      log,
+    );
     await boss.start();
     onCleanup(() => boss.stop({ graceful: false }));
     return boss;
@@ -23,7 +26,7 @@ export const roadTest = apiTest
     return account;
   })
   .extend("road", async ({ database, account }, { onCleanup }) => {
-    const { db, url } = database;
+    const { db } = database;
     const { log, events } = createRecordingLog();
     const workers = new Set<RunningJobs>();
     const stopAll = () => Promise.all([...workers].map((worker) => worker.stop(5_000)));
@@ -39,7 +42,9 @@ export const roadTest = apiTest
       },
       /** Starts all that a worker process does, faster than in production. It is stopped after the test. */
       startWorker: async () => {
-        const worker = await startJobs({ db, log }, workerConfig({ databaseUrl: url, account }));
+        const access = database.as("worker");
+        const config = workerConfig({ databaseUrl: access.url, account });
+        const worker = await startJobs({ db: access.db, log }, config);
         workers.add(worker);
         return worker;
       },

@@ -22,13 +22,15 @@ export type Linked = { session: string; customer: string; subscription: string }
  */
 export const stripeSideTest = serviceTest.extend(
   "stripeSide",
-  async ({ database: { db, pool, url }, boss, account }, { onCleanup }) => {
+  async ({ database, boss, account }, { onCleanup }) => {
     const { simulator, stripe } = account;
     const { log, events } = createRecordingLog();
     const workers = new Set<RunningJobs>();
+    const { db } = database;
+    const asWorker = database.as("worker");
     const app = createApiApp({
-      db,
-      pool,
+      db: database.as("api").db,
+      pool: database.as("api").pool,
       boss,
       log,
       adminToken: "operator-token-of-stripes-side-0123456789",
@@ -50,10 +52,10 @@ export const stripeSideTest = serviceTest.extend(
 
     async function startWorker(changes: Partial<WorkerConfig> = {}): Promise<RunningJobs> {
       const usual = {
-        ...workerConfig({ databaseUrl: url, account }),
+        ...workerConfig({ databaseUrl: asWorker.url, account }),
         BILLABLE_STATUSES: ["active", "trialing"],
       };
-      const worker = await startJobs({ db, log }, { ...usual, ...changes });
+      const worker = await startJobs({ db: asWorker.db, log }, { ...usual, ...changes });
       workers.add(worker);
       return worker;
     }
@@ -102,7 +104,7 @@ export const stripeSideTest = serviceTest.extend(
     const client = createStripe({ apiKey: account.secretKey, apiBase: account.url, timeoutMs: 5_000 });
     /** What a worker's handler has, for tests that take its steps by hand. */
     const applyDeps: ApplyDeps = {
-      db,
+      db: asWorker.db,
       boss,
       reads: createStripeReads(client, account.secretKey),
       eventNames: { temperature_readings: "temperature_readings", active_sensors: "active_sensors" },

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { Client, escapeIdentifier } from "pg";
+import { nameServiceRoles, type ServiceRoles } from "./service-roles.ts";
 
 /** The server that a test run uses, and the databases on it that are the run's own. */
 export type TestServer = {
@@ -9,12 +10,14 @@ export type TestServer = {
   prefix: string;
   /** The migrated database that each test's own is a copy of. */
   template: string;
+  /** What the API and the worker under test connect as; undefined: as the URL's own role, which may not create any. */
+  roles: ServiceRoles | undefined;
 };
 
 /** Names a run's databases so that two runs on one server never meet. */
 export function nameTestServer(url: string): TestServer {
   const prefix = `meter_outbox_test_${randomBytes(5).toString("hex")}_`;
-  return { url, prefix, template: `${prefix}template` };
+  return { url, prefix, template: `${prefix}template`, roles: nameServiceRoles(prefix) };
 }
 
 /** The same server's URL, for another of its databases. */

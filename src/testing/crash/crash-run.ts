@@ -14,6 +14,8 @@ export type CrashRun = Killer & {
   answers: EventEmitter;
   /** Where the API listens whenever it lives. */
   apiUrl: string;
+  /** The API's; `environment` is the worker's. */
+  apiEnvironment: Record<string, string>;
 };
 
 export type Deaths = Record<Step | "api", number>;
@@ -75,7 +77,7 @@ async function killWorker(run: CrashRun, deaths: Deaths, step: Step): Promise<vo
 /** At any moment, or at the very moment of an answer: what was answered must be stored by then. */
 async function killApiUntilStopped(run: CrashRun, deaths: Deaths, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
-    const api = startCrashProcess("api.ts", run.environment);
+    const api = startCrashProcess("api.ts", run.apiEnvironment);
     await untilItsTime(run, signal).catch((error: unknown) => {
       if (!signal.aborted) throw error;
     });

@@ -45,6 +45,14 @@ async function prepare({ api, account, database }: Fixtures, seed: number): Prom
   for (let n = 1; n <= organizationCount; n += 1) {
     customers.push(await addCustomer({ api, account, database }, { customer: `cus_${n}`, random, answers }));
   }
+  const environment = {
+    ...workerEnvironment({ databaseUrl: database.as("worker").url, account }),
+    STRIPE_TIMEOUT_MS: String(timeoutMs),
+    DELIVERY_CONCURRENCY: String(concurrency),
+    PORT: String(port),
+    ADMIN_TOKEN: api.adminToken,
+    STRIPE_WEBHOOK_SECRET: "whsec_of_the_crash_suite",
+  };
   return {
     db: database.db,
     simulator: account.simulator,
@@ -53,14 +61,8 @@ async function prepare({ api, account, database }: Fixtures, seed: number): Prom
     customers,
     gateways: customers.map(({ gateway }) => gateway),
     apiUrl: `http://127.0.0.1:${port}`,
-    environment: {
-      ...workerEnvironment({ databaseUrl: database.url, account }),
-      STRIPE_TIMEOUT_MS: String(timeoutMs),
-      DELIVERY_CONCURRENCY: String(concurrency),
-      PORT: String(port),
-      ADMIN_TOKEN: api.adminToken,
-      STRIPE_WEBHOOK_SECRET: "whsec_of_the_crash_suite",
-    },
+    apiEnvironment: { ...environment, DATABASE_URL: database.as("api").url },
+    environment,
   };
 }
 

@@ -1,0 +1,139 @@
+-- Creates the two roles that the API and the worker connect as, and gives each what it needs and no more:
+--
+--   psql "$OWNER_DATABASE_URL" -v ON_ERROR_STOP=1 -f scripts/roles.sql
+--
+-- Run it as the role that migrates, after every migration: it takes away what an earlier version gave and this one
+-- does not, all in one transaction, so that running processes notice nothing. Safe to run at any time and at once.
+-- The role needs CREATEROLE if the two do not exist yet. They are made without a password; docs/security.md says how
+-- to set one, and what each may do and why.
+--
+-- Other names than meter_outbox_api and meter_outbox_worker:
+--
+--   psql … -c "set metering.api_role = 'billing_api'" -c "set metering.worker_role = 'billing_worker'" -f scripts/roles.sql
+do $roles$
+declare
+  api constant text := coalesce(nullif(current_setting('metering.api_role', true), ''), 'meter_outbox_api');
+  worker constant text := coalesce(nullif(current_setting('metering.worker_role', true), ''), 'meter_outbox_worker');
+  owner oid;
+  member text;
+  entry_columns text;
+begin
+  -- Two sessions that grant on the same table at once would make one of them fail.
+  perform pg_advisory_xact_lock(hashtext('metering.roles'));
+
+  select n.nspowner into owner from pg_namespace n where n.nspname = 'metering';
+  if owner is null or to_regnamespace('pgboss') is null then
+    raise exception 'there is nothing to grant yet: run the migrations first (node dist/migrate.js)';
+  end if;
+  if not pg_has_role(current_user, owner, 'usage') then
+    raise exception 'run this as %, who owns the schema metering', owner::regrole;
+  end if;
+  if api = worker then
+    raise exception 'the API and the worker need a role each, not % for both', api;
+  end if;
+
+  foreach member in array array[api, worker] loop
+    if not exists (select from pg_roles where rolname = member) then
+      begin
+        execute format('create role %I login', member);
+      exception when duplicate_object or unique_violation then
+        -- Roles belong to the whole server: a session in another of its databases was faster.
+        null;
+      end;
+    end if;
+    -- True for superusers, too.
+    if pg_has_role(member, owner, 'member') then
+      raise exception 'the role % may do all that the owner of the tables may: choose another', member;
+    end if;
+    execute format('revoke all on all tables in schema metering, pgboss from %I', member);
+    execute format('revoke all on all sequences in schema metering, pgboss from %I', member);
+    execute format('revoke all on all functions in schema metering, pgboss from %I', member);
+    execute format('revoke all on schema metering, pgboss from %I', member);
+    execute format('grant connect on database %I to %I', current_database(), member);
+    execute format('grant usage on schema metering, pgboss to %I', member);
+    execute format(
+      'grant execute on function metering.uuid_v7(timestamptz), metering.uuid_v7_time(uuid), pgboss.job_now() to %I',
+      member
+    );
+    execute format(
+      'grant select on
+        metering.kysely_migration, metering.organizations, metering.subscriptions, metering.sensors,
+        metering.readings_default, metering.meter_outbox, metering.meter_outbox_default, metering.sensor_counts,
+        metering.meter_events, metering.delivery_control, metering.stripe_events
+      to %I',
+      member
+    );
+  end loop;
+
+  -- An entry is born unsealed: nobody may insert one that already belongs to a meter event.
+  select string_agg(quote_ident(a.attname), ', ' order by a.attnum) into entry_columns
+  from pg_attribute a
+  where a.attrelid = 'metering.meter_outbox'::regclass and a.attnum > 0 and not a.attisdropped
+    and a.attname <> 'meter_event_id';
+  execute format('grant insert (%s) on metering.meter_outbox to %I, %I', entry_columns, api, worker);
+
+  -- The API: intake, the operator's calls, and the webhook inbox. It moves meter events by two functions alone.
+  execute format('grant select on metering.api_keys, metering.readings, metering.delivery_attempts to %I', api);
+  execute format('grant insert (name) on metering.organizations to %I', api);
+  execute format('grant insert (organization_id, name, prefix, key_hash, scopes) on metering.api_keys to %I', api);
+  execute format('grant update (last_used_at, revoked_at) on metering.api_keys to %I', api);
+  execute format('grant insert (organization_id, id, name, deactivated_at) on metering.sensors to %I', api);
+  execute format('grant update (name, deactivated_at) on metering.sensors to %I', api);
+  execute format('grant insert on metering.readings to %I', api);
+  execute format('grant insert (event_id, event_type, livemode, payload) on metering.stripe_events to %I', api);
+  execute format('grant update (state, attempts, error) on metering.stripe_events to %I', api);
+  execute format('grant update (paused_until, reason, paused_at, openings) on metering.delivery_control to %I', api);
+  execute format(
+    'grant execute on function metering.retry_rejected(uuid, text, uuid), metering.resolve_in_doubt(uuid, text, text) to %I',
+    api
+  );
+  execute format('grant select on pgboss.version, pgboss.queue, pgboss.job, pgboss.job_common to %I', api);
+  execute format('grant insert on pgboss.job, pgboss.job_common to %I', api);
+
+  -- The worker: seals, delivers, settles, counts, and keeps subscriptions in step. Quantities, times and identities
+  -- are not among the columns that it may update.
+  execute format('grant update (meter_event_id) on metering.meter_outbox to %I', worker);
+  execute format('grant insert on metering.sensor_counts to %I', worker);
+  execute format(
+    'grant insert (organization_id, id, meter, hour, quantity, event_at, entries, stripe_customer_id)
+      on metering.meter_events to %I',
+    worker
+  );
+  execute format(
+    'grant update (
+        state, reason, attempts_started, attempts_finished, first_attempt_at, last_attempt_at, first_unknown_at,
+        last_error, delivered_at, reconcile_since
+      ) on metering.meter_events to %I',
+    worker
+  );
+  execute format('grant select, insert on metering.delivery_attempts to %I', worker);
+  execute format('grant insert on metering.delivery_control to %I', worker);
+  execute format('grant update (paused_until, reason, paused_at, openings) on metering.delivery_control to %I', worker);
+  execute format('grant update (state, attempts, handled_at, error) on metering.stripe_events to %I', worker);
+  execute format('grant execute on function metering.purge_stripe_events(integer) to %I', worker);
+  -- Jobs are reminders: pg-boss inserts, fetches, retries and deletes them.
+  execute format('grant select, insert, update, delete on all tables in schema pgboss to %I', worker);
+  execute format('grant usage on all sequences in schema pgboss to %I', worker);
+  execute format('grant execute on all functions in schema pgboss to %I', worker);
+  -- So that a new pg-boss's tables work before this script is run again.
+  execute format(
+    'alter default privileges for role %s in schema pgboss grant select, insert, update, delete on tables to %I',
+    (select n.nspowner::regrole from pg_namespace n where n.nspname = 'pgboss'), worker
+  );
+
+  -- Both write who pays for an organization: the operator by hand, and the worker as Stripe's webhooks tell.
+  execute format(
+    'grant
+        insert (
+          organization_id, stripe_customer_id, stripe_subscription_id, status, current_period_start,
+          current_period_end, read_began_at
+        ),
+        update (
+          stripe_customer_id, stripe_subscription_id, status, current_period_start, current_period_end, read_began_at,
+          updated_at
+        )
+      on metering.subscriptions to %I, %I',
+    api, worker
+  );
+end
+$roles$;

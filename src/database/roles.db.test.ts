@@ -1,0 +1,246 @@
+import { sql } from "kysely";
+import { expect, inject } from "vitest";
+import { databaseTest } from "../testing/database-test.ts";
+import { type Privileges, readPrivileges } from "../testing/privileges.ts";
+import type { ServiceRole } from "../testing/service-roles.ts";
+
+// Where the tests' Postgres lets nobody create roles there are none to test; the set-up has said so.
+const test = databaseTest.runIf(inject("testServer").roles !== undefined);
+const services: readonly ServiceRole[] = ["api", "worker"];
+const insufficientPrivilege = "42501";
+
+const entry = ["organization_id", "occurred_at", "id", "meter", "quantity"];
+const subscription = [
+  "stripe_customer_id",
+  "stripe_subscription_id",
+  "status",
+  "current_period_start",
+  "current_period_end",
+  "read_began_at",
+];
+const subscriptionUpdate = subscription.toSpliced(-1, 0, "updated_at");
+const pause = ["paused_until", "reason", "paused_at", "openings"];
+const may = (privileges: Partial<Privileges> = {}): Privileges => ({
+  select: true,
+  insert: [],
+  update: [],
+  delete: false,
+  truncate: false,
+  ...privileges,
+});
+const nothing = may({ select: false });
+
+/** All that whoever has stolen the API's process can do to our tables. */
+const apiMay: Record<string, Privileges> = {
+  api_keys: may({
+    insert: ["organization_id", "name", "prefix", "key_hash", "scopes"],
+    update: ["last_used_at", "revoked_at"],
+  }),
+  delivery_attempts: may(),
+  delivery_control: may({ update: pause }),
+  kysely_migration: may(),
+  kysely_migration_lock: nothing,
+  meter_events: may(),
+  meter_outbox: may({ insert: entry }),
+  meter_outbox_default: may(),
+  meters: nothing,
+  organizations: may({ insert: ["name"] }),
+  readings: may({ insert: ["organization_id", "sensor_id", "recorded_at", "temperature", "entry_id"] }),
+  readings_default: may(),
+  sensor_counts: may(),
+  sensors: may({
+    insert: ["organization_id", "id", "name", "deactivated_at"],
+    update: ["name", "deactivated_at"],
+  }),
+  stripe_events: may({
+    insert: ["event_id", "event_type", "livemode", "payload"],
+    update: ["state", "attempts", "error"],
+  }),
+  subscriptions: may({
+    insert: ["organization_id", ...subscription],
+    update: subscriptionUpdate,
+  }),
+  usage_keys: nothing,
+};
+
+/** The same for the worker's. */
+const workerMay: Record<string, Privileges> = {
+  api_keys: nothing,
+  delivery_attempts: may({
+    insert: [
+      "organization_id",
+      "meter_event_id",
+      "attempt",
+      "started_at",
+      "duration_ms",
+      "verdict",
+      "http_status",
+      "code",
+      "message",
+      "stripe_request_id",
+    ],
+  }),
+  delivery_control: may({ insert: ["scope", ...pause], update: pause }),
+  kysely_migration: may(),
+  kysely_migration_lock: nothing,
+  meter_events: may({
+    insert: [
+      "organization_id",
+      "id",
+      "meter",
+      "hour",
+      "quantity",
+      "event_at",
+      "entries",
+      "stripe_customer_id",
+    ],
+    update: [
+      "state",
+      "reason",
+      "attempts_started",
+      "attempts_finished",
+      "first_attempt_at",
+      "last_attempt_at",
+      "first_unknown_at",
+      "last_error",
+      "delivered_at",
+      "reconcile_since",
+    ],
+  }),
+  meter_outbox: may({ insert: entry, update: ["meter_event_id"] }),
+  meter_outbox_default: may(),
+  meters: nothing,
+  organizations: may(),
+  readings: nothing,
+  readings_default: may(),
+  sensor_counts: may({ insert: ["organization_id", "hour", "active_sensors"] }),
+  sensors: may(),
+  stripe_events: may({ update: ["state", "attempts", "handled_at", "error"] }),
+  subscriptions: may({
+    insert: ["organization_id", ...subscription],
+    update: subscriptionUpdate,
+  }),
+  usage_keys: nothing,
+};
+
+for (const [service, expected] of [
+  ["api", apiMay],
+  ["worker", workerMay],
+] as const) {
+  test(`the ${service} may do to our tables what its table says, and to partitions nothing`, async ({
+    database,
+  }) => {
+    const tried = await readPrivileges(database.as(service).pool, "metering");
+
+    const isMonth = (name: string) => /_\d{4}_\d\d$/.test(name);
+    const months = Object.entries(tried).filter(([name]) => isMonth(name));
+    expect(months.length).toBeGreaterThan(10);
+    expect(months.filter(([, privileges]) => JSON.stringify(privileges) !== JSON.stringify(nothing))).toEqual(
+      [],
+    );
+    expect(Object.fromEntries(Object.entries(tried).filter(([name]) => !isMonth(name)))).toEqual(expected);
+  });
+}
+
+test("of pg-boss's tables the API may read what a job needs, and add jobs", async ({ database }) => {
+  const tried = await readPrivileges(database.as("api").pool, "pgboss");
+
+  const { job, job_common: jobCommon, queue, version, ...others } = tried;
+  expect([job, jobCommon]).toMatchObject([
+    { select: true, update: [], delete: false, truncate: false },
+    { select: true, update: [], delete: false, truncate: false },
+  ]);
+  expect(job?.insert).toContain("data");
+  expect([queue, version]).toEqual([may(), may()]);
+  expect(Object.values(others)).toEqual(Object.values(others).map(() => nothing));
+});
+
+test("of pg-boss's tables the worker may change all rows, and truncate none", async ({ database }) => {
+  const tried = await readPrivileges(database.as("worker").pool, "pgboss");
+
+  expect(Object.keys(tried)).toContain("job_common");
+  for (const privileges of Object.values(tried)) {
+    expect(privileges).toMatchObject({ select: true, delete: true, truncate: false });
+    expect(privileges.insert).toEqual(privileges.update);
+  }
+});
+
+const beyondAll = [
+  "alter table metering.meter_events disable trigger all",
+  "alter table metering.meter_events disable trigger meter_event_immutable",
+  "drop trigger entry_immutable on metering.meter_outbox",
+  "set session_replication_role = replica",
+  "alter table metering.meter_events add column mine int",
+  "drop table metering.meter_events",
+  "alter table metering.meter_outbox detach partition metering.meter_outbox_default",
+  "create or replace function metering.guard_meter_event_state() returns trigger language plpgsql as 'begin return new; end'",
+  "do 'begin lock table metering.meter_events in access exclusive mode; end'",
+  "create table metering.mine ()",
+  "create table pgboss.mine ()",
+  "create table public.mine ()",
+  "create function metering.mine() returns int language sql as 'select 1'",
+  "create schema mine",
+  "create role mine",
+  "alter role current_user superuser",
+  "select rolpassword from pg_authid",
+  "select pg_read_file('PG_VERSION')",
+  "copy (select 1) to program 'true'",
+  "select metering.record_usage(gen_random_uuid(), 'active_sensors', 1)",
+];
+const uuids = ["uuid_v7", "uuid_v7_time"];
+// What a trigger calls can be called by nothing else.
+const ofTriggers = ["guard_meter_event_state", "refuse_change"];
+const mayCall: Record<ServiceRole, string[]> = {
+  api: [...ofTriggers, "resolve_in_doubt", "retry_rejected", ...uuids],
+  worker: [...ofTriggers, "purge_stripe_events", ...uuids],
+};
+
+for (const service of services) {
+  test(`the ${service} may call the functions that are meant for it`, async ({ database }) => {
+    const { rows } = await sql<{ name: string }>`
+      select proname as name from pg_proc
+      where pronamespace = 'metering'::regnamespace and has_function_privilege(oid, 'execute')
+      order by proname
+    `.execute(database.as(service).db);
+
+    expect(rows.map(({ name }) => name)).toEqual(mayCall[service].toSorted());
+  });
+
+  test(`the ${service} may neither change the schema nor reach what lies beside it`, async ({ database }) => {
+    for (const attempt of beyondAll) {
+      const tried = database.as(service).pool.query(attempt);
+      await expect(tried, attempt).rejects.toMatchObject({ code: insufficientPrivilege });
+    }
+  });
+}
+
+test("the API may not purge the inbox, and the worker may neither retry nor resolve", async ({
+  database,
+}) => {
+  const refused = { code: insufficientPrivilege };
+  const ask = (service: ServiceRole, call: string) =>
+    database.as(service).pool.query(`select metering.${call}`);
+
+  await expect(ask("api", "purge_stripe_events(90)")).rejects.toMatchObject(refused);
+  await expect(ask("worker", "retry_rejected(null, null, null)")).rejects.toMatchObject(refused);
+  const resolve = "resolve_in_doubt(gen_random_uuid(), 'not_delivered', 'mine')";
+  await expect(ask("worker", resolve)).rejects.toMatchObject(refused);
+});
+
+test("no function that runs with its owner's rights finds anything by its caller's search path", async ({
+  database: { db },
+}) => {
+  const { rows } = await sql<{ name: string; settings: string[] | null }>`
+    select proname as name, proconfig as settings from pg_proc
+    where pronamespace in ('metering'::regnamespace, 'pgboss'::regnamespace) and prosecdef
+    order by proname
+  `.execute(db);
+
+  expect(rows.map(({ name }) => name)).toEqual([
+    "purge_stripe_events",
+    "record_usage",
+    "resolve_in_doubt",
+    "retry_rejected",
+  ]);
+  expect(rows.filter(({ settings }) => settings?.join() !== "search_path=pg_catalog, pg_temp")).toEqual([]);
+});
