@@ -110,7 +110,10 @@ begin
   execute format('grant insert on metering.delivery_control to %I', worker);
   execute format('grant update (paused_until, reason, paused_at, openings) on metering.delivery_control to %I', worker);
   execute format('grant update (state, attempts, handled_at, error) on metering.stripe_events to %I', worker);
-  execute format('grant execute on function metering.purge_stripe_events(integer) to %I', worker);
+  execute format(
+    'grant execute on function metering.purge_stripe_events(integer), metering.create_partition(text, timestamptz) to %I',
+    worker
+  );
   -- Jobs are reminders: pg-boss inserts, fetches, retries and deletes them.
   execute format('grant select, insert, update, delete on all tables in schema pgboss to %I', worker);
   execute format('grant usage on all sequences in schema pgboss to %I', worker);

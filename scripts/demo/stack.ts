@@ -1,5 +1,6 @@
 import { startEmbeddedPostgres } from "../../src/testing/embedded-postgres.ts";
 import { findFreePort } from "../../src/testing/free-port.ts";
+import { createServiceRoles, nameServiceRoles, urlOfRole } from "../../src/testing/service-roles.ts";
 import { apiVariables, makeSecret, workerVariables } from "./service-variables.ts";
 import { sendWebhooks } from "./simulator-webhooks.ts";
 import { runToEnd, type StackSurroundings, startService } from "./stack-process.ts";
@@ -28,13 +29,18 @@ export async function startStack(surroundings: StackSurroundings): Promise<DemoS
   surroundings.teardown.add(stop);
   surroundings.signal.throwIfAborted();
   await runToEnd(surroundings, { name: "migrate", env: { DATABASE_URL: databaseUrl } });
+  const roles = nameServiceRoles("meter_outbox_");
+  await createServiceRoles(databaseUrl, roles);
   const stripe = findSandbox(process.env["STRIPE_SECRET_KEY"]) ?? (await startSimulator(surroundings));
   const adminToken = makeSecret("demo");
   // 0 would turn the worker's port off.
   const workerPort = await findFreePort();
   const webhookSecret = makeSecret("whsec");
-  const variables = { databaseUrl, adminToken, webhookSecret, apiPort: 0, workerPort, stripe };
-  const api = await startService(surroundings, { name: "api", env: apiVariables(variables) });
+  const variables = { adminToken, webhookSecret, apiPort: 0, workerPort, stripe };
+  const api = await startService(surroundings, {
+    name: "api",
+    env: apiVariables({ ...variables, databaseUrl: urlOfRole(databaseUrl, roles.api) }),
+  });
   const apiUrl = `http://127.0.0.1:${api.port}`;
   if (stripe.kind === "simulator") await sendWebhooks(stripe, { apiUrl, secret: webhookSecret });
   return {
@@ -44,7 +50,10 @@ export async function startStack(surroundings: StackSurroundings): Promise<DemoS
     adminToken,
     stripe,
     startWorker: async () => {
-      await startService(surroundings, { name: "worker", env: workerVariables(variables) });
+      await startService(surroundings, {
+        name: "worker",
+        env: workerVariables({ ...variables, databaseUrl: urlOfRole(databaseUrl, roles.worker) }),
+      });
     },
   };
 }

