@@ -224,7 +224,9 @@ const otherServiceTest = test.extend("exporter", async ({ usage, database: { poo
     client.release();
   });
   const role = `exporter_${usage.organizationId.replaceAll("-", "")}`;
-  await client.query(`begin; create role ${role}; ${(await readGrants()).replaceAll("exporter", role)}`);
+  await client.query(
+    `begin; create role ${role}; grant ${role} to current_user; ${(await readGrants()).replaceAll("exporter", role)}`,
+  );
   await client.query(`set local role ${role}`);
   return client;
 });
