@@ -8,13 +8,18 @@ import { createApiApp } from "./ops/api-app.ts";
 import { awaitSchema } from "./ops/await-schema.ts";
 import { createProcessRegistry } from "./ops/metrics/registry.ts";
 import { createBoss } from "./queue/boss.ts";
+import { startTracing } from "./tracing/start-tracing.ts";
 
 const connectionsMax = 10;
 const queueConnectionsMax = 2;
 const strangersConnectionsMax = 2;
 
 const config = readApiConfig();
-const log = createLog({ level: config.LOG_LEVEL, service: "api" });
+const tracing = await startTracing(config, {
+  service: "api",
+  log: createLog({ level: config.LOG_LEVEL, service: "api" }),
+});
+const { log, tracer } = tracing;
 const database = openDatabase(
   { connectionString: config.DATABASE_URL, applicationName: "meter-outbox api", connectionsMax },
   log,
@@ -69,6 +74,7 @@ async function serve(boss: PgBoss): Promise<void> {
       readingsPerSecond: config.RATE_LIMIT_READINGS_PER_SECOND,
     },
     registry: createProcessRegistry("api"),
+    tracer,
   });
   const limits = { connectionsMax: config.HTTP_CONNECTIONS_MAX };
   const server = await startServer(app, { host: config.HOST, port: config.PORT, limits });
@@ -76,6 +82,8 @@ async function serve(boss: PgBoss): Promise<void> {
 
   const signal = await stopSignal;
   log.info({ event: "api_stopping", signal });
+  const endsAtMs = performance.now() + config.SHUTDOWN_GRACE_SECONDS * 1_000;
   const { cut } = await server.stop(config.SHUTDOWN_GRACE_SECONDS * 1_000);
+  await tracing.stop(endsAtMs - performance.now());
   log.info({ event: "api_stopped", requests_cut: cut });
 }

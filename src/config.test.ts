@@ -39,6 +39,8 @@ test.each([
   ["worker", "METER_READINGS_EVENT_NAME", "temperature_readings"],
   ["worker", "METER_SENSORS_EVENT_NAME", "active_sensors"],
   ["worker", "LOG_LEVEL", "info"],
+  ["worker", "OTEL_TRACES_SAMPLER", "parentbased_always_on"],
+  ["worker", "OTEL_TRACES_SAMPLER_ARG", 1],
   ["worker", "SHUTDOWN_GRACE_SECONDS", 30],
 ] as const)("%s: %s is %j by default", (program, name, value) => {
   expect(environments[program].parse(secrets)).toHaveProperty(name, value);
@@ -56,6 +58,14 @@ test.each([
   ["api", "HTTP_CONNECTIONS_MAX", "0"],
   ["api", "RATE_LIMIT_REQUESTS_PER_SECOND", "-1"],
   ["api", "RATE_LIMIT_READINGS_PER_SECOND", "0.5"],
+  ["api", "OTEL_EXPORTER_OTLP_ENDPOINT", "hunter2:4317"],
+  ["api", "OTEL_EXPORTER_OTLP_ENDPOINT", "https://hunter2@collector"],
+  ["api", "OTEL_EXPORTER_OTLP_ENDPOINT", "https://collector?key=hunter2"],
+  ["api", "OTEL_EXPORTER_OTLP_HEADERS", "hunter2"],
+  ["api", "OTEL_EXPORTER_OTLP_HEADERS", "key=hunter2,"],
+  ["api", "OTEL_EXPORTER_OTLP_HEADERS", "key=hunter2%0A"],
+  ["api", "OTEL_TRACES_SAMPLER", "hunter2"],
+  ["api", "OTEL_TRACES_SAMPLER_ARG", "1.5"],
   ["worker", "STRIPE_SECRET_KEY", "pk_test_hunter2"],
   ["worker", "STRIPE_SECRET_KEY", "sk_test_hunter2\nsk_test_other"],
   ["worker", "STRIPE_API_BASE", "https://hunter2@example.com"],

@@ -31,6 +31,28 @@ const database = {
   READINGS_MAX_AGE_DAYS: seconds(1, 3_650).default(365),
   LOG_LEVEL: z.enum(["fatal", "error", "warn", "info", "debug", "trace", "silent"]).default("info"),
 };
+const tracing = {
+  OTEL_EXPORTER_OTLP_ENDPOINT: z
+    .string()
+    .refine(isCollectorUrl, "must be an http(s) URL without credentials or a query")
+    .optional(),
+  OTEL_EXPORTER_OTLP_HEADERS: z
+    .string()
+    .refine(isHeaderList, "must be name=value pairs, comma-separated, with values percent-encoded")
+    .optional(),
+  OTEL_SERVICE_NAME: z.string().max(255).optional(),
+  OTEL_TRACES_SAMPLER: z
+    .enum([
+      "always_on",
+      "always_off",
+      "traceidratio",
+      "parentbased_always_on",
+      "parentbased_always_off",
+      "parentbased_traceidratio",
+    ])
+    .default("parentbased_always_on"),
+  OTEL_TRACES_SAMPLER_ARG: z.coerce.number().min(0).max(1).default(1),
+};
 const shutdown = { SHUTDOWN_GRACE_SECONDS: seconds(0, 3_600).default(30) };
 const meters = {
   METER_READINGS_EVENT_NAME: z.string().min(1).max(100).default("temperature_readings"),
@@ -61,6 +83,7 @@ const cliStripeEnvironment = cliEnvironment.required({ STRIPE_SECRET_KEY: true }
 const apiEnvironment = z.object({
   ...database,
   ...shutdown,
+  ...tracing,
   HOST: z.string().min(1).default("0.0.0.0"),
   PORT: port.default(3000),
   HTTP_CONNECTIONS_MAX: z.coerce.number().int().min(1).max(1_000_000).default(10_000),
@@ -74,6 +97,7 @@ const workerEnvironment = z
   .object({
     ...database,
     ...shutdown,
+    ...tracing,
     ...meters,
     HOST: z.string().min(1).default("0.0.0.0"),
     WORKER_PORT: port.default(3001),
@@ -155,4 +179,15 @@ function isBareHttpUrl(value: string): boolean {
   if (!URL.canParse(value)) return false;
   const url = new URL(value);
   return /^https?:$/.test(url.protocol) && url.pathname === "/" && url.search === "" && url.username === "";
+}
+
+function isCollectorUrl(value: string): boolean {
+  if (!URL.canParse(value)) return false;
+  const { protocol, username, search, hash } = new URL(value);
+  return /^https?:$/.test(protocol) && username === "" && search === "" && hash === "";
+}
+
+/** As the OpenTelemetry specification has it; what a header cannot carry is refused. */
+function isHeaderList(value: string): boolean {
+  return value.split(",").every((pair) => /^ *[\w.-]+ *=(?:[ -$&-:<-~]|%[2-7][\dA-Fa-f])+$/.test(pair));
 }

@@ -10,11 +10,16 @@ import { mountHealth } from "./ops/health.ts";
 import { mountMetrics } from "./ops/metrics/metrics-route.ts";
 import { createProcessRegistry } from "./ops/metrics/registry.ts";
 import { startJobs } from "./ops/worker-jobs.ts";
+import { startTracing } from "./tracing/start-tracing.ts";
 
 const connectionsMax = 8;
 
 const config = readWorkerConfig();
-const log = createLog({ level: config.LOG_LEVEL, service: "worker" });
+const tracing = await startTracing(config, {
+  service: "worker",
+  log: createLog({ level: config.LOG_LEVEL, service: "worker" }),
+});
+const { log, tracer } = tracing;
 const database = openDatabase(
   { connectionString: config.DATABASE_URL, applicationName: "meter-outbox worker", connectionsMax },
   log,
@@ -35,16 +40,19 @@ try {
 }
 
 async function workUntilStopped(): Promise<void> {
-  const jobs = await startJobs({ db: database.db, log, registry }, config);
+  const jobs = await startJobs({ db: database.db, log, registry, tracer }, config);
   const graceMs = config.SHUTDOWN_GRACE_SECONDS * 1_000;
+  let endsAtMs = performance.now() + graceMs;
   try {
     const server = await serveHealth();
     log.info({ event: "worker_started", port: server?.port ?? null });
     const signal = await stopSignal;
     log.info({ event: "worker_stopping", signal });
+    endsAtMs = performance.now() + graceMs;
     await server?.stop(0);
   } finally {
     await jobs.stop(graceMs);
+    await tracing.stop(endsAtMs - performance.now());
   }
   log.info({ event: "worker_stopped" });
 }

@@ -7,6 +7,7 @@ import { rejectOfCustomer, rejectReported } from "../delivery/reject.ts";
 import { holdSeal } from "../outbox/hold-seal.ts";
 import { sealDueEntries } from "../outbox/seal.ts";
 import type { StripeReads } from "../stripe/reads.ts";
+import { inSpan, type Tracer, untraced } from "../tracing/tracer.ts";
 import { type MeterEventNames, type MeterName, meterNames } from "../usage/meters.ts";
 import {
   type DatedRead,
@@ -24,6 +25,7 @@ export type ApplyDeps = {
   boss: PgBoss;
   reads: StripeReads;
   eventNames: MeterEventNames;
+  tracer?: Tracer;
 };
 
 /** What was done about an event, in one word for the log; or why nothing ever can be. */
@@ -43,10 +45,12 @@ export async function applyStripeEvent(deps: ApplyDeps, event: StripeEvent): Pro
   if (plan.kind === "unusable") return plan;
   const effect = await prepare(deps, plan, event);
   if (typeof effect !== "function") return effect;
-  const name = await deps.db.transaction().execute(async (trx) => {
-    if (!(await markHandled(trx, event.id))) return "handled_elsewhere";
-    return (await effect(trx)) ?? "no_change";
-  });
+  const name = await inSpan(deps.tracer ?? untraced, { name: "apply" }, () =>
+    deps.db.transaction().execute(async (trx) => {
+      if (!(await markHandled(trx, event.id))) return "handled_elsewhere";
+      return (await effect(trx)) ?? "no_change";
+    }),
+  );
   return { kind: "done", effect: name };
 }
 
@@ -124,13 +128,13 @@ async function prepareSync(deps: ApplyDeps, subscriptionId: string): Promise<Eff
 
 // Sealing and hurrying may happen twice without harm, so they come before the one transaction that counts.
 async function prepareFlush(deps: ApplyDeps, plan: Extract<EventPlan, { kind: "flush" }>): Promise<Effect> {
-  const { db, boss } = deps;
+  const { db, boss, tracer } = deps;
   const sync = plan.subscriptionId === null ? undefined : await prepareSync(deps, plan.subscriptionId);
   const organizationIds = await findOrganizationsOf(db, plan.customerId);
   for (const first of organizationIds) {
     await hurryOrganization({ db, boss }, first);
     const options = { meters: meterNames, first, undeliveredMax: undeliveredMaxAtFlush };
-    await sealDueEntries({ db, boss }, options);
+    await sealDueEntries({ db, boss, tracer }, options);
   }
   return async (trx) => {
     await sync?.(trx);

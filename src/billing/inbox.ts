@@ -8,10 +8,14 @@ import { type StripeEvent, stripeEventSchema } from "./stripe-event.ts";
 export const inboxStates = ["pending", "handled", "failed", "refused"] as const;
 export type InboxState = (typeof inboxStates)[number];
 
-/** Stores an event and its job in one transaction. One that is there already changes nothing. Returns whether it is new. */
+/**
+ * Stores an event and its job, which continues the trace, in one transaction. One that is there already changes
+ * nothing. Returns whether it is new.
+ */
 export async function storeStripeEvent(
   { db, boss }: { db: Kysely<DB>; boss: PgBoss },
   event: StripeEvent,
+  { traceparent }: { traceparent?: string | undefined } = {},
 ): Promise<boolean> {
   return db.transaction().execute(async (trx) => {
     const stored = await sql`
@@ -21,7 +25,7 @@ export async function storeStripeEvent(
       returning event_id
     `.execute(trx);
     if (stored.rows.length === 0) return false;
-    await remindOfStripeEvents(boss, [event.id], trx);
+    await remindOfStripeEvents(boss, [event.id], { trx, traceparent });
     return true;
   });
 }
@@ -35,12 +39,15 @@ function storable(event: StripeEvent): string {
 export async function remindOfStripeEvents(
   boss: PgBoss,
   eventIds: readonly string[],
-  trx?: Transaction<DB>,
+  { trx, traceparent }: { trx?: Transaction<DB>; traceparent?: string | undefined } = {},
 ): Promise<void> {
   if (eventIds.length === 0) return;
   await boss.insert(
     stripeEventsQueue.name,
-    eventIds.map((eventId) => ({ data: { eventId }, singletonKey: eventId })),
+    eventIds.map((eventId) => ({
+      data: { eventId, ...(traceparent !== undefined && { traceparent }) },
+      singletonKey: eventId,
+    })),
     { returnId: false, ...(trx !== undefined && { db: insideTransaction(trx) }) },
   );
 }
@@ -111,7 +118,7 @@ export async function replayStripeEvent(
       returning event_id
     `.execute(trx);
     if (replayed.rows.length === 0) return false;
-    await remindOfStripeEvents(boss, [eventId], trx);
+    await remindOfStripeEvents(boss, [eventId], { trx });
     return true;
   });
 }

@@ -6,6 +6,7 @@ import type { Log } from "../log.ts";
 import { purgeQueue, stripeEventJobPayload, stripeEventsQueue } from "../queue/queues.ts";
 import { isStripesFault } from "../stripe/answer.ts";
 import { describeStripeError } from "../stripe/describe-stripe-error.ts";
+import { inSpan, type Span, untraced } from "../tracing/tracer.ts";
 import { type ApplyDeps, applyStripeEvent } from "./apply-event.ts";
 import { beginHandling, endWithoutEffect, purgeStripeEvents, recordFailure } from "./inbox.ts";
 
@@ -53,7 +54,14 @@ export async function workPurgeQueue({
 /** One event that cannot be handled now keeps none of its batch from being done. */
 async function workJob(deps: ApplyDeps & { log: Log }, { id, data }: Job<unknown>): Promise<JobResult> {
   try {
-    await handle(deps, stripeEventJobPayload.parse(data).eventId);
+    const { eventId, traceparent: parent } = stripeEventJobPayload.parse(data);
+    const attributes = {
+      "messaging.system": "pg-boss",
+      "messaging.operation.type": "process",
+      "stripe.event_id": eventId,
+    };
+    const options = { name: "handle stripe event", kind: "consumer", parent, attributes } as const;
+    await inSpan(deps.tracer ?? untraced, options, (span) => handle(deps, eventId, span));
     return { id, status: "completed" };
   } catch (error) {
     return { id, status: "failed", output: { message: describe(error) } };
@@ -64,31 +72,36 @@ function describe(error: unknown): string {
   return describeStripeError(error) ?? (error instanceof Error ? error.message : String(error));
 }
 
-async function handle(deps: ApplyDeps & { log: Log }, eventId: string): Promise<void> {
+async function handle(deps: ApplyDeps & { log: Log }, eventId: string, span: Span): Promise<void> {
   const { db, log, reads } = deps;
   const begun = await beginHandling(db, eventId);
   if (begun === undefined) return;
   const { event, attempts } = begun;
   const fields = { event_id: eventId, event_type: event.type };
+  span.set({ "stripe.event_type": event.type, "meter_outbox.attempt": attempts });
   if (event.livemode !== (reads.mode === "live")) {
     const error = `wrong_mode: a ${event.livemode ? "live" : "test"} event, but the key is a ${reads.mode} key`;
     await endWithoutEffect(db, eventId, { state: "refused", error });
+    span.fail("wrong_mode");
     return log.warn({ event: "stripe_event_refused", ...fields, reason: error });
   }
   if (attempts > attemptsMax) {
     // None of them lived to tell why.
     const reason = `given up after ${attemptsMax} attempts`;
     await endWithoutEffect(db, eventId, { state: "failed", error: reason });
+    span.fail("given_up");
     return log.error({ event: "stripe_event_failed", ...fields, reason });
   }
   try {
     const applied = await applyStripeEvent(deps, event);
     if (applied.kind === "done") {
+      span.set({ "meter_outbox.effect": applied.effect });
       log.info({ event: "stripe_event_handled", ...fields, effect: applied.effect });
       if (applied.effect === "linked") await requestSensorCount(deps.boss);
       return;
     }
     await endWithoutEffect(db, eventId, { state: "failed", error: applied.reason });
+    span.fail("unusable");
     log.error({ event: "stripe_event_failed", ...fields, reason: applied.reason });
   } catch (error) {
     if (isStripesFault(error) || attempts < attemptsMax) {
@@ -97,6 +110,7 @@ async function handle(deps: ApplyDeps & { log: Log }, eventId: string): Promise<
     }
     const reason = `given up after ${attemptsMax} attempts: ${describe(error)}`;
     await endWithoutEffect(db, eventId, { state: "failed", error: reason });
+    span.fail("given_up");
     log.error({ event: "stripe_event_failed", ...fields, reason });
   }
 }

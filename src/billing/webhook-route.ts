@@ -9,6 +9,7 @@ import { bodyProblems, databaseProblems } from "../http/problem-answers.ts";
 import { Problem } from "../http/problem.ts";
 import { readBody } from "../http/read-body.ts";
 import { isSignedByStripe } from "../stripe/verify-webhook.ts";
+import { type Tracer, untraced } from "../tracing/tracer.ts";
 import { storeStripeEvent } from "./inbox.ts";
 import { type StripeEvent, stripeEventSchema } from "./stripe-event.ts";
 
@@ -40,10 +41,11 @@ export type WebhookDeps = {
   /** Every one is tried: while one is rotated, Stripe signs with the old and the new. */
   secrets: readonly string[];
   now: () => Date;
+  tracer?: Tracer;
 };
 
 /** Adds `POST /webhooks/stripe`. */
-export function mountWebhook(app: App, { db, boss, secrets, now }: WebhookDeps): void {
+export function mountWebhook(app: App, { db, boss, secrets, now, tracer = untraced }: WebhookDeps): void {
   app.openAPIRegistry.registerPath(webhookRoute);
   app.post(webhookRoute.path, async (c) => {
     const payload = await readBody(c.req.raw, { bytesMax: bodyBytesMax });
@@ -52,7 +54,7 @@ export function mountWebhook(app: App, { db, boss, secrets, now }: WebhookDeps):
       const detail = "The Stripe-Signature is missing, not ours, or more than five minutes off.";
       throw new Problem({ status: 400, code: "invalid_signature", detail });
     }
-    await storeStripeEvent({ db, boss }, parseEvent(payload));
+    await storeStripeEvent({ db, boss }, parseEvent(payload), { traceparent: tracer.current() });
     return c.json({ received: true as const }, 200);
   });
 }

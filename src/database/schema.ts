@@ -141,6 +141,10 @@ export interface MeterOutbox {
    * bounded so that no hour's sum can overflow and stall the seal of others
    */
   quantity: Int8;
+  /**
+   * W3C trace context of the span that stored the entry, if that span is recorded
+   */
+  traceparent: string | null;
 }
 
 export interface Meters {

@@ -1,5 +1,7 @@
 import type { Transport } from "../stripe/sync-transport.ts";
+import { type Tracer, untraced } from "../tracing/tracer.ts";
 import type { MeterEventNames } from "../usage/meters.ts";
+import { endAttemptSpans, sendWithin, startAttemptSpans } from "./attempt-spans.ts";
 import { outcomeOf } from "./outcome.ts";
 import type { FinishedAttempt } from "./settle.ts";
 import type { TakenJob } from "./take-jobs.ts";
@@ -7,9 +9,10 @@ import { verdictOf } from "./verdict.ts";
 
 /** Ends attempts that were begun and then not made; each is recorded as such and costs its event nothing. */
 export function holdBack(taken: readonly TakenJob[]): FinishedAttempt[] {
-  return taken.map(({ attempt, job }) => ({
+  return taken.map(({ attempt, job, traceparent }) => ({
     attempt,
     job,
+    traceparent,
     durationMs: 0,
     answer: { kind: "no_answer", reachedStripe: "no", code: "held_back", message: "no request was made" },
     verdict: { kind: "retry", reason: "held_back", retryAfterMs: null },
@@ -17,7 +20,12 @@ export function holdBack(taken: readonly TakenJob[]): FinishedAttempt[] {
   }));
 }
 
-export type DeliverOptions = { transport: Transport; eventNames: MeterEventNames; now: () => Date };
+export type DeliverOptions = {
+  transport: Transport;
+  eventNames: MeterEventNames;
+  now: () => Date;
+  tracer?: Tracer;
+};
 
 /**
  * Makes one attempt at each of these events, in one request: sends them as they were sealed and judges what came back,
@@ -25,28 +33,30 @@ export type DeliverOptions = { transport: Transport; eventNames: MeterEventNames
  */
 export async function deliver(
   taken: readonly TakenJob[],
-  { transport, eventNames, now }: DeliverOptions,
+  options: DeliverOptions,
 ): Promise<FinishedAttempt[]> {
+  const { transport, eventNames, now, tracer = untraced } = options;
+  const spans = startAttemptSpans(tracer, taken);
   const startedAtMs = performance.now();
-  const answer = await transport.send(
-    taken.map(({ attempt }) => ({
-      eventName: eventNames[attempt.meter],
-      customerId: attempt.stripeCustomerId,
-      value: attempt.quantity,
-      identifier: attempt.meterEventId,
-      timestamp: Math.floor(attempt.eventAt.getTime() / 1_000),
-      attempt: attempt.attempt,
-    })),
-  );
+  const requests = taken.map(({ attempt }) => ({
+    eventName: eventNames[attempt.meter],
+    customerId: attempt.stripeCustomerId,
+    value: attempt.quantity,
+    identifier: attempt.meterEventId,
+    timestamp: Math.floor(attempt.eventAt.getTime() / 1_000),
+    attempt: attempt.attempt,
+  }));
+  const answer = await sendWithin(tracer, spans, () => transport.send(requests));
   const durationMs = performance.now() - startedAtMs;
   const verdict = verdictOf(answer);
+  endAttemptSpans(spans, { verdict, answer });
   if (verdict.kind === "rejected" && taken.length > 1) {
     // One of them spoilt the request; each alone shows which.
-    const alone = await Promise.all(taken.map((one) => deliver([one], { transport, eventNames, now })));
+    const alone = await Promise.all(taken.map((one) => deliver([one], options)));
     return alone.flat();
   }
-  return taken.map(({ attempt, job }) => {
+  return taken.map(({ attempt, job }, index) => {
     const outcome = outcomeOf(verdict, { firstUnknownAt: attempt.firstUnknownAt, now: now() });
-    return { attempt, job, durationMs, answer, verdict, outcome };
+    return { attempt, job, traceparent: spans[index]?.traceparent, durationMs, answer, verdict, outcome };
   });
 }

@@ -15,6 +15,8 @@ export type FinishedAttempt = {
   attempt: Attempt;
   /** The job's id, and which of its own attempts this is: pg-boss fences by both. */
   job: Pick<Job, "id" | "retryCount">;
+  /** The attempt's span, which the log names and the job that may follow goes on from. */
+  traceparent?: string | undefined;
   durationMs: number;
   answer: StripeAnswer;
   verdict: Verdict;
@@ -65,7 +67,7 @@ async function endJobs(
   const waitForPause = done.filter(({ outcome }) => outcome.state === "pending");
   await remindToDeliver(
     boss,
-    waitForPause.map(({ attempt }) => ({ ...attempt, ahead: 0 })),
+    waitForPause.map(({ attempt, traceparent }) => ({ ...attempt, traceparent, ahead: 0 })),
     trx,
   );
 }

@@ -2,6 +2,7 @@ import type { Kysely } from "kysely";
 import type { PgBoss } from "pg-boss";
 import type { DB } from "../database/schema.ts";
 import type { Log } from "../log.ts";
+import { traceFields } from "../tracing/tracer.ts";
 import { type FinishedAttempt, settleAttempts } from "./settle.ts";
 import { type DeliveryWatch, unwatched } from "./watch.ts";
 
@@ -72,7 +73,7 @@ async function trySettle(
 }
 
 function logSettled(log: Log, batch: readonly FinishedAttempt[], settled: ReadonlySet<string>): void {
-  for (const { attempt, verdict, outcome, answer, durationMs } of batch) {
+  for (const { attempt, verdict, outcome, answer, durationMs, traceparent } of batch) {
     const fields = {
       organization_id: attempt.organizationId,
       meter_event_id: attempt.meterEventId,
@@ -85,6 +86,7 @@ function logSettled(log: Log, batch: readonly FinishedAttempt[], settled: Readon
         http_status: answer.httpStatus,
         stripe_request_id: answer.requestId,
       }),
+      ...traceFields(traceparent),
     };
     if (!settled.has(attempt.meterEventId)) log.warn({ event: "settle_overtaken", ...fields });
     else if (outcome.state === "delivered") log.debug({ event: "meter_event_delivered", ...fields });

@@ -8,7 +8,12 @@ import { type Attempt, beginAttempts, type MeterEventKey } from "./begin-attempt
 import { releaseJobs } from "./release-jobs.ts";
 import { supersedeGauges } from "./supersede-gauges.ts";
 
-export type TakenJob = { attempt: Attempt; job: Pick<Job, "id" | "retryCount"> };
+export type TakenJob = {
+  attempt: Attempt;
+  job: Pick<Job, "id" | "retryCount">;
+  /** Where the job's trace goes on, if it came with one. */
+  traceparent?: string | undefined;
+};
 
 /**
  * Takes up to `room` jobs of a meter from pg-boss and counts an attempt at each of their events. Jobs whose event may
@@ -24,7 +29,7 @@ export async function takeJobs(
   const jobs = await boss.fetch<DeliverJob>(deliverQueueOf(meter), { batchSize: room, groupConcurrency: 1 });
   if (jobs.length === 0) return { jobs: 0, taken: [] };
   const parsed = jobs.map((job) => ({ job, payload: deliverJobPayload.safeParse(job.data) }));
-  const keyed = parsed.flatMap(({ job, payload }) => (payload.success ? [{ job, key: payload.data }] : []));
+  const keyed = parsed.flatMap(({ job, payload }) => (payload.success ? [keyedJob(job, payload.data)] : []));
   const foreign = parsed.flatMap(({ job, payload }) => (payload.success ? [] : [job]));
   if (foreign.length > 0) {
     // A job that is none of ours must not stand in the way of the others; the sweep reminds of every event anyway.
@@ -47,15 +52,19 @@ export async function takeJobs(
   return { jobs: jobs.length, taken };
 }
 
-type KeyedJob = { job: Job<DeliverJob>; key: MeterEventKey };
+type KeyedJob = { job: Job<DeliverJob>; key: MeterEventKey; traceparent: string | undefined };
+
+function keyedJob(job: Job<DeliverJob>, { traceparent, ...key }: DeliverJob): KeyedJob {
+  return { job, key, traceparent };
+}
 
 /** Each attempt goes with one job, should a foreign hand have made several for its event: it is made once. */
 function matchAttempts(keyed: readonly KeyedJob[], attempts: readonly Attempt[]): TakenJob[] {
   const nameOf = ({ organizationId, meterEventId }: MeterEventKey) => `${organizationId} ${meterEventId}`;
   const left = new Map(attempts.map((attempt) => [nameOf(attempt), attempt]));
-  return keyed.flatMap(({ job, key }) => {
+  return keyed.flatMap(({ job, key, traceparent }) => {
     const attempt = left.get(nameOf(key));
     left.delete(nameOf(key));
-    return attempt === undefined ? [] : [{ attempt, job }];
+    return attempt === undefined ? [] : [{ attempt, job, traceparent }];
   });
 }

@@ -1,12 +1,14 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
 import { methodNotAllowed } from "hono/method-not-allowed";
 import type { Log } from "../log.ts";
+import { type Tracer, untraced } from "../tracing/tracer.ts";
 import type { AppEnv } from "./app-env.ts";
 import { limitBodies } from "./body-limit.ts";
 import { problemOf } from "./failure.ts";
 import { invalidRequest } from "./input-errors.ts";
 import { notFound, Problem, problemResponse } from "./problem.ts";
 import { logRequests, type RequestWatch } from "./request-log.ts";
+import { traceRequests } from "./request-trace.ts";
 import { secureAnswers } from "./secure-answers.ts";
 
 export type App = OpenAPIHono<AppEnv>;
@@ -17,13 +19,14 @@ export type AppOptions = {
   ownBodyLimit?: readonly string[];
   /** Is told of every answer, for metrics. */
   onAnswered?: RequestWatch;
+  tracer?: Tracer;
 };
 
 /**
  * An application without routes that already keeps the promises made for every answer: X-Request-Id, headers against
  * browsers' and caches' zeal, one log line, problem+json for all failures, a limit for bodies.
  */
-export function createApp({ log, ownBodyLimit = [], onAnswered }: AppOptions): App {
+export function createApp({ log, ownBodyLimit = [], onAnswered, tracer = untraced }: AppOptions): App {
   const app: App = new OpenAPIHono<AppEnv>({
     defaultHook: (result) => {
       if (!result.success) throw invalidRequest(result.target, result.error.issues);
@@ -32,6 +35,8 @@ export function createApp({ log, ownBodyLimit = [], onAnswered }: AppOptions): A
   const bearer = { type: "http" as const, scheme: "bearer" };
   app.openAPIRegistry.registerComponent("securitySchemes", "adminToken", bearer);
   app.openAPIRegistry.registerComponent("securitySchemes", "apiKey", bearer);
+  // First of all, so that the request's log lines name its span.
+  if (tracer.isOn) app.use(traceRequests(tracer));
   app.use(logRequests({ log, onAnswered }));
   app.use(secureAnswers());
   app.use(

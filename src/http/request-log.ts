@@ -7,7 +7,7 @@ import type { AppEnv } from "./app-env.ts";
 const saneRequestId = /^[\w.:=-]{1,128}$/;
 const loggedPathLengthMax = 300;
 /** Asked every few seconds by machines. */
-const probes = new Set(["/healthz", "/readyz", "/metrics"]);
+export const probes = new Set(["/healthz", "/readyz", "/metrics"]);
 
 export type AnsweredRequest = {
   method: string;
@@ -53,7 +53,7 @@ export function logRequests({
 }
 
 /** The last that matches is the route itself; what every path matches is middleware. */
-function routeOf(c: Context): string | undefined {
+export function routeOf(c: Context): string | undefined {
   const route = routePath(c, -1);
   return route === "" || route.endsWith("*") ? undefined : route;
 }

@@ -15,6 +15,7 @@ import { createGroupCommit } from "../intake/group-commit.ts";
 import { mountReadings } from "../intake/readings-route.ts";
 import { mountSensors } from "../intake/sensors-route.ts";
 import type { Log } from "../log.ts";
+import { type Tracer, untraced } from "../tracing/tracer.ts";
 import { mountApiKeys } from "./api-keys-route.ts";
 import { databaseChecks } from "./database-checks.ts";
 import { mountHealth } from "./health.ts";
@@ -47,13 +48,23 @@ export type ApiAppOptions = {
   rateLimits?: { requestsPerSecond?: number; readingsPerSecond?: number };
   /** Of the process; one of the app's own when left out. */
   registry?: Registry;
+  tracer?: Tracer | undefined;
 };
 
 /** The whole HTTP API, without a socket: `app.request(…)` asks it, `startServer` serves it. */
 export function createApiApp(options: ApiAppOptions): App {
-  const { db, pool, boss, log, adminToken, readingsMaxAgeDays, registry = new Registry() } = options;
+  const {
+    db,
+    pool,
+    boss,
+    log,
+    adminToken,
+    readingsMaxAgeDays,
+    registry = new Registry(),
+    tracer = untraced,
+  } = options;
   const { requestsPerSecond = 0, readingsPerSecond = 0 } = options.rateLimits ?? {};
-  const app = createApp({ log, ownBodyLimit, onAnswered: countRequests(registry) });
+  const app = createApp({ log, ownBodyLimit, onAnswered: countRequests(registry), tracer });
   const adminOnly = requireAdmin({ adminToken });
   const findKey = createKeyLookup({ db, strangersDb: options.strangersDb });
   const requestsLimit = limitRequests(requestsPerSecond);
@@ -76,7 +87,7 @@ export function createApiApp(options: ApiAppOptions): App {
   mountOrganizations(app, { db, adminOnly });
   mountSubscriptions(app, { db, adminOnly });
   mountApiKeys(app, { db, adminOnly });
-  mountWebhook(app, { db, boss, secrets: options.webhookSecrets, now: () => new Date() });
+  mountWebhook(app, { db, boss, secrets: options.webhookSecrets, now: () => new Date(), tracer });
   mountStripeEvents(app, { db, boss, adminOnly });
   mountOutbox(app, { db, boss, adminOnly });
   mountMeterEvents(app, { db, boss, adminOnly });

@@ -17,6 +17,7 @@ import { workPurgeQueue, workStripeEvents } from "../billing/stripe-events-job.t
 import { workSensorsQueue } from "../intake/count-sensors-job.ts";
 import { createStreamTransport } from "../stripe/stream-transport.ts";
 import { createSyncTransport } from "../stripe/sync-transport.ts";
+import { type Tracer, untraced } from "../tracing/tracer.ts";
 import { meterEventNames } from "../usage/meters.ts";
 import { showRate, watchDelivery } from "./metrics/delivery-metrics.ts";
 import { timedTransport } from "./metrics/stripe-metrics.ts";
@@ -35,7 +36,12 @@ export type RunningJobs = { stop: (graceMs: number) => Promise<void> };
 
 /** Starts all that a worker does: seal, deliver, sweep, crons. Its metrics go to `registry`. */
 export async function startJobs(
-  { db, log, registry = new Registry() }: { db: Kysely<DB>; log: Log; registry?: Registry },
+  {
+    db,
+    log,
+    registry = new Registry(),
+    tracer = untraced,
+  }: { db: Kysely<DB>; log: Log; registry?: Registry; tracer?: Tracer },
   config: WorkerConfig,
 ): Promise<RunningJobs> {
   const isStream = config.DELIVERY_TRANSPORT === "stream";
@@ -55,10 +61,11 @@ export async function startJobs(
     apiKey: config.STRIPE_SECRET_KEY,
     apiBase: config.STRIPE_API_BASE,
     timeoutMs: config.STRIPE_TIMEOUT_MS,
+    tracer,
   });
   const breaker = createBreaker({ db, log }, { leaseSeconds: lease });
   await workSealQueue(
-    { db, boss, log },
+    { db, boss, log, tracer },
     { intervalSeconds: config.SEAL_INTERVAL_SECONDS, openMeters: breaker.openMeters },
   );
   await workStripeEvents({
@@ -67,6 +74,7 @@ export async function startJobs(
     log,
     reads: createStripeReads(stripe, config.STRIPE_SECRET_KEY),
     eventNames: meterEventNames(config),
+    tracer,
   });
   await workPurgeQueue({ db, boss, log });
   await workSensorsQueue({ db, boss, log }, { billableStatuses: config.BILLABLE_STATUSES });
@@ -95,6 +103,7 @@ export async function startJobs(
       leaseSeconds: lease,
       bucket,
       watch: watchDelivery(registry),
+      tracer,
     },
   );
   return {

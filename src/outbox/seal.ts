@@ -2,11 +2,19 @@ import { type Kysely, sql, type Transaction } from "kysely";
 import type { PgBoss } from "pg-boss";
 import type { DB } from "../database/schema.ts";
 import { aheadOfAll, type Reminder, remindToDeliver } from "../queue/deliver-job.ts";
+import { type Tracer, untraced } from "../tracing/tracer.ts";
 import { type MeterName, metersFoldedBy } from "../usage/meters.ts";
 import { holdSeal } from "./hold-seal.ts";
+import { entryTracesMax, traceSeal } from "./seal-spans.ts";
 
-type SealedEvent = Reminder & { entries: number };
-type Seal = SealLimits & { meters: readonly MeterName[]; first: string | undefined; cutOff: Date };
+/** `traceparents`: of the first entries that were stored under a trace. */
+export type SealedEvent = Reminder & { entries: number; quantity: string; traceparents: string[] | null };
+type Seal = SealLimits & {
+  meters: readonly MeterName[];
+  first: string | undefined;
+  cutOff: Date;
+  tracer: Tracer;
+};
 
 export type SealResult = { events: number; entries: number; stopped: "done" | "too_many_undelivered" };
 
@@ -39,12 +47,12 @@ export type SealOptions = Partial<SealLimits> & {
  * processes.
  */
 export async function sealDueEntries(
-  { db, boss }: { db: Kysely<DB>; boss: PgBoss },
+  { db, boss, tracer = untraced }: { db: Kysely<DB>; boss: PgBoss; tracer?: Tracer | undefined },
   options: SealOptions,
 ): Promise<SealResult> {
   // What arrives meanwhile is left to the next seal: chasing it would make an event of every request.
   const cutOff = await readDatabaseClock(db);
-  const limits = { ...sealLimits, first: undefined, ...options, cutOff };
+  const limits = { ...sealLimits, first: undefined, ...options, cutOff, tracer };
   const total = { events: 0, entries: 0 };
   for (;;) {
     const sealed = await db.transaction().execute((trx) => sealOnce({ trx, boss }, limits));
@@ -59,6 +67,7 @@ async function sealOnce(
   { trx, boss }: { trx: Transaction<DB>; boss: PgBoss },
   limits: Seal,
 ): Promise<SealedEvent[] | "too_many_undelivered"> {
+  const startedAtMs = Date.now();
   // One seal at a time: an entry is stamped by whoever holds this.
   await holdSeal(trx);
   const undelivered = await countUndelivered(trx, limits.undeliveredMax);
@@ -69,9 +78,10 @@ async function sealOnce(
     eventsPerTransaction: Math.min(limits.eventsPerTransaction, room),
   });
   const isFirst = limits.first !== undefined;
+  const reminders = traceSeal(limits.tracer, events, { startedAtMs });
   await remindToDeliver(
     boss,
-    events.map((event) => (isFirst ? { ...event, ahead: aheadOfAll } : event)),
+    reminders.map((event) => (isFirst ? { ...event, ahead: aheadOfAll } : event)),
     trx,
   );
   return events;
@@ -91,6 +101,10 @@ async function countUndelivered(trx: Transaction<DB>, max: number): Promise<numb
   `.execute(trx);
   return counted.rows[0]?.count ?? 0;
 }
+
+const tracesOfEntries = sql<string[] | null>`
+  (array_agg(e.traceparent order by e.occurred_at, e.id) filter (where e.traceparent is not null))[1:${sql.lit(entryTracesMax)}]
+`;
 
 /**
  * Chooses organizations by their oldest unsealed hour, folds that hour's entries by meter, and stamps them, in one
@@ -146,7 +160,8 @@ async function foldAndStamp(trx: Transaction<DB>, limits: Seal): Promise<SealedE
           else sum(e.quantity)::bigint
         end as quantity,
         max(e.occurred_at) as event_at,
-        count(*)::int as entries
+        count(*)::int as entries,
+        ${limits.tracer.isOn ? tracesOfEntries : sql`null::text[]`} as traceparents
       from chosen c
       join metering.meter_outbox e
         on e.organization_id = c.organization_id and e.meter_event_id is null and e.meter = any(${limits.meters})
@@ -173,11 +188,12 @@ async function foldAndStamp(trx: Transaction<DB>, limits: Seal): Promise<SealedE
         (organization_id, id, meter, hour, quantity, event_at, entries, stripe_customer_id)
       select organization_id, id, meter, hour, quantity, event_at, entries, stripe_customer_id
       from folded
-      returning organization_id, id, meter, hour, stripe_customer_id, entries
+      returning organization_id, id, meter, hour, stripe_customer_id, quantity, entries
     )
     select
       v.organization_id as "organizationId", v.id as "meterEventId", v.meter,
       v.stripe_customer_id as "stripeCustomerId", v.entries,
+      v.quantity::text as quantity, f.traceparents,
       coalesce(t.entries, 0) as stamped,
       (
         (
@@ -187,6 +203,7 @@ async function foldAndStamp(trx: Transaction<DB>, limits: Seal): Promise<SealedE
         + row_number() over (partition by v.organization_id, v.meter order by v.hour, v.id) - 1
       )::int as ahead
     from events v
+    join folded f on f.organization_id = v.organization_id and f.id = v.id
     left join stamped_counts t on t.meter_event_id = v.id
   `.execute(trx);
   const torn = sealed.rows.find((event) => event.stamped !== event.entries);

@@ -19,6 +19,8 @@ export type Reminder = {
   stripeCustomerId: string;
   /** How many undelivered events of the same organization and meter are ahead of it; or `aheadOfAll`. */
   ahead: number;
+  /** The trace that its delivery continues. */
+  traceparent?: string | undefined;
 };
 
 /**
@@ -50,7 +52,11 @@ export async function remindToDeliver(
  */
 function deliverJob(reminder: Reminder): JobInsert<DeliverJob> {
   return {
-    data: { organizationId: reminder.organizationId, meterEventId: reminder.meterEventId },
+    data: {
+      organizationId: reminder.organizationId,
+      meterEventId: reminder.meterEventId,
+      ...(reminder.traceparent !== undefined && { traceparent: reminder.traceparent }),
+    },
     singletonKey: reminder.meterEventId,
     priority: -Math.min(reminder.ahead, turnsMax),
     group: { id: `${reminder.stripeCustomerId}:${reminder.meter}` },

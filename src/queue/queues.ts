@@ -40,7 +40,14 @@ const deliverQueueOptions = {
   deleteAfterSeconds: 3_600,
 } as const satisfies Omit<Queue, "name">;
 
-export const deliverJobPayload = z.object({ organizationId: z.uuid(), meterEventId: z.uuid() });
+/** Where the trace of what made the job goes on. Whatever else stands there is no reason to leave the job undone. */
+const traceparent = z.string().optional().catch(undefined);
+
+export const deliverJobPayload = z.object({
+  organizationId: z.uuid(),
+  meterEventId: z.uuid(),
+  traceparent,
+});
 export type DeliverJob = z.infer<typeof deliverJobPayload>;
 
 /** The name of a meter's deliver queue. */
@@ -79,7 +86,7 @@ export const stripeEventsQueue = {
   },
 } as const satisfies QueueDefinition;
 
-export const stripeEventJobPayload = z.object({ eventId: z.string() });
+export const stripeEventJobPayload = z.object({ eventId: z.string(), traceparent });
 
 /** Counts active sensors at every full hour. The count's own key, not pg-boss, makes it happen once. */
 export const sensorsQueue = {

@@ -1,5 +1,7 @@
 import { IncomingMessage } from "node:http";
 import Stripe from "stripe";
+import { type Tracer, untraced } from "../tracing/tracer.ts";
+import { traceRequest } from "./trace-request.ts";
 
 export type StripeOptions = {
   apiKey: string;
@@ -7,6 +9,7 @@ export type StripeOptions = {
   apiBase: string;
   /** Bound of one whole request, from connecting to the last byte of the answer. */
   timeoutMs: number;
+  tracer?: Tracer;
 };
 
 /**
@@ -20,7 +23,7 @@ export function createStripe(options: StripeOptions): Stripe {
     maxNetworkRetries: 0,
     telemetry: false,
     timeout: options.timeoutMs,
-    httpClient: clientWithDeadline(options.timeoutMs),
+    httpClient: clientWithDeadline(options.timeoutMs, options.tracer ?? untraced),
     // Meter event streams have a host of their own only while this is Stripe's.
     host: base.hostname,
     port: base.port === "" ? (isHttps ? 443 : 80) : Number(base.port),
@@ -31,10 +34,10 @@ export function createStripe(options: StripeOptions): Stripe {
 type HttpClient = ReturnType<typeof Stripe.createNodeHttpClient>;
 type HttpResponse = Awaited<ReturnType<HttpClient["makeRequest"]>>;
 
-function clientWithDeadline(deadlineMs: number): HttpClient {
+function clientWithDeadline(deadlineMs: number, tracer: Tracer): HttpClient {
   const client = Stripe.createNodeHttpClient();
   const makeRequest = client.makeRequest.bind(client);
-  client.makeRequest = async (...request) => {
+  const makeRequestInTime: HttpClient["makeRequest"] = async (...request) => {
     const endsAtMs = performance.now() + deadlineMs;
     try {
       const response = await withHeadersInTime(makeRequest(...request), deadlineMs);
@@ -43,6 +46,10 @@ function clientWithDeadline(deadlineMs: number): HttpClient {
     } catch (error) {
       throw withoutCodeOfClosing(error);
     }
+  };
+  client.makeRequest = (...request) => {
+    const [host, port, path, method] = request;
+    return traceRequest(tracer, { host, port, path, method }, () => makeRequestInTime(...request));
   };
   return client;
 }

@@ -1,0 +1,37 @@
+import { inSpan, type Tracer } from "../tracing/tracer.ts";
+
+/** An id inside a path, which would make every request a name of its own. */
+const idInPath = /(?<=\/)(?:cus|evt|mtr|sub|we)_[^/]+/g;
+
+type Request = { method: string; host: string; port: string | number; path: string };
+type Response = { getStatusCode: () => number; getHeaders: () => object };
+
+/**
+ * Records one span for one HTTP request to Stripe, until its answer's headers. No query string, header or body, and
+ * nothing is sent to Stripe of the trace.
+ */
+export async function traceRequest<R extends Response>(
+  tracer: Tracer,
+  { method, host, port, path }: Request,
+  send: () => Promise<R>,
+): Promise<R> {
+  if (!tracer.isOn) return send();
+  const template = path.replace(/\?.*$/, "").replaceAll(idInPath, "{id}");
+  const attributes = {
+    "http.request.method": method,
+    "url.template": template,
+    "server.address": host,
+    "server.port": Number(port),
+  };
+  return inSpan(tracer, { name: `${method} ${template}`, kind: "client", attributes }, async (span) => {
+    const response = await send();
+    const status = response.getStatusCode();
+    const requestId: unknown = Reflect.get(response.getHeaders(), "request-id");
+    span.set({
+      "http.response.status_code": status,
+      "stripe.request_id": typeof requestId === "string" ? requestId : undefined,
+    });
+    if (status >= 400) span.fail(String(status));
+    return response;
+  });
+}

@@ -1,0 +1,42 @@
+import { once } from "node:events";
+import { createServer, type IncomingHttpHeaders } from "node:http";
+import { buffer } from "node:stream/consumers";
+import { onTestFinished } from "vitest";
+import { type CollectedSpan, spansOf } from "./spans.ts";
+
+/** What an OpenTelemetry collector would receive over OTLP/HTTP. */
+export type Collector = {
+  url: string;
+  /** Each export as it came, answered or not. */
+  exports: { path: string; headers: IncomingHttpHeaders; body: Buffer }[];
+  spans: () => CollectedSpan[];
+  /** How later exports are answered; those that were left unanswered stay so. */
+  answerWith: (status: number | "never") => void;
+};
+
+/** Starts a collector that answers 200, or as told, and ends with the test. */
+export async function startCollector(first: number | "never" = 200): Promise<Collector> {
+  const exports: Collector["exports"] = [];
+  let answer = first;
+  const server = createServer((request, response) => {
+    void buffer(request).then((body) => {
+      exports.push({ path: request.url ?? "", headers: request.headers, body });
+      if (answer !== "never") response.writeHead(answer).end();
+    });
+  });
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  onTestFinished(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  const address = server.address();
+  if (address === null || typeof address === "string") throw new Error("the collector listens on no port");
+  return {
+    url: `http://127.0.0.1:${address.port}`,
+    exports,
+    spans: () => exports.flatMap(({ body }) => spansOf(body)),
+    answerWith: (status) => {
+      answer = status;
+    },
+  };
+}
