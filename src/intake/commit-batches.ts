@@ -22,11 +22,15 @@ export class NotConnected extends Error {
  * the connection broke so that nobody can tell whether the transaction committed (sending the same readings again is
  * safe); or Postgres's own error, after which nothing is stored.
  */
-export async function commitBatches(pool: pg.Pool, batches: readonly Batch[]): Promise<StoredAs[][]> {
+export async function commitBatches(
+  pool: pg.Pool,
+  batches: readonly Batch[],
+  options: { traceparent?: string | undefined } = {},
+): Promise<StoredAs[][]> {
   const client = await connect(pool);
   let isBroken = false;
   try {
-    return await storeBatches(client, batches);
+    return await storeBatches(client, batches, options);
   } catch (error) {
     if (isRefusedByServer(error)) throw error;
     isBroken = true;

@@ -155,7 +155,7 @@ test("what comes on top of the bounds is refused by name, stored in no part, and
   organizations,
   way,
 }) => {
-  const store = createGroupCommit(way, { requestsMax: 5, readingsMax: 8 });
+  const store = createGroupCommit(way, { bounds: { requestsMax: 5, readingsMax: 8 } });
   const [acme = ""] = organizations;
   const release = await holdReadings(database);
   const first = storeMany(store, organizations, count(4));

@@ -1,8 +1,10 @@
 import pg from "pg";
 import { isDatabaseUnavailable } from "../http/database-unavailable.ts";
 import { Problem } from "../http/problem.ts";
+import { type Tracer, untraced } from "../tracing/tracer.ts";
 import { commitBatches, NotConnected, type StoreReadings } from "./commit-batches.ts";
 import type { Batch, StoredAs } from "./store-readings.ts";
+import { inStoreSpan } from "./store-span.ts";
 
 /** Statements of small requests under way at once: one is prepared while Postgres works on the other. */
 const sharedStatementsMax = 2;
@@ -29,11 +31,16 @@ type Waiting = Batch & { resolve: (stored: StoredAs[]) => void; reject: (error: 
  * - When no connection can be had, those who wait are told at once, since they would wait for nothing.
  * - When `bounds` are reached, a request is refused with the 503 `overloaded`; nothing of it was stored.
  */
-export function createGroupCommit(pool: pg.Pool, bounds: IntakeBounds = usualBounds): StoreReadings {
+export function createGroupCommit(
+  pool: pg.Pool,
+  { bounds = usualBounds, tracer = untraced }: { bounds?: IntakeBounds; tracer?: Tracer } = {},
+): StoreReadings {
   let waiting: Waiting[] = [];
   let sharedStatements = 0;
   let isStartPlanned = false;
   const present = { requests: 0, readings: 0 };
+  const commit = (batches: readonly Batch[]) =>
+    inStoreSpan(tracer, batches, (traceparent) => commitBatches(pool, batches, { traceparent }));
 
   /** After what else arrived in this turn of the event loop, so that it shares the statement. */
   function planStart(): void {
@@ -70,7 +77,7 @@ export function createGroupCommit(pool: pg.Pool, bounds: IntakeBounds = usualBou
 
   async function commitGroup(group: readonly Waiting[]): Promise<void> {
     try {
-      const stored = await commitBatches(pool, group);
+      const stored = await commit(group);
       for (const [n, batch] of group.entries()) batch.resolve(stored[n] ?? []);
     } catch (error) {
       if (group.length > 1 && isPerhapsOneRequestsFault(error)) return commitOneByOne(group);
@@ -90,7 +97,7 @@ export function createGroupCommit(pool: pg.Pool, bounds: IntakeBounds = usualBou
   }
 
   async function storeAlone(batch: Batch): Promise<StoredAs[]> {
-    const [stored = []] = await commitBatches(pool, [batch]);
+    const [stored = []] = await commit([batch]);
     return stored;
   }
 
@@ -108,7 +115,7 @@ export function createGroupCommit(pool: pg.Pool, bounds: IntakeBounds = usualBou
     present.requests += 1;
     present.readings += readings.length;
     try {
-      const batch = { organizationId, readings };
+      const batch = { organizationId, readings, traceparent: tracer.current() };
       return await (readings.length < readingsAloneFrom ? storeInCompany(batch) : storeAlone(batch));
     } finally {
       present.requests -= 1;

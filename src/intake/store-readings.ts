@@ -7,8 +7,12 @@ export type StoredAs =
   | { status: "duplicate" }
   | { status: "rejected"; code: "conflict" | "unknown_sensor" | "sensor_inactive"; detail: string };
 
-/** The readings of one request, all of one organization. */
-export type Batch = { organizationId: string; readings: readonly Reading[] };
+/** The readings of one request, all of one organization; and its span, if it has one. */
+export type Batch = {
+  organizationId: string;
+  readings: readonly Reading[];
+  traceparent?: string | undefined;
+};
 
 /** The readings of a statement, by column; `organization` is a place in the statement's list, from 1. */
 type Columns = { organization: number[]; sensorId: string[]; recordedAt: string[]; temperature: number[] };
@@ -56,8 +60,8 @@ inserted as (
   returning organization_id, sensor_id, recorded_at, entry_id
 ),
 counted as (
-  insert into metering.meter_outbox (organization_id, occurred_at, id, meter, quantity)
-  select c.organization_id, e.occurred_at, c.entry_id, 'temperature_readings', c.quantity
+  insert into metering.meter_outbox (organization_id, occurred_at, id, meter, quantity, traceparent)
+  select c.organization_id, e.occurred_at, c.entry_id, 'temperature_readings', c.quantity, $6::text
   from entry e
   cross join (
     select organization_id, entry_id, count(*) as quantity from inserted group by organization_id, entry_id
@@ -90,9 +94,14 @@ left join lateral (
 /**
  * Stores the readings of several requests and their entries in one transaction; answers for each request in the order
  * of its readings. The same sensor and moment twice, in one request or in two, is judged as if the second came later.
- * Throws what pg throws; whether the transaction then committed is for the caller to tell.
+ * Throws what pg throws; whether the transaction then committed is for the caller to tell. The entries carry
+ * `traceparent`, so that the trace can be followed on.
  */
-export async function storeBatches(client: pg.ClientBase, batches: readonly Batch[]): Promise<StoredAs[][]> {
+export async function storeBatches(
+  client: pg.ClientBase,
+  batches: readonly Batch[],
+  { traceparent }: { traceparent?: string | undefined } = {},
+): Promise<StoredAs[][]> {
   const organizations = numberOrganizations(batches);
   const input: Columns = { organization: [], sensorId: [], recordedAt: [], temperature: [] };
   for (const { organizationId, readings } of batches) {
@@ -104,7 +113,10 @@ export async function storeBatches(client: pg.ClientBase, batches: readonly Batc
       input.temperature.push(reading.temperature);
     }
   }
-  const { inserted, missed } = await insertReadings(client, [...organizations.keys()], input);
+  const { inserted, missed } = await insertReadings(client, [...organizations.keys()], {
+    input,
+    traceparent,
+  });
   if (inserted === input.organization.length) {
     return batches.map(({ readings }) => readings.map(() => accepted));
   }
@@ -153,12 +165,12 @@ function numberOrganizations(batches: readonly Batch[]): Map<string, number> {
 async function insertReadings(
   client: pg.ClientBase,
   organizations: readonly string[],
-  input: Columns,
+  { input, traceparent = null }: { input: Columns; traceparent?: string | null | undefined },
 ): Promise<Inserted> {
   const { rows } = await client.query<Row>({
     name: "store_readings",
     text: storeReadingsStatement,
-    values: [arrayLiteral(organizations), ...keysOf(input), arrayLiteral(input.temperature)],
+    values: [arrayLiteral(organizations), ...keysOf(input), arrayLiteral(input.temperature), traceparent],
   });
   // A concurrent request stored the same reading after our statement's snapshot: only a second look sees its value.
   const missed = rows.filter((row) => row.index !== null);

@@ -73,7 +73,7 @@ export function createApiApp(options: ApiAppOptions): App {
   mountHealth(app, { checks: databaseChecks(db) });
   mountMetrics(app, { registry, db, pool, log });
   mountReadings(app, {
-    store: createGroupCommit(pool),
+    store: createGroupCommit(pool, { tracer }),
     log,
     now: () => new Date(),
     limits: { maxAgeDays: readingsMaxAgeDays },

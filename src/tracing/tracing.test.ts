@@ -1,6 +1,6 @@
 import { expect, test, vi } from "vitest";
-import { environments } from "../config.ts";
 import { startCollector } from "../testing/otlp/collector.ts";
+import { startTraced } from "../testing/otlp/traced.ts";
 import { createRecordingLog } from "../testing/recording-log.ts";
 import { until } from "../testing/until.ts";
 import { batchMax, queueMax } from "./open-telemetry.ts";
@@ -11,18 +11,8 @@ const longMs = 20_000;
 const sampled = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 const unsampled = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00";
 
-/** Starts tracing as an api does that is configured like this. */
-async function trace(endpoint: string | undefined, variables: Record<string, string> = {}) {
-  const { log, events } = createRecordingLog();
-  const config = environments.api.parse({
-    DATABASE_URL: "postgres://127.0.0.1/none",
-    ADMIN_TOKEN: "operator-token-0123456789abcdefgh",
-    STRIPE_WEBHOOK_SECRET: "whsec_none",
-    OTEL_EXPORTER_OTLP_ENDPOINT: endpoint,
-    ...variables,
-  });
-  return { ...(await startTracing(config, { service: "api", log })), events };
-}
+const trace = (endpoint: string, variables: Record<string, string> = {}) =>
+  startTraced({ OTEL_EXPORTER_OTLP_ENDPOINT: endpoint, ...variables });
 
 const failuresOf = (events: readonly { event: string }[]) =>
   events.filter(({ event }) => event === "tracing_failed");

@@ -19,10 +19,11 @@ export async function startCollector(first: number | "never" = 200): Promise<Col
   const exports: Collector["exports"] = [];
   let answer = first;
   const server = createServer((request, response) => {
-    void buffer(request).then((body) => {
+    const take = (body: Buffer) => {
       exports.push({ path: request.url ?? "", headers: request.headers, body });
       if (answer !== "never") response.writeHead(answer).end();
-    });
+    };
+    void buffer(request).then(take);
   });
   await once(server.listen(0, "127.0.0.1"), "listening");
   onTestFinished(() => {

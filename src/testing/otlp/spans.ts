@@ -49,8 +49,8 @@ function valueOf(message: Buffer, number: number): bigint | Buffer | undefined {
 
 function attributesOf(message: Buffer, number: number): CollectedSpan["attributes"] {
   const pairs = buffersOf(message, number).map((pair) => {
-    const [key = "", anyValue = Buffer.alloc(0)] = [String(buffersOf(pair, 1)[0]), buffersOf(pair, 2)[0]];
-    return [key, readAnyValue(anyValue)] as const;
+    const [anyValue = Buffer.alloc(0)] = buffersOf(pair, 2);
+    return [String(buffersOf(pair, 1)[0]), readAnyValue(anyValue)] as const;
   });
   return Object.fromEntries(pairs);
 }
