@@ -5,7 +5,7 @@ import {
   type ReadingVerdict,
 } from "../usage/reading.ts";
 import type { StoreReadings } from "./commit-batches.ts";
-import type { StoredAs } from "./store-readings.ts";
+import type { StoredAs } from "./judge-stored.ts";
 
 /** What the gateway is told about one reading that was not plainly accepted. */
 export type ReadingResult = {

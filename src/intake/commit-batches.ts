@@ -1,7 +1,8 @@
 import pg from "pg";
 import { Problem } from "../http/problem.ts";
 import type { Reading } from "../usage/reading.ts";
-import { type Batch, storeBatches, type StoredAs } from "./store-readings.ts";
+import type { StoredAs } from "./judge-stored.ts";
+import { type Batch, storeBatches } from "./store-readings.ts";
 
 /**
  * Stores the valid readings of one request; answers in their order, after the commit. Throws `NotConnected`, the 503

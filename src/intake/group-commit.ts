@@ -3,7 +3,8 @@ import { isDatabaseUnavailable } from "../http/database-unavailable.ts";
 import { Problem } from "../http/problem.ts";
 import { type Tracer, untraced } from "../tracing/tracer.ts";
 import { commitBatches, NotConnected, type StoreReadings } from "./commit-batches.ts";
-import type { Batch, StoredAs } from "./store-readings.ts";
+import type { StoredAs } from "./judge-stored.ts";
+import type { Batch } from "./store-readings.ts";
 import { inStoreSpan } from "./store-span.ts";
 
 /** Statements of small requests under way at once: one is prepared while Postgres works on the other. */

@@ -3,7 +3,8 @@ import { expect } from "vitest";
 import { databaseTest } from "../testing/database-test.ts";
 import { findViolations } from "../testing/invariants.ts";
 import type { Reading } from "../usage/reading.ts";
-import { type StoredAs, storeReadings } from "./store-readings.ts";
+import type { StoredAs } from "./judge-stored.ts";
+import { storeReadings } from "./store-readings.ts";
 
 const rounds = 60;
 const batchSize = 40;

@@ -4,7 +4,8 @@ import { databaseTest } from "../testing/database-test.ts";
 import { findViolations } from "../testing/invariants.ts";
 import type { TestDatabase } from "../testing/test-database.ts";
 import type { Reading } from "../usage/reading.ts";
-import { type StoredAs, storeReadings } from "./store-readings.ts";
+import type { StoredAs } from "./judge-stored.ts";
+import { storeReadings } from "./store-readings.ts";
 
 const firstMinuteMs = Math.floor(Date.now() / 60_000) * 60_000 - 3_600_000;
 

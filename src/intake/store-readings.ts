@@ -1,11 +1,6 @@
 import type pg from "pg";
 import type { Reading } from "../usage/reading.ts";
-
-/** What became of a reading that was valid in itself. */
-export type StoredAs =
-  | { status: "accepted" }
-  | { status: "duplicate" }
-  | { status: "rejected"; code: "conflict" | "unknown_sensor" | "sensor_inactive"; detail: string };
+import { compare, judgeMissed, type Missed, type StoredAs } from "./judge-stored.ts";
 
 /** The readings of one request, all of one organization; and its span, if it has one. */
 export type Batch = {
@@ -16,7 +11,6 @@ export type Batch = {
 
 /** The readings of a statement, by column; `organization` is a place in the statement's list, from 1. */
 type Columns = { organization: number[]; sensorId: string[]; recordedAt: string[]; temperature: number[] };
-type Missed = { index: number; is_known: boolean; is_active: boolean; stored: number | null };
 type Row = (Missed | { index: null }) & { inserted: number };
 type Inserted = { inserted: number; missed: Missed[] };
 
@@ -200,35 +194,6 @@ async function fillStored(
     values: [arrayLiteral(organizations), ...keysOf(keys)],
   });
   for (const row of found.rows) at(unseen, row.n).stored = row.temperature;
-}
-
-function judgeMissed(row: Missed, reading: Reading): StoredAs {
-  // Asked first: what was stored while the sensor was active stays a duplicate when it is sent again afterwards.
-  if (row.stored !== null) return compare(row.stored, reading);
-  if (!row.is_known) {
-    return {
-      status: "rejected",
-      code: "unknown_sensor",
-      detail: "register the sensor first: PUT /v1/sensors/{sensor_id}",
-    };
-  }
-  if (!row.is_active) {
-    return {
-      status: "rejected",
-      code: "sensor_inactive",
-      detail: "the sensor is deactivated; PUT /v1/sensors/{sensor_id} with active true brings it back",
-    };
-  }
-  throw new Error("a reading was neither inserted nor found");
-}
-
-function compare(stored: number, reading: Reading): StoredAs {
-  if (stored === reading.temperature) return { status: "duplicate" };
-  return {
-    status: "rejected",
-    code: "conflict",
-    detail: `${stored} °C is stored for this sensor and moment, and stays`,
-  };
 }
 
 function keysOf(columns: Omit<Columns, "temperature">): [string, string, string] {
