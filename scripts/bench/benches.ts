@@ -1,5 +1,7 @@
+import { benchDeliver, benchDeliverStream } from "./benches/deliver.ts";
 import { benchIntakeBatch } from "./benches/intake-batch.ts";
 import { benchIntakeSingle } from "./benches/intake-single.ts";
+import { benchSeal } from "./benches/seal.ts";
 import type { Comparison, Skipped } from "./comparison.ts";
 import type { BenchName } from "./names.ts";
 import type { Site } from "./site/site.ts";
@@ -10,4 +12,7 @@ export type Bench = (site: Site) => Promise<(Comparison | Skipped)[]>;
 export const benches: Record<BenchName, Bench> = {
   "intake-batch": benchIntakeBatch,
   "intake-single": benchIntakeSingle,
+  seal: benchSeal,
+  deliver: benchDeliver,
+  "deliver-stream": benchDeliverStream,
 };

@@ -1,5 +1,5 @@
 /** Every bench, in the order in which they run. */
-export const benchNames = ["intake-batch", "intake-single"] as const;
+export const benchNames = ["intake-batch", "intake-single", "seal", "deliver", "deliver-stream"] as const;
 
 export type BenchName = (typeof benchNames)[number];
 

@@ -17,3 +17,36 @@ export function startApi(site: Site, databaseUrl: string): Promise<ServerProcess
     }),
   });
 }
+
+export type WorkerOptions = {
+  databaseUrl: string;
+  stripeUrl: string;
+  transport?: "sync" | "stream";
+  sealIntervalSeconds?: number;
+};
+
+/** What a worker has in flight at once, its default. The bare loop has as many. */
+export const deliveryConcurrency = 50;
+/** More than any of them sends. */
+const eventsPerSecondMax = 10_000;
+
+/** Starts the worker as it is built, with its defaults but for Stripe's rate limit, which would be all that is measured. */
+export function startWorker(
+  site: Site,
+  { databaseUrl, stripeUrl, transport = "sync", sealIntervalSeconds = 30 }: WorkerOptions,
+): Promise<ServerProcess> {
+  return startServerProcess(site, {
+    script: "dist/worker.js",
+    env: (port) => ({
+      DATABASE_URL: databaseUrl,
+      HOST: "127.0.0.1",
+      WORKER_PORT: String(port),
+      STRIPE_SECRET_KEY: "sk_test_bench",
+      STRIPE_API_BASE: stripeUrl,
+      STRIPE_MAX_EVENTS_PER_SECOND: String(eventsPerSecondMax),
+      DELIVERY_CONCURRENCY: String(deliveryConcurrency),
+      DELIVERY_TRANSPORT: transport,
+      SEAL_INTERVAL_SECONDS: String(sealIntervalSeconds),
+    }),
+  });
+}

@@ -1,0 +1,96 @@
+import type { BenchName } from "../names.ts";
+import type { Comparison } from "../comparison.ts";
+import { interleave } from "../interleave.ts";
+import { addDueEvents, emptyOutbox, openTables, readDeliveryRate, type Tables } from "../load/due-events.ts";
+import { addFleet } from "../load/fleet.ts";
+import type { SendMeterEventsTasks } from "../runners/send-meter-events.ts";
+import { startRunner } from "../site/runner.ts";
+import { checkpoint, createOurDatabase, type Site } from "../site/site.ts";
+import { startStripeStandIn, type StripeStandIn } from "../site/stripe-stand-in.ts";
+import { untilTrue } from "../site/until-true.ts";
+import { deliveryConcurrency, startWorker } from "./our-servers.ts";
+
+const customers = 500;
+const firstEvents = 1_000;
+const withinSeconds = 300;
+const latencies = [
+  { latencyMs: 0, name: "Stripe answers at once", atLeast: 0.7 },
+  { latencyMs: 50, name: "Stripe answers after 50 ms", atLeast: 0.95 },
+];
+
+type Transport = "sync" | "stream";
+
+/** Meter events delivered by a worker, against the Stripe package alone. */
+export async function benchDeliver(site: Site): Promise<Comparison[]> {
+  return compare(site, "deliver", "sync");
+}
+
+/** The same over Stripe's stream, 100 events a request. */
+export async function benchDeliverStream(site: Site): Promise<Comparison[]> {
+  return compare(site, "deliver-stream", "stream");
+}
+
+async function compare(site: Site, bench: BenchName, transport: Transport): Promise<Comparison[]> {
+  const url = await createOurDatabase(site, "deliver");
+  await addFleet(url, { organizations: customers, sensors: 1 });
+  const tables = await openTables(site, url);
+  const stripe = await startStripeStandIn(site);
+  await startWorker(site, { databaseUrl: url, stripeUrl: stripe.url, transport });
+  const bare = startRunner<SendMeterEventsTasks>(site, "send-meter-events");
+  const comparisons: Comparison[] = [];
+  for (const { latencyMs, name, atLeast } of latencies) {
+    await stripe.takeTally({ latencyMs });
+    const sendBare = async (events: number) => {
+      const input = { url: stripe.url, transport, events, concurrency: deliveryConcurrency, customers };
+      return events / (await bare.ask("send", input));
+    };
+    const measured = await interleave(
+      [
+        { name: "ours", run: filling(site, stripe, (events) => deliverOnce(site, { tables, events })) },
+        { name: "bare", run: filling(site, stripe, sendBare) },
+      ],
+      site.rounds,
+    );
+    comparisons.push({
+      bench,
+      what: `${name}, ${deliveryConcurrency} requests in flight`,
+      unit: "meter events/s",
+      ours: measured("ours"),
+      peer: transport === "stream" ? "the bare stream calls" : "the stripe package in a loop, no database",
+      theirs: measured("bare"),
+      // The issue's targets are those of single events.
+      ...(transport === "sync" && { target: { ratio: "at least" as const, value: atLeast } }),
+    });
+  }
+  return comparisons;
+}
+
+/** Delivers as many events as the round before says fill the time, and checks that Stripe got each once. */
+export function filling(
+  site: Site,
+  stripe: StripeStandIn,
+  deliver: (events: number) => Promise<number>,
+): () => Promise<number> {
+  let events = firstEvents;
+  return async () => {
+    await stripe.takeTally();
+    const perSecond = await deliver(events);
+    const tally = await stripe.takeTally();
+    if (tally.events !== events) throw new Error(`Stripe got ${tally.events} of ${events} meter events`);
+    events = Math.max(firstEvents, Math.round(perSecond * site.secondsPerRound));
+    return perSecond;
+  };
+}
+
+async function deliverOnce(
+  site: Site,
+  { tables, events }: { tables: Tables; events: number },
+): Promise<number> {
+  const { url } = tables;
+  await emptyOutbox(url);
+  await checkpoint(url);
+  await addDueEvents(tables, events);
+  const text = `select not exists (select from metering.meter_events where state = 'pending')`;
+  await untilTrue(site, { url, text, what: `${events} meter events to be delivered`, withinSeconds });
+  return readDeliveryRate(url);
+}

@@ -1,0 +1,89 @@
+import { type Kysely, sql } from "kysely";
+import { openDatabase } from "../../../src/database/pool.ts";
+import type { DB } from "../../../src/database/schema.ts";
+import { silentLog } from "../../../src/log.ts";
+import { createBoss } from "../../../src/queue/boss.ts";
+import { type Reminder, remindToDeliver } from "../../../src/queue/deliver-job.ts";
+import type { PgBoss } from "pg-boss";
+import type { Site } from "../site/site.ts";
+import { ask } from "../site/site.ts";
+
+export type Tables = { url: string; db: Kysely<DB>; boss: PgBoss };
+
+const remindersAtOnce = 5_000;
+
+/** Opens a database of ours as the bench needs it: with a pg-boss that only sends. */
+export async function openTables(site: Site, url: string): Promise<Tables> {
+  const { db, close } = openDatabase(
+    { connectionString: url, applicationName: "bench", connectionsMax: 2, statementTimeoutMs: 0 },
+    silentLog,
+  );
+  site.teardown.add(close);
+  const boss = createBoss({ databaseUrl: url, role: "api", connectionsMax: 1 }, silentLog);
+  await boss.start();
+  site.teardown.add(() => boss.stop({ graceful: false }));
+  return { url, db, boss };
+}
+
+/**
+ * Writes `count` meter events that wait to be delivered, spread evenly over the organizations with a customer and over
+ * hours, each with its job, as seals would have left them; all in one transaction, so that a worker begins with all.
+ */
+export async function addDueEvents({ db, boss }: Tables, count: number): Promise<void> {
+  await db.transaction().execute(async (trx) => {
+    await sql`set local idle_in_transaction_session_timeout = 0`.execute(trx);
+    const added = await sql<Reminder>`
+      with customers as (
+        select organization_id, stripe_customer_id, row_number() over (order by organization_id) - 1 as place,
+          count(*) over () as customers
+        from metering.subscriptions
+      ),
+      due as (
+        insert into metering.meter_events
+          (organization_id, id, meter, hour, quantity, event_at, entries, stripe_customer_id)
+        select c.organization_id, metering.uuid_v7(clock_timestamp()), 'temperature_readings', h.hour, 500, h.hour + interval '59 minutes',
+          1, c.stripe_customer_id
+        from generate_series(0, ${count}::int - 1) n
+        join customers c on c.place = n % c.customers
+        cross join lateral (
+          -- Within the days that Stripe takes.
+          select date_trunc('hour', now()) - interval '1 hour' * (1 + (n / c.customers) % 700) as hour
+        ) h
+        returning *
+      )
+      select organization_id as "organizationId", id as "meterEventId", meter, stripe_customer_id as "stripeCustomerId",
+        (row_number() over (partition by organization_id order by id) - 1)::int as ahead
+      from due
+    `.execute(trx);
+    for (let from = 0; from < added.rows.length; from += remindersAtOnce) {
+      await remindToDeliver(boss, added.rows.slice(from, from + remindersAtOnce), trx);
+    }
+    await sql`analyze metering.meter_events`.execute(trx);
+    await sql`analyze pgboss.job`.execute(trx);
+  });
+}
+
+/** Empties outbox, meter events and reminders, whatever their triggers say, so that every round begins alike. */
+export async function emptyOutbox(url: string): Promise<void> {
+  await ask(
+    url,
+    `do $$ begin
+       set local session_replication_role = replica;
+       truncate metering.meter_outbox, metering.meter_events, metering.delivery_attempts;
+       delete from pgboss.job where name like 'deliver-%';
+     end $$`,
+  );
+  await ask(url, "vacuum analyze");
+}
+
+/** Events delivered a second, from the first attempt's start to the last event's settling, by the database's clock. */
+export async function readDeliveryRate(url: string): Promise<number> {
+  const [row] = await ask<{ delivered: number; seconds: number }>(
+    url,
+    `select count(*)::int as delivered,
+       extract(epoch from max(delivered_at) - (select min(started_at) from metering.delivery_attempts))::float8 as seconds
+     from metering.meter_events where state = 'delivered'`,
+  );
+  if (row === undefined || row.seconds <= 0) throw new Error("nothing was delivered");
+  return row.delivered / row.seconds;
+}

@@ -1,0 +1,73 @@
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { setTimeout as sleep } from "node:timers/promises";
+import { variable } from "./peer-server.ts";
+
+// Stripe's answers to meter events and nothing of its rules, so that the server is not what a bench measures: the
+// simulator keeps strict books, and needs several times the processor time.
+const sessionLifetimeMs = 900_000;
+const v1Event = JSON.stringify({ object: "billing.meter_event", livemode: false });
+const tally = { calls: 0, events: 0, quantity: 0 };
+let latencyMs = 0;
+
+const server = createServer((request, response) => {
+  readBody(request)
+    .then((body) => answer(request.url ?? "", body, response))
+    .catch((error: unknown) => response.writeHead(500).end(String(error)));
+});
+server.listen(Number(variable("PORT")), "127.0.0.1");
+
+async function answer(url: string, body: string, response: ServerResponse): Promise<void> {
+  switch (url) {
+    case "/v1/billing/meter_events":
+      count([new URLSearchParams(body).get("payload[value]")]);
+      return send(response, v1Event);
+    case "/v2/billing/meter_event_session":
+      return send(response, session());
+    case "/v2/billing/meter_event_stream": {
+      const { events } = JSON.parse(body) as { events: { payload: { value: string } }[] };
+      count(events.map(({ payload }) => payload.value));
+      return send(response, "{}");
+    }
+    // The bench's own: tells what was counted since the last time, and how long to wait from now on.
+    case "/bench/tally": {
+      const counted = JSON.stringify(tally);
+      Object.assign(tally, { calls: 0, events: 0, quantity: 0 });
+      latencyMs = Number(body);
+      response.writeHead(200, { "content-type": "application/json" }).end(counted);
+      return;
+    }
+    default:
+      response.writeHead(404).end();
+  }
+}
+
+function count(values: readonly (string | null)[]): void {
+  tally.calls += 1;
+  tally.events += values.length;
+  for (const value of values) tally.quantity += Number(value);
+}
+
+async function send(response: ServerResponse, body: string): Promise<void> {
+  if (latencyMs > 0) await sleep(latencyMs);
+  const headers = { "content-type": "application/json", "request-id": "req_bench" };
+  response.writeHead(200, { ...headers, "content-length": Buffer.byteLength(body) }).end(body);
+}
+
+function session(): string {
+  const created = Date.now();
+  return JSON.stringify({
+    object: "v2.billing.meter_event_session",
+    id: "mes_bench",
+    authentication_token: "bench",
+    created: new Date(created).toISOString(),
+    expires_at: new Date(created + sessionLifetimeMs).toISOString(),
+    livemode: false,
+  });
+}
+
+async function readBody(request: IncomingMessage): Promise<string> {
+  let body = "";
+  request.setEncoding("utf8");
+  for await (const chunk of request) body += String(chunk);
+  return body;
+}
