@@ -1,5 +1,7 @@
 import { benchDeliver, benchDeliverStream } from "./benches/deliver.ts";
+import { benchEndToEnd } from "./benches/end-to-end.ts";
 import { benchIntakeBatch } from "./benches/intake-batch.ts";
+import { benchIntakeNaive } from "./benches/intake-naive.ts";
 import { benchIntakeSingle } from "./benches/intake-single.ts";
 import { benchSeal } from "./benches/seal.ts";
 import type { Comparison, Skipped } from "./comparison.ts";
@@ -12,7 +14,9 @@ export type Bench = (site: Site) => Promise<(Comparison | Skipped)[]>;
 export const benches: Record<BenchName, Bench> = {
   "intake-batch": benchIntakeBatch,
   "intake-single": benchIntakeSingle,
+  "intake-naive": benchIntakeNaive,
   seal: benchSeal,
   deliver: benchDeliver,
   "deliver-stream": benchDeliverStream,
+  "end-to-end": benchEndToEnd,
 };

@@ -1,5 +1,13 @@
 /** Every bench, in the order in which they run. */
-export const benchNames = ["intake-batch", "intake-single", "seal", "deliver", "deliver-stream"] as const;
+export const benchNames = [
+  "intake-batch",
+  "intake-single",
+  "intake-naive",
+  "seal",
+  "deliver",
+  "deliver-stream",
+  "end-to-end",
+] as const;
 
 export type BenchName = (typeof benchNames)[number];
 

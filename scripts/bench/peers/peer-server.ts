@@ -25,7 +25,7 @@ export function createPeer(name: string): Peer {
 }
 
 /** Serves a peer as our API is served, on the port that the bench gave it. */
-export async function servePeer(app: App | Hono): Promise<void> {
+export async function servePeer(app: Pick<Hono, "fetch">): Promise<void> {
   await startServer(app as App, { host: "127.0.0.1", port: Number(variable("PORT")) });
 }
 
