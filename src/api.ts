@@ -2,7 +2,7 @@ import type { PgBoss } from "pg-boss";
 import { readApiConfig } from "./config.ts";
 import { openDatabase } from "./database/pool.ts";
 import { startServer } from "./http/server.ts";
-import { untilStopSignal } from "./http/stop-signal.ts";
+import { endAfterGrace, untilStopSignal } from "./http/stop-signal.ts";
 import { createLog } from "./log.ts";
 import { createApiApp } from "./ops/api-app.ts";
 import { awaitSchema } from "./ops/await-schema.ts";
@@ -13,6 +13,8 @@ import { startTracing } from "./tracing/start-tracing.ts";
 const connectionsMax = 10;
 const queueConnectionsMax = 2;
 const strangersConnectionsMax = 2;
+/** A gateway gets its answer, a 503 if need be, before it gives up waiting: five seconds after this at the latest. */
+const statementTimeoutMs = 15_000;
 
 const config = readApiConfig();
 const tracing = await startTracing(config, {
@@ -21,7 +23,12 @@ const tracing = await startTracing(config, {
 });
 const { log, tracer } = tracing;
 const database = openDatabase(
-  { connectionString: config.DATABASE_URL, applicationName: "meter-outbox api", connectionsMax },
+  {
+    connectionString: config.DATABASE_URL,
+    applicationName: "meter-outbox api",
+    connectionsMax,
+    statementTimeoutMs,
+  },
   log,
 );
 const strangers = openDatabase(
@@ -29,6 +36,7 @@ const strangers = openDatabase(
     connectionString: config.DATABASE_URL,
     applicationName: "meter-outbox api, unknown keys",
     connectionsMax: strangersConnectionsMax,
+    statementTimeoutMs,
   },
   log,
 );
@@ -82,8 +90,10 @@ async function serve(boss: PgBoss): Promise<void> {
 
   const signal = await stopSignal;
   log.info({ event: "api_stopping", signal });
-  const endsAtMs = performance.now() + config.SHUTDOWN_GRACE_SECONDS * 1_000;
-  const { cut } = await server.stop(config.SHUTDOWN_GRACE_SECONDS * 1_000);
+  const graceMs = config.SHUTDOWN_GRACE_SECONDS * 1_000;
+  const endsAtMs = performance.now() + graceMs;
+  endAfterGrace(graceMs, log);
+  const { cut } = await server.stop(graceMs);
   await tracing.stop(endsAtMs - performance.now());
   log.info({ event: "api_stopped", requests_cut: cut });
 }

@@ -2,7 +2,7 @@ import { readWorkerConfig } from "./config.ts";
 import { openDatabase } from "./database/pool.ts";
 import { createApp } from "./http/app.ts";
 import { type RunningServer, startServer } from "./http/server.ts";
-import { untilStopSignal } from "./http/stop-signal.ts";
+import { endAfterGrace, untilStopSignal } from "./http/stop-signal.ts";
 import { createLog } from "./log.ts";
 import { awaitSchema } from "./ops/await-schema.ts";
 import { databaseChecks } from "./ops/database-checks.ts";
@@ -49,6 +49,7 @@ async function workUntilStopped(): Promise<void> {
     const signal = await stopSignal;
     log.info({ event: "worker_stopping", signal });
     endsAtMs = performance.now() + graceMs;
+    endAfterGrace(graceMs, log);
     await server?.stop(0);
   } finally {
     await jobs.stop(graceMs);

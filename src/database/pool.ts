@@ -2,6 +2,7 @@ import { Kysely, PostgresDialect } from "kysely";
 import pg from "pg";
 import type { Log } from "../log.ts";
 import type { DB } from "./schema.ts";
+import { createWatchedSocket } from "./watched-socket.ts";
 
 export type Database = { db: Kysely<DB>; pool: pg.Pool; close: () => Promise<void> };
 
@@ -11,20 +12,29 @@ export type PoolOptions = {
   connectionsMax: number;
   /** How long to wait for a free or new connection before failing. */
   connectTimeoutMs?: number;
+  /** 0: no limit, and a server that does not answer is waited for. */
   statementTimeoutMs?: number;
 };
 
+/** How much later than its own timeout a statement's answer may come before the connection counts as lost. */
+const answerDelayMsMax = 5_000;
+
 /**
  * Opens a pool of connections and Kysely on top of it. Nothing connects before the first query; a connection that
- * breaks while idle is logged and replaced.
+ * breaks while idle is logged and replaced. A statement fails as if the connection had broken when the server does not
+ * answer within its timeout and five seconds: the timeout itself runs on the server, which may be frozen or gone.
  */
 export function openDatabase(options: PoolOptions, log: Log): Database {
+  const statementTimeoutMs = options.statementTimeoutMs ?? 30_000;
   const pool = new pg.Pool({
     connectionString: options.connectionString,
     application_name: options.applicationName,
     max: options.connectionsMax,
     connectionTimeoutMillis: options.connectTimeoutMs ?? 5_000,
-    statement_timeout: options.statementTimeoutMs ?? 30_000,
+    statement_timeout: statementTimeoutMs,
+    ...(statementTimeoutMs > 0 && {
+      stream: () => createWatchedSocket(statementTimeoutMs + answerDelayMsMax),
+    }),
     // A transaction left open holds back vacuum for every table.
     idle_in_transaction_session_timeout: 15_000,
     keepAlive: true,

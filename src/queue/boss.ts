@@ -1,9 +1,13 @@
 import { type Db, PgBoss, fromKysely } from "pg-boss";
 import type { Transaction } from "kysely";
 import type { DB } from "../database/schema.ts";
+import { createWatchedSocket } from "../database/watched-socket.ts";
 import type { Log } from "../log.ts";
 
 export const queueSchema = "pgboss";
+
+/** Longer than any statement of pg-boss takes, except when it changes its schema. */
+const silenceMsMax = 120_000;
 
 export type BossOptions = {
   databaseUrl: string;
@@ -19,6 +23,8 @@ export function createBoss(options: BossOptions, log: Log): PgBoss {
     application_name: `meter-outbox ${options.role} pg-boss`,
     schema: queueSchema,
     max: options.connectionsMax,
+    // pg-boss hands what it does not know to pg.
+    ...(options.role !== "migrate" && { stream: () => createWatchedSocket(silenceMsMax) }),
     migrate: options.role === "migrate",
     createSchema: options.role === "migrate",
     supervise: options.role === "worker",

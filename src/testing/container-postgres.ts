@@ -32,7 +32,7 @@ export async function startContainerPostgres(options: { image: string }): Promis
     .start();
   const url = container.getConnectionUri();
   try {
-    await untilAnswering(url);
+    await untilPostgresAnswers(url);
   } catch (error) {
     await container.stop();
     throw error;
@@ -45,7 +45,8 @@ export async function startContainerPostgres(options: { image: string }): Promis
   };
 }
 
-async function untilAnswering(url: string): Promise<void> {
+/** Waits until a session can be had. Throws when that takes more than a minute. */
+export async function untilPostgresAnswers(url: string): Promise<void> {
   const deadline = Date.now() + answerTimeoutMs;
   for (;;) {
     const client = new Client({ connectionString: url, connectionTimeoutMillis: 2_000 });

@@ -8,7 +8,13 @@ export type PostgresChoice =
   | { source: "container"; image: string; isForced: boolean }
   | { source: "embedded" };
 
-export type PostgresSource = { source: PostgresChoice["source"]; url: string; stop: () => Promise<void> };
+export type PostgresSource = {
+  source: PostgresChoice["source"];
+  /** Of the container, for tests that need a second one; undefined where Postgres comes from elsewhere. */
+  image?: string;
+  url: string;
+  stop: () => Promise<void>;
+};
 
 const defaultImage = "postgres:18-alpine";
 
@@ -64,7 +70,7 @@ async function startPostgres(choice: PostgresChoice, write: (line: string) => vo
     const { startContainerPostgres } = await import("./container-postgres.ts");
     const container = await startContainerPostgres({ image: choice.image });
     write(`postgres: a container of ${choice.image}`);
-    return { source, ...container };
+    return { source, image: choice.image, ...container };
   }
   const { url, stop } = await startEmbeddedPostgres({ settings: "fast" });
   write("postgres: embedded");

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { until } from "./until.ts";
 
-export type Service = "api" | "worker" | "migrate";
+export type Service = "api" | "worker" | "migrate" | "simulator";
 
 export type ServiceProcess = {
   /** Where it listens; throws before `started`. */
@@ -52,7 +52,10 @@ export function startService(service: Service, environment: Record<string, strin
 
   return {
     url: () => {
-      const port = startLine()?.match(/"port":(\d+)/)?.[1];
+      const port = startLine()
+        ?.match(/"port":(\d+)|"url":"[^"]*:(\d+)"/)
+        ?.slice(1)
+        .find(Boolean);
       if (port === undefined) throw new Error(`the ${service} listens on no port`);
       return `http://127.0.0.1:${port}`;
     },

@@ -7,7 +7,8 @@ export const adminToken = "operator-token-of-the-processes-0123456789";
 /** Vitest's `test` with a `launch` for real processes on the test's database; none of them outlives it. */
 export const serviceTest = roadTest.extend("launch", async ({ database, account }, { onCleanup }) => {
   const processes = new Set<ServiceProcess>();
-  const urlOf = (service: Service) => (service === "migrate" ? database : database.as(service)).url;
+  const urlOf = (service: Service) =>
+    (service === "api" || service === "worker" ? database.as(service) : database).url;
   onCleanup(async () => void (await Promise.all([...processes].map((one) => one.kill()))));
 
   return (service: Service, environment: Record<string, string> = {}): ServiceProcess => {

@@ -3,22 +3,29 @@ import { startSimulator } from "../simulator/start-simulator.ts";
 import type { Simulator } from "../simulator/create-simulator.ts";
 import { meterNames, meters, type MeterName } from "../usage/meters.ts";
 
-/** A simulated Stripe account with both meters, and the real SDK as its client. */
-export type StripeAccount = {
+/** A simulated Stripe account with both meters, as the real SDK sees it. */
+export type StripeAccess = {
   url: string;
   secretKey: string;
   stripe: Stripe;
-  simulator: Simulator;
   meterIds: Record<MeterName, string>;
-  stop: () => Promise<void>;
 };
+
+/** The same with its simulator, which runs in this process. */
+export type StripeAccount = StripeAccess & { simulator: Simulator; stop: () => Promise<void> };
 
 /** Starts the simulator on a free port and creates the meters as an operator would: through Stripe's API. */
 export async function openStripeAccount({ name: account }: { name: string }): Promise<StripeAccount> {
-  const { url, host, port, simulator, stop } = await startSimulator();
+  const { url, simulator, stop } = await startSimulator();
+  return { ...(await openAccountAt(url, account)), simulator, stop };
+}
+
+/** Creates the meters at a simulator that runs anywhere. */
+export async function openAccountAt(url: string, account: string): Promise<StripeAccess> {
+  const { hostname, port } = new URL(url);
   const secretKey = `sk_test_${account.replaceAll(/\W/g, "_")}`;
   const stripe = new Stripe(secretKey, {
-    host,
+    host: hostname,
     port,
     protocol: "http",
     maxNetworkRetries: 0,
@@ -33,5 +40,5 @@ export async function openStripeAccount({ name: account }: { name: string }): Pr
     });
     meterIds[name] = created.id;
   }
-  return { url, secretKey, stripe, simulator, meterIds, stop };
+  return { url, secretKey, stripe, meterIds };
 }

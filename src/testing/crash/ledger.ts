@@ -3,6 +3,9 @@ import type { DB } from "../../database/schema.ts";
 import type { Simulator } from "../../simulator/create-simulator.ts";
 import { findViolations } from "../invariants.ts";
 
+/** What the simulator recorded, wherever it runs. */
+export type Books = Pick<Simulator, "bill" | "requests" | "state">;
+
 /** An organization as its gateway knows it: the moments of the readings that it was told are stored. */
 export type Account = { organizationId: string; customer: string; acknowledged: readonly string[] };
 
@@ -11,7 +14,7 @@ export type Account = { organizationId: string; customer: string; acknowledged: 
  * sentence for each difference.
  */
 export async function findLosses(
-  { db, simulator, workersMax }: { db: Kysely<DB>; simulator: Simulator; workersMax: number },
+  { db, simulator, workersMax }: { db: Kysely<DB>; simulator: Books; workersMax: number },
   accounts: readonly Account[],
 ): Promise<string[]> {
   const bills = new Map(simulator.bill().map((line) => [`${line.customer} ${line.event_name}`, line.total]));
@@ -50,7 +53,7 @@ function compareMoments(customer: string, told: readonly string[], stored: reado
  * What Stripe itself would hold against us. Two workers may each have a request for the same customer under way, which
  * Stripe refuses with a 409; one worker never has two.
  */
-function findOffences(simulator: Simulator, workersMax: number): string[] {
+function findOffences(simulator: Books, workersMax: number): string[] {
   const { conflicting_identifiers: conflicts, max_in_flight: inFlight } = simulator.requests();
   const { double_counted: doubles, async_errors: asyncErrors } = simulator.state();
   return [
