@@ -18,8 +18,11 @@ const patienceMs = {
   sandbox: { billing: 120_000, summaries: 300_000 },
 };
 
+/** What the replay needs to know of the servers, whoever started them. */
+export type Servers = Omit<DemoStack, "workerUrl">;
+
 export type Billing = {
-  stack: DemoStack;
+  servers: Servers;
   progress: Progress;
   signal: AbortSignal;
   /** Told how far the demo came, so that a failure can say so. */
@@ -27,15 +30,15 @@ export type Billing = {
 };
 
 /** Has the organizations subscribe, replays their readings, waits until all is billed, and returns the bill. */
-export async function billReplay({ stack, progress, signal, report }: Billing): Promise<BillLine[]> {
+export async function billReplay({ servers, progress, signal, report }: Billing): Promise<BillLine[]> {
   const startedAt = new Date();
-  const patience = patienceMs[stack.stripe.kind];
+  const patience = patienceMs[servers.stripe.kind];
   const temperatures = await loadTemperatures(startedAt);
-  const stripe = await openStripeAccount(stack.stripe);
-  const api = createOperatorApi({ url: stack.apiUrl, adminToken: stack.adminToken, signal });
-  const { startWorker } = stack;
-  const accounts = await openAccounts({ api, stripe, side: stack.stripe, startWorker, signal });
-  progress.say(describeSubscribing(stack.stripe, accounts.length));
+  const stripe = await openStripeAccount(servers.stripe);
+  const api = createOperatorApi({ url: servers.apiUrl, adminToken: servers.adminToken, signal });
+  const { startWorker } = servers;
+  const accounts = await openAccounts({ api, stripe, side: servers.stripe, startWorker, signal });
+  progress.say(describeSubscribing(servers.stripe, accounts.length));
   progress.say(describeReplay(accounts.length, temperatures.length));
 
   const replay = startReplay({ apiUrl: api.url, signal }, accounts, temperatures);
@@ -52,7 +55,7 @@ export async function billReplay({ stack, progress, signal, report }: Billing): 
   });
   await Promise.all([replay.done, following]);
 
-  const books = { databaseUrl: stack.databaseUrl, stripe, replay, startedAt };
+  const books = { databaseUrl: servers.databaseUrl, stripe, replay, startedAt };
   const bill = await drawUpBill({ ...books, patienceMs: patience.summaries, signal }, accounts);
   report({ bill });
   return bill;

@@ -67,7 +67,7 @@ async function showBill({ teardown, ending, report, once }: Stage): Promise<void
     signal,
     onDeath: (error) => ending.abort(error),
   });
-  const bill = await billReplay({ stack, progress, signal, report });
+  const bill = await billReplay({ servers: stack, progress, signal, report });
   progress.say(`\n${renderBill(bill)}\nbilled: event summaries of the Stripe ${stack.stripe.kind}\n`);
   if (!once) progress.say(`${renderPlaces(stack)}\n\nCtrl-C stops everything and removes its data.`);
 }

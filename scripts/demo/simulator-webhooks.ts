@@ -10,9 +10,14 @@ export async function sendWebhooks(
   simulator: { apiBase: string },
   { apiUrl, secret }: WebhookEndpoint,
 ): Promise<void> {
-  await controlSimulator(simulator, "settings", { webhook_copies: copiesOfEachEvent });
+  await sendEachEventTwice(simulator);
   const endpoint = { url: webhookUrl(apiUrl), secrets: [secret], payload: "both" };
   await controlSimulator(simulator, "webhook_endpoints", endpoint);
+}
+
+/** Has the simulator send every event twice at the same time, to whatever endpoints it has. */
+export async function sendEachEventTwice(simulator: { apiBase: string }): Promise<void> {
+  await controlSimulator(simulator, "settings", { webhook_copies: copiesOfEachEvent });
 }
 
 /** Where the API takes Stripe's events. */

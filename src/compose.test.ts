@@ -1,0 +1,31 @@
+import { readFile } from "node:fs/promises";
+import { expect, test } from "vitest";
+import { environments } from "./config.ts";
+
+const compose = await readFile(new URL("../compose.yaml", import.meta.url), "utf8");
+
+/** Inside the containers they are what compose.yaml itself counts on. */
+const settled = ["HOST", "PORT", "WORKER_PORT"];
+
+test.each(["migrate", "api", "worker"] as const)(
+  "compose.yaml gives the %s every variable that it reads, and no other",
+  (program) => {
+    const read = Object.keys(environments[program].shape).filter((name) => !settled.includes(name));
+    expect(variablesOf(program).toSorted()).toEqual(read.toSorted());
+  },
+);
+
+test("compose.yaml holds no secret: each comes from outside and is missed when it is not there", () => {
+  const values = [...compose.matchAll(/^ +(?:\w*(?:PASSWORD|TOKEN|SECRET|KEY)\w*): (.*)$/gm)];
+  expect(values.length).toBeGreaterThan(4);
+  expect(
+    values.map(([, value]) => value).filter((value) => !/^\$\{\w+:\?[^}]+\}$/.test(value ?? "")),
+  ).toEqual([]);
+});
+
+/** The names below `environment:` of a service. */
+function variablesOf(service: string): string[] {
+  const [, block = ""] = compose.match(new RegExp(`^  ${service}:\\n((?:    .*\\n)+)`, "m")) ?? [];
+  const [, list = ""] = block.match(/^ {4}environment:\n((?: {6}.*\n)+)/m) ?? [];
+  return [...list.matchAll(/^ {6}(\w+):/gm)].map(([, name]) => name ?? "");
+}
