@@ -3,6 +3,7 @@ import { benchEndToEnd } from "./benches/end-to-end.ts";
 import { benchIntakeBatch } from "./benches/intake-batch.ts";
 import { benchIntakeNaive } from "./benches/intake-naive.ts";
 import { benchIntakeSingle } from "./benches/intake-single.ts";
+import { benchLatency } from "./benches/latency.ts";
 import { benchSeal } from "./benches/seal.ts";
 import type { Comparison, Skipped } from "./comparison.ts";
 import type { BenchName } from "./names.ts";
@@ -19,4 +20,5 @@ export const benches: Record<BenchName, Bench> = {
   deliver: benchDeliver,
   "deliver-stream": benchDeliverStream,
   "end-to-end": benchEndToEnd,
+  latency: benchLatency,
 };

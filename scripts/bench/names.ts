@@ -7,6 +7,7 @@ export const benchNames = [
   "deliver",
   "deliver-stream",
   "end-to-end",
+  "latency",
 ] as const;
 
 export type BenchName = (typeof benchNames)[number];
