@@ -2,7 +2,7 @@ import { Kysely, PostgresDialect } from "kysely";
 import pg from "pg";
 import type { Log } from "../log.ts";
 import type { DB } from "./schema.ts";
-import { createWatchedSocket } from "./watched-socket.ts";
+import { createWatchedSocket } from "../queue/watched-socket.ts";
 
 export type Database = { db: Kysely<DB>; pool: pg.Pool; close: () => Promise<void> };
 

@@ -11,7 +11,7 @@ const test = databaseTest.runIf(inject("testServer").roles !== undefined);
 const services: readonly ServiceRole[] = ["api", "worker"];
 const insufficientPrivilege = "42501";
 
-const entry = ["organization_id", "occurred_at", "id", "meter", "quantity"];
+const entry = ["organization_id", "occurred_at", "id", "meter", "quantity", "traceparent"];
 const subscription = [
   "stripe_customer_id",
   "stripe_subscription_id",

@@ -14,8 +14,6 @@ import {
 declare module "vitest" {
   interface ProvidedContext {
     testServer: TestServer;
-    /** The image that Postgres containers of the run are made of; null where Postgres is no container. */
-    postgresImage: string | null;
   }
 }
 
@@ -51,9 +49,5 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
     throw error;
   }
   project.provide("testServer", server);
-  project.provide("postgresImage", source.image ?? null);
-  if (source.image === undefined) {
-    process.stdout.write("postgres: no container, so what stops, kills and freezes one does NOT run\n");
-  }
   return teardown;
 }
