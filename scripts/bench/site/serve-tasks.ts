@@ -1,7 +1,8 @@
-/** What a runner can do: each task takes one input and answers once. Both must survive a structured clone. */
-// The parameter of a task is its own; only the caller's type knows it.
-// oxlint-disable-next-line typescript/no-explicit-any
-export type Tasks = Record<string, (input: any) => Promise<unknown>>;
+/**
+ * What a runner can do: each task takes one input, which only the caller's type knows, and answers once. Both must
+ * survive a structured clone.
+ */
+export type Tasks = Record<string, (input: never) => Promise<unknown>>;
 
 export type Question = { id: number; name: string; input: unknown };
 export type Answer = { id: number; output: unknown } | { id: number; error: string };
@@ -15,7 +16,7 @@ export function serveTasks(tasks: Tasks): void {
     try {
       const task = tasks[name];
       if (task === undefined) throw new Error(`there is no task ${name}`);
-      tell({ id, output: await task(input) });
+      tell({ id, output: await task(input as never) });
     } catch (error) {
       tell({ id, error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
     }
