@@ -5,7 +5,7 @@ import { createApp } from "../http/app.ts";
 import { startServer } from "../http/server.ts";
 import { silentLog } from "../log.ts";
 import { databaseTest } from "../testing/database-test.ts";
-import type { TestDatabase } from "../testing/test-database.ts";
+import { countWaitingForLocks, holdOpen } from "../testing/locks.ts";
 import { createGroupCommit } from "./group-commit.ts";
 import { mountReadings } from "./readings-route.ts";
 
@@ -47,18 +47,16 @@ test("a client that goes away in the middle of a shared statement changes nothin
   database,
   url,
 }) => {
-  const holder = await database.pool.connect();
-  await holder.query("begin; lock table metering.readings in share mode");
+  const release = await holdOpen(database.pool, "lock table metering.readings in share mode");
   const gone = request(`${url}/v1/readings`, { method: "POST", headers });
   gone.on("error", () => {});
   gone.end(bodyOf(0));
   const others = [1, 2, 3].map((minute) =>
     fetch(`${url}/v1/readings`, { method: "POST", headers, body: bodyOf(minute) }),
   );
-  await expect.poll(() => countWaitingSessions(database)).toBeGreaterThan(0);
+  await expect.poll(() => countWaitingForLocks(database.pool)).toBeGreaterThan(0);
   gone.destroy();
-  await holder.query("rollback");
-  holder.release();
+  await release();
 
   for (const other of await Promise.all(others)) {
     expect(await other.json()).toMatchObject({ accepted: 1, rejected: 0 });
@@ -74,13 +72,4 @@ test("a client that goes away in the middle of a shared statement changes nothin
 function bodyOf(minute: number): string {
   const recordedAt = new Date(Math.floor(Date.now() / 60_000) * 60_000 - (minute + 1) * 60_000);
   return JSON.stringify({ sensor_id: "a", recorded_at: recordedAt.toISOString(), temperature: 4.5 });
-}
-
-async function countWaitingSessions({ pool }: TestDatabase): Promise<number> {
-  const { rows } = await pool.query<{ count: number }>(`
-    select count(*)::int as count
-    from pg_stat_activity
-    where datname = current_database() and application_name = 'intake' and wait_event_type = 'Lock'
-  `);
-  return rows[0]?.count ?? 0;
 }

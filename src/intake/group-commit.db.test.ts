@@ -6,6 +6,7 @@ import { silentLog } from "../log.ts";
 import { databaseTest } from "../testing/database-test.ts";
 import { findFreePort } from "../testing/free-port.ts";
 import { findViolations } from "../testing/invariants.ts";
+import { countWaitingForLocks, endWaitingForLocks, holdOpen } from "../testing/locks.ts";
 import type { TestDatabase } from "../testing/test-database.ts";
 import type { Reading } from "../usage/reading.ts";
 import type { StoreReadings } from "./commit-batches.ts";
@@ -81,7 +82,7 @@ test("requests that arrive while statements are under way share the next", async
   const early: Promise<unknown>[] = [];
   for (const second of [0, 1]) {
     early.push(storeMany(store, organizations, [second]));
-    await expect.poll(() => countWaitingForLocks(database)).toBe(second + 1);
+    await expect.poll(() => countWaitingForLocks(database.pool)).toBe(second + 1);
   }
   const late = storeMany(store, organizations, count(40).slice(2));
   await release();
@@ -141,7 +142,7 @@ test("a large request does not wait for the small ones", async ({
   const store = createGroupCommit(way);
   const release = await holdSensor(database, acme);
   const small = count(3).map((second) => store(acme, [reading(second)]));
-  await expect.poll(() => countWaitingForLocks(database)).toBe(1);
+  await expect.poll(() => countWaitingForLocks(database.pool)).toBe(1);
 
   const large = count(250).map((n) => reading(1_000 + n, { sensorId: "b" }));
   const answer = await store(acme, large);
@@ -184,10 +185,8 @@ test("when the connection breaks, the outcome is unknown for all who shared it, 
   const store = createGroupCommit(way);
   const release = await holdReadings(database);
   const answers = storeMany(store, organizations, count(12));
-  await expect.poll(() => countWaitingForLocks(database)).toBe(1);
-  await database.pool.query(
-    "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'intake' and wait_event_type = 'Lock'",
-  );
+  await expect.poll(() => countWaitingForLocks(database.pool)).toBe(1);
+  expect(await endWaitingForLocks(database.pool)).toBe(1);
 
   const unknown = { status: "rejected", reason: { fields: { status: 503, code: "outcome_unknown" } } };
   expect(await answers).toMatchObject(count(12).map(() => unknown));
@@ -218,36 +217,13 @@ async function countStored({ pool }: TestDatabase) {
 }
 
 /** Lets every insert of readings wait until the returned function is called. */
-async function holdReadings({ pool }: TestDatabase): Promise<() => Promise<void>> {
-  const holder = await pool.connect();
-  await holder.query("begin; lock table metering.readings in share mode");
-  return async () => {
-    await holder.query("rollback");
-    holder.release();
-  };
-}
+const holdReadings = ({ pool }: TestDatabase) => holdOpen(pool, "lock table metering.readings in share mode");
 
 /** Lets inserts of the first reading of sensor `a` wait until the returned function is called. */
-async function holdSensor({ pool }: TestDatabase, organizationId: string): Promise<() => Promise<void>> {
-  const holder = await pool.connect();
-  const { recordedAt } = reading(0);
-  await holder.query("begin");
-  await holder.query(
+const holdSensor = ({ pool }: TestDatabase, organizationId: string) =>
+  holdOpen(
+    pool,
     `insert into metering.readings (organization_id, sensor_id, recorded_at, temperature, entry_id)
      values ($1, 'a', $2, 4.5, gen_random_uuid())`,
-    [organizationId, recordedAt],
+    [organizationId, reading(0).recordedAt],
   );
-  return async () => {
-    await holder.query("rollback");
-    holder.release();
-  };
-}
-
-async function countWaitingForLocks({ pool }: TestDatabase): Promise<number> {
-  const { rows } = await pool.query<{ count: number }>(`
-    select count(*)::int as count
-    from pg_stat_activity
-    where datname = current_database() and application_name = 'intake' and wait_event_type = 'Lock'
-  `);
-  return rows[0]?.count ?? 0;
-}

@@ -1,7 +1,6 @@
 import { once } from "node:events";
 import type { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
-import type { Pool } from "pg";
 import { expect } from "vitest";
 import {
   bodyInParts,
@@ -10,6 +9,7 @@ import {
   parseLines,
   readingLines,
 } from "../testing/ndjson-gateway.ts";
+import { countWaitingForLocks, endWaitingForLocks } from "../testing/locks.ts";
 import { ndjsonReadingsMax } from "./accept-lines.ts";
 
 const detail: unknown = expect.any(String);
@@ -46,7 +46,7 @@ test("no more than the next chunk is read while one is being stored", async ({ g
   try {
     await holder.query("begin; lock table metering.readings in share mode");
     const answer = gateway.post(body);
-    await expect.poll(() => waitingForLock(database.pool)).toHaveLength(1);
+    await expect.poll(() => countWaitingForLocks(database.pool)).toBe(1);
 
     expect(sent).toBeLessThan(2_000);
     await holder.query("commit");
@@ -71,7 +71,7 @@ for (const accept of ["application/json", ndjson]) {
       await holder.query("begin; lock table metering.readings in share mode");
       await send(readingLines(1_000, 1_000));
       await end();
-      await expect.poll(() => endWaitingForLock(database.pool)).toHaveLength(1);
+      await expect.poll(() => endWaitingForLocks(database.pool)).toBe(1);
       const response = await asked;
       const told = parseLines(await response.text());
 
@@ -119,7 +119,7 @@ test("a client that goes away while a chunk is being stored leaves that chunk, a
   try {
     await holder.query("begin; lock table metering.readings in share mode");
     request.write(readingLines(1_500, 1_000));
-    await expect.poll(() => waitingForLock(database.pool)).toHaveLength(1);
+    await expect.poll(() => countWaitingForLocks(database.pool)).toBe(1);
     request.destroy();
     await once(request, "close");
   } finally {
@@ -144,18 +144,3 @@ test("a body that breaks off in the middle ends the lines with the reason", asyn
   expect(lines.slice(1_000)).toEqual([{ status: "aborted", code: "malformed_body", detail }]);
   expect(gateway.events.filter(({ event }) => event === "http_request_failed")).toEqual([]);
 });
-
-async function waitingForLock(pool: Pool): Promise<unknown[]> {
-  const { rows } = await pool.query(`
-    select pid from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'
-  `);
-  return rows;
-}
-
-async function endWaitingForLock(pool: Pool): Promise<unknown[]> {
-  const { rows } = await pool.query(`
-    select pg_terminate_backend(pid) from pg_stat_activity
-    where datname = current_database() and wait_event_type = 'Lock'
-  `);
-  return rows;
-}

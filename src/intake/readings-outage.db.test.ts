@@ -3,41 +3,30 @@ import { connect, createServer } from "node:net";
 import { expect } from "vitest";
 import { z } from "zod";
 import { openDatabase } from "../database/pool.ts";
-import { createApiApp } from "../ops/api-app.ts";
-import { createBoss } from "../queue/boss.ts";
+import { silentLog } from "../log.ts";
+import { createTestApi } from "../testing/api-app.ts";
 import { apiTest } from "../testing/api-test.ts";
 import { findFreePort } from "../testing/free-port.ts";
+import { endWaitingForLocks } from "../testing/locks.ts";
 import { checkedRequests } from "../testing/openapi/checked-requests.ts";
-import { createRecordingLog } from "../testing/recording-log.ts";
 import type { TestDatabase } from "../testing/test-database.ts";
 
 const answerSchema = z.looseObject({ code: z.string().optional() });
 
 /** A gateway whose readings take the way to the database that a test gives them. */
 const test = apiTest.extend("gateway", async ({ api, database }, { onCleanup }) => {
-  const { log } = createRecordingLog();
-  // Never started: no reading sends a job.
-  const boss = createBoss({ databaseUrl: database.url, role: "api", connectionsMax: 1 }, log);
   const { key } = await api.join();
   await api.ask("PUT", "/v1/sensors/a", { token: key });
   const reading = { sensor_id: "a", recorded_at: new Date().toISOString(), temperature: 20.5 };
 
   function openWayTo(connectionString: string) {
-    const way = openDatabase({ connectionString, applicationName: "intake", connectionsMax: 1 }, log);
+    const way = openDatabase({ connectionString, applicationName: "intake", connectionsMax: 1 }, silentLog);
     onCleanup(way.close);
     return way;
   }
 
   async function send({ db, pool }: Pick<TestDatabase, "db" | "pool">) {
-    const app = createApiApp({
-      db,
-      pool,
-      boss,
-      log,
-      adminToken: api.adminToken,
-      readingsMaxAgeDays: 365,
-      webhookSecrets: ["whsec_test"],
-    });
+    const { app } = createTestApi({ db, pool, url: database.url }, { adminToken: api.adminToken });
     const response = await checkedRequests(app)("/v1/readings", {
       method: "POST",
       headers: { authorization: `Bearer ${key}`, "content-type": "application/json" },
@@ -67,7 +56,7 @@ test("readings whose statement was cut off have an unknown outcome, and count on
   try {
     await holder.query("begin; lock table metering.readings in share mode");
     const answer = gateway.send(way);
-    await expect.poll(() => terminateWaiting(database)).toBe(1);
+    await expect.poll(() => endWaitingForLocks(database.pool)).toBe(1);
 
     expect(await answer).toMatchObject({ status: 503, code: "outcome_unknown", retryAfter: "2" });
   } finally {
@@ -102,16 +91,6 @@ async function countReadings({ pool }: TestDatabase) {
       (select coalesce(sum(quantity), 0)::int from metering.meter_outbox) as counted
   `);
   return rows[0];
-}
-
-/** Ends the sessions that wait for a lock; says how many. */
-async function terminateWaiting({ pool }: TestDatabase): Promise<number> {
-  const { rows } = await pool.query(`
-    select pg_terminate_backend(pid)
-    from pg_stat_activity
-    where datname = current_database() and application_name = 'intake' and wait_event_type = 'Lock'
-  `);
-  return rows.length;
 }
 
 /** A connection's way to Postgres that can be cut once, when the server has answered and nobody has heard it. */

@@ -3,11 +3,10 @@ import { gzipSync } from "node:zlib";
 import { expect } from "vitest";
 import { z } from "zod";
 import { bodyBytesMax } from "../http/body-limit.ts";
-import { createApiApp } from "../ops/api-app.ts";
-import { createBoss } from "../queue/boss.ts";
+import { createTestApi } from "../testing/api-app.ts";
 import { apiTest } from "../testing/api-test.ts";
+import { countReadingsAndEntries } from "../testing/readings.ts";
 import { checkedRequests } from "../testing/openapi/checked-requests.ts";
-import { createRecordingLog } from "../testing/recording-log.ts";
 import { readingsMax } from "./readings-route.ts";
 
 const json = { "content-type": "application/json" };
@@ -27,20 +26,7 @@ const reading = (minutesAgo: number, change: object = {}) => ({
 
 /** A gateway with a key, two sensors, and full control of the bytes it posts. */
 const test = apiTest.extend("gateway", async ({ api, database }) => {
-  const { db, pool, url } = database.as("api");
-  const { log, events } = createRecordingLog();
-  // Never started: no reading sends a job.
-  const boss = createBoss({ databaseUrl: url, role: "api", connectionsMax: 1 }, log);
-  const { adminToken } = api;
-  const app = createApiApp({
-    db,
-    pool,
-    boss,
-    log,
-    adminToken,
-    readingsMaxAgeDays: 365,
-    webhookSecrets: ["whsec_test"],
-  });
+  const { app, events } = createTestApi(database.as("api"), { adminToken: api.adminToken });
   const { id, key, keyId } = await api.join();
   const sensors = { sensors: [{ id: "a" }, { id: "off" }] };
   await api.ask("POST", "/v1/sensors", { token: key, json: sensors });
@@ -56,14 +42,7 @@ const test = apiTest.extend("gateway", async ({ api, database }) => {
     return { status: response.status, body: answerSchema.parse(await response.json()) };
   }
 
-  async function countStored() {
-    const { rows } = await database.pool.query<{ readings: number; entries: number }>(`
-      select
-        (select count(*)::int from metering.readings) as readings,
-        (select count(*)::int from metering.meter_outbox) as entries
-    `);
-    return rows[0];
-  }
+  const countStored = () => countReadingsAndEntries(database.pool);
   return { id, key, keyId, events, countStored, post, send: (body: unknown) => post(JSON.stringify(body)) };
 });
 

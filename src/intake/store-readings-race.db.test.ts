@@ -2,6 +2,7 @@ import type { Pool } from "pg";
 import { expect } from "vitest";
 import { databaseTest } from "../testing/database-test.ts";
 import { findViolations } from "../testing/invariants.ts";
+import { countWaitingForLocks } from "../testing/locks.ts";
 import type { Reading } from "../usage/reading.ts";
 import type { StoredAs } from "./judge-stored.ts";
 import { storeReadings } from "./store-readings.ts";
@@ -108,13 +109,4 @@ function contradictions(readings: Reading[], answers: StoredAs[]): string[] {
       return winner === undefined || one.answer?.status !== (isSame ? "duplicate" : "rejected");
     })
     .map(({ recordedAt }) => recordedAt);
-}
-
-async function countWaitingForLocks(pool: Pool): Promise<number> {
-  const { rows } = await pool.query<{ count: number }>(`
-    select count(*)::int as count
-    from pg_stat_activity
-    where datname = current_database() and wait_event_type = 'Lock'
-  `);
-  return rows[0]?.count ?? 0;
 }

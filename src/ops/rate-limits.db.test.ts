@@ -1,25 +1,18 @@
 import { expect } from "vitest";
 import { z } from "zod";
-import { createBoss } from "../queue/boss.ts";
 import { apiTest } from "../testing/api-test.ts";
-import { createRecordingLog } from "../testing/recording-log.ts";
-import { createApiApp } from "./api-app.ts";
+import { createTestApi } from "../testing/api-app.ts";
 
 type Limits = { requestsPerSecond?: number; readingsPerSecond?: number };
 
 /** A gateway's key with a sensor, and a process with limits to ask. */
-const test = apiTest.extend("gateway", async ({ api, database: { db, pool, url } }) => {
-  const { log } = createRecordingLog();
-  // Never started: no request of these tests sends a job.
-  const boss = createBoss({ databaseUrl: url, role: "api", connectionsMax: 1 }, log);
+const test = apiTest.extend("gateway", async ({ api, database }) => {
   const { adminToken } = api;
   const { key } = await api.join();
   await api.ask("PUT", "/v1/sensors/a", { token: key });
 
   function serveWith(rateLimits: Limits) {
-    const webhookSecrets = ["whsec_test"];
-    const options = { db, pool, boss, log, adminToken, readingsMaxAgeDays: 365, webhookSecrets };
-    const app = createApiApp({ ...options, rateLimits });
+    const { app } = createTestApi(database, { adminToken, rateLimits });
     const ask = async (path: string, token = key) =>
       app.request(path, { headers: { authorization: `Bearer ${token}` } });
     const post = async (body: string, type: string, token = key) =>
@@ -31,7 +24,9 @@ const test = apiTest.extend("gateway", async ({ api, database: { db, pool, url }
     return { ask, post };
   }
   async function countStored() {
-    const { rows } = await pool.query<{ count: number }>("select count(*)::int from metering.readings");
+    const { rows } = await database.pool.query<{ count: number }>(
+      "select count(*)::int from metering.readings",
+    );
     return rows[0]?.count;
   }
   return { key, serveWith, countStored };

@@ -3,6 +3,7 @@ import { sql } from "kysely";
 import type { Pool, PoolClient } from "pg";
 import { expect, inject } from "vitest";
 import { databaseTest } from "../testing/database-test.ts";
+import { countWaitingForLocks } from "../testing/locks.ts";
 import { addOrganization } from "../testing/organizations.ts";
 import { meterNames, meters } from "../usage/meters.ts";
 
@@ -138,7 +139,7 @@ for (const [ending, writes] of [
       await holder.query("begin");
       const first = await usage.record({ key: "invoice-1" }, holder);
       const second = usage.record({ key: "invoice-1" });
-      await expect.poll(() => countWaiting(pool)).toBe(1);
+      await expect.poll(() => countWaitingForLocks(pool)).toBe(1);
       await holder.query(ending);
 
       expect((await second) === first).toBe(ending === "commit");
@@ -277,11 +278,4 @@ async function readGrants(): Promise<string> {
   const grants = /## Rights\n+```sql\n(.*?)```/s.exec(manual)?.[1];
   if (grants === undefined) throw new Error("the manual names no rights");
   return grants;
-}
-
-async function countWaiting(pool: Pool): Promise<number> {
-  const { rows } = await pool.query(`
-    select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'
-  `);
-  return rows.length;
 }

@@ -1,9 +1,8 @@
 import { request as httpRequest } from "node:http";
 import { startServer } from "../http/server.ts";
-import { createApiApp } from "../ops/api-app.ts";
-import { createBoss } from "../queue/boss.ts";
 import { apiTest } from "./api-test.ts";
-import { createRecordingLog } from "./recording-log.ts";
+import { createTestApi } from "./api-app.ts";
+import { countReadingsAndEntries } from "./readings.ts";
 
 export type LinesBody = string | Uint8Array<ArrayBuffer> | ReadableStream;
 
@@ -38,19 +37,7 @@ export function bodyInParts() {
 
 /** Vitest's `test` with a gateway that has a sensor and sends lines, without a socket or over one. */
 export const ndjsonTest = apiTest.extend("gateway", async ({ api, database }, { onCleanup }) => {
-  const { db, pool, url } = database.as("api");
-  const { log, events } = createRecordingLog();
-  // Never started: no reading sends a job.
-  const boss = createBoss({ databaseUrl: url, role: "api", connectionsMax: 1 }, log);
-  const app = createApiApp({
-    db,
-    pool,
-    boss,
-    log,
-    adminToken: api.adminToken,
-    readingsMaxAgeDays: 365,
-    webhookSecrets: ["whsec_test"],
-  });
+  const { app, events } = createTestApi(database.as("api"), { adminToken: api.adminToken });
   const { key } = await api.join();
   await api.ask("PUT", "/v1/sensors/a", { token: key });
   const authorization = `Bearer ${key}`;
@@ -72,14 +59,7 @@ export const ndjsonTest = apiTest.extend("gateway", async ({ api, database }, { 
     const response = await ask(body, { accept: ndjson, ...headers });
     return { status: response.status, lines: parseLines(await response.text()) };
   }
-  async function countStored() {
-    const { rows } = await database.pool.query<{ readings: number; entries: number }>(`
-      select
-        (select count(*)::int from metering.readings) as readings,
-        (select count(*)::int from metering.meter_outbox) as entries
-    `);
-    return rows[0];
-  }
+  const countStored = () => countReadingsAndEntries(database.pool);
   /** Serves on a port; the request is sent as the test says. */
   async function listen() {
     const server = await startServer(app, { host: "127.0.0.1", port: 0 });
