@@ -59,7 +59,8 @@ begin
       'grant select on
         metering.kysely_migration, metering.organizations, metering.subscriptions, metering.sensors,
         metering.readings_default, metering.meter_outbox, metering.meter_outbox_default, metering.sensor_counts,
-        metering.meter_events, metering.delivery_control, metering.stripe_events
+        metering.meter_events, metering.delivery_control, metering.stripe_events, metering.delivery_attempts_default,
+        metering.dropped_partitions
       to %I',
       member
     );
@@ -111,7 +112,10 @@ begin
   execute format('grant update (paused_until, reason, paused_at, openings) on metering.delivery_control to %I', worker);
   execute format('grant update (state, attempts, handled_at, error) on metering.stripe_events to %I', worker);
   execute format(
-    'grant execute on function metering.purge_stripe_events(integer), metering.create_partition(text, timestamptz) to %I',
+    'grant execute on function
+        metering.purge_stripe_events(integer), metering.create_partition(text, timestamptz),
+        metering.drop_partition(text, timestamptz)
+      to %I',
     worker
   );
   -- Jobs are reminders: pg-boss inserts, fetches, retries and deletes them.

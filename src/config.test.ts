@@ -28,6 +28,7 @@ test.each([
   ["api", "HTTP_CONNECTIONS_MAX", 10_000],
   ["api", "RATE_LIMIT_REQUESTS_PER_SECOND", 0],
   ["api", "RATE_LIMIT_READINGS_PER_SECOND", 0],
+  ["worker", "OUTBOX_RETENTION_DAYS", 400],
   ["worker", "WORKER_PORT", 3001],
   ["worker", "STRIPE_API_BASE", "https://api.stripe.com"],
   ["worker", "STRIPE_TIMEOUT_MS", 15_000],
@@ -66,6 +67,12 @@ test.each([
   ["api", "OTEL_EXPORTER_OTLP_HEADERS", "key=hunter2%0A"],
   ["api", "OTEL_TRACES_SAMPLER", "hunter2"],
   ["api", "OTEL_TRACES_SAMPLER_ARG", "1.5"],
+  ["migrate", "READINGS_RETENTION_DAYS", "364"],
+  ["api", "READINGS_RETENTION_DAYS", "364"],
+  ["worker", "READINGS_RETENTION_DAYS", "364"],
+  ["cli", "READINGS_RETENTION_DAYS", "364"],
+  ["cliStripe", "READINGS_RETENTION_DAYS", "364"],
+  ["worker", "OUTBOX_RETENTION_DAYS", "69"],
   ["worker", "STRIPE_SECRET_KEY", "pk_test_hunter2"],
   ["worker", "STRIPE_SECRET_KEY", "sk_test_hunter2\nsk_test_other"],
   ["worker", "STRIPE_API_BASE", "https://hunter2@example.com"],
@@ -89,6 +96,16 @@ test("every fault is told, not only the first", () => {
     "LOG_LEVEL",
     "PORT",
     "STRIPE_WEBHOOK_SECRET",
+  ]);
+});
+
+test("readings are kept as long as they are accepted, or longer", () => {
+  const years = { READINGS_MAX_AGE_DAYS: "730", READINGS_RETENTION_DAYS: "730" };
+  expect(environmentFaults(environments.worker, { ...secrets, ...years })).toEqual([]);
+  expect(
+    environmentFaults(environments.worker, { ...secrets, ...years, READINGS_MAX_AGE_DAYS: "731" }),
+  ).toEqual([
+    expect.stringMatching(/^READINGS_RETENTION_DAYS: must not be smaller than READINGS_MAX_AGE_DAYS/),
   ]);
 });
 

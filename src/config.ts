@@ -4,6 +4,9 @@ import { z } from "zod";
 const exitCodeConfig = 78;
 
 const seconds = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
+const days = seconds;
+/** Stripe takes usage of the last 35 days. `metering.drop_partition` refuses what is younger, too. */
+const retentionDaysMin = 70;
 const port = z.coerce.number().int().min(0).max(65_535);
 /** 0 is no limit. */
 const perSecond = z.coerce.number().int().min(0).max(1_000_000).default(0);
@@ -28,7 +31,8 @@ const database = {
   DATABASE_BACKEND: z
     .literal("postgres", "must be postgres: this version knows no other")
     .default("postgres"),
-  READINGS_MAX_AGE_DAYS: seconds(1, 3_650).default(365),
+  READINGS_MAX_AGE_DAYS: days(1, 3_650).default(365),
+  READINGS_RETENTION_DAYS: days(retentionDaysMin, 36_500).optional(),
   LOG_LEVEL: z.enum(["fatal", "error", "warn", "info", "debug", "trace", "silent"]).default("info"),
 };
 const tracing = {
@@ -70,28 +74,45 @@ const stripeConnection = {
   STRIPE_TIMEOUT_MS: z.coerce.number().int().min(100).max(40_000).default(15_000),
 };
 
-const migrateEnvironment = z.object(database);
+/** Of every process, so that the one that takes readings in and the one that drops them agree. */
+const keepsWhatItAccepts = (env: {
+  READINGS_MAX_AGE_DAYS: number;
+  READINGS_RETENTION_DAYS?: number | undefined;
+}): boolean =>
+  env.READINGS_RETENTION_DAYS === undefined || env.READINGS_RETENTION_DAYS >= env.READINGS_MAX_AGE_DAYS;
+const tooShortRetention = {
+  path: ["READINGS_RETENTION_DAYS"],
+  message:
+    "must not be smaller than READINGS_MAX_AGE_DAYS: a reading sent again after its month was dropped would be billed twice",
+};
 
-const cliEnvironment = z.object({
+const migrateEnvironment = z.object(database).refine(keepsWhatItAccepts, tooShortRetention);
+
+const cli = z.object({
   ...database,
   ...meters,
   ...stripeConnection,
   STRIPE_SECRET_KEY: stripeKey.optional(),
 });
-const cliStripeEnvironment = cliEnvironment.required({ STRIPE_SECRET_KEY: true });
+const cliEnvironment = cli.refine(keepsWhatItAccepts, tooShortRetention);
+const cliStripeEnvironment = cli
+  .required({ STRIPE_SECRET_KEY: true })
+  .refine(keepsWhatItAccepts, tooShortRetention);
 
-const apiEnvironment = z.object({
-  ...database,
-  ...shutdown,
-  ...tracing,
-  HOST: z.string().min(1).default("0.0.0.0"),
-  PORT: port.default(3000),
-  HTTP_CONNECTIONS_MAX: z.coerce.number().int().min(1).max(1_000_000).default(10_000),
-  ADMIN_TOKEN: z.string().min(32, "must have at least 32 characters"),
-  STRIPE_WEBHOOK_SECRET: secretList,
-  RATE_LIMIT_REQUESTS_PER_SECOND: perSecond,
-  RATE_LIMIT_READINGS_PER_SECOND: perSecond,
-});
+const apiEnvironment = z
+  .object({
+    ...database,
+    ...shutdown,
+    ...tracing,
+    HOST: z.string().min(1).default("0.0.0.0"),
+    PORT: port.default(3000),
+    HTTP_CONNECTIONS_MAX: z.coerce.number().int().min(1).max(1_000_000).default(10_000),
+    ADMIN_TOKEN: z.string().min(32, "must have at least 32 characters"),
+    STRIPE_WEBHOOK_SECRET: secretList,
+    RATE_LIMIT_REQUESTS_PER_SECOND: perSecond,
+    RATE_LIMIT_READINGS_PER_SECOND: perSecond,
+  })
+  .refine(keepsWhatItAccepts, tooShortRetention);
 
 const workerEnvironment = z
   .object({
@@ -110,6 +131,7 @@ const workerEnvironment = z
     RETRY_BASE_SECONDS: seconds(1, 3_600).default(5),
     RETRY_MAX_SECONDS: seconds(1, 86_400).default(900),
     BILLABLE_STATUSES: wordList.default(["active", "trialing"]),
+    OUTBOX_RETENTION_DAYS: days(retentionDaysMin, 36_500).default(400),
   })
   .refine((env) => env.METER_READINGS_EVENT_NAME !== env.METER_SENSORS_EVENT_NAME, {
     path: ["METER_SENSORS_EVENT_NAME"],
@@ -118,7 +140,8 @@ const workerEnvironment = z
   .refine((env) => env.RETRY_MAX_SECONDS >= env.RETRY_BASE_SECONDS, {
     path: ["RETRY_MAX_SECONDS"],
     message: "must not be smaller than RETRY_BASE_SECONDS",
-  });
+  })
+  .refine(keepsWhatItAccepts, tooShortRetention);
 
 export type MigrateConfig = z.infer<typeof migrateEnvironment>;
 export type ApiConfig = z.infer<typeof apiEnvironment>;

@@ -7,7 +7,7 @@ import { countDefaultPartitionRows, ensurePartitions } from "./partitions.ts";
 import type { DB } from "./schema.ts";
 
 const dayMs = 86_400_000;
-const none = { readings: 0, meter_outbox: 0 };
+const none = { readings: 0, meter_outbox: 0, delivery_attempts: 0 };
 
 // Months of every length, a leap day and the turn of a year, far from those that the migration made.
 const moments = [
@@ -47,7 +47,7 @@ test("rows beyond the partitions are stored all the same, and counted", async ({
   await storeReadings(db, organization, [beyond, before(beyond, 1)]);
   await appendEntries(db, organization, [{ at: beyond, quantity: 1 }]);
 
-  expect(await countDefaultPartitionRows(db)).toEqual({ readings: 2, meter_outbox: 1 });
+  expect(await countDefaultPartitionRows(db)).toEqual({ ...none, readings: 2, meter_outbox: 1 });
 });
 
 test("two processes at once make every partition once", async ({ database: { db } }) => {
@@ -55,9 +55,9 @@ test("two processes at once make every partition once", async ({ database: { db 
     const input = { now: new Date(Date.UTC(year, 5)), readingsMaxAgeDays: 365 };
     const made = (await Promise.all([ensurePartitions(db, input), ensurePartitions(db, input)])).flat();
 
-    // Of readings 12 months back, of entries 2, and of both the present month and 2 ahead.
-    expect(new Set(made).size).toBe(12 + 2 + 2 * 3);
-    expect(made).toHaveLength(20);
+    // Of readings 12 months back, of entries 2, of attempts 1, and of all the present month and 2 ahead.
+    expect(new Set(made).size).toBe(12 + 2 + 1 + 3 * 3);
+    expect(made).toHaveLength(24);
   }
 });
 

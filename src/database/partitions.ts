@@ -7,25 +7,29 @@ const monthsAhead = 2;
 /** Stripe takes usage of the last 35 days, so entries can be that old; one month more is for clocks and restores. */
 const outboxMonthsBack = 2;
 
-type PartitionedTable = "readings" | "meter_outbox";
+/** An attempt is settled within minutes of its start, which may be in the month before. */
+const attemptsMonthsBack = 1;
+
+export const partitionedTables = ["readings", "meter_outbox", "delivery_attempts"] as const;
+export type PartitionedTable = (typeof partitionedTables)[number];
 
 export type PartitionInput = { now: Date; readingsMaxAgeDays: number };
 
 /**
- * Makes the monthly partitions of readings and meter_outbox that may receive rows from now on. Returns the names of
+ * Makes the monthly partitions that may receive rows from now on. Returns the names of
  * those it made. Safe to run twice and at once, also as a role that owns no table: a function of the database does it.
  */
 export async function ensurePartitions(db: Kysely<DB>, input: PartitionInput): Promise<string[]> {
   const oldestReading = new Date(input.now.getTime() - input.readingsMaxAgeDays * 86_400_000);
-  const wanted: { table: PartitionedTable; month: Date }[] = [
-    ...monthsBetween(oldestReading, addMonths(input.now, monthsAhead)).map((month) => ({
-      table: "readings" as const,
-      month,
-    })),
-    ...monthsBetween(addMonths(input.now, -outboxMonthsBack), addMonths(input.now, monthsAhead)).map(
-      (month) => ({ table: "meter_outbox" as const, month }),
-    ),
-  ];
+  const last = addMonths(input.now, monthsAhead);
+  const firstMonths: Record<PartitionedTable, Date> = {
+    readings: oldestReading,
+    meter_outbox: addMonths(input.now, -outboxMonthsBack),
+    delivery_attempts: addMonths(input.now, -attemptsMonthsBack),
+  };
+  const wanted = partitionedTables.flatMap((table) =>
+    monthsBetween(firstMonths[table], last).map((month) => ({ table, month })),
+  );
   const made: string[] = [];
   const failures: unknown[] = [];
   for (const { table, month } of wanted) {
@@ -43,15 +47,16 @@ export async function ensurePartitions(db: Kysely<DB>, input: PartitionInput): P
 }
 
 /** How many rows lie in the default partitions, where none should. Counts at most 1,000 of each. */
-export async function countDefaultPartitionRows(
-  db: Kysely<DB>,
-): Promise<{ readings: number; meter_outbox: number }> {
-  const counted = await sql<{ readings: number; meter_outbox: number }>`
+export async function countDefaultPartitionRows(db: Kysely<DB>): Promise<Record<PartitionedTable, number>> {
+  const counted = await sql<Record<PartitionedTable, number>>`
     select
       (select count(*)::int from (select from metering.readings_default limit 1000) r) as readings,
-      (select count(*)::int from (select from metering.meter_outbox_default limit 1000) o) as meter_outbox
+      (select count(*)::int from (select from metering.meter_outbox_default limit 1000) o) as meter_outbox,
+      (select count(*)::int from (select from metering.delivery_attempts_default limit 1000) a) as delivery_attempts
   `.execute(db);
-  return counted.rows[0] ?? { readings: 0, meter_outbox: 0 };
+  const [row] = counted.rows;
+  if (row === undefined) throw new Error("an aggregate without a row");
+  return row;
 }
 
 /** Returns the name of the partition, or null when it was there. */

@@ -39,7 +39,10 @@ const apiMay: Record<string, Privileges> = {
     update: ["last_used_at", "revoked_at"],
   }),
   delivery_attempts: may(),
+  delivery_attempts_default: may(),
   delivery_control: may({ update: pause }),
+  dropped_partitions: may(),
+  dropped_usage: nothing,
   kysely_migration: may(),
   kysely_migration_lock: nothing,
   meter_events: may(),
@@ -82,7 +85,10 @@ const workerMay: Record<string, Privileges> = {
       "stripe_request_id",
     ],
   }),
+  delivery_attempts_default: may(),
   delivery_control: may({ insert: ["scope", ...pause], update: pause }),
+  dropped_partitions: may(),
+  dropped_usage: nothing,
   kysely_migration: may(),
   kysely_migration_lock: nothing,
   meter_events: may({
@@ -194,7 +200,7 @@ const uuids = ["uuid_v7", "uuid_v7_time"];
 const ofTriggers = ["guard_meter_event_state", "refuse_change"];
 const mayCall: Record<ServiceRole, string[]> = {
   api: [...ofTriggers, "resolve_in_doubt", "retry_rejected", ...uuids],
-  worker: [...ofTriggers, "create_partition", "purge_stripe_events", ...uuids],
+  worker: [...ofTriggers, "create_partition", "drop_partition", "purge_stripe_events", ...uuids],
 };
 
 for (const service of services) {
@@ -225,6 +231,7 @@ test("the API may neither purge nor partition, and the worker may neither retry 
 
   await expect(ask("api", "purge_stripe_events(90)")).rejects.toMatchObject(refused);
   await expect(ask("api", "create_partition('readings', '2040-01-01Z')")).rejects.toMatchObject(refused);
+  await expect(ask("api", "drop_partition('readings', '2020-01-01Z')")).rejects.toMatchObject(refused);
   await expect(ask("worker", "retry_rejected(null, null, null)")).rejects.toMatchObject(refused);
   const resolve = "resolve_in_doubt(gen_random_uuid(), 'not_delivered', 'mine')";
   await expect(ask("worker", resolve)).rejects.toMatchObject(refused);

@@ -73,6 +73,22 @@ export interface DeliveryControl {
   scope: string;
 }
 
+export interface DroppedPartitions {
+  dropped_at: Generated<Timestamp>;
+  dropped_rows: Int8;
+  month: Timestamp;
+  table_name: string;
+}
+
+export interface DroppedUsage {
+  dropped_rows: Int8;
+  meter: string;
+  month: Timestamp;
+  organization_id: string;
+  quantity: Int8;
+  table_name: string;
+}
+
 export interface MeterEvents {
   attempts_finished: Generated<number>;
   attempts_started: Generated<number>;
@@ -246,6 +262,8 @@ export interface DB {
   api_keys: ApiKeys;
   delivery_attempts: DeliveryAttempts;
   delivery_control: DeliveryControl;
+  dropped_partitions: DroppedPartitions;
+  dropped_usage: DroppedUsage;
   meter_events: MeterEvents;
   meter_outbox: MeterOutbox;
   meters: Meters;

@@ -2,6 +2,7 @@ import { z } from "@hono/zod-openapi";
 import { meterEventStates } from "../delivery/meter-event-states.ts";
 import type { DeliveryAttempt, MeterEvent } from "../delivery/meter-events.ts";
 import type { Entry } from "../outbox/entries.ts";
+import type { Explanation } from "./explain-meter-event.ts";
 
 const instant = z.iso.datetime();
 
@@ -52,6 +53,9 @@ export const meterEventDetailSchema = z
     ...meterEventSchema.shape,
     attempts: z.array(attemptSchema),
     entries: z.array(entrySchema),
+    dropped: z.array(z.enum(["attempts", "entries"])).openapi({
+      description: "what of it is so old that it is not kept any more, and missing here",
+    }),
   })
   .openapi("MeterEventDetail");
 
@@ -80,7 +84,16 @@ export function renderMeterEvent(event: MeterEvent): z.infer<typeof meterEventSc
   };
 }
 
-export function renderAttempt(attempt: DeliveryAttempt): z.infer<typeof attemptSchema> {
+export function renderExplanation(explained: Explanation): z.infer<typeof meterEventDetailSchema> {
+  return {
+    ...renderMeterEvent(explained.event),
+    attempts: explained.attempts.map(renderAttempt),
+    entries: explained.entries.map(renderEntry),
+    dropped: explained.dropped,
+  };
+}
+
+function renderAttempt(attempt: DeliveryAttempt): z.infer<typeof attemptSchema> {
   return {
     attempt: attempt.attempt,
     started_at: attempt.startedAt.toISOString(),
@@ -93,6 +106,6 @@ export function renderAttempt(attempt: DeliveryAttempt): z.infer<typeof attemptS
   };
 }
 
-export function renderEntry({ id, occurredAt, quantity }: Entry): z.infer<typeof entrySchema> {
+function renderEntry({ id, occurredAt, quantity }: Entry): z.infer<typeof entrySchema> {
   return { id, occurred_at: occurredAt.toISOString(), quantity };
 }

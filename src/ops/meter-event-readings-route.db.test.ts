@@ -76,6 +76,7 @@ test("the readings behind a meter event are told with the entry that counts each
   expect(body).toEqual({
     data: [reading("a", new Date(stored - 80 * daysMs)), reading("b", new Date(stored - 40 * daysMs))],
     next_cursor: null,
+    readings_kept_from: null,
   });
 });
 

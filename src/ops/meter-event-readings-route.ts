@@ -1,5 +1,6 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import type { Kysely } from "kysely";
+import { isMonthDropped } from "../database/retention.ts";
 import type { DB } from "../database/schema.ts";
 import { findMeterEvent } from "../delivery/meter-events.ts";
 import type { App } from "../http/app.ts";
@@ -7,11 +8,12 @@ import type { AdminOnly } from "../http/authentication.ts";
 import { decodeCursor } from "../http/cursor.ts";
 import { jsonAnswer } from "../http/json-content.ts";
 import { pageQuery, pageSchema, toPage } from "../http/page.ts";
-import { adminProblems, inputProblems, notFoundProblems } from "../http/problem-answers.ts";
-import { notFound } from "../http/problem.ts";
+import { adminProblems, inputProblems, notFoundProblems, problemAnswer } from "../http/problem-answers.ts";
+import { notFound, Problem } from "../http/problem.ts";
 import { sensorIdSchema } from "../intake/sensor-schema.ts";
 import { type EventReading, listEventReadings } from "../outbox/event-readings.ts";
 import { recordedAtSchema } from "../usage/recorded-at.ts";
+import { readingsKept, tellReadingsKept } from "./readings-kept.ts";
 
 const eventReadingSchema = z
   .strictObject({
@@ -34,10 +36,11 @@ const listRoute = createRoute({
   security: [{ adminToken: [] }],
   request: { params: z.object({ id: z.uuid() }), query: pageQuery },
   responses: {
-    200: jsonAnswer("A page", pageSchema(eventReadingSchema)),
+    200: jsonAnswer("A page", pageSchema(eventReadingSchema).extend(readingsKept)),
     ...adminProblems,
     ...inputProblems,
     ...notFoundProblems,
+    410: problemAnswer("Retention has dropped its entries, which lead to its readings"),
   },
 });
 
@@ -53,10 +56,15 @@ export function mountMeterEventReadings(
     const after = decodeCursor(cursor, cursorKey);
     const event = await findMeterEvent(db, c.req.valid("param").id);
     if (event === undefined) throw notFound("meter event");
+    if (await isMonthDropped(db, { table: "meter_outbox", at: event.hour })) {
+      const detail = "Its entries are not kept any more, so nobody can tell which readings it bills.";
+      throw new Problem({ status: 410, code: "entries_dropped", detail });
+    }
     const key = { organizationId: event.organizationId, meterEventId: event.id };
     const rows = await listEventReadings(db, key, { after, limit: limit + 1 });
     const page = toPage(rows, limit, (row) => [row.entryId, row.sensorId, row.recordedAt]);
-    return c.json({ ...page, data: page.data.map(renderEventReading) }, 200);
+    const data = page.data.map(renderEventReading);
+    return c.json({ ...page, data, ...(await tellReadingsKept(db)) }, 200);
   });
 }
 

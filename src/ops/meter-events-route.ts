@@ -3,7 +3,7 @@ import type { Kysely } from "kysely";
 import type { PgBoss } from "pg-boss";
 import type { DB } from "../database/schema.ts";
 import { meterEventStates } from "../delivery/meter-event-states.ts";
-import { findMeterEvent, listAttempts, listMeterEvents } from "../delivery/meter-events.ts";
+import { findMeterEvent, listMeterEvents } from "../delivery/meter-events.ts";
 import { resolveMeterEvent } from "../delivery/resolve.ts";
 import { retryRejected } from "../delivery/retry-rejected.ts";
 import type { App } from "../http/app.ts";
@@ -19,13 +19,12 @@ import {
   notFoundProblems,
 } from "../http/problem-answers.ts";
 import { notFound, Problem } from "../http/problem.ts";
-import { listEntriesOf } from "../outbox/entries.ts";
 import { meterNames } from "../usage/meters.ts";
+import { explainMeterEvent } from "./explain-meter-event.ts";
 import {
   meterEventDetailSchema,
   meterEventSchema,
-  renderAttempt,
-  renderEntry,
+  renderExplanation,
   renderMeterEvent,
 } from "./meter-event-answer.ts";
 
@@ -152,18 +151,9 @@ export function mountMeterEvents(app: App, { db, boss, adminOnly }: MeterEventRo
   });
 
   app.openapi({ ...getRoute, middleware: adminOnly }, async (c) => {
-    const event = await findMeterEvent(db, c.req.valid("param").id);
-    if (event === undefined) throw notFound("meter event");
-    const attempts = await listAttempts(db, event);
-    const entries = await listEntriesOf(db, { organizationId: event.organizationId, meterEventId: event.id });
-    return c.json(
-      {
-        ...renderMeterEvent(event),
-        attempts: attempts.map(renderAttempt),
-        entries: entries.map(renderEntry),
-      },
-      200,
-    );
+    const explained = await explainMeterEvent(db, c.req.valid("param").id);
+    if (explained === undefined) throw notFound("meter event");
+    return c.json(renderExplanation(explained), 200);
   });
 
   app.openapi({ ...retryManyRoute, middleware: adminOnly }, async (c) => {

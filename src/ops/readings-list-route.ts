@@ -7,6 +7,7 @@ import { decodeCursor } from "../http/cursor.ts";
 import { jsonAnswer } from "../http/json-content.ts";
 import { pageQuery, pageSchema, toPage } from "../http/page.ts";
 import { inputProblems, keyProblems } from "../http/problem-answers.ts";
+import { readingsKept, tellReadingsKept } from "./readings-kept.ts";
 import { sensorIdSchema } from "../intake/sensor-schema.ts";
 import { type BilledReading, listBilledReadings } from "../outbox/billed-readings.ts";
 import { recordedAtSchema } from "../usage/recorded-at.ts";
@@ -20,6 +21,10 @@ const billedReadingSchema = z
       .uuid()
       .nullable()
       .openapi({ description: "Stripe's identifier of the record that bills it; null until it is sealed" }),
+    entry_dropped: z.boolean().openapi({
+      description:
+        "true: it was billed so long ago that the entry which leads to meter_event_id is not kept any more",
+    }),
   })
   .openapi("BilledReading");
 
@@ -38,7 +43,7 @@ const listRoute = createRoute({
     }),
   },
   responses: {
-    200: jsonAnswer("A page", pageSchema(billedReadingSchema)),
+    200: jsonAnswer("A page", pageSchema(billedReadingSchema).extend(readingsKept)),
     ...keyProblems,
     ...inputProblems,
   },
@@ -54,7 +59,7 @@ export function mountReadingsList(app: App, { db, mayRead }: { db: Kysely<DB>; m
     const filter = { sensorId, from, to, after, limit: limit + 1 };
     const rows = await listBilledReadings(db, c.var.organizationId, filter);
     const page = toPage(rows, limit, (row) => [row.sensorId, row.recordedAt]);
-    return c.json({ ...page, data: page.data.map(render) }, 200);
+    return c.json({ ...page, data: page.data.map(render), ...(await tellReadingsKept(db)) }, 200);
   });
 }
 
@@ -64,5 +69,6 @@ function render(reading: BilledReading): z.infer<typeof billedReadingSchema> {
     recorded_at: reading.recordedAt,
     temperature: reading.temperature,
     meter_event_id: reading.meterEventId,
+    entry_dropped: reading.isEntryDropped,
   };
 }

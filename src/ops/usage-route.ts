@@ -1,5 +1,6 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import type { Kysely } from "kysely";
+import { readKeptFrom } from "../database/retention.ts";
 import type { DB } from "../database/schema.ts";
 import type { App } from "../http/app.ts";
 import type { KeyOnly } from "../http/authentication.ts";
@@ -23,7 +24,14 @@ const bucketSchema = z.strictObject({
   in_doubt: z.int(),
   rejected: z.int(),
 });
-const usageSchema = z.strictObject({ data: z.array(bucketSchema), complete_through: instant });
+const usageSchema = z.strictObject({
+  data: z.array(bucketSchema),
+  complete_through: instant,
+  entries_kept_from: instant.nullable().openapi({
+    description:
+      "before this, entries may be missing, as months are not kept for ever: usage there is that of the meter events, exact in whole UTC hours; null: all are kept",
+  }),
+});
 
 const usageRoute = createRoute({
   method: "get",
@@ -63,13 +71,21 @@ export function mountUsage(app: App, { db, mayRead }: { db: Kysely<DB>; mayRead:
       const detail = `asks for more than ${bucketsMax} buckets; choose a shorter span or a coarser granularity`;
       throw invalid({ pointer: "from", code: "too_many_buckets", detail });
     }
-    const query = { meter, from, to, granularity, timeZone };
+    const keptFrom = await readKeptFrom(db, "meter_outbox");
+    const query = { meter, from, to, granularity, timeZone, keptFrom };
     const buckets = (await readUsage(db, c.var.organizationId, query)).map(renderBucket);
     if (asksForCsv(c.req.header("accept"))) {
       return c.body(toCsv(buckets), 200, { "content-type": "text/csv; charset=utf-8" });
     }
     const through = await usageCompleteThrough(db, c.var.organizationId, meter);
-    return c.json({ data: buckets, complete_through: through.toISOString() }, 200);
+    return c.json(
+      {
+        data: buckets,
+        complete_through: through.toISOString(),
+        entries_kept_from: keptFrom?.toISOString() ?? null,
+      },
+      200,
+    );
   });
 }
 

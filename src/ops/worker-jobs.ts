@@ -22,6 +22,7 @@ import { meterEventNames } from "../usage/meters.ts";
 import { showRate, watchDelivery } from "./metrics/delivery-metrics.ts";
 import { timedTransport } from "./metrics/stripe-metrics.ts";
 import { workPartitionsQueue } from "./partitions-job.ts";
+import { workRetentionQueue } from "./retention-job.ts";
 import { sweep } from "./sweep.ts";
 import { warnOfExpiry } from "./warn-of-expiry.ts";
 
@@ -79,6 +80,14 @@ export async function startJobs(
   await workPurgeQueue({ db, boss, log });
   await workSensorsQueue({ db, boss, log }, { billableStatuses: config.BILLABLE_STATUSES });
   await workPartitionsQueue({ db, boss, log }, { readingsMaxAgeDays: config.READINGS_MAX_AGE_DAYS });
+  await workRetentionQueue(
+    { db, boss, log },
+    {
+      readings: config.READINGS_RETENTION_DAYS,
+      meter_outbox: config.OUTBOX_RETENTION_DAYS,
+      delivery_attempts: config.OUTBOX_RETENTION_DAYS,
+    },
+  );
   const sweeping = repeat(() => sweep({ db, boss, log }, retry), {
     everyMs: sweepEveryMs,
     onError: (error) => log.error({ event: "sweep_failed", error }),

@@ -1,13 +1,15 @@
 import { type Kysely, sql } from "kysely";
 import type { DB } from "../database/schema.ts";
 
-/** A stored reading, and the meter event that bills it; null while its entry is not sealed. */
+/** A stored reading, and the meter event that bills it; null while its entry is not sealed, or when it was dropped. */
 export type BilledReading = {
   sensorId: string;
   /** RFC 3339, UTC, microseconds. */
   recordedAt: string;
   temperature: number;
   meterEventId: string | null;
+  /** Retention dropped its entry, which was billed. */
+  isEntryDropped: boolean;
 };
 
 export type ReadingFilter = {
@@ -60,7 +62,9 @@ export async function listBilledReadings(
       p.sensor_id as "sensorId",
       to_char(p.recorded_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as "recordedAt",
       p.temperature,
-      (select v.id from versions v where v.sealed_into = e.meter_event_id order by v.id desc limit 1) as "meterEventId"
+      (select v.id from versions v where v.sealed_into = e.meter_event_id order by v.id desc limit 1) as "meterEventId",
+      -- A reading commits with its entry, which only retention takes away.
+      e.id is null as "isEntryDropped"
     from page p
     left join entries e on e.id = p.entry_id
     order by p.sensor_id, p.recorded_at

@@ -12,6 +12,8 @@ export type UsageQuery = {
   granularity: (typeof granularities)[number];
   /** An IANA name; days and months begin at its midnight. */
   timeZone: string;
+  /** From when on all entries are kept; null: none were dropped. */
+  keptFrom: Date | null;
 };
 
 /** One bucket of usage, cut to what was asked for. `quantity` is what was used; the others say where it is now. */
@@ -29,11 +31,14 @@ export type UsageBucket = {
  * An organization's usage of a meter by time, from the entries themselves: exact for any time zone, empty buckets
  * included. `sum` meters add up; of a `last` meter each bucket has its latest value. Usage that expired counts as
  * rejected, and a gauge that a newer value overtook is in no state any more.
+ *
+ * Where entries were dropped, each meter event stands for those that it folded, at the time of the latest: exact in whole
+ * UTC hours. They are final, so nothing of them is missing.
  */
 export async function readUsage(
   db: Kysely<DB>,
   organizationId: string,
-  { meter, from, to, granularity, timeZone }: UsageQuery,
+  { meter, from, to, granularity, timeZone, keptFrom }: UsageQuery,
 ): Promise<UsageBucket[]> {
   const step = sql.lit(`1 ${granularity}`);
   // Hours are steps of absolute time. Days and months are steps of local time, so that one of them may have 23 hours.
@@ -47,6 +52,20 @@ export async function readUsage(
             ${step}
           ) local_start
         )`;
+  const ofDroppedEntries =
+    keptFrom === null || from >= keptFrom
+      ? sql``
+      : sql`
+          union all
+          select quantity, id as meter_event_id, event_at as occurred_at, id
+          from metering.meter_events
+          where organization_id = ${organizationId} and meter = ${meter} and replaces_id is null
+            and hour > b.start - interval '1 hour' and hour < b."end"
+            and event_at >= b.start and event_at < b."end"
+            and date_trunc('month', hour, 'UTC') in (
+              select month from metering.dropped_partitions where table_name = 'meter_outbox'
+            )
+        `;
   const isLast = meters[meter].aggregation === "last";
   const usage = await sql<UsageBucket>`
     with starts as (
@@ -67,10 +86,11 @@ export async function readUsage(
         coalesce(sum(e.quantity) filter (where v.state = 'in_doubt'), 0)::float8 as in_doubt,
         coalesce(sum(e.quantity) filter (where v.state in ('rejected', 'expired')), 0)::float8 as rejected
       from (
-        select quantity, meter_event_id
+        select quantity, meter_event_id, occurred_at, id
         from metering.meter_outbox
         where organization_id = ${organizationId} and meter = ${meter}
           and occurred_at >= b.start and occurred_at < b."end"
+        ${ofDroppedEntries}
         ${isLast ? sql`order by occurred_at desc, id desc limit 1` : sql``}
       ) e
       left join lateral (

@@ -69,6 +69,23 @@ export const partitionsQueue = {
 } as const satisfies QueueDefinition;
 
 /**
+ * Drops months that are past their retention, daily, and again in an hour when one was busy. It counts what it drops,
+ * which may take long.
+ */
+export const retentionQueue = {
+  name: "drop-partitions",
+  options: {
+    policy: "short",
+    retryLimit: 5,
+    retryDelay: 600,
+    retryBackoff: true,
+    expireInSeconds: 14_400,
+    deleteAfterSeconds: 604_800,
+  },
+  cron: "53 3 * * *",
+} as const satisfies QueueDefinition;
+
+/**
  * One job for each webhook event. What makes an event a dead letter is counted in the inbox; these retries only have to
  * outlast an outage of Stripe's.
  */
@@ -105,6 +122,7 @@ export const purgeQueue = {
 export const queues: readonly QueueDefinition[] = [
   sealQueue,
   partitionsQueue,
+  retentionQueue,
   stripeEventsQueue,
   sensorsQueue,
   purgeQueue,

@@ -20,6 +20,14 @@ export async function findViolations(db: Kysely<DB>): Promise<string[]> {
 
 type Rule = RawBuilder<{ violation: string }>;
 
+/** Whether retention has dropped the month of a table that a moment lies in. */
+function isDropped(table: "meter_outbox", at: RawBuilder<unknown>): RawBuilder<boolean> {
+  return sql`exists (
+    select from metering.dropped_partitions dropped
+    where dropped.table_name = ${table} and dropped.month = date_trunc('month', ${at}, 'UTC')
+  )`;
+}
+
 /** Every reading is counted by one entry that exists, and every entry counts as many readings as it says. */
 const intakeRules: Rule[] = [
   sql`
@@ -27,11 +35,23 @@ const intakeRules: Rule[] = [
       'organization %s has %s readings, but its entries count %s',
       organization_id, coalesce(readings, 0), coalesce(quantity, 0)
     ) as violation
-    from (select organization_id, count(*) as readings from metering.readings group by 1) stored
+    from (
+      select organization_id, sum(readings) as readings
+      from (
+        select organization_id, count(*) as readings from metering.readings group by 1
+        union all
+        select organization_id, quantity from metering.dropped_usage where table_name = 'readings'
+      ) kept_and_dropped
+      group by 1
+    ) stored
     full join (
       select organization_id, sum(quantity) as quantity
-      from metering.meter_outbox
-      where meter = ${readingsMeter}
+      from (
+        select organization_id, quantity from metering.meter_outbox where meter = ${readingsMeter}
+        union all
+        select organization_id, quantity from metering.dropped_usage
+        where table_name = 'meter_outbox' and meter = ${readingsMeter}
+      ) kept_and_dropped
       group by 1
     ) promised using (organization_id)
     where coalesce(readings, 0) <> coalesce(quantity, 0)
@@ -47,6 +67,7 @@ const intakeRules: Rule[] = [
       where e.organization_id = r.organization_id and e.id = r.entry_id
         and e.occurred_at = metering.uuid_v7_time(r.entry_id) and e.meter = ${readingsMeter}
     )
+    and not ${isDropped("meter_outbox", sql`metering.uuid_v7_time(r.entry_id)`)}
   `,
   sql`
     select format('entry %s counts %s readings, but %s name it', e.id, e.quantity, coalesce(r.readings, 0)) as violation
@@ -55,6 +76,14 @@ const intakeRules: Rule[] = [
       select organization_id, entry_id, count(*) as readings from metering.readings group by 1, 2
     ) r on r.organization_id = e.organization_id and r.entry_id = e.id
     where e.meter = ${readingsMeter} and e.quantity <> coalesce(r.readings, 0)
+      -- Dropped readings are missing at the entries that counted them, and at no other: those were taken in afterwards,
+      -- or at most 5 minutes before a month began. The first rule has their sum.
+      and not (
+        e.quantity > coalesce(r.readings, 0) and exists (
+          select from metering.dropped_partitions d
+          where d.table_name = 'readings' and e.occurred_at >= d.month - interval '5 minutes'
+        )
+      )
   `,
 ];
 
@@ -97,6 +126,40 @@ const sealRules: Rule[] = [
     ) f
     where m.replaces_id is null
       and (m.quantity, m.entries, m.event_at) is distinct from (f.quantity, f.entries, f.event_at)
+      -- Of dropped entries the next rule has the sums.
+      and not (f.entries = 0 and ${isDropped("meter_outbox", sql`m.hour`)})
+  `,
+  sql`
+    select format(
+      'organization %s had %s entries of %s in %s when they were dropped, but its meter events folded %s',
+      organization_id, coalesce(d.dropped_rows, 0), meter, month, coalesce(m.entries, 0)
+    ) as violation
+    from (select * from metering.dropped_usage where table_name = 'meter_outbox') d
+    full join (
+      select organization_id, meter, date_trunc('month', hour, 'UTC') as month, sum(entries) as entries,
+        sum(quantity) as quantity
+      from metering.meter_events
+      where replaces_id is null and ${isDropped("meter_outbox", sql`hour`)}
+      group by 1, 2, 3
+    ) m using (organization_id, meter, month)
+    where coalesce(d.dropped_rows, 0) <> coalesce(m.entries, 0)
+      or not meter = any(${metersFoldedBy("last")}) and d.quantity <> m.quantity
+  `,
+  sql`
+    select format('meter event %s is %s, but its entries were dropped', m.id, m.state) as violation
+    from metering.meter_events m
+    where m.state in ('pending', 'in_doubt') and ${isDropped("meter_outbox", sql`m.hour`)}
+  `,
+  sql`
+    select format('%s of %s were dropped, but there are rows of that month', table_name, month) as violation
+    from metering.dropped_partitions
+    where
+      table_name = 'readings' and exists (
+        select from metering.readings where recorded_at >= month and date_trunc('month', recorded_at, 'UTC') = month
+      )
+      or table_name = 'meter_outbox' and exists (
+        select from metering.meter_outbox where occurred_at >= month and date_trunc('month', occurred_at, 'UTC') = month
+      )
   `,
 ];
 

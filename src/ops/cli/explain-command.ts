@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { z } from "zod";
-import { explainMeterEvent } from "../explain-meter-event.ts";
-import { renderAttempt, renderEntry, renderMeterEvent } from "../meter-event-answer.ts";
+import { explainWithReadings } from "../explain-meter-event.ts";
+import { renderExplanation } from "../meter-event-answer.ts";
 import { renderEventReading } from "../meter-event-readings-route.ts";
 import type { CommandTools } from "./command-tools.ts";
 import type { Outcome } from "./outcome.ts";
@@ -36,11 +36,9 @@ export function addExplainCommand(program: Command, run: Run): void {
 }
 
 async function explain({ db }: CommandTools, id: string, limits: { readingsMax: number }): Promise<Outcome> {
-  const explained = await explainMeterEvent(db, id, limits);
+  const explained = await explainWithReadings(db, id, limits);
   if (explained === undefined) return { kind: "failed", message: "there is no such meter event" };
-  const event = renderMeterEvent(explained.event);
-  const attempts = explained.attempts.map(renderAttempt);
-  const entries = explained.entries.map(renderEntry);
+  const { attempts, entries, dropped, ...event } = renderExplanation(explained);
   const readings = explained.readings.map(renderEventReading);
   const text = [
     textFields(Object.entries(event)),
@@ -66,7 +64,12 @@ async function explain({ db }: CommandTools, id: string, limits: { readingsMax: 
           : undefined,
     }),
   ];
-  return { kind: "done", document: { ...event, attempts, entries, readings }, text: text.join("\n\n") };
+  if (dropped.length > 0) text.push(`not kept any more: ${dropped.join(", ")}`);
+  return {
+    kind: "done",
+    document: { ...event, attempts, entries, dropped, readings },
+    text: text.join("\n\n"),
+  };
 }
 
 function section(

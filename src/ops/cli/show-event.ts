@@ -1,6 +1,5 @@
-import { findMeterEvent, listAttempts } from "../../delivery/meter-events.ts";
-import { listEntriesOf } from "../../outbox/entries.ts";
-import { renderAttempt, renderEntry, renderMeterEvent } from "../meter-event-answer.ts";
+import { explainMeterEvent } from "../explain-meter-event.ts";
+import { renderExplanation } from "../meter-event-answer.ts";
 import type { CommandTools } from "./command-tools.ts";
 import type { Outcome } from "./outcome.ts";
 import { textFields, textTable } from "./text-table.ts";
@@ -10,15 +9,13 @@ const entriesShown = 20;
 
 /** Shows a meter event; the document is that of `GET /v1/meter-events/{id}`. */
 export async function showEvent({ db }: CommandTools, id: string): Promise<Outcome> {
-  const event = await findMeterEvent(db, id);
-  if (event === undefined) return { kind: "failed", message: "there is no such meter event" };
-  const rendered = renderMeterEvent(event);
-  const attempts = (await listAttempts(db, event)).map(renderAttempt);
-  const stored = await listEntriesOf(db, { organizationId: event.organizationId, meterEventId: id });
-  const entries = stored.map(renderEntry);
+  const explained = await explainMeterEvent(db, id);
+  if (explained === undefined) return { kind: "failed", message: "there is no such meter event" };
+  const document = renderExplanation(explained);
+  const { attempts, entries, dropped, ...rendered } = document;
   return {
     kind: "done",
-    document: { ...rendered, attempts, entries },
+    document,
     text: [
       textFields(Object.entries(rendered)),
       textTable(
@@ -37,6 +34,7 @@ export async function showEvent({ db }: CommandTools, id: string): Promise<Outco
         ["ENTRY", "OCCURRED", "QUANTITY"],
         entries.slice(0, entriesShown).map((entry) => [entry.id, entry.occurred_at, entry.quantity]),
       ) + moreEntries(entries.length),
+      ...(dropped.length > 0 ? [`not kept any more: ${dropped.join(", ")}`] : []),
     ].join("\n\n"),
   };
 }

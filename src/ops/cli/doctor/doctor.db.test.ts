@@ -88,7 +88,7 @@ test("a row in a default partition is found", async ({ doctor, database: { db } 
     values (gen_random_uuid(), 'freezer-1', now() + interval '2 years', 1, gen_random_uuid())
   `.execute(db);
   expect((await doctor.examine()).out).toMatch(
-    /^partitions +problem +rows in the default ones: 1 of readings, 0 of meter_outbox/m,
+    /^partitions +problem +rows in the default ones: 1 of readings /m,
   );
 });
 

@@ -1,0 +1,100 @@
+import { type Kysely, sql } from "kysely";
+import { addMonths, startOfMonth } from "./months.ts";
+import { type PartitionedTable, partitionedTables } from "./partitions.ts";
+import type { DB } from "./schema.ts";
+
+const dayMs = 86_400_000;
+/** A month's rows are counted once before it goes; no request waits for that. */
+const dropTimeoutMs = 30 * 60_000;
+
+/** For how many days each table keeps its rows; undefined: for ever. */
+export type RetentionDays = Record<PartitionedTable, number | undefined>;
+
+/** What became of a month that is past its days, in the words of `metering.drop_partition`. */
+export type DueMonth = {
+  table: PartitionedTable;
+  month: Date;
+  outcome: "dropped" | "kept" | "written" | "busy" | "absent";
+  rows: number;
+  /** What keeps it: entries that no meter event carries, and meter events that are not final. */
+  unsealed: number;
+  openEvents: number;
+};
+
+/**
+ * Drops every monthly partition that ended more than its table's days ago and in which all is final, the oldest first,
+ * each in a transaction of its own. Tells what became of each of them. Safe to run at any time and from several
+ * processes, also as a role that owns no table. Nobody waits for it longer than 200 ms at a time: a table that cannot be
+ * locked within that is `busy`, and its other months are left alone too.
+ */
+export async function dropDuePartitions(
+  db: Kysely<DB>,
+  { now, days }: { now: Date; days: RetentionDays },
+): Promise<DueMonth[]> {
+  const due: DueMonth[] = [];
+  for (const table of partitionedTables) {
+    const keptDays = days[table];
+    if (keptDays === undefined) continue;
+    const endedBefore = new Date(now.getTime() - keptDays * dayMs);
+    for (const month of await listMonths(db, table)) {
+      if (addMonths(month, 1) > endedBefore) break;
+      const outcome = await dropPartition(db, { table, month });
+      due.push(outcome);
+      // Whoever holds the table holds it for its other months too.
+      if (outcome.outcome === "busy") break;
+    }
+  }
+  return due;
+}
+
+/** From when on a table has all its rows: the end of the last month that was dropped; null when none was. */
+export async function readKeptFrom(db: Kysely<DB>, table: PartitionedTable): Promise<Date | null> {
+  const dropped = await sql<{ kept_from: Date | null }>`
+    select max(month at time zone 'UTC' + interval '1 month') at time zone 'UTC' as kept_from
+    from metering.dropped_partitions
+    where table_name = ${table}
+  `.execute(db);
+  return dropped.rows[0]?.kept_from ?? null;
+}
+
+/** Whether the rows of the month that `at` lies in were dropped. */
+export async function isMonthDropped(
+  db: Kysely<DB>,
+  { table, at }: { table: PartitionedTable; at: Date },
+): Promise<boolean> {
+  const dropped = await db
+    .selectFrom("dropped_partitions")
+    .select("month")
+    .where("table_name", "=", table)
+    .where("month", "=", startOfMonth(at))
+    .executeTakeFirst();
+  return dropped !== undefined;
+}
+
+/** The months that a table has partitions of, the oldest first. */
+export async function listMonths(db: Kysely<DB>, table: PartitionedTable): Promise<Date[]> {
+  const months = await sql<{ month: Date }>`
+    select to_timestamp(right(c.relname, 7) || '+00', 'YYYY_MMTZH') as month
+    from pg_inherits i
+    join pg_class c on c.oid = i.inhrelid
+    where i.inhparent = ${`metering.${table}`}::regclass and c.relname ~ ${`^${table}_\\d{4}_\\d{2}$`}
+    order by month
+  `.execute(db);
+  return months.rows.map(({ month }) => month);
+}
+
+async function dropPartition(
+  db: Kysely<DB>,
+  { table, month }: { table: PartitionedTable; month: Date },
+): Promise<DueMonth> {
+  return db.transaction().execute(async (trx) => {
+    await sql`set local statement_timeout = ${sql.lit(dropTimeoutMs)}`.execute(trx);
+    const dropped = await sql<Omit<DueMonth, "table" | "month">>`
+      select outcome, dropped_rows::float8 as rows, unsealed::float8 as unsealed, open_events::float8 as "openEvents"
+      from metering.drop_partition(${table}, ${month})
+    `.execute(trx);
+    const [row] = dropped.rows;
+    if (row === undefined) throw new Error("drop_partition did not answer");
+    return { table, month, ...row };
+  });
+}

@@ -1,0 +1,48 @@
+import type { Kysely } from "kysely";
+import type { PgBoss } from "pg-boss";
+import { type DueMonth, dropDuePartitions, type RetentionDays } from "../database/retention.ts";
+import type { DB } from "../database/schema.ts";
+import type { Log } from "../log.ts";
+import { retentionQueue } from "../queue/queues.ts";
+
+const againAfterSeconds = 3_600;
+
+/** Works the daily job that drops months past their retention. */
+export async function workRetentionQueue(
+  deps: { db: Kysely<DB>; boss: PgBoss; log: Log },
+  days: RetentionDays,
+): Promise<void> {
+  await deps.boss.work(retentionQueue.name, { pollingIntervalSeconds: 30 }, () =>
+    enforceRetention(deps, { now: new Date(), days }),
+  );
+}
+
+/** Drops what is due, tells of it, and comes again in an hour for months that were busy. */
+export async function enforceRetention(
+  { db, boss, log }: { db: Kysely<DB>; boss: PgBoss; log: Log },
+  input: { now: Date; days: RetentionDays },
+): Promise<void> {
+  const due = await dropDuePartitions(db, input);
+  const inState = (outcome: DueMonth["outcome"]) => due.filter((one) => one.outcome === outcome);
+  for (const one of inState("dropped")) {
+    log.info({ event: "partition_dropped", table: one.table, month: nameOf(one), rows: one.rows });
+  }
+  const kept = inState("kept");
+  if (kept.length > 0) {
+    // Nobody else looks at usage this old: what is rejected or in doubt waits for a person.
+    log.warn({
+      event: "partitions_kept",
+      partitions: kept.map((one) => `${one.table} ${nameOf(one)}`),
+      unsealed_entries: Math.max(...kept.map(({ unsealed }) => unsealed)),
+      open_meter_events: Math.max(...kept.map(({ openEvents }) => openEvents)),
+    });
+  }
+  const busy = [...inState("written"), ...inState("busy")];
+  if (busy.length === 0) return;
+  log.info({ event: "partitions_busy", partitions: busy.map((one) => `${one.table} ${nameOf(one)}`) });
+  await boss.send(retentionQueue.name, null, { startAfter: againAfterSeconds });
+}
+
+function nameOf({ month }: DueMonth): string {
+  return month.toISOString().slice(0, 7);
+}
