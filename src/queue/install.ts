@@ -10,6 +10,8 @@ import { readQueueSchemaVersion, restoreQueueSchemaVersion } from "./schema-vers
 /** pg-boss forwards its crons through this queue, and makes it only when it starts. */
 const cronQueueName = "__pgboss__send-it";
 
+const jobTableSettings = ["autovacuum_vacuum_scale_factor=0.02", "autovacuum_analyze_scale_factor=0.02"];
+
 /** Creates or migrates pg-boss's schema and creates our queues. Part of the migration step. */
 export async function installQueues(
   { db, log }: { db: Kysely<DB>; log: Log },
@@ -23,9 +25,26 @@ export async function installQueues(
   await boss.start();
   try {
     await ensureQueues(boss);
+    await tuneJobTable(db);
   } finally {
     await boss.stop({ graceful: false });
   }
+}
+
+/**
+ * Has the table of all jobs vacuumed and analyzed when a fiftieth of it has changed, in place of a fifth. Every job is
+ * updated twice and deleted an hour later, and no update is HOT (measured: 0 of 29,632), as pg-boss indexes what changes.
+ * Set only where it is not, so that a second migration waits for nobody's vacuum.
+ */
+async function tuneJobTable(db: Kysely<DB>): Promise<void> {
+  const tuned = await sql`
+    select from pg_class
+    where oid = ${`${queueSchema}.job_common`}::regclass and reloptions @> ${jobTableSettings}::text[]
+  `.execute(db);
+  if (tuned.rows.length > 0) return;
+  await sql`alter table ${sql.table(`${queueSchema}.job_common`)} set (${sql.raw(jobTableSettings.join(", "))})`.execute(
+    db,
+  );
 }
 
 /** Seconds each. */
