@@ -275,7 +275,7 @@ test("nobody may record usage without having been granted it", async ({ database
 /** The statements that the manual gives to whoever runs another service. */
 async function readGrants(): Promise<string> {
   const manual = await readFile(new URL("../../docs/record-usage.md", import.meta.url), "utf8");
-  const grants = /## Rights\n+```sql\n(.*?)```/s.exec(manual)?.[1];
+  const grants = /## Rights\n+```sql[^\n]*\n(.*?)```/s.exec(manual)?.[1];
   if (grants === undefined) throw new Error("the manual names no rights");
   return grants;
 }
