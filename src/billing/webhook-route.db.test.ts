@@ -65,6 +65,7 @@ test("the old and the new secret both work while both are configured", async ({ 
 });
 
 const good = eventOf("evt_1");
+const nested = good.replace("{", `{"extra":${"[".repeat(2_000)}${"]".repeat(2_000)},`);
 const signed = sign(good)["stripe-signature"] ?? "";
 
 test.for<[string, string, Record<string, string>, string]>([
@@ -78,6 +79,7 @@ test.for<[string, string, Record<string, string>, string]>([
   ["an empty body", "", sign(""), "invalid_signature"],
   ["signed text that is no JSON", "hello", sign("hello"), "malformed_json"],
   ["signed JSON that is no event", "{}", sign("{}"), "invalid_event"],
+  ["an event nested deeper than anything of Stripe's", nested, sign(nested), "invalid_event"],
 ])("%s is refused with 400 and stored nowhere", async ([, text, headers, code], { api, database }) => {
   const { status, body } = await api.ask("POST", "/webhooks/stripe", { text, headers });
 

@@ -35,6 +35,9 @@ const webhookRoute = createRoute({
   },
 });
 
+/** Many times what Stripe's events are. What is nested some thousands deep can be neither written nor stored. */
+const nestingMax = 100;
+
 export type WebhookDeps = {
   db: Kysely<DB>;
   boss: PgBoss;
@@ -60,10 +63,16 @@ export function mountWebhook(app: App, { db, boss, secrets, now, tracer = untrac
 }
 
 function parseEvent(payload: string): StripeEvent {
-  const event = stripeEventSchema.safeParse(parseJson(payload));
-  if (event.success) return event.data;
+  const parsed = parseJson(payload);
+  const event = isNestedWithin(parsed, nestingMax) ? stripeEventSchema.safeParse(parsed) : undefined;
+  if (event?.success === true) return event.data;
   const detail = "The body is signed, but it is no Stripe event.";
   throw new Problem({ status: 400, code: "invalid_event", detail });
+}
+
+function isNestedWithin(value: unknown, levels: number): boolean {
+  if (typeof value !== "object" || value === null) return true;
+  return levels > 0 && Object.values(value).every((inner) => isNestedWithin(inner, levels - 1));
 }
 
 function parseJson(text: string): unknown {

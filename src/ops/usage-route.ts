@@ -14,6 +14,10 @@ import { meterNames } from "../usage/meters.ts";
 const bucketsMax = 8_808;
 const granularityMs = { hour: 3_600_000, day: 86_400_000, month: 28 * 86_400_000 };
 
+const zoneFault = "must be an IANA time zone such as Europe/Berlin";
+/** Postgres's word for a value that a function does not take; here only the time zone can be one. */
+const invalidParameterValue = "22023";
+
 const instant = z.iso.datetime();
 const bucketSchema = z.strictObject({
   start: instant,
@@ -46,10 +50,7 @@ const usageRoute = createRoute({
       from: instantSchema,
       to: instantSchema,
       granularity: z.enum(granularities).default("hour"),
-      time_zone: z
-        .string()
-        .refine(isTimeZone, "must be an IANA time zone such as Europe/Berlin")
-        .default("UTC"),
+      time_zone: z.string().refine(isTimeZone, zoneFault).default("UTC"),
     }),
   },
   responses: {
@@ -73,7 +74,8 @@ export function mountUsage(app: App, { db, mayRead }: { db: Kysely<DB>; mayRead:
     }
     const keptFrom = await readKeptFrom(db, "meter_outbox");
     const query = { meter, from, to, granularity, timeZone, keptFrom };
-    const buckets = (await readUsage(db, c.var.organizationId, query)).map(renderBucket);
+    const read = await readUsage(db, c.var.organizationId, query).catch(refuseUnknownZone);
+    const buckets = read.map(renderBucket);
     if (asksForCsv(c.req.header("accept"))) {
       return c.body(toCsv(buckets), 200, { "content-type": "text/csv; charset=utf-8" });
     }
@@ -104,7 +106,15 @@ function toCsv(buckets: readonly z.infer<typeof bucketSchema>[]): string {
   return `${[names.join(","), ...lines].join("\r\n")}\r\n`;
 }
 
+/** Node knows a few names that Postgres does not. */
+function refuseUnknownZone(error: unknown): never {
+  const isUnknown = error instanceof Error && "code" in error && error.code === invalidParameterValue;
+  throw isUnknown ? invalid({ pointer: "time_zone", code: "invalid", detail: zoneFault }) : error;
+}
+
 function isTimeZone(name: string): boolean {
+  // Node takes an offset for a zone; Postgres does too, but counts it the other way round.
+  if (/^[+-]/.test(name)) return false;
   try {
     return new Intl.DateTimeFormat("en", { timeZone: name }).resolvedOptions().timeZone !== "";
   } catch (error) {

@@ -3,7 +3,7 @@ import type { LogEvent } from "../log.ts";
 import { createApiApp } from "../ops/api-app.ts";
 import { createBoss } from "../queue/boss.ts";
 import { databaseTest } from "./database-test.ts";
-import { checkedRequests } from "./openapi/checked-requests.ts";
+import { type AskApp, checkedRequests } from "./openapi/checked-requests.ts";
 import { createRecordingLog } from "./recording-log.ts";
 
 export type Ask = {
@@ -26,6 +26,8 @@ export type Api = {
   ask: (method: string, path: string, options?: Ask) => Promise<Answer>;
   /** The answer's body as it came. */
   askText: (method: string, path: string, options?: Ask) => Promise<TextAnswer>;
+  /** Any request at all, its answer held to the document like all others. */
+  request: AskApp;
   /** Creates an organization with a key of the given scopes. */
   join: (scopes?: string[]) => Promise<{ id: string; key: string; keyId: string }>;
 };
@@ -87,5 +89,5 @@ export const apiTest = databaseTest.extend("api", async ({ database }, { onClean
     const { id: keyId, key } = createdKey.parse(answer.body);
     return { id, key, keyId };
   }
-  return { adminToken, events, ask, askText, join };
+  return { adminToken, events, ask, askText, request, join };
 });

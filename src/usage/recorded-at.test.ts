@@ -57,9 +57,9 @@ test.each([
   ["an empty fraction", "2026-11-20T10:00:00.Z"],
   ["a space for the T", "2026-11-20 10:00:00Z"],
   ["something after the time", "2026-11-20T10:00:00Z\n"],
-  "0000-06-01T00:00:00Z",
-  "0001-01-01T00:00:00+00:01",
-  "9999-12-31T23:59:59-00:01",
+  ["a year that Postgres does not know", "0000-06-01T00:00:00Z"],
+  ["a moment before the year 1", "0001-01-01T00:00:00+00:01"],
+  ["a moment after the year 9999", "9999-12-31T23:59:59-00:01"],
 ])("%s is refused, with one fault", (_what, value) => {
   expect(faultsOf(value)).toHaveLength(1);
 });

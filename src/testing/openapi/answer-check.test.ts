@@ -94,6 +94,7 @@ test.each([
   ["a status that it does not name", { status: 201 }, "names no such status"],
   ["a member that it does not name", { text: `{"id":"${id}","size":1}` }, "additional properties"],
   ["a member that is missing", { text: "{}" }, "required property 'id'"],
+  ["text of several lines in place of JSON", { text: "{}\n{}" }, "is no JSON"],
   ["a value of another form", { text: '{"id":"1"}' }, 'match format "uuid"'],
   ["another content type", { headers: { "content-type": "text/plain" } }, "content type is text/plain"],
   ["a body where there is none", { method: "DELETE", status: 204 }, "there is a body"],

@@ -39,8 +39,9 @@ export function createAnswerCheck(document: OpenApiDocument): AnswerCheck {
     const [type = ""] = (headers.get("content-type") ?? "").split(";");
     const content = response.content[type];
     if (content === undefined) return [...missing, `the content type is ${type}`];
-    if (!type.endsWith("json")) return [...missing, ...faultsOf(content.schema)(text)];
-    const body: unknown = JSON.parse(text);
+    if (!/[/+]json$/.test(type)) return [...missing, ...faultsOf(content.schema)(text)];
+    const body = parse(text);
+    if (body === undefined) return [...missing, "the body is no JSON"];
     return [...missing, ...faultsOf(content.schema)(body), ...problemFaults({ status, headers, type }, body)];
   }
 
@@ -56,6 +57,14 @@ export function createAnswerCheck(document: OpenApiDocument): AnswerCheck {
       (fault) => `${method} ${path} answered ${status}: ${fault}: ${answer.text.slice(0, 500)}`,
     );
   };
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 /** A problem says the same as the answer that carries it. */

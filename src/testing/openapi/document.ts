@@ -21,7 +21,10 @@ const operationSchema = z.strictObject({
   summary: z.string(),
   description: z.string().optional(),
   tags: z.array(z.string()).length(1),
-  security: z.array(z.partialRecord(z.enum(["adminToken", "apiKey"]), z.unknown())).optional(),
+  security: z
+    .array(z.partialRecord(z.enum(["adminToken", "apiKey"]), z.tuple([])))
+    .length(1)
+    .optional(),
   parameters: z.array(parameterSchema).default([]),
   requestBody: z.strictObject({ required: z.boolean(), content: contentSchema }).optional(),
   responses: z.record(
@@ -66,8 +69,13 @@ export type Operation = z.infer<typeof operationSchema> & {
 export function operationsOf({ paths }: OpenApiDocument): Operation[] {
   return Object.entries(paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, operation]) => {
-      const [scheme] = Object.keys(operation.security?.[0] ?? {});
-      const token = scheme === "adminToken" || scheme === "apiKey" ? scheme : undefined;
+      const [asked = {}] = operation.security ?? [];
+      const token =
+        asked.adminToken !== undefined
+          ? ("adminToken" as const)
+          : asked.apiKey !== undefined
+            ? ("apiKey" as const)
+            : undefined;
       return { ...operation, method: method.toUpperCase(), path, token };
     }),
   );
