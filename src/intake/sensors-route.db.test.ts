@@ -120,3 +120,14 @@ test("an id that is no sensor id is refused", async ({ api }) => {
     expect(answer).toMatchObject({ status: 400, body: { errors: [{ pointer: "sensor_id" }] } });
   }
 });
+
+test("an id of dots alone is taken, and no address leads to it, as docs/api.md warns", async ({ api }) => {
+  const { key: token } = await api.join();
+  const json = { sensors: [{ id: "." }, { id: ".." }] };
+  expect((await api.ask("POST", "/v1/sensors", { token, json })).body["registered"]).toBe(2);
+  const { body } = await api.ask("GET", "/v1/sensors", { token });
+  expect(body["data"]).toMatchObject([{ id: "." }, { id: ".." }]);
+  for (const id of [".", "..", "%2E", "%2e%2E"]) {
+    expect((await api.ask("GET", `/v1/sensors/${id}`, { token })).status).toBe(404);
+  }
+});
