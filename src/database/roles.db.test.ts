@@ -222,6 +222,30 @@ for (const service of services) {
   });
 }
 
+test("neither may refer to a table, hang a trigger on it or maintain it, nor pass on what it may", async ({
+  database,
+}) => {
+  for (const service of services) {
+    const { rows } = await sql<{ right: string }>`
+      with ours as (
+        select oid, relname, relacl from pg_class
+        where relnamespace in ('metering'::regnamespace, 'pgboss'::regnamespace)
+      ), acls as (
+        select relname as name, relacl as acl from ours
+        union all select relname || '.' || attname, attacl from ours join pg_attribute on attrelid = oid
+        union all select proname, proacl from pg_proc
+        union all select nspname, nspacl from pg_namespace
+        union all select datname, datacl from pg_database where datname = current_database()
+      )
+      select name || ' ' || privilege_type as right from acls, aclexplode(acl)
+      where grantee in (0, current_user::regrole)
+        and (is_grantable or privilege_type in ('REFERENCES', 'TRIGGER', 'MAINTAIN'))
+    `.execute(database.as(service).db);
+
+    expect(rows, service).toEqual([]);
+  }
+});
+
 test("the API may neither purge nor partition, and the worker may neither retry nor resolve", async ({
   database,
 }) => {

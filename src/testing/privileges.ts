@@ -9,7 +9,10 @@ const privilegesSchema = z.object({
   truncate: z.boolean(),
 });
 
-/** What may be done to a table: the columns that may be inserted or updated, in the table's own order. */
+/**
+ * What may be done to a table: the columns that may be inserted or updated, in the table's own order. To read one column
+ * is to read.
+ */
 export type Privileges = z.infer<typeof privilegesSchema>;
 
 // Each statement runs in a subtransaction; what is allowed may fail for any other reason, and is undone in any case.
@@ -28,12 +31,15 @@ const tryEverything = (schema: string) => `
       order by c.relname, a.attnum
     loop
       if not found ? one.relname then
-        found := jsonb_set(found, array[one.relname], '{"insert": [], "update": []}');
+        found := jsonb_set(
+          found, array[one.relname],
+          '{"select": false, "insert": [], "update": [], "delete": false, "truncate": false}'
+        );
       end if;
       foreach verb in array array['select', 'delete', 'truncate', 'insert', 'update'] loop
-        continue when verb not in ('insert', 'update') and one.attnum > 1;
+        continue when verb in ('delete', 'truncate') and one.attnum > 1;
         statement := case verb
-          when 'select' then format('select * from %s limit 0', one.name)
+          when 'select' then format('select %I from %s limit 0', one.attname, one.name)
           when 'delete' then format('delete from %s where false', one.name)
           when 'truncate' then format('truncate %s', one.name)
           when 'insert' then format('insert into %s (%I) values (default)', one.name, one.attname)
@@ -44,9 +50,7 @@ const tryEverything = (schema: string) => `
           raise exception 'undone';
         exception
           when insufficient_privilege then
-            if verb not in ('insert', 'update') then
-              found := jsonb_set(found, array[one.relname, verb], 'false');
-            end if;
+            null;
           when others then
             found := case
               when verb in ('insert', 'update')
