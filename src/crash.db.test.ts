@@ -1,14 +1,11 @@
 import { randomInt } from "node:crypto";
-import { type Kysely, sql } from "kysely";
 import { expect } from "vitest";
-import type { DB } from "./database/schema.ts";
 import { startCrashProcess } from "./testing/crash/crash-process.ts";
 import { killUntil } from "./testing/crash/crash-run.ts";
 import { crashTest as test } from "./testing/crash/crash-site.ts";
-import { listPoisoned, untilDrained } from "./testing/crash/drain.ts";
+import { listPoisoned, skipTheLeases, untilDrained } from "./testing/crash/drain.ts";
 import { findLosses } from "./testing/crash/ledger.ts";
 import { steps } from "./testing/crash/kills.ts";
-import { passSeconds } from "./testing/model/pass-time.ts";
 import { until } from "./testing/until.ts";
 
 /** `CRASH_KILLS` makes it a full run, which also waits for real leases; `CRASH_SEED` repeats a run's decisions. */
@@ -66,12 +63,6 @@ test(
     expect(steps.filter((step) => deaths[step] === 0)).toEqual([]);
   },
 );
-
-/** With every process dead, and even pg-boss's jobs lost: the sweep of the next worker makes them anew. */
-async function skipTheLeases(db: Kysely<DB>): Promise<void> {
-  await passSeconds(db, 90);
-  await sql`delete from pgboss.job`.execute(db);
-}
 
 function counts({ requests, faults_fired, duplicates }: Record<string, unknown>) {
   return { requests, faults_fired, duplicates };

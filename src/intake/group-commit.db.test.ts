@@ -57,6 +57,8 @@ function storeMany(store: StoreReadings, organizations: readonly string[], secon
   );
 }
 
+const unbounded = { requestsMax: Infinity, readingsMax: Infinity, waitMsMax: Infinity };
+const overloaded = { status: "rejected", reason: { fields: { status: 503, code: "overloaded" } } };
 const stored = { status: "fulfilled", value: [{ status: "accepted" }] };
 const count = (n: number) => Array.from({ length: n }, (_, second) => second);
 
@@ -156,7 +158,7 @@ test("what comes on top of the bounds is refused by name, stored in no part, and
   organizations,
   way,
 }) => {
-  const store = createGroupCommit(way, { bounds: { requestsMax: 5, readingsMax: 8 } });
+  const store = createGroupCommit(way, { bounds: { ...unbounded, requestsMax: 5, readingsMax: 8 } });
   const [acme = ""] = organizations;
   const release = await holdReadings(database);
   const first = storeMany(store, organizations, count(4));
@@ -175,6 +177,51 @@ test("what comes on top of the bounds is refused by name, stored in no part, and
   expect(await fifth).toEqual([{ status: "accepted" }]);
   expect(await store(acme, [reading(51)])).toEqual([{ status: "accepted" }]);
   expect(await countStored(database)).toMatchObject({ readings: 6 });
+});
+
+test("whoever waited too long behind statements that hang is refused when they end, and stored in no part", async ({
+  database,
+  organizations,
+  way,
+}) => {
+  let nowMs = 0;
+  const store = createGroupCommit(way, { bounds: { ...unbounded, waitMsMax: 5_000 }, now: () => nowMs });
+  const release = await holdReadings(database);
+  const hanging: Promise<unknown>[] = [];
+  for (const second of [0, 1]) {
+    hanging.push(storeMany(store, organizations, [second]));
+    await expect.poll(() => countWaitingForLocks(database.pool)).toBe(second + 1);
+  }
+  const late = storeMany(store, organizations, [2, 3]);
+  nowMs = 1;
+  const inTime = storeMany(store, organizations, [4, 5]);
+  nowMs = 5_001;
+  await release();
+
+  expect(await late).toMatchObject([overloaded, overloaded]);
+  expect(await inTime).toEqual([stored, stored]);
+  await Promise.all(hanging);
+  expect(await countStored(database)).toMatchObject({ readings: 4 });
+});
+
+test("the requests of a statement that hung and was refused in the end are not sent again one by one", async ({
+  database,
+  organizations: [acme = "", poisoned = ""],
+  way,
+}) => {
+  let nowMs = 0;
+  const store = createGroupCommit(way, { bounds: { ...unbounded, waitMsMax: 5_000 }, now: () => nowMs });
+  const release = await holdReadings(database);
+  const answers = Promise.allSettled([
+    store(poisoned, [reading(0, { sensorId: "poison" })]),
+    ...count(3).map((second) => store(acme, [reading(second)])),
+  ]);
+  await expect.poll(() => countWaitingForLocks(database.pool)).toBe(1);
+  nowMs = 5_001;
+  await release();
+
+  expect(await answers).toMatchObject([overloaded, overloaded, overloaded, overloaded]);
+  expect(await countStored(database)).toMatchObject({ readings: 0 });
 });
 
 test("when the connection breaks, the outcome is unknown for all who shared it, and one time each when sent again", async ({

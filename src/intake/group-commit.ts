@@ -17,11 +17,19 @@ export type IntakeBounds = {
   /** Requests and readings that are waiting or under way; what comes on top is refused. */
   requestsMax: number;
   readingsMax: number;
+  /** Whoever has waited longer when its turn comes is refused; as long as one waits for a connection. */
+  waitMsMax: number;
 };
 
-const usualBounds: IntakeBounds = { requestsMax: 10_000, readingsMax: 100_000 };
+export type GroupCommitOptions = { bounds?: IntakeBounds; tracer?: Tracer; now?: () => number };
 
-type Waiting = Batch & { resolve: (stored: StoredAs[]) => void; reject: (error: unknown) => void };
+const usualBounds: IntakeBounds = { requestsMax: 10_000, readingsMax: 100_000, waitMsMax: 5_000 };
+
+type Waiting = Batch & {
+  sinceMs: number;
+  resolve: (stored: StoredAs[]) => void;
+  reject: (error: unknown) => void;
+};
 
 /**
  * Group commit: small requests that arrive while statements are under way share the next one, across organizations;
@@ -30,11 +38,12 @@ type Waiting = Batch & { resolve: (stored: StoredAs[]) => void; reject: (error: 
  * - When Postgres refuses a shared statement, its requests are sent again one by one, so that a bad one fails alone.
  * - When the connection breaks, the outcome is unknown for all who shared the statement.
  * - When no connection can be had, those who wait are told at once, since they would wait for nothing.
- * - When `bounds` are reached, a request is refused with the 503 `overloaded`; nothing of it was stored.
+ * - When `bounds` are reached, a request is refused with the 503 `overloaded`; nothing of it was stored. So nobody
+ *   waits for a statement that hangs and then for the next that does.
  */
 export function createGroupCommit(
   pool: pg.Pool,
-  { bounds = usualBounds, tracer = untraced }: { bounds?: IntakeBounds; tracer?: Tracer } = {},
+  { bounds = usualBounds, tracer = untraced, now = () => performance.now() }: GroupCommitOptions = {},
 ): StoreReadings {
   let waiting: Waiting[] = [];
   let sharedStatements = 0;
@@ -52,6 +61,7 @@ export function createGroupCommit(
 
   function start(): void {
     isStartPlanned = false;
+    refuseLate();
     // All may have been refused since.
     if (waiting.length === 0) return;
     const group = takeGroup();
@@ -88,7 +98,20 @@ export function createGroupCommit(
   }
 
   async function commitOneByOne(group: readonly Waiting[]): Promise<void> {
-    for (const batch of group) await commitGroup([batch]);
+    for (const batch of group) {
+      if (isLate(batch)) batch.reject(overloaded());
+      else await commitGroup([batch]);
+    }
+  }
+
+  const isLate = ({ sinceMs }: Waiting) => now() - sinceMs > bounds.waitMsMax;
+
+  /** The oldest are the first. */
+  function refuseLate(): void {
+    const inTime = waiting.findIndex((batch) => !isLate(batch));
+    if (inTime === 0) return;
+    const late = waiting.splice(0, inTime === -1 ? waiting.length : inTime);
+    for (const batch of late) batch.reject(overloaded());
   }
 
   function refuseWaiting(error: NotConnected): void {
@@ -104,7 +127,7 @@ export function createGroupCommit(
 
   function storeInCompany(batch: Batch): Promise<StoredAs[]> {
     const { promise, resolve, reject } = Promise.withResolvers<StoredAs[]>();
-    waiting.push({ ...batch, resolve, reject });
+    waiting.push({ ...batch, sinceMs: now(), resolve, reject });
     planStart();
     return promise;
   }

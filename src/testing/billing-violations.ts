@@ -1,7 +1,7 @@
 import { type Kysely, sql } from "kysely";
 import type { DB } from "../database/schema.ts";
+import type { Simulator } from "../simulator/create-simulator.ts";
 import { hourMs } from "./hours.ts";
-import type { StripeAccount } from "./stripe-account.ts";
 
 type EventRow = { id: string; meter: string; quantity: string; customer: string; hour: Date; state: string };
 
@@ -11,7 +11,7 @@ type EventRow = { id: string; meter: string; quantity: string; customer: string;
  */
 export async function findBillingViolations(
   db: Kysely<DB>,
-  { simulator }: Pick<StripeAccount, "simulator">,
+  { simulator }: { simulator: Pick<Simulator, "meterEvents" | "requests"> },
 ): Promise<string[]> {
   const { rows } = await sql<EventRow>`
     select id, meter, quantity::text as quantity, stripe_customer_id as customer, hour, state
@@ -30,7 +30,7 @@ export async function findBillingViolations(
   ];
 }
 
-type StripeRecord = ReturnType<StripeAccount["simulator"]["meterEvents"]>[number];
+type StripeRecord = ReturnType<Simulator["meterEvents"]>[number];
 
 function differences(record: StripeRecord, event: EventRow | undefined): string[] {
   const { identifier } = record;

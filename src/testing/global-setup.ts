@@ -14,6 +14,8 @@ import {
 declare module "vitest" {
   interface ProvidedContext {
     testServer: TestServer;
+    /** The image that Postgres containers of the run are made of; null where Postgres is no container. */
+    postgresImage: string | null;
   }
 }
 
@@ -49,5 +51,9 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
     throw error;
   }
   project.provide("testServer", server);
+  project.provide("postgresImage", source.image ?? null);
+  if (source.image === undefined) {
+    write("postgres: no container, so what stops, kills and freezes one does NOT run");
+  }
   return teardown;
 }

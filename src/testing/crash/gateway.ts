@@ -13,20 +13,26 @@ export type Gateway = {
   acknowledged: () => string[];
 };
 
+/** How a post ended: without a status when no answer came in time. */
+export type PostEnd = { status?: number; code?: string; tookMs: number };
+
 export type GatewayOptions = {
   key: string;
   sensorId: string;
   random: () => number;
-  /** Hears "stored" the moment that a 200 arrives. */
+  /** Hears "stored" the moment that a 200 arrives, and "ended", with its `PostEnd`, for every post. */
   answers: EventEmitter;
+  /** How long it waits for an answer. */
+  patienceMs?: number;
 };
 
 const batchMax = 20;
 const repeatRate = 0.2;
-const answerWithinMs = 5_000;
+const usualPatienceMs = 5_000;
 
 /** Creates a gateway. Like a sound client it keeps what was answered 200 and sends again what was not answered. */
-export function createGateway({ key, sensorId, random, answers }: GatewayOptions): Gateway {
+export function createGateway(options: GatewayOptions): Gateway {
+  const { key, sensorId, random, answers, patienceMs = usualPatienceMs } = options;
   const answered: Reading[][] = [];
   let unanswered: Reading[] | undefined;
   let made = 0;
@@ -50,16 +56,17 @@ export function createGateway({ key, sensorId, random, answers }: GatewayOptions
   }
 
   async function isStored(apiUrl: string, readings: readonly Reading[]): Promise<boolean> {
+    const startedAtMs = performance.now();
     const response = await fetch(`${apiUrl}/v1/readings`, {
       method: "POST",
       headers: { authorization: `Bearer ${key}`, "content-type": "application/json" },
       body: JSON.stringify({ readings }),
-      signal: AbortSignal.timeout(answerWithinMs),
+      signal: AbortSignal.timeout(patienceMs),
     }).catch(noAnswer);
-    if (response === undefined || response.status === 503) return false;
-    if (response.status === 200) answers.emit("stored");
-    const text = await response.text().catch(noAnswer);
-    if (text === undefined) return false;
+    if (response?.status === 200) answers.emit("stored");
+    const text = await response?.text().catch(noAnswer);
+    answers.emit("ended", endOf(response, text, performance.now() - startedAtMs));
+    if (response === undefined || text === undefined || response.status === 503) return false;
     if (response.status !== 200 || !text.includes('"rejected":0')) {
       throw new Error(`readings were answered ${response.status}: ${text}`);
     }
@@ -78,6 +85,12 @@ export function createGateway({ key, sensorId, random, answers }: GatewayOptions
     },
     acknowledged: () => answered.flat().map(({ recorded_at }) => recorded_at),
   };
+}
+
+function endOf(response: Response | undefined, text: string | undefined, tookMs: number): PostEnd {
+  if (response === undefined || text === undefined) return { tookMs };
+  const code = /"code":"(\w+)"/.exec(text)?.[1];
+  return { status: response.status, ...(response.status !== 200 && code !== undefined && { code }), tookMs };
 }
 
 // The API is being killed all the time: whatever keeps the answer from coming is the same to a gateway.

@@ -4,7 +4,7 @@ import type { Simulator } from "../../simulator/create-simulator.ts";
 import { findViolations } from "../invariants.ts";
 
 /** What the simulator recorded, wherever it runs. */
-export type Books = Pick<Simulator, "bill" | "requests" | "state">;
+export type Books = Pick<Simulator, "bill" | "meterEvents" | "requests" | "state">;
 
 /** An organization as its gateway knows it: the moments of the readings that it was told are stored. */
 export type Account = { organizationId: string; customer: string; acknowledged: readonly string[] };
