@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 
 /** What a key may do: `ingest` writes readings and sensors, `read` reads them and the usage. */
 export const scopes = ["ingest", "read"] as const;
@@ -12,12 +12,12 @@ export type NewApiKey = { key: string; prefix: string; keyHash: Buffer };
 /** Makes a key of 32 random bytes. The key is shown once; prefix and hash are what is stored. */
 export function makeApiKey(randomBytes: Buffer): NewApiKey {
   const key = `mo_${randomBytes.toString("base64url")}`;
-  return { key, prefix: key.slice(0, prefixLength), keyHash: hashApiKey(key) };
+  return { key, prefix: key.slice(0, prefixLength), keyHash: Buffer.from(hashApiKey(key), "base64") };
 }
 
-/** SHA-256 of the whole key. No salt: a key is 256 random bits, so nothing can be tried out. */
-export function hashApiKey(key: string): Buffer {
-  return createHash("sha256").update(key).digest();
+/** SHA-256 of the whole key, in base64. No salt: a key is 256 random bits, so nothing can be tried out. */
+export function hashApiKey(key: string): string {
+  return hash("sha256", key, "base64");
 }
 
 /** Whether the text has the shape of a key; anything else is refused before the database is asked. */

