@@ -46,9 +46,9 @@ function linksIn(markdown: string): string[] {
 
 /** `dist/` is what the build makes of `src/`. */
 function filesNamedIn(markdown: string): string[] {
-  return [...markdown.matchAll(/(?<![\w/.])(?:dist|docs|scripts|src)\/[\w./-]*\w/g)].map(([file]) =>
-    file.replace(/^dist\/(.+)\.js$/, "src/$1.ts").replace(/^dist$/, "src"),
-  );
+  return [
+    ...markdown.matchAll(/(?<![\w/.])(?:dist|docs|scripts|src)\/[\w./-]*\w|(?<=--env-file )[\w./-]+/g),
+  ].map(([file]) => file.replace(/^dist\/(.+)\.js$/, "src/$1.ts").replace(/^dist$/, "src"));
 }
 
 /** As GitHub names them: lower case, spaces become dashes, other signs go. */
