@@ -74,7 +74,12 @@ begin
   execute format('grant insert (%s) on metering.meter_outbox to %I, %I', entry_columns, api, worker);
 
   -- The API: intake, the operator's calls, and the webhook inbox. It moves meter events by two functions alone.
-  execute format('grant select on metering.api_keys, metering.readings, metering.delivery_attempts to %I', api);
+  execute format(
+    'grant select on
+        metering.api_keys, metering.readings, metering.delivery_attempts, metering.meter_event_total
+      to %I',
+    api
+  );
   execute format('grant insert (name) on metering.organizations to %I', api);
   execute format('grant insert (organization_id, name, prefix, key_hash, scopes) on metering.api_keys to %I', api);
   execute format('grant update (last_used_at, revoked_at) on metering.api_keys to %I', api);
@@ -114,7 +119,7 @@ begin
   execute format(
     'grant execute on function
         metering.purge_stripe_events(integer), metering.create_partition(text, timestamptz),
-        metering.drop_partition(text, timestamptz)
+        metering.drop_partition(text, timestamptz), metering.add_up_meter_events()
       to %I',
     worker
   );

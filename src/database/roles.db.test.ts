@@ -45,6 +45,7 @@ const apiMay: Record<string, Privileges> = {
   dropped_usage: nothing,
   kysely_migration: may(),
   kysely_migration_lock: nothing,
+  meter_event_total: may(),
   meter_events: may(),
   meter_outbox: may({ insert: entry }),
   meter_outbox_default: may(),
@@ -91,6 +92,7 @@ const workerMay: Record<string, Privileges> = {
   dropped_usage: nothing,
   kysely_migration: may(),
   kysely_migration_lock: nothing,
+  meter_event_total: nothing,
   meter_events: may({
     insert: [
       "organization_id",
@@ -200,7 +202,14 @@ const uuids = ["uuid_v7", "uuid_v7_time"];
 const ofTriggers = ["guard_meter_event_state", "refuse_change"];
 const mayCall: Record<ServiceRole, string[]> = {
   api: [...ofTriggers, "resolve_in_doubt", "retry_rejected", ...uuids],
-  worker: [...ofTriggers, "create_partition", "drop_partition", "purge_stripe_events", ...uuids],
+  worker: [
+    ...ofTriggers,
+    "add_up_meter_events",
+    "create_partition",
+    "drop_partition",
+    "purge_stripe_events",
+    ...uuids,
+  ],
 };
 
 for (const service of services) {

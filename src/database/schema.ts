@@ -23,6 +23,8 @@ export type JsonPrimitive = boolean | number | string | null;
 
 export type JsonValue = JsonArray | JsonObject | JsonPrimitive;
 
+export type Numeric = ColumnType<string, number | string, number | string>;
+
 export type Timestamp = ColumnType<Date, Date | string, Date | string>;
 
 export interface ApiKeys {
@@ -136,6 +138,13 @@ export interface MeterEvents {
   sealed_at: Generated<Timestamp>;
   state: Generated<string>;
   stripe_customer_id: string;
+}
+
+export interface MeterEventTotal {
+  events: Int8;
+  is_only: Generated<boolean>;
+  quantity: Numeric;
+  through_id: string;
 }
 
 export interface MeterOutbox {
@@ -264,6 +273,7 @@ export interface DB {
   delivery_control: DeliveryControl;
   dropped_partitions: DroppedPartitions;
   dropped_usage: DroppedUsage;
+  meter_event_total: MeterEventTotal;
   meter_events: MeterEvents;
   meter_outbox: MeterOutbox;
   meters: Meters;

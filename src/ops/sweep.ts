@@ -2,6 +2,7 @@ import type { Kysely } from "kysely";
 import type { PgBoss } from "pg-boss";
 import { sweepStripeEvents } from "../billing/inbox.ts";
 import type { DB } from "../database/schema.ts";
+import { addUpMeterEvents } from "../delivery/meter-events.ts";
 import { sweepMeterEvents } from "../delivery/sweep.ts";
 import type { Log } from "../log.ts";
 import { remindToSeal } from "../outbox/seal-job.ts";
@@ -20,5 +21,6 @@ export async function sweep(
   const swept = await sweepMeterEvents({ db, boss }, { leaseSeconds: retry.expireInSeconds });
   await remindToSeal(boss, { afterSeconds: 0 });
   await sweepStripeEvents({ db, boss });
+  await addUpMeterEvents(db);
   if (Object.values(swept).some((count) => count > 0)) log.info({ event: "meter_events_swept", ...swept });
 }

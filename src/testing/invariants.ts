@@ -216,4 +216,14 @@ const deliveryRules: Rule[] = [
     from metering.meter_events
     where state = 'delivered' and delivered_at is null
   `,
+  sql`
+    select format('%s meter events were added up to %s, but %s to %s', t.events, t.quantity, m.events, m.quantity) as violation
+    from metering.meter_event_total t
+    cross join lateral (
+      select count(*) as events, coalesce(sum(quantity), 0) as quantity
+      from metering.meter_events
+      where id <= t.through_id
+    ) m
+    where (t.events, t.quantity) <> (m.events, m.quantity)
+  `,
 ];

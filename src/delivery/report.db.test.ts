@@ -1,0 +1,93 @@
+import { type Kysely, sql } from "kysely";
+import { expect } from "vitest";
+import type { DB } from "../database/schema.ts";
+import { databaseTest as test } from "../testing/database-test.ts";
+import { startOfHour } from "../testing/hours.ts";
+import { ago, minuteMs } from "../testing/meter-events.ts";
+import { addOrganization } from "../testing/organizations.ts";
+import { addUpMeterEvents, reportMeterEvents } from "./meter-events.ts";
+
+const none = { count: 0, quantity: 0 };
+
+test("delivered events are counted the same before and after they are added up", async ({ database }) => {
+  const { db } = database;
+  await addEvents(db, { minutes: 200, count: 7, quantity: 3, state: "delivered" });
+  await addEvents(db, { minutes: 100, count: 2, quantity: 5, state: "rejected" });
+  await addEvents(db, { minutes: 10, count: 4, quantity: 11, state: "delivered" });
+  const before = await reportMeterEvents(db);
+  expect(before.states).toMatchObject({
+    delivered: { count: 11, quantity: 65 },
+    rejected: { count: 2, quantity: 10 },
+    pending: none,
+  });
+
+  expect(await addUpMeterEvents(database.as("worker").db)).toBe(9);
+
+  expect(await reportMeterEvents(db)).toEqual(before);
+  expect(await addUpMeterEvents(db)).toBe(0);
+});
+
+test("an event that changes its state after it was added up is counted in the new one", async ({
+  database: { db },
+}) => {
+  await addEvents(db, { minutes: 200, count: 3, quantity: 3, state: "delivered" });
+  await addUpMeterEvents(db);
+
+  await sql`
+    update metering.meter_events set state = 'rejected' where id = (select min(id::text)::uuid from metering.meter_events)
+  `.execute(db);
+
+  expect((await reportMeterEvents(db)).states).toMatchObject({
+    delivered: { count: 2, quantity: 6 },
+    rejected: { count: 1, quantity: 3 },
+  });
+});
+
+test("several workers at once add every event up once", async ({ database: { db } }) => {
+  await addEvents(db, { minutes: 200, count: 500, quantity: 1, state: "delivered" });
+
+  const added = await Promise.all(Array.from({ length: 8 }, () => addUpMeterEvents(db)));
+
+  expect(added.reduce((sum, events) => sum + events, 0)).toBe(500);
+  expect((await reportMeterEvents(db)).states.delivered).toEqual({ count: 500, quantity: 500 });
+});
+
+test("what was added up is not read again", async ({ database: { db } }) => {
+  await addEvents(db, { minutes: 200, count: 5_000, quantity: 1, state: "delivered" });
+  await sql`analyze metering.meter_events`.execute(db);
+  const before = await countRowsRead(db);
+  await addUpMeterEvents(db);
+  const after = await countRowsRead(db);
+
+  expect(before).toBeGreaterThanOrEqual(5_000);
+  expect(after).toBe(0);
+});
+
+type Events = { minutes: number; count: number; quantity: number; state: string };
+
+/** Writes events that were sealed so many minutes ago, of one organization. */
+async function addEvents(db: Kysely<DB>, { minutes, count, quantity, state }: Events): Promise<void> {
+  const organizationId = await addOrganization(db, { customer: "cus_1" });
+  const eventAt = ago(minutes * minuteMs);
+  await sql`
+    insert into metering.meter_events (
+      organization_id, id, meter, hour, quantity, event_at, entries, stripe_customer_id, state, delivered_at
+    )
+    select ${organizationId}, metering.uuid_v7(${eventAt}::timestamptz), 'temperature_readings', ${startOfHour(eventAt)},
+      ${quantity}, ${eventAt}, 1, 'cus_1', ${state}, ${eventAt}
+    from generate_series(1, ${count}::int)
+  `.execute(db);
+}
+
+/** How many meter events a report reads. */
+async function countRowsRead(db: Kysely<DB>): Promise<number> {
+  return db.transaction().execute(async (trx) => {
+    const counted = sql<{ rows: number }>`
+      select (pg_stat_get_xact_tuples_returned(c) + pg_stat_get_xact_tuples_fetched(c))::int as rows
+      from oid('metering.meter_events'::regclass) c
+    `;
+    const before = (await counted.execute(trx)).rows[0]?.rows ?? 0;
+    await reportMeterEvents(trx);
+    return ((await counted.execute(trx)).rows[0]?.rows ?? 0) - before;
+  });
+}
