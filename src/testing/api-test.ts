@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { App } from "../http/app.ts";
 import type { LogEvent } from "../log.ts";
 import { createApiApp } from "../ops/api-app.ts";
 import { createBoss } from "../queue/boss.ts";
@@ -21,6 +22,8 @@ export type TextAnswer = { status: number; headers: Headers; text: string };
 export type Answer = { status: number; headers: Headers; body: Record<string, unknown> };
 
 export type Api = {
+  /** For tests that ask over a socket. */
+  app: App;
   adminToken: string;
   events: LogEvent[];
   ask: (method: string, path: string, options?: Ask) => Promise<Answer>;
@@ -89,5 +92,5 @@ export const apiTest = databaseTest.extend("api", async ({ database }, { onClean
     const { id: keyId, key } = createdKey.parse(answer.body);
     return { id, key, keyId };
   }
-  return { adminToken, events, ask, askText, request, join };
+  return { app, adminToken, events, ask, askText, request, join };
 });

@@ -53,6 +53,7 @@ export const documentSchema = z.strictObject({
 });
 
 export type OpenApiDocument = z.infer<typeof documentSchema>;
+export type Parameter = z.infer<typeof parameterSchema>;
 export type DocumentedResponse = z.infer<typeof operationSchema>["responses"][string];
 
 /** One route of the document. */
