@@ -25,12 +25,13 @@ test(
     const worker = await road.startWorker();
     await bothPost(0, 10);
     await road.untilBilled();
-    await operate("delivery/pause", { reason: "a backup is to have something undelivered" });
+    await operate("delivery/pause", { reason: "the backup is to have something undelivered" });
     await bothPost(10, 5);
     await operate("outbox/seal");
     await until(async () => (await readUnsealed()).length === 0, { what: "the seal" });
     await bothPost(15, 7);
     await worker.stop(5_000);
+    await operate("delivery/resume");
 
     // What the lost database did afterwards: one customer's usage was delivered, with three readings more.
     const pending = await db
