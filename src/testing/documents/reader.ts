@@ -21,7 +21,7 @@ export type Desk = {
   addresses: Record<string, string>;
 };
 
-const withinMs = 60_000;
+const withinMs = 120_000;
 const statusLine = /^\[answered (\d{3})\]$/gm;
 
 /**
