@@ -24,6 +24,8 @@ export function takenFaults(request: FuzzRequest, answer: string, fits: Fits): s
 
   const sent = isLines ? linesOf(text) : parse(text);
   const taken = operation.operationId === "postReadings" ? takenOf(sent, answer) : sent;
+  // Lines are answered before anybody knows whether one of them will be taken.
+  if (isLines && Array.isArray(taken) && taken.length === 0) return [];
   return fits(schema, taken) ? [] : [`taken, but does not fit: ${text.slice(0, 500)}`];
 }
 
