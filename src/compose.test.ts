@@ -23,6 +23,18 @@ test("compose.yaml holds no secret: each comes from outside and is missed when i
   ).toEqual([]);
 });
 
+test("compose.yaml gives the owner's password to Postgres, migrate and roles only", () => {
+  const services = [...compose.matchAll(/^  (\w+):\n(?:    .*\n|\n(?=    ))+/gm)];
+  const trusted = services.filter(([block]) => block.includes("POSTGRES_PASSWORD:?"));
+  expect(trusted.map(([, name]) => name)).toEqual(["postgres", "migrate", "roles"]);
+  expect(urlOf("api")).toContain("//meter_outbox_api:${API_DATABASE_PASSWORD:?");
+  expect(urlOf("worker")).toContain("//meter_outbox_worker:${WORKER_DATABASE_PASSWORD:?");
+});
+
+function urlOf(service: string): string | undefined {
+  return new RegExp(`^  ${service}:\\n(?:    .*\\n)*? {6}DATABASE_URL: (.*)$`, "m").exec(compose)?.[1];
+}
+
 /** The names below `environment:` of a service. */
 function variablesOf(service: string): string[] {
   const [, block = ""] = compose.match(new RegExp(`^  ${service}:\\n((?:    .*\\n)+)`, "m")) ?? [];
