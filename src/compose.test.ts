@@ -7,7 +7,7 @@ const compose = await readFile(new URL("../compose.yaml", import.meta.url), "utf
 /** Inside the containers they are what compose.yaml itself counts on. */
 const settled = ["HOST", "PORT", "WORKER_PORT"];
 
-test.each(["migrate", "api", "worker"] as const)(
+test.each(["migrate", "api", "worker", "cli"] as const)(
   "compose.yaml gives the %s every variable that it reads, and no other",
   (program) => {
     const read = Object.keys(environments[program].shape).filter((name) => !settled.includes(name));
@@ -28,6 +28,7 @@ test("compose.yaml gives the owner's password to Postgres, migrate and roles onl
   const trusted = services.filter(([block]) => block.includes("POSTGRES_PASSWORD:?"));
   expect(trusted.map(([, name]) => name)).toEqual(["postgres", "migrate", "roles"]);
   expect(urlOf("api")).toContain("//meter_outbox_api:${API_DATABASE_PASSWORD:?");
+  expect(urlOf("cli")).toBe(urlOf("api"));
   expect(urlOf("worker")).toContain("//meter_outbox_worker:${WORKER_DATABASE_PASSWORD:?");
 });
 
