@@ -1,9 +1,11 @@
 import { benchDeliver, benchDeliverStream } from "./benches/deliver.ts";
 import { benchEndToEnd } from "./benches/end-to-end.ts";
+import { benchGrowth } from "./benches/growth.ts";
 import { benchIntakeBatch } from "./benches/intake-batch.ts";
 import { benchIntakeNaive } from "./benches/intake-naive.ts";
 import { benchIntakeSingle } from "./benches/intake-single.ts";
 import { benchLatency } from "./benches/latency.ts";
+import { benchMemory } from "./benches/memory.ts";
 import { benchSeal } from "./benches/seal.ts";
 import type { Comparison, Skipped } from "./comparison.ts";
 import type { BenchName } from "./names.ts";
@@ -21,4 +23,6 @@ export const benches: Record<BenchName, Bench> = {
   "deliver-stream": benchDeliverStream,
   "end-to-end": benchEndToEnd,
   latency: benchLatency,
+  memory: benchMemory,
+  growth: benchGrowth,
 };

@@ -5,7 +5,13 @@ import { benchNames, longBenches } from "./names.ts";
 const short = benchNames.filter((name) => !longBenches.includes(name));
 
 test("without a name all benches run but those that take long", () => {
-  expect(readBenchFlags([])).toEqual({ kind: "run", names: short, rounds: 5, seconds: 3 });
+  expect(readBenchFlags([])).toEqual({
+    kind: "run",
+    names: short,
+    rounds: 5,
+    seconds: 3,
+    millions: [1, 10, 50],
+  });
 });
 
 test("with --all those that take long run too", () => {
@@ -21,6 +27,10 @@ test("rounds and seconds may be given", () => {
   expect(readBenchFlags(["--rounds", "2", "--seconds=1"])).toMatchObject({ rounds: 2, seconds: 1 });
 });
 
+test("the sizes of growth may be given", () => {
+  expect(readBenchFlags(["growth", "--millions", "1,2,20"])).toMatchObject({ millions: [1, 2, 20] });
+});
+
 test.each([["--help"], ["-h"]])("%s asks for help", (flag) => {
   expect(readBenchFlags([flag])).toEqual({ kind: "help" });
 });
@@ -30,6 +40,11 @@ test.each([
   ["--fast", "--fast"],
   ["--rounds=0", "--rounds and --seconds take a whole number from 1 on"],
   ["--seconds=1.5", "--rounds and --seconds take a whole number from 1 on"],
+  ["--millions=10", "--millions takes two or more ascending whole numbers"],
+  ["--millions=10,1", "--millions takes two or more ascending whole numbers"],
+  ["--millions=0,1", "--millions takes two or more ascending whole numbers"],
+  ["--millions=1,,2", "--millions takes two or more ascending whole numbers"],
+  ["--millions=1,81", "--millions takes two or more ascending whole numbers"],
 ])("%s is wrong", (argument, fault) => {
   expect(readBenchFlags([argument])).toEqual({ kind: "wrong", fault: expect.stringContaining(fault) });
 });

@@ -2,12 +2,15 @@ import { parseArgs } from "node:util";
 import { type BenchName, benchNames, isBenchName, longBenches } from "./names.ts";
 
 export type BenchFlags =
-  | { kind: "run"; names: BenchName[]; rounds: number; seconds: number }
+  | { kind: "run"; names: BenchName[]; rounds: number; seconds: number; millions: number[] }
   | { kind: "help" }
   | { kind: "wrong"; fault: string };
 
 const roundsDefault = 5;
 const secondsDefault = 3;
+const millionsDefault = [1, 10, 50];
+/** The readings of growth go back half a week for each, and partitions are made for a year. */
+const millionsMax = 80;
 
 export const benchUsage = `usage: npm run bench [-- NAME…] [options]
   NAME         ${benchNames.join(", ")};
@@ -15,6 +18,9 @@ export const benchUsage = `usage: npm run bench [-- NAME…] [options]
   --all        all of them
   --rounds N   rounds of each contestant, interleaved (default ${roundsDefault}); a warm-up round comes before
   --seconds N  how long a round is to last, about (default ${secondsDefault})
+  --millions N,N,…
+               millions of readings stored that growth compares, the first with the others, each at most ${millionsMax}
+               (default ${millionsDefault.join(",")}; a million takes about 0.2 GB of disk)
   --help       show this
 
 Prints a Markdown table and writes bench-results/*.json. Exit code 0 when everything was measured, also when a
@@ -33,11 +39,16 @@ export function readBenchFlags(args: readonly string[]): BenchFlags {
   if (rounds === undefined || seconds === undefined) {
     return { kind: "wrong", fault: "--rounds and --seconds take a whole number from 1 on" };
   }
+  const millions = values.millions === undefined ? millionsDefault : ascendingSizes(values.millions);
+  if (millions === undefined) {
+    const fault = `--millions takes two or more ascending whole numbers from 1 to ${millionsMax}, such as 1,10,50`;
+    return { kind: "wrong", fault };
+  }
   const isWanted = (name: BenchName) => {
     if (values.all === true) return true;
     return positionals.length > 0 ? positionals.includes(name) : !longBenches.includes(name);
   };
-  return { kind: "run", names: benchNames.filter(isWanted), rounds, seconds };
+  return { kind: "run", names: benchNames.filter(isWanted), rounds, seconds, millions };
 }
 
 function parse(args: readonly string[]) {
@@ -49,6 +60,7 @@ function parse(args: readonly string[]) {
         all: { type: "boolean" },
         rounds: { type: "string" },
         seconds: { type: "string" },
+        millions: { type: "string" },
         help: { type: "boolean", short: "h" },
       },
     });
@@ -61,4 +73,10 @@ function parse(args: readonly string[]) {
 function positiveInteger(text: string | undefined, otherwise: number): number | undefined {
   if (text === undefined) return otherwise;
   return /^[1-9]\d{0,5}$/.test(text) ? Number(text) : undefined;
+}
+
+function ascendingSizes(text: string): number[] | undefined {
+  const sizes = text.split(",").map((size) => positiveInteger(size, 0) ?? 0);
+  const isAscending = sizes.every((size, index) => size > (sizes[index - 1] ?? 0));
+  return isAscending && sizes.length > 1 && Math.max(...sizes) <= millionsMax ? sizes : undefined;
 }

@@ -8,12 +8,14 @@ export const benchNames = [
   "deliver-stream",
   "end-to-end",
   "latency",
+  "memory",
+  "growth",
 ] as const;
 
 export type BenchName = (typeof benchNames)[number];
 
 /** These run only when they are named, or with --all. */
-export const longBenches: readonly BenchName[] = [];
+export const longBenches: readonly BenchName[] = ["memory", "growth"];
 
 /** Whether there is a bench of this name. */
 export function isBenchName(name: string): name is BenchName {

@@ -5,7 +5,7 @@ import { addDueEvents, emptyOutbox, openTables, readDeliveryRate, type Tables } 
 import { addFleet } from "../load/fleet.ts";
 import type { SendMeterEventsTasks } from "../runners/send-meter-events.ts";
 import { startRunner } from "../site/runner.ts";
-import { checkpoint, createOurDatabase, type Site } from "../site/site.ts";
+import { checkpoint, createOurDatabase, readClock, type Site } from "../site/site.ts";
 import { startStripeStandIn, type StripeStandIn } from "../site/stripe-stand-in.ts";
 import { untilTrue } from "../site/until-true.ts";
 import { deliveryConcurrency, startWorker } from "./our-servers.ts";
@@ -46,7 +46,7 @@ async function compare(site: Site, bench: BenchName, transport: Transport): Prom
     };
     const measured = await interleave(
       [
-        { name: "ours", run: filling(site, stripe, (events) => deliverOnce(site, { tables, events })) },
+        { name: "ours", run: deliverContestant(site, stripe, { tables, empty: () => emptyOutbox(url) }) },
         { name: "bare", run: filling(site, stripe, sendBare) },
       ],
       site.rounds,
@@ -82,15 +82,28 @@ export function filling(
   };
 }
 
-async function deliverOnce(
+export type DeliverTable = {
+  tables: Tables;
+  /** Takes away what the round before has left. */
+  empty: () => Promise<void>;
+};
+
+/** One contestant: a worker that runs already and delivers what is due. Returns meter events a second. */
+export function deliverContestant(
   site: Site,
-  { tables, events }: { tables: Tables; events: number },
-): Promise<number> {
+  stripe: StripeStandIn,
+  table: DeliverTable,
+): () => Promise<number> {
+  return filling(site, stripe, (events) => deliverOnce(site, table, events));
+}
+
+async function deliverOnce(site: Site, { tables, empty }: DeliverTable, events: number): Promise<number> {
   const { url } = tables;
-  await emptyOutbox(url);
+  await empty();
   await checkpoint(url);
+  const since = await readClock(url);
   await addDueEvents(tables, events);
   const text = `select not exists (select from metering.meter_events where state = 'pending')`;
   await untilTrue(site, { url, text, what: `${events} meter events to be delivered`, withinSeconds });
-  return readDeliveryRate(url);
+  return readDeliveryRate(url, since);
 }

@@ -7,9 +7,9 @@ import { startRunner } from "../site/runner.ts";
 import { checkpoint, createOurDatabase, type Site } from "../site/site.ts";
 import { startApi } from "./our-servers.ts";
 
-const connections = 8;
-const readingsPerRequest = 500;
-const firstRequests = 200;
+/** As a gateway sends what it has collected. */
+export const batchLoad = { connections: 8, readingsPerRequest: 500, firstRequests: 200 };
+const { connections, readingsPerRequest, firstRequests } = batchLoad;
 const fleetSize = { organizations: 20, sensors: 100 };
 
 /** Requests of 500 readings, against the statement that stores them, alone. Both write to the same tables. */
@@ -20,7 +20,7 @@ export async function benchIntakeBatch(site: Site): Promise<Comparison[]> {
   const ours = httpContestant(site, {
     gateway: startGateway(site),
     server,
-    load: { connections, readingsPerRequest, firstRequests },
+    load: batchLoad,
   });
   const measured = await interleave(
     [

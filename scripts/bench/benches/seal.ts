@@ -23,19 +23,11 @@ async function compare(site: Site, organizations: number): Promise<Comparison> {
   await addFleet(url, { organizations, sensors: 1 });
   const runner = startRunner<SealEntriesTasks>(site, "seal-entries");
   await runner.ask("connect", { url });
-  const contestant = (task: "seal" | "runStatement") => {
-    let perOrganization = Math.ceil(firstEntries / organizations);
-    return async () => {
-      const { entries, seconds } = await sealOnce(url, perOrganization, () => runner.ask(task, undefined));
-      const enough = Math.round(((entries / seconds) * site.secondsPerRound) / organizations);
-      perOrganization = Math.max(Math.ceil(firstEntries / organizations), enough);
-      return entries / seconds;
-    };
-  };
+  const table = { url, organizations, empty: () => emptyOutbox(url) };
   const measured = await interleave(
     [
-      { name: "ours", run: contestant("seal") },
-      { name: "bare", run: contestant("runStatement") },
+      { name: "ours", run: sealContestant(site, table, () => runner.ask("seal", undefined)) },
+      { name: "bare", run: sealContestant(site, table, () => runner.ask("runStatement", undefined)) },
     ],
     site.rounds,
   );
@@ -50,12 +42,35 @@ async function compare(site: Site, organizations: number): Promise<Comparison> {
   };
 }
 
+export type SealTable = {
+  url: string;
+  organizations: number;
+  /** Takes away what the round before has left. */
+  empty: () => Promise<void>;
+};
+
+/** One contestant: each round seals as many entries as the rounds before say fill the time. Returns entries a second. */
+export function sealContestant(
+  site: Site,
+  table: SealTable,
+  seal: () => Promise<number>,
+): () => Promise<number> {
+  const { organizations } = table;
+  let perOrganization = Math.ceil(firstEntries / organizations);
+  return async () => {
+    const { entries, seconds } = await sealOnce(table, perOrganization, seal);
+    const enough = Math.round(((entries / seconds) * site.secondsPerRound) / organizations);
+    perOrganization = Math.max(Math.ceil(firstEntries / organizations), enough);
+    return entries / seconds;
+  };
+}
+
 async function sealOnce(
-  url: string,
+  { url, empty }: SealTable,
   perOrganization: number,
   seal: () => Promise<number>,
 ): Promise<{ entries: number; seconds: number }> {
-  await emptyOutbox(url);
+  await empty();
   const entries = await addDueEntries(url, perOrganization);
   await checkpoint(url);
   const seconds = await seal();

@@ -76,13 +76,16 @@ export async function emptyOutbox(url: string): Promise<void> {
   await ask(url, "vacuum analyze");
 }
 
-/** Events delivered a second, from the first attempt's start to the last event's settling, by the database's clock. */
-export async function readDeliveryRate(url: string): Promise<number> {
+/** Events delivered a second since then, from the first attempt's start to the last event's settling, by the database's clock. */
+export async function readDeliveryRate(url: string, since: Date): Promise<number> {
   const [row] = await ask<{ delivered: number; seconds: number }>(
     url,
     `select count(*)::int as delivered,
-       extract(epoch from max(delivered_at) - (select min(started_at) from metering.delivery_attempts))::float8 as seconds
-     from metering.meter_events where state = 'delivered'`,
+       extract(epoch from max(delivered_at) - (
+         select min(started_at) from metering.delivery_attempts where started_at >= $1
+       ))::float8 as seconds
+     from metering.meter_events where delivered_at >= $1`,
+    [since],
   );
   if (row === undefined || row.seconds <= 0) throw new Error("nothing was delivered");
   return row.delivered / row.seconds;

@@ -9,6 +9,8 @@ import type { Teardown } from "../../demo/teardown.ts";
 export type Site = {
   rounds: number;
   secondsPerRound: number;
+  /** Sizes of the bench of growth. */
+  millions: readonly number[];
   teardown: Teardown;
   guard: OrphanGuard;
   signal: AbortSignal;
@@ -18,7 +20,7 @@ export type Site = {
   postgresVersion: string;
 };
 
-type SiteOptions = Pick<Site, "rounds" | "secondsPerRound" | "teardown" | "guard" | "signal">;
+type SiteOptions = Pick<Site, "rounds" | "secondsPerRound" | "millions" | "teardown" | "guard" | "signal">;
 
 /** Starts a Postgres that flushes every commit to disk. */
 export async function prepareSite(options: SiteOptions): Promise<Site> {
@@ -62,6 +64,13 @@ export async function ask<Row extends pg.QueryResultRow>(
   } finally {
     await client.end();
   }
+}
+
+/** The database's time. */
+export async function readClock(url: string): Promise<Date> {
+  const [row] = await ask<{ now: Date }>(url, "select now()");
+  if (row === undefined) throw new Error("the database has no clock");
+  return row.now;
 }
 
 /** Begins every round with an equal debt to the disk. */
