@@ -1,3 +1,4 @@
+import { sql } from "kysely";
 import { expect } from "vitest";
 import { silentLog } from "../log.ts";
 import {
@@ -154,6 +155,26 @@ test("reminders go in turns: everybody's first event before anybody's second", a
   const jobs = await readDeliverJobs(db);
   const turns = jobs.map(({ group, priority }) => `${group?.slice(0, 5)} ${priority}`);
   expect(turns.toSorted()).toEqual(["cus_1 -1", "cus_1 -2", "cus_1 0", "cus_2 0"]);
+});
+
+test("a sweep brings back at most 10,000 reminders, so that no backlog is held in memory whole", async ({
+  database: { db },
+  boss,
+}) => {
+  const first = await addMeterEvent(db);
+  await sql`
+    insert into metering.meter_events
+      (organization_id, id, meter, hour, quantity, event_at, entries, stripe_customer_id, sealed_at)
+    select organization_id, metering.uuid_v7(clock_timestamp()), meter, hour, quantity, event_at, entries,
+      stripe_customer_id, sealed_at
+    from metering.meter_events
+    cross join generate_series(1, 10000)
+    where id = ${first.meterEventId}
+  `.execute(db);
+
+  expect(await sweepMeterEvents({ db, boss }, lease)).toEqual({ ...nothing, reminded: 10_000 });
+
+  expect(await readDeliverJobs(db, first)).toMatchObject([{ state: "created" }]);
 });
 
 test("sweeps that race move and remind of each event once", async ({ database: { db }, boss }) => {
