@@ -37,24 +37,30 @@ const afterErrorMs = 1_000;
 
 /**
  * Delivers until stopped. It takes as many jobs from pg-boss as requests may start soon: while as many as may be are
- * under way, as many again are begun or being settled, so that no request waits for the database. What is taken waits
- * for one other request at most, which its lease allows for. A pause or a stop holds back what waits, which costs it
- * nothing, and leaves all else untouched in its queue.
+ * under way, as many again have begun, and what was answered is settled meanwhile, so that no request waits for the
+ * database. What is taken waits for one other request at most, which its lease allows for. A pause or a stop holds back
+ * what waits, which costs it nothing, and leaves all else untouched in its queue.
  */
 export function startDelivery(deps: Deps, options: DeliveryLoopOptions): DeliveryLoop {
   const { watch = unwatched } = options;
   const settler = createSettler(deps, watch);
   const slots = createSlots(options.concurrency);
+  /** From the begin of their attempts until these are settled. */
   const inFlight = new Set<Promise<void>>();
-  const inFlightMax = 2 * options.concurrency;
+  const inFlightMax = 6 * options.concurrency;
+  let unanswered = 0;
+  const unansweredMax = 2 * options.concurrency;
   /** Room for fewer is not filled at once: a fetch costs the same for one job as for many. */
   const worthwhile = Math.ceil(options.concurrency / 2);
-  let flightEnd = Promise.withResolvers<void>();
+  /** Resolves when a request was answered, or its attempts were settled. */
+  let progress = Promise.withResolvers<void>();
+  /** Until when a meter is not asked for jobs again, since it had none; its customers' next may come sooner. */
+  const restingUntilMs = new Map<MeterName, number>();
   const stopping = new AbortController();
   const pause = (ms: number) => wait(ms, stopping.signal);
   const { eventsPerRequestMax } = options.transport;
-  const room = () =>
-    Math.min((inFlightMax - inFlight.size) * eventsPerRequestMax, options.bucket.available(), batchMax);
+  const requestsRoom = () => Math.min(unansweredMax - unanswered, inFlightMax - inFlight.size);
+  const room = () => Math.min(requestsRoom() * eventsPerRequestMax, options.bucket.available(), batchMax);
 
   async function run(): Promise<void> {
     while (!stopping.signal.aborted) {
@@ -68,7 +74,7 @@ export function startDelivery(deps: Deps, options: DeliveryLoopOptions): Deliver
   }
 
   async function step(): Promise<void> {
-    if (inFlight.size > inFlightMax - worthwhile) return flightEnd.promise;
+    if (requestsRoom() < worthwhile) return progress.promise;
     if (room() < 1) return pause(options.bucket.waitMs());
     let jobs = 0;
     for (const meter of meterNames) {
@@ -80,11 +86,12 @@ export function startDelivery(deps: Deps, options: DeliveryLoopOptions): Deliver
   /** The end of a request makes room for its customer's next event. */
   async function idle(): Promise<void> {
     const over = new AbortController();
-    await Promise.race([wait(idleMs, AbortSignal.any([stopping.signal, over.signal])), flightEnd.promise]);
+    await Promise.race([wait(idleMs, AbortSignal.any([stopping.signal, over.signal])), progress.promise]);
     over.abort();
   }
 
   async function stepMeter(meter: MeterName): Promise<number> {
+    if (performance.now() < (restingUntilMs.get(meter) ?? 0)) return 0;
     const permit = await options.breaker.permitFor(meter);
     if (permit.kind === "paused") return 0;
     const isProbe = permit.kind === "probe";
@@ -92,30 +99,48 @@ export function startDelivery(deps: Deps, options: DeliveryLoopOptions): Deliver
       room: isProbe ? 1 : room(),
       leaseSeconds: options.leaseSeconds,
     });
+    if (jobs === 0) restingUntilMs.set(meter, performance.now() + idleMs);
     if (isProbe && taken.length === 0) await options.breaker.giveBackProbe(permit.scope);
     options.bucket.take(taken.length);
     for (const shipment of chunksOf(taken, eventsPerRequestMax)) {
-      launch(shipment, isProbe ? permit.scope : undefined);
+      launch(meter, shipment, isProbe ? permit.scope : undefined);
     }
     return jobs;
   }
 
-  function launch(shipment: readonly TakenJob[], probedScope: Scope | undefined): void {
+  function launch(meter: MeterName, shipment: readonly TakenJob[], probedScope: Scope | undefined): void {
     const flight = fly(shipment, probedScope)
       .catch((error: unknown) => deps.log.error({ event: "deliver_failed", error }))
       .finally(() => {
         inFlight.delete(flight);
-        flightEnd.resolve();
-        flightEnd = Promise.withResolvers();
+        restingUntilMs.delete(meter);
+        tellProgress();
       });
     inFlight.add(flight);
   }
 
+  function tellProgress(): void {
+    progress.resolve();
+    progress = Promise.withResolvers();
+  }
+
   async function fly(shipment: readonly TakenJob[], probedScope: Scope | undefined): Promise<void> {
-    const finished = await slots.run(async () =>
-      (await isHeldBack(shipment, probedScope)) ? holdBack(shipment) : makeAttempts(shipment, probedScope),
-    );
-    await Promise.all(finished.map(settler.settle));
+    await Promise.all((await takeTurn(shipment, probedScope)).map(settler.settle));
+  }
+
+  async function takeTurn(
+    shipment: readonly TakenJob[],
+    probedScope: Scope | undefined,
+  ): Promise<FinishedAttempt[]> {
+    unanswered += 1;
+    try {
+      return await slots.run(async () =>
+        (await isHeldBack(shipment, probedScope)) ? holdBack(shipment) : makeAttempts(shipment, probedScope),
+      );
+    } finally {
+      unanswered -= 1;
+      tellProgress();
+    }
   }
 
   /** Sending has stopped, or paused, while these waited for their turn. */
