@@ -1,3 +1,4 @@
+import { setFlagsFromString } from "node:v8";
 import { readWorkerConfig } from "./config.ts";
 import { openDatabase } from "./database/pool.ts";
 import { createApp } from "./http/app.ts";
@@ -13,6 +14,12 @@ import { startJobs } from "./ops/worker-jobs.ts";
 import { startTracing } from "./tracing/start-tracing.ts";
 
 const connectionsMax = 8;
+
+// On a machine with much memory V8 lets its space for young objects grow to 128 MiB, and the old ones to several times what
+// lives, which is 25 MiB here. The first stays as large as loading this program has made it, 32 MiB; a third is added to
+// the second before it is collected again.
+setFlagsFromString("--semi-space-growth-factor=1");
+setFlagsFromString("--heap-growing-percent=30");
 
 const config = readWorkerConfig();
 const tracing = await startTracing(config, {
