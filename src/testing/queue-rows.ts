@@ -21,6 +21,9 @@ async function tryToLoseRows(db: Kysely<DB>): Promise<boolean> {
   const names = tables.rows.map(({ name }) => sql.table(name));
   try {
     await db.transaction().execute(async (trx) => {
+      // First, as whoever settles does: in the other order one that holds an event and asks pg-boss for its queue on
+      // another connection would wait for us and we for it, which Postgres cannot see.
+      await sql`lock table metering.meter_events in share row exclusive mode`.execute(trx);
       await sql`truncate ${sql.join(names)}`.execute(trx);
       await sql`alter table metering.meter_events disable trigger meter_event_immutable`.execute(trx);
       await sql`
