@@ -19,6 +19,8 @@ export default defineConfig({
           globalSetup: ["src/testing/global-setup.ts"],
           testTimeout: 60_000,
           hookTimeout: 60_000,
+          // A condition is waited for, however slow the machine; the usual second is the clock's mercy.
+          expect: { poll: { timeout: 30_000 } },
         },
       },
     ],
