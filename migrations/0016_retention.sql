@@ -154,7 +154,7 @@ set search_path = pg_catalog, pg_temp
 set timezone = 'UTC'
 as $$
 declare
-  child constant text := count_what_keeps.table_name || to_char(count_what_keeps.month, '_YYYY_MM');
+  child constant text := metering.partition_name(count_what_keeps.table_name, count_what_keeps.month);
   until constant timestamptz := count_what_keeps.month + interval '1 month';
 begin
   case count_what_keeps.table_name
@@ -309,7 +309,7 @@ set search_path = pg_catalog, pg_temp
 set timezone = 'UTC'
 as $$
 declare
-  child constant text := is_written.table_name || to_char(is_written.month, '_YYYY_MM');
+  child constant text := metering.partition_name(is_written.table_name, is_written.month);
   first_id constant uuid := metering.uuid_v7(is_written.since);
   answer boolean;
 begin
@@ -341,7 +341,7 @@ set search_path = pg_catalog, pg_temp
 set timezone = 'UTC'
 as $$
 declare
-  child constant text := write_down.table_name || to_char(write_down.month, '_YYYY_MM');
+  child constant text := metering.partition_name(write_down.table_name, write_down.month);
   counted bigint;
 begin
   case write_down.table_name
