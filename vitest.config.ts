@@ -1,5 +1,8 @@
 import { defineConfig } from "vitest/config";
 
+/** A condition is waited for, however slow the machine; the usual seconds are the clock's mercy. */
+const patience = { testTimeout: 60_000, hookTimeout: 60_000, expect: { poll: { timeout: 30_000 } } };
+
 export default defineConfig({
   test: {
     // Most tests wait for Postgres, not for the processor.
@@ -10,6 +13,7 @@ export default defineConfig({
           name: "unit",
           include: ["src/**/*.test.ts", "scripts/**/*.test.ts"],
           exclude: ["**/*.db.test.ts"],
+          ...patience,
         },
       },
       {
@@ -17,10 +21,7 @@ export default defineConfig({
           name: "db",
           include: ["src/**/*.db.test.ts"],
           globalSetup: ["src/testing/global-setup.ts"],
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
-          // A condition is waited for, however slow the machine; the usual second is the clock's mercy.
-          expect: { poll: { timeout: 30_000 } },
+          ...patience,
         },
       },
     ],
