@@ -4,6 +4,8 @@ import { startSimulator, type RunningSimulator } from "../start-simulator.ts";
 
 let running: RunningSimulator;
 let stripe: Stripe;
+/** Gives up after 150 ms of silence. */
+let hasty: Stripe;
 
 beforeEach(async () => {
   running = await startSimulator({
@@ -14,7 +16,9 @@ beforeEach(async () => {
     customers: ["cus_1", "cus_2"],
   });
   const { host, port } = running;
-  stripe = new Stripe("sk_test_x", { host, port, protocol: "http", maxNetworkRetries: 0, timeout: 150 });
+  const config = { host, port, protocol: "http", maxNetworkRetries: 0 } as const;
+  stripe = new Stripe("sk_test_x", config);
+  hasty = new Stripe("sk_test_x", { ...config, timeout: 150 });
 });
 
 afterEach(() => running.stop());
@@ -28,8 +32,10 @@ test("latency delays the answer", async () => {
 });
 
 test("a client that gives up on a slow answer leaves usage behind that was counted", async () => {
-  running.simulator.addFault({ kind: "latency", ms: 180, times: 1 });
-  await expect(send("id-1")).rejects.toMatchObject({ type: "StripeConnectionError" });
+  running.simulator.addFault({ kind: "latency", ms: 600, times: 1 });
+  await expect(hasty.billing.meterEvents.create(reading("id-1"))).rejects.toMatchObject({
+    type: "StripeConnectionError",
+  });
 
   await expect.poll(() => running.simulator.state().counted, { interval: 5 }).toBe(1);
 });
@@ -121,7 +127,10 @@ test("cut_before counts nothing and sends nothing", async () => {
 test.each([true, false])("never_answer leaves the client waiting; counted: %s", async (record) => {
   running.simulator.addFault({ kind: "never_answer", record });
 
-  await expect(send("id-1")).rejects.toMatchObject({ type: "StripeConnectionError" });
+  await expect(hasty.billing.meterEvents.create(reading("id-1"))).rejects.toMatchObject({
+    type: "StripeConnectionError",
+  });
+  await expect.poll(() => running.simulator.requests().by_outcome, { interval: 2 }).toEqual({ never: 1 });
   expect(running.simulator.state().counted).toBe(record ? 1 : 0);
 });
 
@@ -137,13 +146,13 @@ test("slow_drip counts, sends the headers at once, and one byte of the body afte
 });
 
 test("slow_drip outlives the SDK's timeout, which is only about silence", async () => {
-  running.simulator.addFault({ kind: "slow_drip", interval_ms: 2 });
+  running.simulator.addFault({ kind: "slow_drip", interval_ms: 6 });
   const { host, port } = running;
-  const hasty = new Stripe("sk_test_x", { host, port, protocol: "http", maxNetworkRetries: 0, timeout: 100 });
+  const patient = new Stripe("sk_test_x", { host, port, protocol: "http", timeout: 1_000 });
   const begun = performance.now();
-  await hasty.billing.meterEvents.create(reading("id-1"));
+  await patient.billing.meterEvents.create(reading("id-1"), { maxNetworkRetries: 0 });
 
-  expect(performance.now() - begun).toBeGreaterThan(150);
+  expect(performance.now() - begun).toBeGreaterThan(1_000);
 });
 
 test("duplicate_processing counts one event twice, and it is recorded as a double", async () => {

@@ -14,7 +14,7 @@ beforeEach(async () => {
     customers: ["cus_1", "cus_2"],
   });
   const { host, port } = running;
-  stripe = new Stripe("sk_test_x", { host, port, protocol: "http", maxNetworkRetries: 0, timeout: 150 });
+  stripe = new Stripe("sk_test_x", { host, port, protocol: "http", maxNetworkRetries: 0 });
 });
 
 afterEach(() => running.stop());

@@ -38,7 +38,7 @@ test("the same key with other parameters is a 400 idempotency_error", async () =
 });
 
 test("the same key in flight is a 409 idempotency_key_in_use", async () => {
-  running.simulator.addFault({ kind: "latency", ms: 30 });
+  running.simulator.addFault({ kind: "latency", ms: 500 });
   const outcomes = await Promise.allSettled([send("key-1", "id-1"), send("key-1", "id-1")]);
 
   expect(outcomes.find(({ status }) => status === "rejected")).toMatchObject({
@@ -82,7 +82,7 @@ test.each([429, 409] as const)("a %i is not kept for the key", async (status) =>
 });
 
 test("a conflict over customer and meter is not kept for the key", async () => {
-  running.simulator.addFault({ kind: "latency", ms: 30, times: 2 });
+  running.simulator.addFault({ kind: "latency", ms: 500, times: 2 });
   const keys = ["key-1", "key-2"];
   const outcomes = await Promise.allSettled(keys.map((key) => send(key, `id of ${key}`)));
   const loser = keys[outcomes.findIndex(({ status }) => status === "rejected")] ?? "";
