@@ -11,7 +11,7 @@ import { beginHandling, storeStripeEvent } from "./inbox.ts";
 import type { StripeEvent } from "./stripe-event.ts";
 
 const test = roadTest.extend("deps", async ({ database, boss, account }): Promise<ApplyDeps> => {
-  const stripe = createStripe({ apiKey: account.secretKey, apiBase: account.url, timeoutMs: 5_000 });
+  const stripe = createStripe({ apiKey: account.secretKey, apiBase: account.url, timeoutMs: 15_000 });
   const eventNames = { temperature_readings: "temperature_readings", active_sensors: "active_sensors" };
   return { db: database.db, boss, reads: createStripeReads(stripe, account.secretKey), eventNames };
 });

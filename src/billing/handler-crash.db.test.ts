@@ -4,6 +4,7 @@ import type { DB } from "../database/schema.ts";
 import { stripeEventsQueue } from "../queue/queues.ts";
 import type { StripeReads } from "../stripe/reads.ts";
 import { endStripeEventLeases, readInbox, readSubscriptionOf } from "../testing/inbox.ts";
+import { holdOpen } from "../testing/locks.ts";
 import { addOrganization } from "../testing/organizations.ts";
 import { stripeSideTest } from "../testing/stripe-side-test.ts";
 import { until } from "../testing/until.ts";
@@ -143,8 +144,7 @@ test("a worker process that is killed before its commit has written nothing", as
   launch,
 }) => {
   await putSubscription(db, organizationId, { ...unlinked, stripeSubscriptionId: subscription });
-  const blocker = await pool.connect();
-  await blocker.query("begin; select from metering.subscriptions for update");
+  const unblock = await holdOpen(pool, "select from metering.subscriptions for update");
   const eventId = stripeSide.eventOf("customer.subscription.created");
   await simulator.release({ event_ids: [eventId] });
   const worker = launch("worker");
@@ -153,8 +153,7 @@ test("a worker process that is killed before its commit has written nothing", as
     what: "the handler to be inside its transaction",
   });
   await worker.stop("SIGKILL");
-  await blocker.query("rollback");
-  blocker.release();
+  await unblock();
   const before = await readInbox(db);
 
   await recover();

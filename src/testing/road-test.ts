@@ -48,6 +48,6 @@ export const roadTest = apiTest
         workers.add(worker);
         return worker;
       },
-      untilBilled: (options?: { withinMs?: number }) => untilBilled(db, options),
+      untilBilled: () => untilBilled(db),
     };
   });

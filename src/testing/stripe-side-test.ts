@@ -78,12 +78,11 @@ export const stripeSideTest = serviceTest.extend(
     }
 
     /** Waits until every event that was let go has arrived and none of the inbox is pending. */
-    async function untilHandled(withinMs = 20_000): Promise<void> {
+    async function untilHandled(): Promise<void> {
       await simulator.deliveriesSettled();
       const pending = async () => (await readInbox(db)).filter(({ state }) => state === "pending");
       await until(async () => (await pending()).length === 0, {
         what: "every event to be handled",
-        withinMs,
         standing: async () => JSON.stringify(await pending()),
       });
     }
@@ -101,7 +100,7 @@ export const stripeSideTest = serviceTest.extend(
       return found.id;
     }
 
-    const client = createStripe({ apiKey: account.secretKey, apiBase: account.url, timeoutMs: 5_000 });
+    const client = createStripe({ apiKey: account.secretKey, apiBase: account.url, timeoutMs: 15_000 });
     /** What a worker's handler has, for tests that take its steps by hand. */
     const applyDeps: ApplyDeps = {
       db: asWorker.db,

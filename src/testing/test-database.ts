@@ -32,7 +32,10 @@ export async function createTestDatabase(options: { applicationName?: string } =
   const accesses = new Map<ServiceRole, DatabaseAccess>();
 
   function open(url: string): DatabaseAccess {
-    const database = openDatabase({ connectionString: url, applicationName, connectionsMax: 10 }, silentLog);
+    const database = openDatabase(
+      { connectionString: url, applicationName, connectionsMax: 10, connectTimeoutMs: 30_000 },
+      silentLog,
+    );
     opened.push(database);
     return { url, db: database.db, pool: database.pool };
   }

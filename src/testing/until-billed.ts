@@ -6,19 +6,16 @@ type Left = { unsealed: number; pending: number; stuck: string | null };
 
 /**
  * Waits until every entry of a linked organization is sealed and every meter event delivered. Fails at once when an
- * event ends elsewhere, and after `withinMs` with what is left.
+ * event ends elsewhere, and after a while with what is left.
  */
-export async function untilBilled(
-  db: Kysely<DB>,
-  { withinMs = 20_000 }: { withinMs?: number } = {},
-): Promise<void> {
+export async function untilBilled(db: Kysely<DB>): Promise<void> {
   await until(
     async () => {
       const { unsealed, pending, stuck } = await readLeft(db);
       if (stuck !== null) throw new Error(`a meter event will not be billed by itself: ${stuck}`);
       return unsealed + pending === 0;
     },
-    { what: "everything to be billed", withinMs, standing: async () => JSON.stringify(await readLeft(db)) },
+    { what: "everything to be billed", standing: async () => JSON.stringify(await readLeft(db)) },
   );
 }
 
