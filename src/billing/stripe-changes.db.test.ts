@@ -6,6 +6,7 @@ import { pauseDelivery, readPauses, resumeDelivery } from "../delivery/pauses.ts
 import { holdSeal } from "../outbox/hold-seal.ts";
 import { sealDueEntries } from "../outbox/seal.ts";
 import { appendEntries } from "../testing/entries.ts";
+import { holdRequests } from "../testing/held-way.ts";
 import { hoursAgo } from "../testing/hours.ts";
 import { readSubscriptionOf } from "../testing/inbox.ts";
 import { addDueEvent, addMeterEvent, readMeterEvent } from "../testing/meter-events.ts";
@@ -57,24 +58,26 @@ test("a deleted customer is unlinked, what waits for it is rejected and not sent
 test("an attempt under way when its customer is deleted is the last one", async ({
   database: { db },
   boss,
-  account: { simulator, stripe },
+  account,
   stripeSide,
 }) => {
+  const { simulator, stripe } = account;
   const { id: customer } = await stripe.customers.create();
   const organizationId = await addOrganization(db, { customer });
   const path = "/v1/billing/meter_events";
-  simulator.addFault({ kind: "latency", ms: 1_500, path });
   simulator.addFault({ kind: "status", status: 500, path });
+  const way = await holdRequests(account.url, path);
   const key = await addDueEvent(
     { db, boss },
     { organization_id: organizationId, stripe_customer_id: customer },
   );
-  await stripeSide.startWorker(countingNobody);
-  await until(async () => (await readMeterEvent(db, key)).attempts_started === 1, { what: "an attempt" });
+  await stripeSide.startWorker({ ...countingNobody, STRIPE_API_BASE: way.url, STRIPE_TIMEOUT_MS: 40_000 });
+  await until(() => way.held() === 1, { what: "an attempt" });
 
   await stripe.customers.del(customer);
   await stripeSide.untilHandled();
   const rejected = await readMeterEvent(db, key);
+  way.open();
   await until(() => stripeSide.log.some(({ event }) => event === "settle_overtaken"), {
     what: "the attempt's end",
   });

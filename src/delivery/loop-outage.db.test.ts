@@ -5,6 +5,7 @@ import { silentLog } from "../log.ts";
 import { createBoss } from "../queue/boss.ts";
 import { createLoops } from "../testing/delivery-loops.ts";
 import { startEmbeddedPostgres } from "../testing/embedded-postgres.ts";
+import { holdRequests } from "../testing/held-way.ts";
 import { addDueEvent } from "../testing/meter-events.ts";
 import { openStripeAccount } from "../testing/stripe-account.ts";
 import { until } from "../testing/until.ts";
@@ -36,11 +37,12 @@ async function openPlace() {
 test("attempts that end while the database is away are settled when it is back", async () => {
   const { postgres, db, account, loops, addEvents } = await openPlace();
   await addEvents("cus_1", "cus_2", "cus_3");
-  account.simulator.addFault({ kind: "latency", ms: 1_500, path: "/v1/billing/meter_events", times: 3 });
-  loops.start(account);
-  await loops.untilBegun(3);
+  const way = await holdRequests(account.url, "/v1/billing/meter_events");
+  loops.start({ ...account, url: way.url }, { timeoutMs: 60_000 });
+  await until(() => way.held() === 3, { what: "three requests" });
 
   await postgres.halt();
+  way.open();
   await until(() => loops.events.filter(({ event }) => event === "settle_failed").length >= 2, {
     what: "settling to be tried again",
   });

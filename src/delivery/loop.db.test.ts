@@ -5,6 +5,7 @@ import type { DB } from "../database/schema.ts";
 import { remindToDeliver } from "../queue/deliver-job.ts";
 import { ensureQueues } from "../queue/install.ts";
 import { createLoops, leaseSeconds } from "../testing/delivery-loops.ts";
+import { holdRequests } from "../testing/held-way.ts";
 import { addDueEvent, readDeliverJobs, readMeterEvent } from "../testing/meter-events.ts";
 import { serve } from "../testing/raw-server.ts";
 import { roadTest } from "../testing/road-test.ts";
@@ -14,6 +15,8 @@ import { readPauses, resumeDelivery } from "./pauses.ts";
 const readings = "temperature_readings";
 const sensors = "active_sensors";
 const path = "/v1/billing/meter_events";
+/** Before a probe that nobody made could be claimed anew. */
+const belowLeaseMs = (leaseSeconds - 2) * 1_000;
 
 const test = roadTest
   .extend("loops", async ({ database, boss }, { onCleanup }) => {
@@ -77,22 +80,31 @@ test("an attempt is counted, and no transaction open, while its request is under
   const event = await customers.addOne();
   const seen: unknown[] = [];
   const look = async () => {
-    const open = await sql`
-      select query from pg_stat_activity
-      where datname = current_database() and pid <> pg_backend_pid() and (state like 'idle in transaction%' or backend_xid is not null)
-    `.execute(db);
     const { state, attempts_started: started, attempts_finished: finished } = await readMeterEvent(db, event);
-    seen.push({ open: open.rows, state, started, finished });
+    seen.push({ state, started, finished });
+    // pg-boss's housekeeping ends by itself; a transaction around the request would stay open.
+    await until(() => isNoTransactionOpen(db), { what: "no transaction to be open", withinMs: 20_000 });
   };
   const stripe = await serve((response) => {
-    void look().finally(() => response.writeHead(200).end('{"object":"billing.meter_event"}'));
+    void look()
+      .catch((error: unknown) => seen.push(error))
+      .finally(() => response.writeHead(200).end('{"object":"billing.meter_event"}'));
   });
 
-  loops.start({ url: stripe.url, secretKey: "sk_test_loop" });
+  loops.start({ url: stripe.url, secretKey: "sk_test_loop" }, { timeoutMs: 60_000 });
   await loops.untilDelivered();
 
-  expect(seen).toEqual([{ open: [], state: "pending", started: 1, finished: 0 }]);
+  expect(seen).toEqual([{ state: "pending", started: 1, finished: 0 }]);
 });
+
+async function isNoTransactionOpen(db: Kysely<DB>): Promise<boolean> {
+  const open = await sql`
+    select from pg_stat_activity
+    where datname = current_database() and pid <> pg_backend_pid()
+      and (state like 'idle in transaction%' or backend_xid is not null)
+  `.execute(db);
+  return open.rows.length === 0;
+}
 
 test("a revoked key costs at most the requests in flight, and nothing is lost by it", async ({
   loops,
@@ -134,7 +146,7 @@ test("a restored key is found by a probe, whichever meter has something to send"
   await sql`update metering.delivery_control set paused_until = now() where paused_until is not null`.execute(
     db,
   );
-  await loops.untilDelivered(5_000);
+  await loops.untilDelivered(belowLeaseMs);
 
   expect(await readPauses(db)).toEqual([]);
   expect(account.simulator.state().counted).toBe(1);
@@ -165,7 +177,7 @@ test("an inactive meter holds up its own events alone", async ({
   await sql`update metering.delivery_control set paused_until = now() where paused_until is not null`.execute(
     db,
   );
-  await loops.untilDelivered(5_000);
+  await loops.untilDelivered(belowLeaseMs);
   expect(account.simulator.state()).toMatchObject({ counted: 10, double_counted: 0 });
 });
 
@@ -223,7 +235,8 @@ test("a customer's events go one by one, and without a pause between them", asyn
   account.simulator.addFault({ kind: "latency", ms: 5, path });
 
   loops.start(account);
-  await loops.untilDelivered(10_000);
+  // With the loop's idle time of half a second before each of a customer's 30 it would be 15 seconds.
+  await loops.untilDelivered(14_000);
 
   const { max_in_flight: maxInFlight, conflicting_identifiers: conflicts } = account.simulator.requests();
   expect(maxInFlight.map(({ max }) => max)).toEqual([1, 1, 1]);
@@ -255,11 +268,13 @@ test("a stopped loop takes nothing more, and what is under way is settled", asyn
   database: { db },
 }) => {
   for (let i = 0; i < 8; i += 1) await customers.addOne();
-  account.simulator.addFault({ kind: "latency", ms: 400, path });
-  const loop = loops.start(account, { concurrency: 3 });
-  await loops.untilBegun(3);
+  const way = await holdRequests(account.url, path);
+  const loop = loops.start({ ...account, url: way.url }, { concurrency: 3, timeoutMs: 60_000 });
+  await until(() => way.held() === 3, { what: "as many requests as may be" });
 
-  await loop.stop(5_000);
+  const stopped = loop.stop(30_000);
+  way.open();
+  await stopped;
 
   expect((await loops.statesOf()).toSorted()).toEqual([
     ...Array(3).fill("delivered"),
@@ -281,10 +296,12 @@ test("what is held back at a stop is free for the next worker at once", async ({
   database: { db },
 }) => {
   for (let i = 0; i < 6; i += 1) await customers.addOne();
-  account.simulator.addFault({ kind: "latency", ms: 400, path, times: 3 });
-  const first = loops.start(account, { concurrency: 3 });
-  await loops.untilBegun(6);
-  await first.stop(5_000);
+  const way = await holdRequests(account.url, path);
+  const first = loops.start({ ...account, url: way.url }, { concurrency: 3, timeoutMs: 60_000 });
+  await until(() => way.held() === 3, { what: "as many requests as may be" });
+  const stopped = first.stop(30_000);
+  way.open();
+  await stopped;
   const pending = db.selectFrom("meter_events").select("first_unknown_at").where("state", "=", "pending");
   expect(await pending.execute()).toEqual([1, 2, 3].map(() => ({ first_unknown_at: null })));
 
@@ -294,13 +311,17 @@ test("what is held back at a stop is free for the next worker at once", async ({
 });
 
 test("a loop without work stops at once", async ({ loops, account }) => {
-  const loop = loops.start(account);
-  await loops.someRounds();
+  const stopsMs: number[] = [];
+  for (let stops = 0; stops < 3; stops += 1) {
+    const loop = loops.start(account);
+    await loops.someRounds();
+    const startedAtMs = performance.now();
+    await loop.stop(10_000);
+    stopsMs.push(performance.now() - startedAtMs);
+  }
 
-  const startedAtMs = performance.now();
-  await loop.stop(10_000);
-
-  expect(performance.now() - startedAtMs).toBeLessThan(400);
+  // The machine may stand still for a moment; the loop's idle time would be in each of them.
+  expect(Math.min(...stopsMs)).toBeLessThan(400);
 });
 
 test("a request that does not end is waited for no longer than the grace", async ({
@@ -309,12 +330,12 @@ test("a request that does not end is waited for no longer than the grace", async
   account,
 }) => {
   await customers.addOne();
-  account.simulator.addFault({ kind: "never_answer", path });
-  const loop = loops.start(account, { timeoutMs: 900 });
-  await loops.untilBegun(1);
+  const way = await holdRequests(account.url, path);
+  const loop = loops.start({ ...account, url: way.url }, { timeoutMs: 60_000 });
+  await until(() => way.held() === 1, { what: "the request" });
 
-  const startedAtMs = performance.now();
   await loop.stop(300);
 
-  expect(performance.now() - startedAtMs).toBeLessThan(800);
+  expect(way.held()).toBe(1);
+  way.open();
 });

@@ -47,19 +47,6 @@ export function createLoops({ db, boss }: Deps) {
       return loop;
     },
     stopAll: () => Promise.all(running.map((loop) => loop.stop(5_000))),
-    /** Waits until so many attempts are counted, and their requests so good as sent. */
-    untilBegun: (count: number) =>
-      until(
-        async () => {
-          const rows = await db
-            .selectFrom("meter_events")
-            .select("id")
-            .where("attempts_started", ">", 0)
-            .execute();
-          return rows.length >= count;
-        },
-        { what: `${count} attempts` },
-      ),
     /** Waits until a loop has asked for permission twice more, and so had every chance to send. */
     someRounds: async () => {
       const before = rounds;
@@ -79,7 +66,7 @@ export function createLoops({ db, boss }: Deps) {
             .execute();
           return rows.length === 0;
         },
-        { what: "every event to be delivered", ...(withinMs !== undefined && { withinMs }) },
+        { what: "every event to be delivered", withinMs },
       ),
   };
 }

@@ -1,0 +1,50 @@
+import { once } from "node:events";
+import { createServer, type IncomingMessage, request, type ServerResponse } from "node:http";
+import { onTestFinished } from "vitest";
+
+export type HeldWay = {
+  /** In place of the server's own. */
+  url: string;
+  /** How many requests wait. */
+  held: () => number;
+  /** Lets those that wait go on, and all others pass. */
+  open: () => void;
+};
+
+/**
+ * A way to a server on which requests for paths that begin with `path` wait until the test opens it: what happens while
+ * a request is under way is then no matter of milliseconds. Ends with the test.
+ */
+export async function holdRequests(serverUrl: string, path: string): Promise<HeldWay> {
+  const opened = Promise.withResolvers<void>();
+  let held = 0;
+  async function wait(): Promise<void> {
+    held += 1;
+    await opened.promise;
+    held -= 1;
+  }
+  const server = createServer((incoming, outgoing) => {
+    const mayPass = incoming.url?.startsWith(path) === true ? wait() : Promise.resolve();
+    void mayPass.then(() => pass(serverUrl, incoming, outgoing));
+  });
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  onTestFinished(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  const address = server.address();
+  if (address === null || typeof address === "string") throw new Error("the way listens on no port");
+  return { url: `http://127.0.0.1:${address.port}`, held: () => held, open: opened.resolve };
+}
+
+function pass(serverUrl: string, incoming: IncomingMessage, outgoing: ServerResponse): void {
+  // Whoever asked has given up meanwhile.
+  if (outgoing.destroyed) return;
+  const { method, headers } = incoming;
+  const onwards = request(new URL(incoming.url ?? "/", serverUrl), { method, headers }, (answer) => {
+    outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
+    answer.pipe(outgoing);
+  });
+  onwards.on("error", () => outgoing.destroy());
+  incoming.pipe(onwards);
+}
