@@ -29,13 +29,19 @@ function createWorkers(db: Kysely<DB>) {
   const { log, events } = createRecordingLog();
   const hire = () => createBreaker({ db, log }, { leaseSeconds });
 
-  /** The pause of a scope: why, for how long from now, and since when, in whole seconds. */
+  /** The pause of a scope: why, for how many seconds from its latest change, and since when. */
   async function pauseOf(scope: string) {
     const found = (await readPauses(db)).find((one) => one.scope === scope);
     if (found === undefined) return undefined;
-    const seconds = (at: Date) => Math.round((at.getTime() - Date.now()) / 1_000);
     const { reason, until, pausedAt } = found;
-    return { reason, seconds: until === null ? null : seconds(until), since: pausedAt };
+    return { reason, seconds: until === null ? null : await secondsOf(scope), since: pausedAt };
+  }
+  async function secondsOf(scope: string): Promise<number | undefined> {
+    const { rows } = await sql<{ seconds: number }>`
+      select extract(epoch from paused_until - changed_at)::float8 as seconds
+      from metering.delivery_control where scope = ${scope}
+    `.execute(db);
+    return rows[0]?.seconds;
   }
   return {
     events,
@@ -54,7 +60,27 @@ function createWorkers(db: Kysely<DB>) {
   };
 }
 
-const test = databaseTest.extend("workers", async ({ database: { db } }) => createWorkers(db));
+const test = databaseTest.extend("workers", async ({ database: { db } }) => {
+  await noteChanges(db);
+  return createWorkers(db);
+});
+
+/** Has the database note when a pause was changed, so that its length is read without a look at the clock. */
+async function noteChanges(db: Kysely<DB>): Promise<void> {
+  await sql`alter table metering.delivery_control add column changed_at timestamptz`.execute(db);
+  await sql`
+    create function metering.note_change() returns trigger language plpgsql as $$
+      begin
+        new.changed_at := now();
+        return new;
+      end
+    $$
+  `.execute(db);
+  await sql`
+    create trigger note_change before insert or update on metering.delivery_control
+    for each row execute function metering.note_change()
+  `.execute(db);
+}
 
 test("while nothing is paused, everything is free", async ({ workers }) => {
   const worker = workers.hire();
