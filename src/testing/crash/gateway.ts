@@ -26,6 +26,7 @@ export type GatewayOptions = {
   patienceMs?: number;
 };
 
+const dayMs = 86_400_000;
 const batchMax = 20;
 const repeatRate = 0.2;
 const usualPatienceMs = 5_000;
@@ -35,6 +36,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   const { key, sensorId, random, answers, patienceMs = usualPatienceMs } = options;
   const answered: Reading[][] = [];
   let unanswered: Reading[] | undefined;
+  const beginsAtMs = Date.now() - dayMs;
   let made = 0;
 
   function newBatch(): Reading[] {
@@ -42,7 +44,7 @@ export function createGateway(options: GatewayOptions): Gateway {
       made += 1;
       return {
         sensor_id: sensorId,
-        recorded_at: new Date(Date.UTC(2026, 9, 1) + made * 1_000).toISOString(),
+        recorded_at: new Date(beginsAtMs + made * 1_000).toISOString(),
         temperature: 4.5,
       };
     });

@@ -58,8 +58,9 @@ async function killAtEvent(event: string, { environment, random }: Killer): Prom
     CRASH_EVENT: event,
     CRASH_NTH: nth,
   });
-  const isOver = await Promise.race([child.died(), pause(reachedWithinMs, false)]);
-  return isOver || !(await killed(child));
+  const isReached = await Promise.race([child.died(), pause(reachedWithinMs, false)]);
+  if (!isReached) await killed(child);
+  return isReached;
 }
 
 /** The worker dies while it waits for an answer. */
