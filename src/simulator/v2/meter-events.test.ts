@@ -1,5 +1,5 @@
 import { Stripe } from "stripe";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, onTestFinished, test, vi } from "vitest";
 import { startSimulator, type RunningSimulator } from "../start-simulator.ts";
 
 const NOW = "2026-11-20T10:00:00.000Z";
@@ -91,8 +91,13 @@ test("a number in the payload is refused", async () => {
 });
 
 test("of two requests in parallel for a customer and meter the second gets too_many_concurrent_requests", async () => {
-  running.simulator.addFault({ kind: "latency", ms: 30 });
-  const outcomes = await Promise.allSettled([send({}), send({})]);
+  vi.useFakeTimers({ toFake: ["setTimeout"] });
+  onTestFinished(() => void vi.useRealTimers());
+  running.simulator.addFault({ kind: "latency", ms: 600_000 });
+  const ending = Promise.allSettled([send({}), send({})]);
+  await expect.poll(() => running.simulator.requests().max_in_flight[0]?.max).toBe(2);
+  vi.advanceTimersByTime(600_000);
+  const outcomes = await ending;
 
   expect(outcomes.find(({ status }) => status === "rejected")).toMatchObject({
     reason: { statusCode: 409, code: "too_many_concurrent_requests" },

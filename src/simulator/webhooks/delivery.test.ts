@@ -49,10 +49,11 @@ test("each of two secrets verifies, as while one is rotated", async () => {
 test("a secret that was rotated signs the attempts that follow", async () => {
   const { id } = listen();
   receiver.answerWith(500);
-  running.simulator.setSettings({ webhook_retry_ms: 400 });
+  const answer = receiver.holdAnswers();
   await stripe.customers.create();
   await expect.poll(() => receiver.received.length).toBe(1);
   running.simulator.changeWebhookEndpoint(id, { secrets: ["whsec_two"] });
+  answer();
   await running.simulator.deliveriesSettled();
 
   expect(constructed("whsec_two", 1)).toMatchObject({ type: "customer.created" });
@@ -64,11 +65,14 @@ test.each([
 ])("the time of a signature can be %s", async (_, offsetSeconds) => {
   listen();
   running.simulator.setSettings({ webhook_timestamp_offset_seconds: offsetSeconds });
+  const earliest = Math.floor(Date.now() / 1000);
   await stripe.customers.create();
   await running.simulator.deliveriesSettled();
+  const latest = Date.now() / 1000;
   const time = Number(/^t=(\d+)/.exec(receiver.received[0]?.signature ?? "")?.[1]);
 
-  expect(Math.abs(time - Date.now() / 1000 - offsetSeconds)).toBeLessThan(5);
+  expect(time - offsetSeconds).toBeGreaterThanOrEqual(earliest);
+  expect(time - offsetSeconds).toBeLessThanOrEqual(latest);
 });
 
 test("the time of a signature can follow the simulator's clock", async () => {
@@ -145,10 +149,11 @@ test("an endpoint gets only the types that it asked for", async () => {
 test("an endpoint that was removed gets no further attempt", async () => {
   const { id } = listen();
   receiver.answerWith(500);
-  running.simulator.setSettings({ webhook_retry_ms: 400 });
+  const answer = receiver.holdAnswers();
   await stripe.customers.create();
   await expect.poll(() => receiver.received.length).toBe(1);
   running.simulator.removeWebhookEndpoint(id);
+  answer();
   await running.simulator.deliveriesSettled();
 
   expect(receiver.received).toHaveLength(1);
@@ -156,14 +161,15 @@ test("an endpoint that was removed gets no further attempt", async () => {
 
 test("stopping ends open deliveries and waits at once", async () => {
   await receiver.stop();
-  receiver = await startReceiver({ delayMs: 60_000 });
+  receiver = await startReceiver({ delayMs: 600_000 });
   listen();
+  running.simulator.setSettings({ webhook_timeout_ms: 600_000 });
   await stripe.customers.create();
   await expect.poll(() => receiver.received.length).toBe(1);
   const startedMs = performance.now();
   await running.stop();
 
-  expect(performance.now() - startedMs).toBeLessThan(4_000);
+  expect(performance.now() - startedMs).toBeLessThan(30_000);
 });
 
 test("a reset forgets endpoints and what is under way to them", async () => {

@@ -12,6 +12,8 @@ export type Receiver = {
   types: () => string[];
   /** Statuses of the next answers; 200 when there is none left. */
   answerWith: (...statuses: number[]) => void;
+  /** Takes what comes and answers none of it until the function that it returns is called. */
+  holdAnswers: () => () => void;
   stop: () => Promise<void>;
 };
 
@@ -19,10 +21,12 @@ export type Receiver = {
 export async function startReceiver({ delayMs = 0 }: { delayMs?: number } = {}): Promise<Receiver> {
   const received: Received[] = [];
   const statuses: number[] = [];
+  let answering = Promise.resolve();
   const receive = async (incoming: IncomingMessage, outgoing: ServerResponse) => {
     const body = await readBody(incoming);
     received.push({ body, signature: String(incoming.headers["stripe-signature"]) });
     await setTimeout(delayMs, undefined, { ref: false });
+    await answering;
     outgoing.writeHead(statuses.shift() ?? 200).end();
   };
   const server = createServer((incoming, outgoing) => void receive(incoming, outgoing));
@@ -37,6 +41,11 @@ export async function startReceiver({ delayMs = 0 }: { delayMs?: number } = {}):
     eventIds: () => received.map(({ body }) => fieldOf(body, "id")),
     types: () => received.map(({ body }) => fieldOf(body, "type")),
     answerWith: (...next) => statuses.push(...next),
+    holdAnswers: () => {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      answering = promise;
+      return resolve;
+    },
     stop: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
