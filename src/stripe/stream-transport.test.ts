@@ -12,6 +12,9 @@ const minuteMs = 60_000;
 const secretKey = "sk_test_stream";
 const sessionPath = "/v2/billing/meter_event_session";
 const streamPath = "/v2/billing/meter_event_stream";
+/** What an answer that comes may take; only those that never end are waited for. */
+const patienceMs = 30_000;
+const endlessMs = 1_000;
 
 let running: RunningSimulator;
 let transport: Transport;
@@ -24,7 +27,7 @@ beforeEach(async () => {
   });
   nowMs = startMs;
   passTime(0);
-  transport = transportTo(running.url);
+  transport = transportTo(running.url, patienceMs);
 });
 
 afterEach(() => running.stop());
@@ -152,6 +155,7 @@ const failuresOfSession: FaultInput[] = [
 for (const fault of failuresOfSession) {
   test(`without a session nothing was sent, for certain: ${JSON.stringify(fault)}`, async () => {
     running.simulator.addFault({ times: 1, ...fault, path: sessionPath });
+    transport = transportTo(running.url, patienceFor(fault));
 
     const refused = await send(event());
     expect(refused).toEqual({ kind: "retry", reason: "not_connected", retryAfterMs: null });
@@ -174,7 +178,7 @@ for (const status of [400, 404, 408]) {
       refusal(status, { message: "An event already exists with identifier id-0." }),
     );
 
-    expect(verdictOf(await transportTo(url).send([event()]))).toMatchObject({
+    expect(verdictOf(await transportTo(url, patienceMs).send([event()]))).toMatchObject({
       kind: "retry",
       reason: "not_connected",
     });
@@ -187,13 +191,14 @@ const failuresOfStream: [FaultInput, string][] = [
   [{ kind: "accept_then_cut", sent: "half_body" }, "no_answer"],
   [{ kind: "never_answer", record: true }, "no_answer"],
   [{ kind: "accept_then_cut" }, "no_answer"],
-  [{ kind: "slow_drip", interval_ms: 400 }, "no_answer"],
+  [{ kind: "slow_drip", interval_ms: 60_000 }, "no_answer"],
   [{ kind: "cut_before" }, "no_answer"],
 ];
 
 for (const [fault, reason] of failuresOfStream) {
   test(`whether the events were counted is unknown after ${JSON.stringify(fault)}, and sending them again counts once`, async () => {
     running.simulator.addFault({ times: 1, ...fault, path: streamPath });
+    transport = transportTo(running.url, patienceFor(fault));
 
     expect(await send(...events(5))).toEqual({ kind: "unknown", reason });
 
@@ -203,8 +208,12 @@ for (const [fault, reason] of failuresOfStream) {
   });
 }
 
-function transportTo(apiBase: string): Transport {
-  return createStreamTransport(createStripe({ apiKey: secretKey, apiBase, timeoutMs: 300 }), () => nowMs);
+function transportTo(apiBase: string, timeoutMs: number): Transport {
+  return createStreamTransport(createStripe({ apiKey: secretKey, apiBase, timeoutMs }), () => nowMs);
+}
+
+function patienceFor({ kind }: FaultInput): number {
+  return kind === "never_answer" || kind === "slow_drip" ? endlessMs : patienceMs;
 }
 
 /** Stripe's clock and ours go on together. */

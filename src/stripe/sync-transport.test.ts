@@ -17,7 +17,7 @@ async function startStripe() {
 }
 
 function transportTo(apiBase: string) {
-  return createSyncTransport(createStripe({ apiKey, apiBase, timeoutMs: 2_000 }));
+  return createSyncTransport(createStripe({ apiKey, apiBase, timeoutMs: 30_000 }));
 }
 
 function request(change: Partial<MeterEventRequest> = {}): MeterEventRequest {

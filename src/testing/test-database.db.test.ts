@@ -1,5 +1,5 @@
 import { Client } from "pg";
-import { expect, inject, vi } from "vitest";
+import { expect, inject } from "vitest";
 import { databaseTest as test } from "./database-test.ts";
 import { createTestDatabase } from "./test-database.ts";
 
@@ -34,7 +34,7 @@ test("a dropped database is gone, also while another session uses it", async () 
   await database.drop();
 
   expect(await databaseNames()).not.toContain(new URL(database.url).pathname.slice(1));
-  await vi.waitFor(() => expect(errors[0]).toMatchObject({ code: "57P01" }));
+  await expect.poll(() => errors[0]).toMatchObject({ code: "57P01" });
 });
 
 test("a test that keeps a connection is told so, and its database is gone all the same", async () => {

@@ -1,4 +1,5 @@
 import { expect } from "vitest";
+import { hoursAgo } from "../hours.ts";
 import { linkCustomer } from "../organizations.ts";
 import { roadTest as test } from "../road-test.ts";
 import type { Api } from "../api-test.ts";
@@ -48,7 +49,7 @@ test(
 );
 
 function momentOf(n: number): string {
-  return new Date(Date.UTC(2026, 9, 1) + n * 1_000).toISOString();
+  return new Date(hoursAgo(30 * 24).getTime() + n * 1_000).toISOString();
 }
 
 async function post(api: Api, key: string, moments: readonly string[]): Promise<void> {

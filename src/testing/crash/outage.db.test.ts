@@ -30,12 +30,13 @@ test(
     await appendAll(entriesAt(outageHours + 1, 0));
     await road.startWorker();
     await until(async () => (await readPauses(db)).length > 0, { what: "the circuit breaker to open" });
+    // One that began before the pause could still seal what comes next.
+    await untilSealed(db);
 
     for (const minute of minutes) {
       const hours = Array.from({ length: outageHours }, (_, n) => outageHours - n);
       await appendAll(hours.flatMap((hour) => entriesAt(hour, minute)));
-      const sealsBefore = await countSeals(db);
-      await until(async () => (await countSeals(db)) > sealsBefore, { what: "another seal" });
+      await untilSealed(db);
     }
     simulator.clearFaults();
     await sql`update metering.delivery_control set paused_until = now() where paused_until is not null`.execute(
@@ -68,7 +69,12 @@ function gaugeAt(hour: number, minute: number): number {
   return hour * 100 + minute;
 }
 
-/** The runs of the seal that ended, whatever they found. */
+/** Waits until a run of the seal has ended, whatever it found. */
+async function untilSealed(db: Kysely<DB>): Promise<void> {
+  const before = await countSeals(db);
+  await until(async () => (await countSeals(db)) > before, { what: "another seal" });
+}
+
 async function countSeals(db: Kysely<DB>): Promise<number> {
   const { rows } = await sql<{ count: number }>`
     select count(*)::int as count from pgboss.job where name = 'seal-entries' and state = 'completed'
