@@ -27,7 +27,7 @@ const test = meterEventsTest.extend("billed", async ({ events, database: { db },
         select ${owner}, ${at}, id, 'temperature_readings', ${sensors.length} from entry
       )
       insert into metering.readings (organization_id, sensor_id, recorded_at, temperature, entry_id)
-      select ${owner}, s.id, ${at}::timestamptz - s.n * interval '40 days', 4.5, e.id
+      select ${owner}, s.id, ${at}::timestamptz - s.n * interval '960 hours', 4.5, e.id
       from entry e, unnest(${sensors}::text[]) with ordinality s (id, n)
     `.execute(db);
   }
