@@ -5,7 +5,7 @@ import { dropDuePartitions } from "../database/retention.ts";
 import type { DB } from "../database/schema.ts";
 import { readUsage } from "../outbox/usage.ts";
 import { linkCustomer } from "../testing/organizations.ts";
-import { monthsAgo, openOldMonths, sealAndDeliverOld, takeInOld } from "../testing/old-usage.ts";
+import { monthsAgo, openOldMonths, present, sealAndDeliverOld, takeInOld } from "../testing/old-usage.ts";
 import { roadTest } from "../testing/road-test.ts";
 
 const hourMs = 3_600_000;
@@ -26,13 +26,13 @@ const test = roadTest.extend("old", async ({ database: { db }, boss, api }) => {
   await sealAndDeliverOld({ db, boss });
   const drop = async (tables: { readings?: number; meter_outbox?: number; delivery_attempts?: number }) => {
     const days = { readings: undefined, meter_outbox: undefined, delivery_attempts: undefined, ...tables };
-    await dropDuePartitions(db, { now: new Date(), days });
+    await dropDuePartitions(db, { now: present, days });
   };
   return { organizationId, longAgo, key, drop, event: await oldestEvent(db) };
 });
 
 /** The end of the last month that ended more than 200 days ago. */
-const keptFrom = startOfMonth(new Date(Date.now() - 200 * 86_400_000)).toISOString();
+const keptFrom = startOfMonth(new Date(present.getTime() - 200 * 86_400_000)).toISOString();
 
 test.for([
   { granularity: "hour", timeZone: "UTC" },
@@ -42,7 +42,7 @@ test.for([
   "usage by $granularity in $timeZone is the same when its entries are gone",
   async ({ granularity, timeZone }, { old, database: { db } }) => {
     const from = new Date(old.longAgo.getTime() - 10 * 24 * hourMs);
-    const to = granularity === "month" ? new Date() : new Date(from.getTime() + 20 * 24 * hourMs);
+    const to = granularity === "month" ? present : new Date(from.getTime() + 20 * 24 * hourMs);
     const query = { meter: "temperature_readings", from, to, granularity, timeZone, keptFrom: null } as const;
     const before = await readUsage(db, old.organizationId, query);
     expect(before.reduce((sum, { delivered }) => sum + delivered, 0)).toBe(granularity === "month" ? 11 : 6);
@@ -80,7 +80,7 @@ test("usage of a gauge is its latest value, also when its entries are gone", asy
 });
 
 test("usage says from when on entries are kept", async ({ old, api }) => {
-  const path = `/v1/usage?meter=temperature_readings&granularity=month&from=${encoded(old.longAgo)}&to=${encoded(new Date())}`;
+  const path = `/v1/usage?meter=temperature_readings&granularity=month&from=${encoded(old.longAgo)}&to=${encoded(present)}`;
   expect(await api.ask("GET", path, { token: old.key })).toMatchObject({ body: { entries_kept_from: null } });
 
   await old.drop({ meter_outbox: 200 });

@@ -7,14 +7,17 @@ import { sealDueEntries } from "../outbox/seal.ts";
 import { meterNames } from "../usage/meters.ts";
 import { addOrganization } from "./organizations.ts";
 
-/** Some noon of the month so many months ago. */
+/** Read once, so that a month that ends during a test moves nothing in it. */
+export const present = new Date();
+
+/** Some noon of the month so many months before the present one. */
 export function monthsAgo(months: number): Date {
-  return new Date(addMonths(new Date(), -months).getTime() + 15.5 * 86_400_000);
+  return new Date(addMonths(present, -months).getTime() + 15.5 * 86_400_000);
 }
 
 /** Makes the partitions that were there so many months ago, and all since. */
 export async function openOldMonths(db: Kysely<DB>, months: number): Promise<void> {
-  const old = monthsBetween(addMonths(new Date(), -months), new Date());
+  const old = monthsBetween(addMonths(present, -months), present);
   for (const table of partitionedTables) {
     for (const month of old) await sql`select metering.create_partition(${table}, ${month})`.execute(db);
   }
