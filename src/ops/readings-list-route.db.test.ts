@@ -5,7 +5,8 @@ import { hoursAgo } from "../testing/hours.ts";
 import { linkCustomer } from "../testing/organizations.ts";
 import { roadTest as test } from "../testing/road-test.ts";
 
-const minute = (n: number) => new Date(Date.now() - 3_600_000 + n * 60_000).toISOString();
+const hourAgo = Date.now() - 3_600_000;
+const minute = (n: number) => new Date(hourAgo + n * 60_000).toISOString();
 
 test("readings are listed by sensor and time, with the meter event that bills each", async ({
   api,
@@ -14,16 +15,13 @@ test("readings are listed by sensor and time, with the meter event that bills ea
 }) => {
   const { id, key } = await api.join();
   await api.ask("POST", "/v1/sensors", { token: key, json: { sensors: [{ id: "a" }, { id: "b" }] } });
-  const post = (sensor_id: string, n: number) =>
-    api.ask("POST", "/v1/readings", {
-      token: key,
-      json: { sensor_id, recorded_at: minute(n), temperature: n },
-    });
+  const reading = (sensor_id: string, n: number) => ({ sensor_id, recorded_at: minute(n), temperature: n });
+  const post = (json: unknown) => api.ask("POST", "/v1/readings", { token: key, json });
   await linkCustomer(db, id, { customer: "cus_1" });
-  await post("b", 1);
-  await post("a", 2);
+  // One request, so that no hour ends between them.
+  await post([reading("b", 1), reading("a", 2)]);
   await sealDueEntries({ db, boss }, { meters: ["temperature_readings"] });
-  await post("a", 1);
+  await post(reading("a", 1));
 
   const { body } = await api.ask("GET", "/v1/readings", { token: key });
 
