@@ -14,7 +14,8 @@ import { createKeyLookup } from "./key-lookup.ts";
 /** With two connections for strangers, as the API has them. */
 const test = databaseTest.extend("strangers", async ({ database }, { onCleanup }) => {
   const way = { connectionString: database.url, applicationName: "strangers", connectionsMax: 2 };
-  const strangers = openDatabase(way, silentLog);
+  // A flood may wait for its connections as long as the test does.
+  const strangers = openDatabase({ ...way, connectTimeoutMs: 60_000 }, silentLog);
   onCleanup(strangers.close);
   return strangers;
 });

@@ -69,7 +69,10 @@ test("a client that goes away in the middle of a shared statement changes nothin
   expect(rows).toEqual([{ difference: 0 }]);
 });
 
-function bodyOf(minute: number): string {
-  const recordedAt = new Date(Math.floor(Date.now() / 60_000) * 60_000 - (minute + 1) * 60_000);
+// Read once, so that a minute that ends during the test makes no two readings one.
+const presentMs = Date.now();
+
+function bodyOf(minutesAgo: number): string {
+  const recordedAt = new Date(presentMs - minutesAgo * 60_000);
   return JSON.stringify({ sensor_id: "a", recorded_at: recordedAt.toISOString(), temperature: 4.5 });
 }

@@ -4,7 +4,6 @@ import { openDatabase } from "../database/pool.ts";
 import { problemOf } from "../http/failure.ts";
 import { silentLog } from "../log.ts";
 import { databaseTest } from "../testing/database-test.ts";
-import { findFreePort } from "../testing/free-port.ts";
 import { findViolations } from "../testing/invariants.ts";
 import { countWaitingForLocks, endWaitingForLocks, holdOpen } from "../testing/locks.ts";
 import type { TestDatabase } from "../testing/test-database.ts";
@@ -79,7 +78,7 @@ test("requests that arrive while statements are under way share the next", async
   organizations,
   way,
 }) => {
-  const store = createGroupCommit(way);
+  const store = createGroupCommit(way, { now: () => 0 });
   const release = await holdReadings(database);
   const early: Promise<unknown>[] = [];
   for (const second of [0, 1]) {
@@ -244,7 +243,7 @@ test("when the connection breaks, the outcome is unknown for all who shared it, 
 });
 
 test("when no connection can be had, all who wait are told at once", async ({ organizations }) => {
-  const connectionString = `postgres://127.0.0.1:${await findFreePort()}/metering`;
+  const connectionString = "postgres://127.0.0.1:1/metering";
   const nowhere = openDatabase({ connectionString, applicationName: "intake", connectionsMax: 1 }, silentLog);
   const store = createGroupCommit(nowhere.pool);
   const answers = await storeMany(store, organizations, count(3_000));

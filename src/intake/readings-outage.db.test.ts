@@ -6,7 +6,6 @@ import { openDatabase } from "../database/pool.ts";
 import { silentLog } from "../log.ts";
 import { createTestApi } from "../testing/api-app.ts";
 import { apiTest } from "../testing/api-test.ts";
-import { findFreePort } from "../testing/free-port.ts";
 import { endWaitingForLocks } from "../testing/locks.ts";
 import { checkedRequests } from "../testing/openapi/checked-requests.ts";
 import type { TestDatabase } from "../testing/test-database.ts";
@@ -39,7 +38,7 @@ const test = apiTest.extend("gateway", async ({ api, database }, { onCleanup }) 
 });
 
 test("readings are asked to come again while no database can be reached", async ({ gateway, database }) => {
-  const nowhere = gateway.openWayTo(`postgres://127.0.0.1:${await findFreePort()}/metering`);
+  const nowhere = gateway.openWayTo("postgres://127.0.0.1:1/metering");
   const unavailable = { status: 503, code: "database_unavailable", retryAfter: "2" };
 
   expect(await gateway.send({ db: database.db, pool: nowhere.pool })).toMatchObject(unavailable);

@@ -79,7 +79,8 @@ test("a partition of the next month that is missing is found", async ({ doctor, 
   const name = `readings_${next.toISOString().slice(0, 7).replace("-", "_")}`;
   await sql`drop table ${sql.id("metering", name)}`.execute(db);
 
-  expect((await doctor.examine()).out).toMatch(new RegExp(`^partitions +problem +missing: ${name}\\.`, "m"));
+  const { out } = await doctor.examine({ now: () => now });
+  expect(out).toMatch(new RegExp(`^partitions +problem +missing: ${name}\\.`, "m"));
 });
 
 test("a row in a default partition is found", async ({ doctor, database: { db } }) => {
@@ -128,7 +129,8 @@ test("a clock that is ten minutes off is found", async ({ doctor }) => {
   const { exitCode, out } = await doctor.examine({ now });
 
   expect(exitCode).toBe(1);
-  expect(out).toMatch(/^clock +problem +this machine's is (599|600|601) s ahead\./m);
+  // Stripe's clock tells whole seconds, and is read while the machine may stand still.
+  expect(out).toMatch(/^clock +problem +this machine's is (59\d|60\d) s ahead\./m);
 });
 
 test("machines read the same as people", async ({ doctor, account }) => {
