@@ -2,11 +2,13 @@ import { type Kysely, sql } from "kysely";
 import type { PgBoss } from "pg-boss";
 import { expect } from "vitest";
 import type { DB } from "../database/schema.ts";
+import { ensureQueues } from "../queue/install.ts";
 import { type DeliverJob, deliverQueueOf } from "../queue/queues.ts";
 import { appendEntries } from "../testing/entries.ts";
 import { hoursAgo } from "../testing/hours.ts";
 import { readMeterEvents } from "../testing/meter-event-rows.ts";
 import { addOrganization } from "../testing/organizations.ts";
+import { loseQueueRows } from "../testing/queue-rows.ts";
 import { roadTest as test } from "../testing/road-test.ts";
 import { meterNames } from "../usage/meters.ts";
 import { reportUnsealed } from "./report.ts";
@@ -42,6 +44,25 @@ test("nothing is sealed when the jobs cannot be written", async ({ database, bos
 
   expect(await readMeterEvents(db)).toEqual([]);
   expect(await reportUnsealed(db)).toMatchObject({ entries: 1, quantity: 5 });
+});
+
+test("nothing is sealed while pg-boss's queues are lost, and all of it with its jobs afterwards", async ({
+  database,
+  boss,
+}) => {
+  const { db } = database;
+  const acme = await addOrganization(db, { customer: "cus_acme" });
+  await appendHours(db, acme, [3]);
+  await sealDueEntries({ db, boss }, { meters });
+  await loseQueueRows(db);
+  await appendHours(db, acme, [2, 1]);
+
+  await expect(sealDueEntries({ db, boss }, { meters })).rejects.toThrow("nothing was sealed");
+
+  expect(await reportUnsealed(db)).toMatchObject({ entries: 2, quantity: 2 });
+  await ensureQueues(boss);
+  await sealDueEntries({ db, boss }, { meters });
+  expect(await fetchAll(boss, "temperature_readings")).toHaveLength(2);
 });
 
 test("no job is left when the seal cannot commit", async ({ database, boss }) => {

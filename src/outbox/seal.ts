@@ -79,11 +79,15 @@ async function sealOnce(
   });
   const isFirst = limits.first !== undefined;
   const reminders = traceSeal(limits.tracer, events, { startedAtMs });
-  await remindToDeliver(
+  const jobs = await remindToDeliver(
     boss,
     reminders.map((event) => (isFirst ? { ...event, ahead: aheadOfAll } : event)),
     trx,
   );
+  // To a queue whose row was lost pg-boss adds nothing, and says nothing; the sweep brings the queue back.
+  if (jobs !== events.length) {
+    throw new Error(`sealing made ${events.length} events but ${jobs} jobs; nothing was sealed`);
+  }
   return events;
 }
 
