@@ -17,22 +17,25 @@ export async function storeStripeEvent(
   event: StripeEvent,
   { traceparent }: { traceparent?: string | undefined } = {},
 ): Promise<boolean> {
+  // A text that is no Unicode is repaired by the driver; the job must name the event alike.
+  const eventId = event.id.toWellFormed();
   return db.transaction().execute(async (trx) => {
     const stored = await sql`
       insert into metering.stripe_events (event_id, event_type, livemode, payload)
-      values (${event.id}, ${event.type}, ${event.livemode}, ${storable(event)}::jsonb)
+      values (${eventId}, ${event.type}, ${event.livemode}, ${storable(event)}::jsonb)
       on conflict do nothing
       returning event_id
     `.execute(trx);
     if (stored.rows.length === 0) return false;
-    await remindOfStripeEvents(boss, [event.id], { trx, traceparent });
+    await remindOfStripeEvents(boss, [eventId], { trx, traceparent });
     return true;
   });
 }
 
-// Postgres's JSON knows no U+0000. A refused event would come again for three days, and nothing here reads such text.
+// Postgres's JSON knows neither U+0000 nor half of a surrogate pair, which JSON.stringify writes as escapes, both of
+// them. A refused event would come again for three days, and nothing here reads such text.
 function storable(event: StripeEvent): string {
-  return JSON.stringify(event).replaceAll("\\u0000", "\\ufffd");
+  return JSON.stringify(event).replaceAll(/\\u(?:0000|d[89a-f][\da-f]{2})/g, "\\ufffd");
 }
 
 /** Sends the jobs that handle these events; an event that has one already keeps it. */

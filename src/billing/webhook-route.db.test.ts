@@ -34,6 +34,7 @@ test.for([
     "a thin event",
     eventOf("evt_1", { object: "v2.core.event", data: undefined, type: "v1.billing.meter.created" }),
   ],
+  ["one with text that Postgres does not take", eventOf("evt_\ud800", { request: { id: "a\0b\udfff" } })],
 ])("%s is stored with its job and answered 200", async ([, text = ""], { api, database }) => {
   const { status, body } = await api.ask("POST", "/webhooks/stripe", { text, headers: sign(text) });
 
