@@ -120,6 +120,7 @@ test("a revoked key costs at most the requests in flight, and nothing is lost by
   loops.start(account, { concurrency: 5 });
   await until(async () => (await readPauses(db)).length > 0, { what: "the pause" });
   await loops.someRounds();
+  await loops.untilSettled();
 
   expect(account.simulator.requests().total - before).toBeLessThanOrEqual(5);
   expect(new Set(await loops.statesOf())).toEqual(new Set(["pending"]));
@@ -169,6 +170,7 @@ test("an inactive meter holds up its own events alone", async ({
   await until(async () => (await loops.statesOf()).every((state) => state === "delivered"), {
     what: "the readings",
   });
+  await loops.untilSettled();
 
   expect(await loops.statesOf(sensors)).toEqual(Array.from({ length: 5 }, () => "pending"));
   expect(await readPauses(db)).toMatchObject([{ scope: sensors, reason: "meter_unavailable" }]);

@@ -47,6 +47,19 @@ export function createLoops({ db, boss }: Deps) {
       return loop;
     },
     stopAll: () => Promise.all(running.map((loop) => loop.stop(5_000))),
+    /** Waits until no attempt is under way: none can pause anything any more. */
+    untilSettled: () =>
+      until(
+        async () => {
+          const underWay = await db
+            .selectFrom("meter_events")
+            .select("id")
+            .whereRef("attempts_started", ">", "attempts_finished")
+            .execute();
+          return underWay.length === 0;
+        },
+        { what: "every attempt to be settled" },
+      ),
     /** Waits until a loop has asked for permission twice more, and so had every chance to send. */
     someRounds: async () => {
       const before = rounds;
