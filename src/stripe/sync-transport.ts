@@ -1,4 +1,5 @@
 import type Stripe from "stripe";
+import { z } from "zod";
 import { answerOfError, type StripeAnswer } from "./answer.ts";
 
 /** One attempt at one meter event, in Stripe's terms. */
@@ -26,22 +27,29 @@ export function createSyncTransport(stripe: Stripe): Transport {
   return { eventsPerRequestMax: 1, send: ([request]) => sendOne(stripe, request) };
 }
 
+/** What the SDK adds to every answer; the id is a header that only Stripe's own answers are sure to have. */
+const acceptedSchema = z.object({
+  lastResponse: z.object({ statusCode: z.int(), requestId: z.string().optional().catch(undefined) }),
+});
+
+// Not by `stripe.billing.meterEvents.create`: the SDK's methods write down a stack trace before every call, a fifth
+// of what they cost a worker. Its raw request does the same without.
 async function sendOne(stripe: Stripe, request: MeterEventRequest | undefined): Promise<StripeAnswer> {
   if (request === undefined) throw new Error("no meter event to send");
   try {
-    const accepted = await stripe.billing.meterEvents.create(
-      {
-        event_name: request.eventName,
-        payload: { stripe_customer_id: request.customerId, value: request.value },
-        identifier: request.identifier,
-        timestamp: request.timestamp,
-      },
-      { idempotencyKey: `${request.identifier}:a${request.attempt}` },
-    );
+    const meterEvent: Stripe.Billing.MeterEventCreateParams = {
+      event_name: request.eventName,
+      payload: { stripe_customer_id: request.customerId, value: request.value },
+      identifier: request.identifier,
+      timestamp: request.timestamp,
+    };
+    const options = { idempotencyKey: `${request.identifier}:a${request.attempt}` };
+    const answer: unknown = await stripe.rawRequest("POST", "/v1/billing/meter_events", meterEvent, options);
+    const { lastResponse } = acceptedSchema.parse(answer);
     return {
       kind: "success",
-      httpStatus: accepted.lastResponse.statusCode,
-      requestId: accepted.lastResponse.requestId,
+      httpStatus: lastResponse.statusCode,
+      requestId: lastResponse.requestId ?? null,
     };
   } catch (error) {
     return answerOfError(error);
