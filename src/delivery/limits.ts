@@ -16,9 +16,16 @@ export const unfinishedAttemptsMax = 3;
 const leaseMarginSeconds = 15;
 
 /**
+ * Attempts that have begun, for each request that may be under way: its own and those that wait for it. More than one
+ * waits, since the database begins and settles many at once at little more than the cost of one.
+ */
+export const attemptsPerSlot = 4;
+
+/**
  * Seconds after which an attempt that was begun and not settled counts as lost with its worker. An attempt is as many
- * requests as its transport makes one after the other, each with its own deadline, and before it one other attempt's.
+ * requests as its transport makes one after the other, each with its own deadline, and before it come those of the
+ * attempts that it waits for.
  */
 export function leaseSeconds(timeoutMs: number, requests = 1): number {
-  return Math.ceil((2 * timeoutMs * requests) / 1_000) + leaseMarginSeconds;
+  return Math.ceil((attemptsPerSlot * timeoutMs * requests) / 1_000) + leaseMarginSeconds;
 }

@@ -6,6 +6,7 @@ import { wait } from "../queue/wait.ts";
 import { type MeterName, meterNames } from "../usage/meters.ts";
 import type { Breaker } from "./breaker.ts";
 import { deliver, type DeliverOptions, holdBack } from "./deliver.ts";
+import { attemptsPerSlot } from "./limits.ts";
 import type { Scope } from "./pauses.ts";
 import type { FinishedAttempt } from "./settle.ts";
 import { createSettler } from "./settler.ts";
@@ -37,9 +38,9 @@ const afterErrorMs = 1_000;
 
 /**
  * Delivers until stopped. It takes as many jobs from pg-boss as requests may start soon: while as many as may be are
- * under way, as many again have begun, and what was answered is settled meanwhile, so that no request waits for the
- * database. What is taken waits for one other request at most, which its lease allows for. A pause or a stop holds back
- * what waits, which costs it nothing, and leaves all else untouched in its queue.
+ * under way, others have begun, and what was answered is settled meanwhile, so that no request waits for the database.
+ * What is taken waits for a few other requests at most (`attemptsPerSlot`), which its lease allows for. A pause or a
+ * stop holds back what waits, which costs it nothing, and leaves all else untouched in its queue.
  */
 export function startDelivery(deps: Deps, options: DeliveryLoopOptions): DeliveryLoop {
   const { watch = unwatched } = options;
@@ -47,11 +48,11 @@ export function startDelivery(deps: Deps, options: DeliveryLoopOptions): Deliver
   const slots = createSlots(options.concurrency);
   /** From the begin of their attempts until these are settled. */
   const inFlight = new Set<Promise<void>>();
-  const inFlightMax = 6 * options.concurrency;
+  const inFlightMax = 2 * attemptsPerSlot * options.concurrency;
   let unanswered = 0;
-  const unansweredMax = 2 * options.concurrency;
+  const unansweredMax = attemptsPerSlot * options.concurrency;
   /** Room for fewer is not filled at once: a fetch costs the same for one job as for many. */
-  const worthwhile = Math.ceil(options.concurrency / 2);
+  const worthwhile = unansweredMax / 2;
   /** Resolves when a request was answered, or its attempts were settled. */
   let progress = Promise.withResolvers<void>();
   /** Until when a meter is not asked for jobs again, since it had none; its customers' next may come sooner. */
