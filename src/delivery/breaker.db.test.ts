@@ -165,7 +165,9 @@ test.for([delivered, { kind: "rejected", reason: "refused_by_stripe" } as const,
   },
 );
 
-test("a probe that is rate limited tells nothing: the pause goes on until the next", async ({ workers }) => {
+test("a probe that is rate limited tells nothing: the pause goes on, and the next probe need not wait", async ({
+  workers,
+}) => {
   const worker = workers.hire();
   await worker.observe(wrongKey, ofReadings);
   await workers.passTime();
@@ -173,7 +175,8 @@ test("a probe that is rate limited tells nothing: the pause goes on until the ne
 
   await worker.observe(retry("rate_limited"), probeOfAccount);
 
-  expect(await workers.pauseOf(account)).toMatchObject({ reason: "unauthorized", seconds: leaseSeconds });
+  expect(await workers.pauseOf(account)).toMatchObject({ reason: "unauthorized", seconds: 0 });
+  expect(await workers.hire().permitFor(readings)).toEqual(probe(account));
 });
 
 test("nine failures in a row pause nothing, the tenth pauses the account", async ({ workers }) => {

@@ -112,6 +112,15 @@ export function createBreaker(
       log.info({ event: "delivery_resumed", scope: probedScope });
       forget();
     }
+    // A probe that Stripe only put off is made again as soon as the token bucket allows, not after its lease.
+    if (probedScope !== undefined && pause === undefined && health === "says_nothing") {
+      await giveBack(probedScope);
+    }
+  }
+
+  async function giveBack(scope: Scope): Promise<void> {
+    await giveBackProbe(db, scope);
+    forget();
   }
 
   return {
@@ -121,10 +130,7 @@ export function createBreaker(
       await refresh();
       return findPause(meter) !== undefined;
     },
-    giveBackProbe: async (scope) => {
-      await giveBackProbe(db, scope);
-      forget();
-    },
+    giveBackProbe: giveBack,
     observe,
   };
 }
