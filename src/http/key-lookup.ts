@@ -58,22 +58,24 @@ export function createKeyLookup({ db, strangersDb = db, now = Date.now }: KeyLoo
   };
 }
 
-// `skip locked`: noting the use must never wait for somebody's open transaction on the key's row.
 async function findOwner(db: Kysely<DB>, hash: Buffer): Promise<KeyOwner | undefined> {
-  const found = await sql<KeyOwner>`
-    with used as (
-      update metering.api_keys set last_used_at = now()
-      where id in (
-        select id from metering.api_keys
-        where key_hash = ${hash}
-          and revoked_at is null
-          and (last_used_at is null or last_used_at < now() - interval '1 minute')
-        for update skip locked
-      )
-    )
-    select id as "keyId", organization_id as "organizationId", scopes
+  const found = await sql<KeyOwner & { isUseNoted: boolean }>`
+    select id as "keyId", organization_id as "organizationId", scopes,
+      coalesce(last_used_at > now() - interval '1 minute', false) as "isUseNoted"
     from metering.api_keys
     where key_hash = ${hash} and revoked_at is null
   `.execute(db);
-  return found.rows[0];
+  const [key] = found.rows;
+  if (key === undefined) return undefined;
+  const { isUseNoted, ...owner } = key;
+  if (!isUseNoted) await noteUse(db, owner.keyId);
+  return owner;
+}
+
+// `skip locked`: noting the use must never wait for somebody's open transaction on the key's row.
+async function noteUse(db: Kysely<DB>, keyId: string): Promise<void> {
+  await sql`
+    update metering.api_keys set last_used_at = now()
+    where id in (select id from metering.api_keys where id = ${keyId} and revoked_at is null for update skip locked)
+  `.execute(db);
 }
