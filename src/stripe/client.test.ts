@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { createServer, type Socket } from "node:net";
+import { setImmediate } from "node:timers/promises";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { json, type RawAnswer, type RawRequest, serve } from "../testing/raw-server.ts";
 import { createStripe } from "./client.ts";
@@ -120,6 +121,24 @@ test.for(failing)("after $what the SDK does not send again by itself", async ({ 
 
   expect(error).toBeInstanceOf(Error);
   expect(requests).toHaveLength(1);
+});
+
+test("a connection that is closed on its second request is not used to send that one again", async () => {
+  const answers: RawAnswer[] = [accepted, ({ socket }) => socket?.destroy()];
+  const sockets = new Set<Socket | null>();
+  const { url, requests } = await serve((response) => {
+    sockets.add(response.socket);
+    answers.shift()?.(response);
+  });
+  const stripe = createStripe({ apiKey, apiBase: url, timeoutMs: patienceMs });
+
+  await stripe.billing.meterEvents.create(meterEvent);
+  // In the moment in which it answers, the connection is not free yet.
+  await setImmediate();
+  await expect(stripe.billing.meterEvents.create(meterEvent)).rejects.toThrow("connection to Stripe");
+
+  expect(requests).toHaveLength(2);
+  expect(sockets.size).toBe(1);
 });
 
 test("requests carry the key and no telemetry", async () => {
