@@ -1,4 +1,3 @@
-import { once } from "node:events";
 import { connect, createServer } from "node:net";
 import { expect } from "vitest";
 import { z } from "zod";
@@ -9,6 +8,7 @@ import { apiTest } from "../testing/api-test.ts";
 import { endWaitingForLocks } from "../testing/locks.ts";
 import { checkedRequests } from "../testing/openapi/checked-requests.ts";
 import type { TestDatabase } from "../testing/test-database.ts";
+import { listen } from "../testing/listen.ts";
 
 const answerSchema = z.looseObject({ code: z.string().optional() });
 
@@ -111,9 +111,7 @@ async function layWireTo(databaseUrl: string) {
       cut();
     });
   });
-  await once(server.listen(0, "127.0.0.1"), "listening");
-  const address = server.address();
-  url.host = `127.0.0.1:${typeof address === "object" ? address?.port : address}`;
+  url.host = `127.0.0.1:${await listen(server)}`;
   return {
     url: url.href,
     cutBeforeNextAnswer: () => void (isToBeCut = true),

@@ -1,9 +1,9 @@
-import { once } from "node:events";
 import { createServer, type Socket } from "node:net";
 import { setImmediate } from "node:timers/promises";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { json, type RawAnswer, type RawRequest, serve } from "../testing/raw-server.ts";
 import { createStripe } from "./client.ts";
+import { listen } from "../testing/listen.ts";
 
 const apiKey = "sk_test_client";
 /** What an answer that comes may take; only those that never end are waited for. */
@@ -76,14 +76,12 @@ test.for(neverEnding)("an answer that $what ends at the deadline", async ({ answ
 
 test("a TLS handshake that nobody answers ends at the deadline", async () => {
   const sockets: Socket[] = [];
-  const server = createServer((socket) => void sockets.push(socket)).listen(0, "127.0.0.1");
+  const server = createServer((socket) => void sockets.push(socket));
+  const port = await listen(server);
   onTestFinished(() => {
     server.close();
     for (const socket of sockets) socket.destroy();
   });
-  await once(server, "listening");
-  const address = server.address();
-  const port = typeof address === "object" ? address?.port : undefined;
 
   const { durationMs, error } = await send(`https://127.0.0.1:${port}`, timeoutMs);
 

@@ -1,16 +1,14 @@
 import { createServer } from "node:net";
-import { once } from "node:events";
 import { expect, test } from "vitest";
 import { isDockerEngineAnswering } from "./docker-engine.ts";
+import { listen } from "./listen.ts";
 
 test("an engine that takes the connection and says nothing is given up", async () => {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  if (address === null || typeof address === "string") throw new Error("the server listens on no port");
+  const server = createServer();
+  const port = await listen(server);
   const startedAt = performance.now();
 
-  const isAnswering = await isDockerEngineAnswering({ DOCKER_HOST: `tcp://127.0.0.1:${address.port}` });
+  const isAnswering = await isDockerEngineAnswering({ DOCKER_HOST: `tcp://127.0.0.1:${port}` });
 
   expect(isAnswering).toBe(false);
   expect(performance.now() - startedAt).toBeLessThan(20_000);

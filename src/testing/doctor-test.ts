@@ -1,7 +1,7 @@
-import { once } from "node:events";
 import { createServer } from "node:http";
 import { getRequestListener } from "@hono/node-server";
 import { type CliOptions, cliTest } from "./cli-test.ts";
+import { listen } from "./listen.ts";
 
 /** A webhook endpoint as Stripe lists it, with every type. */
 export const webhookEndpoint = {
@@ -24,14 +24,11 @@ export const doctorTest = cliTest.extend("doctor", async ({ cli, account }, { on
     return Response.json(answer.body, { status: answer.status });
   });
   const server = createServer((incoming, outgoing) => void listener(incoming, outgoing));
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
+  const port = await listen(server);
   onCleanup(() => {
     server.closeAllConnections();
     server.close();
   });
-  const address = server.address();
-  const port = typeof address === "object" ? address?.port : undefined;
 
   const stripeSays = (path: string, body: object, status = 200) => void said.set(path, { status, body });
   const listEndpoints = (...data: object[]) =>

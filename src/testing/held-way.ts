@@ -1,6 +1,6 @@
-import { once } from "node:events";
 import { createServer, type IncomingMessage, request, type ServerResponse } from "node:http";
 import { onTestFinished } from "vitest";
+import { listen } from "./listen.ts";
 
 export type HeldWay = {
   /** In place of the server's own. */
@@ -27,14 +27,12 @@ export async function holdRequests(serverUrl: string, path: string): Promise<Hel
     const mayPass = incoming.url?.startsWith(path) === true ? wait() : Promise.resolve();
     void mayPass.then(() => pass(serverUrl, incoming, outgoing));
   });
-  await once(server.listen(0, "127.0.0.1"), "listening");
+  const port = await listen(server);
   onTestFinished(() => {
     server.close();
     server.closeAllConnections();
   });
-  const address = server.address();
-  if (address === null || typeof address === "string") throw new Error("the way listens on no port");
-  return { url: `http://127.0.0.1:${address.port}`, held: () => held, open: opened.resolve };
+  return { url: `http://127.0.0.1:${port}`, held: () => held, open: opened.resolve };
 }
 
 function pass(serverUrl: string, incoming: IncomingMessage, outgoing: ServerResponse): void {

@@ -1,7 +1,7 @@
-import { once } from "node:events";
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from "node:http";
 import { text } from "node:stream/consumers";
 import { onTestFinished } from "vitest";
+import { listen } from "./listen.ts";
 
 export type RawRequest = { method: string; path: string; headers: IncomingHttpHeaders; body: string };
 
@@ -21,14 +21,12 @@ export async function serve(answer: RawAnswer): Promise<RawServer> {
     };
     void text(request).then(take);
   });
-  await once(server.listen(0, "127.0.0.1"), "listening");
+  const port = await listen(server);
   onTestFinished(() => {
     server.close();
     server.closeAllConnections();
   });
-  const address = server.address();
-  if (address === null || typeof address === "string") throw new Error("the server listens on no port");
-  return { url: `http://127.0.0.1:${address.port}`, requests };
+  return { url: `http://127.0.0.1:${port}`, requests };
 }
 
 /** Answers in JSON, as Stripe does. */

@@ -1,4 +1,3 @@
-import { once } from "node:events";
 import { createServer } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
 import { openDatabase } from "../../database/pool.ts";
@@ -10,6 +9,7 @@ import { parseScrape, seriesOf } from "../../testing/scraped.ts";
 import type { MeasurerLimits } from "./measurer.ts";
 import { mountMetrics } from "./metrics-route.ts";
 import { createProcessRegistry } from "./registry.ts";
+import { listen } from "../../testing/listen.ts";
 
 const stillThere = {
   'meter_outbox_database_up{process="worker"}': 0,
@@ -44,10 +44,8 @@ test("a scrape while the database refuses connections answers for the process", 
 
 test("a scrape while the database takes connections and says nothing answers in time", async () => {
   const mute = createServer((socket) => onTestFinished(() => void socket.destroy()));
-  await once(mute.listen(0, "127.0.0.1"), "listening");
+  const port = await listen(mute);
   onTestFinished(() => void mute.close());
-  const address = mute.address();
-  if (address === null || typeof address === "string") throw new Error("the server listens on no port");
 
-  expect(await createScraper(address.port, { deadlineMs: 200 }).scrape()).toMatchObject(stillThere);
+  expect(await createScraper(port, { deadlineMs: 200 }).scrape()).toMatchObject(stillThere);
 });

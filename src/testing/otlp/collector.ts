@@ -1,8 +1,8 @@
-import { once } from "node:events";
 import { createServer, type IncomingHttpHeaders } from "node:http";
 import { buffer } from "node:stream/consumers";
 import { onTestFinished } from "vitest";
 import { type CollectedSpan, spansOf } from "./spans.ts";
+import { listen } from "../listen.ts";
 
 /** What an OpenTelemetry collector would receive over OTLP/HTTP. */
 export type Collector = {
@@ -25,15 +25,13 @@ export async function startCollector(first: number | "never" = 200): Promise<Col
     };
     void buffer(request).then(take);
   });
-  await once(server.listen(0, "127.0.0.1"), "listening");
+  const port = await listen(server);
   onTestFinished(() => {
     server.close();
     server.closeAllConnections();
   });
-  const address = server.address();
-  if (address === null || typeof address === "string") throw new Error("the collector listens on no port");
   return {
-    url: `http://127.0.0.1:${address.port}`,
+    url: `http://127.0.0.1:${port}`,
     exports,
     spans: () => exports.flatMap(({ body }) => spansOf(body)),
     answerWith: (status) => {

@@ -1,5 +1,4 @@
 import { execFile } from "node:child_process";
-import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { tmpdir } from "node:os";
@@ -8,6 +7,7 @@ import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { expect, onTestFinished, test } from "vitest";
+import { listen } from "../../listen.ts";
 
 const standIn = fileURLToPath(new URL("curl.ts", import.meta.url));
 const run = promisify(execFile);
@@ -48,14 +48,12 @@ async function openServer(): Promise<{ folder: string; asked: Asked[] }> {
     asked.push({ method, url, body: await text(request) });
     response.writeHead(201).end("answer");
   }
-  const server = createServer((request, response) => void answer(request, response)).listen(0, "127.0.0.1");
+  const server = createServer((request, response) => void answer(request, response));
+  const port = await listen(server);
   onTestFinished(() => void server.close());
-  await once(server, "listening");
-  const address = server.address();
-  if (address === null || typeof address === "string") throw new Error("the server listens on no port");
   const folder = await mkdtemp(join(tmpdir(), "meter-outbox-curl-"));
   onTestFinished(() => rm(folder, { recursive: true }));
-  await writeFile(join(folder, ".curlrc"), `connect-to = "127.0.0.1:3000:127.0.0.1:${address.port}"\n`);
+  await writeFile(join(folder, ".curlrc"), `connect-to = "127.0.0.1:3000:127.0.0.1:${port}"\n`);
   await writeFile(join(folder, "two.txt"), "two=\n2\n");
   return { folder, asked };
 }
