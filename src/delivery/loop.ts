@@ -48,9 +48,9 @@ export function startDelivery(deps: Deps, options: DeliveryLoopOptions): Deliver
   const slots = createSlots(options.concurrency);
   /** From the begin of their attempts until these are settled. */
   const inFlight = new Set<Promise<void>>();
-  const inFlightMax = 2 * attemptsPerSlot * options.concurrency;
   let unanswered = 0;
   const unansweredMax = attemptsPerSlot * options.concurrency;
+  const inFlightMax = 2 * unansweredMax;
   /** Room for fewer is not filled at once: a fetch costs the same for one job as for many. */
   const worthwhile = unansweredMax / 2;
   /** Resolves when a request was answered, or its attempts were settled. */

@@ -7,6 +7,7 @@ import { createOrganization } from "../ops/organizations.ts";
 import { openDatabase } from "../database/pool.ts";
 import { silentLog } from "../log.ts";
 import { databaseTest } from "../testing/database-test.ts";
+import { holdOpen } from "../testing/locks.ts";
 import { until } from "../testing/until.ts";
 import { makeApiKey } from "./api-key.ts";
 import { createKeyLookup } from "./key-lookup.ts";
@@ -100,8 +101,7 @@ test("a flood of wrong keys takes the strangers' connections only, and a known k
   let now = 0;
   const findKey = createKeyLookup({ db, strangersDb: strangers.db, now: () => now });
   await findKey(key);
-  const holder = await pool.connect();
-  await holder.query("begin; lock table metering.api_keys");
+  const release = await holdOpen(pool, "lock table metering.api_keys");
   const flood = Array.from({ length: 200 }, () => findKey(makeApiKey(randomBytes(32)).key));
   await until(() => strangers.pool.waitingCount === 198, { what: "the flood to wait" });
   expect(pool.totalCount - pool.idleCount).toBe(1);
@@ -109,8 +109,7 @@ test("a flood of wrong keys takes the strangers' connections only, and a known k
   now = 500;
   const known = findKey(key);
   await until(() => pool.totalCount - pool.idleCount === 2, { what: "the known key's own look-up" });
-  await holder.query("commit");
-  holder.release();
+  await release();
   expect(await known).toMatchObject({ keyId });
   expect(new Set(await Promise.all(flood))).toEqual(new Set([undefined]));
 });

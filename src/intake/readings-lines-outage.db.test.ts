@@ -9,7 +9,7 @@ import {
   parseLines,
   readingLines,
 } from "../testing/ndjson-gateway.ts";
-import { countWaitingForLocks, endWaitingForLocks } from "../testing/locks.ts";
+import { countWaitingForLocks, endWaitingForLocks, holdOpen } from "../testing/locks.ts";
 import { ndjsonReadingsMax } from "./accept-lines.ts";
 
 const detail: unknown = expect.any(String);
@@ -42,18 +42,16 @@ test("no more than the next chunk is read while one is being stored", async ({ g
       if (sent === 10_000) controller.close();
     },
   });
-  const holder = await database.pool.connect();
+  const release = await holdOpen(database.pool, "lock table metering.readings in share mode");
+  const answer = gateway.post(body);
   try {
-    await holder.query("begin; lock table metering.readings in share mode");
-    const answer = gateway.post(body);
     await expect.poll(() => countWaitingForLocks(database.pool)).toBe(1);
 
     expect(sent).toBeLessThan(2_000);
-    await holder.query("commit");
-    expect(await answer).toMatchObject({ status: 200, body: { accepted: 10_000 } });
   } finally {
-    holder.release(true);
+    await release();
   }
+  expect(await answer).toMatchObject({ status: 200, body: { accepted: 10_000 } });
 });
 
 for (const accept of ["application/json", ndjson]) {
@@ -66,9 +64,8 @@ for (const accept of ["application/json", ndjson]) {
     await send(readingLines(1_000));
     await expect.poll(gateway.countStored).toEqual({ readings: 1_000, entries: 1 });
 
-    const holder = await database.pool.connect();
+    const release = await holdOpen(database.pool, "lock table metering.readings in share mode");
     try {
-      await holder.query("begin; lock table metering.readings in share mode");
       await send(readingLines(1_000, 1_000));
       await end();
       await expect.poll(() => endWaitingForLocks(database.pool)).toBe(1);
@@ -83,7 +80,7 @@ for (const accept of ["application/json", ndjson]) {
         expect.objectContaining({ event: "http_request_failed", code: "outcome_unknown" }),
       );
     } finally {
-      holder.release(true);
+      await release();
     }
     expect(await gateway.post(readingLines(2_000))).toMatchObject({
       body: { accepted: 1_000, duplicates: 1_000 },
@@ -115,16 +112,14 @@ test("a client that goes away while a chunk is being stored leaves that chunk, a
   request.on("error", () => {});
   request.write(readingLines(1_000));
   await once(request, "response");
-  const holder = await database.pool.connect();
+  const release = await holdOpen(database.pool, "lock table metering.readings in share mode");
   try {
-    await holder.query("begin; lock table metering.readings in share mode");
     request.write(readingLines(1_500, 1_000));
     await expect.poll(() => countWaitingForLocks(database.pool)).toBe(1);
     request.destroy();
     await once(request, "close");
   } finally {
-    await holder.query("commit");
-    holder.release();
+    await release();
   }
 
   await expect.poll(gateway.countStored).toEqual({ readings: 2_000, entries: 2 });

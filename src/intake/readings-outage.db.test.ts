@@ -5,7 +5,7 @@ import { openDatabase } from "../database/pool.ts";
 import { silentLog } from "../log.ts";
 import { createTestApi } from "../testing/api-app.ts";
 import { apiTest } from "../testing/api-test.ts";
-import { endWaitingForLocks } from "../testing/locks.ts";
+import { endWaitingForLocks, holdOpen } from "../testing/locks.ts";
 import { checkedRequests } from "../testing/openapi/checked-requests.ts";
 import type { TestDatabase } from "../testing/test-database.ts";
 import { listen } from "../testing/listen.ts";
@@ -51,15 +51,14 @@ test("readings whose statement was cut off have an unknown outcome, and count on
   database,
 }) => {
   const way = { db: database.db, pool: gateway.openWayTo(database.url).pool };
-  const holder = await database.pool.connect();
+  const release = await holdOpen(database.pool, "lock table metering.readings in share mode");
   try {
-    await holder.query("begin; lock table metering.readings in share mode");
     const answer = gateway.send(way);
     await expect.poll(() => endWaitingForLocks(database.pool)).toBe(1);
 
     expect(await answer).toMatchObject({ status: 503, code: "outcome_unknown", retryAfter: "2" });
   } finally {
-    holder.release(true);
+    await release();
   }
   expect(await gateway.send(way)).toMatchObject({ status: 200, accepted: 1 });
   expect(await countReadings(database)).toEqual({ readings: 1, counted: 1 });

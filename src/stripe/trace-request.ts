@@ -7,7 +7,7 @@ type Request = { method: string; host: string; port: string | number; path: stri
 type Response = { getStatusCode: () => number; getHeaders: () => object };
 
 /**
- * Records one span for one HTTP request to Stripe, until its answer's headers. No query string, header or body, and
+ * Records one span for one HTTP request to Stripe, until its answer has come whole. No query string, header or body, and
  * nothing is sent to Stripe of the trace.
  */
 export async function traceRequest<R extends Response>(

@@ -1,8 +1,6 @@
-import type { Kysely } from "kysely";
 import { expect } from "vitest";
-import type { DB } from "../../database/schema.ts";
 import { resumeDelivery } from "../../delivery/pauses.ts";
-import { wait } from "../../queue/wait.ts";
+import { repeat } from "../../queue/wait.ts";
 import { hoursAgo } from "../hours.ts";
 import { linkCustomer } from "../organizations.ts";
 import { roadTest as test } from "../road-test.ts";
@@ -42,11 +40,16 @@ test(
       for (const { key } of customers) await post(api, key, moments);
       for (const one of accounts) one.acknowledged = [...one.acknowledged, ...moments];
     }
-    const drained = new AbortController();
-    await Promise.all([
-      untilDrained(database.db, { withinMs: 60_000 + readings }).finally(() => drained.abort()),
-      resumeUntil(drained.signal, database.db),
-    ]);
+    // Such a Stripe earns itself pauses now and then, which grow with each probe that it fails.
+    const onError = (error: unknown) => {
+      throw error;
+    };
+    const resuming = repeat(() => resumeDelivery(database.db), { everyMs: 1_000, onError });
+    try {
+      await untilDrained(database.db, { withinMs: 60_000 + readings });
+    } finally {
+      await resuming.stop();
+    }
 
     const { simulator } = account;
     expect(await findLosses({ db: database.db, simulator, workersMax: 1 }, accounts)).toEqual([]);
@@ -55,14 +58,6 @@ test(
     expect(simulator.state().duplicates).toBeGreaterThan(organizationCount / 5);
   },
 );
-
-/** Ends the pauses that such a Stripe earns itself now and then; they grow with each probe that it fails. */
-async function resumeUntil(signal: AbortSignal, db: Kysely<DB>): Promise<void> {
-  while (!signal.aborted) {
-    await resumeDelivery(db);
-    await wait(1_000, signal);
-  }
-}
 
 function momentOf(n: number): string {
   return new Date(hoursAgo(30 * 24).getTime() + n * 1_000).toISOString();
