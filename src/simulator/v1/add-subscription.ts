@@ -1,6 +1,7 @@
 import { emit, type Cause } from "../events/emit.ts";
 import type { Simulation } from "../state.ts";
 import { monthsAfter } from "./billing-period.ts";
+import { newItem } from "./price.ts";
 import { subscriptionObject } from "./subscription-object.ts";
 import type { Subscription } from "./subscription.ts";
 
@@ -31,7 +32,7 @@ export function addSubscription(state: Simulation, wanted: NewSubscription): Sub
     canceledAt: null,
     endedAt: null,
     metadata,
-    items: prices.map((price) => ({ id: state.nextId("si"), price })),
+    items: prices.map((price) => newItem(state, price)),
   };
   state.subscriptions.set(subscription.id, subscription);
   const object = subscriptionObject(subscription);

@@ -1,3 +1,4 @@
+import { recurringOf } from "./price.ts";
 import type { Subscription } from "./subscription.ts";
 
 /**
@@ -43,7 +44,7 @@ function itemObject(item: Subscription["items"][number], subscription: Subscript
     current_period_end: subscription.periodEnd,
     current_period_start: subscription.periodStart,
     metadata: {},
-    price: { id: item.price, object: "price", recurring: { interval: "month", interval_count: 1 } },
+    price: { id: item.price, object: "price", recurring: recurringOf(item.meter) },
     subscription: subscription.id,
   };
 }

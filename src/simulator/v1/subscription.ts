@@ -29,5 +29,5 @@ export type Subscription = {
   canceledAt: number | null;
   endedAt: number | null;
   metadata: Record<string, string>;
-  items: { id: string; price: string }[];
+  items: { id: string; price: string; meter: string | null }[];
 };

@@ -12,6 +12,7 @@ import { beginMonth } from "./billing-period.ts";
 import { changeSubscription } from "./change-subscription.ts";
 import { findSubscription } from "./cycle-subscription.ts";
 import { endSubscription } from "./end-subscription.ts";
+import { newItem } from "./price.ts";
 import { subscriptionObject } from "./subscription-object.ts";
 import type { Subscription } from "./subscription.ts";
 
@@ -98,7 +99,7 @@ function applyUpdate(
     subscription.canceledAt = subscription.cancelAtPeriodEnd ? now : null;
   }
   subscription.metadata = readMetadata(form, subscription.metadata);
-  for (const price of pricesOf(form)) subscription.items.push({ id: state.nextId("si"), price });
+  for (const price of pricesOf(form)) subscription.items.push(newItem(state, price));
 }
 
 function cancelSubscription(state: Simulation, request: StripeRequest): Answer {

@@ -1,0 +1,18 @@
+import { expect, test } from "vitest";
+import { allowedStatuses, isSubscriptionStatus, stripeStatuses } from "./subscription-statuses.ts";
+
+test("Stripe's words are statuses, and the refusal names them all", () => {
+  expect(stripeStatuses.filter((word) => !isSubscriptionStatus(word))).toEqual([]);
+  expect(stripeStatuses.filter((word) => !allowedStatuses.includes(word))).toEqual([]);
+});
+
+test.each(["x:beta", "x:on_hold"])("another word behind x: is a status: %s", (word) => {
+  expect(isSubscriptionStatus(word)).toBe(true);
+});
+
+test.each(["actve", "trial", "Active", "", "x:", "x:UP", "x: beta", " active", "active,trialing"])(
+  "%j is no status",
+  (word) => {
+    expect(isSubscriptionStatus(word)).toBe(false);
+  },
+);
