@@ -6,14 +6,12 @@ import type { DB } from "./schema.ts";
 
 const migrationsFolder = new URL("../../migrations/", import.meta.url);
 
-/** Reads `migrations/NNNN_name.sql`, plain SQL and forward only. */
+/** Kysely's migrations out of `migrations/NNNN_name.sql`, forward only. */
 export const sqlMigrations: MigrationProvider = {
   async getMigrations() {
-    const files = (await readdir(migrationsFolder)).filter((file) => file.endsWith(".sql")).toSorted();
     const migrations: Record<string, Migration> = {};
-    for (const file of files) {
-      const text = await readFile(new URL(file, migrationsFolder), "utf8");
-      migrations[file.replace(/\.sql$/, "")] = {
+    for (const { name, text } of await readMigrations()) {
+      migrations[name] = {
         up: async (db) => {
           await sql.raw(text).execute(db);
         },
@@ -22,6 +20,17 @@ export const sqlMigrations: MigrationProvider = {
     return migrations;
   },
 };
+
+/** `migrations/NNNN_name.sql` in order, each with its plain SQL. `schema.sql` beside them is no migration. */
+export async function readMigrations(): Promise<{ name: string; text: string }[]> {
+  const files = (await readdir(migrationsFolder)).filter((file) => /^\d{4}_\w+\.sql$/.test(file)).toSorted();
+  return Promise.all(
+    files.map(async (file) => ({
+      name: file.replace(/\.sql$/, ""),
+      text: await readFile(new URL(file, migrationsFolder), "utf8"),
+    })),
+  );
+}
 
 /** Kysely's migrator over our SQL files; it keeps its own record in the `metering` schema. */
 export function createMigrator(db: Kysely<DB>): Migrator {
