@@ -7,11 +7,17 @@ type Import = { from: SourceFile; to: string; isType: boolean };
 
 /** Who may import whom, in production code. A room is a folder, or a file that lies in none by its name. */
 const rooms: Record<string, readonly string[]> = {
-  "api.ts": ["config.ts", "database", "http", "log.ts", "ops", "queue", "tracing"],
-  "worker.ts": ["config.ts", "database", "http", "log.ts", "ops", "tracing"],
-  "migrate.ts": ["config.ts", "database", "log.ts"],
-  "cli.ts": ["config.ts", "database", "log.ts", "ops"],
-  "simulator.ts": ["log.ts", "simulator"],
+  "api.ts": ["api-process.ts", "process"],
+  "worker.ts": ["process", "worker-process.ts"],
+  "migrate.ts": ["migrate-process.ts", "process"],
+  "cli.ts": ["cli-process.ts", "process"],
+  "simulator.ts": ["process", "simulator-process.ts"],
+  "api-process.ts": ["config.ts", "database", "http", "log.ts", "ops", "process", "queue", "tracing"],
+  "worker-process.ts": ["config.ts", "database", "http", "log.ts", "ops", "process", "tracing"],
+  "migrate-process.ts": ["config.ts", "database", "log.ts"],
+  "cli-process.ts": ["config.ts", "ops"],
+  "simulator-process.ts": ["log.ts", "process", "simulator"],
+  process: ["log.ts"],
   "config.ts": [],
   "log.ts": [],
   tracing: ["log.ts"],
@@ -86,7 +92,7 @@ const reserved: { what: string; pattern: RegExp; allowed: RegExp }[] = [
   {
     what: "reads the environment",
     pattern: /process\s*\.\s*env\b|\benv\b[^;]*from "node:process"/,
-    allowed: /^config\.ts$|^simulator\.ts$/,
+    allowed: /^config\.ts$|^simulator-process\.ts$/,
   },
 ];
 

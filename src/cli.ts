@@ -1,13 +1,3 @@
-import { readCliConfig, readCliStripeConfig } from "./config.ts";
-import { runCommandLine } from "./ops/cli/run-command-line.ts";
+import { startProgram } from "./process/start-program.ts";
 
-// Whoever reads our output may have seen enough, as `head` has.
-process.stdout.on("error", () => process.exit());
-
-process.exitCode = await runCommandLine(process.argv.slice(2), {
-  readConfig: readCliConfig,
-  readStripeConfig: readCliStripeConfig,
-  now: () => new Date(),
-  writeOut: (text) => process.stdout.write(text),
-  writeErr: (text) => process.stderr.write(text),
-});
+await startProgram({ name: "cli", kind: "command" }, async () => (await import("./cli-process.ts")).runCli);

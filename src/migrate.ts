@@ -1,17 +1,6 @@
-import { readMigrateConfig } from "./config.ts";
-import { migrate } from "./database/migrate.ts";
-import { createLog } from "./log.ts";
+import { startProgram } from "./process/start-program.ts";
 
-const config = readMigrateConfig();
-const log = createLog({ level: config.LOG_LEVEL, service: "migrate" });
-
-try {
-  await migrate({
-    databaseUrl: config.DATABASE_URL,
-    log,
-    readingsMaxAgeDays: config.READINGS_MAX_AGE_DAYS,
-  });
-} catch (error) {
-  log.error({ event: "migration_failed", error });
-  process.exitCode = 1;
-}
+await startProgram(
+  { name: "migrate", kind: "command" },
+  async () => (await import("./migrate-process.ts")).runMigrate,
+);

@@ -101,6 +101,7 @@ export async function startJobs(
   const bucket = createTokenBucket(perSecondMax, () => performance.now());
   showRate(registry, { bucket, perSecondMax });
   const transport = isStream ? createStreamTransport(stripe, Date.now) : createSyncTransport(stripe);
+  // Last, and nothing is awaited after it: until this function returns, a signal ends the process without a shutdown.
   const delivery = startDelivery(
     { db, boss, log },
     {

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { until } from "./until.ts";
 
-export type Service = "api" | "worker" | "migrate" | "simulator";
+export type Service = "api" | "worker" | "migrate" | "simulator" | "cli";
 
 export type ServiceProcess = {
   /** Where it listens; throws before `started`. */
@@ -11,7 +11,7 @@ export type ServiceProcess = {
   started: () => Promise<void>;
   /** Sends a signal and resolves with the exit code when the process has ended by itself. */
   stop: (signal?: NodeJS.Signals) => Promise<number | null>;
-  /** Resolves with the exit code when the process ends. */
+  /** Resolves with the exit code when the process ends; null when a signal ended it. */
   ended: () => Promise<number | null>;
   /** All that it wrote so far, stdout and stderr. */
   output: () => string;
@@ -27,8 +27,12 @@ const endWithinMs = 30_000;
  * Starts `src/<service>.ts` as a process of its own with this environment and no other variable. Its owner kills it;
  * prefer `serviceTest`, which always does.
  */
-export function startService(service: Service, environment: Record<string, string>): ServiceProcess {
-  const child = spawn(process.execPath, [`src/${service}.ts`], {
+export function startService(
+  service: Service,
+  environment: Record<string, string>,
+  args: readonly string[] = [],
+): ServiceProcess {
+  const child = spawn(process.execPath, [`src/${service}.ts`, ...args], {
     cwd: projectRoot,
     env: environment,
     stdio: ["ignore", "pipe", "pipe"],

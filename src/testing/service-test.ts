@@ -11,14 +11,19 @@ export const serviceTest = roadTest.extend("launch", async ({ database, account 
     (service === "api" || service === "worker" ? database.as(service) : database).url;
   onCleanup(async () => void (await Promise.all([...processes].map((one) => one.kill()))));
 
-  return (service: Service, environment: Record<string, string> = {}): ServiceProcess => {
-    const launched = startService(service, {
+  return (
+    service: Service,
+    environment: Record<string, string> = {},
+    args: readonly string[] = [],
+  ): ServiceProcess => {
+    const variables = {
       ...workerEnvironment({ databaseUrl: urlOf(service), account }),
       PORT: "0",
       ADMIN_TOKEN: adminToken,
       STRIPE_WEBHOOK_SECRET: "whsec_of_the_processes",
       ...environment,
-    });
+    };
+    const launched = startService(service, variables, args);
     processes.add(launched);
     return launched;
   };

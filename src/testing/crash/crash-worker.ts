@@ -1,8 +1,8 @@
 import { readWorkerConfig } from "../../config.ts";
 import { openDatabase } from "../../database/pool.ts";
-import { untilStopSignal } from "../../http/stop-signal.ts";
 import { createLog, type Log, type LogEvent } from "../../log.ts";
 import { startJobs } from "../../ops/worker-jobs.ts";
+import { listenToStopSignals } from "../../process/stop-signals.ts";
 
 /**
  * A worker that kills itself at an exact step: `CRASH_EVENT` names the log event, `CRASH_NTH` which one of them.
@@ -17,7 +17,7 @@ const database = openDatabase(
   { connectionString: config.DATABASE_URL, applicationName: "meter-outbox crash worker", connectionsMax: 8 },
   log,
 );
-const stopSignal = untilStopSignal();
+const stopSignal = listenToStopSignals("service").takeOver();
 const jobs = await startJobs({ db: database.db, log }, config);
 log.info({ event: "worker_started", port: null });
 log.info({ event: "worker_stopping", signal: await stopSignal });

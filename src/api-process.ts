@@ -1,0 +1,108 @@
+import type { PgBoss } from "pg-boss";
+import { type ApiConfig, readApiConfig } from "./config.ts";
+import { type Database, openDatabase } from "./database/pool.ts";
+import { type RunningServer, startServer } from "./http/server.ts";
+import { createLog, type Log } from "./log.ts";
+import { createApiApp } from "./ops/api-app.ts";
+import { awaitSchema } from "./ops/await-schema.ts";
+import { createProcessRegistry } from "./ops/metrics/registry.ts";
+import { endAfterGrace } from "./process/end-after-grace.ts";
+import type { StopSignals } from "./process/stop-signals.ts";
+import { createBoss } from "./queue/boss.ts";
+import { startTracing, type Tracing } from "./tracing/start-tracing.ts";
+
+const connectionsMax = 10;
+const queueConnectionsMax = 2;
+const strangersConnectionsMax = 2;
+/** A gateway gets its answer, a 503 if need be, before it gives up waiting: five seconds after this at the latest. */
+const statementTimeoutMs = 15_000;
+
+type Parts = {
+  config: ApiConfig;
+  tracing: Tracing;
+  log: Log;
+  database: Database;
+  /** For the search of keys that nobody has: strangers wait for each other, not the customers for them. */
+  strangers: Database;
+};
+
+/** Serves until a signal. Without the schema, or after a failure, it ends with a line and exit code 1. */
+export async function runApi(stop: StopSignals): Promise<void> {
+  const config = readApiConfig();
+  const tracing = await startTracing(config, {
+    service: "api",
+    log: createLog({ level: config.LOG_LEVEL, service: "api" }),
+  });
+  const { log } = tracing;
+  const parts = { config, tracing, log, ...openDatabases(config, log) };
+  try {
+    if (await awaitSchema({ db: parts.database.db, log })) await serveUntilStopped(parts, stop);
+    else process.exitCode = 1;
+  } catch (error) {
+    log.error({ event: "api_failed", error });
+    // At once: what has begun to run, pg-boss above all, would go on for ever.
+    process.exit(1);
+  }
+  await Promise.all([parts.database.close(), parts.strangers.close()]);
+}
+
+function openDatabases(config: ApiConfig, log: Log): Pick<Parts, "database" | "strangers"> {
+  const connectionString = config.DATABASE_URL;
+  return {
+    database: openDatabase(
+      { connectionString, applicationName: "meter-outbox api", connectionsMax, statementTimeoutMs },
+      log,
+    ),
+    strangers: openDatabase(
+      {
+        connectionString,
+        applicationName: "meter-outbox api, unknown keys",
+        connectionsMax: strangersConnectionsMax,
+        statementTimeoutMs,
+      },
+      log,
+    ),
+  };
+}
+
+async function serveUntilStopped(parts: Parts, stop: StopSignals): Promise<void> {
+  const { config, log, tracing } = parts;
+  const boss = createBoss(
+    { databaseUrl: config.DATABASE_URL, role: "api", connectionsMax: queueConnectionsMax },
+    log,
+  );
+  await boss.start();
+  const server = await serve(parts, boss);
+  const stopSignal = stop.takeOver();
+  log.info({ event: "api_started", host: config.HOST, port: server.port });
+
+  log.info({ event: "api_stopping", signal: await stopSignal });
+  const graceMs = config.SHUTDOWN_GRACE_SECONDS * 1_000;
+  const endsAtMs = performance.now() + graceMs;
+  endAfterGrace(graceMs, log);
+  const { cut } = await server.stop(graceMs);
+  await tracing.stop(endsAtMs - performance.now());
+  await boss.stop({ graceful: false });
+  log.info({ event: "api_stopped", requests_cut: cut });
+}
+
+function serve({ config, log, tracing, database, strangers }: Parts, boss: PgBoss): Promise<RunningServer> {
+  const app = createApiApp({
+    db: database.db,
+    pool: database.pool,
+    strangersDb: strangers.db,
+    boss,
+    log,
+    adminToken: config.ADMIN_TOKEN,
+    readingsMaxAgeDays: config.READINGS_MAX_AGE_DAYS,
+    webhookSecrets: config.STRIPE_WEBHOOK_SECRET,
+    rateLimits: {
+      requestsPerSecond: config.RATE_LIMIT_REQUESTS_PER_SECOND,
+      readingsPerSecond: config.RATE_LIMIT_READINGS_PER_SECOND,
+    },
+    registry: createProcessRegistry("api"),
+    tracer: tracing.tracer,
+  });
+  const limits = { connectionsMax: config.HTTP_CONNECTIONS_MAX };
+  return startServer(app, { host: config.HOST, port: config.PORT, limits });
+}

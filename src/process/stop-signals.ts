@@ -1,0 +1,32 @@
+import { constants } from "node:os";
+
+const stopSignalNames = ["SIGTERM", "SIGINT"] as const;
+
+/** What a program that is being loaded is handed, to end well once it has something to finish. */
+export type StopSignals = {
+  /**
+   * From this call on a signal ends nothing by itself: the promise tells its name, and the caller finishes what is under
+   * way. A second signal then ends the process at once, with exit code 1.
+   */
+  takeOver: () => Promise<string>;
+};
+
+/**
+ * Listens to SIGTERM and SIGINT. Until `takeOver` nothing is under way that could be finished, so the process ends at
+ * once: a service with 0, as after every stop; a command with 128 and the signal's number, as its work is not done.
+ */
+export function listenToStopSignals(kind: "service" | "command"): StopSignals {
+  let onSignal = (name: (typeof stopSignalNames)[number]): void => {
+    process.exit(kind === "service" ? 0 : 128 + constants.signals[name]);
+  };
+  for (const name of stopSignalNames) process.on(name, () => onSignal(name));
+  return {
+    takeOver: () =>
+      new Promise((resolve) => {
+        onSignal = (name) => {
+          onSignal = () => process.exit(1);
+          resolve(name);
+        };
+      }),
+  };
+}
