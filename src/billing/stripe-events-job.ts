@@ -1,9 +1,10 @@
 import type { Kysely } from "kysely";
-import type { Job, JobResult, PgBoss } from "pg-boss";
+import type { Job } from "pg-boss";
 import type { DB } from "../database/schema.ts";
 import { requestSensorCount } from "../intake/count-sensors-job.ts";
 import type { Log } from "../log.ts";
 import { purgeQueue, stripeEventJobPayload, stripeEventsQueue } from "../queue/queues.ts";
+import { type WorkDeps, workEachJob, workQueue } from "../queue/work-queue.ts";
 import { isStripesFault } from "../stripe/answer.ts";
 import { describeStripeError } from "../stripe/describe-stripe-error.ts";
 import { inSpan, type Span, untraced } from "../tracing/tracer.ts";
@@ -20,39 +21,31 @@ const attemptsMax = 10;
 const keptDays = 90;
 
 /** Works the queue of webhook events. */
-export async function workStripeEvents(deps: ApplyDeps & { log: Log }): Promise<void> {
-  await deps.boss.work(
-    stripeEventsQueue.name,
+export async function workStripeEvents(deps: ApplyDeps & WorkDeps): Promise<void> {
+  await workEachJob(
+    deps,
     {
+      queue: stripeEventsQueue.name,
       pollingIntervalSeconds: pollSeconds,
       localConcurrency: batchesAtOnce,
       batchSize: eventsPerBatch,
       // Without it a batch at every poll would be all, and a storm of events would last for hours.
       burstWhenBatchFull: true,
-      perJobResults: true,
     },
-    (jobs) => Promise.all(jobs.map((job) => workJob(deps, job))),
+    (job) => workJob(deps, job),
   );
 }
 
 /** Works the daily job that deletes old events. */
-export async function workPurgeQueue({
-  db,
-  boss,
-  log,
-}: {
-  db: Kysely<DB>;
-  boss: PgBoss;
-  log: Log;
-}): Promise<void> {
-  await boss.work(purgeQueue.name, { pollingIntervalSeconds: 30 }, async () => {
-    const count = await purgeStripeEvents(db, { keptDays });
-    if (count > 0) log.info({ event: "stripe_events_purged", count });
+export async function workPurgeQueue(deps: WorkDeps & { db: Kysely<DB> }): Promise<void> {
+  await workQueue(deps, { queue: purgeQueue.name, pollingIntervalSeconds: 30 }, async () => {
+    const count = await purgeStripeEvents(deps.db, { keptDays });
+    if (count > 0) deps.log.info({ event: "stripe_events_purged", count });
   });
 }
 
-/** One event that cannot be handled now keeps none of its batch from being done. */
-async function workJob(deps: ApplyDeps & { log: Log }, { id, data }: Job<unknown>): Promise<JobResult> {
+/** Throws in the words that the job's row and the log may show. */
+async function workJob(deps: ApplyDeps & { log: Log }, { data }: Job<unknown>): Promise<void> {
   try {
     const { eventId, traceparent: parent } = stripeEventJobPayload.parse(data);
     const attributes = {
@@ -62,9 +55,8 @@ async function workJob(deps: ApplyDeps & { log: Log }, { id, data }: Job<unknown
     };
     const options = { name: "handle stripe event", kind: "consumer", parent, attributes } as const;
     await inSpan(deps.tracer ?? untraced, options, (span) => handle(deps, eventId, span));
-    return { id, status: "completed" };
   } catch (error) {
-    return { id, status: "failed", output: { message: describe(error) } };
+    throw new Error(describe(error), { cause: error });
   }
 }
 

@@ -1,20 +1,19 @@
 import type { Kysely } from "kysely";
 import type { PgBoss } from "pg-boss";
 import type { DB } from "../database/schema.ts";
-import type { Log } from "../log.ts";
 import { sensorsQueue } from "../queue/queues.ts";
+import { type WorkDeps, workQueue } from "../queue/work-queue.ts";
 import { countSensors } from "./count-sensors.ts";
 
 const pollSeconds = 2;
 
-type Deps = { db: Kysely<DB>; boss: PgBoss; log: Log };
-
 /** Works the hourly count, and asks for the current hour's at once: it may have been missed while no worker ran. */
 export async function workSensorsQueue(
-  { db, boss, log }: Deps,
+  deps: WorkDeps & { db: Kysely<DB> },
   options: { billableStatuses: readonly string[] },
 ): Promise<void> {
-  await boss.work(sensorsQueue.name, { pollingIntervalSeconds: pollSeconds }, async () => {
+  const { db, boss, log } = deps;
+  await workQueue(deps, { queue: sensorsQueue.name, pollingIntervalSeconds: pollSeconds }, async () => {
     const count = await countSensors(db, options);
     const hour = count.hour.toISOString();
     if (count.missedHours > 0) {

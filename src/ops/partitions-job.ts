@@ -1,16 +1,16 @@
 import type { Kysely } from "kysely";
-import type { PgBoss } from "pg-boss";
 import { countDefaultPartitionRows, ensurePartitions } from "../database/partitions.ts";
 import type { DB } from "../database/schema.ts";
-import type { Log } from "../log.ts";
 import { partitionsQueue } from "../queue/queues.ts";
+import { type WorkDeps, workQueue } from "../queue/work-queue.ts";
 
 /** Works the daily job that makes the coming months' partitions, and says so when rows fell into a default one. */
 export async function workPartitionsQueue(
-  { db, boss, log }: { db: Kysely<DB>; boss: PgBoss; log: Log },
+  deps: WorkDeps & { db: Kysely<DB> },
   { readingsMaxAgeDays }: { readingsMaxAgeDays: number },
 ): Promise<void> {
-  await boss.work(partitionsQueue.name, { pollingIntervalSeconds: 30 }, async () => {
+  const { db, log } = deps;
+  await workQueue(deps, { queue: partitionsQueue.name, pollingIntervalSeconds: 30 }, async () => {
     const made = await ensurePartitions(db, { now: new Date(), readingsMaxAgeDays });
     if (made.length > 0) log.info({ event: "partitions_made", partitions: made });
     const stray = await countDefaultPartitionRows(db);

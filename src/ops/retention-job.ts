@@ -4,15 +4,16 @@ import { type DueMonth, dropDuePartitions, type RetentionDays } from "../databas
 import type { DB } from "../database/schema.ts";
 import type { Log } from "../log.ts";
 import { retentionQueue } from "../queue/queues.ts";
+import { type WorkDeps, workQueue } from "../queue/work-queue.ts";
 
 const againAfterSeconds = 3_600;
 
 /** Works the daily job that drops months past their retention. */
 export async function workRetentionQueue(
-  deps: { db: Kysely<DB>; boss: PgBoss; log: Log },
+  deps: WorkDeps & { db: Kysely<DB> },
   days: RetentionDays,
 ): Promise<void> {
-  await deps.boss.work(retentionQueue.name, { pollingIntervalSeconds: 30 }, () =>
+  await workQueue(deps, { queue: retentionQueue.name, pollingIntervalSeconds: 30 }, () =>
     enforceRetention(deps, { now: new Date(), days }),
   );
 }

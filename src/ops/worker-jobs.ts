@@ -20,6 +20,7 @@ import { createSyncTransport } from "../stripe/sync-transport.ts";
 import { type Tracer, untraced } from "../tracing/tracer.ts";
 import { meterEventNames } from "../usage/meters.ts";
 import { showRate, watchDelivery } from "./metrics/delivery-metrics.ts";
+import { countFailedJobs } from "./metrics/job-metrics.ts";
 import { timedTransport } from "./metrics/stripe-metrics.ts";
 import { workPartitionsQueue } from "./partitions-job.ts";
 import { workRetentionQueue } from "./retention-job.ts";
@@ -65,36 +66,39 @@ export async function startJobs(
     tracer,
   });
   const breaker = createBreaker({ db, log }, { leaseSeconds: lease });
+  const onJobFailed = countFailedJobs(registry);
+  const deps = { db, boss, log, onJobFailed };
   await workSealQueue(
-    { db, boss, log, tracer },
+    { ...deps, tracer },
     { intervalSeconds: config.SEAL_INTERVAL_SECONDS, openMeters: breaker.openMeters },
   );
   await workStripeEvents({
-    db,
-    boss,
-    log,
+    ...deps,
     reads: createStripeReads(stripe, config.STRIPE_SECRET_KEY),
     eventNames: meterEventNames(config),
     tracer,
   });
-  await workPurgeQueue({ db, boss, log });
-  await workSensorsQueue({ db, boss, log }, { billableStatuses: config.BILLABLE_STATUSES });
-  await workPartitionsQueue({ db, boss, log }, { readingsMaxAgeDays: config.READINGS_MAX_AGE_DAYS });
-  await workRetentionQueue(
-    { db, boss, log },
-    {
-      readings: config.READINGS_RETENTION_DAYS,
-      meter_outbox: config.OUTBOX_RETENTION_DAYS,
-      delivery_attempts: config.OUTBOX_RETENTION_DAYS,
-    },
-  );
+  await workPurgeQueue(deps);
+  await workSensorsQueue(deps, { billableStatuses: config.BILLABLE_STATUSES });
+  await workPartitionsQueue(deps, { readingsMaxAgeDays: config.READINGS_MAX_AGE_DAYS });
+  await workRetentionQueue(deps, {
+    readings: config.READINGS_RETENTION_DAYS,
+    meter_outbox: config.OUTBOX_RETENTION_DAYS,
+    delivery_attempts: config.OUTBOX_RETENTION_DAYS,
+  });
   const sweeping = repeat(() => sweep({ db, boss, log }, retry), {
     everyMs: sweepEveryMs,
-    onError: (error) => log.error({ event: "sweep_failed", error }),
+    onError: (error) => {
+      onJobFailed("sweep");
+      log.error({ event: "sweep_failed", error });
+    },
   });
   const warnings = repeat(() => warnOfExpiry({ db, log }), {
     everyMs: warnEveryMs,
-    onError: (error) => log.error({ event: "expiry_check_failed", error }),
+    onError: (error) => {
+      onJobFailed("expiry-check");
+      log.error({ event: "expiry_check_failed", error });
+    },
   });
   const mode = config.STRIPE_SECRET_KEY.includes("_live_") ? "live" : "test";
   const perSecondMax = config.STRIPE_MAX_EVENTS_PER_SECOND ?? eventsPerSecondMax[mode];

@@ -1,8 +1,8 @@
 import type { Kysely } from "kysely";
 import type { Job, PgBoss } from "pg-boss";
 import type { DB } from "../database/schema.ts";
-import type { Log } from "../log.ts";
 import { sealJobPayload, sealQueue } from "../queue/queues.ts";
+import { type WorkDeps, workQueue } from "../queue/work-queue.ts";
 import type { Tracer } from "../tracing/tracer.ts";
 import { type MeterName, meterNames } from "../usage/meters.ts";
 import { sealDueEntries } from "./seal.ts";
@@ -18,21 +18,19 @@ export type SealJobOptions = {
 
 /** Works the seal queue: seals what is due, then reminds itself after `intervalSeconds`. */
 export async function workSealQueue(
-  { log, boss, ...deps }: { db: Kysely<DB>; boss: PgBoss; log: Log; tracer?: Tracer },
+  deps: WorkDeps & { db: Kysely<DB>; tracer?: Tracer },
   { intervalSeconds, openMeters }: SealJobOptions,
 ): Promise<void> {
+  const { boss, log } = deps;
   const seal = async (jobs: Job<unknown>[]) => {
     const isForced = jobs.some((job) => sealJobPayload.safeParse(job.data).data?.evenIfPaused === true);
     const startedAtMs = performance.now();
-    const sealed = await sealDueEntries(
-      { boss, ...deps },
-      { meters: isForced ? meterNames : await openMeters() },
-    );
+    const sealed = await sealDueEntries(deps, { meters: isForced ? meterNames : await openMeters() });
     const durationMs = Math.round(performance.now() - startedAtMs);
     if (sealed.events > 0) log.info({ event: "entries_sealed", ...sealed, duration_ms: durationMs });
     if (sealed.stopped === "too_many_undelivered") log.warn({ event: "seal_held_back" });
   };
-  await boss.work(sealQueue.name, { pollingIntervalSeconds: pollSeconds }, async (jobs) => {
+  await workQueue(deps, { queue: sealQueue.name, pollingIntervalSeconds: pollSeconds }, async (jobs) => {
     try {
       await seal(jobs);
     } finally {

@@ -1,0 +1,30 @@
+import { Counter, type Registry } from "prom-client";
+import {
+  partitionsQueue,
+  purgeQueue,
+  retentionQueue,
+  sealQueue,
+  sensorsQueue,
+  stripeEventsQueue,
+} from "../../queue/queues.ts";
+
+/** What the worker does again and again: pg-boss's queues that have a handler, and two loops of its own. */
+const works = [
+  ...[sealQueue, partitionsQueue, retentionQueue, stripeEventsQueue, sensorsQueue, purgeQueue].map(
+    ({ name }) => name,
+  ),
+  "sweep",
+  "expiry-check",
+];
+
+/** Counts jobs that failed, by queue. All begin at zero, so that the first failure of a daily job is an increase. */
+export function countFailedJobs(registry: Registry): (queue: string) => void {
+  const failures = new Counter({
+    name: "meter_outbox_job_failures_total",
+    help: "Jobs whose handler failed or was taken too long over, by queue; sweep and expiry-check are loops beside them",
+    labelNames: ["queue"],
+    registers: [registry],
+  });
+  for (const queue of works) failures.inc({ queue }, 0);
+  return (queue) => failures.inc({ queue });
+}

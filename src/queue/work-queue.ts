@@ -1,0 +1,88 @@
+import type { Job, JobResult, PgBoss, WorkOptions } from "pg-boss";
+import type { Log } from "../log.ts";
+
+export type WorkDeps = {
+  boss: PgBoss;
+  log: Log;
+  /** Is told of every job that failed, for metrics. Must not throw. */
+  onJobFailed?: ((queue: string) => void) | undefined;
+};
+
+/** What of pg-boss's options a queue may choose. */
+export type WorkQueueOptions = Pick<
+  WorkOptions,
+  "pollingIntervalSeconds" | "localConcurrency" | "batchSize" | "burstWhenBatchFull"
+>;
+
+type Failure = { queue: string; jobs: readonly Job<unknown>[]; error: unknown };
+
+/**
+ * Works a queue by pg-boss. The only way to do so: what a handler throws is logged with its queue and counted before
+ * pg-boss decides when to try again, and so is a handler that outlives its job's lease or the worker's grace.
+ */
+export async function workQueue(
+  deps: WorkDeps,
+  { queue, ...options }: { queue: string } & WorkQueueOptions,
+  handle: (jobs: Job<unknown>[]) => Promise<void>,
+): Promise<void> {
+  await deps.boss.work(queue, options, (jobs: Job<unknown>[]) =>
+    watched(deps, { queue, jobs }, async () => {
+      try {
+        await handle(jobs);
+      } catch (error) {
+        reportFailure(deps, { queue, jobs, error });
+        throw error;
+      }
+    }),
+  );
+}
+
+/** The same for a queue whose jobs are handled and fail each for itself, several at a time. */
+export async function workEachJob(
+  deps: WorkDeps,
+  { queue, ...options }: { queue: string } & WorkQueueOptions,
+  handle: (job: Job<unknown>) => Promise<void>,
+): Promise<void> {
+  const handleOne = async (job: Job<unknown>): Promise<JobResult> => {
+    try {
+      await handle(job);
+      return { id: job.id, status: "completed" };
+    } catch (error) {
+      reportFailure(deps, { queue, jobs: [job], error });
+      return { id: job.id, status: "failed", output: { message: messageOf(error) } };
+    }
+  };
+  await deps.boss.work(queue, { ...options, perJobResults: true as const }, (jobs: Job<unknown>[]) =>
+    watched(deps, { queue, jobs }, () => Promise.all(jobs.map(handleOne))),
+  );
+}
+
+/** pg-boss fails a job whose handler takes too long and says nothing to the handler but by the job's signal. */
+async function watched<T>(
+  deps: WorkDeps,
+  { queue, jobs }: Omit<Failure, "error">,
+  work: () => Promise<T>,
+): Promise<T> {
+  const ended = new AbortController();
+  const error = new Error(
+    "the job was taken away before its end: it outlived its lease or the worker's grace",
+  );
+  jobs[0]?.signal.addEventListener("abort", () => reportFailure(deps, { queue, jobs, error }), {
+    once: true,
+    signal: ended.signal,
+  });
+  try {
+    return await work();
+  } finally {
+    ended.abort();
+  }
+}
+
+function reportFailure({ log, onJobFailed }: WorkDeps, { queue, jobs, error }: Failure): void {
+  onJobFailed?.(queue);
+  log.error({ event: "job_failed", queue, job_ids: jobs.map(({ id }) => id), error });
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
