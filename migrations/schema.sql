@@ -32,6 +32,32 @@ CREATE INDEX api_keys_organization ON metering.api_keys USING btree (organizatio
 ALTER TABLE ONLY metering.api_keys
     ADD CONSTRAINT api_keys_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES metering.organizations(id);
 
+-- customer_links
+
+CREATE TABLE metering.customer_links (
+    organization_id uuid NOT NULL,
+    linked_at timestamp with time zone NOT NULL,
+    stripe_customer_id text NOT NULL,
+    ended_at timestamp with time zone,
+    customer_deleted_at timestamp with time zone,
+    CONSTRAINT customer_links_check CHECK ((ended_at > linked_at)),
+    CONSTRAINT customer_links_stripe_customer_id_check CHECK (((length(stripe_customer_id) >= 1) AND (length(stripe_customer_id) <= 255)))
+);
+
+COMMENT ON TABLE metering.customer_links IS 'which Stripe customer an organization was linked to, and when; written by a trigger on subscriptions';
+
+COMMENT ON COLUMN metering.customer_links.ended_at IS 'null: the link is the present one';
+
+COMMENT ON COLUMN metering.customer_links.customer_deleted_at IS 'Stripe has deleted the customer: usage of this link that is not sealed belongs to the next one';
+
+ALTER TABLE ONLY metering.customer_links
+    ADD CONSTRAINT customer_links_pkey PRIMARY KEY (organization_id, linked_at);
+
+CREATE INDEX customer_links_customer ON metering.customer_links USING btree (stripe_customer_id);
+
+ALTER TABLE ONLY metering.customer_links
+    ADD CONSTRAINT customer_links_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES metering.organizations(id);
+
 -- delivery_attempts
 
 CREATE TABLE metering.delivery_attempts (
@@ -382,6 +408,8 @@ ALTER TABLE ONLY metering.subscriptions
 CREATE INDEX subscriptions_customer ON metering.subscriptions USING btree (stripe_customer_id);
 
 CREATE INDEX subscriptions_subscription ON metering.subscriptions USING btree (stripe_subscription_id);
+
+CREATE TRIGGER customer_linked AFTER INSERT OR DELETE OR UPDATE OF stripe_customer_id ON metering.subscriptions FOR EACH ROW EXECUTE FUNCTION metering.write_customer_link();
 
 ALTER TABLE ONLY metering.subscriptions
     ADD CONSTRAINT subscriptions_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES metering.organizations(id);
@@ -973,6 +1001,34 @@ CREATE FUNCTION metering.uuid_v7_time(id uuid) RETURNS timestamp with time zone
     + (('x' || substr(replace(id::text, '-', ''), 1, 12))::bit(48)::bigint) * interval '1 millisecond'
 $$;
 
+CREATE FUNCTION metering.write_customer_link() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  changed_at timestamptz;
+begin
+  if tg_op = 'UPDATE' and old.stripe_customer_id is not distinct from new.stripe_customer_id then
+    return null;
+  end if;
+  -- The row of the subscription is locked, so links of one organization follow each other; so do their times, even if
+  -- the clock was set back.
+  select greatest(clock_timestamp(), max(coalesce(l.ended_at, l.linked_at)) + interval '1 microsecond') into changed_at
+  from metering.customer_links l
+  where l.organization_id = coalesce(new.organization_id, old.organization_id);
+  if tg_op <> 'INSERT' then
+    update metering.customer_links l
+    set ended_at = changed_at
+    where l.organization_id = old.organization_id and l.ended_at is null;
+  end if;
+  if tg_op <> 'DELETE' and new.stripe_customer_id is not null then
+    insert into metering.customer_links (organization_id, linked_at, stripe_customer_id)
+    values (new.organization_id, changed_at, new.stripe_customer_id);
+  end if;
+  return null;
+end
+$$;
+
 CREATE FUNCTION metering.write_down(table_name text, month timestamp with time zone) RETURNS bigint
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1010,3 +1066,15 @@ begin
   return counted;
 end
 $_$;
+
+CREATE VIEW metering.customer_spans AS
+ SELECT organization_id,
+    stripe_customer_id,
+    COALESCE(( SELECT max(earlier.ended_at) AS max
+           FROM metering.customer_links earlier
+          WHERE ((earlier.organization_id = l.organization_id) AND (earlier.linked_at < l.linked_at) AND (earlier.customer_deleted_at IS NULL))), '-infinity'::timestamp with time zone) AS starts_at,
+    COALESCE(ended_at, 'infinity'::timestamp with time zone) AS ends_at
+   FROM metering.customer_links l
+  WHERE (customer_deleted_at IS NULL);
+
+COMMENT ON VIEW metering.customer_spans IS 'from when (inclusive) until when an organization''s usage is a customer''s; what lies in no span is held';

@@ -16,8 +16,8 @@ async function listCustomers(databaseUrl: string): Promise<string[]> {
   try {
     const { rows } = await client.query<{ id: string }>(`
       select distinct stripe_customer_id as id
-      from metering.subscriptions
-      where stripe_customer_id is not null
+      from metering.customer_links
+      where customer_deleted_at is null
     `);
     return rows.map(({ id }) => id);
   } finally {

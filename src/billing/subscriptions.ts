@@ -121,19 +121,29 @@ export async function syncSubscription(
   return synced.rows.length > 0 ? "synced" : undefined;
 }
 
-/** Forgets a customer that Stripe has deleted: its organization's usage is held from now on. */
+/**
+ * Forgets a customer that Stripe has deleted: what it would have paid for, and is not sealed, is held from now on and
+ * belongs to the customer that is linked next.
+ */
 export async function unlinkCustomer(trx: Transaction<DB>, customerId: string): Promise<void> {
   await sql`
     update metering.subscriptions
     set stripe_customer_id = null, status = 'canceled', read_began_at = clock_timestamp(), updated_at = now()
     where stripe_customer_id = ${customerId}
   `.execute(trx);
+  await sql`
+    update metering.customer_links
+    set customer_deleted_at = now()
+    where stripe_customer_id = ${customerId} and customer_deleted_at is null
+  `.execute(trx);
 }
 
-/** The organizations whose usage this customer pays for: one, unless several were sold to the same customer. */
+/** The organizations whose usage this customer pays for, or paid for until they were linked to another. */
 export async function findOrganizationsOf(db: Kysely<DB>, customerId: string): Promise<string[]> {
   const found = await sql<{ organization_id: string }>`
-    select organization_id from metering.subscriptions where stripe_customer_id = ${customerId}
+    select distinct organization_id
+    from metering.customer_links
+    where stripe_customer_id = ${customerId} and customer_deleted_at is null
   `.execute(db);
   return found.rows.map((row) => row.organization_id);
 }

@@ -38,6 +38,7 @@ const apiMay: Record<string, Privileges> = {
     insert: ["organization_id", "name", "prefix", "key_hash", "scopes"],
     update: ["last_used_at", "revoked_at"],
   }),
+  customer_links: may(),
   delivery_attempts: may(),
   delivery_attempts_default: may(),
   delivery_control: may({ update: pause }),
@@ -72,6 +73,7 @@ const apiMay: Record<string, Privileges> = {
 /** The same for the worker's. */
 const workerMay: Record<string, Privileges> = {
   api_keys: nothing,
+  customer_links: may({ update: ["customer_deleted_at"] }),
   delivery_attempts: may({
     insert: [
       "organization_id",

@@ -45,6 +45,27 @@ export interface ApiKeys {
   scopes: string[];
 }
 
+export interface CustomerLinks {
+  /**
+   * Stripe has deleted the customer: usage of this link that is not sealed belongs to the next one
+   */
+  customer_deleted_at: Timestamp | null;
+  /**
+   * null: the link is the present one
+   */
+  ended_at: Timestamp | null;
+  linked_at: Timestamp;
+  organization_id: string;
+  stripe_customer_id: string;
+}
+
+export interface CustomerSpans {
+  ends_at: Timestamp | null;
+  organization_id: string | null;
+  starts_at: Timestamp | null;
+  stripe_customer_id: string | null;
+}
+
 export interface DeliveryAttempts {
   attempt: number;
   code: string | null;
@@ -269,6 +290,8 @@ export interface UsageKeys {
 
 export interface DB {
   api_keys: ApiKeys;
+  customer_links: CustomerLinks;
+  customer_spans: CustomerSpans;
   delivery_attempts: DeliveryAttempts;
   delivery_control: DeliveryControl;
   dropped_partitions: DroppedPartitions;

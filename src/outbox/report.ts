@@ -1,11 +1,12 @@
 import { type Kysely, sql } from "kysely";
 import type { DB } from "../database/schema.ts";
+import { isHeld, joinBilledUntil } from "./held.ts";
 
 export type UnsealedReport = {
   entries: number;
   quantity: number;
   oldestAt: Date | null;
-  /** Those of organizations without a Stripe customer, which wait for one. Counted above too. */
+  /** Those that no Stripe customer pays for, which wait for one. Counted above too. */
   held: { entries: number; quantity: number };
 };
 
@@ -22,10 +23,10 @@ export async function reportUnsealed(db: Kysely<DB>): Promise<UnsealedReport> {
       count(*)::float8 as entries,
       coalesce(sum(e.quantity), 0)::float8 as quantity,
       min(e.occurred_at) as oldest_at,
-      count(*) filter (where s.stripe_customer_id is null)::float8 as held_entries,
-      coalesce(sum(e.quantity) filter (where s.stripe_customer_id is null), 0)::float8 as held_quantity
+      count(*) filter (where ${isHeld})::float8 as held_entries,
+      coalesce(sum(e.quantity) filter (where ${isHeld}), 0)::float8 as held_quantity
     from metering.meter_outbox e
-    left join metering.subscriptions s on s.organization_id = e.organization_id
+    ${joinBilledUntil}
     where e.meter_event_id is null
   `.execute(db);
   const [row] = report.rows;

@@ -42,8 +42,7 @@ export type SealOptions = Partial<SealLimits> & {
 };
 
 /**
- * Folds all unsealed entries of these meters, of organizations with a Stripe customer, into meter events, oldest hour
- * first, each transaction with one pg-boss job for every event it made. Safe to run at any time and from several
+ * Folds all unsealed entries of these meters that a Stripe customer pays for into meter events, oldest hour first, each transaction with one pg-boss job for every event it made. Safe to run at any time and from several
  * processes.
  */
 export async function sealDueEntries(
@@ -114,27 +113,33 @@ const tracesOfEntries = sql<string[] | null>`
  * Chooses organizations by their oldest unsealed hour, folds that hour's entries by meter, and stamps them, in one
  * statement and so on one snapshot: exactly the entries that were folded are stamped.
  *
- * Where a billing period starts or ends inside the hour, the fold is split there, so that every event's time lies in
- * the period of all its entries. `sum` adds up; `last` takes the latest entry.
+ * Where the organization was linked to another customer inside the hour, or a billing period starts or ends in it, the
+ * fold is split there, so that each customer gets its own usage, and every event's time lies in the period of all its
+ * entries. `sum` adds up; `last` takes the latest entry.
  */
 async function foldAndStamp(trx: Transaction<DB>, limits: Seal): Promise<SealedEvent[]> {
   const lastMeters = metersFoldedBy("last");
   const sealed = await sql<SealedEvent & { stamped: number }>`
     with oldest as materialized (
       select
-        s.organization_id, s.stripe_customer_id, s.current_period_start, s.current_period_end,
+        b.organization_id, b.billed_until, s.current_period_start, s.current_period_end,
         date_trunc('hour', unsealed.occurred_at, 'UTC') as hour
-      from metering.subscriptions s
+      from (
+        select organization_id, max(ends_at) as billed_until
+        from metering.customer_spans
+        where coalesce(organization_id = ${limits.first ?? null}::uuid, true)
+        group by organization_id
+      ) b
+      left join metering.subscriptions s on s.organization_id = b.organization_id
       cross join lateral (
         select e.occurred_at
         from metering.meter_outbox e
-        where e.organization_id = s.organization_id and e.meter_event_id is null and e.meter = any(${limits.meters})
-          and e.occurred_at <= ${limits.cutOff}
+        where e.organization_id = b.organization_id and e.meter_event_id is null and e.meter = any(${limits.meters})
+          and e.occurred_at <= ${limits.cutOff} and e.occurred_at < b.billed_until
         order by e.occurred_at
         limit 1
       ) unsealed
-      where s.stripe_customer_id is not null and coalesce(s.organization_id = ${limits.first ?? null}::uuid, true)
-      order by hour, s.organization_id
+      order by hour, b.organization_id
       limit ${limits.eventsPerTransaction}
     ),
     chosen as materialized (
@@ -146,7 +151,7 @@ async function foldAndStamp(trx: Transaction<DB>, limits: Seal): Promise<SealedE
           select count(*) as entries
           from metering.meter_outbox e
           where e.organization_id = o.organization_id and e.meter_event_id is null and e.meter = any(${limits.meters})
-          and e.occurred_at <= ${limits.cutOff}
+            and e.occurred_at <= ${limits.cutOff} and e.occurred_at < o.billed_until
             and e.occurred_at >= o.hour and e.occurred_at < o.hour + interval '1 hour'
         ) counted
       ) bounded
@@ -154,10 +159,10 @@ async function foldAndStamp(trx: Transaction<DB>, limits: Seal): Promise<SealedE
     ),
     folded as materialized (
       select
-        c.organization_id, c.hour, c.stripe_customer_id, e.meter,
-        c.current_period_start, c.current_period_end,
-        coalesce(e.occurred_at >= c.current_period_start, true) as in_started_period,
-        coalesce(e.occurred_at >= c.current_period_end, false) as in_next_period,
+        c.organization_id, c.hour, w.stripe_customer_id, e.meter, w.starts_at, w.ends_at,
+        p.current_period_start, p.current_period_end,
+        coalesce(e.occurred_at >= p.current_period_start, true) as in_started_period,
+        coalesce(e.occurred_at >= p.current_period_end, false) as in_next_period,
         metering.uuid_v7(clock_timestamp()) as id,
         case
           when e.meter = any(${lastMeters}) then (array_agg(e.quantity order by e.occurred_at desc, e.id desc))[1]
@@ -167,11 +172,20 @@ async function foldAndStamp(trx: Transaction<DB>, limits: Seal): Promise<SealedE
         count(*)::int as entries,
         ${limits.tracer.isOn ? tracesOfEntries : sql`null::text[]`} as traceparents
       from chosen c
+      join metering.customer_spans w
+        on w.organization_id = c.organization_id and w.ends_at > c.hour and w.starts_at < c.hour + interval '1 hour'
+      -- The period is that of the present link, and no other's.
+      cross join lateral (
+        select
+          case when w.ends_at = 'infinity' then c.current_period_start end as current_period_start,
+          case when w.ends_at = 'infinity' then c.current_period_end end as current_period_end
+      ) p
       join metering.meter_outbox e
         on e.organization_id = c.organization_id and e.meter_event_id is null and e.meter = any(${limits.meters})
           and e.occurred_at <= ${limits.cutOff}
-        and e.occurred_at >= c.hour and e.occurred_at < c.hour + interval '1 hour'
-      group by 1, 2, 3, 4, 5, 6, 7, 8
+          and e.occurred_at >= c.hour and e.occurred_at < c.hour + interval '1 hour'
+          and e.occurred_at >= w.starts_at and e.occurred_at < w.ends_at
+      group by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
     ),
     stamped as (
       update metering.meter_outbox e
@@ -180,6 +194,7 @@ async function foldAndStamp(trx: Transaction<DB>, limits: Seal): Promise<SealedE
       where e.organization_id = f.organization_id and e.meter_event_id is null and e.meter = f.meter
         and e.occurred_at <= ${limits.cutOff}
         and e.occurred_at >= f.hour and e.occurred_at < f.hour + interval '1 hour'
+        and e.occurred_at >= f.starts_at and e.occurred_at < f.ends_at
         and coalesce(e.occurred_at >= f.current_period_start, true) = f.in_started_period
         and coalesce(e.occurred_at >= f.current_period_end, false) = f.in_next_period
       returning e.meter_event_id

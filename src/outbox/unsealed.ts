@@ -1,6 +1,7 @@
 import { type Kysely, sql } from "kysely";
 import type { DB } from "../database/schema.ts";
 import { meterNames } from "../usage/meters.ts";
+import { billedUntil, isHeld, joinBilledUntil } from "./held.ts";
 
 /** `meter` is `unknown` where other services wrote a name that is no meter's: such entries are never sealed. */
 export type UnsealedAmount = { meter: string; isHeld: boolean; entries: number; quantity: number };
@@ -10,11 +11,11 @@ export async function readUnsealedAmounts(db: Kysely<DB>): Promise<UnsealedAmoun
   const amounts = await sql<UnsealedAmount>`
     select
       case when e.meter = any(${meterNames}) then e.meter else 'unknown' end as meter,
-      s.stripe_customer_id is null as "isHeld",
+      ${isHeld} as "isHeld",
       count(*)::float8 as entries,
       sum(e.quantity)::float8 as quantity
     from metering.meter_outbox e
-    left join metering.subscriptions s on s.organization_id = e.organization_id
+    ${joinBilledUntil}
     where e.meter_event_id is null
     group by 1, 2
   `.execute(db);
@@ -24,23 +25,34 @@ export async function readUnsealedAmounts(db: Kysely<DB>): Promise<UnsealedAmoun
 export type UnsealedAge = { isHeld: boolean; ageSeconds: number };
 
 /**
- * The age of the oldest unsealed entry: of organizations with a Stripe customer, and of those without, whose entries
- * are held. One probe of an index for each organization, however much is unsealed.
+ * The age of the oldest unsealed entry: of those that a Stripe customer pays for, and of those that are held. One or
+ * two probes of an index for each organization, however much is unsealed.
  */
 export async function readUnsealedAges(db: Kysely<DB>): Promise<UnsealedAge[]> {
   const ages = await sql<UnsealedAge>`
     select
-      s.stripe_customer_id is null as "isHeld",
-      extract(epoch from now() - min(unsealed.occurred_at))::float8 as "ageSeconds"
+      oldest.is_held as "isHeld",
+      extract(epoch from now() - min(oldest.occurred_at))::float8 as "ageSeconds"
     from metering.organizations o
-    left join metering.subscriptions s on s.organization_id = o.id
+    left join ${billedUntil} b on b.organization_id = o.id
     cross join lateral (
-      select e.occurred_at
-      from metering.meter_outbox e
-      where e.organization_id = o.id and e.meter_event_id is null
-      order by e.occurred_at
-      limit 1
-    ) unsealed
+      (
+        select false as is_held, e.occurred_at
+        from metering.meter_outbox e
+        where e.organization_id = o.id and e.meter_event_id is null and e.occurred_at < b.billed_until
+        order by e.occurred_at
+        limit 1
+      )
+      union all
+      (
+        select true, e.occurred_at
+        from metering.meter_outbox e
+        where e.organization_id = o.id and e.meter_event_id is null
+          and e.occurred_at >= coalesce(b.billed_until, '-infinity')
+        order by e.occurred_at
+        limit 1
+      )
+    ) oldest
     group by 1
   `.execute(db);
   return ages.rows;

@@ -5,7 +5,7 @@ import { until } from "./until.ts";
 type Left = { unsealed: number; pending: number; stuck: string | null };
 
 /**
- * Waits until every entry of a linked organization is sealed and every meter event delivered. Fails at once when an
+ * Waits until every entry that a customer pays for is sealed and every meter event delivered. Fails at once when an
  * event ends elsewhere, and after a while with what is left.
  */
 export async function untilBilled(db: Kysely<DB>): Promise<void> {
@@ -25,8 +25,8 @@ async function readLeft(db: Kysely<DB>): Promise<Left> {
       (
         select count(*)::int
         from metering.meter_outbox e
-        join metering.subscriptions s using (organization_id)
-        where e.meter_event_id is null and s.stripe_customer_id is not null
+        join metering.customer_spans s on s.organization_id = e.organization_id and e.occurred_at < s.ends_at
+        where e.meter_event_id is null and e.occurred_at >= s.starts_at
       ) as unsealed,
       (select count(*)::int from metering.meter_events where state = 'pending') as pending,
       (
