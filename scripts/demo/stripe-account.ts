@@ -1,6 +1,6 @@
-import type Stripe from "stripe";
+import Stripe from "stripe";
 import { createStripe } from "../../src/stripe/client.ts";
-import type { MeterName } from "../../src/usage/meters.ts";
+import { type MeterName, meterNames } from "../../src/usage/meters.ts";
 import { ensureMeters } from "./stripe-meters.ts";
 import type { StripeSide } from "./stripe-side.ts";
 import type { Link } from "./subscribe.ts";
@@ -9,8 +9,6 @@ const requestTimeoutMs = 15_000;
 const minuteSeconds = 60;
 /** The worker's client never retries by itself; here nothing else would. */
 const requestOptions: Stripe.RequestOptions = { maxNetworkRetries: 3 };
-/** Prices are not simulated: any id is good there. */
-const simulatedPrices = ["price_temperature_readings", "price_active_sensors"];
 
 /** The account that bills, real or simulated, as the demo uses it: always through Stripe's own package. */
 export type StripeAccount = {
@@ -27,24 +25,45 @@ export async function openStripeAccount({ kind, apiKey, apiBase }: StripeSide): 
   const meterIds = await ensureMeters(stripe, requestOptions).catch((cause: unknown) => {
     throw new Error(`the Stripe ${kind} at ${apiBase} cannot be used`, { cause });
   });
+  const prices: string[] = [];
+  for (const name of meterNames) prices.push(await ensurePrice(stripe, meterIds[name]));
   return {
     createCustomer: async (name) => {
       const customer = { name, metadata: { created_by: "meter-outbox demo" } };
       return (await stripe.customers.create(customer, requestOptions)).id;
     },
     openCheckout: async (link) =>
-      (await stripe.checkout.sessions.create(sessionFor(link), requestOptions)).id,
+      (await stripe.checkout.sessions.create(sessionFor(link, prices), requestOptions)).id,
     readBilled: (meter, customerId, since) =>
       readSummary(stripe, meterIds[meter], { customer: customerId, ...fullMinutesSince(since) }),
   };
 }
 
-function sessionFor({ organizationId, stripeCustomerId }: Link): Stripe.Checkout.SessionCreateParams {
+/** A metered price for a meter: the newest that the account has, or a new one. */
+async function ensurePrice(stripe: Stripe, meter: string): Promise<string> {
+  const { data } = await stripe.prices.list({ active: true, recurring: { meter }, limit: 1 }, requestOptions);
+  if (data[0] !== undefined) return data[0].id;
+  const price = await stripe.prices.create(
+    {
+      currency: "usd",
+      unit_amount_decimal: Stripe.Decimal.from("0.01"),
+      product_data: { name: "Temperature monitoring (demo)" },
+      recurring: { interval: "month", usage_type: "metered", meter },
+    },
+    requestOptions,
+  );
+  return price.id;
+}
+
+function sessionFor(
+  { organizationId, stripeCustomerId }: Link,
+  prices: readonly string[],
+): Stripe.Checkout.SessionCreateParams {
   return {
     mode: "subscription",
     client_reference_id: organizationId,
     customer: stripeCustomerId,
-    line_items: simulatedPrices.map((price) => ({ price })),
+    line_items: prices.map((price) => ({ price })),
     success_url: "https://example.com/subscribed",
   };
 }

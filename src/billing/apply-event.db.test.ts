@@ -58,7 +58,7 @@ test("a paid checkout links organization, customer and subscription with Stripe'
   const customer = await account.stripe.customers.create({ name: "Acme" });
   const subscription = await account.stripe.subscriptions.create({
     customer: customer.id,
-    items: [{ price: "price_1" }],
+    items: [{ price: account.priceIds.temperature_readings }],
   });
   const session = {
     mode: "subscription",
@@ -154,7 +154,7 @@ test("a checkout of an unknown organization can never be applied, and says so", 
   const customer = await account.stripe.customers.create({ name: "Acme" });
   const subscription = await account.stripe.subscriptions.create({
     customer: customer.id,
-    items: [{ price: "price_1" }],
+    items: [{ price: account.priceIds.temperature_readings }],
   });
   const session = {
     mode: "subscription",

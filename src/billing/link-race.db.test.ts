@@ -80,12 +80,12 @@ test("a customer who is deleted before the link is written stays unlinked", asyn
 
 test("news of the subscription before does not keep the next one from being linked", async ({
   database: { db },
-  account: { stripe },
+  account: { stripe, priceIds },
   link,
 }) => {
   const before = await stripe.subscriptions.create({
     customer: link.customer,
-    items: [{ price: "price_1" }],
+    items: [{ price: priceIds.temperature_readings }],
   });
   await putSubscription(db, link.organizationId, {
     stripeCustomerId: link.customer,

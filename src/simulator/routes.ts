@@ -10,6 +10,7 @@ import { createMeterEventRoute } from "./v1/meter-events.ts";
 import { meterRoutes } from "./v1/meters.ts";
 import { pauseRoutes } from "./v1/pause-subscription.ts";
 import { priceRoutes } from "./v1/prices.ts";
+import { productRoutes } from "./v1/products.ts";
 import { subscriptionRoutes } from "./v1/subscriptions.ts";
 import { listWebhookEndpointsRoute } from "./v1/webhook-endpoints.ts";
 import { createV2MeterEventRoute } from "./v2/meter-events.ts";
@@ -23,6 +24,7 @@ export const stripeRoutes: readonly Route[] = [
   ...meterRoutes,
   eventSummariesRoute,
   ...customerRoutes,
+  ...productRoutes,
   ...priceRoutes,
   ...subscriptionRoutes,
   ...pauseRoutes,

@@ -16,6 +16,7 @@ import type { Customer } from "./v1/customer.ts";
 import type { CheckoutSession } from "./v1/checkout-session.ts";
 import type { Invoice } from "./v1/invoice.ts";
 import type { Price } from "./v1/price.ts";
+import type { Product } from "./v1/product.ts";
 import type { Subscription } from "./v1/subscription.ts";
 import type { Session } from "./v2/session.ts";
 import { createWebhooks, type Webhooks } from "./webhooks/webhooks.ts";
@@ -30,6 +31,7 @@ export type Simulation = {
   meters: Map<string, Meter>;
   meterByEventName: Map<string, Meter>;
   customers: Map<string, Customer>;
+  products: Map<string, Product>;
   prices: Map<string, Price>;
   subscriptions: Map<string, Subscription>;
   invoices: Map<string, Invoice>;
@@ -69,6 +71,7 @@ export function createSimulation(options: SimulationOptions = {}): Simulation {
     meters: new Map(),
     meterByEventName: new Map(),
     customers: new Map(),
+    products: new Map(),
     prices: new Map(),
     subscriptions: new Map(),
     invoices: new Map(),

@@ -67,7 +67,7 @@ export const stripeSideTest = serviceTest.extend(
     ): Promise<Linked> {
       const { id } = await stripe.checkout.sessions.create({
         mode: "subscription",
-        line_items: [{ price: "price_1" }],
+        line_items: Object.values(account.priceIds).map((price) => ({ price })),
         success_url: "https://example.com",
         ...(organizationId !== undefined && { client_reference_id: organizationId }),
         ...(customer !== undefined && { customer }),

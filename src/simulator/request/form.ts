@@ -26,6 +26,12 @@ export function mapField(form: Form, name: string): Form | undefined {
   return typeof value === "object" ? value : undefined;
 }
 
+/** A field that is `true` or `false`; undefined when it is absent or another word. */
+export function booleanField(form: Form, name: string): boolean | undefined {
+  const text = textField(form, name);
+  return text === "true" ? true : text === "false" ? false : undefined;
+}
+
 function emptyForm(): Form {
   // Without a prototype a field called `__proto__` is a field like any other.
   const form: Form = {};

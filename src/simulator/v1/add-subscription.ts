@@ -1,21 +1,21 @@
 import { emit, type Cause } from "../events/emit.ts";
 import type { Simulation } from "../state.ts";
-import { monthsAfter } from "./billing-period.ts";
-import { newItem } from "./price.ts";
+import { intervalsAfter } from "./billing-period.ts";
 import { subscriptionObject } from "./subscription-object.ts";
+import type { SubscriptionItem } from "./subscription-items.ts";
 import type { Subscription } from "./subscription.ts";
 
 type NewSubscription = Pick<Subscription, "customer" | "livemode" | "trialEnd" | "metadata"> & {
-  prices: readonly string[];
+  items: SubscriptionItem[];
   /** Where it is not to be active or trialing at once. */
   status?: Subscription["status"];
   cancelAtPeriodEnd?: boolean;
   cause: Cause;
 };
 
-/** Adds a subscription that begins now: with a trial when that has an end, otherwise with a month. */
+/** Adds a subscription that begins now: with a trial when that has an end, otherwise with an interval of its prices. */
 export function addSubscription(state: Simulation, wanted: NewSubscription): Subscription {
-  const { customer, livemode, trialEnd, metadata, prices, cause } = wanted;
+  const { customer, livemode, trialEnd, metadata, items, cause } = wanted;
   const now = state.clock.nowSeconds();
   const subscription: Subscription = {
     id: state.nextId("sub"),
@@ -25,14 +25,14 @@ export function addSubscription(state: Simulation, wanted: NewSubscription): Sub
     createdAt: now,
     anchor: trialEnd ?? now,
     periodStart: now,
-    periodEnd: trialEnd ?? monthsAfter(now, 1),
+    periodEnd: trialEnd ?? intervalsAfter(now, { items }, 1),
     isPeriodPinned: false,
     trialEnd,
     cancelAtPeriodEnd: wanted.cancelAtPeriodEnd ?? false,
     canceledAt: null,
     endedAt: null,
     metadata,
-    items: prices.map((price) => newItem(state, price)),
+    items,
   };
   state.subscriptions.set(subscription.id, subscription);
   const object = subscriptionObject(subscription);

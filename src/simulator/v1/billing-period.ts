@@ -1,4 +1,8 @@
+import { DAY_SECONDS } from "../usage/meter.ts";
+import type { Interval } from "./price.ts";
 import type { Subscription } from "./subscription.ts";
+
+const MONTHLY: Interval = { unit: "month", count: 1 };
 
 /** The end of the monthly period that begins `months` after the anchor; short months end it on their last day. */
 export function monthsAfter(anchor: number, months: number): number {
@@ -12,6 +16,26 @@ export function monthsAfter(anchor: number, months: number): number {
   return target.getTime() / 1000;
 }
 
+/** The end of the period that begins `count` intervals after the anchor; the interval is that of the items' prices. */
+export function intervalsAfter(
+  anchor: number,
+  { items }: Pick<Subscription, "items">,
+  count: number,
+): number {
+  const { unit, count: units } = items[0]?.price.recurring.interval ?? MONTHLY;
+  const steps = units * count;
+  switch (unit) {
+    case "day":
+      return anchor + steps * DAY_SECONDS;
+    case "week":
+      return anchor + steps * 7 * DAY_SECONDS;
+    case "month":
+      return monthsAfter(anchor, steps);
+    case "year":
+      return monthsAfter(anchor, 12 * steps);
+  }
+}
+
 /** Whether a subscription has periods that follow each other. */
 export function isRunning({ status }: Subscription): boolean {
   return ["active", "trialing", "past_due"].includes(status);
@@ -22,12 +46,13 @@ export function isPeriodOver(subscription: Subscription, now: number): boolean {
   return isRunning(subscription) && !subscription.isPeriodPinned && now >= subscription.periodEnd;
 }
 
-/** Begins a month at `now`, which is the anchor from then on. */
-export function beginMonth(subscription: Subscription, now: number): void {
-  Object.assign(subscription, { anchor: now, periodStart: now, periodEnd: monthsAfter(now, 1) });
+/** Begins a period at `now`, which is the anchor from then on. */
+export function beginPeriod(subscription: Subscription, now: number): void {
+  const periodEnd = intervalsAfter(now, subscription, 1);
+  Object.assign(subscription, { anchor: now, periodStart: now, periodEnd });
 }
 
-/** Ends the period: the trial is over, the next month begins, or a cancelled subscription ends. */
+/** Ends the period: the trial is over, the next one begins, or a cancelled subscription ends. */
 export function endPeriod(subscription: Subscription): void {
   if (subscription.cancelAtPeriodEnd) {
     subscription.status = "canceled";
@@ -42,9 +67,9 @@ export function endPeriod(subscription: Subscription): void {
   subscription.periodEnd = nextEnd(subscription);
 }
 
-function nextEnd({ anchor, periodEnd }: Subscription): number {
-  for (let month = 1; ; month += 1) {
-    const end = monthsAfter(anchor, month);
-    if (end > periodEnd) return end;
+function nextEnd(subscription: Subscription): number {
+  for (let count = 1; ; count += 1) {
+    const end = intervalsAfter(subscription.anchor, subscription, count);
+    if (end > subscription.periodEnd) return end;
   }
 }

@@ -1,4 +1,4 @@
-import type { Form } from "../request/form.ts";
+import type { SubscriptionItem } from "./subscription-items.ts";
 
 /** Stripe's own words (SDK typings, certain). */
 export const PAYMENT_STATUSES = ["paid", "unpaid", "no_payment_required"] as const;
@@ -20,8 +20,8 @@ export type CheckoutSession = {
   metadata: Record<string, string>;
   subscriptionMetadata: Record<string, string>;
   trialDays: number | null;
-  /** Kept as they came; only their price ids are used. */
-  lineItems: Form;
+  /** What the subscription is made of once the session completes. */
+  items: SubscriptionItem[];
   successUrl: string | null;
 };
 
@@ -34,7 +34,7 @@ export function checkoutSessionObject(session: CheckoutSession) {
     object: "checkout.session",
     client_reference_id: session.clientReferenceId,
     created: session.createdAt,
-    currency: "usd",
+    currency: session.items[0]?.price.currency ?? "usd",
     customer: session.customer,
     customer_details: session.customerEmail === null ? null : { email: session.customerEmail },
     customer_email: session.customerEmail,

@@ -4,6 +4,7 @@ import { mapField, textField, type Form } from "../request/form.ts";
 import { readMetadata } from "../request/metadata.ts";
 import type { Route, StripeRequest } from "../request/route.ts";
 import type { Simulation } from "../state.ts";
+import { readLineItems } from "./line-items.ts";
 import { checkoutSessionObject, type CheckoutSession } from "./checkout-session.ts";
 
 const SESSIONS_PATH = "/v1/checkout/sessions";
@@ -14,7 +15,8 @@ export const checkoutSessionRoutes: Route[] = [
   { method: "GET", path: `${SESSIONS_PATH}/:id`, api: "v1", execute: retrieveSession },
 ];
 
-function createSession(state: Simulation, { form, livemode }: StripeRequest): Answer {
+function createSession(state: Simulation, request: StripeRequest): Answer {
+  const { form, livemode } = request;
   const mode = textField(form, "mode");
   if (mode === undefined) return missingParameter("mode");
   if (mode !== "subscription") {
@@ -30,6 +32,8 @@ function createSession(state: Simulation, { form, livemode }: StripeRequest): An
   if (trialDays === "invalid") {
     return invalidParameter("Invalid trial.", "subscription_data[trial_period_days]");
   }
+  const lines = readLineItems(state, request);
+  if ("refusal" in lines) return lines.refusal;
   const session: CheckoutSession = {
     id: state.nextId(livemode ? "cs_live" : "cs_test"),
     status: "open",
@@ -44,7 +48,7 @@ function createSession(state: Simulation, { form, livemode }: StripeRequest): An
     metadata: readMetadata(form, {}),
     subscriptionMetadata: readMetadata(subscriptionData, {}),
     trialDays,
-    lineItems: mapField(form, "line_items") ?? {},
+    items: lines.items,
     successUrl: textField(form, "success_url") ?? null,
   };
   state.checkoutSessions.set(session.id, session);

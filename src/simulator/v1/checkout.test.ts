@@ -1,18 +1,21 @@
 import { Stripe } from "stripe";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { startSimulator, type RunningSimulator } from "../start-simulator.ts";
+import { makePrice } from "./make-price.ts";
 
 const NOW = Date.parse("2026-11-20T10:00:00Z") / 1000;
 const DAY = 86_400;
 
 let running: RunningSimulator;
 let stripe: Stripe;
+let price: string;
 
 beforeEach(async () => {
   running = await startSimulator({ customers: ["cus_1"] });
   running.simulator.setClock({ now: NOW, frozen: true });
   const { host, port } = running;
   stripe = new Stripe("sk_test_x", { host, port, protocol: "http", maxNetworkRetries: 0 });
+  price = await makePrice(stripe);
 });
 
 afterEach(() => running.stop());
@@ -62,7 +65,7 @@ test("a completed session names customer and subscription, which are there to re
   expect(await stripe.subscriptions.retrieve(subscription ?? "")).toMatchObject({
     status: "active",
     customer,
-    items: { data: [{ price: { id: "price_1" } }] },
+    items: { data: [{ price: { id: price } }] },
   });
 });
 
@@ -147,14 +150,18 @@ test.each([
 function open(override: Stripe.Checkout.SessionCreateParams = {}) {
   return stripe.checkout.sessions.create({
     mode: "subscription",
-    line_items: [{ price: "price_1", quantity: 1 }],
+    line_items: [{ price: price, quantity: 1 }],
     success_url: "https://example.com/thanks",
     ...override,
   });
 }
 
+/** The types of events, without those of the price that each test makes first. */
 function types(): unknown[] {
-  return running.simulator.events().map(({ type }) => type);
+  return running.simulator
+    .events()
+    .map(({ type }) => type)
+    .filter((type) => !/^(?:product|price)\./.test(String(type)));
 }
 
 function control(path: string, body: object): Promise<Response> {

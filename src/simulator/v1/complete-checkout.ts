@@ -1,5 +1,4 @@
 import { emit, NO_REQUEST } from "../events/emit.ts";
-import { textField } from "../request/form.ts";
 import type { Simulation } from "../state.ts";
 import { DAY_SECONDS } from "../usage/meter.ts";
 import { addSubscription } from "./add-subscription.ts";
@@ -32,7 +31,7 @@ export function completeCheckout(
     livemode,
     trialEnd: trialDays === null ? null : now + trialDays * DAY_SECONDS,
     metadata: session.subscriptionMetadata,
-    prices: pricesOf(session),
+    items: session.items,
     // What a subscription is until a slow payment arrives is our guess.
     ...(paymentStatus === "unpaid" && trialDays === null ? { status: "incomplete" } : {}),
     cause: NO_REQUEST,
@@ -71,12 +70,4 @@ export function settleAsyncPayment(state: Simulation, session: CheckoutSession, 
 
 function tell(state: Simulation, session: CheckoutSession, type: string): void {
   emit(state, { type, object: checkoutSessionObject(session), livemode: session.livemode });
-}
-
-/** Any price id will do; without one, as with `price_data`, there is one item with a made-up price. */
-function pricesOf({ lineItems }: CheckoutSession): string[] {
-  const prices = Object.values(lineItems).flatMap((item) =>
-    typeof item === "object" ? (textField(item, "price") ?? []) : [],
-  );
-  return prices.length === 0 ? ["price_simulated"] : prices;
 }

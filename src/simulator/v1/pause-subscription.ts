@@ -3,7 +3,7 @@ import { ok, type Answer } from "../request/answer.ts";
 import { invalidParameter, resourceMissing } from "../request/errors.ts";
 import type { Route, StripeRequest } from "../request/route.ts";
 import type { Simulation } from "../state.ts";
-import { beginMonth, isRunning } from "./billing-period.ts";
+import { beginPeriod, isRunning } from "./billing-period.ts";
 import { changeSubscription } from "./change-subscription.ts";
 import { findSubscription } from "./cycle-subscription.ts";
 import { subscriptionObject } from "./subscription-object.ts";
@@ -30,7 +30,7 @@ function resumeSubscription(state: Simulation, request: StripeRequest): Answer {
     apply: (subscription) => {
       subscription.status = "active";
       // The anchor is `now` unless the request says `unchanged` (SDK typings, certain); only the default is known here.
-      beginMonth(subscription, state.clock.nowSeconds());
+      beginPeriod(subscription, state.clock.nowSeconds());
     },
   });
 }

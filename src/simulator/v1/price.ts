@@ -1,46 +1,60 @@
-import type { Simulation } from "../state.ts";
-import type { Subscription } from "./subscription.ts";
+/** How often a price is charged. */
+export type Interval = { unit: "day" | "week" | "month" | "year"; count: number };
 
-/** A monthly price. Usage that a meter counts is billed by the price that names the meter. */
+/** How a recurring price is counted: licensed by a quantity, metered by the usage that its meter has taken. */
+export type Recurring = { interval: Interval } & (
+  | { usageType: "licensed"; meter: null }
+  | { usageType: "metered"; meter: string }
+);
+
+/** A price. Only what can change at Stripe changes here: active, nickname, lookup key and metadata. */
 export type Price = {
   id: string;
-  createdAt: number;
-  livemode: boolean;
-  currency: string;
   product: string;
-  unitAmountDecimal: string;
-  /** Null: licensed, so billed by quantity. */
-  meter: string | null;
+  active: boolean;
+  currency: string;
+  /** In the currency's smallest unit; a decimal with up to 12 places. */
+  unitAmount: string;
+  recurring: Recurring | null;
+  nickname: string | null;
+  lookupKey: string | null;
+  livemode: boolean;
+  createdAt: number;
+  metadata: Record<string, string>;
 };
 
-/** A price the way API 2026-10-28.endive shows it. Fields that say nothing about usage are left out. */
+/** A price the way API 2026-10-28.endive shows it, alone or in a subscription's item. */
 export function priceObject(price: Price) {
+  const { recurring } = price;
   return {
     id: price.id,
     object: "price",
-    active: true,
+    active: price.active,
     billing_scheme: "per_unit",
     created: price.createdAt,
     currency: price.currency,
+    custom_unit_amount: null,
     livemode: price.livemode,
+    lookup_key: price.lookupKey,
+    metadata: price.metadata,
+    nickname: price.nickname,
     product: price.product,
-    recurring: recurringOf(price.meter),
-    type: "recurring",
-    unit_amount_decimal: price.unitAmountDecimal,
+    recurring: recurring === null ? null : recurringObject(recurring),
+    tax_behavior: "unspecified",
+    tiers_mode: null,
+    transform_quantity: null,
+    type: recurring === null ? "one_time" : "recurring",
+    unit_amount: /^\d+$/.test(price.unitAmount) ? Number(price.unitAmount) : null,
+    unit_amount_decimal: price.unitAmount,
   };
 }
 
-/** A subscription item that has this price. Of a price that was never made here nothing but a month is known. */
-export function newItem({ prices, nextId }: Simulation, price: string): Subscription["items"][number] {
-  return { id: nextId("si"), price, meter: prices.get(price)?.meter ?? null };
-}
-
-/** How often a price bills, and by which meter. */
-export function recurringOf(meter: string | null) {
+function recurringObject({ interval, usageType, meter }: Recurring) {
   return {
-    interval: "month",
-    interval_count: 1,
+    interval: interval.unit,
+    interval_count: interval.count,
     meter,
-    usage_type: meter === null ? "licensed" : "metered",
+    trial_period_days: null,
+    usage_type: usageType,
   };
 }

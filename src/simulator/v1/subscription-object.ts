@@ -1,4 +1,4 @@
-import { recurringOf } from "./price.ts";
+import { priceObject } from "./price.ts";
 import type { Subscription } from "./subscription.ts";
 
 /**
@@ -17,7 +17,7 @@ export function subscriptionObject(subscription: Subscription) {
     canceled_at: subscription.canceledAt,
     collection_method: "charge_automatically",
     created: createdAt,
-    currency: "usd",
+    currency: subscription.items[0]?.price.currency ?? "usd",
     customer: subscription.customer,
     ended_at: subscription.endedAt,
     items: {
@@ -44,7 +44,8 @@ function itemObject(item: Subscription["items"][number], subscription: Subscript
     current_period_end: subscription.periodEnd,
     current_period_start: subscription.periodStart,
     metadata: {},
-    price: { id: item.price, object: "price", recurring: recurringOf(item.meter) },
+    price: priceObject(item.price),
+    ...(item.quantity === null ? {} : { quantity: item.quantity }),
     subscription: subscription.id,
   };
 }

@@ -1,3 +1,5 @@
+import type { SubscriptionItem } from "./subscription-items.ts";
+
 /** Stripe's own words (API 2026-10-28.endive, certain). */
 export const SUBSCRIPTION_STATUSES = [
   "active",
@@ -12,7 +14,7 @@ export const SUBSCRIPTION_STATUSES = [
 
 export type SubscriptionStatus = (typeof SUBSCRIPTION_STATUSES)[number];
 
-/** A monthly subscription. Its items share one period here; in Stripe's objects the period is on the items. */
+/** A subscription. Its items share one period here; in Stripe's objects the period is on the items. */
 export type Subscription = {
   id: string;
   customer: string;
@@ -29,5 +31,5 @@ export type Subscription = {
   canceledAt: number | null;
   endedAt: number | null;
   metadata: Record<string, string>;
-  items: { id: string; price: string; meter: string | null }[];
+  items: SubscriptionItem[];
 };

@@ -1,6 +1,7 @@
 import { Stripe } from "stripe";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { startSimulator, type RunningSimulator } from "../start-simulator.ts";
+import { makePrice } from "./make-price.ts";
 
 const NOW = Date.parse("2026-11-20T10:00:00Z") / 1000;
 const NEXT_MONTH = Date.parse("2026-12-20T10:00:00Z") / 1000;
@@ -8,12 +9,14 @@ const DAY = 86_400;
 
 let running: RunningSimulator;
 let stripe: Stripe;
+let price: string;
 
 beforeEach(async () => {
   running = await startSimulator({ customers: ["cus_1", "cus_2"] });
   running.simulator.setClock({ now: NOW, frozen: true });
   const { host, port } = running;
   stripe = new Stripe("sk_test_x", { host, port, protocol: "http", maxNetworkRetries: 0 });
+  price = await makePrice(stripe);
 });
 
 afterEach(() => running.stop());
@@ -26,7 +29,7 @@ test("a subscription is active for a month, and the period is on its items", asy
   expect(subscription.items.data).toMatchObject([
     {
       object: "subscription_item",
-      price: { id: "price_1" },
+      price: { id: price },
       current_period_start: NOW,
       current_period_end: NEXT_MONTH,
     },
@@ -114,7 +117,7 @@ test("status and period can be set by hand, and then stay", async () => {
 });
 
 function subscribe(override: Stripe.SubscriptionCreateParams = {}) {
-  return stripe.subscriptions.create({ customer: "cus_1", items: [{ price: "price_1" }], ...override });
+  return stripe.subscriptions.create({ customer: "cus_1", items: [{ price }], ...override });
 }
 
 async function idsOf(params: Stripe.SubscriptionListParams): Promise<string[]> {

@@ -1,24 +1,24 @@
 import { causeOf } from "../events/emit.ts";
 import { ok, type Answer } from "../request/answer.ts";
 import { invalidParameter, missingParameter, resourceMissing } from "../request/errors.ts";
-import { mapField, textField, type Form } from "../request/form.ts";
+import { textField, type Form } from "../request/form.ts";
 import { listPage } from "../request/list.ts";
 import { readMetadata } from "../request/metadata.ts";
 import type { Route, StripeRequest } from "../request/route.ts";
 import type { Simulation } from "../state.ts";
 import { DAY_SECONDS } from "../usage/meter.ts";
 import { addSubscription } from "./add-subscription.ts";
-import { beginMonth } from "./billing-period.ts";
+import { beginPeriod } from "./billing-period.ts";
 import { changeSubscription } from "./change-subscription.ts";
 import { findSubscription } from "./cycle-subscription.ts";
 import { endSubscription } from "./end-subscription.ts";
-import { newItem } from "./price.ts";
 import { subscriptionObject } from "./subscription-object.ts";
-import type { Subscription } from "./subscription.ts";
+import { readItems, type SubscriptionItem } from "./subscription-items.ts";
+import { SUBSCRIPTION_STATUSES, type Subscription } from "./subscription.ts";
 
 const SUBSCRIPTIONS_PATH = "/v1/subscriptions";
 
-/** docs.stripe.com/api/subscriptions, certain; always monthly, any price id will do, nothing is ever charged. */
+/** docs.stripe.com/api/subscriptions, certain; nothing is ever charged. */
 export const subscriptionRoutes: Route[] = [
   { method: "POST", path: SUBSCRIPTIONS_PATH, api: "v1", execute: createSubscription },
   { method: "GET", path: SUBSCRIPTIONS_PATH, api: "v1", execute: listSubscriptions },
@@ -27,14 +27,17 @@ export const subscriptionRoutes: Route[] = [
   { method: "DELETE", path: `${SUBSCRIPTIONS_PATH}/:id`, api: "v1", execute: cancelSubscription },
 ];
 
+/** The words that a list may be asked for; `all` and `ended` are words of the filter only (SDK typings, certain). */
+const LIST_WORDS: readonly string[] = [...SUBSCRIPTION_STATUSES, "all", "ended"];
+
 function createSubscription(state: Simulation, request: StripeRequest): Answer {
   const { form } = request;
   const customer = textField(form, "customer") ?? "";
   if (customer === "") return missingParameter("customer");
   const known = state.customers.get(customer);
   if (known === undefined || known.isDeleted) return resourceMissing("customer", customer, "customer");
-  const prices = pricesOf(form);
-  if (prices.length === 0) return missingParameter("items");
+  const read = readItems(state, form, []);
+  if ("refusal" in read) return read.refusal;
   const trialEnd = readTrialEnd(form, state.clock.nowSeconds());
   if (trialEnd === "invalid") return invalidParameter("Invalid trial.", "trial_end");
   const subscription = addSubscription(state, {
@@ -42,7 +45,7 @@ function createSubscription(state: Simulation, request: StripeRequest): Answer {
     livemode: request.livemode,
     trialEnd,
     metadata: readMetadata(form, {}),
-    prices,
+    items: read.items,
     cancelAtPeriodEnd: textField(form, "cancel_at_period_end") === "true",
     cause: causeOf(request),
   });
@@ -51,10 +54,19 @@ function createSubscription(state: Simulation, request: StripeRequest): Answer {
 
 function listSubscriptions(state: Simulation, { form }: StripeRequest): Answer {
   const customer = textField(form, "customer");
+  // Reported by users of the list; a deleted customer's subscriptions are listed still.
+  if (customer !== undefined && !state.customers.has(customer)) {
+    return resourceMissing("customer", customer, "customer");
+  }
   const status = textField(form, "status");
+  if (status !== undefined && !LIST_WORDS.includes(status)) {
+    return invalidParameter(`Invalid status: must be one of ${LIST_WORDS.join(", ")}`, "status");
+  }
+  const price = textField(form, "price");
   const found = [...state.subscriptions.keys()]
     .flatMap((id) => findSubscription(state, id) ?? [])
     .filter((subscription) => customer === undefined || subscription.customer === customer)
+    .filter(({ items }) => price === undefined || items.some((item) => item.price.id === price))
     .filter((subscription) => isListed(subscription, status));
   return listPage(found.toReversed().map(subscriptionObject), form, SUBSCRIPTIONS_PATH);
 }
@@ -74,22 +86,22 @@ function updateSubscription(state: Simulation, request: StripeRequest): Answer {
     return invalidParameter("A canceled subscription cannot be updated.");
   const trialEnd = readTrialEnd(form, state.clock.nowSeconds());
   if (trialEnd === "invalid") return invalidParameter("Invalid trial.", "trial_end");
+  const read = readItems(state, form, subscription.items);
+  if ("refusal" in read) return read.refusal;
   changeSubscription(state, subscription, {
     cause: causeOf(request),
-    change: () => applyUpdate(state, subscription, { form, trialEnd }),
+    change: () => applyUpdate(subscription, { form, trialEnd, ...read, now: state.clock.nowSeconds() }),
   });
   return ok(subscriptionObject(subscription));
 }
 
-function applyUpdate(
-  state: Simulation,
-  subscription: Subscription,
-  { form, trialEnd }: { form: Form; trialEnd: number | null },
-): void {
-  const now = state.clock.nowSeconds();
+type Update = { form: Form; trialEnd: number | null; items: SubscriptionItem[]; now: number };
+
+function applyUpdate(subscription: Subscription, { form, trialEnd, items, now }: Update): void {
+  subscription.items = items;
   if (textField(form, "trial_end") === "now" && subscription.status === "trialing") {
     Object.assign(subscription, { status: "active", trialEnd: now });
-    beginMonth(subscription, now);
+    beginPeriod(subscription, now);
   } else if (trialEnd !== null) {
     Object.assign(subscription, { status: "trialing", trialEnd, anchor: trialEnd, periodEnd: trialEnd });
   }
@@ -99,7 +111,6 @@ function applyUpdate(
     subscription.canceledAt = subscription.cancelAtPeriodEnd ? now : null;
   }
   subscription.metadata = readMetadata(form, subscription.metadata);
-  for (const price of pricesOf(form)) subscription.items.push(newItem(state, price));
 }
 
 function cancelSubscription(state: Simulation, request: StripeRequest): Answer {
@@ -108,14 +119,6 @@ function cancelSubscription(state: Simulation, request: StripeRequest): Answer {
     return resourceMissing("subscription", request.id);
   endSubscription(state, subscription, causeOf(request));
   return ok(subscriptionObject(subscription));
-}
-
-/** Prices of the items that are new; an item that is named by its id is there already. */
-function pricesOf(form: Form): string[] {
-  const items = Object.values(mapField(form, "items") ?? {});
-  return items.flatMap((item) =>
-    typeof item === "object" && textField(item, "id") === undefined ? (textField(item, "price") ?? []) : [],
-  );
 }
 
 function readTrialEnd(form: Form, now: number): number | null | "invalid" {
@@ -127,7 +130,7 @@ function readTrialEnd(form: Form, now: number): number | null | "invalid" {
   return /^\d{1,12}$/.test(end) && Number(end) > now ? Number(end) : "invalid";
 }
 
-/** Without a filter canceled ones are left out; `all` and `ended` are words of the filter only (SDK typings, certain). */
+/** Without a filter canceled ones are left out (certain). */
 function isListed({ status }: Subscription, filter: string | undefined): boolean {
   switch (filter) {
     case undefined:
