@@ -21,6 +21,8 @@ COMMENT ON COLUMN metering.api_keys.prefix IS 'the first characters of the key, 
 
 COMMENT ON COLUMN metering.api_keys.key_hash IS 'SHA-256 of the whole key; the key itself is shown once and never stored';
 
+COMMENT ON COLUMN metering.api_keys.revoked_at IS 'null while the key is good; once set it never changes';
+
 ALTER TABLE ONLY metering.api_keys
     ADD CONSTRAINT api_keys_key_hash_key UNIQUE (key_hash);
 
@@ -28,6 +30,8 @@ ALTER TABLE ONLY metering.api_keys
     ADD CONSTRAINT api_keys_pkey PRIMARY KEY (id);
 
 CREATE INDEX api_keys_organization ON metering.api_keys USING btree (organization_id);
+
+CREATE TRIGGER api_key_revoked_for_good BEFORE UPDATE OF revoked_at ON metering.api_keys FOR EACH ROW WHEN (((old.revoked_at IS NOT NULL) AND (new.revoked_at IS DISTINCT FROM old.revoked_at))) EXECUTE FUNCTION metering.refuse_change();
 
 ALTER TABLE ONLY metering.api_keys
     ADD CONSTRAINT api_keys_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES metering.organizations(id);

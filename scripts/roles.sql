@@ -7,6 +7,13 @@
 -- The role needs CREATEROLE if the two do not exist yet. They are made without a password; docs/security.md says how
 -- to set one, and what each may do and why.
 --
+-- A role may change its own settings and its own password, and whoever stole its connection would so outlive it. So
+-- this script resets every setting of the two, in every database, and gives them the passwords that it is told:
+--
+--   psql … -c "set metering.api_password = '…'" -c "set metering.worker_password = '…'" -f scripts/roles.sql
+--
+-- What limits the two, such as a statement timeout, belongs to the database (alter database … set …), not to them.
+--
 -- Other names than meter_outbox_api and meter_outbox_worker:
 --
 --   psql … -c "set metering.api_role = 'billing_api'" -c "set metering.worker_role = 'billing_worker'" -f scripts/roles.sql
@@ -16,6 +23,8 @@ declare
   worker constant text := coalesce(nullif(current_setting('metering.worker_role', true), ''), 'meter_outbox_worker');
   owner oid;
   member text;
+  password text;
+  setting record;
   entry_columns text;
 begin
   -- Two sessions that grant on the same table at once would make one of them fail.
@@ -44,6 +53,19 @@ begin
     -- True for superusers, too.
     if pg_has_role(member, owner, 'member') then
       raise exception 'the role % may do all that the owner of the tables may: choose another', member;
+    end if;
+    -- Only where there is something to reset: it takes more than the owner's rights where somebody else made the role.
+    for setting in
+      select d.datname from pg_db_role_setting s left join pg_database d on d.oid = s.setdatabase
+      where s.setrole = (select oid from pg_roles where rolname = member)
+    loop
+      execute format('alter role %I %s reset all', member, coalesce('in database ' || quote_ident(setting.datname), ''));
+    end loop;
+    password := nullif(
+      current_setting(case member when api then 'metering.api_password' else 'metering.worker_password' end, true), ''
+    );
+    if password is not null then
+      execute format('alter role %I password %L', member, password);
     end if;
     execute format('revoke all on all tables in schema metering, pgboss from %I', member);
     execute format('revoke all on all sequences in schema metering, pgboss from %I', member);

@@ -103,6 +103,53 @@ test("tables that a new pg-boss makes are the worker's to use at once", async ({
   expect(rows).toEqual([{ worker: true, api: false }]);
 });
 
+test("settings that a role gave itself are reset, in every database", async ({ script }) => {
+  await script.run();
+  await script.client.query(`
+    set local role meter_outbox_api;
+    alter role meter_outbox_api set search_path = elsewhere;
+    alter role meter_outbox_api set statement_timeout = 0;
+    reset role;
+    set local role meter_outbox_worker;
+    alter role meter_outbox_worker in database template1 set synchronous_commit = off;
+    reset role
+  `);
+  const settings = async () => {
+    const { rows } = await script.client.query<{ settings: number }>(`
+      select count(*)::int as settings from pg_db_role_setting
+      where setrole in ('meter_outbox_api'::regrole, 'meter_outbox_worker'::regrole)
+    `);
+    return rows[0]?.settings;
+  };
+  expect(await settings()).toBe(2);
+
+  await script.run();
+
+  expect(await settings()).toBe(0);
+});
+
+test("a role gets the password that the script is told, and keeps its own when it is told none", async ({
+  script,
+}) => {
+  await script.run();
+  const passwordOf = async () => {
+    const { rows } = await script.client.query<{ rolpassword: string | null }>(
+      "select rolpassword from pg_authid where rolname = 'meter_outbox_worker'",
+    );
+    return rows[0]?.rolpassword;
+  };
+  await script.client.query("alter role meter_outbox_worker password 'of a thief'");
+  const ofThief = await passwordOf();
+
+  await script.run();
+  expect(await passwordOf()).toBe(ofThief);
+
+  await script.client.query("set local metering.worker_password = 'of the operator'");
+  await script.run();
+  expect(await passwordOf()).toMatch(/^SCRAM-SHA-256\$/);
+  expect(await passwordOf()).not.toBe(ofThief);
+});
+
 for (const [what, prepare, names, fault] of [
   ["one role for both", "select 1", { api: "both", worker: "both" }, "need a role each"],
   ["a database without tables", "drop schema metering cascade", {}, "run the migrations first"],

@@ -1,7 +1,13 @@
+import { randomBytes } from "node:crypto";
 import { sql } from "kysely";
 import { expect, inject } from "vitest";
 import { purgeStripeEvents } from "../billing/inbox.ts";
+import { makeApiKey } from "../http/api-key.ts";
+import { storeApiKey } from "../ops/api-keys.ts";
 import { databaseTest } from "../testing/database-test.ts";
+import { readTableRows } from "../testing/documents/markdown.ts";
+import { readDocument } from "../testing/documents/read-document.ts";
+import { addOrganization } from "../testing/organizations.ts";
 import { type Privileges, readPrivileges } from "../testing/privileges.ts";
 import type { ServiceRole } from "../testing/service-roles.ts";
 import { ensurePartitions } from "./partitions.ts";
@@ -154,6 +160,31 @@ for (const [service, expected] of [
   });
 }
 
+test("docs/security.md tells every column that each role may write, and every function that it may call", async () => {
+  const page = await readDocument("docs/security.md");
+  const columnsIn = (cell = "") => [...cell.matchAll(/`(\w+)`/g)].map(([, name = ""]) => name).toSorted();
+  const told = readTableRows(page, "table").map((row) => ({
+    table: columnsIn(row["table"])[0],
+    api: [columnsIn(row["the API may insert"]), columnsIn(row["the API may update"])],
+    worker: [columnsIn(row["the worker may insert"]), columnsIn(row["the worker may update"])],
+  }));
+  const writes = ({ insert, update }: Privileges = nothing) => [insert.toSorted(), update.toSorted()];
+  const isWritten = ([insert, update]: string[][]) => Number(insert?.length) + Number(update?.length) > 0;
+  const expected = Object.keys(apiMay)
+    .map((table) => ({ table, api: writes(apiMay[table]), worker: writes(workerMay[table]) }))
+    .filter(({ api, worker }) => isWritten(api) || isWritten(worker));
+  expect(told).toEqual(expected);
+
+  const calls = readTableRows(page, "function").map(
+    ({ function: name = "", role = "" }) => `${role.toLowerCase()} ${name.replaceAll(/`|metering\./g, "")}`,
+  );
+  const ofAll = [...ofTriggers, ...uuids];
+  const allowed = services.flatMap((service) =>
+    mayCall[service].filter((name) => !ofAll.includes(name)).map((name) => `${service} ${name}`),
+  );
+  expect(calls.toSorted()).toEqual(allowed.toSorted());
+});
+
 test("of pg-boss's tables the API may read what a job needs, and add jobs", async ({ database }) => {
   const tried = await readPrivileges(database.as("api").pool, "pgboss");
 
@@ -255,6 +286,29 @@ test("neither may refer to a table, hang a trigger on it or maintain it, nor pas
 
     expect(rows, service).toEqual([]);
   }
+});
+
+test("a key that is revoked stays revoked, whoever asks", async ({ database }) => {
+  const organization = await addOrganization(database.db);
+  const key = {
+    organizationId: organization,
+    name: "",
+    ...makeApiKey(randomBytes(32)),
+    scopes: ["ingest"] as const,
+  };
+  const { id } = (await storeApiKey(database.db, key)) ?? { id: undefined };
+  const ask = (set: string) =>
+    database.as("api").pool.query(`update metering.api_keys set ${set} where id = $1`, [id]);
+  await ask("revoked_at = now()");
+
+  const forGood = { message: expect.stringContaining("is immutable") };
+  await expect(ask("revoked_at = null")).rejects.toMatchObject(forGood);
+  await expect(ask("revoked_at = now() + interval '1 day'")).rejects.toMatchObject(forGood);
+  const ofOwner = database.pool.query("update metering.api_keys set revoked_at = null");
+  await expect(ofOwner).rejects.toMatchObject(forGood);
+  // The second call of DELETE, and a use that is noted late.
+  await ask("revoked_at = coalesce(revoked_at, now())");
+  await ask("last_used_at = now()");
 });
 
 test("the API may neither purge nor partition, and the worker may neither retry nor resolve", async ({

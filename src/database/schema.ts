@@ -41,6 +41,9 @@ export interface ApiKeys {
    * the first characters of the key, so that people can tell keys apart
    */
   prefix: string;
+  /**
+   * null while the key is good; once set it never changes
+   */
   revoked_at: Timestamp | null;
   scopes: string[];
 }
