@@ -1,8 +1,10 @@
-import { Kysely, PostgresDialect } from "kysely";
+import { Kysely, PostgresDialect, type PostgresPool } from "kysely";
 import pg from "pg";
 import type { Log } from "../log.ts";
 import type { DB } from "./schema.ts";
+import { newConnections } from "../queue/new-connection.ts";
 import { createWatchedSocket } from "../queue/watched-socket.ts";
+import { createRenewal, type Renewal } from "./renewal.ts";
 
 export type Database = { db: Kysely<DB>; pool: pg.Pool; close: () => Promise<void> };
 
@@ -21,7 +23,7 @@ const answerDelayMsMax = 5_000;
 
 /**
  * Opens a pool of connections and Kysely on top of it. Nothing connects before the first query; a connection that
- * breaks while idle is logged and replaced. A statement fails as if the connection had broken when the server does not
+ * breaks while idle is logged and replaced, and so is one that leads to a server which may only be read. A statement fails as if the connection had broken when the server does not
  * answer within its timeout and five seconds: the timeout itself runs on the server, which may be frozen or gone.
  */
 export function openDatabase(options: PoolOptions, log: Log): Database {
@@ -38,10 +40,29 @@ export function openDatabase(options: PoolOptions, log: Log): Database {
     // A transaction left open holds back vacuum for every table.
     idle_in_transaction_session_timeout: 15_000,
     keepAlive: true,
+    ...newConnections,
   });
+  const renewal = createRenewal(pool);
+  pool.on("connect", renewal.watch);
   // Without a listener a connection that breaks while it is in use ends the process, although its query rejects too.
   pool.on("connect", (client) => client.on("error", () => {}));
   pool.on("error", (error) => log.warn({ event: "database_connection_lost", message: error.message }));
-  const db = new Kysely<DB>({ dialect: new PostgresDialect({ pool }) }).withSchema("metering");
+  const db = new Kysely<DB>({ dialect: new PostgresDialect({ pool: renewed(pool, renewal) }) }).withSchema(
+    "metering",
+  );
   return { db, pool, close: () => db.destroy() };
+}
+
+/** The pool as Kysely borrows from it, which gives back a connection without a word about its errors. */
+function renewed(pool: pg.Pool, { isDue }: Renewal): PostgresPool {
+  return {
+    connect: async () => {
+      const client = await pool.connect();
+      const release = client.release.bind(client);
+      client.release = (isDiscarded) => release(isDiscarded === true || isDue(client));
+      return client;
+    },
+    end: () => pool.end(),
+    options: pool.options,
+  };
 }

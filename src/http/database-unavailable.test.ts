@@ -11,7 +11,13 @@ test.for([
   "57P03",
   "08006",
   "08P01",
+  "53000",
+  "53100",
+  "53200",
   "53300",
+  "53400",
+  "58030",
+  "25006",
   "57014",
   "40P01",
 ])("an error with the code %s means that the database is unavailable", (code) => {

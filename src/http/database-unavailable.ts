@@ -8,19 +8,10 @@ const networkCodes = new Set([
   "ENOTFOUND",
   "EAI_AGAIN",
 ]);
-// Shut down by the administrator, crashed, starting up, out of connections, a standby in the middle of a failover, too
-// slow to answer, or busy with somebody who holds the lock.
-const serverCodes = new Set([
-  "57P01",
-  "57P02",
-  "57P03",
-  "53300",
-  "25006",
-  "57014",
-  "55P03",
-  "40P01",
-  "40001",
-]);
+// A standby in the middle of a failover, too slow to answer, busy with somebody who holds the lock, or a disk that fails.
+const serverCodes = new Set(["25006", "57014", "55P03", "40P01", "40001", "58030"]);
+// The way to the server; no disk, memory or connections left; shut down by the administrator, crashed, starting up.
+const serverClasses = /^(?:08\w{3}|53\w{3}|57P0[1-5])$/;
 // The driver's own errors carry no code.
 const driverMessages =
   /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error)/;
@@ -29,6 +20,6 @@ const driverMessages =
 export function isDatabaseUnavailable(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   const code = "code" in error && typeof error.code === "string" ? error.code : "";
-  if (networkCodes.has(code) || serverCodes.has(code) || /^08\w{3}$/.test(code)) return true;
+  if (networkCodes.has(code) || serverCodes.has(code) || serverClasses.test(code)) return true;
   return driverMessages.test(error.message) || isDatabaseUnavailable(error.cause);
 }

@@ -1,4 +1,5 @@
 import pg from "pg";
+import { endsConnection } from "../database/lost-connection.ts";
 import { Problem } from "../http/problem.ts";
 import type { Reading } from "../usage/reading.ts";
 import type { StoredAs } from "./judge-stored.ts";
@@ -33,8 +34,8 @@ export async function commitBatches(
   try {
     return await storeBatches(client, batches, options);
   } catch (error) {
+    isBroken = !isRefusedByServer(error) || endsConnection(error);
     if (isRefusedByServer(error)) throw error;
-    isBroken = true;
     const detail =
       "The database went away before it answered. Send the same readings again: nothing is billed twice.";
     const headers = { "retry-after": "2" };

@@ -73,6 +73,29 @@ test("requests of one moment share a statement across organizations, and each ge
   expect(await findViolations(database.db)).toEqual([]);
 });
 
+test.for(["disk_full", "out_of_memory", "insufficient_resources", "io_error"])(
+  "a shared statement that fails for %s, the server's own state, is not sent again one by one",
+  async (state, { database: { pool }, organizations, way }) => {
+    // A sequence keeps what a statement that fails took of it.
+    await pool.query(`
+      create sequence statements;
+      create function refuse() returns trigger language plpgsql as
+        $$ begin perform nextval('statements'); raise exception 'refused' using errcode = '${state}'; end $$;
+      create trigger refuse before insert on metering.meter_outbox for each statement execute function refuse();
+    `);
+
+    const answers = await storeMany(createGroupCommit(way), organizations, count(20));
+
+    const { rows } = await pool.query<{ statements: string }>(
+      "select last_value as statements from statements",
+    );
+    expect(rows).toEqual([{ statements: "1" }]);
+    expect(answers.map((answer) => answer.status === "rejected" && problemOf(answer.reason).fields)).toEqual(
+      count(20).map(() => expect.objectContaining({ status: 503, code: "database_unavailable" })),
+    );
+  },
+);
+
 test("requests that arrive while statements are under way share the next", async ({
   database,
   organizations,

@@ -1,6 +1,7 @@
 import { type Db, PgBoss, fromKysely } from "pg-boss";
 import type { Transaction } from "kysely";
 import type { DB } from "../database/schema.ts";
+import { newConnections } from "./new-connection.ts";
 import { createWatchedSocket } from "./watched-socket.ts";
 import type { Log } from "../log.ts";
 
@@ -23,6 +24,7 @@ export function createBoss(options: BossOptions, log: Log): PgBoss {
     application_name: `meter-outbox ${options.role} pg-boss`,
     schema: queueSchema,
     max: options.connectionsMax,
+    ...newConnections,
     // pg-boss hands what it does not know to pg.
     ...(options.role !== "migrate" && { stream: () => createWatchedSocket(silenceMsMax) }),
     migrate: options.role === "migrate",
