@@ -1,6 +1,7 @@
 import { type Kysely, sql, type Transaction } from "kysely";
 import type { PgBoss } from "pg-boss";
 import type { DB } from "../database/schema.ts";
+import { storableJson, storableText } from "../database/storable.ts";
 import { insideTransaction } from "../queue/boss.ts";
 import { stripeEventsQueue } from "../queue/queues.ts";
 import { type StripeEvent, stripeEventSchema } from "./stripe-event.ts";
@@ -17,12 +18,12 @@ export async function storeStripeEvent(
   event: StripeEvent,
   { traceparent }: { traceparent?: string | undefined } = {},
 ): Promise<boolean> {
-  // A text that is no Unicode is repaired by the driver; the job must name the event alike.
-  const eventId = event.id.toWellFormed();
+  // A refused event would come again for three days. The job must name the event alike.
+  const eventId = storableText(event.id);
   return db.transaction().execute(async (trx) => {
     const stored = await sql`
       insert into metering.stripe_events (event_id, event_type, livemode, payload)
-      values (${eventId}, ${event.type}, ${event.livemode}, ${storable(event)}::jsonb)
+      values (${eventId}, ${storableText(event.type)}, ${event.livemode}, ${storableJson(event)}::jsonb)
       on conflict do nothing
       returning event_id
     `.execute(trx);
@@ -30,12 +31,6 @@ export async function storeStripeEvent(
     await remindOfStripeEvents(boss, [eventId], { trx, traceparent });
     return true;
   });
-}
-
-// Postgres's JSON knows neither U+0000 nor half of a surrogate pair, which JSON.stringify writes as escapes, both of
-// them. A refused event would come again for three days, and nothing here reads such text.
-function storable(event: StripeEvent): string {
-  return JSON.stringify(event).replaceAll(/\\u(?:0000|d[89a-f][\da-f]{2})/g, "\\ufffd");
 }
 
 /** Sends the jobs that handle these events; an event that has one already keeps it. */
@@ -91,7 +86,7 @@ export async function endWithoutEffect(
   { state, error }: { state: "failed" | "refused"; error: string },
 ): Promise<void> {
   await sql`
-    update metering.stripe_events set state = ${state}, error = ${error}
+    update metering.stripe_events set state = ${state}, error = ${storableText(error)}
     where event_id = ${eventId} and state = 'pending'
   `.execute(db);
 }
@@ -104,7 +99,7 @@ export async function recordFailure(
 ): Promise<void> {
   await sql`
     update metering.stripe_events
-    set error = ${error}, attempts = attempts - ${isStripesFault ? 1 : 0}
+    set error = ${storableText(error)}, attempts = attempts - ${isStripesFault ? 1 : 0}
     where event_id = ${eventId} and state = 'pending'
   `.execute(db);
 }

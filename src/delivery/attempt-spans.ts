@@ -1,3 +1,4 @@
+import { httpStatusOf } from "../stripe/answer.ts";
 import { errorTypeOf, type Span, type Tracer } from "../tracing/tracer.ts";
 import type { FinishedAttempt } from "./settle.ts";
 import type { TakenJob } from "./take-jobs.ts";
@@ -56,7 +57,7 @@ export function endAttemptSpans(
   for (const span of spans) {
     span.set({
       "meter_outbox.verdict": verdict.kind,
-      "http.response.status_code": answer.kind === "no_answer" ? null : answer.httpStatus,
+      "http.response.status_code": httpStatusOf(answer),
     });
     if (verdict.kind !== "delivered") span.fail(verdict.reason);
     span.end();

@@ -7,7 +7,7 @@ import { ensureQueues } from "../queue/install.ts";
 import { createLoops, leaseSeconds } from "../testing/delivery-loops.ts";
 import { holdRequests } from "../testing/held-way.ts";
 import { addDueEvent, readDeliverJobs, readMeterEvent } from "../testing/meter-events.ts";
-import { serve } from "../testing/raw-server.ts";
+import { json, serve } from "../testing/raw-server.ts";
 import { roadTest } from "../testing/road-test.ts";
 import { until } from "../testing/until.ts";
 import { attemptsPerSlot } from "./limits.ts";
@@ -89,7 +89,7 @@ test("an attempt is counted, and no transaction open, while its request is under
   const stripe = await serve((response) => {
     void look()
       .catch((error: unknown) => seen.push(error))
-      .finally(() => response.writeHead(200).end('{"object":"billing.meter_event"}'));
+      .finally(() => json(200, { object: "billing.meter_event", identifier: event.meterEventId })(response));
   });
 
   loops.start({ url: stripe.url, secretKey: "sk_test_loop" }, { timeoutMs: 60_000 });

@@ -1,5 +1,6 @@
 import { sql, type Transaction } from "kysely";
 import type { DB } from "../database/schema.ts";
+import { storableText } from "../database/storable.ts";
 import type { ErrorReport } from "../stripe/reads.ts";
 import type { MeterName } from "../usage/meters.ts";
 
@@ -27,8 +28,8 @@ export async function rejectReported(
     set state = 'rejected', reason = e.code, last_error = e.message
     from unnest(
       ${named.map(({ identifier }) => identifier)}::uuid[],
-      ${named.map(({ code }) => code)}::text[],
-      ${named.map(({ message }) => message)}::text[]
+      ${named.map(({ code }) => storableText(code))}::text[],
+      ${named.map(({ message }) => storableText(message))}::text[]
     ) as e (id, code, message)
     where m.id = e.id and m.state in ('pending', 'delivered', 'in_doubt')
     returning m.id

@@ -1,10 +1,11 @@
 import { type Kysely, sql, type Transaction } from "kysely";
 import type { Job, PgBoss } from "pg-boss";
 import type { DB } from "../database/schema.ts";
+import { storableText } from "../database/storable.ts";
 import { insideTransaction } from "../queue/boss.ts";
 import { remindToDeliver } from "../queue/deliver-job.ts";
 import { deliverQueueOf } from "../queue/queues.ts";
-import type { StripeAnswer } from "../stripe/answer.ts";
+import { httpStatusOf, requestIdOf, type StripeAnswer } from "../stripe/answer.ts";
 import { type MeterName, meterNames } from "../usage/meters.ts";
 import type { Attempt } from "./begin-attempts.ts";
 import { isCertainlyNotCounted, type Outcome } from "./outcome.ts";
@@ -93,7 +94,7 @@ async function recordOutcomes(
         ${column((one) => httpStatusOf(one.answer))}::int[],
         ${column((one) => codeOf(one.answer))}::text[],
         ${column((one) => messageOf(one.answer))}::text[],
-        ${column((one) => requestIdOf(one.answer))}::text[]
+        ${column((one) => requestIdStored(one.answer))}::text[]
       ) as i (
         organization_id, meter_event_id, attempt, started_at, duration_ms, state, reason, is_certainly_not_counted,
         verdict, http_status, code, message, stripe_request_id
@@ -143,18 +144,26 @@ async function recordOutcomes(
   return new Set(recorded.rows.map((row) => row.meter_event_id));
 }
 
-function httpStatusOf(answer: StripeAnswer): number | null {
-  return answer.kind === "no_answer" ? null : answer.httpStatus;
-}
+/** A message is kept this long. */
+const messageMax = 1_000;
 
 function codeOf(answer: StripeAnswer): string | null {
-  return answer.kind === "success" ? null : answer.code;
+  switch (answer.kind) {
+    case "success":
+      return null;
+    case "foreign":
+      return "foreign_answer";
+    case "error":
+    case "no_answer":
+      return answer.code === null ? null : storableText(answer.code);
+  }
 }
 
 function messageOf(answer: StripeAnswer): string | null {
-  return answer.kind === "success" ? null : answer.message.slice(0, 1_000);
+  return answer.kind === "success" ? null : storableText(answer.message.slice(0, messageMax));
 }
 
-function requestIdOf(answer: StripeAnswer): string | null {
-  return answer.kind === "no_answer" ? null : answer.requestId;
+function requestIdStored(answer: StripeAnswer): string | null {
+  const id = requestIdOf(answer);
+  return id === null ? null : storableText(id);
 }

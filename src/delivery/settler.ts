@@ -2,6 +2,7 @@ import type { Kysely } from "kysely";
 import type { PgBoss } from "pg-boss";
 import type { DB } from "../database/schema.ts";
 import type { Log } from "../log.ts";
+import { httpStatusOf, requestIdOf } from "../stripe/answer.ts";
 import { traceFields } from "../tracing/tracer.ts";
 import { type FinishedAttempt, settleAttempts } from "./settle.ts";
 import { type DeliveryWatch, unwatched } from "./watch.ts";
@@ -83,8 +84,8 @@ function logSettled(log: Log, batch: readonly FinishedAttempt[], settled: Readon
       reason: outcome.reason,
       duration_ms: Math.round(durationMs),
       ...(answer.kind !== "no_answer" && {
-        http_status: answer.httpStatus,
-        stripe_request_id: answer.requestId,
+        http_status: httpStatusOf(answer),
+        stripe_request_id: requestIdOf(answer),
       }),
       ...traceFields(traceparent),
     };

@@ -9,7 +9,7 @@ export type Verdict =
   /** Certainly not counted, and worth another attempt. */
   | { kind: "retry"; reason: RetryReason; retryAfterMs: number | null }
   /** It may have been counted: another attempt is safe only while Stripe remembers the identifier. */
-  | { kind: "unknown"; reason: "server_error" | "no_answer" };
+  | { kind: "unknown"; reason: "server_error" | "no_answer" | "foreign_answer" };
 
 export type RetryReason =
   | "unauthorized"
@@ -42,6 +42,8 @@ export function verdictOf(answer: StripeAnswer): Verdict {
       return answer.reachedStripe === "no"
         ? { kind: "retry", reason: "not_connected", retryAfterMs: null }
         : { kind: "unknown", reason: "no_answer" };
+    case "foreign":
+      return { kind: "unknown", reason: "foreign_answer" };
     case "error":
       return verdictOfError(answer);
   }

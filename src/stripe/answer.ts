@@ -1,8 +1,10 @@
 import Stripe from "stripe";
+import { z } from "zod";
+import { foreignAnswerOf } from "./foreign-answer.ts";
 
 /** What came back from one request to Stripe, with nothing concluded from it yet. */
 export type StripeAnswer =
-  | { kind: "success"; httpStatus: number; requestId: string | null }
+  | SuccessAnswer
   | {
       kind: "error";
       httpStatus: number;
@@ -15,13 +17,30 @@ export type StripeAnswer =
       /** Header `Retry-After`, in milliseconds, when it is a number of seconds. */
       retryAfterMs: number | null;
     }
+  /** Somebody between us and Stripe answered: whether Stripe got the request, it does not tell. */
+  | { kind: "foreign"; httpStatus: number; message: string }
   | {
       kind: "no_answer";
       /** Whether the request can have reached Stripe: a refused connection or an unknown host cannot. */
       reachedStripe: "no" | "maybe";
       code: string | null;
       message: string;
+      /** Of an answer that began and did not end, or that was given to what had to come before the request. */
+      httpStatus?: number;
     };
+
+type SuccessAnswer = { kind: "success"; httpStatus: number; requestId: string | null };
+
+/** What the SDK adds to every answer; the id is a header that only Stripe's own answers are sure to have. */
+const answeredSchema = z.object({
+  lastResponse: z.object({ statusCode: z.int(), requestId: z.string().optional().catch(undefined) }),
+});
+
+/** Reads what the SDK returned. */
+export function successOf(answered: unknown): SuccessAnswer {
+  const { statusCode: httpStatus, requestId = null } = answeredSchema.parse(answered).lastResponse;
+  return { kind: "success", httpStatus, requestId };
+}
 
 /** Error codes of connections that were never made, unless it was reading or writing that failed with them. */
 const neverConnected = new Set(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "ENETUNREACH"]);
@@ -31,6 +50,10 @@ const neverConnected = new Set(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOST
  * mapping). Anything that is no error of the SDK's is thrown on.
  */
 export function answerOfError(error: unknown): StripeAnswer {
+  const foreign = foreignAnswerOf(error);
+  if (foreign !== undefined) {
+    return { kind: "foreign", httpStatus: foreign.httpStatus, message: foreign.message };
+  }
   if (!(error instanceof Stripe.errors.StripeError)) throw error;
   if (error.statusCode !== undefined) {
     const headers = new Headers(error.headers ?? {});
@@ -47,12 +70,19 @@ export function answerOfError(error: unknown): StripeAnswer {
   }
   const { code, syscall } = connectionFailure(error.detail);
   const isConnected = syscall === "read" || syscall === "write";
+  const httpStatus = statusBeforeFailure(error.detail);
   return {
     kind: "no_answer",
     reachedStripe: code !== null && neverConnected.has(code) && !isConnected ? "no" : "maybe",
     code,
     message: withoutKeys(error.message),
+    ...(httpStatus !== undefined && { httpStatus }),
   };
+}
+
+/** The HTTP status that came, if one did. */
+export function httpStatusOf(answer: StripeAnswer): number | null {
+  return answer.httpStatus ?? null;
 }
 
 // Stripe masks the key that it quotes in a refusal; a proxy or a stand-in may not.
@@ -70,9 +100,28 @@ function connectionFailure(detail: unknown): { code: string | null; syscall: str
   };
 }
 
+/** Stripe's own id of the request. */
+export function requestIdOf(answer: StripeAnswer): string | null {
+  return answer.kind === "success" || answer.kind === "error" ? answer.requestId : null;
+}
+
+function statusBeforeFailure(detail: unknown): number | undefined {
+  if (!(detail instanceof Error) || !("httpStatus" in detail)) return undefined;
+  return typeof detail.httpStatus === "number" ? detail.httpStatus : undefined;
+}
+
 function retryAfterMs(header: string | null): number | null {
   if (header === null || !/^\d{1,6}$/.test(header)) return null;
   return Number(header) * 1_000;
+}
+
+/** Whether Stripe itself says that there is no such object; a 404 for anything else, or anybody else's, does not. */
+export function isMissing(error: unknown): boolean {
+  return (
+    error instanceof Stripe.errors.StripeError &&
+    error.statusCode === 404 &&
+    error.code === "resource_missing"
+  );
 }
 
 /** Whether a read failed because Stripe could not answer it, or would not for reasons that concern every read. */

@@ -139,6 +139,19 @@ test("a connection that is closed on its second request is not used to send that
   expect(sockets.size).toBe(1);
 });
 
+test("every request names the version of the API that this service reads, whatever the SDK's own is", async () => {
+  const { url, requests } = await serve(accepted);
+  const stripe = createStripe({ apiKey, apiBase: url, timeoutMs: patienceMs });
+
+  await stripe.rawRequest("POST", "/v1/billing/meter_events", meterEvent);
+  await stripe.v2.billing.meterEventStream.create({ events: [] });
+  await stripe.customers.retrieve("cus_1").catch(() => undefined);
+
+  expect(requests.map(({ headers }) => headers["stripe-version"])).toEqual(
+    Array.from({ length: 3 }, () => "2026-10-28.endive"),
+  );
+});
+
 test("requests carry the key and no telemetry", async () => {
   const { url, requests } = await serve(accepted);
   const stripe = createStripe({ apiKey, apiBase: url, timeoutMs: patienceMs });
@@ -154,7 +167,7 @@ test("requests carry the key and no telemetry", async () => {
 });
 
 test("with another base, every request goes there, those of the stream too", async () => {
-  const { url, requests } = await serve(json(200, {}));
+  const { url, requests } = await serve(accepted);
   const stripe = createStripe({ apiKey, apiBase: url, timeoutMs: patienceMs });
 
   await stripe.billing.meterEvents.create(meterEvent);

@@ -1,6 +1,13 @@
 import Stripe from "stripe";
 import { type Tracer, untraced } from "../tracing/tracer.ts";
 import { createHttpClient } from "./http-client.ts";
+import { createStripeClock, type StripeClock } from "./stripe-clock.ts";
+
+/**
+ * The version of Stripe's API that every request names, whatever the account's own default is: the one whose fields this
+ * service reads. A newer SDK changes nothing here by itself.
+ */
+export const stripeApiVersion = "2026-10-28.endive";
 
 export type StripeOptions = {
   apiKey: string;
@@ -9,6 +16,8 @@ export type StripeOptions = {
   /** Bound of one whole request, from connecting to the last byte of the answer. */
   timeoutMs: number;
   tracer?: Tracer;
+  /** Is told what time it is at Stripe. */
+  clock?: StripeClock;
 };
 
 /**
@@ -19,10 +28,15 @@ export function createStripe(options: StripeOptions): Stripe {
   const base = new URL(options.apiBase);
   const isHttps = base.protocol === "https:";
   return new Stripe(options.apiKey, {
+    apiVersion: stripeApiVersion,
     maxNetworkRetries: 0,
     telemetry: false,
     timeout: options.timeoutMs,
-    httpClient: createHttpClient(options.timeoutMs, options.tracer ?? untraced),
+    httpClient: createHttpClient({
+      deadlineMs: options.timeoutMs,
+      tracer: options.tracer ?? untraced,
+      clock: options.clock ?? createStripeClock(Date.now),
+    }),
     // Meter event streams have a host of their own only while this is Stripe's.
     host: base.hostname,
     port: base.port === "" ? (isHttps ? 443 : 80) : Number(base.port),

@@ -1,4 +1,5 @@
 import Stripe from "stripe";
+import { isMissing } from "./answer.ts";
 
 /** What Stripe says of a customer to a live or test key. */
 export type CustomerMode =
@@ -15,7 +16,7 @@ export async function readCustomerMode(stripe: Stripe, customerId: string): Prom
     if (customer.deleted === true) return { kind: "deleted" };
     return { kind: "found", mode: customer.livemode ? "live" : "test" };
   } catch (error) {
-    if (!(error instanceof Stripe.errors.StripeError) || error.statusCode !== 404) throw error;
+    if (!(error instanceof Stripe.errors.StripeError) || !isMissing(error)) throw error;
     const isOfTheOther = /exists in (live|test) mode/.test(error.message);
     return { kind: isOfTheOther ? "of_the_other_mode" : "unknown" };
   }

@@ -10,6 +10,8 @@ export function describeStripeError(error: unknown): string | undefined {
       return `Stripe answered ${answer.httpStatus}: ${answer.message}`;
     case "no_answer":
       return `Stripe gave no answer: ${answer.code ?? answer.message}`;
+    case "foreign":
+      return answer.message;
     case "success":
       return undefined;
   }

@@ -2,75 +2,111 @@ import type { IncomingHttpHeaders } from "node:http";
 import Stripe from "stripe";
 import { Agent, type Dispatcher } from "undici";
 import type { Tracer } from "../tracing/tracer.ts";
+import { ForeignAnswer } from "./foreign-answer.ts";
+import { judgeAnswer } from "./judge-answer.ts";
+import type { StripeClock } from "./stripe-clock.ts";
 import { traceRequest } from "./trace-request.ts";
 
 type HttpClient = NonNullable<Stripe.StripeConfig["httpClient"]>;
 
+export type HttpClientOptions = {
+  /** For the whole request, from connecting to the last byte of the answer. */
+  deadlineMs: number;
+  tracer: Tracer;
+  /** Learns from the answers what time it is at Stripe. */
+  clock: StripeClock;
+};
+
+/** Stripe's longest answers are pages of a list; what is longer than this is none of its own, and is not read on. */
+export const answerBytesMax = 1024 * 1024;
+
 /**
  * How the SDK's requests travel: by undici, at a fraction of what the SDK's own client costs a worker, with one deadline
- * for the whole request, from connecting to the last byte of the answer. Nothing is sent twice: undici sends again only
- * what never left, and the SDK only what fails with the codes that are taken away here.
+ * for the whole request. Nothing is sent twice: undici sends again only what never left, and the SDK only what fails with
+ * the codes that are taken away here.
+ *
+ * The SDK is shown only answers of Stripe's own: it looks for an `error` in the body and never at the status, and a body
+ * that is no object ends the process in its hands. Every other answer is thrown as a `ForeignAnswer`, which the SDK hands
+ * on as the detail of a connection error.
  */
-export function createHttpClient(deadlineMs: number, tracer: Tracer): HttpClient {
-  const agent = new Agent({ connect: { timeout: deadlineMs }, allowH2: false });
+export function createHttpClient(options: HttpClientOptions): HttpClient {
+  const agent = new Agent({ connect: { timeout: options.deadlineMs }, allowH2: false });
   const client = new Stripe.HttpClient();
   client.getClientName = () => "undici";
-  client.makeRequest = (host, port, path, method, headers, body, protocol) =>
-    traceRequest(tracer, { host, port, path, method }, () =>
-      send(agent, deadlineMs, { origin: `${protocol}://${host}:${port}`, path, method, headers, body }),
+  client.makeRequest = async (host, port, path, method, headers, body, protocol) => {
+    const request = { origin: `${protocol}://${host}:${port}`, path, method, headers, body };
+    const {
+      status,
+      headers: received,
+      text,
+    } = await traceRequest(options.tracer, { host, port, path, method }, () =>
+      send(agent, options.deadlineMs, request),
     );
+    const judged = judgeAnswer({ method, path }, { status, text });
+    options.clock.observe(received["date"]);
+    return new JudgedAnswer(status, received, judged);
+  };
   return client;
 }
 
 type Headers = Record<string, string | string[]>;
+export type Received = { status: number; headers: Headers; text: string };
 
-/** The SDK's answer once all of it is there. */
-function send(agent: Agent, deadlineMs: number, request: Dispatcher.DispatchOptions): Promise<Answer> {
-  const { promise, resolve, reject } = Promise.withResolvers<Answer>();
+/** All of an answer, whoever gave it. */
+function send(agent: Agent, deadlineMs: number, request: Dispatcher.DispatchOptions): Promise<Received> {
+  const { promise, resolve, reject } = Promise.withResolvers<Received>();
   let controller: Dispatcher.DispatchController | undefined;
-  let lateness: Error | undefined;
-  let status = 0;
+  let given: Error | undefined;
+  let status: number | undefined;
   let headers: Headers = {};
+  let bytes = 0;
   const chunks: Buffer[] = [];
-  const deadline = setTimeout(() => {
-    lateness = Stripe.HttpClient.makeTimeoutError();
-    reject(lateness);
-    controller?.abort(lateness);
-  }, deadlineMs);
-  agent.dispatch(request, {
+  const giveUp = (reason: Error) => {
+    given = reason;
+    reject(withStatus(reason, status));
+    controller?.abort(reason);
+  };
+  const deadline = setTimeout(() => giveUp(Stripe.HttpClient.makeTimeoutError()), deadlineMs);
+  void promise.catch(() => {}).finally(() => clearTimeout(deadline));
+  const handler: Dispatcher.DispatchHandler = {
     onRequestStart(started) {
       controller = started;
       // It waited for its connection until nobody waited for it any more: so it is never sent.
-      if (lateness !== undefined) started.abort(lateness);
+      if (given !== undefined) started.abort(given);
     },
     onResponseStart(_controller, statusCode, received) {
       status = statusCode;
       headers = present(received);
     },
     onResponseData(_controller, chunk) {
-      chunks.push(chunk);
+      bytes += chunk.length;
+      if (bytes <= answerBytesMax) chunks.push(chunk);
+      else giveUp(new ForeignAnswer(status ?? 0, `it is longer than ${answerBytesMax} bytes`));
     },
     onResponseEnd() {
-      clearTimeout(deadline);
-      resolve(new Answer(status, headers, Buffer.concat(chunks).toString()));
+      resolve({ status: status ?? 0, headers, text: Buffer.concat(chunks).toString() });
     },
     onResponseError(_controller, error) {
-      clearTimeout(deadline);
-      reject(withoutCodeOfClosing(error));
+      reject(withStatus(withoutCodeOfClosing(error), status));
     },
-  });
+  };
+  try {
+    agent.dispatch(request, handler);
+  } catch (error) {
+    reject(error);
+  }
   return promise;
 }
 
-/** An answer that has come whole. */
-class Answer extends Stripe.HttpClientResponse {
-  readonly #text: string;
+/** An answer of Stripe's that has come whole. */
+class JudgedAnswer extends Stripe.HttpClientResponse {
+  readonly #body: object;
   /** What the SDK hands out as `lastResponse`, with the status and the ids that it adds. */
   readonly #raw: { headers: Headers };
 
-  constructor(status: number, headers: Headers, text: string) {
+  constructor(status: number, headers: Headers, body: object) {
     super(status, headers);
-    this.#text = text;
+    this.#body = body;
     this.#raw = { headers };
   }
 
@@ -79,14 +115,22 @@ class Answer extends Stripe.HttpClientResponse {
   }
 
   override async toJSON(): Promise<unknown> {
-    return JSON.parse(this.#text);
+    return this.#body;
   }
 }
 
+/** Stripe's notices to developers, which the SDK writes to stderr, are left out. */
 function present(headers: IncomingHttpHeaders): Headers {
   const all: Headers = {};
-  for (const [name, value] of Object.entries(headers)) if (value !== undefined) all[name] = value;
+  for (const [name, value] of Object.entries(headers)) {
+    if (value !== undefined && name !== "stripe-notice") all[name] = value;
+  }
   return all;
+}
+
+/** The status of an answer that began and did not end is told along. */
+function withStatus(error: unknown, httpStatus: number | undefined): unknown {
+  return error instanceof Error && httpStatus !== undefined ? Object.assign(error, { httpStatus }) : error;
 }
 
 const codesOfClosing = ["ECONNRESET", "EPIPE", "UND_ERR_SOCKET"];

@@ -1,7 +1,8 @@
 import type Stripe from "stripe";
 import { usedEventTypes } from "./used-event-types.ts";
 
-const pageSize = 100;
+/** So few that a page of the largest objects, invoices with all their lines, stays below what an answer may hold. */
+const pageSize = 20;
 
 /** docs.stripe.com/api/events: "going back up to 30 days". */
 export const eventsKeptDays = 30;

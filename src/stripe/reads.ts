@@ -1,5 +1,6 @@
-import Stripe from "stripe";
+import type Stripe from "stripe";
 import { z } from "zod";
+import { isMissing } from "./answer.ts";
 
 /** A subscription as Stripe has it at the moment of the read. */
 export type SubscriptionRead = {
@@ -60,7 +61,7 @@ async function unlessMissing<T>(read: () => Promise<T>): Promise<T | undefined> 
   try {
     return await read();
   } catch (error) {
-    if (error instanceof Stripe.errors.StripeError && error.statusCode === 404) return undefined;
+    if (isMissing(error)) return undefined;
     throw error;
   }
 }

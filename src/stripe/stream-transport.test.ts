@@ -187,7 +187,7 @@ for (const status of [400, 404, 408]) {
 
 const failuresOfStream: [FaultInput, string][] = [
   [{ kind: "accept_then_500" }, "server_error"],
-  [{ kind: "status", status: 503 }, "no_answer"],
+  [{ kind: "status", status: 503 }, "foreign_answer"],
   [{ kind: "accept_then_cut", sent: "half_body" }, "no_answer"],
   [{ kind: "never_answer", record: true }, "no_answer"],
   [{ kind: "accept_then_cut" }, "no_answer"],

@@ -1,11 +1,25 @@
 import type Stripe from "stripe";
-import { answerOfError, type StripeAnswer } from "./answer.ts";
+import { z } from "zod";
+import { answerOfError, httpStatusOf, type StripeAnswer, successOf } from "./answer.ts";
 import type { MeterEventRequest, Transport } from "./sync-transport.ts";
 
 /** Stripe's bound for one request to the stream. */
 const eventsPerRequestMax = 100;
 /** A session lives 15 minutes; one this near to its end is not used any more. */
 const renewBeforeMs = 60_000;
+
+/** What of a session's answer is used; the token goes into a header. */
+const sessionSchema = z.object({
+  authentication_token: z.string().regex(/^[\x21-\x7e]+$/),
+  created: z.iso.datetime({ offset: true }),
+  expires_at: z.iso.datetime({ offset: true }),
+});
+
+const unusableSession: StripeAnswer = {
+  kind: "foreign",
+  httpStatus: 200,
+  message: "the session that was opened has no token or no end",
+};
 
 type Session = { token: string; usableUntilMs: number };
 
@@ -40,14 +54,14 @@ export function createStreamTransport(stripe: Stripe, nowMs: () => number): Tran
     try {
       session = await currentSession();
     } catch (error) {
-      return answerBeforeSending(answerOfError(error));
+      return answerBeforeSending(error instanceof z.ZodError ? unusableSession : answerOfError(error));
     }
     try {
-      await stripe.v2.billing.meterEventStream.create(
+      const accepted: unknown = await stripe.v2.billing.meterEventStream.create(
         { events: requests.map(streamEvent) },
         { apiKey: session.token },
       );
-      return { kind: "success", httpStatus: 200, requestId: null };
+      return successOf(accepted);
     } catch (error) {
       const answer = answerOfError(error);
       if (isRefusalOfKey(answer)) session.usableUntilMs = Number.NEGATIVE_INFINITY;
@@ -59,7 +73,7 @@ export function createStreamTransport(stripe: Stripe, nowMs: () => number): Tran
 
 async function openSession(stripe: Stripe, nowMs: () => number): Promise<Session> {
   const openedAtMs = nowMs();
-  const session = await stripe.v2.billing.meterEventSession.create();
+  const session = sessionSchema.parse(await stripe.v2.billing.meterEventSession.create());
   const lifetimeMs = Date.parse(session.expires_at) - Date.parse(session.created);
   return { token: session.authentication_token, usableUntilMs: openedAtMs + lifetimeMs - renewBeforeMs };
 }
@@ -71,7 +85,14 @@ async function openSession(stripe: Stripe, nowMs: () => number): Promise<Session
 function answerBeforeSending(answer: StripeAnswer): StripeAnswer {
   if (isRefusalOfKey(answer) || (answer.kind === "error" && answer.httpStatus === 429)) return answer;
   const message = answer.kind === "success" ? "no session" : answer.message;
-  return { kind: "no_answer", reachedStripe: "no", code: "no_session", message };
+  const httpStatus = httpStatusOf(answer);
+  return {
+    kind: "no_answer",
+    reachedStripe: "no",
+    code: "no_session",
+    message,
+    ...(httpStatus !== null && { httpStatus }),
+  };
 }
 
 function isRefusalOfKey(answer: StripeAnswer): boolean {

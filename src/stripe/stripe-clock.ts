@@ -1,5 +1,25 @@
 import type Stripe from "stripe";
 
+/** What time it is at Stripe, as far as its answers tell. */
+export type StripeClock = {
+  /** Learns from the `Date` of an answer that is Stripe's own. */
+  observe: (date: unknown) => void;
+  /** Stripe's time in milliseconds since 1970, behind by up to a second and the way; our own until an answer came. */
+  nowMs: () => number;
+};
+
+/** Keeps how far Stripe's clock was from ours at its latest answer. */
+export function createStripeClock(nowMs: () => number): StripeClock {
+  let aheadMs = 0;
+  return {
+    observe(date) {
+      const atMs = typeof date === "string" ? Date.parse(date) : Number.NaN;
+      if (!Number.isNaN(atMs)) aheadMs = atMs - nowMs();
+    },
+    nowMs: () => nowMs() + aheadMs,
+  };
+}
+
 /**
  * The time that Stripe's answers carry, in whole seconds, or undefined when they carry none. Throws the SDK's error:
  * it is the smallest request there is, and shows whether Stripe can be reached and takes the key.

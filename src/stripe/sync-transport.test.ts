@@ -109,7 +109,7 @@ test("a revoked key and a forbidden one are told apart", async () => {
 const sent = ({ body }: RawRequest) => Object.fromEntries(new URLSearchParams(body));
 
 test("a request holds the contract's fields and nothing else", async () => {
-  const { url, requests } = await serve(json(200, { object: "billing.meter_event" }));
+  const { url, requests } = await serve(json(200, { object: "billing.meter_event", identifier: "id-1" }));
   const event = request({ value: "999999999999999", attempt: 7 });
 
   await transportTo(url).send([event]);
@@ -131,7 +131,7 @@ test("a request holds the contract's fields and nothing else", async () => {
 test.for(["0", "1", "100000000000000000000000", "0.0000001"])(
   "the value %s is sent in plain digits",
   async (value) => {
-    const { url, requests } = await serve(json(200, { object: "billing.meter_event" }));
+    const { url, requests } = await serve(json(200, { object: "billing.meter_event", identifier: "id-1" }));
 
     await transportTo(url).send([request({ value })]);
 

@@ -1,6 +1,7 @@
 import type Stripe from "stripe";
 import { z } from "zod";
-import { answerOfError, type StripeAnswer } from "./answer.ts";
+import { answerOfError, type StripeAnswer, successOf } from "./answer.ts";
+import { ForeignAnswer } from "./foreign-answer.ts";
 
 /** One attempt at one meter event, in Stripe's terms. */
 export type MeterEventRequest = {
@@ -27,10 +28,7 @@ export function createSyncTransport(stripe: Stripe): Transport {
   return { eventsPerRequestMax: 1, send: ([request]) => sendOne(stripe, request) };
 }
 
-/** What the SDK adds to every answer; the id is a header that only Stripe's own answers are sure to have. */
-const acceptedSchema = z.object({
-  lastResponse: z.object({ statusCode: z.int(), requestId: z.string().optional().catch(undefined) }),
-});
+const acceptedSchema = z.object({ identifier: z.unknown().optional() });
 
 // Not by `stripe.billing.meterEvents.create`: the SDK's methods write down a stack trace before every call, a fifth
 // of what they cost a worker. Its raw request does the same without.
@@ -45,13 +43,22 @@ async function sendOne(stripe: Stripe, request: MeterEventRequest | undefined): 
     };
     const options = { idempotencyKey: `${request.identifier}:a${request.attempt}` };
     const answer: unknown = await stripe.rawRequest("POST", "/v1/billing/meter_events", meterEvent, options);
-    const { lastResponse } = acceptedSchema.parse(answer);
-    return {
-      kind: "success",
-      httpStatus: lastResponse.statusCode,
-      requestId: lastResponse.requestId ?? null,
-    };
+    const success = successOf(answer);
+    const { identifier } = acceptedSchema.parse(answer);
+    return identifier === request.identifier ? success : ofAnother(success.httpStatus);
   } catch (error) {
-    return answerOfError(error);
+    return withoutForeignDuplicate(answerOfError(error), request.identifier);
   }
+}
+
+/** A cache, or a mix-up on the way, may give us what Stripe said of another event. */
+function ofAnother(httpStatus: number): StripeAnswer {
+  const { message } = new ForeignAnswer(httpStatus, "it is about another meter event");
+  return { kind: "foreign", httpStatus, message };
+}
+
+function withoutForeignDuplicate(answer: StripeAnswer, identifier: string): StripeAnswer {
+  if (answer.kind !== "error") return answer;
+  const [, named] = /already exists with identifier (\S+?)\.?(?:\s|$)/i.exec(answer.message) ?? [];
+  return named === undefined || named === identifier ? answer : ofAnother(answer.httpStatus);
 }

@@ -4,7 +4,7 @@ import { inSpan, type Tracer } from "../tracing/tracer.ts";
 const idInPath = /(?<=\/)(?:cus|evt|mtr|sub|we)_[^/]+/g;
 
 type Request = { method: string; host: string; port: string | number; path: string };
-type Response = { getStatusCode: () => number; getHeaders: () => object };
+type Response = { status: number; headers: Record<string, string | string[]> };
 
 /**
  * Records one span for one HTTP request to Stripe, until its answer has come whole. No query string, header or body, and
@@ -25,8 +25,8 @@ export async function traceRequest<R extends Response>(
   };
   return inSpan(tracer, { name: `${method} ${template}`, kind: "client", attributes }, async (span) => {
     const response = await send();
-    const status = response.getStatusCode();
-    const requestId: unknown = Reflect.get(response.getHeaders(), "request-id");
+    const { status } = response;
+    const requestId = response.headers["request-id"];
     span.set({
       "http.response.status_code": status,
       "stripe.request_id": typeof requestId === "string" ? requestId : undefined,

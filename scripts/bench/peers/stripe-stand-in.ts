@@ -5,7 +5,6 @@ import { variable } from "./peer-server.ts";
 // Stripe's answers to meter events and nothing of its rules, so that the server is not what a bench measures: the
 // simulator keeps strict books, and needs several times the processor time.
 const sessionLifetimeMs = 900_000;
-const v1Event = JSON.stringify({ object: "billing.meter_event", livemode: false });
 const tally = { calls: 0, events: 0, quantity: 0 };
 let latencyMs = 0;
 
@@ -19,8 +18,7 @@ server.listen(Number(variable("PORT")), "127.0.0.1");
 async function answer(url: string, body: string, response: ServerResponse): Promise<void> {
   switch (url) {
     case "/v1/billing/meter_events":
-      countForm(new URLSearchParams(body));
-      return send(response, v1Event);
+      return send(response, countForm(new URLSearchParams(body)));
     case "/v2/billing/meter_event_session":
       return send(response, session());
     case "/v2/billing/meter_event_stream": {
@@ -42,9 +40,12 @@ async function answer(url: string, body: string, response: ServerResponse): Prom
   }
 }
 
-function countForm(form: URLSearchParams): void {
+/** Counts a v1 meter event, and returns Stripe's answer to it. */
+function countForm(form: URLSearchParams): string {
   tally.calls += 1;
   count(form.get("event_name"), form.get("payload[value]"));
+  const identifier = form.get("identifier");
+  return JSON.stringify({ object: "billing.meter_event", identifier, livemode: false });
 }
 
 /** A worker that runs over a full hour sends how many sensors are active, too. */

@@ -1,5 +1,5 @@
 import { Gauge, Histogram, type Registry } from "prom-client";
-import type { StripeAnswer } from "../../stripe/answer.ts";
+import { httpStatusOf, type StripeAnswer } from "../../stripe/answer.ts";
 import type { Transport } from "../../stripe/sync-transport.ts";
 
 /** Stripe answers in tenths of a second; the last bucket is the default of STRIPE_TIMEOUT_MS. */
@@ -36,5 +36,6 @@ export function timedTransport(registry: Registry, transport: Transport): Transp
 }
 
 function statusClassOf(answer: StripeAnswer): string {
-  return answer.kind === "no_answer" ? "none" : `${Math.floor(answer.httpStatus / 100)}xx`;
+  const status = httpStatusOf(answer);
+  return status === null ? "none" : `${Math.floor(status / 100)}xx`;
 }

@@ -1,0 +1,35 @@
+/** What Stripe answers a request with when it grants it. */
+export type ExpectedObject =
+  | { kind: "list"; isNamed: boolean }
+  /** `id` is the one that was asked for, where the path names it. */
+  | { kind: "object"; name: string; id: string | undefined }
+  /** The stream answers with an empty object. */
+  | { kind: "anything" };
+
+/** First segments that are no collection of their own, as far as this service has business with them. */
+const namespaces = new Set(["billing", "billing_portal", "checkout", "core", "test_helpers"]);
+const streamPath = "/v2/billing/meter_event_stream";
+
+/**
+ * Tells from a request what its answer is, by the rule that all of Stripe's paths and objects follow: a collection
+ * (`/v1/billing/meters`) holds objects of its singular name (`billing.meter`), a GET of it is a list, and so is a GET of
+ * what lies below one of its objects. Pure.
+ */
+export function expectedObject(method: string, path: string): ExpectedObject {
+  const pathname = path.replace(/[?#].*$/s, "");
+  if (pathname === streamPath) return { kind: "anything" };
+  const [, version = "", ...segments] = pathname.split("/");
+  const nameLength = namespaces.has(segments[0] ?? "") ? 2 : 1;
+  const name = segments.slice(0, nameLength).join(".");
+  const [id, below] = segments.slice(nameLength);
+  const isCollection = name.endsWith("s") && id === undefined;
+  if (method === "GET" && (isCollection || below !== undefined)) {
+    return { kind: "list", isNamed: version === "v1" };
+  }
+  return {
+    kind: "object",
+    name: `${version === "v1" ? "" : `${version}.`}${name.replace(/s$/, "")}`,
+    // `POST /v1/invoices/create_preview` names no invoice.
+    id: method === "GET" && id !== undefined ? decodeURIComponent(id) : undefined,
+  };
+}
