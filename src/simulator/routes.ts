@@ -8,11 +8,13 @@ import { retrieveInvoiceRoute } from "./v1/invoices.ts";
 import { createAdjustmentRoute } from "./v1/meter-event-adjustments.ts";
 import { createMeterEventRoute } from "./v1/meter-events.ts";
 import { meterRoutes } from "./v1/meters.ts";
+import { paymentLinkRoutes } from "./v1/payment-links.ts";
 import { pauseRoutes } from "./v1/pause-subscription.ts";
 import { priceRoutes } from "./v1/prices.ts";
 import { productRoutes } from "./v1/products.ts";
 import { subscriptionRoutes } from "./v1/subscriptions.ts";
-import { listWebhookEndpointsRoute } from "./v1/webhook-endpoints.ts";
+import { webhookEndpointRoutes } from "./v1/webhook-endpoints.ts";
+import { eventDestinationRoutes } from "./v2/event-destinations.ts";
 import { createV2MeterEventRoute } from "./v2/meter-events.ts";
 import { createSessionRoute } from "./v2/session.ts";
 import { createStreamRoute } from "./v2/stream.ts";
@@ -29,8 +31,10 @@ export const stripeRoutes: readonly Route[] = [
   ...subscriptionRoutes,
   ...pauseRoutes,
   ...checkoutSessionRoutes,
+  ...paymentLinkRoutes,
   retrieveInvoiceRoute,
-  listWebhookEndpointsRoute,
+  ...webhookEndpointRoutes,
+  ...eventDestinationRoutes,
   ...eventRoutes,
   ...thinEventRoutes,
   createV2MeterEventRoute,

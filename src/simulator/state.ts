@@ -15,6 +15,7 @@ import type { Meter } from "./usage/meter.ts";
 import type { Customer } from "./v1/customer.ts";
 import type { CheckoutSession } from "./v1/checkout-session.ts";
 import type { Invoice } from "./v1/invoice.ts";
+import type { PaymentLink } from "./v1/payment-link.ts";
 import type { Price } from "./v1/price.ts";
 import type { Product } from "./v1/product.ts";
 import type { Subscription } from "./v1/subscription.ts";
@@ -36,6 +37,7 @@ export type Simulation = {
   subscriptions: Map<string, Subscription>;
   invoices: Map<string, Invoice>;
   checkoutSessions: Map<string, CheckoutSession>;
+  paymentLinks: Map<string, PaymentLink>;
   sessions: Map<string, Session>;
   /** By id, oldest first. */
   events: Map<string, StoredEvent>;
@@ -76,6 +78,7 @@ export function createSimulation(options: SimulationOptions = {}): Simulation {
     subscriptions: new Map(),
     invoices: new Map(),
     checkoutSessions: new Map(),
+    paymentLinks: new Map(),
     sessions: new Map(),
     events: new Map(),
     webhooks: createWebhooks(),

@@ -6,9 +6,16 @@ import { checkoutSessionObject } from "../v1/checkout-session.ts";
 import { completeCheckout, settleAsyncPayment } from "../v1/complete-checkout.ts";
 import { cycleSubscription, findSubscription, settleInvoice } from "../v1/cycle-subscription.ts";
 import { invoiceObject } from "../v1/invoice.ts";
+import { openPaymentLink } from "../v1/payment-link.ts";
 import { subscriptionObject } from "../v1/subscription-object.ts";
 import type { Subscription } from "../v1/subscription.ts";
-import type { AsyncPayment, Completion, Cycle, SubscriptionChange } from "./billing-schemas.ts";
+import type {
+  AsyncPayment,
+  Completion,
+  Cycle,
+  PaymentLinkVisit,
+  SubscriptionChange,
+} from "./billing-schemas.ts";
 
 /** Puts a subscription into a state that Stripe's API gives no direct way to; undefined when there is none. */
 export function setSubscription(state: Simulation, id: string, wanted: SubscriptionChange) {
@@ -44,6 +51,12 @@ export function complete(state: Simulation, id: string, wanted: Completion) {
   const usual = session.trialDays === null ? "paid" : "no_payment_required";
   completeCheckout(state, session, wanted.payment_status ?? (wanted.async === true ? "unpaid" : usual));
   return checkoutSessionObject(session);
+}
+
+/** Opens a Payment Link by its URL, with a query of the visitor's own; undefined when no active link has it. */
+export function openLink(state: Simulation, { url }: PaymentLinkVisit) {
+  const session = openPaymentLink(state, new URL(url));
+  return session === undefined ? undefined : checkoutSessionObject(session);
 }
 
 /** Ends the payment of a session that completed unpaid; undefined when there is none. */

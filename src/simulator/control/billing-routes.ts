@@ -1,11 +1,12 @@
 import { Hono } from "hono";
 import type { Simulation } from "../state.ts";
 import { answer, bodyOf } from "./answer-control.ts";
-import { complete, cycle, endAsyncPayment, setSubscription } from "./billing-controls.ts";
+import { complete, cycle, endAsyncPayment, openLink, setSubscription } from "./billing-controls.ts";
 import {
   asyncPaymentSchema,
   completionSchema,
   cycleSchema,
+  paymentLinkVisitSchema,
   subscriptionChangeSchema,
 } from "./billing-schemas.ts";
 
@@ -32,6 +33,9 @@ export function billingRoutes(current: () => Simulation): Hono {
     answer(c, asyncPaymentSchema.safeParse(await bodyOf(c)), (wanted) =>
       endAsyncPayment(current(), c.req.param("id"), wanted),
     ),
+  );
+  routes.post("/payment_links/open", async (c) =>
+    answer(c, paymentLinkVisitSchema.safeParse(await bodyOf(c)), (visit) => openLink(current(), visit)),
   );
   return routes;
 }

@@ -22,6 +22,10 @@ export const completionSchema = z
 
 export const asyncPaymentSchema = z.strictObject({ succeeded: z.boolean() });
 
+/** Somebody opens a Payment Link, with whatever query that person has put behind its URL. */
+export const paymentLinkVisitSchema = z.strictObject({ url: z.url() });
+
+export type PaymentLinkVisit = z.infer<typeof paymentLinkVisitSchema>;
 export type SubscriptionChange = z.infer<typeof subscriptionChangeSchema>;
 export type Cycle = z.infer<typeof cycleSchema>;
 export type Completion = z.infer<typeof completionSchema>;

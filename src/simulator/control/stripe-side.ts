@@ -5,7 +5,7 @@ import type { DeliveryAttempt } from "../webhooks/delivery-log.ts";
 import type { EndpointInput, EndpointPatch, WebhookEndpoint } from "../webhooks/endpoint.ts";
 import { releaseHeld, releaseSchema, type ReleaseInput } from "../webhooks/release.ts";
 import { settled } from "../webhooks/webhooks.ts";
-import { complete, cycle, endAsyncPayment, setSubscription } from "./billing-controls.ts";
+import { complete, cycle, endAsyncPayment, openLink, setSubscription } from "./billing-controls.ts";
 import type { AsyncPayment, Completion, Cycle, SubscriptionChange } from "./billing-schemas.ts";
 import { injectedEventSchema, injectEvent, type InjectedEvent } from "./injected-event.ts";
 import {
@@ -25,6 +25,8 @@ export type StripeSide = {
   cycleSubscription: (id: string, options?: Cycle) => Found<ReturnType<typeof cycle>>;
   completeCheckout: (id: string, completion?: Completion) => Found<ReturnType<typeof complete>>;
   endAsyncPayment: (id: string, payment: AsyncPayment) => Found<ReturnType<typeof endAsyncPayment>>;
+  /** Opens a Payment Link by its URL and whatever query stands behind it. */
+  openPaymentLink: (url: string) => Found<ReturnType<typeof openLink>>;
   addWebhookEndpoint: (endpoint: EndpointInput) => WebhookEndpoint;
   changeWebhookEndpoint: (id: string, patch: EndpointPatch) => WebhookEndpoint;
   removeWebhookEndpoint: (id: string) => number;
@@ -50,6 +52,7 @@ export function stripeSide(current: () => Simulation): StripeSide {
     cycleSubscription: (id, options = {}) => found(id, cycle(current(), id, options)),
     completeCheckout: (id, completion = {}) => found(id, complete(current(), id, completion)),
     endAsyncPayment: (id, payment) => found(id, endAsyncPayment(current(), id, payment)),
+    openPaymentLink: (url) => found(url, openLink(current(), { url })),
     addWebhookEndpoint: (endpoint) => addEndpoint(current(), endpoint),
     changeWebhookEndpoint: (id, patch) => found(id, changeEndpoint(current(), id, patch)),
     removeWebhookEndpoint: (id) => removeEndpoint(current(), id),

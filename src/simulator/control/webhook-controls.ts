@@ -2,6 +2,7 @@ import { z } from "zod";
 import { findEvent } from "../events/kept-events.ts";
 import type { Simulation } from "../state.ts";
 import { recentAttempts, type DeliveryAttempt } from "../webhooks/delivery-log.ts";
+import { registerEndpoint, unregisterEndpoint } from "../webhooks/register-endpoint.ts";
 import { resendEvent } from "../webhooks/dispatch.ts";
 import {
   endpointInputSchema,
@@ -12,9 +13,7 @@ import {
 
 /** Registers an endpoint: it gets the events from now on. */
 export function addEndpoint(state: Simulation, input: EndpointInput): WebhookEndpoint {
-  const endpoint = { id: state.nextId("we"), ...endpointInputSchema.parse(input) };
-  state.webhooks.endpoints.set(endpoint.id, endpoint);
-  return endpoint;
+  return registerEndpoint(state, endpointInputSchema.parse(input));
 }
 
 /** Changes an endpoint; attempts that are due later already go by the change. */
@@ -28,10 +27,9 @@ export function changeEndpoint(
   return Object.assign(endpoint, patch);
 }
 
-/** Removes an endpoint; no further attempt is made to reach it, and what was held for it is gone. */
-export function removeEndpoint({ webhooks }: Simulation, id: string): number {
-  webhooks.held = webhooks.held.filter(({ endpoint }) => endpoint.id !== id);
-  return webhooks.endpoints.delete(id) ? 1 : 0;
+/** Removes an endpoint. Says how many went. */
+export function removeEndpoint(state: Simulation, id: string): number {
+  return unregisterEndpoint(state, id) ? 1 : 0;
 }
 
 export const deliveryFilterSchema = z.strictObject({

@@ -51,9 +51,14 @@ export function eventObject(stored: StoredEvent): { id: string } & Record<string
     : { context: null, ...stored.event };
 }
 
-/** The event as it is delivered. */
-export function eventBody(stored: StoredEvent): string {
-  if (stored.payload === "snapshot") return JSON.stringify(eventObject(stored));
+/** The event as it is delivered. A snapshot says the endpoint's version, though its data is always rendered in the latest. */
+export function eventBody(stored: StoredEvent, apiVersion: string | null): string {
+  if (stored.payload === "snapshot") {
+    return JSON.stringify({
+      ...eventObject(stored),
+      ...(apiVersion === null ? {} : { api_version: apiVersion }),
+    });
+  }
   const { data: _, ...notification } = stored.event;
   return JSON.stringify({ context: null, ...notification });
 }

@@ -17,6 +17,8 @@ export type CheckoutSession = {
   customerEmail: string | null;
   subscription: string | null;
   invoice: string | null;
+  /** The Payment Link that it was opened by. */
+  paymentLink: string | null;
   metadata: Record<string, string>;
   subscriptionMetadata: Record<string, string>;
   trialDays: number | null;
@@ -43,6 +45,7 @@ export function checkoutSessionObject(session: CheckoutSession) {
     livemode: session.livemode,
     metadata: session.metadata,
     mode: "subscription",
+    payment_link: session.paymentLink,
     payment_status: session.paymentStatus,
     status: session.status,
     subscription: session.subscription,

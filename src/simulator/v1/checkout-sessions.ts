@@ -15,6 +15,26 @@ export const checkoutSessionRoutes: Route[] = [
   { method: "GET", path: `${SESSIONS_PATH}/:id`, api: "v1", execute: retrieveSession },
 ];
 
+type NewSession = Omit<
+  CheckoutSession,
+  "id" | "status" | "paymentStatus" | "createdAt" | "subscription" | "invoice"
+>;
+
+/** Opens a session, which a customer can then complete. */
+export function openSession(state: Simulation, fields: NewSession): CheckoutSession {
+  const session: CheckoutSession = {
+    id: state.nextId(fields.livemode ? "cs_live" : "cs_test"),
+    status: "open",
+    paymentStatus: "unpaid",
+    createdAt: state.clock.nowSeconds(),
+    subscription: null,
+    invoice: null,
+    ...fields,
+  };
+  state.checkoutSessions.set(session.id, session);
+  return session;
+}
+
 function createSession(state: Simulation, request: StripeRequest): Answer {
   const { form, livemode } = request;
   const mode = textField(form, "mode");
@@ -34,24 +54,18 @@ function createSession(state: Simulation, request: StripeRequest): Answer {
   }
   const lines = readLineItems(state, request);
   if ("refusal" in lines) return lines.refusal;
-  const session: CheckoutSession = {
-    id: state.nextId(livemode ? "cs_live" : "cs_test"),
-    status: "open",
-    paymentStatus: "unpaid",
+  const session = openSession(state, {
     livemode,
-    createdAt: state.clock.nowSeconds(),
     clientReferenceId: textField(form, "client_reference_id") ?? null,
     customer,
     customerEmail: textField(form, "customer_email") ?? known?.email ?? null,
-    subscription: null,
-    invoice: null,
+    paymentLink: null,
     metadata: readMetadata(form, {}),
     subscriptionMetadata: readMetadata(subscriptionData, {}),
     trialDays,
     items: lines.items,
     successUrl: textField(form, "success_url") ?? null,
-  };
-  state.checkoutSessions.set(session.id, session);
+  });
   return ok(checkoutSessionObject(session));
 }
 
@@ -60,7 +74,8 @@ function retrieveSession(state: Simulation, { id }: StripeRequest): Answer {
   return session === undefined ? resourceMissing("checkout.session", id) : ok(checkoutSessionObject(session));
 }
 
-function readTrialDays(subscriptionData: Form): number | null | "invalid" {
+/** The days of `trial_period_days`, of a session or a Payment Link. */
+export function readTrialDays(subscriptionData: Form): number | null | "invalid" {
   const days = textField(subscriptionData, "trial_period_days");
   if (days === undefined) return null;
   return /^[1-9]\d{0,2}$/.test(days) ? Number(days) : "invalid";

@@ -34,7 +34,7 @@ export async function attemptDelivery(
 }
 
 async function post(state: Simulation, { endpoint, stored }: Delivery): Promise<Answer> {
-  const body = eventBody(stored);
+  const body = eventBody(stored, endpoint.api_version);
   const { stopping } = state.webhooks;
   try {
     const response = await fetch(endpoint.url, {

@@ -11,19 +11,31 @@ export const endpointInputSchema = z.strictObject({
   payload: z.enum(["snapshot", "thin", "both"]).default("snapshot"),
   /** All types when absent; a `*` at the end stands for any rest. */
   types: z.array(z.string().min(1)).max(TYPES_MAX).optional(),
+  /** A disabled one is sent nothing. */
+  status: z.enum(["enabled", "disabled"]).default("enabled"),
+  /** The version that events say they are rendered in; null: the account's own. */
+  api_version: z.string().min(1).nullable().default(null),
+  name: z.string().default(""),
+  description: z.string().nullable().default(null),
+  metadata: z.record(z.string(), z.string()).default({}),
 });
 
 /** What may change of an endpoint: everything, one by one. */
-export const endpointPatchSchema = endpointInputSchema.partial().extend({
+export const endpointPatchSchema = z.strictObject({
+  url: endpointInputSchema.shape.url.optional(),
+  secrets: endpointInputSchema.shape.secrets.optional(),
   payload: z.enum(["snapshot", "thin", "both"]).optional(),
+  types: endpointInputSchema.shape.types,
+  status: z.enum(["enabled", "disabled"]).optional(),
 });
 
 export type EndpointInput = z.input<typeof endpointInputSchema>;
 export type EndpointPatch = z.infer<typeof endpointPatchSchema>;
-export type WebhookEndpoint = z.output<typeof endpointInputSchema> & { id: string };
+export type WebhookEndpoint = z.output<typeof endpointInputSchema> & { id: string; createdAt: number };
 
 /** Whether an endpoint has asked for this event. */
-export function wants({ payload, types }: WebhookEndpoint, stored: StoredEvent): boolean {
+export function wants({ payload, types, status }: WebhookEndpoint, stored: StoredEvent): boolean {
+  if (status === "disabled") return false;
   if (payload !== "both" && payload !== stored.payload) return false;
   return types === undefined || types.some((pattern) => matchesType(pattern, stored.event.type));
 }

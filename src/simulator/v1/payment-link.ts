@@ -1,0 +1,59 @@
+import type { Simulation } from "../state.ts";
+import type { CheckoutSession } from "./checkout-session.ts";
+import { openSession } from "./checkout-sessions.ts";
+import type { SubscriptionItem } from "./subscription-items.ts";
+
+/** A Payment Link of a subscription: whoever has its URL can subscribe. */
+export type PaymentLink = {
+  id: string;
+  url: string;
+  active: boolean;
+  livemode: boolean;
+  metadata: Record<string, string>;
+  subscriptionMetadata: Record<string, string>;
+  trialDays: number | null;
+  items: SubscriptionItem[];
+};
+
+/** A Payment Link the way API 2026-10-28.endive shows it. Fields that say nothing about a subscription are left out. */
+export function paymentLinkObject(link: PaymentLink) {
+  return {
+    id: link.id,
+    object: "payment_link",
+    active: link.active,
+    currency: link.items[0]?.price.currency ?? "usd",
+    livemode: link.livemode,
+    metadata: link.metadata,
+    subscription_data: {
+      metadata: link.subscriptionMetadata,
+      trial_period_days: link.trialDays,
+    },
+    url: link.url,
+  };
+}
+
+/** docs.stripe.com/payment-links/url-parameters, certain: other values are dropped without a word. */
+const REFERENCE_FORM = /^[A-Za-z0-9_-]{1,200}$/;
+
+/**
+ * What opening a link's URL does: a session whose metadata is the link's, and so the account's own, and whose
+ * `client_reference_id` is whatever the URL's query says. Undefined when no active link has this URL.
+ */
+export function openPaymentLink(state: Simulation, visited: URL): CheckoutSession | undefined {
+  const address = `${visited.origin}${visited.pathname}`;
+  const link = [...state.paymentLinks.values()].find((one) => one.active && one.url === address);
+  if (link === undefined) return undefined;
+  const reference = visited.searchParams.get("client_reference_id") ?? "";
+  return openSession(state, {
+    livemode: link.livemode,
+    clientReferenceId: REFERENCE_FORM.test(reference) ? reference : null,
+    customer: null,
+    customerEmail: visited.searchParams.get("prefilled_email"),
+    paymentLink: link.id,
+    metadata: { ...link.metadata },
+    subscriptionMetadata: { ...link.subscriptionMetadata },
+    trialDays: link.trialDays,
+    items: link.items.map((item) => ({ ...item, id: state.nextId("si") })),
+    successUrl: null,
+  });
+}
