@@ -1,8 +1,9 @@
 # One image for every program: the API by default, `node dist/worker.js`, `node dist/migrate.js`, `node dist/cli.js`
 # and `node dist/simulator.js` as commands of their own. docs/containers.md has the rest.
 #
-# Any image with Node 24 or newer and npm will do as a base.
-ARG NODE_IMAGE=node:24-slim
+# Any image with Node 24 or newer and npm will do as a base. By its digest, so that every build has the same; compose.yaml
+# names the same one.
+ARG NODE_IMAGE=node:24.21.0-slim@sha256:0e0ff40c39bc087845bfb27465a0df4ea419520094bc35842ff83dd8cbe6f9b6
 
 FROM ${NODE_IMAGE} AS dependencies
 WORKDIR /app

@@ -32,6 +32,18 @@ test("compose.yaml gives the owner's password to Postgres, migrate and roles onl
   expect(urlOf("worker")).toContain("//meter_outbox_worker:${WORKER_DATABASE_PASSWORD:?");
 });
 
+test("compose.yaml bounds the memory of every service", () => {
+  const [, listed = ""] = compose.split("\nservices:\n");
+  const services = [...listed.matchAll(/^  (\w+):\n((?:    .*\n|\n(?=    ))+)/gm)];
+  expect(services.map(([, name]) => name)).toEqual(
+    expect.arrayContaining(["postgres", "api", "worker", "demo"]),
+  );
+  const unbounded = services.filter(
+    ([, , block = ""]) => !/^ {4}mem_limit: (?:\d+|\$\{\w+:-\d+)[mg]/m.test(block),
+  );
+  expect(unbounded.map(([, name]) => name)).toEqual([]);
+});
+
 function urlOf(service: string): string | undefined {
   return new RegExp(`^  ${service}:\\n(?:    .*\\n)*? {6}DATABASE_URL: (.*)$`, "m").exec(compose)?.[1];
 }
