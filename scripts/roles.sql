@@ -103,7 +103,8 @@ begin
       to %I',
     api
   );
-  execute format('grant insert (name) on metering.organizations to %I', api);
+  execute format('grant insert (name, external_id) on metering.organizations to %I', api);
+  execute format('grant update (name, external_id, archived_at) on metering.organizations to %I', api);
   execute format('grant insert (organization_id, name, prefix, key_hash, scopes) on metering.api_keys to %I', api);
   execute format('grant update (last_used_at, revoked_at) on metering.api_keys to %I', api);
   execute format('grant insert (organization_id, id, name, deactivated_at) on metering.sensors to %I', api);

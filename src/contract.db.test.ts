@@ -102,7 +102,8 @@ walk(
         expect(operation.token, call.row).toBe(call.token);
         const parameters = operation.parameters.filter((one) => one.in === "query").map(({ name }) => name);
         expect(parameters, call.row).toEqual(expect.arrayContaining(call.query));
-        if (call.body.length > 0) expect(bodyMembersOf(operation), call.row).toEqual(call.body.toSorted());
+        if (call.body.length > 0)
+          expect(bodyMembersOf(operation), call.row).toEqual(expect.arrayContaining(call.body));
         return operation;
       });
       const [first] = row;

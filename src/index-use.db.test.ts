@@ -135,6 +135,7 @@ async function askEverything(api: Api, { id, key }: Account): Promise<void> {
     "organizations",
     `organizations/${id}`,
     `organizations/${id}/api-keys`,
+    "organizations?external_id=acme",
     "meter-events?state=pending",
     "meter-events?state=rejected",
     "meter-events?state=delivered",

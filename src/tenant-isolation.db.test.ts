@@ -105,6 +105,12 @@ const attempts: Record<string, (ids: Ids) => Attempt[]> = {
   createOrganization: () => [{ what: "a new one", path: "/v1/organizations", json: { name: "x" } }],
   listOrganizations: () => [{ what: "all", path: "/v1/organizations" }],
   getOrganization: (ids) => [{ what: "another", path: `/v1/organizations/${ids.organization}` }],
+  updateOrganization: (ids) => [
+    { what: "another", path: `/v1/organizations/${ids.organization}`, json: { name: "x" } },
+  ],
+  deleteSubscription: (ids) => [
+    { what: "another's", path: `/v1/organizations/${ids.organization}/subscription` },
+  ],
   putSubscription: (ids) => [
     {
       what: "another's",

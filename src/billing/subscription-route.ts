@@ -5,14 +5,16 @@ import type { App } from "../http/app.ts";
 import type { AdminOnly } from "../http/authentication.ts";
 import { instantSchema } from "../http/instant.ts";
 import { jsonAnswer, jsonBody } from "../http/json-content.ts";
+import { organizationIdOf, organizationParams } from "../http/organization-reference.ts";
 import { adminProblems, bodyProblems, notFoundProblems } from "../http/problem-answers.ts";
 import { notFound } from "../http/problem.ts";
 import { renderSubscription, subscriptionSchema } from "./subscription-answer.ts";
-import { putSubscription } from "./subscriptions.ts";
+import { putSubscription, type Subscription } from "./subscriptions.ts";
 
 const stripeId = z.string().regex(/^[\w-]{1,255}$/, "must be a Stripe id of up to 255 characters");
 
-const putBody = z
+/** What a `PUT` of a subscription takes. */
+export const subscriptionBody = z
   .strictObject({
     stripe_customer_id: stripeId,
     status: z.string().regex(/^[a-z_]{1,64}$/, "must be a status of Stripe's, such as active"),
@@ -56,7 +58,7 @@ const putRoute = createRoute({
     "For migrations and tests. Replaces the whole subscription; Stripe's webhooks keep it afterwards.",
   tags: ["Organizations"],
   security: [{ adminToken: [] }],
-  request: { params: z.object({ id: z.uuid() }), body: jsonBody(putBody) },
+  request: { params: organizationParams, body: jsonBody(subscriptionBody) },
   responses: {
     200: jsonAnswer("As stored", subscriptionSchema),
     ...adminProblems,
@@ -71,15 +73,20 @@ export function mountSubscriptions(
   { db, adminOnly }: { db: Kysely<DB>; adminOnly: AdminOnly },
 ): void {
   app.openapi({ ...putRoute, middleware: adminOnly }, async (c) => {
-    const body = c.req.valid("json");
-    const stored = await putSubscription(db, c.req.valid("param").id, {
-      stripeCustomerId: body.stripe_customer_id,
-      stripeSubscriptionId: body.stripe_subscription_id ?? null,
-      status: body.status,
-      currentPeriodStart: body.current_period_start ?? null,
-      currentPeriodEnd: body.current_period_end ?? null,
-    });
+    const organizationId = await organizationIdOf(db, c.req.valid("param").id);
+    const stored = await putSubscription(db, organizationId, subscriptionOf(c.req.valid("json")));
     if (stored === undefined) throw notFound("organization");
     return c.json(renderSubscription(stored), 200);
   });
+}
+
+/** What a `PUT` says. */
+export function subscriptionOf(body: z.infer<typeof subscriptionBody>): Subscription {
+  return {
+    stripeCustomerId: body.stripe_customer_id,
+    stripeSubscriptionId: body.stripe_subscription_id ?? null,
+    status: body.status,
+    currentPeriodStart: body.current_period_start ?? null,
+    currentPeriodEnd: body.current_period_end ?? null,
+  };
 }

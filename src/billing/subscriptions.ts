@@ -50,6 +50,30 @@ export async function putSubscription(
   return stored.rows[0];
 }
 
+/**
+ * Unlinks an organization by an operator's word: what it used before stays with its customer, what it uses from now on
+ * is held. Nothing changes where nothing is linked. False without such an organization.
+ */
+export async function unlinkOrganization(db: Kysely<DB>, organizationId: string): Promise<boolean> {
+  const found = await sql`
+    with unlinked as (
+      update metering.subscriptions
+      set
+        stripe_customer_id = null,
+        stripe_subscription_id = null,
+        status = 'canceled',
+        current_period_start = null,
+        current_period_end = null,
+        read_began_at = clock_timestamp(),
+        updated_at = now()
+      where organization_id = ${organizationId}
+        and (stripe_customer_id is not null or stripe_subscription_id is not null)
+    )
+    select from metering.organizations where id = ${organizationId}
+  `.execute(db);
+  return found.rows.length > 0;
+}
+
 /** `readBeganAt` is the database's time to the microsecond, which a Date would cut. */
 export type DatedRead = { subscription: SubscriptionRead; readBeganAt: string };
 

@@ -57,7 +57,10 @@ const apiMay: Record<string, Privileges> = {
   meter_outbox: may({ insert: entry }),
   meter_outbox_default: may(),
   meters: nothing,
-  organizations: may({ insert: ["name"] }),
+  organizations: may({
+    insert: ["name", "external_id"],
+    update: ["name", "external_id", "archived_at"],
+  }),
   readings: may({ insert: ["organization_id", "sensor_id", "recorded_at", "temperature", "entry_id"] }),
   readings_default: may(),
   sensor_counts: may(),

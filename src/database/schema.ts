@@ -202,7 +202,15 @@ export interface Meters {
 }
 
 export interface Organizations {
+  /**
+   * since when it takes no readings, sensors or keys, and its sensors are not counted; null: it is not archived
+   */
+  archived_at: Timestamp | null;
   created_at: Generated<Timestamp>;
+  /**
+   * the operator's own id for it; null: it has none
+   */
+  external_id: string | null;
   id: Generated<string>;
   name: string;
 }

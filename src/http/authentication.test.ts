@@ -13,7 +13,9 @@ function createGuardedApp() {
   const { log, events } = createRecordingLog();
   const app = createApp({ log });
   const findKey = async (asked: string) =>
-    asked === key ? { keyId: "key-1", organizationId: "acme", scopes: ["read"] } : undefined;
+    asked === key
+      ? { keyId: "key-1", organizationId: "acme", isArchived: false, scopes: ["read"] }
+      : undefined;
   app.get("/admin", requireAdmin({ adminToken }), (c) => c.text("in"));
   app.get("/read", requireKey({ findKey, scope: "read" }), (c) => c.text(c.var.organizationId));
   app.get("/ingest", requireKey({ findKey, scope: "ingest" }), (c) => c.text("in"));

@@ -36,6 +36,7 @@ export function requireKey({ findKey, scope, limitRequests }: KeyRule): KeyOnly 
     c.set("keyId", owner.keyId);
     if (limitRequests !== undefined) await limitRequests(owner.keyId);
     if (!owner.scopes.includes(scope)) throw insufficientScope(scope);
+    if (owner.isArchived && scope === "ingest") throw archived();
     await next();
   };
 }
@@ -56,6 +57,12 @@ function unauthorized(what: string): Problem {
     detail,
     headers: { "www-authenticate": "Bearer" },
   });
+}
+
+function archived(): Problem {
+  const detail = "The organization is archived: it takes no readings and no sensors, and nothing was stored.";
+  const headers = { "www-authenticate": "Bearer" };
+  return new Problem({ status: 403, code: "organization_archived", detail, headers });
 }
 
 function insufficientScope(scope: Scope): Problem {

@@ -9,7 +9,8 @@ type Issue = z.core.$ZodIssue;
 /** What a request that does not fit its schema is answered: where each fault is, and what is wrong there. */
 export function invalidRequest(target: string, issues: readonly Issue[]): Problem {
   // An id that no row can have is an id that no row has.
-  const isImpossibleId = (issue: Issue) => issue.code === "invalid_format" && issue.format === "uuid";
+  const isImpossibleId = (issue: Issue) =>
+    issue.code === "invalid_union" || (issue.code === "invalid_format" && issue.format === "uuid");
   if (target === "param" && issues.some(isImpossibleId)) return notFound("resource");
 
   const errors = issues.flatMap(inputErrorsOf(target)).slice(0, errorsMax);

@@ -3,11 +3,11 @@ import type { Kysely } from "kysely";
 import { expect } from "vitest";
 import type { DB } from "../database/schema.ts";
 import { storeApiKey } from "../ops/api-keys.ts";
-import { createOrganization } from "../ops/organizations.ts";
 import { openDatabase } from "../database/pool.ts";
 import { silentLog } from "../log.ts";
 import { databaseTest } from "../testing/database-test.ts";
 import { holdOpen } from "../testing/locks.ts";
+import { addOrganization } from "../testing/organizations.ts";
 import { until } from "../testing/until.ts";
 import { makeApiKey } from "./api-key.ts";
 import { createKeyLookup } from "./key-lookup.ts";
@@ -22,7 +22,7 @@ const test = databaseTest.extend("strangers", async ({ database }, { onCleanup }
 });
 
 async function storeKey(db: Kysely<DB>) {
-  const { id: organizationId } = await createOrganization(db, { name: "Acme" });
+  const organizationId = await addOrganization(db);
   const { key, prefix, keyHash } = makeApiKey(randomBytes(32));
   const stored = await storeApiKey(db, {
     organizationId,
@@ -31,7 +31,8 @@ async function storeKey(db: Kysely<DB>) {
     keyHash,
     scopes: ["read"],
   });
-  return { organizationId, key, keyId: stored?.id };
+  if (stored.kind !== "stored") throw new Error(`the key was not stored: ${stored.kind}`);
+  return { organizationId, key, keyId: stored.id };
 }
 
 const revokeAll = (db: Kysely<DB>) => db.updateTable("api_keys").set({ revoked_at: new Date() }).execute();
@@ -42,7 +43,7 @@ test("a key is remembered for half a second and not longer", async ({ database: 
   const { organizationId, key, keyId } = await storeKey(db);
   let now = 0;
   const findKey = createKeyLookup({ db, now: () => now });
-  expect(await findKey(key)).toEqual({ keyId, organizationId, scopes: ["read"] });
+  expect(await findKey(key)).toEqual({ keyId, organizationId, isArchived: false, scopes: ["read"] });
   await revokeAll(db);
   now = 499;
   expect(await findKey(key)).toBeDefined();
@@ -54,7 +55,7 @@ test("a key that was unknown a moment ago is found as soon as it exists", async 
   const findKey = createKeyLookup({ db, now: () => 0 });
   const { key, prefix, keyHash } = makeApiKey(randomBytes(32));
   expect(await findKey(key)).toBeUndefined();
-  const { id: organizationId } = await createOrganization(db, { name: "Acme" });
+  const organizationId = await addOrganization(db);
   await storeApiKey(db, { organizationId, name: "", prefix, keyHash, scopes: ["read"] });
   expect(await findKey(key)).toBeDefined();
 });

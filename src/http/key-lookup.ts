@@ -3,7 +3,13 @@ import type { DB } from "../database/schema.ts";
 import { hashApiKey, isApiKey } from "./api-key.ts";
 
 /** What a valid key stands for. */
-export type KeyOwner = { keyId: string; organizationId: string; scopes: readonly string[] };
+export type KeyOwner = {
+  keyId: string;
+  organizationId: string;
+  /** An archived organization reads what it has and writes nothing. */
+  isArchived: boolean;
+  scopes: readonly string[];
+};
 
 export type FindKey = (key: string) => Promise<KeyOwner | undefined>;
 
@@ -60,10 +66,11 @@ export function createKeyLookup({ db, strangersDb = db, now = Date.now }: KeyLoo
 
 async function findOwner(db: Kysely<DB>, hash: Buffer): Promise<KeyOwner | undefined> {
   const found = await sql<KeyOwner & { isUseNoted: boolean }>`
-    select id as "keyId", organization_id as "organizationId", scopes,
-      coalesce(last_used_at > now() - interval '1 minute', false) as "isUseNoted"
-    from metering.api_keys
-    where key_hash = ${hash} and revoked_at is null
+    select k.id as "keyId", k.organization_id as "organizationId", o.archived_at is not null as "isArchived", k.scopes,
+      coalesce(k.last_used_at > now() - interval '1 minute', false) as "isUseNoted"
+    from metering.api_keys k
+    join metering.organizations o on o.id = k.organization_id
+    where k.key_hash = ${hash} and k.revoked_at is null
   `.execute(db);
   const [key] = found.rows;
   if (key === undefined) return undefined;

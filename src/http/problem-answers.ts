@@ -51,7 +51,9 @@ export const adminProblems = {
 /** What a route for organizations may answer besides its own. */
 export const keyProblems = {
   401: problemAnswer("No API key, an unknown or a revoked one", { headers: challenge }),
-  403: problemAnswer("The API key lacks the scope", { headers: challenge }),
+  403: problemAnswer("The API key lacks the scope, or would write for an archived organization", {
+    headers: challenge,
+  }),
   429: problemAnswer("The API key has sent more than its limit; nothing of this request was stored", {
     headers: { "Retry-After": header("seconds to wait") },
   }),

@@ -11,7 +11,7 @@ export type SensorCount = {
 };
 
 /**
- * Counts the active sensors of every organization whose status is billable and that has a customer, and writes the
+ * Counts the active sensors of every organization whose status is billable, that has a customer and is not archived, and writes the
  * count and its outbox entry together: once for each organization and hour, whatever calls this twice. Only the
  * current hour is ever counted, since nobody knows any more how many sensors were active in an earlier one.
  */
@@ -23,6 +23,7 @@ export async function countSensors(
     with active as materialized (
       select s.organization_id, count(x.id)::int as active_sensors
       from metering.subscriptions s
+      join metering.organizations o on o.id = s.organization_id and o.archived_at is null
       left join metering.sensors x on x.organization_id = s.organization_id and x.deactivated_at is null
       where s.status = any(${billableStatuses}) and s.stripe_customer_id is not null
       group by s.organization_id

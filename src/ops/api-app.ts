@@ -5,6 +5,7 @@ import { Registry } from "prom-client";
 import { mountStripeEvents } from "../billing/stripe-events-route.ts";
 import { mountWebhook } from "../billing/webhook-route.ts";
 import { mountSubscriptions } from "../billing/subscription-route.ts";
+import { mountUnlink } from "../billing/unlink-route.ts";
 import type { DB } from "../database/schema.ts";
 import type { Scope } from "../http/api-key.ts";
 import { type App, createApp } from "../http/app.ts";
@@ -86,6 +87,7 @@ export function createApiApp(options: ApiAppOptions): App {
   mountSensors(app, { db, mayWrite: keyWith("ingest"), mayRead: keyWith("read") });
   mountOrganizations(app, { db, adminOnly });
   mountSubscriptions(app, { db, adminOnly });
+  mountUnlink(app, { db, adminOnly });
   mountApiKeys(app, { db, adminOnly });
   mountWebhook(app, { db, boss, secrets: options.webhookSecrets, now: () => new Date(), tracer });
   mountStripeEvents(app, { db, boss, adminOnly });

@@ -8,9 +8,16 @@ import type { AdminOnly } from "../http/authentication.ts";
 import { decodeCursor } from "../http/cursor.ts";
 import { jsonAnswer, optionalJsonBody } from "../http/json-content.ts";
 import { nameSchema } from "../http/name.ts";
+import { organizationIdOf, organizationParams } from "../http/organization-reference.ts";
 import { pageQuery, pageSchema, toPage } from "../http/page.ts";
-import { adminProblems, bodyProblems, inputProblems, notFoundProblems } from "../http/problem-answers.ts";
-import { notFound } from "../http/problem.ts";
+import {
+  adminProblems,
+  bodyProblems,
+  conflictProblem,
+  inputProblems,
+  notFoundProblems,
+} from "../http/problem-answers.ts";
+import { notFound, Problem } from "../http/problem.ts";
 import { listApiKeys, revokeApiKey, storeApiKey, type StoredKey } from "./api-keys.ts";
 import { hasOrganization } from "./organizations.ts";
 
@@ -39,7 +46,6 @@ const apiKeySchema = z
   .openapi("ApiKey");
 
 const shared = { tags: ["API keys"], security: [{ adminToken: [] }] };
-const params = z.object({ id: z.uuid() });
 
 const createKeyRoute = createRoute({
   ...shared,
@@ -48,7 +54,7 @@ const createKeyRoute = createRoute({
   operationId: "createApiKey",
   summary: "Create an API key",
   request: {
-    params,
+    params: organizationParams,
     body: optionalJsonBody(z.strictObject({ name: nameSchema.optional(), scopes: scopeList.optional() })),
   },
   responses: {
@@ -56,6 +62,7 @@ const createKeyRoute = createRoute({
     ...adminProblems,
     ...bodyProblems,
     ...notFoundProblems,
+    409: conflictProblem("The organization is archived"),
   },
 });
 
@@ -65,7 +72,7 @@ const listKeysRoute = createRoute({
   path: "/v1/organizations/{id}/api-keys",
   operationId: "listApiKeys",
   summary: "List an organization's API keys, without the keys themselves",
-  request: { params, query: pageQuery },
+  request: { params: organizationParams, query: pageQuery },
   responses: {
     200: jsonAnswer("A page", pageSchema(apiKeySchema)),
     ...adminProblems,
@@ -80,7 +87,7 @@ const revokeKeyRoute = createRoute({
   path: "/v1/organizations/{id}/api-keys/{key_id}",
   operationId: "revokeApiKey",
   summary: "Revoke an API key, which fails within a second",
-  request: { params: z.object({ id: z.uuid(), key_id: z.uuid() }) },
+  request: { params: organizationParams.extend({ key_id: z.uuid() }) },
   responses: {
     204: { description: "Revoked, now or before" },
     ...adminProblems,
@@ -96,14 +103,15 @@ export function mountApiKeys(app: App, { db, adminOnly }: { db: Kysely<DB>; admi
   app.openapi({ ...createKeyRoute, middleware: adminOnly }, async (c) => {
     const { name = "", scopes: granted = scopesDefault } = c.req.valid("json");
     const { key, prefix, keyHash } = makeApiKey(randomBytes(32));
-    const organizationId = c.req.valid("param").id;
+    const organizationId = await organizationIdOf(db, c.req.valid("param").id);
     const stored = await storeApiKey(db, { organizationId, name, prefix, keyHash, scopes: granted });
-    if (stored === undefined) throw notFound("organization");
+    if (stored.kind === "not_found") throw notFound("organization");
+    if (stored.kind === "archived") throw archived();
     return c.json({ id: stored.id, key, prefix, scopes: granted }, 201, { "cache-control": "no-store" });
   });
 
   app.openapi({ ...listKeysRoute, middleware: adminOnly }, async (c) => {
-    const organizationId = c.req.valid("param").id;
+    const organizationId = await organizationIdOf(db, c.req.valid("param").id);
     const { limit, cursor } = c.req.valid("query");
     const after = decodeCursor(cursor, cursorKey)?.[0];
     if (!(await hasOrganization(db, organizationId))) throw notFound("organization");
@@ -113,10 +121,16 @@ export function mountApiKeys(app: App, { db, adminOnly }: { db: Kysely<DB>; admi
   });
 
   app.openapi({ ...revokeKeyRoute, middleware: adminOnly }, async (c) => {
-    const { id: organizationId, key_id: keyId } = c.req.valid("param");
+    const { id, key_id: keyId } = c.req.valid("param");
+    const organizationId = await organizationIdOf(db, id);
     if (!(await revokeApiKey(db, { organizationId, keyId }))) throw notFound("API key");
     return c.body(null, 204);
   });
+}
+
+function archived(): Problem {
+  const detail = "The organization is archived: take it back before it gets a key.";
+  return new Problem({ status: 409, code: "organization_archived", detail });
 }
 
 /** Writes a key's entry in a list the API's way; the key itself is not in it. */

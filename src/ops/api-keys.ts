@@ -1,6 +1,7 @@
 import { type Kysely, sql } from "kysely";
 import type { DB } from "../database/schema.ts";
 import type { NewApiKey, Scope } from "../http/api-key.ts";
+import { hasOrganization } from "./organizations.ts";
 
 export type StoredKey = {
   id: string;
@@ -18,16 +19,20 @@ export type KeyToStore = Pick<NewApiKey, "prefix" | "keyHash"> & {
   scopes: readonly Scope[];
 };
 
-/** Stores a new key's hash and returns its id, or undefined without such an organization. */
-export async function storeApiKey(db: Kysely<DB>, key: KeyToStore): Promise<{ id: string } | undefined> {
+export type KeyStored = { kind: "stored"; id: string } | { kind: "not_found" } | { kind: "archived" };
+
+/** Stores a new key's hash and returns its id. An archived organization gets none. */
+export async function storeApiKey(db: Kysely<DB>, key: KeyToStore): Promise<KeyStored> {
   const stored = await sql<{ id: string }>`
     insert into metering.api_keys (organization_id, name, prefix, key_hash, scopes)
     select id, ${key.name}, ${key.prefix}, ${key.keyHash}, ${[...key.scopes]}::text[]
     from metering.organizations
-    where id = ${key.organizationId}
+    where id = ${key.organizationId} and archived_at is null
     returning id
   `.execute(db);
-  return stored.rows[0];
+  const [row] = stored.rows;
+  if (row !== undefined) return { kind: "stored", ...row };
+  return { kind: (await hasOrganization(db, key.organizationId)) ? "archived" : "not_found" };
 }
 
 /** An organization's keys, revoked ones too, in the order of their creation; at most `limit`. */

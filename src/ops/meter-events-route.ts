@@ -10,6 +10,7 @@ import type { App } from "../http/app.ts";
 import type { AdminOnly } from "../http/authentication.ts";
 import { decodeCursor } from "../http/cursor.ts";
 import { jsonAnswer, jsonBody } from "../http/json-content.ts";
+import { organizationIdOf, organizationReferenceSchema } from "../http/organization-reference.ts";
 import { pageQuery, pageSchema, toPage } from "../http/page.ts";
 import {
   adminProblems,
@@ -41,7 +42,7 @@ const listRoute = createRoute({
   request: {
     query: pageQuery.extend({
       state: z.enum(meterEventStates).optional(),
-      organization_id: z.uuid().optional(),
+      organization_id: organizationReferenceSchema.optional(),
       meter: meterSchema.optional(),
     }),
   },
@@ -49,6 +50,7 @@ const listRoute = createRoute({
     200: jsonAnswer("A page", pageSchema(meterEventSchema)),
     ...adminProblems,
     ...inputProblems,
+    ...notFoundProblems,
   },
 });
 
@@ -129,11 +131,11 @@ const retryManyRoute = createRoute({
       z.strictObject({
         state: z.literal("rejected"),
         meter: meterSchema.optional(),
-        organization_id: z.uuid().optional(),
+        organization_id: organizationReferenceSchema.optional(),
       }),
     ),
   },
-  responses: { 202: retried, ...adminProblems, ...bodyProblems },
+  responses: { 202: retried, ...adminProblems, ...bodyProblems, ...notFoundProblems },
 });
 
 const cursorKey = z.tuple([z.uuid()]);
@@ -143,8 +145,9 @@ export type MeterEventRoutes = { db: Kysely<DB>; boss: PgBoss; adminOnly: AdminO
 /** Adds the routes of `/v1/meter-events`. */
 export function mountMeterEvents(app: App, { db, boss, adminOnly }: MeterEventRoutes): void {
   app.openapi({ ...listRoute, middleware: adminOnly }, async (c) => {
-    const { limit, cursor, state, organization_id: organizationId, meter } = c.req.valid("query");
+    const { limit, cursor, state, organization_id: reference, meter } = c.req.valid("query");
     const before = decodeCursor(cursor, cursorKey)?.[0];
+    const organizationId = await filterOf(db, reference);
     const rows = await listMeterEvents(db, { state, organizationId, meter, before, limit: limit + 1 });
     const page = toPage(rows, limit, ({ id }) => [id]);
     return c.json({ ...page, data: page.data.map(renderMeterEvent) }, 200);
@@ -157,7 +160,8 @@ export function mountMeterEvents(app: App, { db, boss, adminOnly }: MeterEventRo
   });
 
   app.openapi({ ...retryManyRoute, middleware: adminOnly }, async (c) => {
-    const { meter, organization_id: organizationId } = c.req.valid("json");
+    const { meter, organization_id: reference } = c.req.valid("json");
+    const organizationId = await filterOf(db, reference);
     return c.json({ retried: await retryRejected({ db, boss }, { meter, organizationId }) }, 202);
   });
 
@@ -176,6 +180,11 @@ export function mountMeterEvents(app: App, { db, boss, adminOnly }: MeterEventRo
     }
     throw await wrongState(db, id, { code: "not_in_doubt", detail: "only one in doubt can be resolved" });
   });
+}
+
+/** The organization that a list is narrowed to. An external id that leads to none is a slip: its 404 says so. */
+async function filterOf(db: Kysely<DB>, reference: string | undefined): Promise<string | undefined> {
+  return reference === undefined ? undefined : organizationIdOf(db, reference);
 }
 
 async function wrongState(

@@ -63,8 +63,8 @@ export function mountOpenApi(app: App): void {
 function makeDocument(app: App) {
   app.openAPIRegistry.registerComponent("headers", "RequestId", requestIdHeader);
   const document = app.getOpenAPI31Document({ openapi: "3.1.0", info });
-  for (const { get, put, post, delete: remove } of Object.values(document.paths ?? {})) {
-    for (const operation of [get, put, post, remove]) {
+  for (const { get, put, post, patch, delete: remove } of Object.values(document.paths ?? {})) {
+    for (const operation of [get, put, post, patch, remove]) {
       for (const response of Object.values(operation?.responses ?? {})) {
         if ("$ref" in response) continue;
         response.headers = {

@@ -7,10 +7,18 @@ test("a new organization has no subscription and no sensors", async ({ api }) =>
   const token = api.adminToken;
   const created = await api.ask("POST", "/v1/organizations", { token, json: { name: " Acme " } });
   expect(created.status).toBe(201);
-  expect(Object.keys(created.body)).toEqual(["id", "name", "created_at"]);
+  expect(Object.keys(created.body)).toEqual(["id", "name", "external_id", "created_at"]);
 
   const shown = await api.ask("GET", `/v1/organizations/${String(created.body["id"])}`, { token });
-  expect(shown.body).toEqual({ ...created.body, name: "Acme", subscription: null, sensors: { active: 0 } });
+  expect(shown.body).toEqual({
+    ...created.body,
+    name: "Acme",
+    external_id: null,
+    archived: false,
+    archived_at: null,
+    subscription: null,
+    sensors: { active: 0 },
+  });
 });
 
 test("only active sensors are counted", async ({ api }) => {

@@ -1,35 +1,43 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import type { Kysely } from "kysely";
-import { renderSubscription, subscriptionSchema } from "../billing/subscription-answer.ts";
 import type { DB } from "../database/schema.ts";
 import type { App } from "../http/app.ts";
 import type { AdminOnly } from "../http/authentication.ts";
 import { decodeCursor } from "../http/cursor.ts";
 import { jsonAnswer, jsonBody } from "../http/json-content.ts";
 import { nameSchema } from "../http/name.ts";
+import { externalIdSchema, organizationIdOf, organizationParams } from "../http/organization-reference.ts";
 import { pageQuery, pageSchema, toPage } from "../http/page.ts";
-import { adminProblems, bodyProblems, inputProblems, notFoundProblems } from "../http/problem-answers.ts";
-import { notFound } from "../http/problem.ts";
+import {
+  adminProblems,
+  bodyProblems,
+  inputProblems,
+  notFoundProblems,
+  problemAnswer,
+  problemSchema,
+} from "../http/problem-answers.ts";
+import { notFound, Problem } from "../http/problem.ts";
+import {
+  newOrganizationSchema,
+  organizationSchema,
+  renderNewOrganization,
+  renderOrganization,
+} from "./organization-answer.ts";
 import {
   createOrganization,
+  type ExternalIdTaken,
   findOrganization,
   listOrganizations,
-  type Organization,
 } from "./organizations.ts";
-
-const newOrganizationSchema = z.strictObject({
-  id: z.uuid(),
-  name: z.string(),
-  created_at: z.iso.datetime(),
-});
-const organizationSchema = newOrganizationSchema
-  .extend({
-    subscription: z.union([subscriptionSchema, z.null()]),
-    sensors: z.strictObject({ active: z.int() }),
-  })
-  .openapi("Organization");
+import { describeWaiting, updateOrganization } from "./update-organization.ts";
 
 const shared = { tags: ["Organizations"], security: [{ adminToken: [] }] };
+
+// Not by extending, which the document would write as a conjunction of two closed schemas that nothing fits.
+const takenSchema = z.strictObject({
+  ...problemSchema.shape,
+  organization_id: z.uuid().optional().openapi({ description: "which organization has the external id" }),
+});
 
 const createOrganizationRoute = createRoute({
   ...shared,
@@ -37,8 +45,15 @@ const createOrganizationRoute = createRoute({
   path: "/v1/organizations",
   operationId: "createOrganization",
   summary: "Create an organization",
-  request: { body: jsonBody(z.strictObject({ name: nameSchema.min(1) })) },
-  responses: { 201: jsonAnswer("Created", newOrganizationSchema), ...adminProblems, ...bodyProblems },
+  request: {
+    body: jsonBody(z.strictObject({ name: nameSchema.min(1), external_id: externalIdSchema.nullish() })),
+  },
+  responses: {
+    201: jsonAnswer("Created", newOrganizationSchema),
+    ...adminProblems,
+    ...bodyProblems,
+    409: problemAnswer("Another organization has the external id", { schema: takenSchema }),
+  },
 });
 
 const listOrganizationsRoute = createRoute({
@@ -47,7 +62,15 @@ const listOrganizationsRoute = createRoute({
   path: "/v1/organizations",
   operationId: "listOrganizations",
   summary: "List organizations, the oldest first",
-  request: { query: pageQuery },
+  request: {
+    query: pageQuery.extend({
+      external_id: z.string().max(200).optional(),
+      archived: z
+        .enum(["true", "false"])
+        .transform((text) => text === "true")
+        .optional(),
+    }),
+  },
   responses: {
     200: jsonAnswer("A page", pageSchema(organizationSchema)),
     ...adminProblems,
@@ -61,11 +84,41 @@ const getOrganizationRoute = createRoute({
   path: "/v1/organizations/{id}",
   operationId: "getOrganization",
   summary: "Show an organization",
-  request: { params: z.object({ id: z.uuid() }) },
+  request: { params: organizationParams },
   responses: {
     200: jsonAnswer("The organization", organizationSchema),
     ...adminProblems,
     ...notFoundProblems,
+  },
+});
+
+const updateOrganizationRoute = createRoute({
+  ...shared,
+  method: "patch",
+  path: "/v1/organizations/{id}",
+  operationId: "updateOrganization",
+  summary: "Rename an organization, give it another external id, archive it or take it back",
+  description:
+    "All of what is asked is done, or nothing. An archived organization takes no readings, sensors or keys (`organization_archived`), and its sensors are not counted; what it sent before can be read as ever.",
+  request: {
+    params: organizationParams,
+    body: jsonBody(
+      z.strictObject({
+        name: nameSchema.min(1).optional(),
+        external_id: externalIdSchema.nullish().openapi({ description: "null takes it away" }),
+        archived: z.boolean().optional(),
+      }),
+    ),
+  },
+  responses: {
+    200: jsonAnswer("As it is now", organizationSchema),
+    ...adminProblems,
+    ...bodyProblems,
+    ...notFoundProblems,
+    409: problemAnswer(
+      "Another organization has the external id, or usage waits and it cannot be archived yet",
+      { schema: takenSchema },
+    ),
   },
 });
 
@@ -77,32 +130,45 @@ export function mountOrganizations(
   { db, adminOnly }: { db: Kysely<DB>; adminOnly: AdminOnly },
 ): void {
   app.openapi({ ...createOrganizationRoute, middleware: adminOnly }, async (c) => {
-    const { id, name, createdAt } = await createOrganization(db, c.req.valid("json"));
-    return c.json({ id, name, created_at: createdAt.toISOString() }, 201);
+    const { name, external_id: externalId } = c.req.valid("json");
+    const created = await createOrganization(db, { name, externalId });
+    if (created.kind === "external_id_taken") throw taken(created);
+    return c.json(renderNewOrganization(created), 201);
   });
 
   app.openapi({ ...listOrganizationsRoute, middleware: adminOnly }, async (c) => {
-    const { limit, cursor } = c.req.valid("query");
+    const { limit, cursor, external_id: externalId, archived: isArchived } = c.req.valid("query");
     const after = decodeCursor(cursor, cursorKey)?.[0];
-    const page = toPage(await listOrganizations(db, { after, limit: limit + 1 }), limit, ({ id }) => [id]);
+    const rows = await listOrganizations(db, { externalId, isArchived, after, limit: limit + 1 });
+    const page = toPage(rows, limit, ({ id }) => [id]);
     return c.json({ ...page, data: page.data.map(renderOrganization) }, 200);
   });
 
   app.openapi({ ...getOrganizationRoute, middleware: adminOnly }, async (c) => {
-    const organization = await findOrganization(db, c.req.valid("param").id);
+    const organization = await findOrganization(db, await organizationIdOf(db, c.req.valid("param").id));
     if (organization === undefined) throw notFound("organization");
     return c.json(renderOrganization(organization), 200);
   });
+
+  app.openapi({ ...updateOrganizationRoute, middleware: adminOnly }, async (c) => {
+    const { name, external_id: externalId, archived: isArchived } = c.req.valid("json");
+    const id = await organizationIdOf(db, c.req.valid("param").id);
+    const update = await updateOrganization(db, id, { name, externalId, isArchived });
+    switch (update.kind) {
+      case "updated":
+        return c.json(renderOrganization(update.organization), 200);
+      case "not_found":
+        throw notFound("organization");
+      case "external_id_taken":
+        throw taken(update);
+      case "usage_waits":
+        throw new Problem({ status: 409, code: "usage_waits", detail: describeWaiting(update.waiting) });
+    }
+  });
 }
 
-/** Writes an organization the API's way. */
-export function renderOrganization(organization: Organization): z.infer<typeof organizationSchema> {
-  const { id, name, createdAt, subscription, activeSensors } = organization;
-  return {
-    id,
-    name,
-    created_at: createdAt.toISOString(),
-    subscription: subscription === null ? null : renderSubscription(subscription),
-    sensors: { active: activeSensors },
-  };
+function taken({ externalId, holderId }: ExternalIdTaken): Problem {
+  const detail = `Another organization has the external id ${externalId}.`;
+  const members = { organization_id: holderId };
+  return new Problem({ status: 409, code: "external_id_taken", detail, members });
 }

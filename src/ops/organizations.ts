@@ -2,25 +2,46 @@ import { type Kysely, sql } from "kysely";
 import type { Subscription } from "../billing/subscriptions.ts";
 import type { DB } from "../database/schema.ts";
 
-export type NewOrganization = { id: string; name: string; createdAt: Date };
+export type NewOrganization = { id: string; name: string; externalId: string | null; createdAt: Date };
 
-export type Organization = NewOrganization & { subscription: Subscription | null; activeSensors: number };
+export type Organization = NewOrganization & {
+  archivedAt: Date | null;
+  subscription: Subscription | null;
+  activeSensors: number;
+};
 
-/** Creates an organization. Names need not be unique. */
+/** `holderId`: the organization that has the external id; undefined when it has given it up since. */
+export type ExternalIdTaken = { kind: "external_id_taken"; externalId: string; holderId: string | undefined };
+
+/** Creates an organization. Names need not be unique; external ids are. */
 export async function createOrganization(
   db: Kysely<DB>,
-  { name }: { name: string },
-): Promise<NewOrganization> {
-  return db
+  { name, externalId = null }: { name: string; externalId?: string | null | undefined },
+): Promise<({ kind: "created" } & NewOrganization) | ExternalIdTaken> {
+  const created = await db
     .insertInto("organizations")
-    .values({ name })
-    .returning(["id", "name", "created_at as createdAt"])
-    .executeTakeFirstOrThrow();
+    .values({ name, external_id: externalId })
+    .onConflict((conflict) => conflict.column("external_id").doNothing())
+    .returning(["id", "name", "external_id as externalId", "created_at as createdAt"])
+    .executeTakeFirst();
+  if (created !== undefined) return { kind: "created", ...created };
+  if (externalId === null) throw new Error("an organization without an external id met another");
+  return describeHolder(db, externalId);
+}
+
+/** Who has an external id that was refused. */
+export async function describeHolder(db: Kysely<DB>, externalId: string): Promise<ExternalIdTaken> {
+  const holder = await db
+    .selectFrom("organizations")
+    .select("id")
+    .where("external_id", "=", externalId)
+    .executeTakeFirst();
+  return { kind: "external_id_taken", externalId, holderId: holder?.id };
 }
 
 /** The organization, or undefined if there is none. */
 export async function findOrganization(db: Kysely<DB>, id: string): Promise<Organization | undefined> {
-  const [organization] = await selectOrganizations(db, { id, after: null, limit: 1 });
+  const [organization] = await selectOrganizations(db, { id, limit: 1 });
   return organization;
 }
 
@@ -30,25 +51,35 @@ export async function hasOrganization(db: Kysely<DB>, id: string): Promise<boole
   return found !== undefined;
 }
 
-/** Organizations in the order of their creation, after the one whose id is given, at most `limit`. */
-export async function listOrganizations(
-  db: Kysely<DB>,
-  { after, limit }: { after: string | undefined; limit: number },
-): Promise<Organization[]> {
-  return selectOrganizations(db, { id: null, after: after ?? null, limit });
+export type OrganizationFilter = {
+  externalId?: string | undefined;
+  isArchived?: boolean | undefined;
+  /** The id of the page before's last organization. */
+  after: string | undefined;
+  limit: number;
+};
+
+/** Organizations in the order of their creation. */
+export async function listOrganizations(db: Kysely<DB>, filter: OrganizationFilter): Promise<Organization[]> {
+  return selectOrganizations(db, filter);
 }
 
-type Selection = { id: string | null; after: string | null; limit: number };
+type Selection = Partial<OrganizationFilter> & { id?: string; limit: number };
 
 type OrganizationRow = NewOrganization &
-  Omit<Subscription, "status"> & { status: string | null; activeSensors: number };
+  Omit<Subscription, "status"> & { archivedAt: Date | null; status: string | null; activeSensors: number };
 
-async function selectOrganizations(db: Kysely<DB>, { id, after, limit }: Selection): Promise<Organization[]> {
+async function selectOrganizations(
+  db: Kysely<DB>,
+  { id, externalId, isArchived, after, limit }: Selection,
+): Promise<Organization[]> {
   const selected = await sql<OrganizationRow>`
     select
       o.id,
       o.name,
+      o.external_id as "externalId",
       o.created_at as "createdAt",
+      o.archived_at as "archivedAt",
       s.stripe_customer_id as "stripeCustomerId",
       s.stripe_subscription_id as "stripeSubscriptionId",
       s.status,
@@ -60,8 +91,11 @@ async function selectOrganizations(db: Kysely<DB>, { id, after, limit }: Selecti
       ) as "activeSensors"
     from metering.organizations o
     left join metering.subscriptions s on s.organization_id = o.id
-    where (${id}::uuid is null or o.id = ${id}::uuid)
-      and (${after}::uuid is null or o.id > ${after}::uuid)
+    where true
+      ${id === undefined ? sql`` : sql`and o.id = ${id}`}
+      ${externalId === undefined ? sql`` : sql`and o.external_id = ${externalId}`}
+      ${isArchived === undefined ? sql`` : sql`and (o.archived_at is not null) = ${isArchived}`}
+      ${after === undefined ? sql`` : sql`and o.id > ${after}`}
     order by o.id
     limit ${limit}
   `.execute(db);
@@ -69,6 +103,8 @@ async function selectOrganizations(db: Kysely<DB>, { id, after, limit }: Selecti
 }
 
 function toOrganization(row: OrganizationRow): Organization {
-  const { id, name, createdAt, activeSensors, status, ...rest } = row;
-  return { id, name, createdAt, activeSensors, subscription: status === null ? null : { status, ...rest } };
+  const { id, name, externalId, createdAt, archivedAt, activeSensors, status, ...rest } = row;
+  const isLinked = status !== null && (rest.stripeCustomerId ?? rest.stripeSubscriptionId) !== null;
+  const subscription = isLinked ? { status, ...rest } : null;
+  return { id, name, externalId, createdAt, archivedAt, activeSensors, subscription };
 }

@@ -7,7 +7,9 @@ export type Link = { customer: string; periodStart?: Date; periodEnd?: Date };
 
 /** Creates an organization, linked to a Stripe customer when one is given. Returns its id. */
 export async function addOrganization(db: Kysely<DB>, link?: Link): Promise<string> {
-  const { id } = await createOrganization(db, { name: "Acme" });
+  const created = await createOrganization(db, { name: "Acme" });
+  if (created.kind !== "created") throw new Error("an organization without an external id was refused");
+  const { id } = created;
   if (link !== undefined) await linkCustomer(db, id, link);
   return id;
 }

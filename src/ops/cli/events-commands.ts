@@ -3,6 +3,7 @@ import { z } from "zod";
 import { type MeterEventState, meterEventStates } from "../../delivery/meter-event-states.ts";
 import { meterNames } from "../../usage/meters.ts";
 import { type EventFilter, listEvents } from "./list-events.ts";
+import { parseOrganization } from "./organization-argument.ts";
 import { parsedBy } from "./parsed-by.ts";
 import { type RejectedOptions, retryEvent, retryEvents } from "./retry-events.ts";
 import type { Run } from "./run.ts";
@@ -50,7 +51,9 @@ function stateOption(states: readonly MeterEventState[]): Option {
 }
 
 function organizationOption(): Option {
-  return new Option("--organization <id>", "only those of this organization").argParser(parseId);
+  return new Option("--organization <organization>", "only those of this organization").argParser(
+    parseOrganization,
+  );
 }
 
 function meterOption(): Option {

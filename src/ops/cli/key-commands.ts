@@ -6,6 +6,12 @@ import { nameSchema } from "../../http/name.ts";
 import { revokeApiKey, storeApiKey } from "../api-keys.ts";
 import type { CommandTools } from "./command-tools.ts";
 import { findKeyOwner } from "./find-key-owner.ts";
+import {
+  noSuchOrganization,
+  onOrganization,
+  organizationHelp,
+  parseOrganization,
+} from "./organization-argument.ts";
 import type { Outcome } from "./outcome.ts";
 import { parsedBy } from "./parsed-by.ts";
 import type { Run } from "./run.ts";
@@ -25,11 +31,13 @@ export function addKeyCommands(program: Command, run: Run): void {
   key
     .command("create")
     .description("create an API key and print it, this once and never again")
-    .argument("<organization-id>", "a UUID", parseId)
+    .argument("<organization>", organizationHelp, parseOrganization)
     .option("--name <name>", "for people", parsedBy(nameSchema))
     .option("--scope <scope>", "ingest or read; repeat for both, which is the default", collectScopes)
-    .action((organizationId: string, options: NewKey) =>
-      run((tools) => create(tools, organizationId, options)),
+    .action((reference: string, options: NewKey) =>
+      run((tools) =>
+        onOrganization(tools.db, reference, (organizationId) => create(tools, organizationId, options)),
+      ),
     );
   key
     .command("revoke")
@@ -45,7 +53,10 @@ async function create(
 ): Promise<Outcome> {
   const { key, prefix, keyHash } = makeApiKey(randomBytes(32));
   const stored = await storeApiKey(db, { organizationId, name, prefix, keyHash, scopes: granted });
-  if (stored === undefined) return { kind: "failed", message: "there is no such organization" };
+  if (stored.kind === "not_found") return noSuchOrganization;
+  if (stored.kind === "archived") {
+    return { kind: "failed", message: "the organization is archived: take it back before it gets a key" };
+  }
   const fields = textFields([
     ["id", stored.id],
     ["scopes", granted.join(", ")],

@@ -1,8 +1,10 @@
 import type { MeterEventState } from "../../delivery/meter-event-states.ts";
 import { listMeterEvents } from "../../delivery/meter-events.ts";
+import { findOrganizationId } from "../../http/organization-reference.ts";
 import type { MeterName } from "../../usage/meters.ts";
 import { renderMeterEvent } from "../meter-event-answer.ts";
 import type { CommandTools } from "./command-tools.ts";
+import { noSuchOrganization } from "./organization-argument.ts";
 import type { Outcome } from "./outcome.ts";
 import { textTable } from "./text-table.ts";
 
@@ -15,7 +17,9 @@ export type EventFilter = {
 
 /** Lists meter events, the newest first, and says whether there are more than `limit`. */
 export async function listEvents({ db }: CommandTools, filter: EventFilter): Promise<Outcome> {
-  const { state, organization: organizationId, meter, limit } = filter;
+  const { state, organization, meter, limit } = filter;
+  const organizationId = organization && (await findOrganizationId(db, organization));
+  if (organization !== undefined && organizationId === undefined) return noSuchOrganization;
   const found = await listMeterEvents(db, {
     state,
     organizationId,

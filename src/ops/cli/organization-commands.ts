@@ -1,94 +1,86 @@
-import type { Command } from "commander";
-import { z } from "zod";
+import { type Command, Option } from "commander";
 import { nameSchema } from "../../http/name.ts";
-import { renderApiKey } from "../api-keys-route.ts";
-import { listApiKeys } from "../api-keys.ts";
-import { renderOrganization } from "../organizations-route.ts";
-import {
-  createOrganization,
-  findOrganization,
-  listOrganizations,
-  type Organization,
-} from "../organizations.ts";
-import type { CommandTools } from "./command-tools.ts";
-import type { Outcome } from "./outcome.ts";
+import { externalIdSchema } from "../../http/organization-reference.ts";
+import { changeOrganization, createNamed, type NewNamed } from "./change-organization.ts";
+import { link, type LinkOptions, unlink } from "./link-organization.ts";
+import { organizationHelp, parseOrganization } from "./organization-argument.ts";
 import { parsedBy } from "./parsed-by.ts";
 import type { Run } from "./run.ts";
-import { textFields, textTable } from "./text-table.ts";
+import { type ListOptions, listAll, showOne } from "./show-organization.ts";
 
-const pageSize = 500;
+const nameHelp = "up to 200 characters; need not be unique";
+const externalIdHelp = "your own id for it: 1 to 128 of A–Z a–z 0–9 . _ : @ -";
+const parseName = parsedBy(nameSchema.min(1));
+const parseExternalId = parsedBy(externalIdSchema);
 
-/** Adds `organization create`, `list` and `show`. */
+/** Adds the commands of `organization`. */
 export function addOrganizationCommands(program: Command, run: Run): void {
   const organization = program.command("organization").description("who sends usage and pays for it");
-  organization
-    .command("create")
-    .description("create an organization")
-    .argument("<name>", "up to 200 characters; need not be unique", parsedBy(nameSchema.min(1)))
-    .action((name: string) => run((tools) => create(tools, name)));
+  addShowing(organization, run);
+  addChanging(organization, run);
+  addLinking(organization, run);
+}
+
+function addShowing(organization: Command, run: Run): void {
   organization
     .command("list")
     .description("list all organizations, the oldest first")
-    .action(() => run(list));
+    .addOption(new Option("--archived", "only those that are archived").conflicts("current"))
+    .option("--current", "only those that are not archived")
+    .action((options: ListOptions) => run((tools) => listAll(tools, options)));
   organization
     .command("show")
     .description("show an organization with its API keys")
-    .argument("<id>", "a UUID", parsedBy(z.uuid("must be a UUID")))
-    .action((id: string) => run((tools) => show(tools, id)));
+    .argument("<organization>", organizationHelp, parseOrganization)
+    .action((reference: string) => run((tools) => showOne(tools, reference)));
 }
 
-async function create({ db }: CommandTools, name: string): Promise<Outcome> {
-  const { id, createdAt } = await createOrganization(db, { name });
-  return { kind: "done", document: { id, name, created_at: createdAt.toISOString() }, text: id };
-}
-
-async function list({ db }: CommandTools): Promise<Outcome> {
-  const organizations: Organization[] = [];
-  for (let page = await listOrganizations(db, { after: undefined, limit: pageSize }); page.length > 0;) {
-    organizations.push(...page);
-    page = await listOrganizations(db, { after: page.at(-1)?.id, limit: pageSize });
-  }
-  return {
-    kind: "done",
-    document: { data: organizations.map(renderOrganization) },
-    text: textTable(
-      ["ID", "NAME", "CUSTOMER", "STATUS", "SENSORS"],
-      organizations.map(({ id, name, subscription, activeSensors }) => [
-        id,
-        name,
-        subscription?.stripeCustomerId ?? null,
-        subscription?.status ?? null,
-        activeSensors,
-      ]),
-    ),
-  };
-}
-
-async function show({ db }: CommandTools, id: string): Promise<Outcome> {
-  const organization = await findOrganization(db, id);
-  if (organization === undefined) return { kind: "failed", message: "there is no such organization" };
-  const keys = await listApiKeys(db, { organizationId: id, after: undefined, limit: pageSize });
-  const { subscription } = organization;
-  const fields = textFields([
-    ["id", id],
-    ["name", organization.name],
-    ["created", organization.createdAt.toISOString()],
-    ["active sensors", organization.activeSensors],
-    ["customer", subscription?.stripeCustomerId ?? null],
-    ["subscription", subscription?.stripeSubscriptionId ?? null],
-    ["status", subscription?.status ?? null],
-    ["period start", subscription?.currentPeriodStart?.toISOString() ?? null],
-    ["period end", subscription?.currentPeriodEnd?.toISOString() ?? null],
-  ]);
-  const table = textTable(
-    ["KEY ID", "PREFIX", "NAME", "SCOPES", "LAST USED", "REVOKED"],
-    keys
-      .map(renderApiKey)
-      .map((key) => [key.id, key.prefix, key.name, key.scopes.join(","), key.last_used_at, key.revoked_at]),
+function addChanging(organization: Command, run: Run): void {
+  const change = (name: string, description: string) =>
+    organization
+      .command(name)
+      .description(description)
+      .argument("<organization>", organizationHelp, parseOrganization);
+  organization
+    .command("create")
+    .description("create an organization")
+    .argument("<name>", nameHelp, parseName)
+    .option("--external-id <external-id>", externalIdHelp, parseExternalId)
+    .action((name: string, options: NewNamed) => run((tools) => createNamed(tools, name, options)));
+  change("rename", "give an organization another name")
+    .argument("<name>", nameHelp, parseName)
+    .action((reference: string, name: string) =>
+      run((tools) => changeOrganization(tools, reference, { name })),
+    );
+  change("identify", "give an organization an external id, or take it away")
+    .argument("[external-id]", `${externalIdHelp}; left out, it is taken away`, parseExternalId)
+    .action((reference: string, externalId: string | undefined) =>
+      run((tools) => changeOrganization(tools, reference, { externalId: externalId ?? null })),
+    );
+  change("archive", "end an organization: it takes no readings, sensors or keys any more").action(
+    (reference: string) => run((tools) => changeOrganization(tools, reference, { isArchived: true })),
   );
-  return {
-    kind: "done",
-    document: { ...renderOrganization(organization), api_keys: keys.map(renderApiKey) },
-    text: `${fields}\n\n${table}`,
-  };
+  change("unarchive", "take an archived organization back").action((reference: string) =>
+    run((tools) => changeOrganization(tools, reference, { isArchived: false })),
+  );
+}
+
+function addLinking(organization: Command, run: Run): void {
+  organization
+    .command("link")
+    .description("set which Stripe customer pays for an organization")
+    .argument("<organization>", organizationHelp, parseOrganization)
+    .argument("<customer>", "Stripe's id, such as cus_123")
+    .option("--status <status>", "of the subscription", "active")
+    .option("--subscription <id>", "Stripe's id, such as sub_123")
+    .option("--period-start <time>", "when the running period began, RFC 3339")
+    .option("--period-end <time>", "when it ends")
+    .action((reference: string, customer: string, options: LinkOptions) =>
+      run((tools) => link(tools, reference, { customer, ...options })),
+    );
+  organization
+    .command("unlink")
+    .description("unlink an organization: what it uses from now on is held until there is a customer again")
+    .argument("<organization>", organizationHelp, parseOrganization)
+    .action((reference: string) => run((tools) => unlink(tools, reference)));
 }

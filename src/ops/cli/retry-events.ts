@@ -1,7 +1,9 @@
 import { findMeterEvent } from "../../delivery/meter-events.ts";
 import { retriedMax, retryRejected } from "../../delivery/retry-rejected.ts";
+import { findOrganizationId } from "../../http/organization-reference.ts";
 import type { MeterName } from "../../usage/meters.ts";
 import type { CommandTools } from "./command-tools.ts";
+import { noSuchOrganization } from "./organization-argument.ts";
 import type { Outcome } from "./outcome.ts";
 
 export type RejectedOptions = { state?: "rejected"; organization?: string; meter?: MeterName };
@@ -26,10 +28,12 @@ export async function retryEvent(
 /** Gives all rejected meter events another try, or those of an organization or meter. */
 export async function retryEvents(
   { db, openBoss }: CommandTools,
-  { state, organization: organizationId, meter }: RejectedOptions,
+  { state, organization, meter }: RejectedOptions,
 ): Promise<Outcome> {
   // Asked for in full, so that a forgotten id does not retry everything.
   if (state === undefined) return { kind: "wrong_usage", message: "name a meter event, or --state rejected" };
+  const organizationId = organization && (await findOrganizationId(db, organization));
+  if (organization !== undefined && organizationId === undefined) return noSuchOrganization;
   const retried = await retryRejected({ db, boss: await openBoss() }, { organizationId, meter });
   const isFull = retried === retriedMax;
   const text = `${retried} will be attempted again${isFull ? "; repeat the command for the rest" : ""}`;

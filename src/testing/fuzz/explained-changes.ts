@@ -21,6 +21,8 @@ export const mayChange: Readonly<Record<string, readonly Change["what"][]>> = {
   putSensor: ["sensors INSERT", "sensors UPDATE"],
   registerSensors: ["sensors INSERT", "sensors UPDATE"],
   createOrganization: ["organizations INSERT"],
+  updateOrganization: ["organizations UPDATE"],
+  deleteSubscription: ["subscriptions UPDATE"],
   putSubscription: ["subscriptions INSERT", "subscriptions UPDATE"],
   createApiKey: ["api_keys INSERT"],
   revokeApiKey: ["api_keys UPDATE"],

@@ -1,0 +1,84 @@
+import { type Kysely, sql, type Transaction } from "kysely";
+import type { DB } from "../database/schema.ts";
+import { readWaitingUsage, type WaitingUsage } from "../outbox/waiting-usage.ts";
+import {
+  describeHolder,
+  type ExternalIdTaken,
+  findOrganization,
+  type Organization,
+} from "./organizations.ts";
+
+/** What to change of an organization; what is undefined stays as it is. An external id of null takes it away. */
+export type OrganizationChange = {
+  name?: string | undefined;
+  externalId?: string | null | undefined;
+  isArchived?: boolean | undefined;
+};
+
+export type OrganizationUpdate =
+  | { kind: "updated"; organization: Organization }
+  | { kind: "not_found" }
+  | ExternalIdTaken
+  /** It cannot be archived yet. */
+  | { kind: "usage_waits"; waiting: WaitingUsage };
+
+/** What Postgres calls a value that another row has. */
+const uniqueViolation = "23505";
+
+/** Changes an organization, all of what is asked or nothing. Archiving is refused while its usage waits. */
+export async function updateOrganization(
+  db: Kysely<DB>,
+  id: string,
+  change: OrganizationChange,
+): Promise<OrganizationUpdate> {
+  try {
+    return await db.transaction().execute((trx) => update(trx, id, change));
+  } catch (error) {
+    const isTaken = error instanceof Error && "code" in error && error.code === uniqueViolation;
+    if (!isTaken || typeof change.externalId !== "string") throw error;
+    return describeHolder(db, change.externalId);
+  }
+}
+
+async function update(
+  trx: Transaction<DB>,
+  id: string,
+  { name, externalId, isArchived }: OrganizationChange,
+): Promise<OrganizationUpdate> {
+  const before = await trx
+    .selectFrom("organizations")
+    .select("archived_at")
+    .where("id", "=", id)
+    .forUpdate()
+    .executeTakeFirst();
+  if (before === undefined) return { kind: "not_found" };
+  if (isArchived === true && before.archived_at === null) {
+    const waiting = await readWaitingUsage(trx, id);
+    if (Object.values(waiting).includes(true)) return { kind: "usage_waits", waiting };
+  }
+  await sql`
+    update metering.organizations
+    set
+      name = coalesce(${name ?? null}, name),
+      external_id = case when ${externalId === undefined} then external_id else ${externalId ?? null} end,
+      archived_at = case ${isArchived ?? null}::boolean
+        when true then coalesce(archived_at, now())
+        when false then null
+        else archived_at
+      end
+    where id = ${id}
+  `.execute(trx);
+  const organization = await findOrganization(trx, id);
+  if (organization === undefined) throw new Error(`the organization ${id} is locked, and gone`);
+  return { kind: "updated", organization };
+}
+
+/** What keeps an organization from being archived, for people. */
+export function describeWaiting({ isUnsealed, isPending, isInDoubt }: WaitingUsage): string {
+  const waits = [
+    ...(isUnsealed ? ["entries are not sealed"] : []),
+    ...(isPending ? ["meter events are pending"] : []),
+    ...(isInDoubt ? ["meter events are in doubt"] : []),
+  ];
+  return `Usage of the organization waits: ${waits.join(", ")}. It can be archived when all has ended its way.`;
+}

@@ -1,0 +1,24 @@
+import { type Kysely, sql } from "kysely";
+import type { DB } from "../database/schema.ts";
+
+/** What of an organization's usage has not ended its way. */
+export type WaitingUsage = { isUnsealed: boolean; isPending: boolean; isInDoubt: boolean };
+
+/** Whether usage of an organization waits, and for what. Each part is one probe of its index. */
+export async function readWaitingUsage(db: Kysely<DB>, organizationId: string): Promise<WaitingUsage> {
+  const waiting = await sql<WaitingUsage>`
+    select
+      exists (
+        select from metering.meter_outbox where organization_id = ${organizationId} and meter_event_id is null
+      ) as "isUnsealed",
+      exists (
+        select from metering.meter_events where organization_id = ${organizationId} and state = 'pending'
+      ) as "isPending",
+      exists (
+        select from metering.meter_events where organization_id = ${organizationId} and state = 'in_doubt'
+      ) as "isInDoubt"
+  `.execute(db);
+  const [row] = waiting.rows;
+  if (row === undefined) throw new Error("a question for what exists has no answer");
+  return row;
+}
