@@ -290,8 +290,18 @@ CREATE TABLE metering.organizations (
     id uuid DEFAULT metering.uuid_v7(clock_timestamp()) NOT NULL,
     name text NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
+    external_id text,
+    archived_at timestamp with time zone,
+    CONSTRAINT organizations_external_id_form CHECK (((external_id ~ '^[A-Za-z0-9._:@-]{1,128}$'::text) AND (external_id !~ '^external:'::text))),
     CONSTRAINT organizations_name_check CHECK (((length(name) >= 1) AND (length(name) <= 200)))
 );
+
+COMMENT ON COLUMN metering.organizations.external_id IS 'the operator''s own id for it; null: it has none';
+
+COMMENT ON COLUMN metering.organizations.archived_at IS 'since when it takes no readings, sensors or keys, and its sensors are not counted; null: it is not archived';
+
+ALTER TABLE ONLY metering.organizations
+    ADD CONSTRAINT organizations_external_id UNIQUE (external_id);
 
 ALTER TABLE ONLY metering.organizations
     ADD CONSTRAINT organizations_pkey PRIMARY KEY (id);

@@ -299,7 +299,9 @@ test("a key that is revoked stays revoked, whoever asks", async ({ database }) =
     ...makeApiKey(randomBytes(32)),
     scopes: ["ingest"] as const,
   };
-  const { id } = (await storeApiKey(database.db, key)) ?? { id: undefined };
+  const stored = await storeApiKey(database.db, key);
+  if (stored.kind !== "stored") throw new Error(`the key was not stored: ${stored.kind}`);
+  const { id } = stored;
   const ask = (set: string) =>
     database.as("api").pool.query(`update metering.api_keys set ${set} where id = $1`, [id]);
   await ask("revoked_at = now()");
