@@ -217,7 +217,7 @@ CREATE INDEX meter_events_hour ON metering.meter_events USING btree (organizatio
 
 CREATE INDEX meter_events_id ON metering.meter_events USING btree (id);
 
-CREATE INDEX meter_events_pending ON metering.meter_events USING btree (organization_id, meter, id) WHERE (state = 'pending'::text);
+CREATE INDEX meter_events_pending_by_meter ON metering.meter_events USING btree (meter, organization_id, id) WHERE (state = 'pending'::text);
 
 CREATE INDEX meter_events_replacements ON metering.meter_events USING btree (organization_id, replaces_id) WHERE (replaces_id IS NOT NULL);
 
@@ -261,7 +261,7 @@ ALTER TABLE ONLY metering.meter_outbox
 
 CREATE INDEX meter_outbox_sealed ON ONLY metering.meter_outbox USING btree (organization_id, meter_event_id) WHERE (meter_event_id IS NOT NULL);
 
-CREATE INDEX meter_outbox_unsealed ON ONLY metering.meter_outbox USING btree (organization_id, occurred_at) WHERE (meter_event_id IS NULL);
+CREATE INDEX meter_outbox_unsealed_by_meter ON ONLY metering.meter_outbox USING btree (meter, organization_id, occurred_at, id) WHERE (meter_event_id IS NULL);
 
 CREATE TRIGGER entry_immutable BEFORE UPDATE OF organization_id, occurred_at, id, meter, quantity ON metering.meter_outbox FOR EACH ROW EXECUTE FUNCTION metering.refuse_change();
 

@@ -10,7 +10,8 @@ export const isOvertaken = sql<boolean>`(
         from metering.meter_events newer
         left join metering.subscriptions s on s.organization_id = newer.organization_id
         where newer.organization_id = m.organization_id and newer.meter = m.meter
-          and newer.hour >= m.hour and newer.event_at > m.event_at
+          -- Where an hour was cut between two entries of one moment, the event that was sealed last has the latest.
+          and newer.hour >= m.hour and (newer.event_at, newer.id) > (m.event_at, m.id)
           and newer.state in ('pending', 'delivered', 'confirmed')
           and newer.stripe_customer_id = m.stripe_customer_id
           -- The last value of a period is still wanted when the next period has begun.

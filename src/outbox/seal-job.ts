@@ -16,25 +16,35 @@ export type SealJobOptions = {
   openMeters: () => Promise<readonly MeterName[]>;
 };
 
-/** Works the seal queue: seals what is due, then reminds itself after `intervalSeconds`. */
+/** A seal ends after so long, and the next begins at once with what has arrived meanwhile. */
+const sealSecondsMax = 30;
+
+/**
+ * Works the seal queue: seals what is due, and reminds itself to begin again `intervalSeconds` later, at once where there
+ * is more to seal.
+ */
 export async function workSealQueue(
   deps: WorkDeps & { db: Kysely<DB>; tracer?: Tracer },
   { intervalSeconds, openMeters }: SealJobOptions,
 ): Promise<void> {
   const { boss, log } = deps;
+  const msMax = Math.min(intervalSeconds, sealSecondsMax) * 1_000;
   const seal = async (jobs: Job<unknown>[]) => {
     const isForced = jobs.some((job) => sealJobPayload.safeParse(job.data).data?.evenIfPaused === true);
     const startedAtMs = performance.now();
-    const sealed = await sealDueEntries(deps, { meters: isForced ? meterNames : await openMeters() });
+    const meters = isForced ? meterNames : await openMeters();
+    const { heldBack, ...sealed } = await sealDueEntries(deps, { meters, msMax });
     const durationMs = Math.round(performance.now() - startedAtMs);
     if (sealed.events > 0) log.info({ event: "entries_sealed", ...sealed, duration_ms: durationMs });
-    if (sealed.stopped === "too_many_undelivered") log.warn({ event: "seal_held_back" });
+    if (heldBack.length > 0) log.warn({ event: "seal_held_back", meters: heldBack });
   };
   await workQueue(deps, { queue: sealQueue.name, pollingIntervalSeconds: pollSeconds }, async (jobs) => {
+    const startedAtMs = performance.now();
     try {
       await seal(jobs);
     } finally {
-      await remindToSeal(boss, { afterSeconds: intervalSeconds });
+      const passedSeconds = (performance.now() - startedAtMs) / 1_000;
+      await remindToSeal(boss, { afterSeconds: Math.max(0, Math.round(intervalSeconds - passedSeconds)) });
     }
   });
 }

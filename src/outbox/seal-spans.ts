@@ -1,6 +1,6 @@
 import type { Reminder } from "../queue/deliver-job.ts";
 import type { Tracer } from "../tracing/tracer.ts";
-import type { SealedEvent } from "./seal.ts";
+import type { SealedEvent } from "./seal-slices.ts";
 
 /** Entries that one meter event's span links to at most. */
 export const entryTracesMax = 32;

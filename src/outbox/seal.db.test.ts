@@ -174,61 +174,6 @@ test("entries of a meter that may not be sent now wait", async ({ database, boss
   expect(await reportUnsealed(db)).toMatchObject({ entries: 1, quantity: 5 });
 });
 
-test("an hour is never cut by the bounds of a transaction", async ({ database, boss }) => {
-  const { db } = database;
-  const acme = await addOrganization(db, { customer: "cus_acme" });
-  await appendEntries(
-    db,
-    acme,
-    [1, 2, 3, 4, 5].map((minute) => ({ at: hoursAgo(1, minute), quantity: 1 })),
-  );
-
-  await sealDueEntries({ db, boss }, { meters, entriesPerTransaction: 1, eventsPerTransaction: 1 });
-
-  expect(await readMeterEvents(db)).toMatchObject([{ entries: 5, quantity: 5 }]);
-});
-
-test("a transaction makes no more events than its bound, and the next goes on", async ({
-  database,
-  boss,
-}) => {
-  const { db } = database;
-  await addOrganizationsWithHours(db, { organizations: 5, hours: 2, entriesPerHour: 1 });
-
-  const sealed = await sealDueEntries({ db, boss }, { meters, eventsPerTransaction: 2 });
-
-  expect(sealed).toMatchObject({ events: 10, entries: 10, stopped: "done" });
-  expect(Math.max(...(await eventsPerTransaction(db)))).toBe(2);
-});
-
-test("a transaction takes no more entries than its bound and one hour", async ({ database, boss }) => {
-  const { db } = database;
-  await addOrganizationsWithHours(db, { organizations: 6, hours: 1, entriesPerHour: 3 });
-
-  const sealed = await sealDueEntries({ db, boss }, { meters, entriesPerTransaction: 4 });
-
-  expect(sealed).toMatchObject({ events: 6, entries: 18, stopped: "done" });
-  expect(await eventsPerTransaction(db)).toEqual([2, 2, 2]);
-});
-
-test("sealing stops at the bound of undelivered events, and goes on when some are delivered", async ({
-  database,
-  boss,
-}) => {
-  const { db } = database;
-  await addOrganizationsWithHours(db, { organizations: 3, hours: 3, entriesPerHour: 1 });
-  const options = { meters, undeliveredMax: 4 };
-
-  expect(await sealDueEntries({ db, boss }, options)).toMatchObject({
-    events: 4,
-    stopped: "too_many_undelivered",
-  });
-  await sql`update metering.meter_events set state = 'delivered', delivered_at = now()`.execute(db);
-  expect(await sealDueEntries({ db, boss }, options)).toMatchObject({ events: 4 });
-  await sql`update metering.meter_events set state = 'delivered', delivered_at = now()`.execute(db);
-  expect(await sealDueEntries({ db, boss }, options)).toMatchObject({ events: 1, stopped: "done" });
-});
-
 test("usage that waited folds by the hour, whatever its number", async ({ database, boss }) => {
   const { db } = database;
   const acme = await addOrganization(db, { customer: "cus_acme" });
@@ -288,11 +233,6 @@ async function addOrganizationsWithHours(
     ids.push(id);
   }
   return ids;
-}
-
-async function eventsPerTransaction(db: Kysely<DB>): Promise<number[]> {
-  const byTransaction = Map.groupBy(await readMeterEvents(db), ({ transaction }) => transaction);
-  return [...byTransaction.values()].map((events) => events.length);
 }
 
 test("an entry that came after the seal began is left to the next", async ({

@@ -25,21 +25,37 @@ export async function readUnsealedAmounts(db: Kysely<DB>): Promise<UnsealedAmoun
 export type UnsealedAge = { isHeld: boolean; ageSeconds: number };
 
 /**
- * The age of the oldest unsealed entry: of those that a Stripe customer pays for, and of those that are held. One or
- * two probes of an index for each organization, however much is unsealed.
+ * The age of the oldest unsealed entry: of those that a Stripe customer pays for, and of those that are held. One probe
+ * of an index for each organization and meter, two where some usage has a customer and later usage has none, however much
+ * is unsealed.
  */
 export async function readUnsealedAges(db: Kysely<DB>): Promise<UnsealedAge[]> {
   const ages = await sql<UnsealedAge>`
+    with recursive present as (
+      (select meter from metering.meter_outbox where meter_event_id is null order by meter limit 1)
+      union all
+      select (
+        select e.meter
+        from metering.meter_outbox e
+        where e.meter_event_id is null and e.meter > p.meter
+        order by e.meter
+        limit 1
+      )
+      from present p
+      where p.meter is not null
+    )
     select
       oldest.is_held as "isHeld",
       extract(epoch from now() - min(oldest.occurred_at))::float8 as "ageSeconds"
     from metering.organizations o
+    cross join present p
     left join ${billedUntil} b on b.organization_id = o.id
     cross join lateral (
       (
         select false as is_held, e.occurred_at
         from metering.meter_outbox e
-        where e.organization_id = o.id and e.meter_event_id is null and e.occurred_at < b.billed_until
+        where e.meter_event_id is null and e.meter = p.meter and e.organization_id = o.id
+          and e.occurred_at < b.billed_until and e.occurred_at > '-infinity'
         order by e.occurred_at
         limit 1
       )
@@ -47,8 +63,9 @@ export async function readUnsealedAges(db: Kysely<DB>): Promise<UnsealedAge[]> {
       (
         select true, e.occurred_at
         from metering.meter_outbox e
-        where e.organization_id = o.id and e.meter_event_id is null
-          and e.occurred_at >= coalesce(b.billed_until, '-infinity')
+        where e.meter_event_id is null and e.meter = p.meter and e.organization_id = o.id
+          and coalesce(b.billed_until, '-infinity') < 'infinity'
+          and e.occurred_at >= coalesce(b.billed_until, '-infinity') and e.occurred_at > '-infinity'
         order by e.occurred_at
         limit 1
       )

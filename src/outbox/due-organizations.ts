@@ -1,0 +1,58 @@
+import { type Kysely, sql } from "kysely";
+import type { DB } from "../database/schema.ts";
+import type { MeterName } from "../usage/meters.ts";
+import { billedUntil } from "./held.ts";
+
+/** An organization that waits for its turn, and from when on its unsealed entries begin: Postgres's text of it. */
+export type DueOrganization = { organizationId: string; from: string };
+
+export type DueFilter = { meter: MeterName; cutOff: Date; only: string | undefined };
+
+/** How many of the newest meter events are looked through for the one that this meter's seal made last. */
+const eventsLookedThrough = 1_000;
+
+/**
+ * The organizations with entries of this meter to seal, in the order of their turns: it goes on after the organization
+ * that was sealed last, so that none waits longer than one round of all, however little can be sealed at a time.
+ */
+export async function listDueOrganizations(db: Kysely<DB>, filter: DueFilter): Promise<DueOrganization[]> {
+  const due = await sql<DueOrganization>`
+    select b.organization_id as "organizationId", oldest.occurred_at::text as from
+    from ${billedUntil} b
+    cross join lateral (
+      select e.occurred_at
+      from metering.meter_outbox e
+      where e.meter_event_id is null and e.meter = ${filter.meter} and e.organization_id = b.organization_id
+        -- A row that was written past our functions, with no real time, stays where it is.
+        and e.occurred_at > '-infinity' and e.occurred_at <= ${filter.cutOff} and e.occurred_at < b.billed_until
+      order by e.occurred_at
+      limit 1
+    ) oldest
+    where coalesce(b.organization_id = ${filter.only ?? null}::uuid, true)
+    order by b.organization_id
+  `.execute(db);
+  if (due.rows.length < 2) return due.rows;
+  return rotate(due.rows, await findSealedLast(db, filter.meter));
+}
+
+async function findSealedLast(db: Kysely<DB>, meter: MeterName): Promise<string | undefined> {
+  const last = await sql<{ organizationId: string }>`
+    select newest.organization_id as "organizationId"
+    from (
+      select organization_id, meter, id
+      from metering.meter_events
+      where replaces_id is null
+      order by id desc
+      limit ${eventsLookedThrough}
+    ) newest
+    where newest.meter = ${meter}
+    order by newest.id desc
+    limit 1
+  `.execute(db);
+  return last.rows[0]?.organizationId;
+}
+
+function rotate(due: readonly DueOrganization[], last: string | undefined): DueOrganization[] {
+  const first = last === undefined ? -1 : due.findIndex(({ organizationId }) => organizationId > last);
+  return first === -1 ? [...due] : [...due.slice(first), ...due.slice(0, first)];
+}

@@ -1,0 +1,130 @@
+import { type Kysely, sql, type Transaction } from "kysely";
+import type { PgBoss } from "pg-boss";
+import type { DB } from "../database/schema.ts";
+import { aheadOfAll, remindToDeliver } from "../queue/deliver-job.ts";
+import type { Tracer } from "../tracing/tracer.ts";
+import type { MeterName } from "../usage/meters.ts";
+import type { DueOrganization } from "./due-organizations.ts";
+import { holdSeal } from "./hold-seal.ts";
+import { type SealedEvent, sealSlices, type Slices } from "./seal-slices.ts";
+import { traceSeal } from "./seal-spans.ts";
+import type { SliceSize } from "./slice-size.ts";
+
+/** The statement that seals may take this much of a transaction's time; the rest is left for the jobs. */
+const shareOfSlices = 0.75;
+
+export type SealDeps = { db: Kysely<DB>; boss: PgBoss; tracer: Tracer };
+
+/** The seal of one meter. */
+export type MeterSeal = {
+  meter: MeterName;
+  /** Whose turn is next. */
+  queue: DueOrganization[];
+  size: SliceSize;
+  cutOff: Date;
+  isFirst: boolean;
+  undeliveredMax: number;
+  eventsPerTransaction: number;
+  entriesPerTransaction: number;
+  msPerTransaction: number;
+  /** Why organizations were left out. */
+  faults: unknown[];
+};
+
+/**
+ * Lets the next organizations of the queue have their turns, in one transaction; those with more to seal go to the end.
+ * What cannot be done in time, or fails because of its rows, is tried again in halves: an organization that fails alone
+ * is left out, and its fault noted.
+ */
+export async function sealTurns(
+  deps: SealDeps,
+  seal: MeterSeal,
+): Promise<SealedEvent[] | "too_many_undelivered"> {
+  for (;;) {
+    const next = seal.queue.slice(0, seal.size.of(seal.eventsPerTransaction));
+    try {
+      const slices = await deps.db.transaction().execute((trx) => sealOnce({ ...deps, trx }, seal, next));
+      if (slices === "too_many_undelivered") return slices;
+      seal.queue = [...seal.queue.slice(slices.turns), ...slices.unfinished];
+      return slices.events;
+    } catch (error) {
+      const fault = faultOf(error);
+      if (fault === "other") throw error;
+      const canBeSmaller = (fault === "too_slow" || next.length > 1) && seal.size.halve();
+      if (canBeSmaller) continue;
+      seal.faults.push(
+        new Error(`organization ${next[0]?.organizationId} could not be sealed`, { cause: error }),
+      );
+      seal.queue = seal.queue.slice(1);
+      return [];
+    }
+  }
+}
+
+async function sealOnce(
+  { trx, boss, tracer }: SealDeps & { trx: Transaction<DB> },
+  seal: MeterSeal,
+  next: readonly DueOrganization[],
+): Promise<Slices | "too_many_undelivered"> {
+  // One seal at a time: an entry is stamped by whoever holds this.
+  await holdSeal(trx);
+  const startedAtMs = Date.now();
+  await limitStatements(trx, Math.ceil(seal.msPerTransaction * shareOfSlices));
+  const room = seal.undeliveredMax - (await countUndelivered(trx, seal));
+  if (room <= 0) return "too_many_undelivered";
+  const slices = await sealSlices(trx, {
+    meter: seal.meter,
+    organizations: next.slice(0, room),
+    cutOff: seal.cutOff,
+    entriesMax: seal.size.of(seal.entriesPerTransaction),
+    isTraced: tracer.isOn,
+  });
+  await limitStatements(trx, Math.max(1, seal.msPerTransaction - (Date.now() - startedAtMs)));
+  const reminders = traceSeal(tracer, slices.events, { startedAtMs });
+  const jobs = await remindToDeliver(
+    boss,
+    reminders.map((event) => (seal.isFirst ? { ...event, ahead: aheadOfAll } : event)),
+    trx,
+  );
+  // To a queue whose row was lost pg-boss adds nothing, and says nothing; the sweep brings the queue back.
+  if (jobs !== slices.events.length) {
+    throw new Error(`sealing made ${slices.events.length} events but ${jobs} jobs; nothing was sealed`);
+  }
+  seal.size.took(Date.now() - startedAtMs);
+  return slices;
+}
+
+/**
+ * Ends each statement of this transaction that takes longer. A join in an update cannot be written so that it has one plan
+ * only, so the others are not offered: what is not joined row by row reads all that waits.
+ */
+async function limitStatements(trx: Transaction<DB>, ms: number): Promise<void> {
+  await sql`
+    select
+      set_config('statement_timeout', ${String(ms)}, true),
+      set_config('enable_seqscan', 'off', true),
+      set_config('enable_hashjoin', 'off', true),
+      set_config('enable_mergejoin', 'off', true)
+  `.execute(trx);
+}
+
+async function countUndelivered(
+  trx: Transaction<DB>,
+  { meter, undeliveredMax }: { meter: MeterName; undeliveredMax: number },
+): Promise<number> {
+  const counted = await sql<{ count: number }>`
+    select count(*)::int as count
+    from (select from metering.meter_events where state = 'pending' and meter = ${meter} limit ${undeliveredMax}) pending
+  `.execute(trx);
+  return counted.rows[0]?.count ?? 0;
+}
+
+const queryCanceled = "57014";
+/** Data exceptions and violated constraints: whatever else fails has nothing to do with the rows. */
+const classesOfRows = ["22", "23"];
+
+function faultOf(error: unknown): "too_slow" | "of_rows" | "other" {
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  if (code === queryCanceled) return "too_slow";
+  return classesOfRows.includes(code.slice(0, 2)) ? "of_rows" : "other";
+}

@@ -1,0 +1,30 @@
+/** What a transaction of the seal should take at most. */
+const msWanted = 500;
+const halvingsMax = 12;
+
+export type SliceSize = {
+  /** As much of `most` as this machine has shown that it can do in time, one at least. */
+  of: (most: number) => number;
+  /** A transaction of this size took so long. */
+  took: (ms: number) => void;
+  /** Returns false when it cannot be smaller. */
+  halve: () => boolean;
+};
+
+/** Finds out how much may be sealed in one transaction: it is halved when that takes long, and doubled when it does not. */
+export function createSliceSize(): SliceSize {
+  let halvings = 0;
+  function halve(): boolean {
+    if (halvings === halvingsMax) return false;
+    halvings += 1;
+    return true;
+  }
+  return {
+    of: (most) => Math.max(1, Math.floor(most / 2 ** halvings)),
+    took: (ms) => {
+      if (ms > msWanted) halve();
+      else if (ms < msWanted / 4) halvings = Math.max(halvings - 1, 0);
+    },
+    halve,
+  };
+}
