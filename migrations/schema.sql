@@ -423,6 +423,8 @@ CREATE INDEX subscriptions_customer ON metering.subscriptions USING btree (strip
 
 CREATE INDEX subscriptions_subscription ON metering.subscriptions USING btree (stripe_subscription_id);
 
+CREATE TRIGGER claim_customer BEFORE INSERT OR UPDATE OF stripe_customer_id ON metering.subscriptions FOR EACH ROW EXECUTE FUNCTION metering.claim_customer();
+
 CREATE TRIGGER customer_linked AFTER INSERT OR DELETE OR UPDATE OF stripe_customer_id ON metering.subscriptions FOR EACH ROW EXECUTE FUNCTION metering.write_customer_link();
 
 ALTER TABLE ONLY metering.subscriptions
@@ -481,6 +483,32 @@ end
 $$;
 
 COMMENT ON FUNCTION metering.add_up_meter_events() IS 'adds meter events of more than an hour ago to meter_event_total, 100,000 at most; returns how many';
+
+CREATE FUNCTION metering.claim_customer() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  owner uuid;
+begin
+  if new.stripe_customer_id is null or (tg_op = 'UPDATE' and new.stripe_customer_id = old.stripe_customer_id) then
+    return new;
+  end if;
+  perform pg_advisory_xact_lock(hashtext('metering.claim_customer'));
+  -- A statement of its own, so it sees what was committed before the lock was had.
+  select s.organization_id into owner
+  from metering.subscriptions s
+  where s.stripe_customer_id = new.stripe_customer_id and s.organization_id <> new.organization_id
+  limit 1;
+  if found then
+    raise exception 'the Stripe customer belongs to another organization'
+      using errcode = 'unique_violation', constraint = 'one_organization_per_customer', detail = owner::text;
+  end if;
+  return new;
+end
+$$;
+
+COMMENT ON FUNCTION metering.claim_customer() IS 'refuses a customer that another organization has, with unique_violation of one_organization_per_customer; the detail is the other''s id';
 
 CREATE FUNCTION metering.count_what_keeps(table_name text, month timestamp with time zone, OUT unsealed bigint, OUT open_events bigint) RETURNS record
     LANGUAGE plpgsql

@@ -11,7 +11,7 @@ import { until } from "../testing/until.ts";
 import { type ApplyDeps, applyStripeEvent } from "./apply-event.ts";
 import { beginHandling } from "./inbox.ts";
 import type { StripeEvent } from "./stripe-event.ts";
-import { putSubscription } from "./subscriptions.ts";
+import { putSubscription } from "./put-subscription.ts";
 
 /** A crash right after a step of the handler's: what was begun stays as it was, and nobody comes back to it. */
 type Crash = { deps: ApplyDeps; eventId: string };

@@ -5,7 +5,7 @@ import { addOrganization } from "../testing/organizations.ts";
 import { stripeSideTest } from "../testing/stripe-side-test.ts";
 import { type ApplyDeps, applyStripeEvent } from "./apply-event.ts";
 import { beginHandling } from "./inbox.ts";
-import { putSubscription } from "./subscriptions.ts";
+import { putSubscription } from "./put-subscription.ts";
 
 const test = stripeSideTest.extend(
   "link",

@@ -6,19 +6,29 @@ import type { AdminOnly } from "../http/authentication.ts";
 import { instantSchema } from "../http/instant.ts";
 import { jsonAnswer, jsonBody } from "../http/json-content.ts";
 import { organizationIdOf, organizationParams } from "../http/organization-reference.ts";
-import { adminProblems, bodyProblems, notFoundProblems } from "../http/problem-answers.ts";
-import { notFound } from "../http/problem.ts";
+import {
+  adminProblems,
+  bodyProblems,
+  notFoundProblems,
+  problemAnswer,
+  problemSchema,
+} from "../http/problem-answers.ts";
+import { notFound, Problem } from "../http/problem.ts";
+import { allowedStatuses, statusPattern } from "../usage/subscription-statuses.ts";
+import { type Put, putSubscription } from "./put-subscription.ts";
 import { renderSubscription, subscriptionSchema } from "./subscription-answer.ts";
-import { putSubscription, type Subscription } from "./subscriptions.ts";
+import type { Subscription } from "./subscriptions.ts";
 
-const stripeId = z.string().regex(/^[\w-]{1,255}$/, "must be a Stripe id of up to 255 characters");
+/** As Stripe writes its ids, up to 255 characters. */
+const stripeId = (prefix: "cus" | "sub", what: string) =>
+  z.string().regex(new RegExp(`^${prefix}_[\\w-]{1,251}$`), `must be ${what}, ${prefix}_…`);
 
 /** What a `PUT` of a subscription takes. */
 export const subscriptionBody = z
   .strictObject({
-    stripe_customer_id: stripeId,
-    status: z.string().regex(/^[a-z_]{1,64}$/, "must be a status of Stripe's, such as active"),
-    stripe_subscription_id: stripeId.nullish(),
+    stripe_customer_id: stripeId("cus", "a customer id of Stripe's"),
+    status: z.string().regex(statusPattern, allowedStatuses),
+    stripe_subscription_id: stripeId("sub", "a subscription id of Stripe's").nullish(),
     current_period_start: instantSchema.nullish(),
     current_period_end: instantSchema.nullish(),
   })
@@ -49,6 +59,10 @@ export const subscriptionBody = z
     },
   );
 
+const takenSchema = z
+  .strictObject({ ...problemSchema.shape, organization_id: z.uuid() })
+  .openapi("CustomerTaken");
+
 const putRoute = createRoute({
   method: "put",
   path: "/v1/organizations/{id}/subscription",
@@ -64,6 +78,7 @@ const putRoute = createRoute({
     ...adminProblems,
     ...bodyProblems,
     ...notFoundProblems,
+    409: problemAnswer("The customer is linked to another organization", { schema: takenSchema }),
   },
 });
 
@@ -74,9 +89,8 @@ export function mountSubscriptions(
 ): void {
   app.openapi({ ...putRoute, middleware: adminOnly }, async (c) => {
     const organizationId = await organizationIdOf(db, c.req.valid("param").id);
-    const stored = await putSubscription(db, organizationId, subscriptionOf(c.req.valid("json")));
-    if (stored === undefined) throw notFound("organization");
-    return c.json(renderSubscription(stored), 200);
+    const put = await putSubscription(db, organizationId, subscriptionOf(c.req.valid("json")));
+    return c.json(renderSubscription(storedOrThrow(put)), 200);
   });
 }
 
@@ -89,4 +103,18 @@ export function subscriptionOf(body: z.infer<typeof subscriptionBody>): Subscrip
     currentPeriodStart: body.current_period_start ?? null,
     currentPeriodEnd: body.current_period_end ?? null,
   };
+}
+
+function storedOrThrow(put: Put): Subscription {
+  switch (put.kind) {
+    case "stored":
+      return put.subscription;
+    case "no_organization":
+      throw notFound("organization");
+    case "customer_taken": {
+      const detail = `The customer is linked to organization ${put.organizationId}; one customer belongs to one.`;
+      const members = { organization_id: put.organizationId };
+      throw new Problem({ status: 409, code: "customer_taken", detail, members });
+    }
+  }
 }

@@ -11,45 +11,6 @@ export type Subscription = {
   currentPeriodEnd: Date | null;
 };
 
-/** Replaces an organization's subscription. Returns what is stored now, or undefined without such an organization. */
-export async function putSubscription(
-  db: Kysely<DB>,
-  organizationId: string,
-  subscription: Subscription,
-): Promise<Subscription | undefined> {
-  const stored = await sql<Subscription>`
-    insert into metering.subscriptions as s (
-      organization_id, stripe_customer_id, stripe_subscription_id, status, current_period_start, current_period_end,
-      read_began_at
-    )
-    select
-      id,
-      ${subscription.stripeCustomerId},
-      ${subscription.stripeSubscriptionId},
-      ${subscription.status},
-      ${subscription.currentPeriodStart}::timestamptz,
-      ${subscription.currentPeriodEnd}::timestamptz,
-      clock_timestamp()
-    from metering.organizations
-    where id = ${organizationId}
-    on conflict (organization_id) do update set
-      stripe_customer_id = excluded.stripe_customer_id,
-      stripe_subscription_id = excluded.stripe_subscription_id,
-      status = excluded.status,
-      current_period_start = excluded.current_period_start,
-      current_period_end = excluded.current_period_end,
-      read_began_at = excluded.read_began_at,
-      updated_at = now()
-    returning
-      s.stripe_customer_id as "stripeCustomerId",
-      s.stripe_subscription_id as "stripeSubscriptionId",
-      s.status,
-      s.current_period_start as "currentPeriodStart",
-      s.current_period_end as "currentPeriodEnd"
-  `.execute(db);
-  return stored.rows[0];
-}
-
 /**
  * Unlinks an organization by an operator's word: what it used before stays with its customer, what it uses from now on
  * is held. Nothing changes where nothing is linked. False without such an organization.

@@ -1,10 +1,12 @@
 import pg from "pg";
-import { sql } from "kysely";
+import { type Kysely, sql } from "kysely";
 import type { Log } from "../log.ts";
 import { installQueues } from "../queue/install.ts";
+import { findSharedCustomers } from "./customer-taken.ts";
 import { createMigrator } from "./migrations.ts";
 import { ensurePartitions } from "./partitions.ts";
 import { openDatabase } from "./pool.ts";
+import type { DB } from "./schema.ts";
 
 /** "meter-ou" in ASCII: nobody else on the server takes this lock by chance. */
 const migrationLockKey = "7882832134917926261";
@@ -39,12 +41,20 @@ export async function migrate(input: MigrateInput): Promise<void> {
         readingsMaxAgeDays: input.readingsMaxAgeDays ?? 365,
       });
       await installQueues({ db: database.db, log: input.log }, input.databaseUrl);
+      await warnOfSharedCustomers(database.db, input.log);
       const applied = results?.map((result) => result.migrationName) ?? [];
       input.log.info({ event: "database_migrated", applied, partitions });
     } finally {
       await database.close();
     }
   });
+}
+
+// Databases of before may have such pairs. They bill one of the two gauges only, and no migration can know which link is wrong.
+async function warnOfSharedCustomers(db: Kysely<DB>, log: Log): Promise<void> {
+  for (const { customer, organizationIds } of await findSharedCustomers(db)) {
+    log.warn({ event: "customer_shared", stripe_customer_id: customer, organization_ids: organizationIds });
+  }
 }
 
 // A session lock on a connection of its own, so that pg-boss's migrations, which open their own, are covered too.

@@ -4,7 +4,7 @@ import type { DB } from "../database/schema.ts";
 import { databaseTest as test } from "../testing/database-test.ts";
 import { startOfHour } from "../testing/hours.ts";
 import { ago, minuteMs } from "../testing/meter-events.ts";
-import { addOrganization } from "../testing/organizations.ts";
+import { organizationOf } from "../testing/organizations.ts";
 import { addUpMeterEvents, reportMeterEvents } from "./meter-events.ts";
 
 const none = { count: 0, quantity: 0 };
@@ -67,7 +67,7 @@ type Events = { minutes: number; count: number; quantity: number; state: string 
 
 /** Writes events that were sealed so many minutes ago, of one organization. */
 async function addEvents(db: Kysely<DB>, { minutes, count, quantity, state }: Events): Promise<void> {
-  const organizationId = await addOrganization(db, { customer: "cus_1" });
+  const organizationId = await organizationOf(db, "cus_1");
   const eventAt = ago(minutes * minuteMs);
   await sql`
     insert into metering.meter_events (

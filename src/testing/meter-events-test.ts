@@ -7,7 +7,7 @@ import { deliverQueueOf } from "../queue/queues.ts";
 import { type MeterName, meterNames } from "../usage/meters.ts";
 import { appendEntries } from "./entries.ts";
 import { hoursAgo } from "./hours.ts";
-import { addOrganization } from "./organizations.ts";
+import { organizationOf } from "./organizations.ts";
 import { roadTest } from "./road-test.ts";
 
 type Wanted = {
@@ -30,7 +30,7 @@ const pageSchema = z.object({
 export const meterEventsTest = roadTest.extend("events", async ({ api, database: { db }, boss }) => {
   async function seal(wanted: Wanted = {}): Promise<string> {
     const { hours = 1, quantity = 1, meter = "temperature_readings", state } = wanted;
-    const organization = wanted.organization ?? (await addOrganization(db, { customer: "cus_acme" }));
+    const organization = wanted.organization ?? (await organizationOf(db, "cus_acme"));
     await appendEntries(db, organization, [{ at: hoursAgo(hours, 1), quantity, meter }]);
     await sealDueEntries({ db, boss }, { meters: meterNames });
     const events = db.selectFrom("meter_events").select("id").orderBy("id", "desc");

@@ -1,13 +1,21 @@
 import { type Insertable, type Kysely, type Selectable, sql } from "kysely";
 import type { PgBoss } from "pg-boss";
+import { putSubscription } from "../billing/put-subscription.ts";
 import type { DB } from "../database/schema.ts";
 import type { MeterEventKey } from "../delivery/begin-attempts.ts";
 import { remindToDeliver } from "../queue/deliver-job.ts";
 import type { MeterName } from "../usage/meters.ts";
 import { startOfHour } from "./hours.ts";
-import { addOrganization } from "./organizations.ts";
+import { addOrganization, linkCustomer } from "./organizations.ts";
 
 export const minuteMs = 60_000;
+
+const running = {
+  stripeSubscriptionId: null,
+  status: "active",
+  currentPeriodStart: null,
+  currentPeriodEnd: null,
+};
 
 /** A moment so many milliseconds ago. */
 export function ago(ms: number): Date {
@@ -23,7 +31,7 @@ export async function addMeterEvent(
   change: Partial<Insertable<DB["meter_events"]>> = {},
 ): Promise<MeterEventKey> {
   const customer = change.stripe_customer_id ?? "cus_1";
-  const organizationId = change.organization_id ?? (await addOrganization(db, { customer }));
+  const organizationId = change.organization_id ?? (await addOwner(db, customer));
   const eventAt = new Date(change.event_at ?? ago(10 * minuteMs));
   const { id } = await db
     .insertInto("meter_events")
@@ -42,6 +50,14 @@ export async function addMeterEvent(
     .returning("id")
     .executeTakeFirstOrThrow();
   return { organizationId, meterEventId: id };
+}
+
+// Events of one customer may be of several organizations, as when it was linked to one after the other.
+async function addOwner(db: Kysely<DB>, customer: string): Promise<string> {
+  const id = await addOrganization(db);
+  const put = await putSubscription(db, id, { ...running, stripeCustomerId: customer });
+  if (put.kind === "customer_taken") await linkCustomer(db, id, { customer: `cus_${id}` });
+  return id;
 }
 
 /** The same, with the job that reminds of it. */

@@ -5,7 +5,7 @@ import { partitionedTables } from "../database/partitions.ts";
 import type { DB } from "../database/schema.ts";
 import { sealDueEntries } from "../outbox/seal.ts";
 import { meterNames } from "../usage/meters.ts";
-import { addOrganization } from "./organizations.ts";
+import { organizationOf } from "./organizations.ts";
 
 /** Read once, so that a month that ends during a test moves nothing in it. */
 export const present = new Date();
@@ -32,7 +32,7 @@ export async function takeInOld(
   usage: readonly OldUsage[],
   organizationId?: string,
 ): Promise<string> {
-  const id = organizationId ?? (await addOrganization(db, { customer: "cus_1" }));
+  const id = organizationId ?? (await organizationOf(db, "cus_1"));
   for (const { at, readAt = at, readings } of usage) {
     await sql`
       with entry as (select ${at}::timestamptz as occurred_at, metering.uuid_v7(${at}::timestamptz) as id),

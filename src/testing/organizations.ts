@@ -1,5 +1,5 @@
 import type { Kysely } from "kysely";
-import { putSubscription } from "../billing/subscriptions.ts";
+import { putSubscription } from "../billing/put-subscription.ts";
 import type { DB } from "../database/schema.ts";
 import { createOrganization } from "../ops/organizations.ts";
 
@@ -14,13 +14,24 @@ export async function addOrganization(db: Kysely<DB>, link?: Link): Promise<stri
   return id;
 }
 
+/** The organization that the customer pays for, made if there is none. */
+export async function organizationOf(db: Kysely<DB>, customer: string): Promise<string> {
+  const found = await db
+    .selectFrom("subscriptions")
+    .select("organization_id")
+    .where("stripe_customer_id", "=", customer)
+    .executeTakeFirst();
+  return found?.organization_id ?? addOrganization(db, { customer });
+}
+
 /** Gives an organization the customer who pays for it, and the period that is running. */
 export async function linkCustomer(db: Kysely<DB>, organizationId: string, link: Link): Promise<void> {
-  await putSubscription(db, organizationId, {
+  const put = await putSubscription(db, organizationId, {
     stripeCustomerId: link.customer,
     stripeSubscriptionId: null,
     status: "active",
     currentPeriodStart: link.periodStart ?? null,
     currentPeriodEnd: link.periodEnd ?? null,
   });
+  if (put.kind !== "stored") throw new Error(`${link.customer} was not linked: ${JSON.stringify(put)}`);
 }

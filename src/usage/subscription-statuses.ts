@@ -11,9 +11,12 @@ export const stripeStatuses: readonly string[] = [
 ];
 
 /** What a person may write for a status: a word of Stripe's, or any other behind `x:`, so that no typing error passes. */
-export function isSubscriptionStatus(word: string): boolean {
-  return stripeStatuses.includes(word) || /^x:[a-z_]{1,62}$/.test(word);
-}
+export const statusPattern = new RegExp(`^(?:${stripeStatuses.join("|")}|x:[a-z_]{1,62})$`);
 
 /** Says which words are allowed, for a refusal. */
 export const allowedStatuses = `must be one of ${stripeStatuses.join(", ")}; any other word needs x: in front`;
+
+/** The words that these stand for: `x:beta` is what a person wrote, and `beta` what Stripe says. */
+export function statusesMeant(words: readonly string[]): string[] {
+  return words.flatMap((word) => (word.startsWith("x:") ? [word, word.slice(2)] : [word]));
+}

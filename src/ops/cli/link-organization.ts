@@ -1,6 +1,7 @@
+import { putSubscription } from "../../billing/put-subscription.ts";
 import { renderSubscription } from "../../billing/subscription-answer.ts";
 import { subscriptionBody, subscriptionOf } from "../../billing/subscription-route.ts";
-import { putSubscription, unlinkOrganization } from "../../billing/subscriptions.ts";
+import { unlinkOrganization } from "../../billing/subscriptions.ts";
 import type { CommandTools } from "./command-tools.ts";
 import { noSuchOrganization, onOrganization } from "./organization-argument.ts";
 import type { Outcome } from "./outcome.ts";
@@ -26,9 +27,12 @@ export async function link(
     return { kind: "wrong_usage", message: faults.join("; ") };
   }
   return onOrganization(db, reference, async (id): Promise<Outcome> => {
-    const stored = await putSubscription(db, id, subscriptionOf(parsed.data));
-    if (stored === undefined) return noSuchOrganization;
-    const document = renderSubscription(stored);
+    const put = await putSubscription(db, id, subscriptionOf(parsed.data));
+    if (put.kind === "no_organization") return noSuchOrganization;
+    if (put.kind === "customer_taken") {
+      return { kind: "failed", message: `the customer is linked to organization ${put.organizationId}` };
+    }
+    const document = renderSubscription(put.subscription);
     return { kind: "done", document, text: textFields(Object.entries(document)) };
   });
 }

@@ -1,13 +1,14 @@
 import { sql } from "kysely";
 import { expect } from "vitest";
 import { pauseDelivery, trip } from "../../../delivery/pauses.ts";
+import { shareCustomer } from "../../../testing/shared-customer.ts";
 import { doctorTest as test } from "../../../testing/doctor-test.ts";
 
 const secretWords = /sk_(test|live)_\w+|hunter2/;
 
 test("the doctor is quiet when all is well", async ({ doctor, road }) => {
   await road.join();
-  expect(await doctor.examine()).toEqual({ exitCode: 0, out: "all is well (13 checks)\n", err: "" });
+  expect(await doctor.examine()).toEqual({ exitCode: 0, out: "all is well (14 checks)\n", err: "" });
 });
 
 test("everything that was looked at is named on demand, one line each", async ({ doctor, road }) => {
@@ -26,6 +27,7 @@ test("everything that was looked at is named on demand, one line each", async ({
       "in doubt",
       "rejected",
       "webhook events",
+      "shared customers",
       "stripe",
       "clock",
       "key mode",
@@ -33,7 +35,7 @@ test("everything that was looked at is named on demand, one line each", async ({
       "webhook endpoint",
     ].map((check) => [check, "ok"]),
   );
-  expect(lines.at(-1)).toBe("all is well (13 checks)");
+  expect(lines.at(-1)).toBe("all is well (14 checks)");
 });
 
 test("a missing migration is found", async ({ doctor, database: { db } }) => {
@@ -121,7 +123,23 @@ test("usage in doubt, usage refused and webhook events that failed are found", a
   expect(out).toMatch(/^in doubt +problem +meter events: 1, quantity 3; /m);
   expect(out).toMatch(/^rejected +problem +meter events: 1, quantity 4; /m);
   expect(out).toMatch(/^webhook events +problem +could not be handled: 1/m);
-  expect(out).toMatch(/^3 of 13 checks found a problem$/m);
+  expect(out).toMatch(/^3 of 14 checks found a problem$/m);
+});
+
+test("a customer of two organizations, linked before that was refused, is found", async ({
+  doctor,
+  database: { db },
+}) => {
+  const [one, other] = await shareCustomer(db, "cus_shared");
+  const { exitCode, out } = await doctor.examine();
+
+  expect(exitCode).toBe(1);
+  expect(out).toMatch(
+    new RegExp(
+      `^shared customers +problem +cus_shared pays for organizations ${one}, ${other}\\. To do: `,
+      "m",
+    ),
+  );
 });
 
 test("a clock that is ten minutes off is found", async ({ doctor }) => {

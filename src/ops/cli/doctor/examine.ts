@@ -9,6 +9,7 @@ import { checkKeyMode } from "./check-key-mode.ts";
 import { checkMeters } from "./check-meters.ts";
 import { checkPartitions } from "./check-partitions.ts";
 import { checkSchema } from "./check-schema.ts";
+import { checkSharedCustomers } from "./check-shared-customers.ts";
 import { checkWebhookEndpoint } from "./check-webhook-endpoint.ts";
 import { type Finding, findAtStripe, unchecked } from "./finding.ts";
 import { reachDatabase } from "./reach-database.ts";
@@ -42,7 +43,7 @@ export async function examine(patient: Patient): Promise<Finding[]> {
 }
 
 async function examineTables({ db, now }: Patient): Promise<Finding[]> {
-  return [await checkPartitions(db, now()), ...(await checkDelivery(db))];
+  return [await checkPartitions(db, now()), ...(await checkDelivery(db)), await checkSharedCustomers(db)];
 }
 
 async function examineAccount(

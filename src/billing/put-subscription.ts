@@ -1,0 +1,64 @@
+import { type Kysely, sql } from "kysely";
+import { customerTakenBy } from "../database/customer-taken.ts";
+import type { DB } from "../database/schema.ts";
+import type { Subscription } from "./subscriptions.ts";
+
+export type Put =
+  | { kind: "stored"; subscription: Subscription }
+  | { kind: "no_organization" }
+  /** One customer belongs to one organization: this one. */
+  | { kind: "customer_taken"; organizationId: string };
+
+/** Replaces an organization's subscription by what an operator says. */
+export async function putSubscription(
+  db: Kysely<DB>,
+  organizationId: string,
+  subscription: Subscription,
+): Promise<Put> {
+  try {
+    const stored = await store(db, organizationId, subscription);
+    return stored === undefined ? { kind: "no_organization" } : { kind: "stored", subscription: stored };
+  } catch (error) {
+    const owner = customerTakenBy(error);
+    if (owner === undefined) throw error;
+    return { kind: "customer_taken", organizationId: owner };
+  }
+}
+
+async function store(
+  db: Kysely<DB>,
+  organizationId: string,
+  subscription: Subscription,
+): Promise<Subscription | undefined> {
+  const stored = await sql<Subscription>`
+    insert into metering.subscriptions as s (
+      organization_id, stripe_customer_id, stripe_subscription_id, status, current_period_start, current_period_end,
+      read_began_at
+    )
+    select
+      id,
+      ${subscription.stripeCustomerId},
+      ${subscription.stripeSubscriptionId},
+      ${subscription.status},
+      ${subscription.currentPeriodStart}::timestamptz,
+      ${subscription.currentPeriodEnd}::timestamptz,
+      clock_timestamp()
+    from metering.organizations
+    where id = ${organizationId}
+    on conflict (organization_id) do update set
+      stripe_customer_id = excluded.stripe_customer_id,
+      stripe_subscription_id = excluded.stripe_subscription_id,
+      status = excluded.status,
+      current_period_start = excluded.current_period_start,
+      current_period_end = excluded.current_period_end,
+      read_began_at = excluded.read_began_at,
+      updated_at = now()
+    returning
+      s.stripe_customer_id as "stripeCustomerId",
+      s.stripe_subscription_id as "stripeSubscriptionId",
+      s.status,
+      s.current_period_start as "currentPeriodStart",
+      s.current_period_end as "currentPeriodEnd"
+  `.execute(db);
+  return stored.rows[0];
+}

@@ -1,0 +1,25 @@
+import { type Kysely, sql } from "kysely";
+import pg from "pg";
+import type { DB } from "./schema.ts";
+
+/** The organization that has the customer, when this error is the refusal of metering.claim_customer. */
+export function customerTakenBy(error: unknown): string | undefined {
+  return error instanceof pg.DatabaseError && error.constraint === "one_organization_per_customer"
+    ? error.detail
+    : undefined;
+}
+
+export type SharedCustomer = { customer: string; organizationIds: string[] };
+
+/** Customers of more than one organization: pairs of before, which nothing makes any more. */
+export async function findSharedCustomers(db: Kysely<DB>): Promise<SharedCustomer[]> {
+  const shared = await sql<SharedCustomer>`
+    select stripe_customer_id as customer, array_agg(organization_id order by organization_id) as "organizationIds"
+    from metering.subscriptions
+    where stripe_customer_id is not null
+    group by stripe_customer_id
+    having count(*) > 1
+    order by stripe_customer_id
+  `.execute(db);
+  return shared.rows;
+}
