@@ -23,6 +23,9 @@ COMMENT ON COLUMN metering.api_keys.key_hash IS 'SHA-256 of the whole key; the k
 
 COMMENT ON COLUMN metering.api_keys.revoked_at IS 'null while the key is good; once set it never changes';
 
+ALTER TABLE metering.api_keys
+    ADD CONSTRAINT api_keys_finite CHECK ((isfinite(created_at) AND isfinite(last_used_at) AND isfinite(revoked_at))) NOT VALID;
+
 ALTER TABLE ONLY metering.api_keys
     ADD CONSTRAINT api_keys_key_hash_key UNIQUE (key_hash);
 
@@ -54,6 +57,9 @@ COMMENT ON COLUMN metering.customer_links.ended_at IS 'null: the link is the pre
 
 COMMENT ON COLUMN metering.customer_links.customer_deleted_at IS 'Stripe has deleted the customer: usage of this link that is not sealed belongs to the next one';
 
+ALTER TABLE metering.customer_links
+    ADD CONSTRAINT customer_links_finite CHECK ((isfinite(linked_at) AND isfinite(ended_at) AND isfinite(customer_deleted_at))) NOT VALID;
+
 ALTER TABLE ONLY metering.customer_links
     ADD CONSTRAINT customer_links_pkey PRIMARY KEY (organization_id, linked_at);
 
@@ -81,6 +87,9 @@ CREATE TABLE metering.delivery_attempts (
 PARTITION BY RANGE (started_at);
 
 COMMENT ON TABLE metering.delivery_attempts IS 'append-only; an attempt whose process died leaves a gap in the numbers; that none is settled twice is the fence''s doing';
+
+ALTER TABLE metering.delivery_attempts
+    ADD CONSTRAINT delivery_attempts_finite CHECK (isfinite(started_at)) NOT VALID;
 
 ALTER TABLE ONLY metering.delivery_attempts
     ADD CONSTRAINT delivery_attempts_pkey PRIMARY KEY (organization_id, meter_event_id, attempt, started_at);
@@ -120,6 +129,9 @@ CREATE TABLE metering.dropped_partitions (
 
 COMMENT ON TABLE metering.dropped_partitions IS 'months that retention has dropped; none of them is ever opened again';
 
+ALTER TABLE metering.dropped_partitions
+    ADD CONSTRAINT dropped_partitions_finite CHECK ((isfinite(month) AND isfinite(dropped_at))) NOT VALID;
+
 ALTER TABLE ONLY metering.dropped_partitions
     ADD CONSTRAINT dropped_partitions_pkey PRIMARY KEY (table_name, month);
 
@@ -136,6 +148,9 @@ CREATE TABLE metering.dropped_usage (
 );
 
 COMMENT ON TABLE metering.dropped_usage IS 'what each dropped partition held of each organization: readings and what they count, or entries and their quantity';
+
+ALTER TABLE metering.dropped_usage
+    ADD CONSTRAINT dropped_usage_finite CHECK (isfinite(month)) NOT VALID;
 
 ALTER TABLE ONLY metering.dropped_usage
     ADD CONSTRAINT dropped_usage_pkey PRIMARY KEY (organization_id, table_name, month, meter);
@@ -206,6 +221,9 @@ COMMENT ON COLUMN metering.meter_events.resolution_reason IS 'why an operator de
 
 COMMENT ON COLUMN metering.meter_events.reconcile_since IS 'Stripe reported failures of its validation window without naming each: it may be among them';
 
+ALTER TABLE metering.meter_events
+    ADD CONSTRAINT meter_events_finite CHECK ((isfinite(hour) AND isfinite(event_at) AND isfinite(sealed_at) AND isfinite(first_attempt_at) AND isfinite(last_attempt_at) AND isfinite(first_unknown_at) AND isfinite(delivered_at) AND isfinite(resolved_at) AND isfinite(reconcile_since))) NOT VALID;
+
 ALTER TABLE ONLY metering.meter_events
     ADD CONSTRAINT meter_events_pkey PRIMARY KEY (organization_id, id);
 
@@ -256,6 +274,9 @@ COMMENT ON COLUMN metering.meter_outbox.meter_event_id IS 'null until sealed; ne
 
 COMMENT ON COLUMN metering.meter_outbox.traceparent IS 'W3C trace context of the span that stored the entry, if that span is recorded';
 
+ALTER TABLE metering.meter_outbox
+    ADD CONSTRAINT meter_outbox_finite CHECK (isfinite(occurred_at)) NOT VALID;
+
 ALTER TABLE ONLY metering.meter_outbox
     ADD CONSTRAINT meter_outbox_pkey PRIMARY KEY (organization_id, occurred_at, id);
 
@@ -303,6 +324,9 @@ COMMENT ON COLUMN metering.organizations.archived_at IS 'since when it takes no 
 ALTER TABLE ONLY metering.organizations
     ADD CONSTRAINT organizations_external_id UNIQUE (external_id);
 
+ALTER TABLE metering.organizations
+    ADD CONSTRAINT organizations_finite CHECK (isfinite(created_at)) NOT VALID;
+
 ALTER TABLE ONLY metering.organizations
     ADD CONSTRAINT organizations_pkey PRIMARY KEY (id);
 
@@ -321,10 +345,26 @@ COMMENT ON COLUMN metering.readings.temperature IS 'degrees Celsius';
 
 COMMENT ON COLUMN metering.readings.entry_id IS 'the meter_outbox entry that bills this reading; its occurred_at is metering.uuid_v7_time(entry_id)';
 
+ALTER TABLE metering.readings
+    ADD CONSTRAINT readings_finite CHECK ((isfinite(recorded_at) AND (temperature > '-Infinity'::double precision) AND (temperature < 'Infinity'::double precision))) NOT VALID;
+
 ALTER TABLE ONLY metering.readings
     ADD CONSTRAINT readings_pkey PRIMARY KEY (organization_id, sensor_id, recorded_at);
 
 CREATE INDEX readings_entry ON ONLY metering.readings USING brin (entry_id) WITH (pages_per_range='32', autosummarize='on');
+
+-- refused_entries
+
+CREATE TABLE metering.refused_entries (
+    organization_id uuid NOT NULL,
+    occurred_at timestamp with time zone NOT NULL,
+    id uuid NOT NULL,
+    meter text NOT NULL,
+    quantity bigint NOT NULL,
+    refused_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+COMMENT ON TABLE metering.refused_entries IS 'entries at no real time, found by migration 0022: nothing bills them; to do so, call record_usage with their real time';
 
 -- sensor_counts
 
@@ -335,6 +375,9 @@ CREATE TABLE metering.sensor_counts (
     CONSTRAINT sensor_counts_active_sensors_check CHECK ((active_sensors >= 0))
 )
 WITH (autovacuum_vacuum_insert_scale_factor='0.05', autovacuum_freeze_min_age='0');
+
+ALTER TABLE metering.sensor_counts
+    ADD CONSTRAINT sensor_counts_finite CHECK (isfinite(hour)) NOT VALID;
 
 ALTER TABLE ONLY metering.sensor_counts
     ADD CONSTRAINT sensor_counts_pkey PRIMARY KEY (organization_id, hour);
@@ -357,6 +400,9 @@ CREATE TABLE metering.sensors (
 COMMENT ON COLUMN metering.sensors.id IS 'the customer''s own name for the sensor';
 
 COMMENT ON COLUMN metering.sensors.deactivated_at IS 'null while the sensor is active';
+
+ALTER TABLE metering.sensors
+    ADD CONSTRAINT sensors_finite CHECK ((isfinite(registered_at) AND isfinite(deactivated_at))) NOT VALID;
 
 ALTER TABLE ONLY metering.sensors
     ADD CONSTRAINT sensors_pkey PRIMARY KEY (organization_id, id);
@@ -385,6 +431,9 @@ CREATE TABLE metering.stripe_events (
 COMMENT ON COLUMN metering.stripe_events.state IS 'pending: waits or is retried; handled: took effect once; failed: the dead letter, replayable; refused: of the other mode (live or test) than the key';
 
 COMMENT ON COLUMN metering.stripe_events.attempts IS 'how often its handling began, without the attempts that Stripe could not answer';
+
+ALTER TABLE metering.stripe_events
+    ADD CONSTRAINT stripe_events_finite CHECK ((isfinite(received_at) AND isfinite(handled_at))) NOT VALID;
 
 ALTER TABLE ONLY metering.stripe_events
     ADD CONSTRAINT stripe_events_pkey PRIMARY KEY (event_id);
@@ -416,6 +465,9 @@ COMMENT ON COLUMN metering.subscriptions.status IS 'Stripe''s own word; the list
 
 COMMENT ON COLUMN metering.subscriptions.read_began_at IS 'when the read of Stripe''s object that this row holds began; an older read never overwrites it';
 
+ALTER TABLE metering.subscriptions
+    ADD CONSTRAINT subscriptions_finite CHECK ((isfinite(current_period_start) AND isfinite(current_period_end) AND isfinite(updated_at) AND isfinite(read_began_at))) NOT VALID;
+
 ALTER TABLE ONLY metering.subscriptions
     ADD CONSTRAINT subscriptions_pkey PRIMARY KEY (organization_id);
 
@@ -444,6 +496,9 @@ CREATE TABLE metering.usage_keys (
 COMMENT ON TABLE metering.usage_keys IS 'what was recorded under each key; a row may be deleted once nobody repeats its call any more';
 
 COMMENT ON COLUMN metering.usage_keys.entry_id IS 'the meter_outbox entry; its occurred_at is metering.uuid_v7_time(entry_id)';
+
+ALTER TABLE metering.usage_keys
+    ADD CONSTRAINT usage_keys_finite CHECK (isfinite(recorded_at)) NOT VALID;
 
 ALTER TABLE ONLY metering.usage_keys
     ADD CONSTRAINT usage_keys_pkey PRIMARY KEY (organization_id, idempotency_key);
@@ -787,8 +842,9 @@ CREATE FUNCTION metering.record_usage(organization_id uuid, meter text, quantity
     AS $$
 #variable_conflict use_column
 declare
-  -- Stripe takes usage of the last 35 days, and at most 5 minutes ahead; a day is kept in hand.
-  age_max constant interval := interval '34 days';
+  -- Stripe takes usage of the last 35 days, and at most 5 minutes ahead. At 34 days it expires; the day before that is
+  -- left for its delivery.
+  age_max constant interval := interval '33 days';
   ahead_max constant interval := interval '5 minutes';
   quantity_max constant bigint := 999999999999;
   -- An entry's id holds its time, to the millisecond.
@@ -847,7 +903,7 @@ begin
       using errcode = 'numeric_value_out_of_range';
   end if;
   if entry_at < now() - age_max or entry_at > clock_timestamp() + ahead_max then
-    raise exception 'usage at % is more than 34 days ago or 5 minutes ahead', entry_at
+    raise exception 'usage at % is more than 33 days ago or 5 minutes ahead', entry_at
       using errcode = 'datetime_field_overflow';
   end if;
 

@@ -7,6 +7,7 @@ import { createMigrator } from "./migrations.ts";
 import { ensurePartitions } from "./partitions.ts";
 import { openDatabase } from "./pool.ts";
 import type { DB } from "./schema.ts";
+import { validateConstraints } from "./validate-constraints.ts";
 
 /** "meter-ou" in ASCII: nobody else on the server takes this lock by chance. */
 const migrationLockKey = "7882832134917926261";
@@ -40,6 +41,7 @@ export async function migrate(input: MigrateInput): Promise<void> {
         now: input.now ?? new Date(),
         readingsMaxAgeDays: input.readingsMaxAgeDays ?? 365,
       });
+      await validateConstraints({ db: database.db, log: input.log });
       await installQueues({ db: database.db, log: input.log }, input.databaseUrl);
       await warnOfSharedCustomers(database.db, input.log);
       const applied = results?.map((result) => result.migrationName) ?? [];

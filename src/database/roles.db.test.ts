@@ -63,6 +63,7 @@ const apiMay: Record<string, Privileges> = {
   }),
   readings: may({ insert: ["organization_id", "sensor_id", "recorded_at", "temperature", "entry_id"] }),
   readings_default: may(),
+  refused_entries: nothing,
   sensor_counts: may(),
   sensors: may({
     insert: ["organization_id", "id", "name", "deactivated_at"],
@@ -134,6 +135,7 @@ const workerMay: Record<string, Privileges> = {
   organizations: may(),
   readings: nothing,
   readings_default: may(),
+  refused_entries: nothing,
   sensor_counts: may({ insert: ["organization_id", "hour", "active_sensors"] }),
   sensors: may(),
   stripe_events: may({ update: ["state", "attempts", "handled_at", "error"] }),

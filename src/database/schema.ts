@@ -229,6 +229,15 @@ export interface Readings {
   temperature: number;
 }
 
+export interface RefusedEntries {
+  id: string;
+  meter: string;
+  occurred_at: Timestamp;
+  organization_id: string;
+  quantity: Int8;
+  refused_at: Generated<Timestamp>;
+}
+
 export interface SensorCounts {
   active_sensors: number;
   hour: Timestamp;
@@ -313,6 +322,7 @@ export interface DB {
   meters: Meters;
   organizations: Organizations;
   readings: Readings;
+  refused_entries: RefusedEntries;
   sensor_counts: SensorCounts;
   sensors: Sensors;
   stripe_events: StripeEvents;

@@ -1,0 +1,32 @@
+import { type Kysely, sql } from "kysely";
+import pg from "pg";
+import type { Log } from "../log.ts";
+import type { DB } from "./schema.ts";
+
+const checkViolation = "23514";
+
+/**
+ * Reads the rows of tables that got a new rule, which migrations only lay upon new rows, so that they lock nothing for
+ * long; each table in a transaction of its own that stops neither readers nor writers. Old rows that break a rule are
+ * warned of and stay.
+ */
+export async function validateConstraints({ db, log }: { db: Kysely<DB>; log: Log }): Promise<void> {
+  // Partitions first: what is valid in each is not read again for the whole.
+  const found = await sql<{ table: string; constraint: string }>`
+    select c.relname as table, k.conname as constraint
+    from pg_constraint k
+    join pg_class c on c.oid = k.conrelid
+    where k.connamespace = 'metering'::regnamespace and k.contype = 'c' and not k.convalidated
+    order by c.relkind = 'p', c.relname, k.conname
+  `.execute(db);
+  for (const { table, constraint } of found.rows) {
+    try {
+      await sql`alter table metering.${sql.ref(table)} validate constraint ${sql.ref(constraint)}`.execute(
+        db,
+      );
+    } catch (error) {
+      if (!(error instanceof pg.DatabaseError) || error.code !== checkViolation) throw error;
+      log.warn({ event: "constraint_not_valid", table, constraint, message: error.message });
+    }
+  }
+}
