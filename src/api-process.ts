@@ -1,6 +1,7 @@
 import type { PgBoss } from "pg-boss";
 import { type ApiConfig, readApiConfig } from "./config.ts";
 import { type Database, openDatabase } from "./database/pool.ts";
+import { HeldBytes } from "./http/held-bytes.ts";
 import { type RunningServer, startServer } from "./http/server.ts";
 import { createLog, type Log } from "./log.ts";
 import { createApiApp } from "./ops/api-app.ts";
@@ -87,6 +88,7 @@ async function serveUntilStopped(parts: Parts, stop: StopSignals): Promise<void>
 }
 
 function serve({ config, log, tracing, database, strangers }: Parts, boss: PgBoss): Promise<RunningServer> {
+  const held = new HeldBytes(config.HELD_BYTES_MAX);
   const app = createApiApp({
     db: database.db,
     pool: database.pool,
@@ -100,9 +102,10 @@ function serve({ config, log, tracing, database, strangers }: Parts, boss: PgBos
       requestsPerSecond: config.RATE_LIMIT_REQUESTS_PER_SECOND,
       readingsPerSecond: config.RATE_LIMIT_READINGS_PER_SECOND,
     },
+    held,
     registry: createProcessRegistry("api"),
     tracer: tracing.tracer,
   });
   const limits = { connectionsMax: config.HTTP_CONNECTIONS_MAX };
-  return startServer(app, { host: config.HOST, port: config.PORT, limits });
+  return startServer(app, { host: config.HOST, port: config.PORT, limits, held });
 }

@@ -19,6 +19,8 @@ const secretList = z
       .filter((secret) => secret !== ""),
   )
   .refine((list) => list.length > 0, "must name at least one secret");
+/** One body. */
+const heldBytesMin = 1_048_576;
 const wordList = z.string().transform((list) =>
   list
     .split(",")
@@ -107,6 +109,12 @@ const apiEnvironment = z
     HOST: z.string().min(1).default("0.0.0.0"),
     PORT: port.default(3000),
     HTTP_CONNECTIONS_MAX: z.coerce.number().int().min(1).max(1_000_000).default(10_000),
+    HELD_BYTES_MAX: z.coerce
+      .number()
+      .int()
+      .min(heldBytesMin)
+      .max(2 ** 40)
+      .default(268_435_456),
     ADMIN_TOKEN: z.string().min(32, "must have at least 32 characters"),
     STRIPE_WEBHOOK_SECRET: secretList,
     RATE_LIMIT_REQUESTS_PER_SECOND: perSecond,

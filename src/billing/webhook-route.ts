@@ -3,11 +3,12 @@ import type { Kysely } from "kysely";
 import type { PgBoss } from "pg-boss";
 import type { DB } from "../database/schema.ts";
 import type { App } from "../http/app.ts";
-import { bodyBytesMax } from "../http/body-limit.ts";
+import type { HeldBytes } from "../http/held-bytes.ts";
 import { jsonAnswer, jsonBody } from "../http/json-content.ts";
 import { bodyProblems, databaseProblems } from "../http/problem-answers.ts";
 import { Problem } from "../http/problem.ts";
 import { readBody } from "../http/read-body.ts";
+import { bodyBytesMax } from "../http/take-body.ts";
 import { isSignedByStripe } from "../stripe/verify-webhook.ts";
 import { type Tracer, untraced } from "../tracing/tracer.ts";
 import { storeStripeEvent } from "./inbox.ts";
@@ -44,22 +45,34 @@ export type WebhookDeps = {
   /** Every one is tried: while one is rotated, Stripe signs with the old and the new. */
   secrets: readonly string[];
   now: () => Date;
+  /** Where the bodies count; they come from strangers until their signature is verified. */
+  held: HeldBytes;
   tracer?: Tracer;
 };
 
 /** Adds `POST /webhooks/stripe`. */
-export function mountWebhook(app: App, { db, boss, secrets, now, tracer = untraced }: WebhookDeps): void {
+export function mountWebhook(app: App, deps: WebhookDeps): void {
+  const { db, boss, secrets, now, held, tracer = untraced } = deps;
   app.openAPIRegistry.registerPath(webhookRoute);
   app.post(webhookRoute.path, async (c) => {
-    const payload = await readBody(c.req.raw, { bytesMax: bodyBytesMax });
     const signature = c.req.header("stripe-signature");
-    if (!isSignedByStripe({ payload, signature }, { secrets, now: now() })) {
-      const detail = "The Stripe-Signature is missing, not ours, or more than five minutes off.";
-      throw new Problem({ status: 400, code: "invalid_signature", detail });
+    // Said before a byte of the body is read.
+    if (signature === undefined) throw invalidSignature();
+    const hold = held.begin();
+    try {
+      const payload = await readBody(c.req.raw, { bytesMax: bodyBytesMax, hold });
+      if (!isSignedByStripe({ payload, signature }, { secrets, now: now() })) throw invalidSignature();
+      await storeStripeEvent({ db, boss }, parseEvent(payload), { traceparent: tracer.current() });
+    } finally {
+      hold.release();
     }
-    await storeStripeEvent({ db, boss }, parseEvent(payload), { traceparent: tracer.current() });
     return c.json({ received: true as const }, 200);
   });
+}
+
+function invalidSignature(): Problem {
+  const detail = "The Stripe-Signature is missing, not ours, or more than five minutes off.";
+  return new Problem({ status: 400, code: "invalid_signature", detail });
 }
 
 function parseEvent(payload: string): StripeEvent {

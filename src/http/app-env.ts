@@ -1,2 +1,6 @@
+import type { Hold } from "./held-bytes.ts";
+
 /** What the shared middleware leaves in a request's context. The last two are there once a key was accepted. */
-export type AppEnv = { Variables: { requestId: string; organizationId?: string; keyId?: string } };
+export type AppEnv = {
+  Variables: { requestId: string; hold: Hold; organizationId?: string; keyId?: string };
+};

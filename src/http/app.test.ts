@@ -2,7 +2,7 @@ import { createRoute, z } from "@hono/zod-openapi";
 import { expect, test } from "vitest";
 import { createRecordingLog } from "../testing/recording-log.ts";
 import { createApp } from "./app.ts";
-import { bodyBytesMax } from "./body-limit.ts";
+import { bodyBytesMax, takeBody } from "./take-body.ts";
 import { jsonAnswer, jsonBody } from "./json-content.ts";
 
 const echoRoute = createRoute({
@@ -14,8 +14,8 @@ const echoRoute = createRoute({
 
 function createEchoApp() {
   const { log, events } = createRecordingLog();
-  const app = createApp({ log, ownBodyLimit: ["/large"] });
-  app.openapi(echoRoute, (c) => c.json(c.req.valid("json"), 200));
+  const app = createApp({ log });
+  app.openapi({ ...echoRoute, middleware: takeBody }, (c) => c.json(c.req.valid("json"), 200));
   app.post("/large", async (c) => c.text(String((await c.req.arrayBuffer()).byteLength)));
   app.get("/broken", () => {
     throw new Error("password=hunter2");

@@ -3,10 +3,13 @@ import { methodNotAllowed } from "hono/method-not-allowed";
 import type { Log } from "../log.ts";
 import { type Tracer, untraced } from "../tracing/tracer.ts";
 import type { AppEnv } from "./app-env.ts";
-import { limitBodies } from "./body-limit.ts";
 import { problemOf } from "./failure.ts";
+import { HeldBytes } from "./held-bytes.ts";
+import { holdBytes } from "./hold-bytes.ts";
 import { invalidRequest } from "./input-errors.ts";
+import { refuseUnknownQueryOfOpenRoutes } from "./known-query.ts";
 import { notFound, Problem, problemResponse } from "./problem.ts";
+import { createSecretTest } from "./redact.ts";
 import { logRequests, type RequestWatch } from "./request-log.ts";
 import { traceRequests } from "./request-trace.ts";
 import { secureAnswers } from "./secure-answers.ts";
@@ -15,8 +18,10 @@ export type App = OpenAPIHono<AppEnv>;
 
 export type AppOptions = {
   log: Log;
-  /** Exact paths whose routes read and limit the body themselves. */
-  ownBodyLimit?: readonly string[];
+  /** What the process holds for its clients; one of the app's own when left out. */
+  held?: HeldBytes;
+  /** Besides all that has the form of a key, what must not reach the log or a trace. */
+  secrets?: readonly string[];
   /** Is told of every answer, for metrics. */
   onAnswered?: RequestWatch;
   tracer?: Tracer;
@@ -24,9 +29,11 @@ export type AppOptions = {
 
 /**
  * An application without routes that already keeps the promises made for every answer: X-Request-Id, headers against
- * browsers' and caches' zeal, one log line, problem+json for all failures, a limit for bodies.
+ * browsers' and caches' zeal, one log line, problem+json for all failures, a bound on the bytes that are held, and no
+ * query parameter that the route does not name.
  */
-export function createApp({ log, ownBodyLimit = [], onAnswered, tracer = untraced }: AppOptions): App {
+export function createApp(options: AppOptions): App {
+  const { log, held = new HeldBytes(), secrets = [], onAnswered, tracer = untraced } = options;
   const app: App = new OpenAPIHono<AppEnv>({
     defaultHook: (result) => {
       if (!result.success) throw invalidRequest(result.target, result.error.issues);
@@ -37,7 +44,7 @@ export function createApp({ log, ownBodyLimit = [], onAnswered, tracer = untrace
   app.openAPIRegistry.registerComponent("securitySchemes", "apiKey", bearer);
   // First of all, so that the request's log lines name its span.
   if (tracer.isOn) app.use(traceRequests(tracer));
-  app.use(logRequests({ log, onAnswered }));
+  app.use(logRequests({ log, onAnswered, looksSecret: createSecretTest(secrets) }));
   app.use(secureAnswers());
   app.use(
     methodNotAllowed({
@@ -45,7 +52,8 @@ export function createApp({ log, ownBodyLimit = [], onAnswered, tracer = untrace
       onMethodNotAllowed: (c, methods) => problemResponse(wrongMethod(methods), c.get("requestId")),
     }),
   );
-  app.use(limitBodies({ except: ownBodyLimit }));
+  app.use(holdBytes(held));
+  app.use(refuseUnknownQueryOfOpenRoutes(app));
   app.notFound((c) => problemResponse(notFound("resource"), c.get("requestId")));
   app.onError((error, c) => {
     const problem = problemOf(error);

@@ -13,6 +13,8 @@ type ProblemFields = {
   /** Extension members, as RFC 9457 calls what a kind of problem tells besides. */
   members?: Readonly<Record<string, unknown>>;
   headers?: Record<string, string>;
+  /** Writes the document where it is too long to be one text. */
+  write?: (document: Readonly<Record<string, unknown>>) => ReadableStream<Uint8Array>;
 };
 
 /** A failure that the caller is told about. Thrown by routes and middleware only; inner functions return values. */
@@ -40,8 +42,9 @@ export function problemBody({ fields }: Problem, requestId: string) {
 
 /** The answer that tells a caller of a problem. */
 export function problemResponse(problem: Problem, requestId: string): Response {
-  const { status, headers } = problem.fields;
-  return new Response(JSON.stringify(problemBody(problem, requestId)), {
+  const { status, headers, write } = problem.fields;
+  const document = problemBody(problem, requestId);
+  return new Response(write?.(document) ?? JSON.stringify(document), {
     status,
     headers: { "content-type": "application/problem+json", ...headers },
   });

@@ -1,17 +1,30 @@
 import { bodyTooLarge } from "./body-too-large.ts";
+import { GatheredBytes } from "./gathered-bytes.ts";
+import type { Hold } from "./held-bytes.ts";
 import { Problem } from "./problem.ts";
+import { createTurns } from "./turns.ts";
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
+/** Plain bodies up to this length are counted as they are announced, and read without a stream. */
+export const plainBytesMax = 65_536;
+/** What readings pack to is a tenth or a twentieth; only what was made to burst packs to less than this. */
+const inflationMax = 100;
+/** Up to so many bytes it does not matter. */
+const inflationFreeBytes = 65_536;
+
+export type BodyLimits = { bytesMax: number; hold: Hold };
 
 /**
- * Reads a body of at most `bytesMax` bytes, counted after decompression, as text. `gzip` is understood. Throws the
- * problem to answer: 413 `body_too_large`, 415 `unsupported_encoding`, 400 `malformed_body` when it is no gzip or no
- * UTF-8.
+ * Reads a body of at most `bytesMax` bytes, counted after decompression, as text. `gzip` is understood. What is read is
+ * counted in `hold`. Throws the problem to answer: 413 `body_too_large` or `compressed_too_much`, 415
+ * `unsupported_encoding`, 400 `malformed_body` when it is no gzip or no UTF-8, 503 `overloaded`.
  */
-export async function readBody(request: Request, { bytesMax }: { bytesMax: number }): Promise<string> {
-  const bytes = isOfLength(request, bytesMax)
-    ? await readAtOnce(request)
-    : await readCounting(request, bytesMax);
+export async function readBody(request: Request, limits: BodyLimits): Promise<string> {
+  const announced = announcedBytes(request);
+  if (announced !== undefined && announced > limits.bytesMax) throw bodyTooLarge(limits.bytesMax);
+  const bytes = isShortAndPlain(request)
+    ? await readAtOnce(request, limits.hold)
+    : await readCounting(request, limits);
   try {
     return utf8.decode(bytes);
   } catch (error) {
@@ -19,14 +32,20 @@ export async function readBody(request: Request, { bytesMax }: { bytesMax: numbe
   }
 }
 
-/** A plain body that announces a length within the limit. Node's HTTP parser holds it to that length. */
-function isOfLength({ headers }: Request, bytesMax: number): boolean {
+/** The length that a body announces, packed or not. Node's HTTP parser holds it to that length. */
+export function announcedBytes({ headers }: Request): number | undefined {
   const announced = headers.get("content-length");
-  return announced !== null && Number(announced) <= bytesMax && !headers.has("content-encoding");
+  return announced === null ? undefined : Number(announced);
+}
+
+export function isShortAndPlain(request: Request): boolean {
+  const announced = announcedBytes(request);
+  return announced !== undefined && announced <= plainBytesMax && !request.headers.has("content-encoding");
 }
 
 /** Without a stream, which costs more than all else about a small request. */
-async function readAtOnce(request: Request): Promise<ArrayBuffer> {
+async function readAtOnce(request: Request, hold: Hold): Promise<ArrayBuffer> {
+  hold.take(announcedBytes(request) ?? 0);
   try {
     return await request.arrayBuffer();
   } catch (error) {
@@ -34,25 +53,31 @@ async function readAtOnce(request: Request): Promise<ArrayBuffer> {
   }
 }
 
-async function readCounting(request: Request, bytesMax: number): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of readBodyChunks(request, { bytesMax })) chunks.push(chunk);
-  return Buffer.concat(chunks);
+async function readCounting(request: Request, { bytesMax, hold }: BodyLimits): Promise<Uint8Array> {
+  const gathered = new GatheredBytes(hold);
+  for await (const chunk of readBodyChunks(request, { bytesMax })) gathered.add(chunk);
+  return gathered.bytes();
 }
 
-/** The same, piece by piece as it arrives, decompressed and not decoded. */
+/** The same, piece by piece as it arrives, decompressed and not decoded. Gives the event loop back between pieces. */
 export async function* readBodyChunks(
   request: Request,
   { bytesMax }: { bytesMax: number },
 ): AsyncGenerator<Uint8Array> {
-  const stream = decompressed(request);
+  const packed = { bytes: 0 };
+  const stream = decompressed(request, packed);
   if (stream === null) return;
+  const isPacked = stream !== request.body;
+  const takeTurns = createTurns();
   let bytes = 0;
   try {
     for await (const chunk of stream) {
       bytes += chunk.byteLength;
       if (bytes > bytesMax) throw bodyTooLarge(bytesMax);
+      if (isPacked && bytes > inflationFreeBytes && bytes > packed.bytes * inflationMax)
+        throw tooMuchPacked();
       yield chunk;
+      await takeTurns();
     }
   } catch (error) {
     throw error instanceof Problem ? error : unreadableBody(error);
@@ -64,11 +89,23 @@ function unreadableBody(cause: unknown): Problem {
   return new Problem({ status: 400, code: "malformed_body", detail }, { cause });
 }
 
-function decompressed(request: Request): ReadableStream<Uint8Array> | null {
+function tooMuchPacked(): Problem {
+  const detail = `The body unpacks to more than ${inflationMax} times its size. Send it as it is.`;
+  return new Problem({ status: 413, code: "compressed_too_much", detail });
+}
+
+/** The body unpacked; `packed` tells how many bytes went in so far. */
+function decompressed(request: Request, packed: { bytes: number }): ReadableStream<Uint8Array> | null {
   const encoding = request.headers.get("content-encoding")?.trim().toLowerCase() ?? "identity";
   if (encoding === "identity" || request.body === null) return request.body;
   if (encoding === "gzip" || encoding === "x-gzip") {
-    return request.body.pipeThrough(new DecompressionStream("gzip"));
+    const counter = new TransformStream<Uint8Array, Uint8Array>({
+      transform(chunk, controller) {
+        packed.bytes += chunk.byteLength;
+        controller.enqueue(chunk);
+      },
+    });
+    return request.body.pipeThrough(counter).pipeThrough(new DecompressionStream("gzip"));
   }
   const detail = "Content-Encoding may be gzip or absent.";
   throw new Problem({ status: 415, code: "unsupported_encoding", detail });

@@ -2,28 +2,32 @@ import { readBodyChunks } from "./read-body.ts";
 
 export type LineLimits = { bytesMax: number; lineCharsMax: number };
 
+/** From the first character that is not blank to the end of its line, so that blank lines cost next to nothing. */
+const fullLine = /\S[^\n]*/g;
+
 /**
- * Reads a body of lines as it arrives: yields the lines that each piece of it completes, without blank ones and
- * without white space around. A longer line than `lineCharsMax` comes cut, with one character more than that. Throws
- * what `readBody` throws, except that bytes that are no UTF-8 become U+FFFD, so that they spoil their own line only.
+ * Reads a body of lines as it arrives: yields the lines that each piece of it completes, one after the other, without
+ * blank ones and without white space around. A longer line than `lineCharsMax` comes cut, with one character more than
+ * that. Throws what `readBody` throws, except that bytes that are no UTF-8 become U+FFFD, so that they spoil their own
+ * line only.
  */
 export async function* readLines(
   request: Request,
   { bytesMax, lineCharsMax }: LineLimits,
-): AsyncGenerator<string[]> {
+): AsyncGenerator<Iterable<string>> {
   const decoder = new TextDecoder();
   const cut = (line: string) => line.slice(0, lineCharsMax + 1);
   let begun = "";
   for await (const chunk of readBodyChunks(request, { bytesMax })) {
-    const [first = "", ...others] = decoder.decode(chunk, { stream: true }).split("\n");
-    const lines = [begun + first, ...others];
+    const text = begun + decoder.decode(chunk, { stream: true });
+    const end = text.lastIndexOf("\n") + 1;
+    yield linesOf(text.slice(0, end), cut);
     // Trimmed before it is cut: what follows any amount of blanks still counts.
-    begun = cut(lines.pop()?.trimStart() ?? "");
-    yield lines.map((line) => cut(line.trim())).filter(isNotBlank);
+    begun = cut(text.slice(end).trimStart());
   }
-  yield [cut((begun + decoder.decode()).trim())].filter(isNotBlank);
+  yield linesOf(begun + decoder.decode(), cut);
 }
 
-function isNotBlank(line: string): boolean {
-  return line !== "";
+function* linesOf(text: string, cut: (line: string) => string): Generator<string> {
+  for (const [line] of text.matchAll(fullLine)) yield cut(line.trimEnd());
 }

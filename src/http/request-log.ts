@@ -3,10 +3,11 @@ import type { Context, MiddlewareHandler } from "hono";
 import { routePath } from "hono/route";
 import type { Log } from "../log.ts";
 import type { AppEnv } from "./app-env.ts";
+import { type LooksSecret, redactPath } from "./redact.ts";
 
 const saneRequestId = /^[\w.:=-]{1,128}$/;
 const loggedPathLengthMax = 300;
-/** Asked every few seconds by machines. */
+/** Asked every few seconds by machines, and answered when nothing else is. */
 export const probes = new Set(["/healthz", "/readyz", "/metrics"]);
 
 export type AnsweredRequest = {
@@ -20,20 +21,23 @@ export type AnsweredRequest = {
 export type RequestWatch = (request: AnsweredRequest) => void;
 
 /**
- * Gives every request an id, the caller's own if it is a sane one, and every answer the header that names it; then
- * logs one line. Never a query string, a header or a body: those hold keys and measurements.
+ * Gives every request an id, the caller's own if it is a sane one and no secret, and every answer the header that
+ * names it; then logs one line. Never a query string, a header or a body: those hold keys and measurements.
  */
 export function logRequests({
   log,
   onAnswered,
+  looksSecret,
 }: {
   log: Log;
   onAnswered?: RequestWatch | undefined;
+  looksSecret: LooksSecret;
 }): MiddlewareHandler<AppEnv> {
   return async (c, next) => {
     const startedAt = performance.now();
     const asked = c.req.header("x-request-id");
-    const requestId = asked !== undefined && saneRequestId.test(asked) ? asked : randomUUID();
+    const isUsable = asked !== undefined && saneRequestId.test(asked) && !looksSecret(asked);
+    const requestId = isUsable ? asked : randomUUID();
     c.set("requestId", requestId);
     await next();
     c.res.headers.set("X-Request-Id", requestId);
@@ -43,7 +47,7 @@ export function logRequests({
     log[probes.has(c.req.path) ? "debug" : "info"]({
       event: "http_request",
       method: c.req.method,
-      path: c.req.path.slice(0, loggedPathLengthMax),
+      path: redactPath(c.req.path, looksSecret).slice(0, loggedPathLengthMax),
       status: c.res.status,
       duration_ms: Math.round(durationMs * 10) / 10,
       request_id: requestId,

@@ -9,7 +9,7 @@ import { type ServerLimits, startServer } from "./server.ts";
 
 /** A server with short limits, and bare connections to it; both end with the test. */
 async function serve(limits: Partial<ServerLimits>) {
-  const app = createApp({ log: silentLog, ownBodyLimit: ["/body"] });
+  const app = createApp({ log: silentLog });
   app.get("/", (c) => c.text("here"));
   const cut = Promise.withResolvers<void>();
   app.get("/large", (c) => {
@@ -82,7 +82,7 @@ test("a kept connection on which nothing more comes is closed", async () => {
 });
 
 test("a client that does not read its answer is cut off", async () => {
-  const { open, cut } = await serve({ silenceTimeoutMs: 300 });
+  const { open, cut } = await serve({ unreadTimeoutMs: 300 });
   const socket = await open();
   socket.write("GET /large HTTP/1.1\r\nHost: x\r\n\r\n");
   await expect(cut).resolves.toBeUndefined();

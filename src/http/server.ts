@@ -1,9 +1,13 @@
 import { once } from "node:events";
-import { createServer, type Server } from "node:http";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
-import { getRequestListener } from "@hono/node-server";
+import { getRequestListener, type HttpBindings, type Http2Bindings } from "@hono/node-server";
+import { createAnswersUnderWay } from "./answers-under-way.ts";
 import type { App } from "./app.ts";
-import { answerUnparsableRequest } from "./unparsable-request.ts";
+import { bareProblem, lingerOn } from "./bare-problem.ts";
+import { HeldBytes } from "./held-bytes.ts";
+import { answerOddRequests } from "./odd-requests.ts";
+import { malformedRequest } from "./unparsable-request.ts";
 
 /** What one client may take of the process, so that none can take all of it. */
 export type ServerLimits = {
@@ -16,8 +20,10 @@ export type ServerLimits = {
   slowClientCheckMs: number;
   /** A connection on which nothing moves, such as one that does not read its answer. */
   silenceTimeoutMs: number;
+  /** The same while part of an answer waits for the client to read it. */
+  unreadTimeoutMs: number;
   keepAliveTimeoutMs: number;
-  /** More are closed as they come. */
+  /** More are closed as they come. As many may wait to be accepted, if the system allows it. */
   connectionsMax: number;
 };
 
@@ -28,6 +34,7 @@ const usualLimits: ServerLimits = {
   slowClientCheckMs: 5_000,
   // Longer than any route works without a byte in or out: connecting to Postgres and one statement are 35 s.
   silenceTimeoutMs: 120_000,
+  unreadTimeoutMs: 30_000,
   // Longer than the idle time of common load balancers: the side that closes first must be theirs.
   keepAliveTimeoutMs: 75_000,
   connectionsMax: 10_000,
@@ -41,12 +48,28 @@ export type RunningServer = {
   stop: (graceMs: number) => Promise<{ cut: boolean }>;
 };
 
-export type ServerOptions = { host: string; port: number; limits?: Partial<ServerLimits> };
+export type ServerOptions = {
+  host: string;
+  port: number;
+  limits?: Partial<ServerLimits>;
+  /** Where answers count that wait for their readers; the application's own, or else nobody's. */
+  held?: HeldBytes;
+};
 
 /** Serves the application. Throws when the port cannot be had. */
 export async function startServer(app: App, options: ServerOptions): Promise<RunningServer> {
   const limits = { ...usualLimits, ...options.limits };
-  const listener = getRequestListener(app.fetch);
+  const answers = createAnswersUnderWay({ held: options.held ?? new HeldBytes(), ...limits });
+  const listener = getRequestListener((request, env) => answerRequest(app, request, env), {
+    errorHandler: answerUnreadable,
+  });
+  async function answer(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
+    // After the last answer of a connection nothing more is done for it.
+    if (incoming.socket.writableEnded) return void incoming.resume();
+    answers.begin(outgoing);
+    await listener(incoming, outgoing);
+    answers.holdUnread(outgoing);
+  }
   const server = createServer(
     {
       maxHeaderSize: limits.headerBytesMax,
@@ -54,22 +77,59 @@ export async function startServer(app: App, options: ServerOptions): Promise<Run
       requestTimeout: limits.requestTimeoutMs,
       connectionsCheckingInterval: limits.slowClientCheckMs,
       keepAliveTimeout: limits.keepAliveTimeoutMs,
+      // Node would answer with nothing but a status; `answerUnreadable` says what is missing.
+      requireHostHeader: false,
     },
-    (incoming, outgoing) => void listener(incoming, outgoing),
+    (incoming, outgoing) => void answer(incoming, outgoing),
   );
+  // A client that ends its side after its request gets its answer all the same.
+  Object.assign(server, { httpAllowHalfOpen: true });
   server.maxConnections = limits.connectionsMax;
   server.setTimeout(limits.silenceTimeoutMs);
-  server.on("clientError", answerUnparsableRequest);
-  server.listen(options.port, options.host);
+  answerOddRequests(server, answers.of);
+  const watch = setInterval(answers.watchReaders, limits.slowClientCheckMs);
+  server.once("close", () => clearInterval(watch));
+  server.listen({ port: options.port, host: options.host, backlog: limits.connectionsMax });
   await once(server, "listening");
   const address = server.address();
   const port = typeof address === "object" && address !== null ? address.port : options.port;
   const sockets = new Set<Socket>();
   server.on("connection", (socket) => {
     sockets.add(socket);
+    closeGently(socket);
     socket.once("close", () => sockets.delete(socket));
   });
   return { port, stop: (graceMs) => stopServer({ server, sockets }, graceMs) };
+}
+
+/**
+ * Says `Connection: close` where the answer is ready before all of the request came: the rest is never read, so that no
+ * other request can follow it, and a client that tried would be cut off in the middle.
+ */
+async function answerRequest(
+  app: App,
+  request: Request,
+  env: HttpBindings | Http2Bindings,
+): Promise<Response> {
+  const response = await app.fetch(request, env);
+  if (!env.incoming.complete) response.headers.set("Connection", "close");
+  return response;
+}
+
+/** For what Node reads as a request, and no application can: without a host, or with one that is none. */
+function answerUnreadable(): Response {
+  const { status, headers, body } = bareProblem(
+    malformedRequest("The request has no valid target and Host."),
+  );
+  return new Response(body, { status, headers });
+}
+
+/** Node closes a connection as soon as its last answer is out, which resets it when the client is still sending. */
+function closeGently(socket: Socket): void {
+  socket.destroySoon = () => {
+    if (socket.writable) socket.end();
+    lingerOn(socket);
+  };
 }
 
 async function stopServer(

@@ -1,36 +1,40 @@
-import { randomUUID } from "node:crypto";
-import { STATUS_CODES } from "node:http";
+import type { ServerResponse } from "node:http";
 import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { Problem, problemBody } from "./problem.ts";
+import { endWithProblem, lingerOn } from "./bare-problem.ts";
+import { Problem } from "./problem.ts";
 
-const lingerMs = 1_000;
+/** The answers of a connection that are not finished, the oldest first. */
+export type AnswersUnderWay = (socket: Socket) => readonly ServerResponse[];
 
 /**
- * Answers what Node could not parse as a request, or gave up waiting for, in the same form as every other failure, and
- * closes the connection.
+ * Makes the listener that answers what Node could not parse as a request, or gave up waiting for, in the same form as
+ * every other failure, after the requests that came whole before it; then the connection is closed.
  */
-export function answerUnparsableRequest(error: Error, socket: Duplex): void {
-  // On a connection that has answered before, an answer may be under way, and ours would land in its middle.
-  if (!(socket instanceof Socket) || !socket.writable || socket.bytesWritten > 0) {
-    socket.destroy();
-    return;
+export function createUnparsableAnswer(answersUnderWay: AnswersUnderWay) {
+  const refused = new WeakSet<Socket>();
+
+  function answer(error: Error, socket: Socket): void {
+    const underWay = answersUnderWay(socket);
+    const before = underWay.findLast(({ req }) => req.complete);
+    if (before !== undefined) before.once("close", () => answer(error, socket));
+    // That one was the last: no more can be said.
+    else if (!socket.writable) lingerOn(socket);
+    // One that has begun would have ours in its middle.
+    else if (underWay.some(({ headersSent }) => headersSent)) socket.destroy();
+    else endWithProblem(socket, problemOf(error));
   }
-  const problem = problemOf(error);
-  const requestId = randomUUID();
-  const body = JSON.stringify(problemBody(problem, requestId));
-  const { status } = problem.fields;
-  const head = [
-    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
-    "Content-Type: application/problem+json",
-    `Content-Length: ${Buffer.byteLength(body)}`,
-    `X-Request-Id: ${requestId}`,
-    "Connection: close",
-  ];
-  socket.end(`${head.join("\r\n")}\r\n\r\n${body}`);
-  // Closed at once, the answer could be lost to a reset; left to the client, it could go on dribbling for ever.
-  const timer = setTimeout(() => socket.destroy(), lingerMs);
-  socket.once("close", () => clearTimeout(timer));
+
+  return (error: Error, socket: Duplex): void => {
+    if (!(socket instanceof Socket)) {
+      socket.destroy();
+      return;
+    }
+    // What follows a broken request is as broken.
+    if (refused.has(socket)) return;
+    refused.add(socket);
+    answer(error, socket);
+  };
 }
 
 function problemOf(error: Error): Problem {
@@ -42,5 +46,10 @@ function problemOf(error: Error): Problem {
   if (code === "HPE_HEADER_OVERFLOW") {
     return new Problem({ status: 431, code: "headers_too_large", detail: "The headers are too large." });
   }
-  return new Problem({ status: 400, code: "malformed_request", detail: "This is not a valid HTTP request." });
+  return malformedRequest("This is not a valid HTTP request.");
+}
+
+/** The 400 for what cannot be read as a request. */
+export function malformedRequest(detail: string): Problem {
+  return new Problem({ status: 400, code: "malformed_request", detail });
 }

@@ -1,13 +1,18 @@
+import type { Hold } from "../http/held-bytes.ts";
 import { Problem } from "../http/problem.ts";
 import { readLines } from "../http/read-lines.ts";
 import { judgeReading, type ReadingLimits, type ReadingVerdict } from "../usage/reading.ts";
-import { type IntakeDeps, type IntakeResult, storeJudged } from "./accept-readings.ts";
+import { allowFaults, type IntakeDeps, type IntakeResult, storeJudged } from "./accept-readings.ts";
 
 export const ndjsonReadingsMax = 100_000;
 export const ndjsonBytesMax = 16 * 1_048_576;
 const readingsPerChunk = 1_000;
 /** Many times what a reading needs, even with every character escaped. */
 const lineCharsMax = 4_096;
+/** What such a request has in memory at a time, however long it is: a piece of its body, and a chunk of readings. */
+const heldBytes = 262_144;
+
+export type LinesRequest = { organizationId: string; request: Request; hold: Hold };
 
 /**
  * Takes in a body of one reading a line, as it arrives: yields what became of each chunk of readings, in order, after
@@ -17,29 +22,33 @@ const lineCharsMax = 4_096;
  */
 export async function* acceptLines(
   { now, limits, ...deps }: IntakeDeps,
-  organizationId: string,
-  request: Request,
+  { organizationId, request, hold }: LinesRequest,
 ): AsyncGenerator<IntakeResult> {
+  const allowance = allowFaults();
   let index = 0;
-  for await (const lines of chunksOf(readLines(request, { bytesMax: ndjsonBytesMax, lineCharsMax }))) {
-    const at = now();
-    const judged = lines.map((line) => judgeLine(line, at, limits));
+  hold.take(heldBytes);
+  const lines = readLines(request, { bytesMax: ndjsonBytesMax, lineCharsMax });
+  for await (const judged of chunksOf(lines, (line) => judgeLine(line, now(), limits))) {
     const first = index;
-    index += lines.length;
-    const chunk = await storeJudged(deps, organizationId, judged);
+    index += judged.length;
+    const chunk = await storeJudged(deps, organizationId, { judged, allowance });
     const results = chunk.results.map((result) => ({ ...result, index: first + result.index }));
     yield { ...chunk, results };
   }
 }
 
-async function* chunksOf(batches: AsyncIterable<string[]>): AsyncGenerator<string[]> {
-  let chunk: string[] = [];
+/** Judges the lines as they come, and gathers what is made of them. */
+async function* chunksOf(
+  pieces: AsyncIterable<Iterable<string>>,
+  judge: (line: string) => ReadingVerdict,
+): AsyncGenerator<ReadingVerdict[]> {
+  let chunk: ReadingVerdict[] = [];
   let count = 0;
-  for await (const lines of batches) {
+  for await (const lines of pieces) {
     for (const line of lines) {
       if (count === ndjsonReadingsMax) throw tooManyReadings();
       count += 1;
-      chunk.push(line);
+      chunk.push(judge(line));
       if (chunk.length < readingsPerChunk) continue;
       yield chunk;
       chunk = [];

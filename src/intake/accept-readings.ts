@@ -1,4 +1,5 @@
 import {
+  type InvalidReading,
   judgeReading,
   type ReadingFault,
   type ReadingLimits,
@@ -14,8 +15,10 @@ export type ReadingResult = {
   status: "duplicate" | "rejected";
   code: string;
   detail: string;
-  /** For `invalid`: each faulty field, as a JSON pointer inside the reading. */
+  /** For `invalid`: the first faulty fields, as JSON pointers inside the reading; none where the answer has many already. */
   errors?: ReadingFault[];
+  /** How many faults `errors` does not list. */
+  errors_left_out?: number;
 };
 
 export type IntakeResult = {
@@ -33,6 +36,16 @@ type StoreDeps = {
   onStored?: ((result: IntakeResult) => void) | undefined;
 };
 
+/** How many faults one answer lists; its other invalid readings say their first fault only. */
+export type FaultAllowance = { left: number };
+
+const faultsListedMax = 1_000;
+const faultsDescribedMax = 3;
+
+export function allowFaults(): FaultAllowance {
+  return { left: faultsListedMax };
+}
+
 /**
  * Takes in the readings of one request: judges each by itself, stores the valid ones with their entry in one
  * transaction, and tells what became of each after the commit. Throws what `StoreReadings` throws.
@@ -44,29 +57,22 @@ export async function acceptReadings(
 ): Promise<IntakeResult> {
   const at = now();
   const judged = inputs.map((input) => judgeReading(input, at, limits));
-  return storeJudged(deps, organizationId, judged);
+  return storeJudged(deps, organizationId, { judged, allowance: allowFaults() });
 }
 
 /** The same, for readings that are judged already. */
 export async function storeJudged(
   { store, onStored }: StoreDeps,
   organizationId: string,
-  judged: readonly ReadingVerdict[],
+  { judged, allowance }: { judged: readonly ReadingVerdict[]; allowance: FaultAllowance },
 ): Promise<IntakeResult> {
   const valid = judged.flatMap((verdict) => (verdict.kind === "valid" ? [verdict.reading] : []));
   const stored = valid.length === 0 ? [] : await store(organizationId, valid);
   let nextStored = 0;
   const outcomes = judged.map((verdict, index) => {
     if (verdict.kind === "valid") return resultOfStored(index, stored[nextStored++]);
-    const errors = verdict.kind === "invalid" ? verdict.faults : undefined;
-    const detail = verdict.kind === "invalid" ? describeFaults(verdict.faults) : verdict.detail;
-    return {
-      index,
-      status: "rejected" as const,
-      code: verdict.kind,
-      detail,
-      ...(errors !== undefined && { errors }),
-    };
+    if (verdict.kind === "invalid") return resultOfInvalid(index, verdict, allowance);
+    return { index, status: "rejected" as const, code: verdict.kind, detail: verdict.detail };
   });
   const results = outcomes.filter((outcome) => outcome !== undefined);
   const duplicates = results.filter(({ status }) => status === "duplicate").length;
@@ -92,6 +98,27 @@ function resultOfStored(index: number, stored: StoredAs | undefined): ReadingRes
   }
 }
 
-function describeFaults(faults: readonly ReadingFault[]): string {
-  return faults.map(({ pointer, detail }) => `${pointer === "" ? "reading" : pointer} ${detail}`).join("; ");
+function resultOfInvalid(
+  index: number,
+  { faults, faultsLeftOut = 0 }: InvalidReading,
+  allowance: FaultAllowance,
+): ReadingResult {
+  const listed = faults.slice(0, allowance.left);
+  allowance.left -= listed.length;
+  const leftOut = faults.length - listed.length + faultsLeftOut;
+  return {
+    index,
+    status: "rejected",
+    code: "invalid",
+    detail: describeFaults(listed.length > 0 ? listed : faults.slice(0, 1), leftOut),
+    ...(listed.length > 0 && { errors: listed }),
+    ...(leftOut > 0 && { errors_left_out: leftOut }),
+  };
+}
+
+function describeFaults(faults: readonly ReadingFault[], leftOut: number): string {
+  const named = faults.slice(0, faultsDescribedMax);
+  const more = faults.length - named.length + leftOut;
+  const texts = named.map(({ pointer, detail }) => `${pointer === "" ? "reading" : pointer} ${detail}`);
+  return [...texts, ...(more > 0 ? [`and ${more} more`] : [])].join("; ");
 }

@@ -24,7 +24,7 @@ const test = databaseTest.extend("url", async ({ database }, { onCleanup }) => {
     { connectionString: database.url, applicationName: "intake", connectionsMax: 4 },
     silentLog,
   );
-  const app = createApp({ log: silentLog, ownBodyLimit: ["/v1/readings"] });
+  const app = createApp({ log: silentLog });
   mountReadings(app, {
     store: createGroupCommit(way.pool),
     log: silentLog,

@@ -1,6 +1,7 @@
 import pg from "pg";
 import { isDatabaseUnavailable } from "../http/database-unavailable.ts";
-import { Problem } from "../http/problem.ts";
+import { overloaded } from "../http/overloaded.ts";
+import type { Problem } from "../http/problem.ts";
 import { type Tracer, untraced } from "../tracing/tracer.ts";
 import { commitBatches, NotConnected, type StoreReadings } from "./commit-batches.ts";
 import type { StoredAs } from "./judge-stored.ts";
@@ -99,7 +100,7 @@ export function createGroupCommit(
 
   async function commitOneByOne(group: readonly Waiting[]): Promise<void> {
     for (const batch of group) {
-      if (isLate(batch)) batch.reject(overloaded());
+      if (isLate(batch)) batch.reject(tooManyWaiting());
       else await commitGroup([batch]);
     }
   }
@@ -111,7 +112,7 @@ export function createGroupCommit(
     const inTime = waiting.findIndex((batch) => !isLate(batch));
     if (inTime === 0) return;
     const late = waiting.splice(0, inTime === -1 ? waiting.length : inTime);
-    for (const batch of late) batch.reject(overloaded());
+    for (const batch of late) batch.reject(tooManyWaiting());
   }
 
   function refuseWaiting(error: NotConnected): void {
@@ -134,7 +135,7 @@ export function createGroupCommit(
 
   return async (organizationId, readings) => {
     if (present.requests >= bounds.requestsMax || present.readings + readings.length > bounds.readingsMax) {
-      throw overloaded();
+      throw tooManyWaiting();
     }
     present.requests += 1;
     present.readings += readings.length;
@@ -153,8 +154,8 @@ function isPerhapsOneRequestsFault(error: unknown): boolean {
   return error instanceof pg.DatabaseError && !isDatabaseUnavailable(error);
 }
 
-function overloaded(): Problem {
-  const detail =
-    "More readings are waiting to be stored than this process takes. Send the same readings again.";
-  return new Problem({ status: 503, code: "overloaded", detail, headers: { "retry-after": "1" } });
+function tooManyWaiting(): Problem {
+  return overloaded(
+    "More readings are waiting to be stored than this process takes. Send the same readings again.",
+  );
 }

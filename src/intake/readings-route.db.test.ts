@@ -2,7 +2,7 @@ import { inspect } from "node:util";
 import { gzipSync } from "node:zlib";
 import { expect } from "vitest";
 import { z } from "zod";
-import { bodyBytesMax } from "../http/body-limit.ts";
+import { bodyBytesMax } from "../http/take-body.ts";
 import { createTestApi } from "../testing/api-app.ts";
 import { apiTest } from "../testing/api-test.ts";
 import { countReadingsAndEntries } from "../testing/readings.ts";

@@ -1,11 +1,11 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import type { App } from "../http/app.ts";
 import type { KeyOnly } from "../http/authentication.ts";
-import { bodyBytesMax } from "../http/body-limit.ts";
 import { jsonAnswer } from "../http/json-content.ts";
 import { bodyProblems, keyProblems, problemAnswer, problemSchema } from "../http/problem-answers.ts";
 import { Problem } from "../http/problem.ts";
 import { readBody } from "../http/read-body.ts";
+import { bodyBytesMax } from "../http/take-body.ts";
 import { readingSchema } from "../usage/reading.ts";
 import { ndjsonReadingsMax } from "./accept-lines.ts";
 import { acceptReadings } from "./accept-readings.ts";
@@ -25,6 +25,10 @@ const resultSchema = z.strictObject({
       code: z.string(),
       detail: z.string(),
       errors: z.array(faultSchema).optional(),
+      errors_left_out: z
+        .int()
+        .optional()
+        .openapi({ description: "how many faults of this reading `errors` does not list" }),
     }),
   ),
 });
@@ -57,7 +61,7 @@ const postReadingsRoute = createRoute({
   operationId: "postReadings",
   summary: `Store up to ${readingsMax} readings, or ${ndjsonReadingsMax} as NDJSON`,
   description:
-    "Answered after the commit. `results` lists every reading that was not plainly accepted. The same readings may be sent again at any time: none is stored or billed twice. NDJSON, one reading a line, is stored in chunks of up to 1,000 as it arrives: what was stored before a failure, or before a line too many, stays, and the problem says how much in `accepted`, `duplicates`, `rejected` and `results`.",
+    "Answered after the commit. `results` lists every reading that was not plainly accepted, of an invalid one up to ten faults, and of all together up to 1,000; `errors_left_out` counts the others. The same readings may be sent again at any time: none is stored or billed twice. NDJSON, one reading a line, is stored in chunks of up to 1,000 as it arrives: what was stored before a failure, or before a line too many, stays, and the problem says how much in `accepted`, `duplicates`, `rejected` and `results`.",
   tags: ["Readings"],
   security: [{ apiKey: [] }],
   request: {
@@ -91,11 +95,13 @@ export function mountReadings(app: App, { mayWrite, ...intake }: LineDeps & { ma
   const { readingsLimit } = intake;
   app.openAPIRegistry.registerPath(postReadingsRoute);
   app.post(postReadingsRoute.path, mayWrite, async (c) => {
-    const { organizationId, keyId, requestId } = c.var;
+    const { organizationId, keyId, requestId, hold } = c.var;
     const form = formOf(c.req.header("content-type"));
     if (readingsLimit !== undefined) await readingsLimit.admit(keyId);
-    if (form === "lines") return answerLines(c, intake, { organizationId, keyId, requestId });
-    const inputs = readingsOf(parseJson(await readBody(c.req.raw, { bytesMax: bodyBytesMax })));
+    if (form === "lines") {
+      return answerLines(c, intake, { organizationId, keyId, requestId, hold: hold.beginAnother() });
+    }
+    const inputs = readingsOf(parseJson(await readBody(c.req.raw, { bytesMax: bodyBytesMax, hold })));
     if (readingsLimit !== undefined) await readingsLimit.charge(keyId, inputs.length);
     const result = await acceptReadings(intake, organizationId, inputs);
     return c.json(result, result.rejected === inputs.length ? 422 : 200);

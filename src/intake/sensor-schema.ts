@@ -1,10 +1,14 @@
 import { z } from "@hono/zod-openapi";
 import { nameSchema } from "../http/name.ts";
-import { sensorIdPattern } from "../usage/reading.ts";
 import type { Sensor } from "./sensors.ts";
 
+/** As in readings, but for `.` and `..`: every client takes those for steps of the path, so that they cannot be asked for. */
+const addressable = /^(?:[A-Za-z0-9_:-]|\.[A-Za-z0-9_:-]|\.\.[A-Za-z0-9._:-])[A-Za-z0-9._:-]*$/;
+const idCharsMax = 128;
+const idRule = `must be 1 to ${idCharsMax} of A–Z a–z 0–9 . _ : -, and not . or ..`;
+
 /** The customer's own name for a sensor. */
-export const sensorIdSchema = z.string().regex(sensorIdPattern, "must be 1 to 128 of A–Z a–z 0–9 . _ : -");
+export const sensorIdSchema = z.string().max(idCharsMax, idRule).regex(addressable, idRule);
 
 /** A sensor as the API shows it. */
 export const sensorSchema = z

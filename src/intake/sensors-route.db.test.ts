@@ -121,13 +121,20 @@ test("an id that is no sensor id is refused", async ({ api }) => {
   }
 });
 
-test("an id of dots alone is taken, and no address leads to it, as docs/api.md warns", async ({ api }) => {
+test("an id of dots alone, to which no address would lead, is refused, and its readings are of no sensor", async ({
+  api,
+}) => {
   const { key: token } = await api.join();
-  const json = { sensors: [{ id: "." }, { id: ".." }] };
-  expect((await api.ask("POST", "/v1/sensors", { token, json })).body["registered"]).toBe(2);
-  const { body } = await api.ask("GET", "/v1/sensors", { token });
-  expect(body["data"]).toMatchObject([{ id: "." }, { id: ".." }]);
-  for (const id of [".", "..", "%2E", "%2e%2E"]) {
-    expect((await api.ask("GET", `/v1/sensors/${id}`, { token })).status).toBe(404);
+  for (const id of [".", ".."]) {
+    const { status, body } = await api.ask("POST", "/v1/sensors", { token, json: { sensors: [{ id }] } });
+    expect({ status, errors: body["errors"] }).toMatchObject({
+      status: 400,
+      errors: [{ pointer: "/sensors/0/id" }],
+    });
+    const json = { sensor_id: id, recorded_at: new Date().toISOString(), temperature: 1 };
+    const reading = await api.ask("POST", "/v1/readings", { token, json });
+    expect(reading.body).toMatchObject({ results: [{ code: "unknown_sensor" }] });
   }
+  const json = { sensors: ["...", ".a", "a.", "..a", "x".repeat(128)].map((id) => ({ id })) };
+  expect((await api.ask("POST", "/v1/sensors", { token, json })).body).toMatchObject({ registered: 5 });
 });

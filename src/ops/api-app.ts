@@ -1,3 +1,4 @@
+import { every } from "hono/combine";
 import type { Kysely } from "kysely";
 import type pg from "pg";
 import type { PgBoss } from "pg-boss";
@@ -9,9 +10,12 @@ import { mountUnlink } from "../billing/unlink-route.ts";
 import type { DB } from "../database/schema.ts";
 import type { Scope } from "../http/api-key.ts";
 import { type App, createApp } from "../http/app.ts";
-import { requireAdmin, requireKey } from "../http/authentication.ts";
+import { type KeyOnly, requireAdmin, requireKey } from "../http/authentication.ts";
+import { HeldBytes } from "../http/held-bytes.ts";
 import { createKeyLookup } from "../http/key-lookup.ts";
+import { refuseUnknownQuery } from "../http/known-query.ts";
 import { limitReadings, limitRequests } from "../http/rate-limit.ts";
+import { bodyBytesMax, takeBody } from "../http/take-body.ts";
 import { createGroupCommit } from "../intake/group-commit.ts";
 import { mountReadings } from "../intake/readings-route.ts";
 import { mountSensors } from "../intake/sensors-route.ts";
@@ -31,8 +35,8 @@ import { mountOutbox } from "./outbox-route.ts";
 import { mountReadingsList } from "./readings-list-route.ts";
 import { mountUsage } from "./usage-route.ts";
 
-/** Routes whose bodies may be larger than others, or must be read as they came. */
-const ownBodyLimit = ["/v1/readings", "/webhooks/stripe"];
+/** The webhook's share of what may be held: its bodies come from strangers, who must not keep customers out. */
+const strangersShare = 1 / 4;
 
 export type ApiAppOptions = {
   db: Kysely<DB>;
@@ -47,6 +51,8 @@ export type ApiAppOptions = {
   webhookSecrets: readonly string[];
   /** For each API key, in this process; 0 or left out is no limit. */
   rateLimits?: { requestsPerSecond?: number; readingsPerSecond?: number };
+  /** What the process holds for its clients; the same as the server's. */
+  held?: HeldBytes;
   /** Of the process; one of the app's own when left out. */
   registry?: Registry;
   tracer?: Tracer | undefined;
@@ -61,15 +67,21 @@ export function createApiApp(options: ApiAppOptions): App {
     log,
     adminToken,
     readingsMaxAgeDays,
+    held = new HeldBytes(),
     registry = new Registry(),
     tracer = untraced,
   } = options;
   const { requestsPerSecond = 0, readingsPerSecond = 0 } = options.rateLimits ?? {};
-  const app = createApp({ log, ownBodyLimit, onAnswered: countRequests(registry), tracer });
-  const adminOnly = requireAdmin({ adminToken });
+  const secrets = [adminToken, ...options.webhookSecrets];
+  const app = createApp({ log, held, secrets, onAnswered: countRequests(registry), tracer });
+  // The key first, and only then what else the request says, and its body.
+  const knownQuery = refuseUnknownQuery(app);
+  const adminOnly = every(requireAdmin({ adminToken }), knownQuery, takeBody);
   const findKey = createKeyLookup({ db, strangersDb: options.strangersDb });
   const requestsLimit = limitRequests(requestsPerSecond);
-  const keyWith = (scope: Scope) => requireKey({ findKey, scope, limitRequests: requestsLimit });
+  const keyWith = (scope: Scope): KeyOnly =>
+    every(requireKey({ findKey, scope, limitRequests: requestsLimit }), knownQuery);
+  const mayWrite: KeyOnly = every(keyWith("ingest"), takeBody);
 
   mountHealth(app, { checks: databaseChecks(db) });
   mountMetrics(app, { registry, db, pool, log });
@@ -84,12 +96,19 @@ export function createApiApp(options: ApiAppOptions): App {
   });
   mountReadingsList(app, { db, mayRead: keyWith("read") });
   mountUsage(app, { db, mayRead: keyWith("read") });
-  mountSensors(app, { db, mayWrite: keyWith("ingest"), mayRead: keyWith("read") });
+  mountSensors(app, { db, mayWrite, mayRead: keyWith("read") });
   mountOrganizations(app, { db, adminOnly });
   mountSubscriptions(app, { db, adminOnly });
   mountUnlink(app, { db, adminOnly });
   mountApiKeys(app, { db, adminOnly });
-  mountWebhook(app, { db, boss, secrets: options.webhookSecrets, now: () => new Date(), tracer });
+  mountWebhook(app, {
+    db,
+    boss,
+    secrets: options.webhookSecrets,
+    now: () => new Date(),
+    held: held.part(Math.max(held.bytesMax * strangersShare, bodyBytesMax)),
+    tracer,
+  });
   mountStripeEvents(app, { db, boss, adminOnly });
   mountOutbox(app, { db, boss, adminOnly });
   mountMeterEvents(app, { db, boss, adminOnly });

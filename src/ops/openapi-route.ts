@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { createRoute, z } from "@hono/zod-openapi";
 import type { App } from "../http/app.ts";
+import { probes } from "../http/request-log.ts";
 import { pageStyle, renderDocument } from "./openapi-page.ts";
 
 const info = {
@@ -60,12 +61,32 @@ export function mountOpenApi(app: App): void {
   );
 }
 
+/** What every route may answer; a route says it in its own words where it can mean more. */
+function everywhere(path: string) {
+  const problem = (description: string) => ({
+    description,
+    content: { "application/problem+json": { schema: { $ref: "#/components/schemas/Problem" } } },
+  });
+  const retryAfter = { required: true, description: "seconds to wait", schema: { type: "string" as const } };
+  return {
+    400: problem("A parameter that the route does not know"),
+    ...(!probes.has(path) && {
+      503: {
+        ...problem("The process holds as much for its clients as it may"),
+        headers: { "Retry-After": retryAfter },
+      },
+    }),
+  };
+}
+
 function makeDocument(app: App) {
   app.openAPIRegistry.registerComponent("headers", "RequestId", requestIdHeader);
   const document = app.getOpenAPI31Document({ openapi: "3.1.0", info });
-  for (const { get, put, post, patch, delete: remove } of Object.values(document.paths ?? {})) {
+  for (const [path, { get, put, post, patch, delete: remove }] of Object.entries(document.paths ?? {})) {
     for (const operation of [get, put, post, patch, remove]) {
-      for (const response of Object.values(operation?.responses ?? {})) {
+      if (operation === undefined) continue;
+      operation.responses = { ...everywhere(path), ...operation.responses };
+      for (const response of Object.values(operation.responses)) {
         if ("$ref" in response) continue;
         response.headers = {
           ...response.headers,

@@ -15,15 +15,20 @@ export type ReadingFault = { pointer: string; code: string; detail: string };
 
 export type ReadingVerdict =
   | { kind: "valid"; reading: Reading }
-  | { kind: "invalid"; faults: ReadingFault[] }
+  | InvalidReading
   | { kind: "too_old"; detail: string }
   | { kind: "in_future"; detail: string };
+
+/** Of many faults the first few, and how many more there are. */
+export type InvalidReading = { kind: "invalid"; faults: ReadingFault[]; faultsLeftOut?: number };
 
 export type ReadingLimits = { maxAgeDays: number };
 
 /** How far a gateway's clock may be ahead of ours. */
 const aheadMsMax = 5 * 60_000;
 const dayMs = 86_400_000;
+const faultsMax = 10;
+const pointerCharsMax = 100;
 const absoluteZeroCelsius = -273.15;
 
 export const sensorIdPattern = /^[A-Za-z0-9._:-]{1,128}$/;
@@ -39,8 +44,7 @@ export function judgeReading(input: unknown, now: Date, limits: ReadingLimits): 
   const plain = readPlainly(input);
   if (plain !== undefined) return judgeTime(plain, now, limits);
   const parsed = readingSchema.safeParse(input);
-  if (!parsed.success)
-    return { kind: "invalid", faults: parsed.error.issues.flatMap((issue) => faultsOfIssue(issue, input)) };
+  if (!parsed.success) return invalidReading(parsed.error.issues, input);
   const { sensor_id: sensorId, recorded_at, temperature } = parsed.data;
   return judgeTime({ sensorId, recordedAt: parseRecordedAt(recorded_at), temperature }, now, limits);
 }
@@ -77,11 +81,22 @@ function judgeTime(
   return { kind: "valid", reading: { sensorId, recordedAt: recordedAt.canonical, temperature } };
 }
 
+function invalidReading(issues: readonly z.core.$ZodIssue[], input: unknown): InvalidReading {
+  const count = issues.reduce((sum, issue) => sum + countFaults(issue), 0);
+  const faults = issues.flatMap((issue) => faultsOfIssue(issue, input)).slice(0, faultsMax);
+  const leftOut = count - faults.length;
+  return { kind: "invalid", faults, ...(leftOut > 0 && { faultsLeftOut: leftOut }) };
+}
+
+function countFaults(issue: z.core.$ZodIssue): number {
+  return issue.code === "unrecognized_keys" ? issue.keys.length : 1;
+}
+
 function faultsOfIssue(issue: z.core.$ZodIssue, input: unknown): ReadingFault[] {
   const pointer = issue.path.map((step) => `/${String(step)}`).join("");
   if (issue.code === "unrecognized_keys") {
-    return issue.keys.map((key) => ({
-      pointer: `${pointer}/${key.replaceAll("~", "~0").replaceAll("/", "~1")}`,
+    return issue.keys.slice(0, faultsMax).map((key) => ({
+      pointer: `${pointer}/${shorten(key).replaceAll("~", "~0").replaceAll("/", "~1")}`,
       code: "unknown_field",
       detail: "is not a field of a reading",
     }));
@@ -94,4 +109,11 @@ function faultsOfIssue(issue: z.core.$ZodIssue, input: unknown): ReadingFault[] 
       ? { pointer, code: "missing", detail: "is required" }
       : { pointer, code: "invalid", detail: issue.message },
   ];
+}
+
+/** A copy, since a slice would keep all of the text in memory. */
+function shorten(name: string): string {
+  return name.length <= pointerCharsMax
+    ? name
+    : `${Buffer.from(name.slice(0, pointerCharsMax)).toString("utf8")}…`;
 }

@@ -21,7 +21,7 @@ export function createPeer(name: string): Peer {
   const connectionString = variable("DATABASE_URL");
   const { db, pool } = openDatabase({ connectionString, applicationName: name, connectionsMax }, log);
   const mayWrite = requireKey({ findKey: createKeyLookup({ db }), scope: "ingest" });
-  return { app: createApp({ log, ownBodyLimit: ["/v1/readings"] }), pool, log, mayWrite };
+  return { app: createApp({ log }), pool, log, mayWrite };
 }
 
 /** Serves a peer as our API is served, on the port that the bench gave it. */

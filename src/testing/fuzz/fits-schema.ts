@@ -100,13 +100,13 @@ function fitsType(type: string, schema: JsonSchema, source: Source): fc.Arbitrar
   }
 }
 
-function fitsString({ format, pattern, minLength = 0, maxLength = 60 }: JsonSchema): fc.Arbitrary<string> {
+function fitsString({ format, pattern, minLength = 0, maxLength = 128 }: JsonSchema): fc.Arbitrary<string> {
   if (format === "uuid") return fc.uuid({ version: [4, 7] });
   if (format === "date-time") return anyInstant;
   if (format !== undefined)
     throw new Error(`a format that no request is made from yet: ${JSON.stringify(format)}`);
   if (typeof pattern === "string" && !pattern.includes(String.raw`\p`)) {
-    return fc.stringMatching(new RegExp(pattern));
+    return fc.stringMatching(new RegExp(pattern)).filter(({ length }) => length <= Number(maxLength));
   }
   const allowed = new RegExp(typeof pattern === "string" ? pattern : "", "u");
   const lengths = { minLength: Number(minLength), maxLength: Math.min(Number(maxLength), 60) };

@@ -1,0 +1,58 @@
+import type { ServerResponse } from "node:http";
+import type { Socket } from "node:net";
+import type { HeldBytes } from "./held-bytes.ts";
+
+type Options = {
+  held: HeldBytes;
+  /** A client that takes nothing of its answer for so long is cut off. */
+  unreadTimeoutMs: number;
+  /** What holds for a connection otherwise. */
+  silenceTimeoutMs: number;
+};
+
+/**
+ * Knows the answers that are not finished: which of them are another's on the same connection, how many bytes of them
+ * wait for their readers, which counts as held, and whether those readers still read.
+ */
+export function createAnswersUnderWay({ held, unreadTimeoutMs, silenceTimeoutMs }: Options) {
+  const bySocket = new Map<Socket, ServerResponse[]>();
+
+  function begin(answer: ServerResponse): void {
+    const { socket } = answer.req;
+    const others = bySocket.get(socket);
+    if (others === undefined) bySocket.set(socket, [answer]);
+    else others.push(answer);
+    answer.once("close", () => end(answer, socket));
+  }
+
+  function end(answer: ServerResponse, socket: Socket): void {
+    const others = bySocket.get(socket)?.filter((other) => other !== answer) ?? [];
+    if (others.length === 0) bySocket.delete(socket);
+    else bySocket.set(socket, others);
+  }
+
+  /** To be called once all of it is written: what the client has not taken yet is held until it has. */
+  function holdUnread(answer: ServerResponse): void {
+    const unread = answer.writableLength;
+    if (unread === 0 || answer.closed) return;
+    const hold = held.begin();
+    hold.keep(unread);
+    answer.once("close", () => hold.release());
+  }
+
+  /** To be called now and then. Node itself sees whether anything is taken, and cuts the connection when nothing is. */
+  function watchReaders(): void {
+    for (const [socket, answers] of bySocket) {
+      const isUnread = answers.some(({ writableLength }) => writableLength > 0);
+      const timeoutMs = isUnread ? unreadTimeoutMs : silenceTimeoutMs;
+      if (socket.timeout !== timeoutMs) socket.setTimeout(timeoutMs);
+    }
+  }
+
+  return {
+    begin,
+    holdUnread,
+    watchReaders,
+    of: (socket: Socket): readonly ServerResponse[] => bySocket.get(socket) ?? [],
+  };
+}

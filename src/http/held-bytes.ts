@@ -1,0 +1,99 @@
+import { overloaded } from "./overloaded.ts";
+import type { Problem } from "./problem.ts";
+
+/** As `HELD_BYTES_MAX`, which the API's own is set by. */
+const heldBytesMaxDefault = 268_435_456;
+
+/**
+ * The bytes that a process holds for all its clients together: bodies that are being read or worked on, and answers
+ * that their readers have not taken yet. What would go past the bound is refused with the 503 `overloaded`.
+ */
+export class HeldBytes {
+  readonly bytesMax: number;
+  readonly #whole: HeldBytes | undefined;
+  #bytes = 0;
+  #refusals = 0;
+
+  constructor(bytesMax = heldBytesMaxDefault, whole?: HeldBytes) {
+    this.bytesMax = bytesMax;
+    this.#whole = whole;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Requests that were refused since the start. */
+  get refusals(): number {
+    return this.#refusals;
+  }
+
+  /** A part of this bound with a bound of its own, so that some clients cannot use up all of it. */
+  part(bytesMax: number): HeldBytes {
+    return new HeldBytes(Math.min(bytesMax, this.bytesMax), this);
+  }
+
+  /** What one request holds from now on, which is nothing yet. */
+  begin(): Hold {
+    return new Hold(this);
+  }
+
+  /** Throws the 503 when so many bytes more are too many; without a number, when there is no room for a single one. */
+  admit(bytes = 1): void {
+    if (this.#bytes + bytes > this.bytesMax) throw this.refuse();
+    this.#whole?.admit(bytes);
+  }
+
+  add(bytes: number): void {
+    this.#bytes += bytes;
+    this.#whole?.add(bytes);
+  }
+
+  private refuse(): Problem {
+    const whole = this.#whole ?? this;
+    whole.#refusals += 1;
+    return overloaded(
+      "This process holds as many bytes for its clients as it may (HELD_BYTES_MAX). Send the same request again.",
+    );
+  }
+}
+
+/** What one request holds. Given back at its end, whatever its end is. */
+export class Hold {
+  readonly #held: HeldBytes;
+  #bytes = 0;
+
+  constructor(held: HeldBytes) {
+    this.#held = held;
+  }
+
+  /** Holds so many bytes more. Throws the 503 `overloaded`, and then holds what it held before. */
+  take(bytes: number): void {
+    this.#held.admit(bytes);
+    this.keep(bytes);
+  }
+
+  /** Counts bytes that are in memory already, so that refusing them would help nobody. */
+  keep(bytes: number): void {
+    this.#bytes += bytes;
+    this.#held.add(bytes);
+  }
+
+  /** Throws the 503 when more is held than may be. */
+  admit(): void {
+    this.#held.admit(0);
+  }
+
+  /** A hold for what outlives this one, such as an answer that is still being written. */
+  beginAnother(): Hold {
+    return this.#held.begin();
+  }
+
+  giveBack(bytes: number): void {
+    this.keep(-bytes);
+  }
+
+  release(): void {
+    this.keep(-this.#bytes);
+  }
+}

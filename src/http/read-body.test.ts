@@ -1,0 +1,71 @@
+import { gzipSync } from "node:zlib";
+import { expect, test } from "vitest";
+import { HeldBytes } from "./held-bytes.ts";
+import { readBody } from "./read-body.ts";
+
+const bytesMax = 1_048_576;
+
+/** A body that comes in these pieces, without saying how long it is. */
+function request(pieces: readonly Uint8Array[], headers: Record<string, string> = {}): Request {
+  const body = ReadableStream.from(pieces);
+  return new Request("http://localhost", { method: "POST", body, duplex: "half", headers });
+}
+
+const inPieces = (text: string, length: number) =>
+  (text.match(new RegExp(`[^]{1,${length}}`, "g")) ?? []).map((piece) => Buffer.from(piece));
+
+test("a body is counted while it is held, whatever it comes in", async () => {
+  const held = new HeldBytes();
+  const hold = held.begin();
+  const text = "x".repeat(40_000);
+  expect(await readBody(request(inPieces(text, 7)), { bytesMax, hold })).toBe(text);
+  expect(held.bytes).toBeGreaterThanOrEqual(40_000);
+  expect(held.bytes).toBeLessThan(60_000);
+});
+
+test("a body that announces its length is counted before it is read", async () => {
+  const held = new HeldBytes(100);
+  const announced = new Request("http://localhost", {
+    method: "POST",
+    body: "x".repeat(101),
+    headers: { "content-length": "101" },
+  });
+  await expect(readBody(announced, { bytesMax, hold: held.begin() })).rejects.toThrow("HELD_BYTES_MAX");
+  expect(announced.bodyUsed).toBe(false);
+});
+
+test("a body for which there is no room is refused, and no more of it is read", async () => {
+  const held = new HeldBytes(20_000);
+  const sent = { pieces: 0 };
+  async function* endless() {
+    for (; sent.pieces < 1_000; sent.pieces += 1) yield Buffer.alloc(1_000, "x");
+  }
+  const body = ReadableStream.from(endless());
+  const flood = new Request("http://localhost", { method: "POST", body, duplex: "half" });
+  await expect(readBody(flood, { bytesMax, hold: held.begin() })).rejects.toThrow("HELD_BYTES_MAX");
+  expect(sent.pieces).toBeLessThan(25);
+});
+
+test.each([
+  ["blank lines", "\n".repeat(900_000)],
+  ["the same line again and again", "{\n".repeat(450_000)],
+])("a gzip of %s, which unpacks to a thousand times its size, is refused early", async (_what, text) => {
+  const held = new HeldBytes();
+  const packed = request([gzipSync(text)], { "content-encoding": "gzip" });
+  await expect(readBody(packed, { bytesMax, hold: held.begin() })).rejects.toMatchObject({
+    fields: { status: 413, code: "compressed_too_much" },
+  });
+  expect(held.bytes).toBeLessThan(200_000);
+});
+
+test("a gzip of readings, and a short one of anything, is taken", async () => {
+  const readings = Array.from(
+    { length: 5_000 },
+    (_, n) =>
+      `{"sensor_id":"freezer-1","recorded_at":"${new Date(n * 1_000).toISOString()}","temperature":-18.4}`,
+  ).join("\n");
+  for (const text of [readings, " ".repeat(60_000)]) {
+    const packed = request([gzipSync(text)], { "content-encoding": "gzip" });
+    expect(await readBody(packed, { bytesMax, hold: new HeldBytes().begin() })).toBe(text);
+  }
+});
