@@ -23,7 +23,12 @@ export const mayChange: Readonly<Record<string, readonly Change["what"][]>> = {
   createOrganization: ["organizations INSERT"],
   updateOrganization: ["organizations UPDATE"],
   deleteSubscription: ["subscriptions UPDATE"],
-  putSubscription: ["subscriptions INSERT", "subscriptions UPDATE"],
+  putSubscription: [
+    "subscriptions INSERT",
+    "subscriptions UPDATE",
+    "customer_links INSERT",
+    "customer_links UPDATE",
+  ],
   createApiKey: ["api_keys INSERT"],
   revokeApiKey: ["api_keys UPDATE"],
   receiveStripeEvent: ["stripe_events INSERT", "job INSERT"],
