@@ -1,7 +1,8 @@
 // Installs what is missing, and says nothing when nothing is. Every npm script that needs the packages runs it
 // first, so it depends on no package and works on the Node that the clone was made with (20 or newer).
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
+import { once } from "node:events";
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -12,19 +13,23 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 const nodeMajor = "24";
 const npmOptions = ["--loglevel=error", "--no-audit", "--no-fund", "--prefer-offline"];
 const lockWaitMs = 10 * 60_000;
+/** What takes longer than the first says so, and then again and again. */
+const firstWordMs = 2_000;
+const nextWordMs = 5_000;
 
 const fault = findFault();
 if (fault !== undefined) await underLock(install);
 
-function install() {
+async function install() {
   // Another run may have installed everything while this one waited for the lock.
   const faultNow = findFault();
   if (faultNow === undefined) return;
-  console.log(`install: ${faultNow}; running npm ci, about 20 s`);
-  let { exitCode, errors } = runNpm(["ci", ...npmOptions]);
+  console.log(`install: ${faultNow}; running npm ci: about 20 s with packages at hand, some minutes without`);
+  let { exitCode, errors } = await runNpm(["ci", ...npmOptions]);
   // npm 11 refuses a lockfile that lacks packages for other platforms, which a registry mirror may not hold. The
   // plain install keeps to the same lockfile, and what it installed is compared with it below.
-  if (errors.includes("EUSAGE")) ({ exitCode, errors } = runNpm(["install", "--no-save", ...npmOptions]));
+  if (errors.includes("EUSAGE"))
+    ({ exitCode, errors } = await runNpm(["install", "--no-save", ...npmOptions]));
   process.stderr.write(errors);
   if (exitCode !== 0) fail(`npm failed (exit code ${exitCode}); its own message is above`);
   const faultLeft = findFault();
@@ -92,18 +97,48 @@ function findPostgresFault() {
   return `${packageFolder} has no ${binary}`;
 }
 
-function runNpm(args) {
+async function runNpm(args) {
   // The npm and the Node that started this script, when it was one: the Node in node_modules is about to be replaced.
   const { npm_execpath: npm, npm_node_execpath: node } = process.env;
   const isKnown = npm !== undefined && node !== undefined && existsSync(node) && npm.endsWith(".js");
-  const run = spawnSync(isKnown ? node : "npm", isKnown ? [npm, ...args] : args, {
+  const run = spawn(isKnown ? node : "npm", isKnown ? [npm, ...args] : args, {
     cwd: root,
-    encoding: "utf8",
     stdio: ["ignore", "ignore", "pipe"],
     shell: !isKnown && process.platform === "win32",
   });
-  if (run.error !== undefined) fail(`npm could not be started: ${run.error.message}`);
-  return { exitCode: run.status ?? run.signal, errors: run.stderr };
+  run.once("error", (error) => fail(`npm could not be started: ${error.message}`));
+  let errors = "";
+  run.stderr.setEncoding("utf8").on("data", (text) => (errors += text));
+  const exitCode = await whileTelling(howFar, async () => {
+    const [code, signal] = await once(run, "close");
+    return code ?? signal;
+  });
+  return { exitCode, errors };
+}
+
+/** Says how far the installation is, in npm's own order: it fetches all packages before it unpacks them. */
+function howFar() {
+  const wanted = Object.keys(readPackages(join(root, "package-lock.json")) ?? {}).filter(
+    (path) => path !== "",
+  );
+  const there = wanted.filter((path) => existsSync(join(root, path, "package.json")));
+  return there.length === 0
+    ? `npm is fetching up to ${wanted.length} packages`
+    : `${there.length} of up to ${wanted.length} packages are in place`;
+}
+
+async function whileTelling(what, work) {
+  const startedAt = Date.now();
+  const tell = () => console.log(`install: ${what()}, ${Math.round((Date.now() - startedAt) / 1_000)} s`);
+  let timer = setTimeout(() => {
+    tell();
+    timer = setInterval(tell, nextWordMs);
+  }, firstWordMs);
+  try {
+    return await work();
+  } finally {
+    clearInterval(timer);
+  }
 }
 
 // One installation of this folder at a time; the others wait, then find nothing left to do. The lock lies outside
@@ -114,14 +149,19 @@ async function underLock(work) {
     `meter-outbox-install-${createHash("sha256").update(root).digest("hex").slice(0, 16)}`,
   );
   const deadline = Date.now() + lockWaitMs;
-  while (!tryLock(lock)) {
-    const holder = Number(readText(lock));
-    if (holder > 0 && !isAlive(holder)) rmSync(lock, { force: true });
-    else if (Date.now() > deadline) fail(`another installation holds ${lock}`);
-    else await sleep(200);
-  }
+  await whileTelling(
+    () => `another installation is under way (process ${readText(lock)})`,
+    async () => {
+      while (!tryLock(lock)) {
+        const holder = Number(readText(lock));
+        if (holder > 0 && !isAlive(holder)) rmSync(lock, { force: true });
+        else if (Date.now() > deadline) fail(`another installation holds ${lock}`);
+        else await sleep(200);
+      }
+    },
+  );
   process.once("exit", () => rmSync(lock, { force: true }));
-  work();
+  await work();
 }
 
 function tryLock(lock) {

@@ -17,16 +17,16 @@ for pid in $pids; do
   while kill -0 "-$pid" 2>/dev/null && [ "$n" -lt 50 ]; do sleep 0.1; n=$((n + 1)); done
   kill -KILL "-$pid" 2>/dev/null
 done
-[ -z "$1" ] || rm -rf "$1"
+rm -rf "$@"
 `;
 
 /**
- * Ends the processes that are watched, and removes the folder, when this process is gone without having done so, even
+ * Ends the processes that are watched, and removes the folders, when this process is gone without having done so, even
  * by SIGKILL. Does nothing on Windows.
  */
-export function startOrphanGuard(folderToRemove = ""): OrphanGuard {
+export function startOrphanGuard(foldersToRemove: readonly string[] = []): OrphanGuard {
   if (process.platform === "win32") return { watch() {}, dismiss() {} };
-  const shell = spawn("/bin/sh", ["-c", script, "sh", folderToRemove], {
+  const shell = spawn("/bin/sh", ["-c", script, "sh", ...foldersToRemove], {
     detached: true,
     stdio: ["pipe", "ignore", "ignore"],
   });

@@ -5,15 +5,17 @@ export function renderPlaces({ apiUrl, workerUrl, databaseUrl, adminToken, strip
   const biller =
     stripe.kind === "simulator"
       ? [
-          `simulator     ${stripe.apiBase}/_simulator/state`,
+          `simulator     ${stripe.apiBase}`,
+          `its state     ${stripe.apiBase}/_simulator/state`,
           `its bill      ${stripe.apiBase}/_simulator/bill`,
           `its webhooks  ${stripe.apiBase}/_simulator/webhook_deliveries`,
         ]
       : ["Stripe        https://dashboard.stripe.com/test/customers"];
   return [
     `API           ${apiUrl}`,
+    `its pages     ${apiUrl}/docs`,
     `outbox        curl -H 'Authorization: Bearer ${adminToken}' ${apiUrl}/v1/outbox`,
-    `worker        ${workerUrl}/readyz`,
+    `worker        ${workerUrl}`,
     ...biller,
     `DATABASE_URL  ${databaseUrl}`,
     `ADMIN_TOKEN   ${adminToken}`,

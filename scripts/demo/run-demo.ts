@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { compilePrograms, copyWhereMissing } from "../build/compile.ts";
 import { billReplay } from "./bill-replay.ts";
 import { renderPlaces } from "./places.ts";
 import { startOrphanGuard } from "./orphan-guard.ts";
@@ -18,7 +19,7 @@ const exitCodeOfSignal = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 };
 
 /**
  * Runs the whole demo and returns its exit code. Whatever happens, every process that it started has ended and its
- * temporary folder is gone when it returns.
+ * temporary folders are gone when it returns.
  */
 export async function runDemo({ once }: { once: boolean }): Promise<number> {
   const teardown = createTeardown();
@@ -52,15 +53,21 @@ type Stage = {
 
 async function showBill({ teardown, ending, report, once }: Stage): Promise<void> {
   const { signal } = ending;
-  const logFolder = await mkdtemp(join(tmpdir(), "meter-outbox-demo-"));
-  const guard = startOrphanGuard(logFolder);
-  teardown.add(async () => guard.dismiss());
-  teardown.add(() => rm(logFolder, { recursive: true, force: true }));
   const progress = createProgress(process.stdout, () => performance.now());
   teardown.add(async () => progress.end());
+  progress.say("compiling");
+  // A service may be running from dist/, and another demo from its own.
+  const programFolder = await compilePrograms(".demo-");
+  teardown.add(() => rm(programFolder, { recursive: true, force: true }));
+  await copyWhereMissing(programFolder);
+  const logFolder = await mkdtemp(join(tmpdir(), "meter-outbox-demo-"));
+  const guard = startOrphanGuard([programFolder, logFolder]);
+  teardown.add(async () => guard.dismiss());
+  teardown.add(() => rm(logFolder, { recursive: true, force: true }));
   progress.say("starting an embedded Postgres, the API and the worker");
   progress.say(`their logs are in ${logFolder}`);
   const stack = await startStack({
+    programFolder,
     logFolder,
     teardown,
     guard,

@@ -1,6 +1,5 @@
 import { appendFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { childEnvironment } from "./child-environment.ts";
 import { type Child, describeDeath, startChild } from "./child-process.ts";
 import { type LogLine, parseLogLine } from "./log-line.ts";
@@ -8,9 +7,10 @@ import type { OrphanGuard } from "./orphan-guard.ts";
 import type { Teardown } from "./teardown.ts";
 
 const startTimeoutMs = 30_000;
-const distFolder = fileURLToPath(new URL("../../dist/", import.meta.url));
 
 export type StackSurroundings = {
+  /** Where this demo's own build of the programs is. */
+  programFolder: string;
   /** Where each process's log goes, to a file of its own. */
   logFolder: string;
   teardown: Teardown;
@@ -67,14 +67,14 @@ async function untilDead(child: Child): Promise<Error> {
 }
 
 function launch(
-  { logFolder, guard }: StackSurroundings,
+  { programFolder, logFolder, guard }: StackSurroundings,
   { name, env }: StackProcess,
   onLogLine?: (line: LogLine) => void,
 ): Child {
   const logFile = join(logFolder, `${name}.log`);
   return startChild({
     name,
-    args: ["--enable-source-maps", join(distFolder, `${name}.js`)],
+    args: ["--enable-source-maps", join(programFolder, `${name}.js`)],
     env: childEnvironment(process.env, env),
     guard,
     onLine: (line) => {

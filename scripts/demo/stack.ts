@@ -20,7 +20,7 @@ export type DemoStack = Stack & {
 };
 
 /**
- * Starts a real Postgres, the simulator unless there is a sandbox, and the API from `dist/`, each a process of its own,
+ * Starts a real Postgres, the simulator unless there is a sandbox, and the API from a build, each a process of its own,
  * and puts the end of each into the teardown. Resolves when all have said that they are ready, and the simulator sends
  * its events to the API.
  */
