@@ -2,11 +2,13 @@ import { setFlagsFromString } from "node:v8";
 import { readWorkerConfig, type WorkerConfig } from "./config.ts";
 import { type Database, openDatabase } from "./database/pool.ts";
 import { createApp } from "./http/app.ts";
+import { mountHome } from "./http/home-page.ts";
 import { type RunningServer, startServer } from "./http/server.ts";
 import { createLog, type Log } from "./log.ts";
 import { awaitSchema } from "./ops/await-schema.ts";
 import { databaseChecks } from "./ops/database-checks.ts";
 import { mountHealth } from "./ops/health.ts";
+import { homes } from "./ops/homes.ts";
 import { mountMetrics } from "./ops/metrics/metrics-route.ts";
 import { createProcessRegistry } from "./ops/metrics/registry.ts";
 import { type RunningJobs, startJobs } from "./ops/worker-jobs.ts";
@@ -88,6 +90,7 @@ async function stopWork({
 async function serveHealth({ config, log, database, registry }: Parts): Promise<RunningServer | undefined> {
   if (config.WORKER_PORT === 0) return undefined;
   const app = createApp({ log });
+  mountHome(app, homes.worker);
   mountHealth(app, { checks: databaseChecks(database.db) });
   mountMetrics(app, { registry, db: database.db, pool: database.pool, log });
   return startServer(app, { host: config.HOST, port: config.WORKER_PORT });

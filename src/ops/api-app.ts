@@ -12,6 +12,7 @@ import type { Scope } from "../http/api-key.ts";
 import { type App, createApp } from "../http/app.ts";
 import { type KeyOnly, requireAdmin, requireKey } from "../http/authentication.ts";
 import { HeldBytes } from "../http/held-bytes.ts";
+import { mountHome } from "../http/home-page.ts";
 import { createKeyLookup } from "../http/key-lookup.ts";
 import { refuseUnknownQuery } from "../http/known-query.ts";
 import { limitReadings, limitRequests } from "../http/rate-limit.ts";
@@ -24,6 +25,7 @@ import { type Tracer, untraced } from "../tracing/tracer.ts";
 import { mountApiKeys } from "./api-keys-route.ts";
 import { databaseChecks } from "./database-checks.ts";
 import { mountHealth } from "./health.ts";
+import { homes } from "./homes.ts";
 import { mountMeterEventReadings } from "./meter-event-readings-route.ts";
 import { mountMeterEvents } from "./meter-events-route.ts";
 import { countRequests } from "./metrics/http-metrics.ts";
@@ -113,6 +115,7 @@ export function createApiApp(options: ApiAppOptions): App {
   mountOutbox(app, { db, boss, adminOnly });
   mountMeterEvents(app, { db, boss, adminOnly });
   mountMeterEventReadings(app, { db, adminOnly });
+  mountHome(app, homes.api);
   mountOpenApi(app);
   return app;
 }

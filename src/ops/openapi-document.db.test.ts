@@ -54,6 +54,7 @@ test("every token that a route asks for is described, and only probes, pages and
 }) => {
   const open = operations.filter(({ token }) => token === undefined).map(({ path }) => path);
   expect(open.toSorted()).toEqual([
+    "/",
     "/docs",
     "/healthz",
     "/metrics",

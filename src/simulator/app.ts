@@ -1,6 +1,7 @@
 import { Hono } from "hono";
 import type { HttpBindings } from "@hono/node-server";
 import { controlRoutes } from "./control/control-routes.ts";
+import { homeRoutes } from "./control/home-page.ts";
 import { refuse } from "./request/errors.ts";
 import { deliver } from "./request/deliver.ts";
 import { serveRequest } from "./request/serve-request.ts";
@@ -16,6 +17,7 @@ export function createApp(account: { current: () => Simulation; reset: () => voi
     app.on(route.method, route.path, (c) => serveRequest(account.current(), route, c));
   }
   app.route("/_simulator", controlRoutes(account));
+  app.route("/", homeRoutes());
 
   app.notFound((c) => {
     const message = `Unrecognized request URL (${c.req.method}: ${c.req.path}).`;
