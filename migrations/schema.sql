@@ -330,6 +330,30 @@ ALTER TABLE metering.organizations
 ALTER TABLE ONLY metering.organizations
     ADD CONSTRAINT organizations_pkey PRIMARY KEY (id);
 
+-- processes
+
+CREATE TABLE metering.processes (
+    id uuid NOT NULL,
+    kind text NOT NULL,
+    role_name text DEFAULT CURRENT_USER NOT NULL,
+    started_at timestamp with time zone DEFAULT now() NOT NULL,
+    seen_at timestamp with time zone DEFAULT now() NOT NULL,
+    stopped_at timestamp with time zone,
+    CONSTRAINT processes_kind_check CHECK ((kind = ANY (ARRAY['api'::text, 'worker'::text])))
+)
+WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='1000');
+
+COMMENT ON TABLE metering.processes IS 'one row for each API and worker that was started; the worker deletes those not seen for 30 days';
+
+COMMENT ON COLUMN metering.processes.role_name IS 'the role of the database that the process connects as';
+
+COMMENT ON COLUMN metering.processes.seen_at IS 'its latest heartbeat; one that works writes it every ten seconds';
+
+COMMENT ON COLUMN metering.processes.stopped_at IS 'when it left in order; null while it runs, and for one that was killed';
+
+ALTER TABLE ONLY metering.processes
+    ADD CONSTRAINT processes_pkey PRIMARY KEY (id);
+
 -- readings
 
 CREATE TABLE metering.readings (

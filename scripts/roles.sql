@@ -83,8 +83,12 @@ begin
         metering.customer_spans, metering.sensors,
         metering.readings_default, metering.meter_outbox, metering.meter_outbox_default, metering.sensor_counts,
         metering.meter_events, metering.delivery_control, metering.stripe_events, metering.delivery_attempts_default,
-        metering.dropped_partitions
+        metering.dropped_partitions, metering.processes
       to %I',
+      member
+    );
+    execute format(
+      'grant insert (id, kind), update (seen_at, stopped_at) on metering.processes to %I',
       member
     );
   end loop;
@@ -124,6 +128,7 @@ begin
   -- are not among the columns that it may update.
   execute format('grant update (meter_event_id) on metering.meter_outbox to %I', worker);
   execute format('grant insert on metering.sensor_counts to %I', worker);
+  execute format('grant delete on metering.processes to %I', worker);
   execute format('grant update (customer_deleted_at) on metering.customer_links to %I', worker);
   execute format(
     'grant insert (organization_id, id, meter, hour, quantity, event_at, entries, stripe_customer_id)

@@ -6,7 +6,9 @@ import { type RunningServer, startServer } from "./http/server.ts";
 import { createLog, type Log } from "./log.ts";
 import { createApiApp } from "./ops/api-app.ts";
 import { awaitSchema } from "./ops/await-schema.ts";
+import { startHeartbeat } from "./ops/heartbeat.ts";
 import { createProcessRegistry } from "./ops/metrics/registry.ts";
+import { createReadinessCheck } from "./ops/readiness.ts";
 import { endAfterGrace } from "./process/end-after-grace.ts";
 import type { StopSignals } from "./process/stop-signals.ts";
 import { createBoss } from "./queue/boss.ts";
@@ -15,6 +17,9 @@ import { startTracing, type Tracing } from "./tracing/start-tracing.ts";
 const connectionsMax = 10;
 const queueConnectionsMax = 2;
 const strangersConnectionsMax = 2;
+/** Probes and heartbeats: they wait for no request, and give up before the prober does. */
+const probesConnectionsMax = 1;
+const probeTimeoutMs = 2_000;
 /** A gateway gets its answer, a 503 if need be, before it gives up waiting: five seconds after this at the latest. */
 const statementTimeoutMs = 15_000;
 
@@ -25,6 +30,7 @@ type Parts = {
   database: Database;
   /** For the search of keys that nobody has: strangers wait for each other, not the customers for them. */
   strangers: Database;
+  probes: Database;
 };
 
 /** Serves until a signal. Without the schema, or after a failure, it ends with a line and exit code 1. */
@@ -44,10 +50,10 @@ export async function runApi(stop: StopSignals): Promise<void> {
     // At once: what has begun to run, pg-boss above all, would go on for ever.
     process.exit(1);
   }
-  await Promise.all([parts.database.close(), parts.strangers.close()]);
+  await Promise.all([parts.database.close(), parts.strangers.close(), parts.probes.close()]);
 }
 
-function openDatabases(config: ApiConfig, log: Log): Pick<Parts, "database" | "strangers"> {
+function openDatabases(config: ApiConfig, log: Log): Pick<Parts, "database" | "strangers" | "probes"> {
   const connectionString = config.DATABASE_URL;
   return {
     database: openDatabase(
@@ -63,6 +69,16 @@ function openDatabases(config: ApiConfig, log: Log): Pick<Parts, "database" | "s
       },
       log,
     ),
+    probes: openDatabase(
+      {
+        connectionString,
+        applicationName: "meter-outbox api, probes",
+        connectionsMax: probesConnectionsMax,
+        connectTimeoutMs: probeTimeoutMs,
+        statementTimeoutMs: probeTimeoutMs,
+      },
+      log,
+    ),
   };
 }
 
@@ -74,6 +90,7 @@ async function serveUntilStopped(parts: Parts, stop: StopSignals): Promise<void>
   );
   await boss.start();
   const server = await serve(parts, boss);
+  const heartbeat = startHeartbeat({ db: parts.probes.db, log }, "api");
   const stopSignal = stop.takeOver();
   log.info({ event: "api_started", host: config.HOST, port: server.port });
 
@@ -82,17 +99,25 @@ async function serveUntilStopped(parts: Parts, stop: StopSignals): Promise<void>
   const endsAtMs = performance.now() + graceMs;
   endAfterGrace(graceMs, log);
   const { cut } = await server.stop(graceMs);
+  await heartbeat.stop();
   await tracing.stop(endsAtMs - performance.now());
   await boss.stop({ graceful: false });
   log.info({ event: "api_stopped", requests_cut: cut });
 }
 
-function serve({ config, log, tracing, database, strangers }: Parts, boss: PgBoss): Promise<RunningServer> {
+function serve(
+  { config, log, tracing, database, strangers, probes }: Parts,
+  boss: PgBoss,
+): Promise<RunningServer> {
   const held = new HeldBytes(config.HELD_BYTES_MAX);
   const app = createApiApp({
     db: database.db,
     pool: database.pool,
     strangersDb: strangers.db,
+    readiness: createReadinessCheck(
+      { db: probes.db, renew: () => [probes, database, strangers].forEach(({ renew }) => renew()) },
+      "api",
+    ),
     boss,
     log,
     adminToken: config.ADMIN_TOKEN,

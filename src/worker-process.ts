@@ -6,23 +6,28 @@ import { mountHome } from "./http/home-page.ts";
 import { type RunningServer, startServer } from "./http/server.ts";
 import { createLog, type Log } from "./log.ts";
 import { awaitSchema } from "./ops/await-schema.ts";
-import { databaseChecks } from "./ops/database-checks.ts";
 import { mountHealth } from "./ops/health.ts";
 import { homes } from "./ops/homes.ts";
+import { startHeartbeat } from "./ops/heartbeat.ts";
 import { mountMetrics } from "./ops/metrics/metrics-route.ts";
 import { createProcessRegistry } from "./ops/metrics/registry.ts";
+import { createReadinessCheck } from "./ops/readiness.ts";
 import { type RunningJobs, startJobs } from "./ops/worker-jobs.ts";
 import { endAfterGrace } from "./process/end-after-grace.ts";
 import type { StopSignals } from "./process/stop-signals.ts";
 import { startTracing, type Tracing } from "./tracing/start-tracing.ts";
 
 const connectionsMax = 8;
+/** Probes and heartbeats: they wait for no job, and give up before the prober does. */
+const probesConnectionsMax = 1;
+const probeTimeoutMs = 2_000;
 
 type Parts = {
   config: WorkerConfig;
   tracing: Tracing;
   log: Log;
   database: Database;
+  probes: Database;
   registry: ReturnType<typeof createProcessRegistry>;
 };
 
@@ -39,7 +44,17 @@ export async function runWorker(stop: StopSignals): Promise<void> {
     { connectionString: config.DATABASE_URL, applicationName: "meter-outbox worker", connectionsMax },
     log,
   );
-  const parts = { config, tracing, log, database, registry: createProcessRegistry("worker") };
+  const probes = openDatabase(
+    {
+      connectionString: config.DATABASE_URL,
+      applicationName: "meter-outbox worker, probes",
+      connectionsMax: probesConnectionsMax,
+      connectTimeoutMs: probeTimeoutMs,
+      statementTimeoutMs: probeTimeoutMs,
+    },
+    log,
+  );
+  const parts = { config, tracing, log, database, probes, registry: createProcessRegistry("worker") };
   try {
     if (await awaitSchema({ db: database.db, log })) await workUntilStopped(parts, stop);
     else process.exitCode = 1;
@@ -48,7 +63,7 @@ export async function runWorker(stop: StopSignals): Promise<void> {
     // At once: what has begun to run, pg-boss above all, would go on for ever.
     process.exit(1);
   }
-  await database.close();
+  await Promise.all([database.close(), probes.close()]);
 }
 
 // On a machine with much memory V8 lets its space for young objects grow to 128 MiB, and the old ones to several times what
@@ -66,9 +81,11 @@ async function workUntilStopped(parts: Parts, stop: StopSignals): Promise<void> 
   const jobs = await startJobs({ db: database.db, log, registry, tracer: tracing.tracer }, config);
   // Sending begins in the last step of startJobs, and no signal is heard between that and this.
   const stopSignal = stop.takeOver();
+  const heartbeat = startHeartbeat({ db: parts.probes.db, log }, "worker");
   log.info({ event: "worker_started", port: server?.port ?? null });
   log.info({ event: "worker_stopping", signal: await stopSignal });
   await stopWork({ ...parts, jobs, server });
+  await heartbeat.stop();
   log.info({ event: "worker_stopped" });
 }
 
@@ -87,11 +104,22 @@ async function stopWork({
   await tracing.stop(endsAtMs - performance.now());
 }
 
-async function serveHealth({ config, log, database, registry }: Parts): Promise<RunningServer | undefined> {
+async function serveHealth({
+  config,
+  log,
+  database,
+  probes,
+  registry,
+}: Parts): Promise<RunningServer | undefined> {
   if (config.WORKER_PORT === 0) return undefined;
   const app = createApp({ log });
   mountHome(app, homes.worker);
-  mountHealth(app, { checks: databaseChecks(database.db) });
+  mountHealth(app, {
+    check: createReadinessCheck(
+      { db: probes.db, renew: () => [probes, database].forEach(({ renew }) => renew()) },
+      "worker",
+    ),
+  });
   mountMetrics(app, { registry, db: database.db, pool: database.pool, log });
   return startServer(app, { host: config.HOST, port: config.WORKER_PORT });
 }

@@ -6,7 +6,13 @@ import { newConnections } from "../queue/new-connection.ts";
 import { createWatchedSocket } from "../queue/watched-socket.ts";
 import { createRenewal, type Renewal } from "./renewal.ts";
 
-export type Database = { db: Kysely<DB>; pool: pg.Pool; close: () => Promise<void> };
+export type Database = {
+  db: Kysely<DB>;
+  pool: pg.Pool;
+  /** Ends all connections that are open, each as soon as it is idle; what comes next opens new ones. */
+  renew: () => void;
+  close: () => Promise<void>;
+};
 
 export type PoolOptions = {
   connectionString: string;
@@ -50,7 +56,7 @@ export function openDatabase(options: PoolOptions, log: Log): Database {
   const db = new Kysely<DB>({ dialect: new PostgresDialect({ pool: renewed(pool, renewal) }) }).withSchema(
     "metering",
   );
-  return { db, pool, close: () => db.destroy() };
+  return { db, pool, renew: renewal.renewAll, close: () => db.destroy() };
 }
 
 /** The pool as Kysely borrows from it, which gives back a connection without a word about its errors. */

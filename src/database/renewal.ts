@@ -7,6 +7,7 @@ export type Renewal = {
   watch: (client: pg.PoolClient) => void;
   /** Whether it is to be ended when it is given back. */
   isDue: (client: pg.PoolClient) => boolean;
+  renewAll: () => void;
 };
 
 /**
@@ -31,6 +32,7 @@ export function createRenewal(pool: pg.Pool): Renewal {
   }
 
   return {
+    renewAll,
     watch: (client) => {
       openedAtMs.set(client, performance.now());
       client.connection.on("errorMessage", (error: unknown) => {

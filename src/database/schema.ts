@@ -215,6 +215,24 @@ export interface Organizations {
   name: string;
 }
 
+export interface Processes {
+  id: string;
+  kind: string;
+  /**
+   * the role of the database that the process connects as
+   */
+  role_name: Generated<string>;
+  /**
+   * its latest heartbeat; one that works writes it every ten seconds
+   */
+  seen_at: Generated<Timestamp>;
+  started_at: Generated<Timestamp>;
+  /**
+   * when it left in order; null while it runs, and for one that was killed
+   */
+  stopped_at: Timestamp | null;
+}
+
 export interface Readings {
   /**
    * the meter_outbox entry that bills this reading; its occurred_at is metering.uuid_v7_time(entry_id)
@@ -321,6 +339,7 @@ export interface DB {
   meter_outbox: MeterOutbox;
   meters: Meters;
   organizations: Organizations;
+  processes: Processes;
   readings: Readings;
   refused_entries: RefusedEntries;
   sensor_counts: SensorCounts;

@@ -23,8 +23,7 @@ import { mountSensors } from "../intake/sensors-route.ts";
 import type { Log } from "../log.ts";
 import { type Tracer, untraced } from "../tracing/tracer.ts";
 import { mountApiKeys } from "./api-keys-route.ts";
-import { databaseChecks } from "./database-checks.ts";
-import { mountHealth } from "./health.ts";
+import { mountHealth, type ReadinessCheck } from "./health.ts";
 import { homes } from "./homes.ts";
 import { mountMeterEventReadings } from "./meter-event-readings-route.ts";
 import { mountMeterEvents } from "./meter-events-route.ts";
@@ -34,6 +33,7 @@ import { mountMetrics } from "./metrics/metrics-route.ts";
 import { mountOpenApi } from "./openapi-route.ts";
 import { mountOrganizations } from "./organizations-route.ts";
 import { mountOutbox } from "./outbox-route.ts";
+import { createReadinessCheck } from "./readiness.ts";
 import { mountReadingsList } from "./readings-list-route.ts";
 import { mountUsage } from "./usage-route.ts";
 
@@ -55,6 +55,8 @@ export type ApiAppOptions = {
   rateLimits?: { requestsPerSecond?: number; readingsPerSecond?: number };
   /** What the process holds for its clients; the same as the server's. */
   held?: HeldBytes;
+  /** Whether the process can do its work; asked of `db` when left out. */
+  readiness?: ReadinessCheck;
   /** Of the process; one of the app's own when left out. */
   registry?: Registry;
   tracer?: Tracer | undefined;
@@ -85,7 +87,7 @@ export function createApiApp(options: ApiAppOptions): App {
     every(requireKey({ findKey, scope, limitRequests: requestsLimit }), knownQuery);
   const mayWrite: KeyOnly = every(keyWith("ingest"), takeBody);
 
-  mountHealth(app, { checks: databaseChecks(db) });
+  mountHealth(app, { check: options.readiness ?? createReadinessCheck({ db, renew: () => {} }, "api") });
   mountMetrics(app, { registry, db, pool, log });
   mountReadings(app, {
     store: createGroupCommit(pool, { tracer }),

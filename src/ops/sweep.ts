@@ -7,6 +7,7 @@ import { sweepMeterEvents } from "../delivery/sweep.ts";
 import type { Log } from "../log.ts";
 import { remindToSeal } from "../outbox/seal-job.ts";
 import { type DeliverRetry, ensureCrons, ensureQueues } from "../queue/install.ts";
+import { forgetOldProcesses } from "./heartbeat.ts";
 
 /**
  * Brings back whatever pg-boss may have lost: queues, crons, and a job for everything that is due by its own state. Moves
@@ -22,5 +23,6 @@ export async function sweep(
   await remindToSeal(boss, { afterSeconds: 0 });
   await sweepStripeEvents({ db, boss });
   await addUpMeterEvents(db);
+  await forgetOldProcesses(db);
   if (Object.values(swept).some((count) => count > 0)) log.info({ event: "meter_events_swept", ...swept });
 }

@@ -1,0 +1,52 @@
+import { sql } from "kysely";
+import { expect, inject } from "vitest";
+import { databaseTest as test } from "../testing/database-test.ts";
+import { neededRights, readMissingRights } from "./needed-rights.ts";
+
+const roles = inject("testServer").roles;
+const kinds = ["api", "worker"] as const;
+
+test.runIf(roles !== undefined).for(kinds)(
+  "the role of the %s has every right that it needs",
+  async (kind, { database }) => {
+    expect(await readMissingRights(database.as(kind).db, { kind })).toEqual([]);
+    expect(await readMissingRights(database.db, { kind, role: roles?.[kind].name ?? "" })).toEqual([]);
+  },
+);
+
+test.runIf(roles !== undefined).for(kinds)(
+  "each right that the %s lost is named",
+  async (kind, { database }) => {
+    const role = roles?.[kind].name ?? "";
+    for (const [name, privileges] of Object.entries(neededRights[kind])) {
+      for (const privilege of privileges) {
+        const lacking = database.db.transaction().execute(async (trx) => {
+          const [on, to] = [sql.raw(objectOf(name, privilege)), sql.id(role)];
+          await sql`revoke ${sql.raw(privilege)} on ${on} from ${to}, public`.execute(trx);
+          throw new Missing(await readMissingRights(trx, { kind, role }));
+        });
+        await expect(lacking).rejects.toMatchObject({ rights: [`${privilege} on ${name}`] });
+      }
+    }
+  },
+);
+
+test.runIf(roles !== undefined)("the worker's role lacks what the API needs", async ({ database }) => {
+  const missing = await readMissingRights(database.as("worker").db, { kind: "api" });
+  expect(missing).toContain("select on metering.api_keys");
+  expect(missing).toContain("insert on metering.readings");
+});
+
+/** Carries the answer past the transaction, which is to be rolled back. */
+class Missing extends Error {
+  readonly rights: string[];
+  constructor(rights: string[]) {
+    super(rights.join(", "));
+    this.rights = rights;
+  }
+}
+
+function objectOf(name: string, privilege: string): string {
+  if (privilege === "usage") return `schema ${name}`;
+  return privilege === "execute" ? `function ${name}` : name;
+}

@@ -1,0 +1,112 @@
+import { type Kysely, type RawBuilder, sql } from "kysely";
+import type { DB } from "./schema.ts";
+
+export type ProcessKind = "api" | "worker";
+type Privilege = "select" | "insert" | "update" | "delete" | "execute" | "usage";
+
+const read = ["select"] as const;
+const append = ["select", "insert"] as const;
+const change = ["select", "update"] as const;
+const write = ["select", "insert", "update"] as const;
+const all = ["select", "insert", "update", "delete"] as const;
+const call = ["execute"] as const;
+
+const ofBoth: Record<string, readonly Privilege[]> = {
+  metering: ["usage"],
+  pgboss: ["usage"],
+  "metering.kysely_migration": read,
+  "metering.subscriptions": write,
+  "metering.customer_links": read,
+  "metering.sensors": read,
+  "metering.meter_outbox": append,
+  "metering.meter_events": read,
+  "metering.delivery_attempts": read,
+  "metering.delivery_control": change,
+  "metering.stripe_events": change,
+  "metering.processes": write,
+  "metering.uuid_v7": call,
+  "pgboss.version": read,
+  "pgboss.queue": read,
+  "pgboss.job": append,
+  "pgboss.job_common": append,
+};
+
+/**
+ * What a process must be allowed to do with a schema, a table (or some columns of it) or a function, lest its requests or
+ * jobs fail one by one. scripts/roles.sql gives it.
+ */
+export const neededRights: Record<ProcessKind, Record<string, readonly Privilege[]>> = {
+  api: {
+    ...ofBoth,
+    "metering.organizations": append,
+    "metering.api_keys": write,
+    "metering.sensors": write,
+    "metering.readings": append,
+    "metering.stripe_events": write,
+    "metering.retry_rejected": call,
+    "metering.resolve_in_doubt": call,
+  },
+  worker: {
+    ...ofBoth,
+    "metering.organizations": read,
+    "metering.meter_outbox": write,
+    "metering.meter_events": write,
+    "metering.delivery_attempts": append,
+    "metering.delivery_control": write,
+    "metering.sensor_counts": append,
+    "metering.processes": all,
+    "metering.add_up_meter_events": call,
+    "metering.purge_stripe_events": call,
+    "metering.create_partition": call,
+    "metering.drop_partition": call,
+    "pgboss.queue": all,
+    "pgboss.schedule": all,
+    "pgboss.job": all,
+    "pgboss.job_common": all,
+  },
+};
+
+/**
+ * The rights that a role lacks for what a process of this kind does, such as "insert on metering.readings", as an
+ * expression for a statement. Reads the catalog alone; what does not exist nobody has a right to.
+ */
+export function missingRights(kind: ProcessKind, role: string | undefined): RawBuilder<string[]> {
+  const pairs = Object.entries(neededRights[kind]).flatMap(([name, privileges]) =>
+    privileges.map((privilege) => [name, privilege] as const),
+  );
+  const name = role === undefined ? sql`current_user` : sql`${role}::name`;
+  return sql<string[]>`array(
+    select needed.privilege || ' on ' || needed.name
+    from unnest(
+      ${pairs.map(([one]) => one)}::text[], ${pairs.map(([, privilege]) => privilege)}::text[]
+    ) needed (name, privilege)
+    left join pg_namespace n on n.nspname = split_part(needed.name, '.', 1)
+    left join pg_class c
+      on needed.privilege not in ('usage', 'execute') and c.relnamespace = n.oid
+      and c.relname = split_part(needed.name, '.', 2)
+    where not coalesce(
+      case needed.privilege
+        when 'usage' then has_schema_privilege(${name}, n.oid, 'usage')
+        when 'execute' then (
+          select bool_and(has_function_privilege(${name}, p.oid, 'execute'))
+          from pg_proc p
+          where p.pronamespace = n.oid and p.proname = split_part(needed.name, '.', 2)
+        )
+        when 'delete' then has_table_privilege(${name}, c.oid, 'delete')
+        else has_any_column_privilege(${name}, c.oid, needed.privilege)
+      end,
+      false
+    )
+  )`;
+}
+
+/** The same as an answer: of this connection's role, or of another one. */
+export async function readMissingRights(
+  db: Kysely<DB>,
+  { kind, role }: { kind: ProcessKind; role?: string },
+): Promise<string[]> {
+  const { rows } = await sql<{ missing: string[] }>`
+    select ${missingRights(kind, role)} as missing
+  `.execute(db);
+  return rows[0]?.missing ?? [];
+}
