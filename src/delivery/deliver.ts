@@ -1,5 +1,7 @@
+import type { Log } from "../log.ts";
+import type { StripeAnswer } from "../stripe/answer.ts";
 import type { Transport } from "../stripe/sync-transport.ts";
-import { type Tracer, untraced } from "../tracing/tracer.ts";
+import { type Span, type Tracer, untraced } from "../tracing/tracer.ts";
 import type { MeterEventNames } from "../usage/meters.ts";
 import { endAttemptSpans, sendWithin, startAttemptSpans } from "./attempt-spans.ts";
 import { outcomeOf } from "./outcome.ts";
@@ -29,11 +31,32 @@ export type DeliverOptions = {
 
 /**
  * Makes one attempt at each of these events, in one request: sends them as they were sealed and judges what came back,
- * which holds for each. No transaction is open meanwhile.
+ * which holds for each. No transaction is open meanwhile. Never throws: what goes wrong here, in whatever way, leaves the
+ * outcome unknown, and an attempt that began always ends.
  */
 export async function deliver(
   taken: readonly TakenJob[],
-  options: DeliverOptions,
+  options: DeliverOptions & { log: Log },
+): Promise<FinishedAttempt[]> {
+  const startedAtMs = performance.now();
+  try {
+    return await sendTogether(taken, options);
+  } catch (error) {
+    const { log, now } = options;
+    log.error({
+      event: "delivery_threw",
+      meter_event_ids: taken.map((one) => one.attempt.meterEventId),
+      error,
+    });
+    const message = `an error of ours: ${error instanceof Error ? error.message : String(error)}`;
+    const answer = { kind: "no_answer", reachedStripe: "maybe", code: "threw", message } as const;
+    return conclude(taken, { answer, durationMs: performance.now() - startedAtMs, now: now() });
+  }
+}
+
+async function sendTogether(
+  taken: readonly TakenJob[],
+  options: DeliverOptions & { log: Log },
 ): Promise<FinishedAttempt[]> {
   const { transport, eventNames, now, tracer = untraced } = options;
   const spans = startAttemptSpans(tracer, taken);
@@ -50,13 +73,27 @@ export async function deliver(
   const durationMs = performance.now() - startedAtMs;
   const verdict = verdictOf(answer);
   endAttemptSpans(spans, { verdict, answer });
-  if (verdict.kind === "rejected" && taken.length > 1) {
-    // One of them spoilt the request; each alone shows which.
+  const isOfOne = verdict.kind === "rejected" || (verdict.kind === "delivered" && verdict.isDuplicate);
+  if (isOfOne && taken.length > 1) {
+    // It was said of one of them; each alone shows of which.
     const alone = await Promise.all(taken.map((one) => deliver([one], options)));
     return alone.flat();
   }
-  return taken.map(({ attempt, job }, index) => {
-    const outcome = outcomeOf(verdict, { firstUnknownAt: attempt.firstUnknownAt, now: now() });
-    return { attempt, job, traceparent: spans[index]?.traceparent, durationMs, answer, verdict, outcome };
-  });
+  return conclude(taken, { answer, durationMs, now: now(), spans });
+}
+
+type Ended = { answer: StripeAnswer; durationMs: number; now: Date; spans?: readonly Span[] };
+
+/** What these attempts are after one answer to them all. */
+function conclude(taken: readonly TakenJob[], { answer, durationMs, now, spans }: Ended): FinishedAttempt[] {
+  const verdict = verdictOf(answer);
+  return taken.map(({ attempt, job, traceparent }, index) => ({
+    attempt,
+    job,
+    traceparent: spans?.[index]?.traceparent ?? traceparent,
+    durationMs,
+    answer,
+    verdict,
+    outcome: outcomeOf(verdict, { firstUnknownAt: attempt.firstUnknownAt, now }),
+  }));
 }

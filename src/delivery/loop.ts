@@ -155,22 +155,20 @@ export function startDelivery(deps: Deps, options: DeliveryLoopOptions): Deliver
     shipment: readonly TakenJob[],
     probedScope: Scope | undefined,
   ): Promise<FinishedAttempt[]> {
-    const finished = await deliver(shipment, options);
+    const finished = await deliver(shipment, { ...options, log: deps.log });
     deps.log.debug({ event: "attempts_answered", count: finished.length });
-    watch.onAnswered(finished);
     const [first] = finished;
-    if (first !== undefined) {
-      options.bucket.observe(first.verdict);
-      await observe(first, probedScope);
-    }
+    if (first !== undefined) await learn(first, { finished, probedScope });
     return finished;
   }
 
-  async function observe(
+  async function learn(
     { verdict, attempt }: FinishedAttempt,
-    probedScope: Scope | undefined,
+    { finished, probedScope }: { finished: readonly FinishedAttempt[]; probedScope: Scope | undefined },
   ): Promise<void> {
     try {
+      watch.onAnswered(finished);
+      options.bucket.observe(verdict);
       await options.breaker.observe(verdict, { meter: attempt.meter, probedScope });
     } catch (error) {
       // The pause could not be written; the next failure writes it. This attempt's outcome must not be lost for it.

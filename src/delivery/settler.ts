@@ -2,13 +2,12 @@ import type { Kysely } from "kysely";
 import type { PgBoss } from "pg-boss";
 import type { DB } from "../database/schema.ts";
 import type { Log } from "../log.ts";
-import { httpStatusOf, requestIdOf } from "../stripe/answer.ts";
-import { traceFields } from "../tracing/tracer.ts";
-import { type FinishedAttempt, settleAttempts } from "./settle.ts";
+import type { FinishedAttempt } from "./settle.ts";
+import { settleBatch } from "./settle-batch.ts";
 import { type DeliveryWatch, unwatched } from "./watch.ts";
 
 export type Settler = {
-  /** Resolves once the attempt is recorded. */
+  /** Resolves once the attempt is recorded, or reported as one that the database refuses to record. */
   settle: (finished: FinishedAttempt) => Promise<void>;
 };
 
@@ -31,18 +30,16 @@ export function createSettler(
     isSettling = true;
     while (waiting.length > 0) {
       const batch = waiting.slice(0, batchMax);
-      const isSettled = await trySettle(
-        deps,
-        batch.map(({ finished }) => finished),
-        watch,
+      const left = new Set(
+        await settleBatch(
+          { ...deps, watch },
+          batch.map(({ finished }) => finished),
+        ),
       );
-      if (!isSettled) {
-        // A process that ends without its database leaves these attempts to the next: it must not wait for ever.
-        await new Promise((resolve) => setTimeout(resolve, retryAfterMs).unref());
-        continue;
-      }
-      waiting = waiting.slice(batch.length);
-      for (const { resolve } of batch) resolve();
+      for (const { finished, resolve } of batch) if (!left.has(finished)) resolve();
+      waiting = waiting.filter(({ finished }, index) => index >= batch.length || left.has(finished));
+      // A process that ends without its database leaves these attempts to the next: it must not wait for ever.
+      if (left.size > 0) await new Promise((resolve) => setTimeout(resolve, retryAfterMs).unref());
     }
     isSettling = false;
   }
@@ -54,43 +51,4 @@ export function createSettler(
         if (!isSettling) void settleWaiting();
       }),
   };
-}
-
-async function trySettle(
-  { db, boss, log }: { db: Kysely<DB>; boss: PgBoss; log: Log },
-  batch: readonly FinishedAttempt[],
-  watch: DeliveryWatch,
-): Promise<boolean> {
-  try {
-    log.debug({ event: "attempts_settling", count: batch.length });
-    const settled = await settleAttempts({ db, boss }, batch);
-    logSettled(log, batch, settled);
-    watch.onSettled(batch.filter(({ attempt }) => settled.has(attempt.meterEventId)));
-    return true;
-  } catch (error) {
-    log.error({ event: "settle_failed", count: batch.length, error });
-    return false;
-  }
-}
-
-function logSettled(log: Log, batch: readonly FinishedAttempt[], settled: ReadonlySet<string>): void {
-  for (const { attempt, verdict, outcome, answer, durationMs, traceparent } of batch) {
-    const fields = {
-      organization_id: attempt.organizationId,
-      meter_event_id: attempt.meterEventId,
-      meter: attempt.meter,
-      attempt: attempt.attempt,
-      state: outcome.state,
-      reason: outcome.reason,
-      duration_ms: Math.round(durationMs),
-      ...(answer.kind !== "no_answer" && {
-        http_status: httpStatusOf(answer),
-        stripe_request_id: requestIdOf(answer),
-      }),
-      ...traceFields(traceparent),
-    };
-    if (!settled.has(attempt.meterEventId)) log.warn({ event: "settle_overtaken", ...fields });
-    else if (outcome.state === "delivered") log.debug({ event: "meter_event_delivered", ...fields });
-    else log.warn({ event: "meter_event_not_delivered", verdict: verdict.kind, ...fields });
-  }
 }

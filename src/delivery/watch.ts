@@ -6,7 +6,9 @@ export type DeliveryWatch = {
   onAnswered: (finished: readonly FinishedAttempt[]) => void;
   /** Their outcomes are recorded, and changed their meter events. */
   onSettled: (settled: readonly FinishedAttempt[]) => void;
+  /** The database refuses to record this attempt, whatever is left out of it. */
+  onRefused: (refused: FinishedAttempt) => void;
 };
 
 /** For whoever has no metrics. */
-export const unwatched: DeliveryWatch = { onAnswered() {}, onSettled() {} };
+export const unwatched: DeliveryWatch = { onAnswered() {}, onSettled() {}, onRefused() {} };

@@ -1,6 +1,7 @@
 import { Counter, Gauge, type Registry } from "prom-client";
 import type { TokenBucket } from "../../delivery/token-bucket.ts";
 import type { DeliveryWatch } from "../../delivery/watch.ts";
+import { meterNames } from "../../usage/meters.ts";
 
 /** Counts attempts as they are answered, and meter events as they are settled. */
 export function watchDelivery(registry: Registry): DeliveryWatch {
@@ -23,7 +24,15 @@ export function watchDelivery(registry: Registry): DeliveryWatch {
     labelNames: ["meter"],
     registers,
   });
+  const refused = new Counter({
+    name: "meter_outbox_settles_refused_total",
+    help: "Attempts whose outcome the database refused to record",
+    labelNames: ["meter"],
+    registers,
+  });
+  for (const meter of meterNames) refused.inc({ meter }, 0);
   return {
+    onRefused: ({ attempt }) => refused.inc({ meter: attempt.meter }),
     onAnswered: (finished) => {
       for (const { attempt, verdict, outcome } of finished) {
         const { reason } = verdict.kind === "delivered" ? outcome : verdict;

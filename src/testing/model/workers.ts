@@ -66,6 +66,7 @@ async function attempt(
       },
     },
     eventNames,
+    log: silentLog,
     now: () => new Date(),
   });
   if (finished === undefined) return undefined;

@@ -1,0 +1,167 @@
+import { type Kysely, sql } from "kysely";
+import { Registry } from "prom-client";
+import { expect } from "vitest";
+import type { DB } from "../database/schema.ts";
+import { watchDelivery } from "../ops/metrics/delivery-metrics.ts";
+import type { StripeAnswer } from "../stripe/answer.ts";
+import { addDueEvent, readAttempts, readDeliverJobs, readMeterEvent } from "../testing/meter-events.ts";
+import { createRecordingLog } from "../testing/recording-log.ts";
+import { roadTest } from "../testing/road-test.ts";
+import { parseScrape } from "../testing/scraped.ts";
+import type { MeterEventKey } from "./begin-attempts.ts";
+import { deliver } from "./deliver.ts";
+import { createSettler } from "./settler.ts";
+import { type TakenJob, takeJobs } from "./take-jobs.ts";
+
+const meter = "temperature_readings";
+const accepted: StripeAnswer = { kind: "success", httpStatus: 200, requestId: "req_1" };
+
+const test = roadTest.extend("desk", async ({ database: { db }, boss }) => {
+  const { log, events } = createRecordingLog();
+  const registry = new Registry();
+  const settler = createSettler({ db, boss, log }, watchDelivery(registry));
+  /** Delivers what is due by `send`, and settles all of it. */
+  async function deliverAll(send: (identifier: string) => StripeAnswer): Promise<void> {
+    const { taken } = await takeJobs({ db, boss, log }, meter, { room: 100, leaseSeconds: 45 });
+    const attempts = taken.map((one: TakenJob) =>
+      deliver([one], {
+        transport: {
+          eventsPerRequestMax: 1,
+          send: async ([request]) => send(request?.identifier ?? ""),
+        },
+        eventNames: { temperature_readings: "temperature_readings", active_sensors: "active_sensors" },
+        now: () => new Date(),
+        log,
+      }),
+    );
+    await Promise.all((await Promise.all(attempts)).flat().map(settler.settle));
+  }
+  return {
+    events,
+    deliverAll,
+    scrape: async () => parseScrape(await registry.metrics()),
+    addEvents: async (count: number): Promise<MeterEventKey[]> => {
+      const keys: MeterEventKey[] = [];
+      for (let i = 0; i < count; i += 1) {
+        keys.push(await addDueEvent({ db, boss }, { stripe_customer_id: `cus_${i}` }));
+      }
+      return keys;
+    },
+  };
+});
+
+async function statesOf(db: Kysely<DB>, keys: readonly MeterEventKey[]): Promise<string[]> {
+  return Promise.all(keys.map(async (key) => (await readMeterEvent(db, key)).state));
+}
+
+test("an answer that holds what Postgres cannot store is stored without it, and holds up no other", async ({
+  desk,
+  database: { db },
+}) => {
+  const keys = await desk.addEvents(3);
+  const message = `No\0 such \ud800 thing`;
+
+  await desk.deliverAll((identifier) =>
+    identifier === keys[1]?.meterEventId
+      ? {
+          kind: "error",
+          httpStatus: 500,
+          code: "a\0b",
+          type: "api_error",
+          message,
+          requestId: "req\0",
+          rateLimitedReason: null,
+          retryAfterMs: null,
+        }
+      : accepted,
+  );
+
+  expect(await statesOf(db, keys)).toEqual(["delivered", "pending", "delivered"]);
+  const [, odd] = keys;
+  expect(odd && (await readAttempts(db, odd))).toMatchObject([
+    {
+      http_status: 500,
+      code: "a\ufffdb",
+      message: "No\ufffd such \ufffd thing",
+      stripe_request_id: "req\ufffd",
+    },
+  ]);
+});
+
+/** Lets the database refuse to record anything about one meter event, or only its words. */
+async function refuse(db: Kysely<DB>, key: MeterEventKey | undefined, when: string): Promise<void> {
+  await sql`
+    create function pg_temp_refuse() returns trigger language plpgsql as
+    $$ begin raise exception 'not this one' using errcode = 'check_violation'; end $$
+  `.execute(db);
+  await sql
+    .raw(
+      `create trigger refuse before insert on metering.delivery_attempts for each row
+       when (new.meter_event_id = '${key?.meterEventId}' and ${when}) execute function pg_temp_refuse()`,
+    )
+    .execute(db);
+}
+
+test("where the database refuses one attempt of many, it is reported, and all others are settled", async ({
+  desk,
+  database: { db },
+}) => {
+  const keys = await desk.addEvents(20);
+  const [, , , refused] = keys;
+  await refuse(db, refused, "true");
+
+  await desk.deliverAll(() => accepted);
+
+  const states = await statesOf(db, keys);
+  expect(states.filter((state) => state === "delivered")).toHaveLength(19);
+  expect(refused && (await readMeterEvent(db, refused))).toMatchObject({
+    state: "pending",
+    attempts_finished: 0,
+    last_error: "attempt 1 ended delivered (accepted), which the database refused to record: not this one",
+  });
+  expect(desk.events.filter(({ event }) => event === "settle_refused")).toMatchObject([
+    { meter_event_id: refused?.meterEventId, attempt: 1, state: "delivered" },
+  ]);
+  expect(await desk.scrape()).toMatchObject({
+    'meter_outbox_settles_refused_total{meter="temperature_readings"}': 1,
+    'meter_outbox_settled_total{meter="temperature_readings",state="delivered"}': 19,
+  });
+});
+
+test("an attempt whose words alone are refused is settled without them", async ({
+  desk,
+  database: { db },
+}) => {
+  const [key] = await desk.addEvents(1);
+  await refuse(db, key, "new.message like '%words%'");
+
+  await desk.deliverAll(() => ({ kind: "foreign", httpStatus: 502, message: "words" }));
+
+  expect(key && (await readAttempts(db, key))).toMatchObject([
+    { verdict: "unknown", http_status: 502, message: "the database refused to store what was answered" },
+  ]);
+});
+
+test("whatever is thrown while sending leaves the outcome unknown, and the attempt settled", async ({
+  desk,
+  database: { db },
+}) => {
+  const keys = await desk.addEvents(2);
+
+  await desk.deliverAll((identifier) => {
+    if (identifier === keys[0]?.meterEventId) throw new TypeError("x is undefined");
+    return accepted;
+  });
+
+  expect(await statesOf(db, keys)).toEqual(["pending", "delivered"]);
+  const [thrown] = keys;
+  expect(thrown && (await readMeterEvent(db, thrown))).toMatchObject({
+    attempts_finished: 1,
+    reason: "no_answer",
+    first_unknown_at: expect.any(Date) as unknown,
+  });
+  expect(thrown && (await readDeliverJobs(db, thrown))).toMatchObject([{ state: "retry" }]);
+  expect(desk.events).toContainEqual(
+    expect.objectContaining({ event: "delivery_threw", meter_event_ids: [thrown?.meterEventId] }),
+  );
+});

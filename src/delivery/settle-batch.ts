@@ -1,0 +1,127 @@
+import { type Kysely, sql } from "kysely";
+import type { PgBoss } from "pg-boss";
+import type { DB } from "../database/schema.ts";
+import { storableText } from "../database/storable.ts";
+import type { Log } from "../log.ts";
+import { httpStatusOf, requestIdOf } from "../stripe/answer.ts";
+import { traceFields } from "../tracing/tracer.ts";
+import { type FinishedAttempt, settleAttempts } from "./settle.ts";
+import type { DeliveryWatch } from "./watch.ts";
+
+type Deps = { db: Kysely<DB>; boss: PgBoss; log: Log; watch: DeliveryWatch };
+
+/**
+ * Settles attempts in one transaction. Returns those that are not settled because the database is not there. Where it
+ * refuses them, they are settled in halves until the one that it refuses is alone: that one is recorded without its
+ * answer's words, or else reported, and holds up no other.
+ */
+export async function settleBatch(
+  deps: Deps,
+  batch: readonly FinishedAttempt[],
+): Promise<readonly FinishedAttempt[]> {
+  try {
+    await settleTogether(deps, batch);
+    return [];
+  } catch (error) {
+    if (!isRefusal(error)) {
+      deps.log.error({ event: "settle_failed", count: batch.length, error });
+      return batch;
+    }
+    const [first] = batch;
+    if (first !== undefined && batch.length === 1) return settleAlone(deps, first);
+    const middle = Math.ceil(batch.length / 2);
+    const left = await settleBatch(deps, batch.slice(0, middle));
+    return [...left, ...(await settleBatch(deps, batch.slice(middle)))];
+  }
+}
+
+async function settleTogether(deps: Deps, batch: readonly FinishedAttempt[]): Promise<void> {
+  deps.log.debug({ event: "attempts_settling", count: batch.length });
+  const settled = await settleAttempts(deps, batch);
+  logSettled(deps.log, batch, settled);
+  deps.watch.onSettled(batch.filter(({ attempt }) => settled.has(attempt.meterEventId)));
+}
+
+async function settleAlone(deps: Deps, refused: FinishedAttempt): Promise<readonly FinishedAttempt[]> {
+  try {
+    await settleTogether(deps, [withoutWords(refused)]);
+    return [];
+  } catch (error) {
+    if (!isRefusal(error)) {
+      deps.log.error({ event: "settle_failed", count: 1, error });
+      return [refused];
+    }
+    await reportRefused(deps, refused, error);
+    return [];
+  }
+}
+
+/** The attempt with nothing of what was answered but its kind and status: the rest may be what cannot be stored. */
+function withoutWords(finished: FinishedAttempt): FinishedAttempt {
+  const { answer } = finished;
+  const message = "the database refused to store what was answered";
+  switch (answer.kind) {
+    case "success":
+      return { ...finished, answer: { ...answer, requestId: null } };
+    case "error":
+      return { ...finished, answer: { ...answer, message, code: null, requestId: null } };
+    case "no_answer":
+      return { ...finished, answer: { ...answer, message, code: null } };
+    case "foreign":
+      return { ...finished, answer: { ...answer, message } };
+  }
+}
+
+// The attempt stays unsettled: its lease ends, and another under the same identifier follows.
+async function reportRefused(deps: Deps, finished: FinishedAttempt, error: unknown): Promise<void> {
+  deps.log.error({ event: "settle_refused", ...fieldsOf(finished), error });
+  deps.watch.onRefused(finished);
+  const { attempt, outcome } = finished;
+  const why = error instanceof Error ? error.message : String(error);
+  const lastError = `attempt ${attempt.attempt} ended ${outcome.state} (${outcome.reason}), which the database refused to record: ${why}`;
+  try {
+    await sql`
+      update metering.meter_events set last_error = ${storableText(lastError)}
+      where organization_id = ${attempt.organizationId} and id = ${attempt.meterEventId}
+        and state = 'pending' and attempts_started = ${attempt.attempt}
+    `.execute(deps.db);
+  } catch (markingError) {
+    deps.log.error({ event: "settle_refusal_unmarked", ...fieldsOf(finished), error: markingError });
+  }
+}
+
+/**
+ * What Postgres says of the rows themselves: wrong data, a broken rule, a trigger's word, a damaged page. Everything else
+ * (no connection, no right, no table, a lock, no space) concerns them all, and passes.
+ */
+const refusals = /^(?:22|23|27|38|39|44|54|P0|XX)\w{3}$/;
+
+function isRefusal(error: unknown): boolean {
+  if (error instanceof TypeError || error instanceof RangeError) return true;
+  return error instanceof Error && "code" in error && refusals.test(String(error.code));
+}
+
+function logSettled(log: Log, batch: readonly FinishedAttempt[], settled: ReadonlySet<string>): void {
+  for (const finished of batch) {
+    const { attempt, verdict, outcome } = finished;
+    const fields = fieldsOf(finished);
+    if (!settled.has(attempt.meterEventId)) log.warn({ event: "settle_overtaken", ...fields });
+    else if (outcome.state === "delivered") log.debug({ event: "meter_event_delivered", ...fields });
+    else log.warn({ event: "meter_event_not_delivered", verdict: verdict.kind, ...fields });
+  }
+}
+
+function fieldsOf({ attempt, outcome, answer, durationMs, traceparent }: FinishedAttempt) {
+  const httpStatus = httpStatusOf(answer);
+  return {
+    organization_id: attempt.organizationId,
+    meter_event_id: attempt.meterEventId,
+    meter: attempt.meter,
+    attempt: attempt.attempt,
+    state: outcome.state,
+    reason: outcome.reason,
+    duration_ms: Math.round(durationMs),
+    ...(httpStatus !== null && { http_status: httpStatus, stripe_request_id: requestIdOf(answer) }),
+    ...traceFields(traceparent),
+  };
+}
