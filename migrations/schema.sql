@@ -816,6 +816,27 @@ begin
 end
 $_$;
 
+CREATE FUNCTION metering.make_deliveries_due(only_ids uuid[]) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  made_due integer;
+begin
+  update pgboss.job j
+  set start_after = pgboss.job_now()
+  where j.name in (select q.name from pgboss.queue q where q.name like 'deliver-%')
+    and j.state < 'active'
+    and j.policy = 'exclusive'
+    and (only_ids is null or coalesce(j.singleton_key, '') in (select one::text from unnest(only_ids) one))
+    and j.start_after > pgboss.job_now();
+  get diagnostics made_due = row_count;
+  return made_due;
+end
+$$;
+
+COMMENT ON FUNCTION metering.make_deliveries_due(only_ids uuid[]) IS 'ends the backoff of these meter events'' reminders, or of all with null; returns how many were put off';
+
 CREATE FUNCTION metering.partition_name(table_name text, month timestamp with time zone) RETURNS text
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1048,11 +1069,15 @@ begin
     update metering.meter_events m
     set
       state = case
-        when m.reason <> all (untaken_reasons) then 'superseded'
+        when m.reason <> all (untaken_reasons) then
+          case when m.first_unknown_at < m.last_attempt_at then 'in_doubt' else 'superseded' end
         when m.first_unknown_at <= now() - identifier_safe then 'in_doubt'
         else 'pending'
       end,
-      reason = 'retried_by_operator',
+      reason = case
+        when m.reason <> all (untaken_reasons) and m.first_unknown_at < m.last_attempt_at then 'earlier_attempt_unknown'
+        else 'retried_by_operator'
+      end,
       attempts_finished = m.attempts_started
     from turns t
     where m.organization_id = t.organization_id and m.id = t.id

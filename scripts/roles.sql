@@ -118,7 +118,10 @@ begin
   execute format('grant update (state, attempts, error) on metering.stripe_events to %I', api);
   execute format('grant update (paused_until, reason, paused_at, openings) on metering.delivery_control to %I', api);
   execute format(
-    'grant execute on function metering.retry_rejected(uuid, text, uuid), metering.resolve_in_doubt(uuid, text, text) to %I',
+    'grant execute on function
+        metering.retry_rejected(uuid, text, uuid), metering.resolve_in_doubt(uuid, text, text),
+        metering.make_deliveries_due(uuid[])
+      to %I',
     api
   );
   execute format('grant select on pgboss.version, pgboss.queue, pgboss.job, pgboss.job_common to %I', api);

@@ -241,7 +241,7 @@ const uuids = ["uuid_v7", "uuid_v7_time"];
 // What a trigger calls can be called by nothing else.
 const ofTriggers = ["guard_meter_event_state", "refuse_change"];
 const mayCall: Record<ServiceRole, string[]> = {
-  api: [...ofTriggers, "resolve_in_doubt", "retry_rejected", ...uuids],
+  api: [...ofTriggers, "make_deliveries_due", "resolve_in_doubt", "retry_rejected", ...uuids],
   worker: [
     ...ofTriggers,
     "add_up_meter_events",

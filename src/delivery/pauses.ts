@@ -29,11 +29,14 @@ export async function pauseDelivery(db: Kysely<DB>, reason: string): Promise<voi
   `.execute(db);
 }
 
-/** Ends every pause, of the account and of all meters, whoever made it. */
+/** Ends every pause, of the account and of all meters, whoever made it; what waits is attempted now. */
 export async function resumeDelivery(db: Kysely<DB>): Promise<void> {
-  await sql`
-    update metering.delivery_control set paused_until = null, reason = null, paused_at = null, openings = 0
-  `.execute(db);
+  await db.transaction().execute(async (trx) => {
+    await sql`
+      update metering.delivery_control set paused_until = null, reason = null, paused_at = null, openings = 0
+    `.execute(trx);
+    await sql`select metering.make_deliveries_due(null)`.execute(trx);
+  });
 }
 
 export type BreakerPause = { scope: Scope; reason: string; firstMs: number; maxMs: number };

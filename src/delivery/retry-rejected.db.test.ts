@@ -1,12 +1,21 @@
 import { sql } from "kysely";
 import { expect } from "vitest";
 import { silentLog } from "../log.ts";
-import { addMeterEvent, ago, minuteMs, readDeliverJobs, readMeterEvent } from "../testing/meter-events.ts";
+import {
+  addDueEvent,
+  addMeterEvent,
+  ago,
+  minuteMs,
+  readDeliverJobs,
+  readMeterEvent,
+} from "../testing/meter-events.ts";
 import { roadTest as test } from "../testing/road-test.ts";
+import type { MeterEventKey } from "./begin-attempts.ts";
+import { resumeDelivery } from "./pauses.ts";
 import { meterEventStates } from "./meter-event-states.ts";
 import { eventAgeMsMax, identifierSafeMs } from "./limits.ts";
 import { resolveMeterEvent } from "./resolve.ts";
-import { retriedMax, retryRejected } from "./retry-rejected.ts";
+import { retriedMax, retryPending, retryRejected } from "./retry-rejected.ts";
 import { takeJobs } from "./take-jobs.ts";
 
 const hourMs = 60 * minuteMs;
@@ -164,3 +173,68 @@ for (const [what, call] of [
     await expect(asked).rejects.toMatchObject({ code: "22023" });
   });
 }
+
+const reportedLater = {
+  ...rejected,
+  reason: "meter_event_customer_not_found",
+  last_attempt_at: ago(minuteMs),
+};
+
+test("an event that was reported as failed, while an earlier attempt's outcome is unknown, goes in doubt", async ({
+  database: { db },
+  boss,
+}) => {
+  // Attempt 1 was counted and its worker died; attempt 2 was taken, and reported as failed.
+  const key = await addMeterEvent(db, { ...reportedLater, first_unknown_at: ago(10 * minuteMs) });
+
+  expect(await retryRejected({ db, boss }, { id: key.meterEventId })).toBe(1);
+
+  expect(await readMeterEvent(db, key)).toMatchObject({
+    state: "in_doubt",
+    reason: "earlier_attempt_unknown",
+  });
+  expect(await readDeliverJobs(db)).toEqual([]);
+});
+
+test("an event whose only attempt in doubt is the one that was reported is sent under a new identifier", async ({
+  database: { db },
+  boss,
+}) => {
+  const key = await addMeterEvent(db, { ...reportedLater, first_unknown_at: reportedLater.last_attempt_at });
+
+  await retryRejected({ db, boss }, {});
+
+  expect((await readMeterEvent(db, key)).state).toBe("superseded");
+  expect(await readDeliverJobs(db)).toHaveLength(1);
+});
+
+test("pending events are due now, and reminded of where the reminder is lost", async ({
+  database: { db },
+  boss,
+}) => {
+  const putOff = await addDueEvent({ db, boss });
+  const other = await addDueEvent({ db, boss }, { stripe_customer_id: "cus_2" });
+  const lost = await addMeterEvent(db, { stripe_customer_id: "cus_3" });
+  await sql`update pgboss.job set start_after = now() + interval '15 minutes' where name like 'deliver-%'`.execute(
+    db,
+  );
+  const duesOf = async (key: MeterEventKey) =>
+    (await readDeliverJobs(db, key)).map(({ dueInMs }) => dueInMs <= 0);
+
+  expect(await retryPending({ db, boss }, { id: putOff.meterEventId })).toBe(1);
+  expect(await duesOf(putOff)).toEqual([true]);
+  expect(await duesOf(other)).toEqual([false]);
+
+  expect(await retryPending({ db, boss }, {})).toBe(3);
+  expect([...(await duesOf(other)), ...(await duesOf(lost))]).toEqual([true, true]);
+});
+
+test("with the end of a pause, everything that waits is due", async ({ database: { db }, boss }) => {
+  const key = await addDueEvent({ db, boss });
+  await sql`update pgboss.job set start_after = now() + interval '15 minutes'`.execute(db);
+
+  await resumeDelivery(db);
+
+  const [job] = await readDeliverJobs(db, key);
+  expect(job?.dueInMs).toBeLessThanOrEqual(0);
+});

@@ -9,6 +9,10 @@ export type RejectedFilter = {
   organizationId?: string | undefined;
 };
 
+/** The states that a retry concerns. */
+export const retriedStates = ["rejected", "pending"] as const;
+export type RetriedState = (typeof retriedStates)[number];
+
 /** Events moved by one call; a call that moves this many is worth repeating. */
 export const retriedMax = 10_000;
 
@@ -41,4 +45,46 @@ export async function retryRejected(
     await remindToDeliver(boss, reminders, trx);
     return rows.length;
   });
+}
+
+/**
+ * Makes pending meter events due now, whatever they wait for but a pause or their turn, and reminds of them where the
+ * reminder is lost. Returns how many are pending, `retriedMax` at most.
+ */
+export async function retryPending(
+  { db, boss }: { db: Kysely<DB>; boss: PgBoss },
+  { id, meter, organizationId }: RejectedFilter,
+): Promise<number> {
+  return db.transaction().execute(async (trx) => {
+    const { rows } = await sql<Reminder>`
+      select
+        organization_id as "organizationId", id as "meterEventId", meter, stripe_customer_id as "stripeCustomerId",
+        (row_number() over (partition by organization_id, meter order by id) - 1)::int as ahead
+      from metering.meter_events
+      where state = 'pending'
+        and (${id ?? null}::uuid is null or id = ${id ?? null}::uuid)
+        and (${meter ?? null}::text is null or meter = ${meter ?? null})
+        and (${organizationId ?? null}::uuid is null or organization_id = ${organizationId ?? null}::uuid)
+      order by ahead, id
+      limit ${retriedMax}
+    `.execute(trx);
+    await sql`select metering.make_deliveries_due(${rows.map(({ meterEventId }) => meterEventId)}::uuid[])`.execute(
+      trx,
+    );
+    await remindToDeliver(boss, rows, trx);
+    return rows.length;
+  });
+}
+
+/** Gives events in this state another try. Returns how many. */
+export function retryMeterEvents(
+  deps: { db: Kysely<DB>; boss: PgBoss },
+  { state, ...filter }: RejectedFilter & { state: RetriedState },
+): Promise<number> {
+  switch (state) {
+    case "rejected":
+      return retryRejected(deps, filter);
+    case "pending":
+      return retryPending(deps, filter);
+  }
 }

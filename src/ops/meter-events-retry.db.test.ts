@@ -19,7 +19,7 @@ test("a rejected event that is retried is pending again, with a job, and no othe
   expect(jobs.map(({ data }) => data.meterEventId)).toEqual([id]);
 });
 
-for (const state of ["pending", "delivered", "in_doubt", "expired", "superseded"] as const) {
+for (const state of ["delivered", "in_doubt", "expired", "superseded"] as const) {
   test(`an event that is ${state} is not retried`, async ({ events }) => {
     const id = await events.seal({ state });
 
@@ -64,9 +64,22 @@ test("all rejected events are retried at once, or those of a meter or an organiz
   expect((await events.list("?state=pending")).ids).toHaveLength(3);
 });
 
+test("a pending event, whose reminder is put off or lost, is due now", async ({ events, boss }) => {
+  const id = await events.seal();
+
+  expect(await events.ask("POST", `/${id}/retry`)).toMatchObject({ status: 202, body: { retried: 1 } });
+  expect(await boss.fetch(deliverQueueOf("temperature_readings"))).toMatchObject([
+    { data: { meterEventId: id } },
+  ]);
+  expect(await events.ask("POST", "/retry", { state: "pending" })).toMatchObject({
+    status: 202,
+    body: { retried: 1 },
+  });
+});
+
 for (const [json, pointer] of [
   [{}, "/state"],
-  [{ state: "pending" }, "/state"],
+  [{ state: "delivered" }, "/state"],
   [{ state: "in_doubt" }, "/state"],
   [{ state: "rejected", meter: "humidity" }, "/meter"],
   [{ state: "rejected", organization_id: "acme" }, "/organization_id"],

@@ -5,7 +5,7 @@ import type { DB } from "../database/schema.ts";
 import { meterEventStates } from "../delivery/meter-event-states.ts";
 import { findMeterEvent, listMeterEvents } from "../delivery/meter-events.ts";
 import { resolveMeterEvent } from "../delivery/resolve.ts";
-import { retryRejected } from "../delivery/retry-rejected.ts";
+import { retriedStates, retryMeterEvents } from "../delivery/retry-rejected.ts";
 import type { App } from "../http/app.ts";
 import type { AdminOnly } from "../http/authentication.ts";
 import { decodeCursor } from "../http/cursor.ts";
@@ -69,7 +69,7 @@ const getRoute = createRoute({
 });
 
 const retried = jsonAnswer(
-  "How many are not rejected any more: they are attempted again under their identifiers, or are in doubt where Stripe may have counted and forgotten one",
+  "How many were rejected and are not any more, or are due now: they are attempted again under their identifiers, or are in doubt where Stripe may have counted and forgotten one",
   z.strictObject({ retried: z.int() }),
 );
 
@@ -78,14 +78,14 @@ const retryOneRoute = createRoute({
   method: "post",
   path: "/v1/meter-events/{id}/retry",
   operationId: "retryMeterEvent",
-  summary: "Give a rejected meter event another try",
+  summary: "Give a rejected meter event another try, or make a pending one due now",
   request: { params },
   responses: {
     202: retried,
     ...adminProblems,
     ...bodyProblems,
     ...notFoundProblems,
-    409: conflictProblem("It is not rejected"),
+    409: conflictProblem("It is neither rejected nor pending"),
   },
 });
 
@@ -125,11 +125,11 @@ const retryManyRoute = createRoute({
   method: "post",
   path: "/v1/meter-events/retry",
   operationId: "retryMeterEvents",
-  summary: "Give rejected meter events another try, 10,000 at most in one call",
+  summary: "Give rejected meter events another try, or make pending ones due now; 10,000 at most in one call",
   request: {
     body: jsonBody(
       z.strictObject({
-        state: z.literal("rejected"),
+        state: z.enum(retriedStates),
         meter: meterSchema.optional(),
         organization_id: organizationReferenceSchema.optional(),
       }),
@@ -160,16 +160,19 @@ export function mountMeterEvents(app: App, { db, boss, adminOnly }: MeterEventRo
   });
 
   app.openapi({ ...retryManyRoute, middleware: adminOnly }, async (c) => {
-    const { meter, organization_id: reference } = c.req.valid("json");
+    const { state, meter, organization_id: reference } = c.req.valid("json");
     const organizationId = await filterOf(db, reference);
-    return c.json({ retried: await retryRejected({ db, boss }, { meter, organizationId }) }, 202);
+    return c.json({ retried: await retryMeterEvents({ db, boss }, { state, meter, organizationId }) }, 202);
   });
 
   app.openapi({ ...retryOneRoute, middleware: adminOnly }, async (c) => {
     const { id } = c.req.valid("param");
-    const count = await retryRejected({ db, boss }, { id });
-    if (count > 0) return c.json({ retried: count }, 202);
-    throw await wrongState(db, id, { code: "not_rejected", detail: "only a rejected one can be retried" });
+    for (const state of retriedStates) {
+      const count = await retryMeterEvents({ db, boss }, { id, state });
+      if (count > 0) return c.json({ retried: count }, 202);
+    }
+    const detail = "only a rejected or a pending one can be retried";
+    throw await wrongState(db, id, { code: "not_rejected", detail });
   });
 
   app.openapi({ ...resolveRoute, middleware: adminOnly }, async (c) => {

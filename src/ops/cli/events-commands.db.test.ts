@@ -72,7 +72,7 @@ test("a meter event that is not rejected is not retried", async ({ cli, events }
   expect(await cli(["events", "retry", id])).toEqual({
     exitCode: 1,
     out: "",
-    err: "error: the meter event is in_doubt; only a rejected one can be retried\n",
+    err: "error: the meter event is in_doubt; only a rejected or a pending one can be retried\n",
   });
 });
 

@@ -1,6 +1,7 @@
 import { type Command, Option } from "commander";
 import { z } from "zod";
 import { type MeterEventState, meterEventStates } from "../../delivery/meter-event-states.ts";
+import { retriedStates } from "../../delivery/retry-rejected.ts";
 import { meterNames } from "../../usage/meters.ts";
 import { type EventFilter, listEvents } from "./list-events.ts";
 import { parseOrganization } from "./organization-argument.ts";
@@ -36,9 +37,11 @@ export function addEventsCommands(program: Command, run: Run): void {
     .action((id: string) => run((tools) => showEvent(tools, id)));
   events
     .command("retry")
-    .description("give one rejected meter event another try, or all of them with --state rejected")
+    .description(
+      "give one rejected meter event another try, or make a pending one due now; all of them with --state",
+    )
     .argument("[id]", "a UUID", parseId)
-    .addOption(stateOption(["rejected"]))
+    .addOption(stateOption(retriedStates))
     .addOption(organizationOption())
     .addOption(meterOption())
     .action((id: string | undefined, options: RejectedOptions) =>
