@@ -18,7 +18,7 @@ const rooms: Record<string, readonly string[]> = {
   "cli-process.ts": ["config.ts", "ops"],
   "simulator-process.ts": ["log.ts", "process", "simulator"],
   process: ["log.ts"],
-  "config.ts": [],
+  "config.ts": ["usage"],
   "log.ts": [],
   tracing: ["log.ts"],
   usage: [],

@@ -134,3 +134,34 @@ function readApiConfigIn(env: Record<string, string>): Promise<{ stdout: string 
   const program = `import { readApiConfig } from "${config}"; process.stdout.write(JSON.stringify(readApiConfig()));`;
   return promisify(execFile)(process.execPath, ["--input-type=module", "--eval", program], { env });
 }
+
+test.each([
+  ["worker", "BILLABLE_STATUSES", "active,hunter2!"],
+  ["worker", "BILLABLE_STATUSES", "actve"],
+  ["worker", "BILLABLE_STATUSES", "x:"],
+  ["api", "STRIPE_WEBHOOK_SECRET", "sk_test_hunter2"],
+  ["api", "STRIPE_WEBHOOK_SECRET", "whsec_good,hunter2"],
+  ["api", "STRIPE_WEBHOOK_SECRET", "whsec_"],
+  ["worker", "STRIPE_SECRET_KEY", "whsec_hunter2"],
+  ["worker", "STRIPE_SECRET_KEY", "pk_test_hunter2"],
+] as const)("%s: %s=%s is refused, with what is allowed and without the value", (program, name, value) => {
+  const faults = environmentFaults(environments[program], { ...secrets, [name]: value });
+  const allowed = {
+    BILLABLE_STATUSES: "active, canceled, incomplete, incomplete_expired, past_due, paused, trialing, unpaid",
+    STRIPE_WEBHOOK_SECRET: "whsec_…",
+    STRIPE_SECRET_KEY: "sk_… or rk_…",
+  }[name];
+
+  expect(faults).toEqual([expect.stringContaining(allowed)]);
+  expect(faults[0]).toMatch(new RegExp(`^${name}: `));
+  expect(faults[0]).not.toMatch(/hunter2|actve/);
+});
+
+test("a status that Stripe may add is taken behind x:", () => {
+  const { BILLABLE_STATUSES: statuses } = environments.worker.parse({
+    ...secrets,
+    BILLABLE_STATUSES: "active, x:dunning",
+  });
+
+  expect(statuses).toEqual(["active", "dunning", "x:dunning"]);
+});

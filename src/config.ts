@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { allowedStatuses, statusesMeant, statusPattern } from "./usage/subscription-statuses.ts";
 
 /** Exit code of a process whose environment is wrong: EX_CONFIG of sysexits.h. */
 const exitCodeConfig = 78;
@@ -18,15 +19,24 @@ const secretList = z
       .map((secret) => secret.trim())
       .filter((secret) => secret !== ""),
   )
-  .refine((list) => list.length > 0, "must name at least one secret");
+  .refine((list) => list.length > 0, "must name at least one secret")
+  .refine((list) => list.every((secret) => /^whsec_[\w+/=-]+$/.test(secret)), {
+    message: "must be Stripe's signing secrets (whsec_…), comma-separated",
+    abort: true,
+  });
+const statusList = z
+  .string()
+  .transform((list) =>
+    list
+      .split(",")
+      .map((word) => word.trim())
+      .filter((word) => word !== ""),
+  )
+  .refine((words) => words.every((word) => statusPattern.test(word)), `each word ${allowedStatuses}`)
+  .transform(statusesMeant);
+const sensors = { BILLABLE_STATUSES: statusList.default(["active", "trialing"]) };
 /** One body. */
 const heldBytesMin = 1_048_576;
-const wordList = z.string().transform((list) =>
-  list
-    .split(",")
-    .map((word) => word.trim())
-    .filter((word) => word !== ""),
-);
 
 const database = {
   DATABASE_URL: z.string().refine(isPostgresUrl, "must be a postgres:// or postgresql:// URL"),
@@ -93,6 +103,7 @@ const migrateEnvironment = z.object(database).refine(keepsWhatItAccepts, tooShor
 const cli = z.object({
   ...database,
   ...meters,
+  ...sensors,
   ...stripeConnection,
   STRIPE_SECRET_KEY: stripeKey.optional(),
 });
@@ -138,7 +149,7 @@ const workerEnvironment = z
     SEAL_INTERVAL_SECONDS: seconds(1, 3_600).default(30),
     RETRY_BASE_SECONDS: seconds(1, 3_600).default(5),
     RETRY_MAX_SECONDS: seconds(1, 86_400).default(900),
-    BILLABLE_STATUSES: wordList.default(["active", "trialing"]),
+    ...sensors,
     OUTBOX_RETENTION_DAYS: days(retentionDaysMin, 36_500).default(400),
   })
   .refine((env) => env.METER_READINGS_EVENT_NAME !== env.METER_SENSORS_EVENT_NAME, {
