@@ -330,6 +330,8 @@ ALTER TABLE metering.organizations
 ALTER TABLE ONLY metering.organizations
     ADD CONSTRAINT organizations_pkey PRIMARY KEY (id);
 
+CREATE TRIGGER organization_unarchived AFTER UPDATE OF archived_at ON metering.organizations FOR EACH ROW WHEN (((old.archived_at IS NOT NULL) AND (new.archived_at IS NULL))) EXECUTE FUNCTION metering.note_unarchiving();
+
 -- processes
 
 CREATE TABLE metering.processes (
@@ -390,15 +392,37 @@ CREATE TABLE metering.refused_entries (
 
 COMMENT ON TABLE metering.refused_entries IS 'entries at no real time, found by migration 0022: nothing bills them; to do so, call record_usage with their real time';
 
+-- sensor_changes
+
+CREATE TABLE metering.sensor_changes (
+    organization_id uuid NOT NULL,
+    id uuid DEFAULT metering.uuid_v7(clock_timestamp()) NOT NULL,
+    changed_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+COMMENT ON TABLE metering.sensor_changes IS 'organizations to be counted soon: the number of active sensors may have changed, or who pays for them';
+
+ALTER TABLE ONLY metering.sensor_changes
+    ADD CONSTRAINT sensor_changes_pkey PRIMARY KEY (organization_id, id);
+
+ALTER TABLE ONLY metering.sensor_changes
+    ADD CONSTRAINT sensor_changes_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES metering.organizations(id);
+
 -- sensor_counts
 
 CREATE TABLE metering.sensor_counts (
     organization_id uuid NOT NULL,
     hour timestamp with time zone NOT NULL,
     active_sensors integer NOT NULL,
+    counted_at timestamp with time zone,
+    stripe_customer_id text,
     CONSTRAINT sensor_counts_active_sensors_check CHECK ((active_sensors >= 0))
 )
 WITH (autovacuum_vacuum_insert_scale_factor='0.05', autovacuum_freeze_min_age='0');
+
+COMMENT ON COLUMN metering.sensor_counts.counted_at IS 'when the number was last found changed in this hour; null: counted by a version that counted once an hour';
+
+COMMENT ON COLUMN metering.sensor_counts.stripe_customer_id IS 'who was to pay for this count';
 
 ALTER TABLE metering.sensor_counts
     ADD CONSTRAINT sensor_counts_finite CHECK (isfinite(hour)) NOT VALID;
@@ -430,6 +454,12 @@ ALTER TABLE metering.sensors
 
 ALTER TABLE ONLY metering.sensors
     ADD CONSTRAINT sensors_pkey PRIMARY KEY (organization_id, id);
+
+CREATE TRIGGER sensors_deleted AFTER DELETE ON metering.sensors REFERENCING OLD TABLE AS old_sensors FOR EACH STATEMENT EXECUTE FUNCTION metering.note_sensor_changes();
+
+CREATE TRIGGER sensors_inserted AFTER INSERT ON metering.sensors REFERENCING NEW TABLE AS new_sensors FOR EACH STATEMENT EXECUTE FUNCTION metering.note_sensor_changes();
+
+CREATE TRIGGER sensors_updated AFTER UPDATE ON metering.sensors REFERENCING OLD TABLE AS old_sensors NEW TABLE AS new_sensors FOR EACH STATEMENT EXECUTE FUNCTION metering.note_sensor_changes();
 
 ALTER TABLE ONLY metering.sensors
     ADD CONSTRAINT sensors_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES metering.organizations(id);
@@ -502,6 +532,10 @@ CREATE INDEX subscriptions_subscription ON metering.subscriptions USING btree (s
 CREATE TRIGGER claim_customer BEFORE INSERT OR UPDATE OF stripe_customer_id ON metering.subscriptions FOR EACH ROW EXECUTE FUNCTION metering.claim_customer();
 
 CREATE TRIGGER customer_linked AFTER INSERT OR DELETE OR UPDATE OF stripe_customer_id ON metering.subscriptions FOR EACH ROW EXECUTE FUNCTION metering.write_customer_link();
+
+CREATE TRIGGER subscription_changed AFTER UPDATE ON metering.subscriptions FOR EACH ROW WHEN (((new.stripe_customer_id IS NOT NULL) AND ((((old.stripe_customer_id IS DISTINCT FROM new.stripe_customer_id) OR (old.stripe_subscription_id IS DISTINCT FROM new.stripe_subscription_id)) OR (old.status IS DISTINCT FROM new.status)) OR (old.current_period_start IS DISTINCT FROM new.current_period_start)))) EXECUTE FUNCTION metering.note_link_change();
+
+CREATE TRIGGER subscription_inserted AFTER INSERT ON metering.subscriptions FOR EACH ROW WHEN ((new.stripe_customer_id IS NOT NULL)) EXECUTE FUNCTION metering.note_link_change();
 
 ALTER TABLE ONLY metering.subscriptions
     ADD CONSTRAINT subscriptions_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES metering.organizations(id);
@@ -836,6 +870,57 @@ end
 $$;
 
 COMMENT ON FUNCTION metering.make_deliveries_due(only_ids uuid[]) IS 'ends the backoff of these meter events'' reminders, or of all with null; returns how many were put off';
+
+CREATE FUNCTION metering.note_link_change() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  insert into metering.sensor_changes (organization_id) values (new.organization_id);
+  return null;
+end
+$$;
+
+CREATE FUNCTION metering.note_sensor_changes() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  if tg_op = 'INSERT' then
+    insert into metering.sensor_changes (organization_id)
+    select distinct organization_id from new_sensors where deactivated_at is null;
+  elsif tg_op = 'DELETE' then
+    insert into metering.sensor_changes (organization_id)
+    select distinct organization_id from old_sensors where deactivated_at is null;
+  else
+    insert into metering.sensor_changes (organization_id)
+    select organization_id
+    from (
+      select organization_id, id from new_sensors where deactivated_at is null
+      except all
+      select organization_id, id from old_sensors where deactivated_at is null
+    ) activated
+    union
+    select organization_id
+    from (
+      select organization_id, id from old_sensors where deactivated_at is null
+      except all
+      select organization_id, id from new_sensors where deactivated_at is null
+    ) deactivated;
+  end if;
+  return null;
+end
+$$;
+
+CREATE FUNCTION metering.note_unarchiving() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  insert into metering.sensor_changes (organization_id) values (new.id);
+  return null;
+end
+$$;
 
 CREATE FUNCTION metering.partition_name(table_name text, month timestamp with time zone) RETURNS text
     LANGUAGE plpgsql

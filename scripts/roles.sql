@@ -130,7 +130,6 @@ begin
   -- The worker: seals, delivers, settles, counts, and keeps subscriptions in step. Quantities, times and identities
   -- are not among the columns that it may update.
   execute format('grant update (meter_event_id) on metering.meter_outbox to %I', worker);
-  execute format('grant insert on metering.sensor_counts to %I', worker);
   execute format('grant delete on metering.processes to %I', worker);
   execute format('grant update (customer_deleted_at) on metering.customer_links to %I', worker);
   execute format(
@@ -165,6 +164,16 @@ begin
     'alter default privileges for role %s in schema pgboss grant select, insert, update, delete on tables to %I',
     (select n.nspowner::regrole from pg_namespace n where n.nspname = 'pgboss'), worker
   );
+
+  -- Both count sensors: the worker by the hour and after changes, the command line when an operator asks.
+  execute format(
+    'grant
+        insert (organization_id, hour, active_sensors, stripe_customer_id, counted_at),
+        update (active_sensors, stripe_customer_id, counted_at)
+      on metering.sensor_counts to %I, %I',
+    api, worker
+  );
+  execute format('grant select, delete on metering.sensor_changes to %I', worker);
 
   -- Both write who pays for an organization: the operator by hand, and the worker as Stripe's webhooks tell.
   execute format(

@@ -163,5 +163,5 @@ test("a status that Stripe may add is taken behind x:", () => {
     BILLABLE_STATUSES: "active, x:dunning",
   });
 
-  expect(statuses).toEqual(["active", "dunning", "x:dunning"]);
+  expect(statuses).toEqual(["active", "x:dunning", "dunning"]);
 });

@@ -320,6 +320,7 @@ async function rowsOf(db: Kysely<DB>, { organization }: Ids): Promise<string[]> 
     "sensors",
     "readings",
     "meter_outbox",
+    "sensor_changes",
     "sensor_counts",
     "meter_events",
     "delivery_attempts",

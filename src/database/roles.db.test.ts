@@ -28,6 +28,10 @@ const subscription = [
 ];
 const subscriptionUpdate = subscription.toSpliced(-1, 0, "updated_at");
 const pause = ["paused_until", "reason", "paused_at", "openings"];
+const sensorCount = {
+  insert: ["organization_id", "hour", "active_sensors", "counted_at", "stripe_customer_id"],
+  update: ["active_sensors", "counted_at", "stripe_customer_id"],
+};
 const may = (privileges: Partial<Privileges> = {}): Privileges => ({
   select: true,
   insert: [],
@@ -65,7 +69,8 @@ const apiMay: Record<string, Privileges> = {
   readings: may({ insert: ["organization_id", "sensor_id", "recorded_at", "temperature", "entry_id"] }),
   readings_default: may(),
   refused_entries: nothing,
-  sensor_counts: may(),
+  sensor_changes: nothing,
+  sensor_counts: may(sensorCount),
   sensors: may({
     insert: ["organization_id", "id", "name", "deactivated_at"],
     update: ["name", "deactivated_at"],
@@ -138,7 +143,8 @@ const workerMay: Record<string, Privileges> = {
   readings: nothing,
   readings_default: may(),
   refused_entries: nothing,
-  sensor_counts: may({ insert: ["organization_id", "hour", "active_sensors"] }),
+  sensor_changes: may({ delete: true }),
+  sensor_counts: may(sensorCount),
   sensors: may(),
   stripe_events: may({ update: ["state", "attempts", "handled_at", "error"] }),
   subscriptions: may({

@@ -256,10 +256,24 @@ export interface RefusedEntries {
   refused_at: Generated<Timestamp>;
 }
 
+export interface SensorChanges {
+  changed_at: Generated<Timestamp>;
+  id: Generated<string>;
+  organization_id: string;
+}
+
 export interface SensorCounts {
   active_sensors: number;
+  /**
+   * when the number was last found changed in this hour; null: counted by a version that counted once an hour
+   */
+  counted_at: Timestamp | null;
   hour: Timestamp;
   organization_id: string;
+  /**
+   * who was to pay for this count
+   */
+  stripe_customer_id: string | null;
 }
 
 export interface Sensors {
@@ -342,6 +356,7 @@ export interface DB {
   processes: Processes;
   readings: Readings;
   refused_entries: RefusedEntries;
+  sensor_changes: SensorChanges;
   sensor_counts: SensorCounts;
   sensors: Sensors;
   stripe_events: StripeEvents;

@@ -1,36 +1,62 @@
 import type { Kysely } from "kysely";
 import type { PgBoss } from "pg-boss";
 import type { DB } from "../database/schema.ts";
+import type { Log } from "../log.ts";
 import { sensorsQueue } from "../queue/queues.ts";
+import { repeat, type Repeating } from "../queue/wait.ts";
 import { type WorkDeps, workQueue } from "../queue/work-queue.ts";
-import { countSensors } from "./count-sensors.ts";
+import { type BurstLimits, countChangedSensors, countSensors, type SensorCount } from "./count-sensors.ts";
 
 const pollSeconds = 2;
+/** With the longest burst this stays below a minute. */
+const lookEveryMs = 10_000;
+
+type SensorOptions = { billableStatuses: readonly string[] };
 
 /** Works the hourly count, and asks for the current hour's at once: it may have been missed while no worker ran. */
 export async function workSensorsQueue(
   deps: WorkDeps & { db: Kysely<DB> },
-  options: { billableStatuses: readonly string[] },
+  options: SensorOptions,
 ): Promise<void> {
   const { db, boss, log } = deps;
   await workQueue(deps, { queue: sensorsQueue.name, pollingIntervalSeconds: pollSeconds }, async () => {
-    const count = await countSensors(db, options);
-    const hour = count.hour.toISOString();
-    if (count.missedHours > 0) {
-      log.warn({ event: "sensor_counts_missed", hours: count.missedHours, before: hour });
-    }
-    if (count.organizations > 0) {
-      const { organizations, sensors } = count;
-      log.info({ event: "sensors_counted", hour, organizations, sensors });
-    }
+    tell(log, await countSensors(db, options));
   });
   await requestSensorCount(boss);
 }
 
-/**
- * Asks for the current hour's count as soon as a worker can: after a start, and when an organization was linked, so
- * that its first period has a count from the beginning. One that waits already makes this a no-op.
- */
+/** Counts what has changed, within a minute of the change; a burst of changes is counted once. */
+export function watchSensorChanges(
+  { db, log, onJobFailed }: Pick<WorkDeps, "log" | "onJobFailed"> & { db: Kysely<DB> },
+  { lookEvery = lookEveryMs, ...options }: SensorOptions & Partial<BurstLimits> & { lookEvery?: number },
+): Repeating {
+  return repeat(
+    async () => {
+      const count = await countChangedSensors(db, options);
+      if (count !== undefined) tell(log, count);
+    },
+    {
+      everyMs: lookEvery,
+      onError: (error) => {
+        onJobFailed?.("sensor-changes");
+        log.error({ event: "sensor_changes_failed", error });
+      },
+    },
+  );
+}
+
+/** Asks for the current hour's count as soon as a worker can. One that waits already makes this a no-op. */
 export async function requestSensorCount(boss: PgBoss): Promise<void> {
   await boss.send(sensorsQueue.name, {});
+}
+
+function tell(log: Log, count: SensorCount): void {
+  const hour = count.hour.toISOString();
+  if (count.missedHours > 0) {
+    log.warn({ event: "sensor_counts_missed", hours: count.missedHours, before: hour });
+  }
+  if (count.organizations > 0) {
+    const { organizations, sensors } = count;
+    log.info({ event: "sensors_counted", hour, organizations, sensors });
+  }
 }

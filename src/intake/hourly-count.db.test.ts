@@ -7,7 +7,9 @@ import { appendEntries } from "../testing/entries.ts";
 import { hourMs, hoursAgo } from "../testing/hours.ts";
 import { addOrganization } from "../testing/organizations.ts";
 import { stripeSideTest as test } from "../testing/stripe-side-test.ts";
+import { createRecordingLog } from "../testing/recording-log.ts";
 import { until } from "../testing/until.ts";
+import { watchSensorChanges } from "./count-sensors-job.ts";
 import { registerSensors } from "./sensors.ts";
 
 const organizationCount = 20;
@@ -85,6 +87,41 @@ test("an organization is counted as soon as it is linked, and its usage shows th
   });
 
   expect((await usage()).body["data"]).toContainEqual(expect.objectContaining({ quantity: 3, delivered: 3 }));
+});
+
+test("a worker counts what has changed before it started, and what changes from then on", async ({
+  database: { db },
+  stripeSide,
+}) => {
+  const id = await addOrganization(db, { customer: "cus_1" });
+  await registerSensors(db, id, [{ id: "a" }]);
+  await sql`update metering.sensor_changes set changed_at = changed_at - interval '1 minute'`.execute(db);
+
+  await stripeSide.startWorker();
+  const waiting = async () =>
+    (
+      await sql`select from metering.sensor_changes where changed_at < now() - interval '30 seconds'`.execute(
+        db,
+      )
+    ).rows.length;
+  await until(async () => (await waiting()) === 0, { what: "the change to be counted" });
+
+  expect(await readCounts(db)).toMatchObject([{ active: 1 }]);
+});
+
+test("a change is noticed by the loop that looks for changes", async ({ database }) => {
+  const { db } = database;
+  const id = await addOrganization(db, { customer: "cus_1" });
+  const { log, events } = createRecordingLog();
+  const looking = watchSensorChanges(
+    { db: database.as("worker").db, log },
+    { billableStatuses: ["active"], lookEvery: 20, quietSeconds: 0 },
+  );
+  await registerSensors(db, id, [{ id: "a" }, { id: "b" }]);
+  await until(async () => (await readCounts(db))[0]?.active === 2, { what: "two sensors to be counted" });
+  await looking.stop();
+
+  expect(events).toContainEqual(expect.objectContaining({ event: "sensors_counted", organizations: 1 }));
 });
 
 test("the last count of a billing period is delivered inside it", async ({

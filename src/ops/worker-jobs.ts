@@ -14,7 +14,7 @@ import { repeat } from "../queue/wait.ts";
 import { createStripe } from "../stripe/client.ts";
 import { createStripeReads } from "../stripe/reads.ts";
 import { workPurgeQueue, workStripeEvents } from "../billing/stripe-events-job.ts";
-import { workSensorsQueue } from "../intake/count-sensors-job.ts";
+import { watchSensorChanges, workSensorsQueue } from "../intake/count-sensors-job.ts";
 import { createStreamTransport } from "../stripe/stream-transport.ts";
 import { createSyncTransport } from "../stripe/sync-transport.ts";
 import { type Tracer, untraced } from "../tracing/tracer.ts";
@@ -93,6 +93,7 @@ export async function startJobs(
       log.error({ event: "sweep_failed", error });
     },
   });
+  const counting = watchSensorChanges(deps, { billableStatuses: config.BILLABLE_STATUSES });
   const warnings = repeat(() => warnOfExpiry({ db, log }), {
     everyMs: warnEveryMs,
     onError: (error) => {
@@ -123,7 +124,7 @@ export async function startJobs(
   return {
     async stop(graceMs) {
       const endsAtMs = performance.now() + graceMs;
-      await Promise.all([sweeping.stop(), warnings.stop(), delivery.stop(graceMs)]);
+      await Promise.all([sweeping.stop(), counting.stop(), warnings.stop(), delivery.stop(graceMs)]);
       // pg-boss lets its own jobs, the seal above all, end in what is left of the grace.
       await boss.stop({ graceful: true, timeout: Math.max(1_000, endsAtMs - performance.now()) });
     },

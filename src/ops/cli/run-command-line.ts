@@ -2,6 +2,7 @@ import { Command, CommanderError } from "commander";
 import { missingMigrations } from "../../database/migrations.ts";
 import { type CommandTools, type Surroundings, withTools } from "./command-tools.ts";
 import { describeFailure } from "./describe-failure.ts";
+import { addCountSensorsCommand } from "./count-sensors-command.ts";
 import { addDoctorCommand } from "./doctor-command.ts";
 import { addEventsCommands } from "./events-commands.ts";
 import { addExplainCommand } from "./explain-command.ts";
@@ -56,6 +57,7 @@ function createProgram({ writeOut, writeErr }: Surroundings, run: Run): Command 
   addOutboxCommands(program, run);
   addEventsCommands(program, run);
   addExplainCommand(program, run);
+  addCountSensorsCommand(program, run);
   addStripeCommands(program, run);
   addDoctorCommand(program, run);
   return program;

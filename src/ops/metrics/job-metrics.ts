@@ -8,12 +8,13 @@ import {
   stripeEventsQueue,
 } from "../../queue/queues.ts";
 
-/** What the worker does again and again: pg-boss's queues that have a handler, and two loops of its own. */
+/** What the worker does again and again: pg-boss's queues that have a handler, and three loops of its own. */
 const works = [
   ...[sealQueue, partitionsQueue, retentionQueue, stripeEventsQueue, sensorsQueue, purgeQueue].map(
     ({ name }) => name,
   ),
   "sweep",
+  "sensor-changes",
   "expiry-check",
 ];
 
@@ -21,7 +22,7 @@ const works = [
 export function countFailedJobs(registry: Registry): (queue: string) => void {
   const failures = new Counter({
     name: "meter_outbox_job_failures_total",
-    help: "Jobs whose handler failed or was taken too long over, by queue; sweep and expiry-check are loops beside them",
+    help: "Jobs whose handler failed or was taken too long over, by queue; sweep, sensor-changes and expiry-check are loops beside them",
     labelNames: ["queue"],
     registers: [registry],
   });
