@@ -77,6 +77,8 @@ test.for<[string, string, Record<string, string>, string]>([
   ["a signature of the future", good, sign(good, { ageSeconds: -3_600 }), "invalid_signature"],
   ["a truncated signature", good, { "stripe-signature": signed.slice(0, -1) }, "invalid_signature"],
   ["a signature without a time", good, { "stripe-signature": signed.slice(13) }, "invalid_signature"],
+  ["an empty v1", good, { "stripe-signature": signed.replace(/v1=.*$/, "v1=") }, "invalid_signature"],
+  ["nothing in its header", good, { "stripe-signature": "" }, "invalid_signature"],
   ["an empty body", "", sign(""), "invalid_signature"],
   ["signed text that is no JSON", "hello", sign("hello"), "malformed_json"],
   ["signed JSON that is no event", "{}", sign("{}"), "invalid_event"],
@@ -95,4 +97,42 @@ test("a body of 10 MB is refused with 413 and stored nowhere", async ({ api, dat
 
   expect(status).toBe(413);
   expect(await readStored(database.db)).toEqual({ events: 0, jobs: 0 });
+});
+
+test("a signature beside an empty one is seen", async ({ api }) => {
+  const headers = { "stripe-signature": signed.replace("v1=", "v1=,v1=") };
+  const { status } = await api.ask("POST", "/webhooks/stripe", { text: good, headers });
+
+  expect(status).toBe(200);
+});
+
+test("a duplicate is told with its ids, and counted", async ({ api }) => {
+  for (let n = 0; n < 3; n += 1) {
+    await api.ask("POST", "/webhooks/stripe", { text: good, headers: sign(good) });
+  }
+  const metrics = await api.askText("GET", "/metrics");
+
+  const told = api.events.filter(({ event }) => event === "stripe_event_duplicate");
+  expect(told).toEqual([
+    expect.objectContaining({ event_id: "evt_1", event_type: "customer.updated", reason: "already_stored" }),
+    expect.objectContaining({ event_id: "evt_1" }),
+  ]);
+  expect(metrics.text).toContain("meter_outbox_webhook_duplicates_total 2");
+});
+
+test.for<[string, Record<string, string>, string]>([
+  ["no_signature", {}, good],
+  ["malformed", { "stripe-signature": "t=1,v1=" }, good],
+  ["empty_body", sign(""), ""],
+  ["too_old", sign(good, { ageSeconds: 310 }), good],
+  ["in_future", sign(good, { ageSeconds: -3_600 }), good],
+  ["other_secret", sign(good, { secret: "whsec_foreign" }), good],
+  ["malformed_json", sign("hello"), "hello"],
+  ["invalid_event", sign("{}"), "{}"],
+])("a refusal is a warning with its reason, %s, and is counted", async ([reason, headers, text], { api }) => {
+  await api.ask("POST", "/webhooks/stripe", { text, headers });
+  const metrics = await api.askText("GET", "/metrics");
+
+  expect(api.events).toContainEqual(expect.objectContaining({ event: "webhook_refused", reason }));
+  expect(metrics.text).toContain(`meter_outbox_webhook_refusals_total{reason="${reason}"} 1`);
 });

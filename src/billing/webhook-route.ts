@@ -9,10 +9,12 @@ import { bodyProblems, databaseProblems } from "../http/problem-answers.ts";
 import { Problem } from "../http/problem.ts";
 import { readBody } from "../http/read-body.ts";
 import { bodyBytesMax } from "../http/take-body.ts";
-import { isSignedByStripe } from "../stripe/verify-webhook.ts";
+import type { Log } from "../log.ts";
+import { signatureFault } from "../stripe/verify-webhook.ts";
 import { type Tracer, untraced } from "../tracing/tracer.ts";
 import { storeStripeEvent } from "./inbox.ts";
 import { type StripeEvent, stripeEventSchema } from "./stripe-event.ts";
+import { type RefusalReason, watchWebhooks, type WebhookCounts } from "./webhook-watch.ts";
 
 const webhookRoute = createRoute({
   method: "post",
@@ -47,22 +49,32 @@ export type WebhookDeps = {
   now: () => Date;
   /** Where the bodies count; they come from strangers until their signature is verified. */
   held: HeldBytes;
+  log: Log;
+  counts?: WebhookCounts;
   tracer?: Tracer;
 };
 
 /** Adds `POST /webhooks/stripe`. */
 export function mountWebhook(app: App, deps: WebhookDeps): void {
   const { db, boss, secrets, now, held, tracer = untraced } = deps;
+  const watch = watchWebhooks(deps.log, deps.counts ?? {});
+  const refuse = (reason: RefusalReason): Problem => {
+    watch.refused(reason);
+    return refusal(reason);
+  };
   app.openAPIRegistry.registerPath(webhookRoute);
   app.post(webhookRoute.path, async (c) => {
     const signature = c.req.header("stripe-signature");
     // Said before a byte of the body is read.
-    if (signature === undefined) throw invalidSignature();
+    if (signature === undefined) throw refuse("no_signature");
     const hold = held.begin();
     try {
       const payload = await readBody(c.req.raw, { bytesMax: bodyBytesMax, hold });
-      if (!isSignedByStripe({ payload, signature }, { secrets, now: now() })) throw invalidSignature();
-      await storeStripeEvent({ db, boss }, parseEvent(payload), { traceparent: tracer.current() });
+      const fault = signatureFault({ payload, signature }, { secrets, now: now() });
+      const event = fault ?? parseEvent(payload);
+      if (typeof event === "string") throw refuse(event);
+      const isNew = await storeStripeEvent({ db, boss }, event, { traceparent: tracer.current() });
+      if (!isNew) watch.duplicate({ eventId: event.id, eventType: event.type });
     } finally {
       hold.release();
     }
@@ -70,17 +82,11 @@ export function mountWebhook(app: App, deps: WebhookDeps): void {
   });
 }
 
-function invalidSignature(): Problem {
-  const detail = "The Stripe-Signature is missing, not ours, or more than five minutes off.";
-  return new Problem({ status: 400, code: "invalid_signature", detail });
-}
-
-function parseEvent(payload: string): StripeEvent {
+function parseEvent(payload: string): StripeEvent | RefusalReason {
   const parsed = parseJson(payload);
+  if (parsed === undefined) return "malformed_json";
   const event = isNestedWithin(parsed, nestingMax) ? stripeEventSchema.safeParse(parsed) : undefined;
-  if (event?.success === true) return event.data;
-  const detail = "The body is signed, but it is no Stripe event.";
-  throw new Problem({ status: 400, code: "invalid_event", detail });
+  return event?.success === true ? event.data : "invalid_event";
 }
 
 function isNestedWithin(value: unknown, levels: number): boolean {
@@ -88,11 +94,41 @@ function isNestedWithin(value: unknown, levels: number): boolean {
   return levels > 0 && Object.values(value).every((inner) => isNestedWithin(inner, levels - 1));
 }
 
+/** Undefined for what is no JSON, which no JSON is. */
 function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
-    const detail = "The body is signed, but it is not valid JSON.";
-    throw new Problem({ status: 400, code: "malformed_json", detail }, { cause: error });
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
+function refusal(reason: RefusalReason): Problem {
+  switch (reason) {
+    case "malformed_json":
+      return new Problem({
+        status: 400,
+        code: "malformed_json",
+        detail: "The body is signed, but it is not valid JSON.",
+      });
+    case "invalid_event":
+      return new Problem({
+        status: 400,
+        code: "invalid_event",
+        detail: "The body is signed, but it is no Stripe event.",
+      });
+    case "no_signature":
+    case "malformed":
+    case "empty_body":
+    case "too_old":
+    case "in_future":
+    case "other_secret":
+      // Which of them is in the log: a stranger has no use for it.
+      return new Problem({
+        status: 400,
+        code: "invalid_signature",
+        detail: "The Stripe-Signature is missing, not ours, or more than five minutes off.",
+      });
   }
 }

@@ -29,6 +29,7 @@ import { mountMeterEventReadings } from "./meter-event-readings-route.ts";
 import { mountMeterEvents } from "./meter-events-route.ts";
 import { countRequests } from "./metrics/http-metrics.ts";
 import { countReadings } from "./metrics/intake-metrics.ts";
+import { countWebhooks } from "./metrics/webhook-metrics.ts";
 import { mountMetrics } from "./metrics/metrics-route.ts";
 import { mountOpenApi } from "./openapi-route.ts";
 import { mountOrganizations } from "./organizations-route.ts";
@@ -111,6 +112,8 @@ export function createApiApp(options: ApiAppOptions): App {
     secrets: options.webhookSecrets,
     now: () => new Date(),
     held: held.part(Math.max(held.bytesMax * strangersShare, bodyBytesMax)),
+    log,
+    counts: countWebhooks(registry),
     tracer,
   });
   mountStripeEvents(app, { db, boss, adminOnly });

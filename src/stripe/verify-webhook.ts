@@ -6,28 +6,53 @@ const toleranceSeconds = 300;
 export type WebhookDelivery = { payload: string; signature: string | undefined };
 
 /**
- * Whether one of the secrets signed the payload, not more than five minutes ago or ahead
- * (docs.stripe.com/webhooks/signature). The SDK itself looks only at the past and at one secret.
+ * Why a delivery is not taken. `other_secret`: signed just now, in Stripe's form, and by no secret of ours, as when
+ * the endpoint's secret is another one.
  */
-export function isSignedByStripe(
+export const signatureFaults = [
+  "no_signature",
+  "malformed",
+  "empty_body",
+  "too_old",
+  "in_future",
+  "other_secret",
+] as const;
+export type SignatureFault = (typeof signatureFaults)[number];
+
+/**
+ * What is wrong with the signature; undefined when one of the secrets signed the payload, not more than five minutes ago
+ * or ahead (docs.stripe.com/webhooks/signature). The SDK itself looks only at the past and at one secret, and throws
+ * something else for signatures that are none.
+ */
+export function signatureFault(
   { payload, signature }: WebhookDelivery,
   { secrets, now }: { secrets: readonly string[]; now: Date },
-): boolean {
-  const verifier = Stripe.webhooks.signature;
-  if (verifier === null) throw new Error("the Stripe SDK was built without webhook signatures");
-  if (signature === undefined || payload === "") return false;
-  const signedAt = Number(/(?:^|,)t=(\d{1,12})(?:,|$)/.exec(signature)?.[1]);
-  const aheadSeconds = signedAt - now.getTime() / 1_000;
-  if (Number.isNaN(aheadSeconds) || Math.abs(aheadSeconds) > toleranceSeconds) return false;
-  return secrets.some((secret) => isSignedWith(verifier, { payload, signature, secret }));
+): SignatureFault | undefined {
+  if (signature === undefined || signature === "") return "no_signature";
+  const signedAt = /(?:^|,)t=(\d{1,12})(?:,|$)/.exec(signature)?.[1];
+  const digests = signature.split(",").filter((part) => /^v1=[0-9a-f]{64}$/.test(part));
+  if (signedAt === undefined || digests.length === 0) return "malformed";
+  if (payload === "") return "empty_body";
+  const aheadSeconds = Number(signedAt) - now.getTime() / 1_000;
+  if (aheadSeconds > toleranceSeconds) return "in_future";
+  if (aheadSeconds < -toleranceSeconds) return "too_old";
+  const header = [`t=${signedAt}`, ...digests].join(",");
+  return secrets.some((secret) => isSignedWith({ payload, header, secret })) ? undefined : "other_secret";
 }
 
-function isSignedWith(
-  verifier: Stripe.Signature,
-  { payload, signature, secret }: { payload: string; signature: string; secret: string },
-): boolean {
+function isSignedWith({
+  payload,
+  header,
+  secret,
+}: {
+  payload: string;
+  header: string;
+  secret: string;
+}): boolean {
+  const verifier = Stripe.webhooks.signature;
+  if (verifier === null) throw new Error("the Stripe SDK was built without webhook signatures");
   try {
-    return verifier.verifyHeader(payload, signature, secret, toleranceSeconds);
+    return verifier.verifyHeader(payload, header, secret, toleranceSeconds);
   } catch (error) {
     if (error instanceof Stripe.errors.StripeSignatureVerificationError) return false;
     throw error;

@@ -138,3 +138,33 @@ test("a read that Stripe fails is a finding, and the rest goes on", async ({ doc
   expect(out).toMatch(/^webhook endpoint +problem +Stripe answered 500: try later/m);
   expect(out).toMatch(/^meters +ok/m);
 });
+
+test("events that Stripe could not deliver are found, until the inbox has them", async ({
+  doctor,
+  account,
+  cli,
+}) => {
+  const { simulator, stripe } = account;
+  simulator.setSettings({ webhook_drop_next: 2 });
+  simulator.addWebhookEndpoint({ url: "http://127.0.0.1:9/webhooks/stripe", secrets: ["whsec_1"] });
+  const { id } = await stripe.customers.create({ name: "Acme" });
+  await stripe.customers.del(id);
+  const now = () => new Date(Date.now() + 120_000);
+  const before = await doctor.examine({ now });
+  await cli(["stripe", "replay", "--since", "1h"]);
+
+  expect(before.exitCode).toBe(1);
+  expect(before.out).toMatch(
+    /^webhook deliveries +problem +Stripe could not deliver 1 events, the oldest of /m,
+  );
+  expect(before.out).toContain("STRIPE_WEBHOOK_SECRET");
+  expect((await doctor.examine({ now })).out).not.toMatch(/^webhook deliveries +problem/m);
+});
+
+test("an event of the last minute may be on its way", async ({ doctor, account }) => {
+  account.simulator.setSettings({ webhook_drop_next: 1 });
+  account.simulator.addWebhookEndpoint({ url: "http://127.0.0.1:9", secrets: ["whsec_1"] });
+  account.simulator.emit({ type: "invoice.paid", data: { object: { id: "in_1" } } });
+
+  expect(await doctor.examine()).toMatchObject({ exitCode: 0 });
+});

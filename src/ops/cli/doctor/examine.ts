@@ -10,6 +10,7 @@ import { checkMeters } from "./check-meters.ts";
 import { checkPartitions } from "./check-partitions.ts";
 import { checkSchema } from "./check-schema.ts";
 import { checkSharedCustomers } from "./check-shared-customers.ts";
+import { checkUndelivered } from "./check-undelivered.ts";
 import { checkWebhookEndpoint } from "./check-webhook-endpoint.ts";
 import { type Finding, findAtStripe, unchecked } from "./finding.ts";
 import { reachDatabase } from "./reach-database.ts";
@@ -47,7 +48,7 @@ async function examineTables({ db, now }: Patient): Promise<Finding[]> {
 }
 
 async function examineAccount(
-  { config, db, stripe }: Patient,
+  { config, db, stripe, now }: Patient,
   { isSchemaRight }: { isSchemaRight: boolean },
 ): Promise<Finding[]> {
   if (stripe === undefined) return [];
@@ -58,5 +59,8 @@ async function examineAccount(
       : unchecked("key mode", "the schema has to be right first"),
     await findAtStripe("meters", () => checkMeters(stripe, wantedMeters(config))),
     await findAtStripe("webhook endpoint", () => checkWebhookEndpoint(stripe)),
+    isSchemaRight
+      ? await findAtStripe("webhook deliveries", () => checkUndelivered({ db, stripe }, now()))
+      : unchecked("webhook deliveries", "the schema has to be right first"),
   ];
 }
