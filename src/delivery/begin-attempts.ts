@@ -19,16 +19,22 @@ export type Attempt = MeterEventKey & {
   firstUnknownAt: Date;
 };
 
+export type BeginOptions = {
+  leaseSeconds: number;
+  /** Usage of later times would be refused as of the future; none where it is not known what time it is at Stripe. */
+  sendableUntil?: Date | undefined;
+};
+
 /**
  * Counts one more attempt at each event, in a commit of its own before any request: should the request kill the
  * process, the count is there to tell. Returns the attempts that may be made. An event is left out when it is not
- * pending, when another attempt's lease runs, when it is too old for Stripe, when Stripe may have forgotten its
+ * pending, when another attempt's lease runs, when it is too old or too far ahead for Stripe, when Stripe may have forgotten its
  * identifier, or when it keeps killing workers; the sweep settles those.
  */
 export async function beginAttempts(
   db: Kysely<DB>,
   keys: readonly MeterEventKey[],
-  options: { leaseSeconds: number },
+  options: BeginOptions,
 ): Promise<Attempt[]> {
   const begun = await sql<Attempt>`
     update metering.meter_events m
@@ -48,6 +54,7 @@ export async function beginAttempts(
         or m.last_attempt_at < now() - make_interval(secs => ${options.leaseSeconds})
       )
       and m.attempts_started - m.attempts_finished < ${unfinishedAttemptsMax}
+      and m.event_at <= ${options.sendableUntil ?? "infinity"}::timestamptz
       and m.event_at > now() - make_interval(secs => ${eventAgeMsMax / 1_000})
       and (
         m.first_unknown_at is null

@@ -30,6 +30,7 @@ function healthOfRetry(reason: RetryReason): Health {
     case "conflict":
     case "idempotency_error":
     case "session_expired":
+    case "too_early":
       return "works";
     case "unauthorized":
     case "forbidden":

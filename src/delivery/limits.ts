@@ -9,6 +9,9 @@ export const identifierSafeMs = 23 * hourMs;
 /** Stripe refuses usage older than 35 days; a day is kept in hand. */
 export const eventAgeMsMax = 34 * 24 * hourMs;
 
+/** Stripe refuses usage more than 5 minutes ahead of its clock; a minute is kept in hand. */
+export const eventAheadMsMax = 4 * 60_000;
+
 /** An event whose attempts began and never ended this often in a row kills its worker. */
 export const unfinishedAttemptsMax = 3;
 

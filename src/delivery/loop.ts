@@ -6,7 +6,7 @@ import { wait } from "../queue/wait.ts";
 import { type MeterName, meterNames } from "../usage/meters.ts";
 import type { Breaker } from "./breaker.ts";
 import { deliver, type DeliverOptions, holdBack } from "./deliver.ts";
-import { attemptsPerSlot } from "./limits.ts";
+import { attemptsPerSlot, eventAheadMsMax } from "./limits.ts";
 import type { Scope } from "./pauses.ts";
 import type { FinishedAttempt } from "./settle.ts";
 import { createSettler } from "./settler.ts";
@@ -27,6 +27,8 @@ export type DeliveryLoopOptions = DeliverOptions & {
   bucket: TokenBucket;
   breaker: Breaker;
   watch?: DeliveryWatch;
+  /** Stripe's clock; without it no event is held back for being ahead of it. */
+  stripeNowMs?: () => number;
 };
 
 type Deps = { db: Kysely<DB>; boss: PgBoss; log: Log };
@@ -99,6 +101,7 @@ export function startDelivery(deps: Deps, options: DeliveryLoopOptions): Deliver
     const { jobs, taken } = await takeJobs(deps, meter, {
       room: isProbe ? 1 : room(),
       leaseSeconds: options.leaseSeconds,
+      sendableUntil: sendableUntil(),
     });
     if (jobs === 0) restingUntilMs.set(meter, performance.now() + idleMs);
     if (isProbe && taken.length === 0) await options.breaker.giveBackProbe(permit.scope);
@@ -107,6 +110,10 @@ export function startDelivery(deps: Deps, options: DeliveryLoopOptions): Deliver
       launch(meter, shipment, isProbe ? permit.scope : undefined);
     }
     return jobs;
+  }
+
+  function sendableUntil(): Date | undefined {
+    return options.stripeNowMs && new Date(options.stripeNowMs() + eventAheadMsMax);
   }
 
   function launch(meter: MeterName, shipment: readonly TakenJob[], probedScope: Scope | undefined): void {
@@ -135,9 +142,13 @@ export function startDelivery(deps: Deps, options: DeliveryLoopOptions): Deliver
   ): Promise<FinishedAttempt[]> {
     unanswered += 1;
     try {
-      return await slots.run(async () =>
-        (await isHeldBack(shipment, probedScope)) ? holdBack(shipment) : makeAttempts(shipment, probedScope),
-      );
+      return await slots.run(async () => {
+        if (!(await isHeldBack(shipment, probedScope))) return makeAttempts(shipment, probedScope);
+        const held = holdBack(shipment);
+        // A stop held back a pause's probe: others may make it at once, not only when its lease is over.
+        if (probedScope !== undefined && held[0] !== undefined) await observe(held[0], probedScope);
+        return held;
+      });
     } finally {
       unanswered -= 1;
       tellProgress();
@@ -163,12 +174,23 @@ export function startDelivery(deps: Deps, options: DeliveryLoopOptions): Deliver
   }
 
   async function learn(
-    { verdict, attempt }: FinishedAttempt,
+    first: FinishedAttempt,
     { finished, probedScope }: { finished: readonly FinishedAttempt[]; probedScope: Scope | undefined },
   ): Promise<void> {
     try {
       watch.onAnswered(finished);
-      options.bucket.observe(verdict);
+      options.bucket.observe(first.verdict);
+    } catch (error) {
+      deps.log.error({ event: "deliver_failed", error });
+    }
+    await observe(first, probedScope);
+  }
+
+  async function observe(
+    { verdict, attempt }: FinishedAttempt,
+    probedScope: Scope | undefined,
+  ): Promise<void> {
+    try {
       await options.breaker.observe(verdict, { meter: attempt.meter, probedScope });
     } catch (error) {
       // The pause could not be written; the next failure writes it. This attempt's outcome must not be lost for it.

@@ -51,6 +51,7 @@ function isOfNoEvent(reason: RetryReason): boolean {
     case "rate_limited":
     case "idempotency_error":
     case "not_connected":
+    case "too_early":
       return false;
   }
 }

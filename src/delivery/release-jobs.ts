@@ -1,35 +1,60 @@
 import { type Kysely, sql } from "kysely";
 import type { Job, PgBoss } from "pg-boss";
 import type { DB } from "../database/schema.ts";
+import type { Log } from "../log.ts";
+import { putOffReminder } from "../queue/deliver-job.ts";
 import { deliverQueueOf } from "../queue/queues.ts";
 import type { MeterName } from "../usage/meters.ts";
 import type { MeterEventKey } from "./begin-attempts.ts";
 
+type JobOfEvent = { job: Pick<Job, "id" | "retryCount">; key: MeterEventKey };
+type Release = { jobs: readonly JobOfEvent[]; sendableUntil?: Date | undefined };
+
 /**
- * Gives back jobs whose event may not be sent now. Where the event is still pending the reminder is put off;
- * otherwise it has done its work.
+ * Gives back jobs whose event may not be sent now. Where the event is still pending the reminder is put off, and where it
+ * is ahead of Stripe's clock until it is not; otherwise it has done its work.
  */
 export async function releaseJobs(
-  { db, boss }: { db: Kysely<DB>; boss: PgBoss },
+  { db, boss, log }: { db: Kysely<DB>; boss: PgBoss; log: Log },
   meter: MeterName,
-  jobs: readonly { job: Pick<Job, "id" | "retryCount">; key: MeterEventKey }[],
+  { jobs, sendableUntil }: Release,
 ): Promise<void> {
-  const pending = await sql<{ id: string }>`
-    select m.id
-    from metering.meter_events m
-    join unnest(
-      ${jobs.map(({ key }) => key.organizationId)}::uuid[],
-      ${jobs.map(({ key }) => key.meterEventId)}::uuid[]
-    ) as k (organization_id, id) on m.organization_id = k.organization_id and m.id = k.id
-    where m.state = 'pending'
-  `.execute(db);
-  const pendingIds = new Set(pending.rows.map((row) => row.id));
-  const attemptOf = ({ job }: { job: Pick<Job, "id" | "retryCount"> }) => ({
-    id: job.id,
-    retryCount: job.retryCount,
-  });
-  const putOff = jobs.filter(({ key }) => pendingIds.has(key.meterEventId)).map(attemptOf);
-  const done = jobs.filter(({ key }) => !pendingIds.has(key.meterEventId)).map(attemptOf);
+  const pending = await readPending(db, { jobs, sendableUntil });
+  const attemptOf = ({ job: { id, retryCount } }: JobOfEvent) => ({ id, retryCount });
+  const putOff = jobs.filter(({ key }) => pending.has(key.meterEventId)).map(attemptOf);
+  const done = jobs.filter(({ key }) => !pending.has(key.meterEventId)).map(attemptOf);
   if (putOff.length > 0) await boss.fail(deliverQueueOf(meter), putOff);
   if (done.length > 0) await boss.complete(deliverQueueOf(meter), done);
+  const early = [...pending].filter(([, aheadSeconds]) => aheadSeconds > 0);
+  if (early.length === 0) return;
+  for (const [id, aheadSeconds] of early) await putOffReminder(boss, meter, { id, seconds: aheadSeconds });
+  const aheadSecondsMax = Math.max(...early.map(([, aheadSeconds]) => aheadSeconds));
+  log.warn({ event: "usage_ahead_of_stripe", meter, count: early.length, wait_seconds: aheadSecondsMax });
+}
+
+/** The pending events of these jobs, with the seconds that each has to wait for Stripe's clock, and marks those. */
+async function readPending(db: Kysely<DB>, { jobs, sendableUntil }: Release): Promise<Map<string, number>> {
+  const pending = await sql<{ id: string; aheadSeconds: number }>`
+    with pending as (
+      select m.organization_id, m.id, m.event_at > ${sendableUntil ?? "infinity"}::timestamptz as is_early, m.event_at
+      from metering.meter_events m
+      join unnest(
+        ${jobs.map(({ key }) => key.organizationId)}::uuid[],
+        ${jobs.map(({ key }) => key.meterEventId)}::uuid[]
+      ) as k (organization_id, id) on m.organization_id = k.organization_id and m.id = k.id
+      where m.state = 'pending'
+    ), marked as (
+      update metering.meter_events m
+      set reason = 'too_early'
+      from pending p
+      where m.organization_id = p.organization_id and m.id = p.id
+        and p.is_early and m.state = 'pending' and m.reason is distinct from 'too_early'
+    )
+    select
+      id,
+      case when is_early then ceil(extract(epoch from event_at - ${sendableUntil ?? null}::timestamptz)) else 0 end::int
+        as "aheadSeconds"
+    from pending
+  `.execute(db);
+  return new Map(pending.rows.map(({ id, aheadSeconds }) => [id, aheadSeconds]));
 }

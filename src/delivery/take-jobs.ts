@@ -4,7 +4,7 @@ import type { DB } from "../database/schema.ts";
 import type { Log } from "../log.ts";
 import { type DeliverJob, deliverJobPayload, deliverQueueOf } from "../queue/queues.ts";
 import { type MeterName, meters } from "../usage/meters.ts";
-import { type Attempt, beginAttempts, type MeterEventKey } from "./begin-attempts.ts";
+import { type Attempt, beginAttempts, type BeginOptions, type MeterEventKey } from "./begin-attempts.ts";
 import { releaseJobs } from "./release-jobs.ts";
 import { supersedeGauges } from "./supersede-gauges.ts";
 
@@ -22,7 +22,7 @@ export type TakenJob = {
 export async function takeJobs(
   { db, boss, log }: { db: Kysely<DB>; boss: PgBoss; log: Log },
   meter: MeterName,
-  { room, leaseSeconds }: { room: number; leaseSeconds: number },
+  { room, leaseSeconds, sendableUntil }: BeginOptions & { room: number },
 ): Promise<{ jobs: number; taken: TakenJob[] }> {
   // One active job for each customer and meter: Stripe answers parallel ones with 409. Two workers that fetch at the
   // same moment may each take one; the 409 is then retried.
@@ -42,13 +42,13 @@ export async function takeJobs(
   const attempts = await beginAttempts(
     db,
     keyed.map(({ key }) => key),
-    { leaseSeconds },
+    { leaseSeconds, sendableUntil },
   );
   log.debug({ event: "attempts_begun", meter, count: attempts.length });
   const taken = matchAttempts(keyed, attempts);
   const takenIds = new Set(taken.map(({ job }) => job.id));
   const notBegun = keyed.filter(({ job }) => !takenIds.has(job.id));
-  if (notBegun.length > 0) await releaseJobs({ db, boss }, meter, notBegun);
+  if (notBegun.length > 0) await releaseJobs({ db, boss, log }, meter, { jobs: notBegun, sendableUntil });
   return { jobs: jobs.length, taken };
 }
 

@@ -20,11 +20,15 @@ export type RetryReason =
   | "idempotency_error"
   | "session_expired"
   | "not_connected"
+  /** The usage is too far ahead of Stripe's clock, since the database's is. */
+  | "too_early"
   /** No request was made: sending stopped or paused between the attempt's beginning and its turn. */
   | "held_back";
 
 /** Stripe gives this refusal no code on v1, so the message is all there is (seen in production by several users). */
 const duplicateMessage = /already exists with identifier/i;
+/** How Stripe may say it is not known for certain; its clock is asked first. */
+const tooEarlyMessage = /timestamp\b.*\bin (?:the )?future/i;
 const noMeterMessage = /no active meter found/i;
 
 const duplicateCodes = new Set(["duplicate_meter_event"]);
@@ -39,6 +43,7 @@ export function verdictOf(answer: StripeAnswer): Verdict {
     case "success":
       return { kind: "delivered", isDuplicate: false };
     case "no_answer":
+      if (answer.code === "too_early") return { kind: "retry", reason: "too_early", retryAfterMs: null };
       return answer.reachedStripe === "no"
         ? { kind: "retry", reason: "not_connected", retryAfterMs: null }
         : { kind: "unknown", reason: "no_answer" };
@@ -79,6 +84,9 @@ function verdictOfError(answer: Extract<StripeAnswer, { kind: "error" }>): Verdi
     return { kind: "delivered", isDuplicate: true };
   }
   if (type === "idempotency_error") return { kind: "retry", reason: "idempotency_error", retryAfterMs };
+  if (answer.isTooEarly === true || tooEarlyMessage.test(message)) {
+    return { kind: "retry", reason: "too_early", retryAfterMs };
+  }
   if (noMeterCodes.has(code ?? "") || noMeterMessage.test(message)) {
     return { kind: "retry", reason: "meter_unavailable", retryAfterMs };
   }

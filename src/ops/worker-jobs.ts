@@ -16,6 +16,7 @@ import { createStripeReads } from "../stripe/reads.ts";
 import { workPurgeQueue, workStripeEvents } from "../billing/stripe-events-job.ts";
 import { watchSensorChanges, workSensorsQueue } from "../intake/count-sensors-job.ts";
 import { createStreamTransport } from "../stripe/stream-transport.ts";
+import { createStripeClock } from "../stripe/stripe-clock.ts";
 import { createSyncTransport } from "../stripe/sync-transport.ts";
 import { type Tracer, untraced } from "../tracing/tracer.ts";
 import { meterEventNames } from "../usage/meters.ts";
@@ -59,7 +60,9 @@ export async function startJobs(
   );
   await boss.start();
   await ensureQueues(boss, retry);
+  const clock = createStripeClock(Date.now);
   const stripe = createStripe({
+    clock,
     apiKey: config.STRIPE_SECRET_KEY,
     apiBase: config.STRIPE_API_BASE,
     timeoutMs: config.STRIPE_TIMEOUT_MS,
@@ -105,7 +108,9 @@ export async function startJobs(
   const perSecondMax = config.STRIPE_MAX_EVENTS_PER_SECOND ?? eventsPerSecondMax[mode];
   const bucket = createTokenBucket(perSecondMax, () => performance.now());
   showRate(registry, { bucket, perSecondMax });
-  const transport = isStream ? createStreamTransport(stripe, Date.now) : createSyncTransport(stripe);
+  const transport = isStream
+    ? createStreamTransport(stripe, Date.now, clock)
+    : createSyncTransport(stripe, clock);
   // Last, and nothing is awaited after it: until this function returns, a signal ends the process without a shutdown.
   const delivery = startDelivery(
     { db, boss, log },
@@ -113,6 +118,7 @@ export async function startJobs(
       transport: timedTransport(registry, transport),
       eventNames: meterEventNames(config),
       now: () => new Date(),
+      stripeNowMs: clock.nowMs,
       concurrency: config.DELIVERY_CONCURRENCY,
       breaker,
       leaseSeconds: lease,

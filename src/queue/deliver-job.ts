@@ -77,3 +77,12 @@ export async function hurryReminders(
     });
   }
 }
+
+/** Puts the waiting reminder of a meter event off for so many seconds. */
+export async function putOffReminder(
+  boss: PgBoss,
+  meter: MeterName,
+  { id, seconds }: { id: string; seconds: number },
+): Promise<void> {
+  await boss.update(deliverQueueOf(meter), undefined, { singletonKey: id, startAfter: seconds });
+}

@@ -22,15 +22,17 @@ export function createApp(account: { current: () => Simulation; reset: () => voi
   app.notFound((c) => {
     const message = `Unrecognized request URL (${c.req.method}: ${c.req.path}).`;
     const answer = refuse(404, { type: "invalid_request_error", message });
-    const envelope = { requestId: account.current().nextId("req"), idempotencyKey: undefined };
-    return deliver(c, { kind: "send", answer }, envelope);
+    return deliver(c, { kind: "send", answer }, envelopeOf(account.current()));
   });
 
   // A request that was cut short while it was read ends here too; nobody is left to see the answer then.
   app.onError((error, c) => {
     const answer = refuse(500, { type: "api_error", message: `The simulator failed: ${error.message}` });
-    const envelope = { requestId: account.current().nextId("req"), idempotencyKey: undefined };
-    return deliver(c, { kind: "send", answer }, envelope);
+    return deliver(c, { kind: "send", answer }, envelopeOf(account.current()));
   });
   return app;
+}
+
+function envelopeOf(state: Simulation) {
+  return { requestId: state.nextId("req"), idempotencyKey: undefined, nowMs: state.clock.nowMs() };
 }

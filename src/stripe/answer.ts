@@ -14,6 +14,8 @@ export type StripeAnswer =
       requestId: string | null;
       /** Header `Stripe-Rate-Limited-Reason`. */
       rateLimitedReason: string | null;
+      /** By Stripe's clock, the usage was too far ahead when it was refused. */
+      isTooEarly?: boolean;
       /** Header `Retry-After`, in milliseconds, when it is a number of seconds. */
       retryAfterMs: number | null;
     }

@@ -1,6 +1,7 @@
 import type Stripe from "stripe";
 import { z } from "zod";
 import { answerOfError, httpStatusOf, type StripeAnswer, successOf } from "./answer.ts";
+import { createStripeClock, isTooEarly, type StripeClock } from "./stripe-clock.ts";
 import type { MeterEventRequest, Transport } from "./sync-transport.ts";
 
 /** Stripe's bound for one request to the stream. */
@@ -15,6 +16,13 @@ const sessionSchema = z.object({
   expires_at: z.iso.datetime({ offset: true }),
 });
 
+const tooEarly: StripeAnswer = {
+  kind: "no_answer",
+  reachedStripe: "no",
+  code: "too_early",
+  message: "the usage is more than 5 minutes ahead of Stripe's clock",
+};
+
 const unusableSession: StripeAnswer = {
   kind: "foreign",
   httpStatus: 200,
@@ -28,7 +36,11 @@ type Session = { token: string; usableUntilMs: number };
  * before they are validated. Sessions are renewed before they expire, and at once when Stripe refuses one. `nowMs` is
  * this process's clock; how far it is from Stripe's does not matter.
  */
-export function createStreamTransport(stripe: Stripe, nowMs: () => number): Transport {
+export function createStreamTransport(
+  stripe: Stripe,
+  nowMs: () => number,
+  clock: StripeClock = createStripeClock(nowMs),
+): Transport {
   let latest: Promise<Session> | undefined;
 
   async function currentSession(): Promise<Session> {
@@ -56,6 +68,8 @@ export function createStreamTransport(stripe: Stripe, nowMs: () => number): Tran
     } catch (error) {
       return answerBeforeSending(error instanceof z.ZodError ? unusableSession : answerOfError(error));
     }
+    // The stream takes what Stripe then refuses. With the session it has told what time it is there.
+    if (requests.some((request) => isTooEarly(request, clock))) return tooEarly;
     try {
       const accepted: unknown = await stripe.v2.billing.meterEventStream.create(
         { events: requests.map(streamEvent) },

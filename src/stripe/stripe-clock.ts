@@ -20,6 +20,14 @@ export function createStripeClock(nowMs: () => number): StripeClock {
   };
 }
 
+/** Stripe refuses usage that is further ahead (docs.stripe.com/api/billing/meter-event/create). */
+const aheadMsMax = 5 * 60_000;
+
+/** Whether Stripe refuses the usage of a request for being too far ahead of its clock. `timestamp` in unix seconds. */
+export function isTooEarly({ timestamp }: { timestamp: number }, clock: StripeClock): boolean {
+  return timestamp * 1_000 > clock.nowMs() + aheadMsMax;
+}
+
 /**
  * The time that Stripe's answers carry, in whole seconds, or undefined when they carry none. Throws the SDK's error:
  * it is the smallest request there is, and shows whether Stripe can be reached and takes the key.

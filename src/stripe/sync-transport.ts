@@ -2,6 +2,7 @@ import type Stripe from "stripe";
 import { z } from "zod";
 import { answerOfError, type StripeAnswer, successOf } from "./answer.ts";
 import { ForeignAnswer } from "./foreign-answer.ts";
+import { createStripeClock, isTooEarly, type StripeClock } from "./stripe-clock.ts";
 
 /** One attempt at one meter event, in Stripe's terms. */
 export type MeterEventRequest = {
@@ -24,16 +25,26 @@ export type Transport = {
 };
 
 /** One v1 meter event a request, validated before it is answered (docs.stripe.com/api/billing/meter-event/create). */
-export function createSyncTransport(stripe: Stripe): Transport {
-  return { eventsPerRequestMax: 1, send: ([request]) => sendOne(stripe, request) };
+export function createSyncTransport(
+  stripe: Stripe,
+  clock: StripeClock = createStripeClock(Date.now),
+): Transport {
+  return {
+    eventsPerRequestMax: 1,
+    async send([request]) {
+      if (request === undefined) throw new Error("no meter event to send");
+      const answer = await sendOne(stripe, request);
+      // The answer itself told what time it is at Stripe.
+      return answer.kind === "error" && isTooEarly(request, clock) ? { ...answer, isTooEarly: true } : answer;
+    },
+  };
 }
 
 const acceptedSchema = z.object({ identifier: z.unknown().optional() });
 
 // Not by `stripe.billing.meterEvents.create`: the SDK's methods write down a stack trace before every call, a fifth
 // of what they cost a worker. Its raw request does the same without.
-async function sendOne(stripe: Stripe, request: MeterEventRequest | undefined): Promise<StripeAnswer> {
-  if (request === undefined) throw new Error("no meter event to send");
+async function sendOne(stripe: Stripe, request: MeterEventRequest): Promise<StripeAnswer> {
   try {
     const meterEvent: Stripe.Billing.MeterEventCreateParams = {
       event_name: request.eventName,

@@ -11,7 +11,8 @@ export type Delivery =
   | { kind: "drip"; answer: Answer; intervalMs: number }
   | { kind: "never" };
 
-type Envelope = { requestId: string; idempotencyKey: string | undefined };
+/** `nowMs` is the simulated clock, whose time every answer tells. */
+type Envelope = { requestId: string; idempotencyKey: string | undefined; nowMs: number };
 
 /** Sends, spoils or withholds the answer. Everything but `send` needs a real connection. */
 export async function deliver(
@@ -47,11 +48,12 @@ function textOf({ body }: Answer): string {
 
 function headersOf(
   { body, headers }: Answer,
-  { requestId, idempotencyKey }: Envelope,
+  { requestId, idempotencyKey, nowMs }: Envelope,
 ): Record<string, string> {
   const all: Record<string, string> = {
     "Content-Type": typeof body === "string" ? "text/html" : "application/json",
     "Request-Id": requestId,
+    Date: new Date(nowMs).toUTCString(),
     ...headers,
   };
   if (idempotencyKey !== undefined) all["Idempotency-Key"] = idempotencyKey;

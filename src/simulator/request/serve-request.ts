@@ -31,7 +31,7 @@ export async function serveRequest(
     },
     `${route.method} ${route.path}`,
   );
-  return deliver(context, delivery, { requestId, idempotencyKey });
+  return deliver(context, delivery, { requestId, idempotencyKey, nowMs: state.clock.nowMs() });
 }
 
 type Decision = { delivery: Delivery; touched: readonly Touched[]; struck?: Struck };

@@ -26,12 +26,28 @@ export function checkClock({ databaseMs, stripeMs }: ClocksAhead): Finding {
   }
   const isOursAlone = databaseMs === undefined || stripeMs === undefined || areClose(ofDatabase, ofStripe);
   if (isOursAlone) return problem(check, `this machine's is ${inWords(-(stripeMs ?? ofDatabase))}`, remedy);
-  if (areClose(ofStripe, 0)) return problem(check, `the database's is ${inWords(ofDatabase)}`, remedy);
+  if (areClose(ofStripe, 0)) {
+    return problem(check, `the database's is ${inWords(ofDatabase)}${ifUsageWaits(ofDatabase)}`, remedy);
+  }
   if (areClose(ofDatabase, 0)) {
-    return problem(check, `this machine's and the database's are ${inWords(-ofStripe)} by Stripe's`, remedy);
+    const waits = ifUsageWaits(-ofStripe);
+    return problem(
+      check,
+      `this machine's and the database's are ${inWords(-ofStripe)} by Stripe's${waits}`,
+      remedy,
+    );
   }
   const detail = `this machine's is ${inWords(-ofStripe)} by Stripe's and ${inWords(-ofDatabase)} by the database's`;
   return problem(check, detail, remedy);
+}
+
+/** Usage gets its time from the database, and Stripe refuses what is further ahead of its own clock. */
+const aheadOfStripeMsMax = 4 * 60_000;
+
+function ifUsageWaits(databaseAheadOfStripeMs: number): string {
+  return databaseAheadOfStripeMs > aheadOfStripeMsMax
+    ? ", so usage waits until Stripe's clock is near enough to take it"
+    : "";
 }
 
 function areClose(one: number, other: number): boolean {
