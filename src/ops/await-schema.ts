@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Kysely } from "kysely";
+import { readDurabilityFaults } from "../database/durability.ts";
 import { missingMigrations } from "../database/migrations.ts";
 import type { DB } from "../database/schema.ts";
 import { isDatabaseUnavailable } from "../http/database-unavailable.ts";
@@ -17,7 +18,10 @@ export async function awaitSchema({ db, log }: { db: Kysely<DB>; log: Log }): Pr
   for (let attempt = 1; ; attempt += 1) {
     try {
       const missing = await missingMigrations(db);
-      if (missing.length === 0) return true;
+      if (missing.length === 0) {
+        await warnOfLoss({ db, log });
+        return true;
+      }
       const message = "the database lacks migrations: run `node dist/migrate.js` first";
       log.error({ event: "start_refused", reason: "schema_outdated", message, missing });
       return false;
@@ -32,4 +36,12 @@ export async function awaitSchema({ db, log }: { db: Kysely<DB>; log: Log }): Pr
       await sleep(retryMs);
     }
   }
+}
+
+/** A warning and no refusal: a process that does not start loses more readings than a crash that may never come. */
+async function warnOfLoss({ db, log }: { db: Kysely<DB>; log: Log }): Promise<void> {
+  const faults = await readDurabilityFaults(db);
+  if (faults.length === 0) return;
+  const message = "a crash of the database may lose what was committed: set these on";
+  log.warn({ event: "database_not_durable", message, faults });
 }

@@ -7,13 +7,7 @@ export type ContainerPostgres = { url: string; stop: () => Promise<void> };
 
 const memoryFolder = "/postgres-in-memory";
 const answerTimeoutMs = 60_000;
-const settings = [
-  "fsync=off",
-  "synchronous_commit=off",
-  "full_page_writes=off",
-  "max_connections=300",
-  "max_wal_size=256MB",
-];
+const settings = ["max_connections=300", "max_wal_size=256MB"];
 
 /**
  * Starts Postgres in a container, with settings for tests. Throws when there is no Docker engine, the image cannot

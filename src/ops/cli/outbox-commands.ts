@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { z } from "zod";
 import { pauseDelivery, resumeDelivery } from "../../delivery/pauses.ts";
 import { requestSeal } from "../../outbox/seal-job.ts";
+import { describeSeen, readSeenProcesses } from "../seen-processes.ts";
 import type { CommandTools } from "./command-tools.ts";
 import { showOutbox } from "./outbox-status.ts";
 import type { Outcome } from "./outcome.ts";
@@ -37,9 +38,14 @@ export function addOutboxCommands(program: Command, run: Run): void {
     .action(() => run(resume));
 }
 
-async function seal({ openBoss }: CommandTools): Promise<Outcome> {
+async function seal({ db, openBoss }: CommandTools): Promise<Outcome> {
   await requestSeal(await openBoss());
-  return { kind: "done", document: { requested: true }, text: "a worker will seal at once" };
+  const worker = (await readSeenProcesses(db)).find(({ kind }) => kind === "worker");
+  const workers = worker?.live ?? 0;
+  const seen = worker === undefined ? "none runs" : describeSeen(worker);
+  const text =
+    workers > 0 ? "a worker will seal at once" : `the next worker that starts will seal (workers: ${seen})`;
+  return { kind: "done", document: { requested: true, workers }, text };
 }
 
 async function pause({ db }: CommandTools, reason: string): Promise<Outcome> {

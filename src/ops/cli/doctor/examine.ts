@@ -3,16 +3,19 @@ import type Stripe from "stripe";
 import type { CliConfig } from "../../../config.ts";
 import type { DB } from "../../../database/schema.ts";
 import { wantedMeters } from "../wanted-meters.ts";
+import { checkBacklog } from "./check-backlog.ts";
 import { checkClock } from "./check-clock.ts";
 import { checkDelivery } from "./check-delivery.ts";
 import { checkKeyMode } from "./check-key-mode.ts";
 import { checkMeters } from "./check-meters.ts";
 import { checkPartitions } from "./check-partitions.ts";
+import { checkProcesses, checkRights } from "./check-processes.ts";
 import { checkSchema } from "./check-schema.ts";
+import { checkServer } from "./check-server.ts";
 import { checkSharedCustomers } from "./check-shared-customers.ts";
 import { checkUndelivered } from "./check-undelivered.ts";
 import { checkWebhookEndpoint } from "./check-webhook-endpoint.ts";
-import { type Finding, findAtStripe, unchecked } from "./finding.ts";
+import { type Finding, findAtStripe, findInDatabase, unchecked } from "./finding.ts";
 import { reachDatabase } from "./reach-database.ts";
 import { reachStripe } from "./reach-stripe.ts";
 
@@ -28,11 +31,14 @@ export type Patient = {
 export async function examine(patient: Patient): Promise<Finding[]> {
   const { config, db, now } = patient;
   const database = await reachDatabase({ db, now });
-  const schema = database.finding.state === "ok" ? await checkSchema(db) : [];
+  const isReached = database.finding.state === "ok";
+  const server = isReached ? await checkServer(db) : [];
+  const schema = isReached ? await findInDatabase("schema", () => checkSchema(db)) : [];
   const isSchemaRight = schema.length > 0 && schema.every(({ state }) => state === "ok");
   const stripe = await reachStripe(patient, { apiBase: config.STRIPE_API_BASE });
   return [
     database.finding,
+    ...server,
     ...schema,
     ...(isSchemaRight
       ? await examineTables(patient)
@@ -44,7 +50,14 @@ export async function examine(patient: Patient): Promise<Finding[]> {
 }
 
 async function examineTables({ db, now }: Patient): Promise<Finding[]> {
-  return [await checkPartitions(db, now()), ...(await checkDelivery(db)), await checkSharedCustomers(db)];
+  return [
+    ...(await findInDatabase("rights", () => checkRights(db))),
+    ...(await findInDatabase("processes", () => checkProcesses(db))),
+    ...(await findInDatabase("partitions", () => checkPartitions(db, now()))),
+    ...(await findInDatabase("delivery", () => checkDelivery(db))),
+    ...(await findInDatabase("shared customers", () => checkSharedCustomers(db))),
+    ...(await findInDatabase("alerts", () => checkBacklog(db))),
+  ];
 }
 
 async function examineAccount(

@@ -20,6 +20,22 @@ export function unchecked(check: string, detail: string): Finding {
   return { check, state: "unchecked", detail };
 }
 
+/** `insufficient_privilege` of Postgres. */
+const notAllowedCode = "42501";
+
+/** Looks at something in the database. That this role may not is a finding, in Postgres's words, which name the right. */
+export async function findInDatabase(
+  check: string,
+  look: () => Promise<Finding | Finding[]>,
+): Promise<Finding[]> {
+  try {
+    return [await look()].flat();
+  } catch (error) {
+    if (!(error instanceof Error) || !("code" in error) || error.code !== notAllowedCode) throw error;
+    return [unchecked(check, `${error.message}: "rights" says more`)];
+  }
+}
+
 /** Looks at something at Stripe. That Stripe does not answer, or refuses, is a finding too. */
 export async function findAtStripe(check: string, look: () => Promise<Finding>): Promise<Finding> {
   try {

@@ -1,0 +1,30 @@
+import { type Kysely, sql } from "kysely";
+import type { DB } from "./schema.ts";
+
+type Settings = { fsync: string; fullPageWrites: string; synchronousCommit: string };
+
+/**
+ * What in the server's settings lets a crash lose what was committed, in words; empty when nothing does. Our own
+ * connections ask for `synchronous_commit` themselves, so that one is about the other programs of the database.
+ */
+export async function readDurabilityFaults(db: Kysely<DB>): Promise<string[]> {
+  const { rows } = await sql<Settings>`
+    select
+      current_setting('fsync') as fsync,
+      current_setting('full_page_writes') as "fullPageWrites",
+      (select reset_val from pg_settings where name = 'synchronous_commit') as "synchronousCommit"
+  `.execute(db);
+  return rows.flatMap(durabilityFaults);
+}
+
+export function durabilityFaults({ fsync, fullPageWrites, synchronousCommit }: Settings): string[] {
+  return [
+    ...(fsync === "on" ? [] : ["fsync is off: a crash of the machine destroys the database"]),
+    ...(fullPageWrites === "on"
+      ? []
+      : ["full_page_writes is off: a crash in the middle of a write destroys pages"]),
+    ...(synchronousCommit === "off"
+      ? ["synchronous_commit is off: usage that other programs record may be lost in a crash"]
+      : []),
+  ];
+}

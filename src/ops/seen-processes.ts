@@ -1,0 +1,48 @@
+import { type Kysely, sql } from "kysely";
+import type { ProcessKind } from "../database/needed-rights.ts";
+import type { DB } from "../database/schema.ts";
+
+/** Three heartbeats and a little: one that is late is no process that is gone. */
+const liveSeconds = 35;
+
+/** How many of a kind run now, with which roles, and when one was last seen, in seconds; null: never. */
+export type SeenProcesses = {
+  kind: ProcessKind;
+  live: number;
+  roles: string[];
+  lastSeenSeconds: number | null;
+};
+
+/** By the heartbeats that processes leave in the database. */
+export async function readSeenProcesses(db: Kysely<DB>): Promise<SeenProcesses[]> {
+  const seen = await sql<SeenProcesses>`
+    select
+      k.kind,
+      count(p.id) filter (where p.is_live)::int as live,
+      coalesce(array_agg(distinct p.role_name) filter (where p.is_live), '{}') as roles,
+      extract(epoch from now() - max(p.seen_at))::float8 as "lastSeenSeconds"
+    from unnest(array['api', 'worker']) k (kind)
+    left join lateral (
+      select id, role_name, seen_at,
+        stopped_at is null and seen_at > now() - make_interval(secs => ${liveSeconds}) as is_live
+      from metering.processes
+      where kind = k.kind
+    ) p on true
+    group by k.kind
+    order by k.kind
+  `.execute(db);
+  return seen.rows;
+}
+
+/** "2 run", or that none does and for how long. */
+export function describeSeen({ live, lastSeenSeconds }: SeenProcesses): string {
+  if (live > 0) return live === 1 ? "one runs" : `${live} run`;
+  if (lastSeenSeconds === null) return "none has ever run";
+  return `none runs; the last was seen ${agoInWords(lastSeenSeconds)} ago`;
+}
+
+function agoInWords(seconds: number): string {
+  if (seconds < 120) return `${Math.round(seconds)} s`;
+  if (seconds < 7_200) return `${Math.round(seconds / 60)} minutes`;
+  return seconds < 172_800 ? `${Math.round(seconds / 3_600)} hours` : `${Math.round(seconds / 86_400)} days`;
+}
