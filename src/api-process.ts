@@ -2,6 +2,7 @@ import type { PgBoss } from "pg-boss";
 import { type ApiConfig, readApiConfig } from "./config.ts";
 import { type Database, openDatabase } from "./database/pool.ts";
 import { HeldBytes } from "./http/held-bytes.ts";
+import { readFilesMax, warnOfFewFiles } from "./http/open-files.ts";
 import { type RunningServer, startServer } from "./http/server.ts";
 import { createLog, type Log } from "./log.ts";
 import { createApiApp } from "./ops/api-app.ts";
@@ -132,5 +133,6 @@ function serve(
     tracer: tracing.tracer,
   });
   const limits = { connectionsMax: config.HTTP_CONNECTIONS_MAX };
+  warnOfFewFiles({ ...limits, filesMax: readFilesMax() }, log);
   return startServer(app, { host: config.HOST, port: config.PORT, limits, held });
 }

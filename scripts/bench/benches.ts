@@ -6,6 +6,7 @@ import { benchIntakeNaive } from "./benches/intake-naive.ts";
 import { benchIntakeSingle } from "./benches/intake-single.ts";
 import { benchLatency } from "./benches/latency.ts";
 import { benchMemory } from "./benches/memory.ts";
+import { benchOverload } from "./benches/overload.ts";
 import { benchSeal } from "./benches/seal.ts";
 import type { Comparison, Skipped } from "./comparison.ts";
 import type { BenchName } from "./names.ts";
@@ -24,5 +25,6 @@ export const benches: Record<BenchName, Bench> = {
   "end-to-end": benchEndToEnd,
   latency: benchLatency,
   memory: benchMemory,
+  overload: benchOverload,
   growth: benchGrowth,
 };

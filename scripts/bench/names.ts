@@ -9,13 +9,14 @@ export const benchNames = [
   "end-to-end",
   "latency",
   "memory",
+  "overload",
   "growth",
 ] as const;
 
 export type BenchName = (typeof benchNames)[number];
 
 /** These run only when they are named, or with --all. */
-export const longBenches: readonly BenchName[] = ["memory", "growth"];
+export const longBenches: readonly BenchName[] = ["memory", "overload", "growth"];
 
 /** Whether there is a bench of this name. */
 export function isBenchName(name: string): name is BenchName {

@@ -4,6 +4,8 @@ import type { Socket } from "node:net";
 import { type Problem, problemBody } from "./problem.ts";
 
 const lingerMs = 1_000;
+/** What a client may still have on its way that sends all of a body before it reads the answer. */
+const lingerBytesMax = 1_048_576;
 
 type BareProblem = { status: number; headers: Record<string, string>; body: string };
 
@@ -31,10 +33,14 @@ export function endWithProblem(socket: Socket, problem: Problem): void {
 }
 
 /**
- * Reads and drops what the client still sends, for a moment. Closed at once, the answer could be lost to a reset; left
- * to the client, it could go on sending for ever.
+ * Reads and drops what the client still sends, for a moment and to a limit. Closed at once, the answer could be lost to
+ * a reset; left to the client, it could go on sending for ever.
  */
 export function lingerOn(socket: Socket): void {
+  const readBefore = socket.bytesRead;
+  socket.on("data", () => {
+    if (socket.bytesRead - readBefore > lingerBytesMax) socket.pause();
+  });
   socket.resume();
   const timer = setTimeout(() => socket.destroy(), lingerMs);
   socket.once("close", () => clearTimeout(timer));

@@ -28,6 +28,7 @@ import { homes } from "./homes.ts";
 import { mountMeterEventReadings } from "./meter-event-readings-route.ts";
 import { mountMeterEvents } from "./meter-events-route.ts";
 import { countRequests } from "./metrics/http-metrics.ts";
+import { showHeldBytes } from "./metrics/held-metrics.ts";
 import { countReadings } from "./metrics/intake-metrics.ts";
 import { countWebhooks } from "./metrics/webhook-metrics.ts";
 import { mountMetrics } from "./metrics/metrics-route.ts";
@@ -79,6 +80,7 @@ export function createApiApp(options: ApiAppOptions): App {
   const { requestsPerSecond = 0, readingsPerSecond = 0 } = options.rateLimits ?? {};
   const secrets = [adminToken, ...options.webhookSecrets];
   const app = createApp({ log, held, secrets, onAnswered: countRequests(registry), tracer });
+  showHeldBytes(registry, held);
   // The key first, and only then what else the request says, and its body.
   const knownQuery = refuseUnknownQuery(app);
   const adminOnly = every(requireAdmin({ adminToken }), knownQuery, takeBody);

@@ -7,9 +7,18 @@ const kibPerMib = 1_024;
 export const canReadPeakMemory = platform() === "linux";
 
 /** The most memory that a process has had since it began, in MiB: its resident set's high-water mark. */
-export async function readPeakMemoryMib(pid: number): Promise<number> {
+export function readPeakMemoryMib(pid: number): Promise<number> {
+  return readStatusMib(pid, /^VmHWM:\s+(\d+) kB$/m);
+}
+
+/** The memory that a process has now, in MiB: its resident set. */
+export function readMemoryMib(pid: number): Promise<number> {
+  return readStatusMib(pid, /^VmRSS:\s+(\d+) kB$/m);
+}
+
+async function readStatusMib(pid: number, line: RegExp): Promise<number> {
   const status = await readFile(`/proc/${pid}/status`, "utf8");
-  const kib = /^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1];
+  const kib = line.exec(status)?.[1];
   if (kib === undefined) throw new Error(`the system does not tell the memory of process ${pid}`);
   return Number(kib) / kibPerMib;
 }

@@ -1,0 +1,25 @@
+import type { Log } from "../log.ts";
+
+/** Of the database, the log, and what Node itself keeps open. */
+const filesBesides = 100;
+
+/** Warns when the system lets the process have fewer files open than it promises connections. */
+export function warnOfFewFiles(
+  { connectionsMax, filesMax }: { connectionsMax: number; filesMax: number | undefined },
+  log: Log,
+): void {
+  const needed = connectionsMax + filesBesides;
+  if (filesMax !== undefined && filesMax < needed)
+    log.warn({ event: "open_files_few", files: filesMax, needed });
+}
+
+/** How many files this process may have open; undefined where the system sets no limit, or does not tell. */
+export function readFilesMax(): number | undefined {
+  const report: object = process.report.getReport();
+  const limits: unknown = "userLimits" in report ? report.userLimits : undefined;
+  if (typeof limits !== "object" || limits === null || !("open_files" in limits)) return undefined;
+  const files: unknown = limits.open_files;
+  const soft: unknown =
+    typeof files === "object" && files !== null && "soft" in files ? files.soft : undefined;
+  return soft === undefined || soft === "unlimited" ? undefined : Number(soft);
+}
