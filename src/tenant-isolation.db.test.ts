@@ -68,6 +68,10 @@ const attempts: Record<string, (ids: Ids) => Attempt[]> = {
       query: { ...usage, organization_id: ids.organization },
     },
   ],
+  getOrganizationUsage: (ids) => [
+    { what: "another's", path: `/v1/organizations/${ids.organization}/usage`, query: usage },
+  ],
+  getUsageSummary: () => [{ what: "all", path: "/v1/usage/summary", query: usage }],
   putSensor: (ids) => [
     {
       what: "another organization in the query",
@@ -126,6 +130,7 @@ const attempts: Record<string, (ids: Ids) => Attempt[]> = {
     { what: "another's", path: `/v1/organizations/${ids.organization}/api-keys/${ids.key}` },
   ],
   listStripeEvents: () => [{ what: "all", path: "/v1/stripe-events" }],
+  getStripeEvent: (ids) => [{ what: "another's", path: `/v1/stripe-events/${ids.stripeEvent}` }],
   replayStripeEvent: (ids) => [{ what: "another's", path: `/v1/stripe-events/${ids.stripeEvent}/replay` }],
   getOutbox: () => [{ what: "all", path: "/v1/outbox" }],
   seal: () => [{ what: "all", path: "/v1/outbox/seal" }],

@@ -17,6 +17,11 @@ export type StoredEvent = {
 const rfc3339 = (column: string) =>
   sql`to_char(${sql.ref(column)} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
 
+const columns = sql`
+  event_id as id, event_type as type, state, attempts, ${rfc3339("received_at")} as "receivedAt",
+  ${rfc3339("handled_at")} as "handledAt", error, payload
+`;
+
 /** The webhook inbox, the newest first. `before` is the page before's last event: its time and id. */
 export async function listStripeEvents(
   db: Kysely<DB>,
@@ -24,9 +29,7 @@ export async function listStripeEvents(
 ): Promise<StoredEvent[]> {
   const { state, before, limit } = filter;
   const events = await sql<StoredEvent>`
-    select
-      event_id as id, event_type as type, state, attempts, ${rfc3339("received_at")} as "receivedAt",
-      ${rfc3339("handled_at")} as "handledAt", error, payload
+    select ${columns}
     from metering.stripe_events
     where true
       ${state === undefined ? sql`` : sql`and state = ${state}`}
@@ -37,9 +40,10 @@ export async function listStripeEvents(
   return events.rows;
 }
 
-export async function findStripeEventState(db: Kysely<DB>, id: string): Promise<InboxState | undefined> {
-  const found = await sql<{ state: InboxState }>`
-    select state from metering.stripe_events where event_id = ${id}
+/** An event of the inbox by Stripe's id. */
+export async function findStripeEvent(db: Kysely<DB>, id: string): Promise<StoredEvent | undefined> {
+  const found = await sql<StoredEvent>`
+    select ${columns} from metering.stripe_events where event_id = ${id}
   `.execute(db);
-  return found.rows[0]?.state;
+  return found.rows[0];
 }

@@ -16,20 +16,8 @@ import {
 } from "../http/problem-answers.ts";
 import { notFound, Problem } from "../http/problem.ts";
 import { inboxStates, replayStripeEvent } from "./inbox.ts";
-import { findStripeEventState, listStripeEvents, type StoredEvent } from "./list-stripe-events.ts";
-
-const storedEventSchema = z
-  .strictObject({
-    id: z.string(),
-    type: z.string(),
-    state: z.enum(inboxStates),
-    attempts: z.int(),
-    received_at: z.iso.datetime(),
-    handled_at: z.iso.datetime().nullable(),
-    error: z.string().nullable(),
-    payload: z.unknown(),
-  })
-  .openapi("StripeEvent");
+import { findStripeEvent, listStripeEvents } from "./list-stripe-events.ts";
+import { inboxCursor, renderStoredEvent, storedEventSchema } from "./stored-event-answer.ts";
 
 const shared = { tags: ["Stripe"], security: [{ adminToken: [] }] };
 
@@ -63,7 +51,22 @@ const replayRoute = createRoute({
   },
 });
 
-const cursorKey = z.tuple([z.iso.datetime(), z.string()]);
+const params = z.object({ id: z.string().min(1).max(255) });
+
+const getRoute = createRoute({
+  ...shared,
+  method: "get",
+  path: "/v1/stripe-events/{id}",
+  operationId: "getStripeEvent",
+  summary: "Show an event of the webhook inbox",
+  request: { params },
+  responses: {
+    200: jsonAnswer("The event", storedEventSchema),
+    ...adminProblems,
+    ...inputProblems,
+    ...notFoundProblems,
+  },
+});
 
 /** Adds the routes of `/v1/stripe-events`. */
 export function mountStripeEvents(
@@ -72,31 +75,24 @@ export function mountStripeEvents(
 ): void {
   app.openapi({ ...listRoute, middleware: adminOnly }, async (c) => {
     const { limit, cursor, state } = c.req.valid("query");
-    const before = decodeCursor(cursor, cursorKey);
+    const before = decodeCursor(cursor, inboxCursor.schema);
     const rows = await listStripeEvents(db, { state, before, limit: limit + 1 });
-    const page = toPage(rows, limit, ({ receivedAt, id }) => [receivedAt, id]);
-    return c.json({ ...page, data: page.data.map(render) }, 200);
+    const page = toPage(rows, limit, inboxCursor.keyOf);
+    return c.json({ ...page, data: page.data.map(renderStoredEvent) }, 200);
+  });
+
+  app.openapi({ ...getRoute, middleware: adminOnly }, async (c) => {
+    const event = await findStripeEvent(db, c.req.valid("param").id);
+    if (event === undefined) throw notFound("Stripe event");
+    return c.json(renderStoredEvent(event), 200);
   });
 
   app.openapi({ ...replayRoute, middleware: adminOnly }, async (c) => {
     const { id } = c.req.valid("param");
     if (await replayStripeEvent({ db, boss }, id)) return c.json({ replayed: 1 as const }, 202);
-    const state = await findStripeEventState(db, id);
-    if (state === undefined) throw notFound("Stripe event");
-    const detail = `The event is ${state}; only a failed or refused one can be replayed.`;
+    const event = await findStripeEvent(db, id);
+    if (event === undefined) throw notFound("Stripe event");
+    const detail = `The event is ${event.state}; only a failed or refused one can be replayed.`;
     throw new Problem({ status: 409, code: "not_replayable", detail });
   });
-}
-
-function render(event: StoredEvent): z.infer<typeof storedEventSchema> {
-  return {
-    id: event.id,
-    type: event.type,
-    state: event.state,
-    attempts: event.attempts,
-    received_at: event.receivedAt,
-    handled_at: event.handledAt,
-    error: event.error,
-    payload: event.payload,
-  };
 }

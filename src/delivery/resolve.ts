@@ -3,7 +3,8 @@ import type { PgBoss } from "pg-boss";
 import type { DB } from "../database/schema.ts";
 import { type Reminder, remindToDeliver } from "../queue/deliver-job.ts";
 
-export type Resolution = { resolution: "delivered" | "not_delivered"; reason: string };
+export const resolutions = ["delivered", "not_delivered"] as const;
+export type Resolution = { resolution: (typeof resolutions)[number]; reason: string };
 
 /** What became of the event; `replacedBy` is the event that sends its usage again, under an identifier of its own. */
 export type Resolved =

@@ -38,6 +38,7 @@ import { mountOutbox } from "./outbox-route.ts";
 import { createReadinessCheck } from "./readiness.ts";
 import { mountReadingsList } from "./readings-list-route.ts";
 import { mountUsage } from "./usage-route.ts";
+import { mountUsageSummary } from "./usage-summary-route.ts";
 
 /** The webhook's share of what may be held: its bodies come from strangers, who must not keep customers out. */
 const strangersShare = 1 / 4;
@@ -102,7 +103,8 @@ export function createApiApp(options: ApiAppOptions): App {
     mayWrite: keyWith("ingest"),
   });
   mountReadingsList(app, { db, mayRead: keyWith("read") });
-  mountUsage(app, { db, mayRead: keyWith("read") });
+  mountUsage(app, { db, mayRead: keyWith("read"), adminOnly });
+  mountUsageSummary(app, { db, adminOnly });
   mountSensors(app, { db, mayWrite, mayRead: keyWith("read") });
   mountOrganizations(app, { db, adminOnly });
   mountSubscriptions(app, { db, adminOnly });

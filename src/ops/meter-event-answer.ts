@@ -1,6 +1,7 @@
 import { z } from "@hono/zod-openapi";
 import { meterEventStates } from "../delivery/meter-event-states.ts";
 import type { DeliveryAttempt, MeterEvent } from "../delivery/meter-events.ts";
+import type { Resolved } from "../delivery/resolve.ts";
 import type { Entry } from "../outbox/entries.ts";
 import type { Explanation } from "./explain-meter-event.ts";
 
@@ -58,6 +59,17 @@ export const meterEventDetailSchema = z
     }),
   })
   .openapi("MeterEventDetail");
+
+/** What became of an event in doubt. */
+export const resolvedSchema = z.strictObject({
+  id: z.uuid(),
+  state: z.enum(["delivered", "superseded", "expired"]),
+  replaced_by: z.uuid().nullable(),
+});
+
+export function renderResolved(id: string, { state, replacedBy }: Resolved): z.infer<typeof resolvedSchema> {
+  return { id, state, replaced_by: replacedBy };
+}
 
 export function renderMeterEvent(event: MeterEvent): z.infer<typeof meterEventSchema> {
   return {

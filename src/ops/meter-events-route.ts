@@ -4,7 +4,7 @@ import type { PgBoss } from "pg-boss";
 import type { DB } from "../database/schema.ts";
 import { meterEventStates } from "../delivery/meter-event-states.ts";
 import { findMeterEvent, listMeterEvents } from "../delivery/meter-events.ts";
-import { resolveMeterEvent } from "../delivery/resolve.ts";
+import { resolutions, resolveMeterEvent } from "../delivery/resolve.ts";
 import { retriedStates, retryMeterEvents } from "../delivery/retry-rejected.ts";
 import type { App } from "../http/app.ts";
 import type { AdminOnly } from "../http/authentication.ts";
@@ -27,6 +27,8 @@ import {
   meterEventSchema,
   renderExplanation,
   renderMeterEvent,
+  renderResolved,
+  resolvedSchema,
 } from "./meter-event-answer.ts";
 
 const shared = { tags: ["Meter events"], security: [{ adminToken: [] }] };
@@ -99,20 +101,13 @@ const resolveRoute = createRoute({
     params,
     body: jsonBody(
       z.strictObject({
-        resolution: z.enum(["delivered", "not_delivered"]),
+        resolution: z.enum(resolutions),
         reason: z.string().trim().min(1).max(500),
       }),
     ),
   },
   responses: {
-    200: jsonAnswer(
-      "What became of it",
-      z.strictObject({
-        id: z.uuid(),
-        state: z.enum(["delivered", "superseded", "expired"]),
-        replaced_by: z.uuid().nullable(),
-      }),
-    ),
+    200: jsonAnswer("What became of it", resolvedSchema),
     ...adminProblems,
     ...bodyProblems,
     ...notFoundProblems,
@@ -179,7 +174,7 @@ export function mountMeterEvents(app: App, { db, boss, adminOnly }: MeterEventRo
     const { id } = c.req.valid("param");
     const resolved = await resolveMeterEvent({ db, boss }, id, c.req.valid("json"));
     if (resolved !== undefined) {
-      return c.json({ id, state: resolved.state, replaced_by: resolved.replacedBy }, 200);
+      return c.json(renderResolved(id, resolved), 200);
     }
     throw await wrongState(db, id, { code: "not_in_doubt", detail: "only one in doubt can be resolved" });
   });

@@ -2,39 +2,13 @@ import { createRoute, z } from "@hono/zod-openapi";
 import type { Kysely } from "kysely";
 import type { PgBoss } from "pg-boss";
 import type { DB } from "../database/schema.ts";
-import type { MeterEventState } from "../delivery/meter-event-states.ts";
-import { reportMeterEvents } from "../delivery/meter-events.ts";
-import { pauseDelivery, readPauses, resumeDelivery } from "../delivery/pauses.ts";
+import { pauseDelivery, resumeDelivery } from "../delivery/pauses.ts";
 import type { App } from "../http/app.ts";
 import type { AdminOnly } from "../http/authentication.ts";
 import { jsonAnswer, jsonBody } from "../http/json-content.ts";
 import { adminProblems, bodyProblems } from "../http/problem-answers.ts";
-import { reportUnsealed } from "../outbox/report.ts";
 import { requestSeal } from "../outbox/seal-job.ts";
-
-const instant = z.iso.datetime();
-const counted = z.strictObject({ count: z.int(), quantity: z.int() });
-const outboxSchema = z.strictObject({
-  unsealed: z.strictObject({
-    entries: z.int(),
-    quantity: z.int(),
-    oldest_at: instant.nullable(),
-    held: z.strictObject({ entries: z.int(), quantity: z.int() }),
-  }),
-  meter_events: z.strictObject({
-    pending: counted,
-    delivered: counted,
-    confirmed: counted,
-    in_doubt: counted,
-    rejected: counted,
-    expired: counted,
-    superseded: counted,
-  } satisfies Record<MeterEventState, typeof counted>),
-  oldest_undelivered_at: instant.nullable(),
-  paused: z.array(
-    z.strictObject({ scope: z.string(), reason: z.string(), since: instant, until: instant.nullable() }),
-  ),
-});
+import { outboxSchema, readOutbox } from "./outbox-answer.ts";
 
 const shared = { tags: ["Outbox"], security: [{ adminToken: [] }] };
 
@@ -84,28 +58,7 @@ export type OutboxRoutes = { db: Kysely<DB>; boss: PgBoss; adminOnly: AdminOnly 
 /** Adds the routes of `/v1/outbox` and `/v1/delivery`. */
 export function mountOutbox(app: App, { db, boss, adminOnly }: OutboxRoutes): void {
   app.openapi({ ...outboxRoute, middleware: adminOnly }, async (c) => {
-    const unsealed = await reportUnsealed(db);
-    const { states, oldestUndeliveredAt } = await reportMeterEvents(db);
-    const pauses = await readPauses(db);
-    return c.json(
-      {
-        unsealed: {
-          entries: unsealed.entries,
-          quantity: unsealed.quantity,
-          oldest_at: unsealed.oldestAt?.toISOString() ?? null,
-          held: unsealed.held,
-        },
-        meter_events: states,
-        oldest_undelivered_at: oldestUndeliveredAt?.toISOString() ?? null,
-        paused: pauses.map(({ scope, reason, pausedAt, until }) => ({
-          scope,
-          reason,
-          since: pausedAt.toISOString(),
-          until: until?.toISOString() ?? null,
-        })),
-      },
-      200,
-    );
+    return c.json(await readOutbox(db), 200);
   });
 
   app.openapi({ ...sealRoute, middleware: adminOnly }, async (c) => {

@@ -18,6 +18,7 @@ export const cliTest = meterEventsTest.extend("cli", async ({ database, account 
     const own = Object.fromEntries(Object.entries(all).filter(([, value]) => value !== ""));
     const written = { out: "", err: "" };
     const exitCode = await runCommandLine(args, {
+      version: "1.2.3",
       readConfig: () => environments.cli.parse(own),
       readStripeConfig: () => environments.cliStripe.parse(own),
       now: now ?? (() => new Date()),

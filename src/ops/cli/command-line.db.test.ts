@@ -1,4 +1,5 @@
 import { execFile } from "node:child_process";
+import { readFile } from "node:fs/promises";
 import { promisify } from "node:util";
 import { sql } from "kysely";
 import { expect } from "vitest";
@@ -27,6 +28,10 @@ test("help needs no environment and names every command", async () => {
     "outbox",
     "seal",
     "events",
+    "explain",
+    "usage",
+    "sensors",
+    "webhooks",
     "pause",
     "resume",
     "stripe",
@@ -34,6 +39,23 @@ test("help needs no environment and names every command", async () => {
   ]) {
     expect(stdout).toMatch(new RegExp(`^  ${command} `, "m"));
   }
+});
+
+test("the version needs no environment and is the package's", async () => {
+  const { version } = z
+    .object({ version: z.string() })
+    .parse(JSON.parse(await readFile(new URL("package.json", projectRoot), "utf8")));
+  expect(await run(["--version"], {})).toEqual({ code: 0, stdout: `${version}\n`, stderr: "" });
+});
+
+test("a list whose reader has seen enough ends without a word", async ({ database }) => {
+  await sql`insert into metering.organizations (name) select repeat('x', 200) from generate_series(1, 2000)`.execute(
+    database.db,
+  );
+  const piped = `{ "${process.execPath}" src/cli.ts organization list --json; echo "code $?" >&2; } | head -n 1`;
+  const options = { cwd: projectRoot, env: { DATABASE_URL: database.url } };
+  const { stdout, stderr } = await promisify(execFile)("sh", ["-c", piped], options);
+  expect({ stdout, stderr }).toEqual({ stdout: "{\n", stderr: "code 0\n" });
 });
 
 test("a process prints one JSON document and ends by itself", async ({ database, events }) => {

@@ -10,6 +10,7 @@ import { createStripe } from "../../stripe/client.ts";
 
 /** Where the command line runs: a process, or a test. */
 export type Surroundings = {
+  version: string;
   /** Each ends the process when the environment is bad. */
   readConfig: () => CliConfig;
   readStripeConfig: () => CliStripeConfig;

@@ -28,7 +28,45 @@ test("a list that ends at its limit says that there are more", async ({ cli, eve
 
   const { out } = await cli(["events", "list", "--limit", "1"]);
   expect(out).toMatch(new RegExp(`\\n${newest} .*\\nthere are more`));
-  expect(await cli.json(["events", "list", "--limit", "2"])).toMatchObject({ has_more: false });
+});
+
+test("the list is the API's document, page by page", async ({ cli, events }) => {
+  for (const hours of [1, 2, 3]) await events.seal({ hours });
+  const first = await cli.json(["events", "list", "--limit", "2"]);
+  expect(first).toEqual((await events.ask("GET", "?limit=2")).body);
+
+  const cursor = String(first["next_cursor"]);
+  const second = await cli.json(["events", "list", "--limit", "2", "--cursor", cursor]);
+  expect(second).toEqual((await events.ask("GET", `?limit=2&cursor=${cursor}`)).body);
+  expect(second).toMatchObject({ data: [{}], next_cursor: null });
+  expect(await cli(["events", "list", "--cursor", "x"])).toMatchObject({ exitCode: 2, out: "" });
+});
+
+test("an event in doubt is resolved as by the API", async ({ cli, events, boss }) => {
+  const counted = await events.seal({ state: "in_doubt" });
+  const lost = await events.seal({ state: "in_doubt", hours: 2 });
+  const because = ["--reason", "in the summary of 10:00"];
+
+  expect(await cli.json(["events", "resolve", counted, "delivered", ...because])).toEqual({
+    id: counted,
+    state: "delivered",
+    replaced_by: null,
+  });
+  expect((await events.ask("GET", `/${counted}`)).body).toMatchObject({
+    state: "delivered",
+    resolution_reason: "in the summary of 10:00",
+  });
+  const resolved = await cli.json(["events", "resolve", lost, "not_delivered", ...because]);
+  expect(resolved).toMatchObject({ id: lost, state: "superseded" });
+  expect(await boss.fetch(deliverQueueOf("temperature_readings"))).toMatchObject([
+    { data: { meterEventId: resolved["replaced_by"] } },
+  ]);
+  expect(await cli(["events", "resolve", lost, "delivered", ...because])).toEqual({
+    exitCode: 1,
+    out: "",
+    err: "error: the meter event is superseded; only one in doubt can be resolved\n",
+  });
+  expect(await cli(["events", "resolve", unknownId, "delivered", ...because])).toMatchObject({ exitCode: 1 });
 });
 
 test("a meter event is shown as the API shows it", async ({ cli, events, database: { db } }) => {
@@ -88,6 +126,9 @@ test.for([
   "events retry --state in_doubt",
   `events retry ${unknownId} --state rejected`,
   "events list --state lost",
+  `events resolve ${unknownId} delivered`,
+  `events resolve ${unknownId} perhaps --reason x`,
+  `events resolve evt_1 delivered --reason x`,
   "events list --meter humidity",
   "events list --limit 0",
   "events list --limit many",

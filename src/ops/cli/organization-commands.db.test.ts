@@ -104,7 +104,8 @@ test.for([
   [["organization", "list", "--archived", "--current"], "cannot be used with"],
   [["organization", "create"], "missing required argument"],
   [["organization"], "Usage: meter-outbox organization"],
-  [["sensors"], "unknown command"],
+  [["sensors"], "missing required argument"],
+  [["thermometers"], "unknown command"],
   [["outbox", "status", "--colour"], "unknown option"],
   [[], "Usage: meter-outbox"],
 ] as const)("%j is wrong usage", async ([args, said], { cli }) => {

@@ -1,5 +1,4 @@
 import type { Command } from "commander";
-import { z } from "zod";
 import { pauseDelivery, resumeDelivery } from "../../delivery/pauses.ts";
 import { requestSeal } from "../../outbox/seal-job.ts";
 import { describeSeen, readSeenProcesses } from "../seen-processes.ts";
@@ -7,13 +6,8 @@ import type { CommandTools } from "./command-tools.ts";
 import { showOutbox } from "./outbox-status.ts";
 import type { Outcome } from "./outcome.ts";
 import { parsedBy } from "./parsed-by.ts";
+import { reasonSchema } from "./reason.ts";
 import type { Run } from "./run.ts";
-
-const reasonSchema = z
-  .string()
-  .trim()
-  .min(1, "must say something")
-  .max(500, "must have at most 500 characters");
 
 /** Adds `outbox status`, `seal`, `pause` and `resume`. */
 export function addOutboxCommands(program: Command, run: Run): void {

@@ -11,7 +11,10 @@ import { addOrganizationCommands } from "./organization-commands.ts";
 import { addOutboxCommands } from "./outbox-commands.ts";
 import type { Outcome } from "./outcome.ts";
 import type { CommandWork, Run } from "./run.ts";
+import { addSensorsCommand } from "./sensors-command.ts";
 import { addStripeCommands } from "./stripe-commands.ts";
+import { addUsageCommand } from "./usage-command.ts";
+import { addWebhooksCommands } from "./webhooks-commands.ts";
 
 const exitCodes = { done: 0, alarming: 1, failed: 1, wrong_usage: 2 } as const satisfies Record<
   Outcome["kind"],
@@ -42,11 +45,12 @@ export async function runCommandLine(args: readonly string[], surroundings: Surr
 
 const neverWithout = { evenWithoutSchema: false };
 
-function createProgram({ writeOut, writeErr }: Surroundings, run: Run): Command {
+function createProgram({ version, writeOut, writeErr }: Surroundings, run: Run): Command {
   const program = new Command("meter-outbox")
     .description(
       "The operator's commands. They work on the database itself, whether the service runs or not.",
     )
+    .version(version)
     .option("--json", "print one JSON document")
     .configureHelp({ showGlobalOptions: true })
     .configureOutput({ writeOut, writeErr })
@@ -56,6 +60,9 @@ function createProgram({ writeOut, writeErr }: Surroundings, run: Run): Command 
   addKeyCommands(program, run);
   addOutboxCommands(program, run);
   addEventsCommands(program, run);
+  addUsageCommand(program, run);
+  addSensorsCommand(program, run);
+  addWebhooksCommands(program, run);
   addExplainCommand(program, run);
   addCountSensorsCommand(program, run);
   addStripeCommands(program, run);

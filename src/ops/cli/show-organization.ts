@@ -7,18 +7,15 @@ import { findOrganization, listOrganizations, type Organization } from "../organ
 import type { CommandTools } from "./command-tools.ts";
 import { noSuchOrganization, onOrganization } from "./organization-argument.ts";
 import type { Outcome } from "./outcome.ts";
+import { readAll } from "./paging.ts";
 import { type Cell, textFields, textTable } from "./text-table.ts";
 
 export type ListOptions = { archived?: true; current?: true };
 
-const pageSize = 500;
-
 /** Lists all organizations; the document is that of `GET /v1/organizations`, all pages in one. */
 export async function listAll({ db }: CommandTools, { archived, current }: ListOptions): Promise<Outcome> {
   const isArchived = archived ?? (current ? false : undefined);
-  const organizations = await readAll((after) =>
-    listOrganizations(db, { isArchived, after, limit: pageSize }),
-  );
+  const organizations = await readAll((after, limit) => listOrganizations(db, { isArchived, after, limit }));
   return {
     kind: "done",
     document: { data: organizations.map(renderOrganization), next_cursor: null },
@@ -81,15 +78,5 @@ export function fieldsOf(organization: Organization): [string, Cell][] {
 }
 
 function readKeys(db: Kysely<DB>, organizationId: string): Promise<StoredKey[]> {
-  return readAll((after) => listApiKeys(db, { organizationId, after, limit: pageSize }));
-}
-
-async function readAll<Row extends { id: string }>(
-  readPage: (after: string | undefined) => Promise<Row[]>,
-): Promise<Row[]> {
-  const all: Row[] = [];
-  for (let page = await readPage(undefined); page.length > 0; page = await readPage(all.at(-1)?.id)) {
-    all.push(...page);
-  }
-  return all;
+  return readAll((after, limit) => listApiKeys(db, { organizationId, after, limit }));
 }

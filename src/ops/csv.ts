@@ -1,0 +1,25 @@
+/** A number, or text that people have written. */
+export type CsvCell = string | number | null;
+
+/** Lines of CSV as RFC 4180 writes them; null is nothing between two commas. */
+export function csvLines(rows: readonly (readonly CsvCell[])[]): string {
+  return rows.map((row) => `${row.map(csvCell).join(",")}\r\n`).join("");
+}
+
+/** Whether an `Accept` header asks for CSV. */
+export function asksForCsv(accept: string | undefined): boolean {
+  return /(^|,)\s*text\/csv\s*(;|,|$)/i.test(accept ?? "");
+}
+
+function csvCell(cell: CsvCell): string {
+  if (cell === null) return "";
+  if (typeof cell === "number") return String(cell);
+  const text = isFormula(cell) ? `'${cell}` : cell;
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
+
+// A spreadsheet runs what begins in this way, also in a name that a customer chose; an apostrophe makes it text. The
+// full-width forms count in some languages.
+function isFormula(text: string): boolean {
+  return /^[\s'"]*[=+\-@\t\r＝＋－＠]/u.test(text);
+}

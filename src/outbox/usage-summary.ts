@@ -1,0 +1,185 @@
+import { type Kysely, type RawBuilder, sql } from "kysely";
+import type { DB } from "../database/schema.ts";
+import { type MeterName, meters } from "../usage/meters.ts";
+
+export type SummaryQuery = {
+  meter: MeterName;
+  /** Half-open: `from` counts, `to` does not. */
+  from: Date;
+  to: Date;
+  /** From when on all entries are kept; null: none were dropped. */
+  keptFrom: Date | null;
+  /** The id of the page before's last organization. */
+  after: string | undefined;
+  limit: number;
+};
+
+/** One organization's usage of a period. `quantity` is what was used; the others say where it is now. */
+export type UsageTotal = {
+  id: string;
+  externalId: string | null;
+  name: string;
+  quantity: number;
+  delivered: number;
+  pending: number;
+  in_doubt: number;
+  rejected: number;
+};
+
+type Span = { from: Date; to: Date };
+
+const hourMs = 3_600_000;
+
+/**
+ * The usage of one meter, of a page of all organizations in the order of their creation; the same figures as
+ * `readUsage` gives for one bucket of the whole period.
+ *
+ * Whole UTC hours come from the meter events, which are as good as the entries that they fold and fewer, and from what is
+ * not sealed yet; only what the ends of the period cut out of an hour is read entry by entry. All of it is one probe of an
+ * index for each organization of the page, so that a page costs the same among 10,000 organizations as among 100.
+ */
+export async function readUsageSummary(db: Kysely<DB>, query: SummaryQuery): Promise<UsageTotal[]> {
+  const { after, limit, meter } = query;
+  const isLast = meters[meter].aggregation === "last";
+  const summary = await sql<UsageTotal>`
+    with page as materialized (
+      select id, external_id, name
+      from metering.organizations
+      ${after === undefined ? sql`` : sql`where id > ${after}`}
+      order by id
+      limit ${limit}
+    )
+    select p.id, p.external_id as "externalId", p.name, u.*
+    from page p
+    cross join lateral (
+      select
+        coalesce(sum(part.quantity) filter (where part.is_first), 0)::float8 as quantity,
+        coalesce(sum(part.quantity) filter (where part.state in ('delivered', 'confirmed')), 0)::float8 as delivered,
+        coalesce(sum(part.quantity) filter (where part.state = 'pending'), 0)::float8 as pending,
+        coalesce(sum(part.quantity) filter (where part.state = 'in_doubt'), 0)::float8 as in_doubt,
+        coalesce(sum(part.quantity) filter (where part.state in ('rejected', 'expired')), 0)::float8 as rejected
+      from (${isLast ? latestPart(query) : allParts(query)}) part
+    ) u
+    order by p.id
+  `.execute(db);
+  return summary.rows;
+}
+
+/** The whole hours of a period, and what its ends cut out of others. */
+function spansOf({ from, to }: Span): { whole: Span; cut: Span[] } {
+  const wholeFrom = new Date(Math.min(Math.ceil(from.getTime() / hourMs) * hourMs, to.getTime()));
+  const wholeTo = new Date(Math.max(Math.floor(to.getTime() / hourMs) * hourMs, wholeFrom.getTime()));
+  const cut = [
+    { from, to: wholeFrom },
+    { from: wholeTo, to },
+  ];
+  return { whole: { from: wholeFrom, to: wholeTo }, cut: cut.filter((span) => span.from < span.to) };
+}
+
+// An event that another replaces is superseded, and the other has its hour and quantity: of a chain, the first is what was
+// used, and the last says where it is.
+function allParts(query: SummaryQuery): RawBuilder<unknown> {
+  const { whole, cut } = spansOf(query);
+  const { meter } = query;
+  const ofCut = cut.map(
+    ({ from, to }) => sql`
+      union all
+      select e.quantity, coalesce(v.state, 'pending'), true
+      from (
+        select meter_event_id, sum(quantity) as quantity
+        from metering.meter_outbox
+        where organization_id = p.id and meter = ${meter} and occurred_at >= ${from} and occurred_at < ${to}
+        group by meter_event_id
+      ) e
+      left join lateral (${stateOf(sql`e.meter_event_id`)}) v on true
+      ${ofDropped(query, { from, to })}
+    `,
+  );
+  return sql`
+    select quantity, state, replaces_id is null as is_first
+    from metering.meter_events
+    where organization_id = p.id and meter = ${meter} and hour >= ${whole.from} and hour < ${whole.to}
+    union all
+    select quantity, 'pending', true
+    from metering.meter_outbox
+    where organization_id = p.id and meter = ${meter} and meter_event_id is null
+      and occurred_at >= ${whole.from} and occurred_at < ${whole.to}
+    ${sql.join(ofCut, sql` `)}
+  `;
+}
+
+/** Where entries were dropped, each meter event stands for those that it folded, at the time of the latest. */
+function ofDropped({ meter, keptFrom }: SummaryQuery, { from, to }: Span): RawBuilder<unknown> {
+  if (keptFrom === null || from >= keptFrom) return sql``;
+  return sql`
+    union all
+    select quantity, state, replaces_id is null
+    from metering.meter_events
+    where organization_id = p.id and meter = ${meter}
+      and hour > ${from}::timestamptz - interval '1 hour' and hour < ${to}
+      and event_at >= ${from} and event_at < ${to}
+      and ${isMonthDropped}
+  `;
+}
+
+const isMonthDropped = sql`date_trunc('month', hour, 'UTC') in (
+  select month from metering.dropped_partitions where table_name = 'meter_outbox'
+)`;
+
+/** Of a gauge only the latest value of the period counts. */
+function latestPart(query: SummaryQuery): RawBuilder<unknown> {
+  const { whole, cut } = spansOf(query);
+  const { meter, keptFrom } = query;
+  const latestEntry = ({ from, to }: Span, isUnsealed: boolean) => sql`(
+    select quantity, meter_event_id, occurred_at, id
+    from metering.meter_outbox
+    where organization_id = p.id and meter = ${meter} and occurred_at >= ${from} and occurred_at < ${to}
+      ${isUnsealed ? sql`and meter_event_id is null` : sql``}
+    order by occurred_at desc, id desc
+    limit 1
+  )`;
+  const latestEvent = ({ from, to }: Span, isMeant: RawBuilder<unknown>) => sql`(
+    select quantity, id, event_at, id
+    from metering.meter_events
+    where organization_id = p.id and meter = ${meter} and hour >= ${startOfHour(from)} and hour < ${to}
+      and event_at >= ${from} and event_at < ${to} and replaces_id is null and ${isMeant}
+    order by hour desc, event_at desc, id desc
+    limit 1
+  )`;
+  const dropped = keptFrom === null ? [] : cut.filter(({ from }) => from < keptFrom);
+  const candidates = [
+    latestEntry(whole, true),
+    latestEvent(whole, sql`true`),
+    ...cut.map((span) => latestEntry(span, false)),
+    ...dropped.map((span) => latestEvent(span, isMonthDropped)),
+  ];
+  return sql`
+    select latest.quantity, coalesce(v.state, 'pending') as state, true as is_first
+    from (
+      select * from (${sql.join(candidates, sql` union all `)}) candidate (quantity, meter_event_id, at, id)
+      order by at desc, id desc
+      limit 1
+    ) latest
+    left join lateral (${stateOf(sql`latest.meter_event_id`)}) v on true
+  `;
+}
+
+function startOfHour(at: Date): Date {
+  return new Date(Math.floor(at.getTime() / hourMs) * hourMs);
+}
+
+/** The state of a meter event, or of the last that replaces it. */
+function stateOf(eventId: RawBuilder<unknown>): RawBuilder<unknown> {
+  return sql`
+    with recursive versions as (
+      select id, state
+      from metering.meter_events
+      where organization_id = p.id and id = ${eventId}
+      union all
+      select r.id, r.state
+      from metering.meter_events r
+      join versions v on r.organization_id = p.id and r.replaces_id = v.id
+    )
+    select state from versions order by id desc limit 1
+  `;
+}
