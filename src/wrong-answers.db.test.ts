@@ -8,19 +8,18 @@ import { untilBilled } from "./testing/until-billed.ts";
 import { until } from "./testing/until.ts";
 import { answerWrongly, wrongAnswers } from "./testing/wrong-answers.ts";
 
-/** `WRONG_ANSWERS_SECONDS` lets the wrong answers last so long, over both transports; else each is given once at least. */
+/** `WRONG_ANSWERS_SECONDS` lets the wrong answers last so long; else each is given once at least. */
 const wrongMs = Number(process.env["WRONG_ANSWERS_SECONDS"] ?? 0) * 1_000;
-const transports = wrongMs > 0 ? ["sync", "stream"] : ["sync"];
 const quantity = 3;
 
 async function countIn(db: Kysely<DB>, state: string): Promise<number> {
   return (await db.selectFrom("meter_events").select("id").where("state", "=", state).execute()).length;
 }
 
-test.for(transports)(
-  "whatever wrong answers %s gets, everything is billed once, and nothing is delivered before Stripe says so",
+test(
+  "whatever wrong answers a worker gets, everything is billed once, and nothing is delivered before Stripe says so",
   { timeout: 180_000 + 2 * wrongMs },
-  async (transport, { road, account, database: { db }, launch }) => {
+  async ({ road, account, database: { db }, launch }) => {
     const organizations = await Promise.all(wrongAnswers.map(() => road.join()));
     const at = new Date(Date.now() - 60_000);
     for (const { id } of organizations) await appendEntries(db, id, [{ at, quantity }]);
@@ -28,7 +27,6 @@ test.for(transports)(
     const environment = {
       STRIPE_API_BASE: way.url,
       STRIPE_TIMEOUT_MS: "1000",
-      DELIVERY_TRANSPORT: transport,
     };
     const worker = launch("worker", environment);
     const startedAtMs = performance.now();
@@ -60,7 +58,7 @@ test.for(transports)(
     const wrong = [...way.given.values()].reduce((sum, count) => sum + count, 0);
     const shapes = way.given.size;
     process.stdout.write(
-      `wrong answers: ${JSON.stringify({ transport, shapes, wrong, wrongMs, billed: counted.length })}\n`,
+      `wrong answers: ${JSON.stringify({ shapes, wrong, wrongMs, billed: counted.length })}\n`,
     );
   },
 );

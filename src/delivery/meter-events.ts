@@ -1,6 +1,7 @@
 import { type Kysely, sql } from "kysely";
 import type { DB } from "../database/schema.ts";
 import type { MeterEventState } from "./meter-event-states.ts";
+import { type Wait, waiting } from "./waiting.ts";
 
 export type MeterEvent = {
   id: string;
@@ -24,6 +25,9 @@ export type MeterEvent = {
   replacesId: string | null;
   resolvedAt: Date | null;
   resolutionReason: string | null;
+  waitsFor: Wait | null;
+  /** When it is due; null where something else decides. */
+  nextAttemptAt: Date | null;
 };
 
 const columns = sql`
@@ -32,8 +36,10 @@ const columns = sql`
   attempts_started as "attemptsStarted", attempts_finished as "attemptsFinished",
   first_attempt_at as "firstAttemptAt", last_attempt_at as "lastAttemptAt", last_error as "lastError",
   sealed_at as "sealedAt", delivered_at as "deliveredAt", replaces_id as "replacesId",
-  resolved_at as "resolvedAt", resolution_reason as "resolutionReason"
+  resolved_at as "resolvedAt", resolution_reason as "resolutionReason",
+  waiting."waitsFor", waiting."nextAttemptAt"
 `;
+const withWaiting = sql`metering.meter_events cross join lateral ${waiting} waiting`;
 
 export type MeterEventFilter = {
   state: MeterEventState | undefined;
@@ -49,7 +55,7 @@ export async function listMeterEvents(db: Kysely<DB>, filter: MeterEventFilter):
   const { state, organizationId, meter, before, limit } = filter;
   const events = await sql<MeterEvent>`
     select ${columns}
-    from metering.meter_events
+    from ${withWaiting}
     where true
       ${state === undefined ? sql`` : sql`and state = ${state}`}
       ${organizationId === undefined ? sql`` : sql`and organization_id = ${organizationId}`}
@@ -63,7 +69,7 @@ export async function listMeterEvents(db: Kysely<DB>, filter: MeterEventFilter):
 
 export async function findMeterEvent(db: Kysely<DB>, id: string): Promise<MeterEvent | undefined> {
   const events = await sql<MeterEvent>`
-    select ${columns} from metering.meter_events where id = ${id}
+    select ${columns} from ${withWaiting} where id = ${id}
   `.execute(db);
   return events.rows[0];
 }

@@ -1,5 +1,6 @@
 import { z } from "@hono/zod-openapi";
 import { meterEventStates } from "../delivery/meter-event-states.ts";
+import { waits } from "../delivery/waiting.ts";
 import type { DeliveryAttempt, MeterEvent } from "../delivery/meter-events.ts";
 import type { Resolved } from "../delivery/resolve.ts";
 import type { Entry } from "../outbox/entries.ts";
@@ -32,6 +33,10 @@ export const meterEventSchema = z
       .openapi({ description: "the event in doubt whose usage this one sends again" }),
     resolved_at: instant.nullable(),
     resolution_reason: z.string().nullable(),
+    waits_for: z.enum(waits).nullable().openapi({ description: "what a pending one waits for" }),
+    next_attempt_at: instant.nullable().openapi({
+      description: "when a pending one is due, or was; null where something else decides",
+    }),
   })
   .openapi("MeterEvent");
 
@@ -93,6 +98,8 @@ export function renderMeterEvent(event: MeterEvent): z.infer<typeof meterEventSc
     replaces_id: event.replacesId,
     resolved_at: event.resolvedAt?.toISOString() ?? null,
     resolution_reason: event.resolutionReason,
+    waits_for: event.waitsFor,
+    next_attempt_at: event.nextAttemptAt?.toISOString() ?? null,
   };
 }
 

@@ -1,0 +1,57 @@
+import { sql } from "kysely";
+
+/** What a pending meter event waits for. */
+export const waits = [
+  /** Its request to Stripe is under way, or was when its worker was last heard of. */
+  "attempt_under_way",
+  /** The account or its meter is paused. */
+  "pause",
+  /** The time after its latest attempt. */
+  "backoff",
+  /** Stripe's clock, which the database's is ahead of. */
+  "stripe_clock",
+  /** Others that are due before it, or a worker. */
+  "turn",
+  /** Its reminder is lost; a worker makes another within half a minute. */
+  "reminder",
+] as const;
+export type Wait = (typeof waits)[number];
+
+/**
+ * One row of `"waitsFor"` and `"nextAttemptAt"` for each row of `metering.meter_events`, both null for one that is not
+ * pending. The time is when it is due; it lies in the past for one that waits for its turn, and is null where only the
+ * end of something else decides.
+ */
+export const waiting = sql`(
+  select
+    case
+      when not is_pending then null
+      when reminder.state = 'active' then 'attempt_under_way'
+      when paused_until is not null then 'pause'
+      when reminder.state is null then 'reminder'
+      when reminder.start_after <= now() then 'turn'
+      when reason_now = 'too_early' then 'stripe_clock'
+      else 'backoff'
+    end as "waitsFor",
+    case when is_pending and reminder.state < 'active'
+      then nullif(greatest(reminder.start_after, paused_until), 'infinity')
+    end as "nextAttemptAt"
+  from (
+    select
+      meter_events.state = 'pending' as is_pending,
+      meter_events.reason as reason_now,
+      (
+        select max(c.paused_until) from metering.delivery_control c
+        where c.paused_until is not null and c.scope in ('account', meter_events.meter)
+      ) as paused_until
+  ) event
+  left join lateral (
+    -- In the words of pg-boss's own index.
+    select j.state, j.start_after
+    from pgboss.job j
+    where event.is_pending and j.name = 'deliver-' || meter_events.meter
+      and coalesce(j.singleton_key, '') = meter_events.id::text
+      and j.state <= 'active' and j.policy = 'exclusive'
+    limit 1
+  ) reminder on true
+)`;
