@@ -12,7 +12,7 @@ import { createProcessRegistry } from "./ops/metrics/registry.ts";
 import { createReadinessCheck } from "./ops/readiness.ts";
 import { endAfterGrace } from "./process/end-after-grace.ts";
 import type { StopSignals } from "./process/stop-signals.ts";
-import { createBoss } from "./queue/boss.ts";
+import { startBoss } from "./queue/start-boss.ts";
 import { startTracing, type Tracing } from "./tracing/start-tracing.ts";
 
 const connectionsMax = 10;
@@ -85,11 +85,10 @@ function openDatabases(config: ApiConfig, log: Log): Pick<Parts, "database" | "s
 
 async function serveUntilStopped(parts: Parts, stop: StopSignals): Promise<void> {
   const { config, log, tracing } = parts;
-  const boss = createBoss(
+  const boss = await startBoss(
+    { db: parts.database.db, log },
     { databaseUrl: config.DATABASE_URL, role: "api", connectionsMax: queueConnectionsMax },
-    log,
   );
-  await boss.start();
   const server = await serve(parts, boss);
   const heartbeat = startHeartbeat({ db: parts.probes.db, log }, "api");
   const stopSignal = stop.takeOver();

@@ -1,6 +1,8 @@
 import { type Kysely, sql } from "kysely";
+import type { Log } from "../log.ts";
 import { addMonths, startOfMonth } from "./months.ts";
 import { type PartitionedTable, partitionedTables } from "./partitions.ts";
+import { type Database, openDatabase } from "./pool.ts";
 import type { DB } from "./schema.ts";
 
 const dayMs = 86_400_000;
@@ -45,6 +47,18 @@ export async function dropDuePartitions(
     }
   }
   return due;
+}
+
+/**
+ * A connection that counts a month for as long as that may take: those of the other work are cut off when the server has
+ * said nothing for half a minute, as a server that is gone does.
+ */
+export function openUpkeepDatabase(connectionString: string, log: Log): Database {
+  const applicationName = "meter-outbox worker, upkeep";
+  return openDatabase(
+    { connectionString, applicationName, connectionsMax: 1, statementTimeoutMs: dropTimeoutMs },
+    log,
+  );
 }
 
 /** From when on a table has all its rows: the end of the last month that was dropped; null when none was. */

@@ -11,6 +11,7 @@ import { refuseUnknownQueryOfOpenRoutes } from "./known-query.ts";
 import { notFound, Problem, problemResponse } from "./problem.ts";
 import { createSecretTest } from "./redact.ts";
 import { logRequests, type RequestWatch } from "./request-log.ts";
+import { thinOut } from "./thin-log.ts";
 import { traceRequests } from "./request-trace.ts";
 import { secureAnswers } from "./secure-answers.ts";
 
@@ -33,7 +34,8 @@ export type AppOptions = {
  * query parameter that the route does not name.
  */
 export function createApp(options: AppOptions): App {
-  const { log, held = new HeldBytes(), secrets = [], onAnswered, tracer = untraced } = options;
+  const { held = new HeldBytes(), secrets = [], onAnswered, tracer = untraced } = options;
+  const log = thinOut(options.log);
   const app: App = new OpenAPIHono<AppEnv>({
     defaultHook: (result) => {
       if (!result.success) throw invalidRequest(result.target, result.error.issues);
@@ -62,6 +64,7 @@ export function createApp(options: AppOptions): App {
     if (status >= 500) {
       log.error({
         event: "http_request_failed",
+        status,
         code,
         request_id: requestId,
         error: problem.cause ?? problem,

@@ -40,7 +40,9 @@ test("every job whose handler fails is logged with its queue, and counted", asyn
 
   const counted = (await registry.getSingleMetric("meter_outbox_job_failures_total")?.get())?.values ?? [];
   const queuesCounted = counted.filter(({ value }) => value > 0).map(({ labels }) => String(labels["queue"]));
-  expect(queuesCounted.toSorted()).toEqual([...handled, "expiry-check", "sweep"].toSorted());
+  expect(queuesCounted.toSorted()).toEqual(
+    [...handled, "expiry-check", "sensor-changes", "sweep"].toSorted(),
+  );
 });
 
 test("a handler that outlives its job's lease is told of, too", async ({ boss }) => {

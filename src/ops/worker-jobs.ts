@@ -1,6 +1,7 @@
 import type { Kysely } from "kysely";
 import { Registry } from "prom-client";
 import type { WorkerConfig } from "../config.ts";
+import { openUpkeepDatabase } from "../database/retention.ts";
 import type { DB } from "../database/schema.ts";
 import { createBreaker } from "../delivery/breaker.ts";
 import { leaseSeconds } from "../delivery/limits.ts";
@@ -8,8 +9,8 @@ import { startDelivery } from "../delivery/loop.ts";
 import { createTokenBucket } from "../delivery/token-bucket.ts";
 import type { Log } from "../log.ts";
 import { workSealQueue } from "../outbox/seal-job.ts";
-import { createBoss } from "../queue/boss.ts";
 import { ensureQueues } from "../queue/install.ts";
+import { startBoss } from "../queue/start-boss.ts";
 import { repeat } from "../queue/wait.ts";
 import { createStripe } from "../stripe/client.ts";
 import { createStripeReads } from "../stripe/reads.ts";
@@ -54,11 +55,10 @@ export async function startJobs(
     retryDelayMax: config.RETRY_MAX_SECONDS,
     expireInSeconds: lease,
   };
-  const boss = createBoss(
+  const boss = await startBoss(
+    { db, log },
     { databaseUrl: config.DATABASE_URL, role: "worker", connectionsMax: queueConnectionsMax },
-    log,
   );
-  await boss.start();
   await ensureQueues(boss, retry);
   const clock = createStripeClock(Date.now);
   const stripe = createStripe({
@@ -84,11 +84,15 @@ export async function startJobs(
   await workPurgeQueue(deps);
   await workSensorsQueue(deps, { billableStatuses: config.BILLABLE_STATUSES });
   await workPartitionsQueue(deps, { readingsMaxAgeDays: config.READINGS_MAX_AGE_DAYS });
-  await workRetentionQueue(deps, {
-    readings: config.READINGS_RETENTION_DAYS,
-    meter_outbox: config.OUTBOX_RETENTION_DAYS,
-    delivery_attempts: config.OUTBOX_RETENTION_DAYS,
-  });
+  const upkeep = openUpkeepDatabase(config.DATABASE_URL, log);
+  await workRetentionQueue(
+    { ...deps, db: upkeep.db },
+    {
+      readings: config.READINGS_RETENTION_DAYS,
+      meter_outbox: config.OUTBOX_RETENTION_DAYS,
+      delivery_attempts: config.OUTBOX_RETENTION_DAYS,
+    },
+  );
   const sweeping = repeat(() => sweep({ db, boss, log }, retry), {
     everyMs: sweepEveryMs,
     onError: (error) => {
@@ -133,6 +137,7 @@ export async function startJobs(
       await Promise.all([sweeping.stop(), counting.stop(), warnings.stop(), delivery.stop(graceMs)]);
       // pg-boss lets its own jobs, the seal above all, end in what is left of the grace.
       await boss.stop({ graceful: true, timeout: Math.max(1_000, endsAtMs - performance.now()) });
+      await upkeep.close();
     },
   };
 }

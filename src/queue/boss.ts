@@ -15,6 +15,8 @@ export type BossOptions = {
   /** `worker` watches over jobs and fires the crons; `api` only sends; `migrate` may change pg-boss's schema. */
   role: "worker" | "api" | "migrate";
   connectionsMax: number;
+  /** The schema is of a newer pg-boss than ours. It refuses to start on one, but not where it may migrate: forward only. */
+  isSchemaAhead?: boolean;
 };
 
 /** Creates pg-boss for one process; nothing connects before `start()`. Its errors are logged, never thrown. */
@@ -27,7 +29,7 @@ export function createBoss(options: BossOptions, log: Log): PgBoss {
     ...newConnections,
     // pg-boss hands what it does not know to pg.
     ...(options.role !== "migrate" && { stream: () => createWatchedSocket(silenceMsMax) }),
-    migrate: options.role === "migrate",
+    migrate: options.role === "migrate" || options.isSchemaAhead === true,
     createSchema: options.role === "migrate",
     supervise: options.role === "worker",
     schedule: options.role === "worker",

@@ -5,7 +5,7 @@ import type { CliConfig, CliStripeConfig } from "../../config.ts";
 import { openDatabase } from "../../database/pool.ts";
 import type { DB } from "../../database/schema.ts";
 import { silentLog } from "../../log.ts";
-import { createBoss } from "../../queue/boss.ts";
+import { startBoss } from "../../queue/start-boss.ts";
 import { createStripe } from "../../stripe/client.ts";
 
 /** Where the command line runs: a process, or a test. */
@@ -45,17 +45,14 @@ export async function withTools<T>(
     silentLog,
   );
   let boss: Promise<PgBoss> | undefined;
-  const startBoss = async () => {
-    const created = createBoss({ databaseUrl, role: "api", connectionsMax: 1 }, silentLog);
-    await created.start();
-    return created;
-  };
+  const openBoss = () =>
+    startBoss({ db: database.db, log: silentLog }, { databaseUrl, role: "api", connectionsMax: 1 });
   try {
     return await work({
       config,
       db: database.db,
       now,
-      openBoss: () => (boss ??= startBoss()),
+      openBoss: () => (boss ??= openBoss()),
       openStripe: () => connectStripe(readStripeConfig()),
     });
   } finally {

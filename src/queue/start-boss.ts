@@ -1,0 +1,22 @@
+import type { Kysely } from "kysely";
+import type { PgBoss } from "pg-boss";
+import type { DB } from "../database/schema.ts";
+import type { Log } from "../log.ts";
+import { type BossOptions, createBoss } from "./boss.ts";
+import { queueSchemaVersion, readQueueSchemaVersion } from "./schema-version.ts";
+
+/**
+ * Creates pg-boss for an API, a worker or a command, and starts it: also on a schema of pg-boss's that a newer version of
+ * this program has migrated already, as the version before has to run on until it is replaced.
+ */
+export async function startBoss(
+  { db, log }: { db: Kysely<DB>; log: Log },
+  options: Omit<BossOptions, "isSchemaAhead">,
+): Promise<PgBoss> {
+  const version = await readQueueSchemaVersion(db);
+  const isSchemaAhead = typeof version === "number" && version > queueSchemaVersion;
+  if (isSchemaAhead) log.warn({ event: "queue_schema_ahead", version, own_version: queueSchemaVersion });
+  const boss = createBoss({ ...options, isSchemaAhead }, log);
+  await boss.start();
+  return boss;
+}
