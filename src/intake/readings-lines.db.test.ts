@@ -1,5 +1,6 @@
 import { gzipSync } from "node:zlib";
 import { expect } from "vitest";
+import { z } from "zod";
 import {
   bodyInParts,
   ndjson,
@@ -198,3 +199,25 @@ test("each chunk is answered once it is stored, while the next is still to come"
   expect(decoder.decode((await reader?.read())?.value)).toBe('{"index":1000,"status":"accepted"}\n');
   expect(await reader?.read()).toEqual({ done: true, value: undefined });
 });
+
+test("of very many faulty lines each is told, a thousand with their faults, and the answer comes in pieces", async ({
+  gateway,
+}) => {
+  const { status, body } = await gateway.post("{\n".repeat(3_000));
+
+  expect({ status, rejected: body["rejected"] }).toEqual({ status: 422, rejected: 3_000 });
+  const results = results3000.parse(body["results"]);
+  expect(results.map(({ index }) => index)).toEqual(Array.from({ length: 3_000 }, (_, index) => index));
+  expect(results.filter(({ errors }) => errors !== undefined)).toHaveLength(1_000);
+  expect(results.slice(1_000).every((result) => result.errors_left_out === 1)).toBe(true);
+  expect(results.every((result) => result.detail.startsWith("reading is not valid JSON"))).toBe(true);
+});
+
+const results3000 = z.array(
+  z.object({
+    index: z.int(),
+    detail: z.string(),
+    errors: z.array(z.unknown()).optional(),
+    errors_left_out: z.int().optional(),
+  }),
+);

@@ -118,3 +118,10 @@ test("a reading is valid, or out of its time, exactly when the schema takes it",
     { numRuns: 2_000 },
   );
 });
+
+test("of very many faults the first ten are told, short, and the others counted", () => {
+  const input = Object.fromEntries(Array.from({ length: 80_000 }, (_, n) => [`${n}${"x".repeat(200)}`, 1]));
+  const verdict = judge(input);
+  expect(verdict).toMatchObject({ kind: "invalid", faultsLeftOut: 79_993 });
+  expect(JSON.stringify(verdict).length).toBeLessThan(3_000);
+});
