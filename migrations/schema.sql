@@ -1,6 +1,59 @@
 -- The schema as it stands after all migrations, table by table and then its functions, for reading: nothing runs this file.
 -- Written by `npm run schema-dump`, held fresh by `npm run check`. Default partitions are left out.
 
+-- alert_watch
+
+CREATE TABLE metering.alert_watch (
+    is_only boolean DEFAULT true NOT NULL,
+    looked_at timestamp with time zone NOT NULL,
+    CONSTRAINT alert_watch_is_only_check CHECK (is_only)
+);
+
+COMMENT ON TABLE metering.alert_watch IS 'one row: when a process last began to look at all conditions';
+
+ALTER TABLE ONLY metering.alert_watch
+    ADD CONSTRAINT alert_watch_pkey PRIMARY KEY (is_only);
+
+-- alerts
+
+CREATE TABLE metering.alerts (
+    name text NOT NULL,
+    subject text NOT NULL,
+    value double precision,
+    true_since timestamp with time zone,
+    false_since timestamp with time zone,
+    level double precision,
+    grown_at timestamp with time zone,
+    began_at timestamp with time zone,
+    began_told_at timestamp with time zone,
+    ended_at timestamp with time zone,
+    ended_told_at timestamp with time zone,
+    attempts integer DEFAULT 0 NOT NULL,
+    next_attempt_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
+    CONSTRAINT alerts_attempts_check CHECK ((attempts >= 0)),
+    CONSTRAINT alerts_check CHECK (((ended_at IS NULL) OR (began_at IS NOT NULL))),
+    CONSTRAINT alerts_check1 CHECK (((ended_told_at IS NULL) OR ((ended_at IS NOT NULL) AND (began_told_at IS NOT NULL)))),
+    CONSTRAINT alerts_name_check CHECK (((length(name) >= 1) AND (length(name) <= 100))),
+    CONSTRAINT alerts_subject_check CHECK ((length(subject) <= 200))
+);
+
+COMMENT ON TABLE metering.alerts IS 'one row for each condition of docs/alerts.yaml and what it is about, from the first time it held';
+
+COMMENT ON COLUMN metering.alerts.subject IS 'what it is about, as scope=account; empty where there is one only';
+
+COMMENT ON COLUMN metering.alerts.true_since IS 'since when the condition has been true without a pause; it begins after a while of that';
+
+COMMENT ON COLUMN metering.alerts.false_since IS 'since when it has been false; it ends after a while of that';
+
+COMMENT ON COLUMN metering.alerts.level IS 'of a condition about growth: the latest value, and grown_at when it was higher than before';
+
+COMMENT ON COLUMN metering.alerts.began_told_at IS 'when the receiver took the post of its beginning; null: it is still to be told';
+
+COMMENT ON COLUMN metering.alerts.next_attempt_at IS 'no post before it: a failed one is put off, and one that is under way is not made twice';
+
+ALTER TABLE ONLY metering.alerts
+    ADD CONSTRAINT alerts_pkey PRIMARY KEY (name, subject);
+
 -- api_keys
 
 CREATE TABLE metering.api_keys (

@@ -155,6 +155,8 @@ begin
       to %I',
     worker
   );
+  execute format('grant select, insert, update on metering.alerts to %I', worker);
+  execute format('grant select, update (looked_at) on metering.alert_watch to %I', worker);
   -- Jobs are reminders: pg-boss inserts, fetches, retries and deletes them.
   execute format('grant select, insert, update, delete on all tables in schema pgboss to %I', worker);
   execute format('grant usage on all sequences in schema pgboss to %I', worker);

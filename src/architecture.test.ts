@@ -13,7 +13,7 @@ const rooms: Record<string, readonly string[]> = {
   "cli.ts": ["cli-process.ts", "process"],
   "simulator.ts": ["process", "simulator-process.ts"],
   "api-process.ts": ["config.ts", "database", "http", "log.ts", "ops", "process", "queue", "tracing"],
-  "worker-process.ts": ["config.ts", "database", "http", "log.ts", "ops", "process", "tracing"],
+  "worker-process.ts": ["config.ts", "database", "http", "log.ts", "ops", "process", "queue", "tracing"],
   "migrate-process.ts": ["config.ts", "database", "log.ts"],
   "cli-process.ts": ["config.ts", "ops"],
   "simulator-process.ts": ["log.ts", "process", "simulator"],

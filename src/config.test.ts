@@ -73,6 +73,8 @@ test.each([
   ["cli", "READINGS_RETENTION_DAYS", "364"],
   ["cliStripe", "READINGS_RETENTION_DAYS", "364"],
   ["worker", "OUTBOX_RETENTION_DAYS", "69"],
+  ["worker", "ALERT_WEBHOOK_URL", "hunter2"],
+  ["worker", "ALERT_WEBHOOK_URL", "ftp://receiver/hunter2"],
   ["worker", "STRIPE_SECRET_KEY", "pk_test_hunter2"],
   ["worker", "STRIPE_SECRET_KEY", "sk_test_hunter2\nsk_test_other"],
   ["worker", "STRIPE_API_BASE", "https://hunter2@example.com"],

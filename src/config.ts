@@ -151,6 +151,7 @@ const workerEnvironment = z
     RETRY_MAX_SECONDS: seconds(1, 86_400).default(900),
     ...sensors,
     OUTBOX_RETENTION_DAYS: days(retentionDaysMin, 36_500).default(400),
+    ALERT_WEBHOOK_URL: z.string().refine(isHttpUrl, "must be an http(s) URL").optional(),
   })
   .refine((env) => env.METER_READINGS_EVENT_NAME !== env.METER_SENSORS_EVENT_NAME, {
     path: ["METER_SENSORS_EVENT_NAME"],
@@ -221,6 +222,10 @@ function isBareHttpUrl(value: string): boolean {
   if (!URL.canParse(value)) return false;
   const url = new URL(value);
   return /^https?:$/.test(url.protocol) && url.pathname === "/" && url.search === "" && url.username === "";
+}
+
+function isHttpUrl(value: string): boolean {
+  return URL.canParse(value) && /^https?:$/.test(new URL(value).protocol);
 }
 
 function isCollectorUrl(value: string): boolean {

@@ -5,6 +5,7 @@ import { createApp } from "./http/app.ts";
 import { mountHome } from "./http/home-page.ts";
 import { type RunningServer, startServer } from "./http/server.ts";
 import { createLog, type Log } from "./log.ts";
+import { watchAlerts } from "./ops/alerts/watch-alerts.ts";
 import { awaitSchema } from "./ops/await-schema.ts";
 import { mountHealth } from "./ops/health.ts";
 import { homes } from "./ops/homes.ts";
@@ -15,6 +16,7 @@ import { createReadinessCheck } from "./ops/readiness.ts";
 import { type RunningJobs, startJobs } from "./ops/worker-jobs.ts";
 import { endAfterGrace } from "./process/end-after-grace.ts";
 import type { StopSignals } from "./process/stop-signals.ts";
+import type { Repeating } from "./queue/wait.ts";
 import { startTracing, type Tracing } from "./tracing/start-tracing.ts";
 
 const connectionsMax = 8;
@@ -82,9 +84,11 @@ async function workUntilStopped(parts: Parts, stop: StopSignals): Promise<void> 
   // Sending begins in the last step of startJobs, and no signal is heard between that and this.
   const stopSignal = stop.takeOver();
   const heartbeat = startHeartbeat({ db: parts.probes.db, log }, "worker");
+  const url = config.ALERT_WEBHOOK_URL;
+  const alerts = url === undefined ? undefined : watchAlerts({ db: database.db, log, registry }, { url });
   log.info({ event: "worker_started", port: server?.port ?? null });
   log.info({ event: "worker_stopping", signal: await stopSignal });
-  await stopWork({ ...parts, jobs, server });
+  await stopWork({ ...parts, jobs, alerts, server });
   await heartbeat.stop();
   log.info({ event: "worker_stopped" });
 }
@@ -94,13 +98,18 @@ async function stopWork({
   log,
   tracing,
   jobs,
+  alerts,
   server,
-}: Parts & { jobs: RunningJobs; server: RunningServer | undefined }): Promise<void> {
+}: Parts & {
+  jobs: RunningJobs;
+  alerts: Repeating | undefined;
+  server: RunningServer | undefined;
+}): Promise<void> {
   const graceMs = config.SHUTDOWN_GRACE_SECONDS * 1_000;
   const endsAtMs = performance.now() + graceMs;
   endAfterGrace(graceMs, log);
   await server?.stop(0);
-  await jobs.stop(graceMs);
+  await Promise.all([jobs.stop(graceMs), alerts?.stop()]);
   await tracing.stop(endsAtMs - performance.now());
 }
 

@@ -27,6 +27,21 @@ const subscription = [
   "read_began_at",
 ];
 const subscriptionUpdate = subscription.toSpliced(-1, 0, "updated_at");
+const alert = [
+  "name",
+  "subject",
+  "value",
+  "true_since",
+  "false_since",
+  "level",
+  "grown_at",
+  "began_at",
+  "began_told_at",
+  "ended_at",
+  "ended_told_at",
+  "attempts",
+  "next_attempt_at",
+];
 const pause = ["paused_until", "reason", "paused_at", "openings"];
 const sensorCount = {
   insert: ["organization_id", "hour", "active_sensors", "counted_at", "stripe_customer_id"],
@@ -44,6 +59,8 @@ const nothing = may({ select: false });
 
 /** All that whoever has stolen the API's process can do to our tables. */
 const apiMay: Record<string, Privileges> = {
+  alert_watch: nothing,
+  alerts: nothing,
   api_keys: may({
     insert: ["organization_id", "name", "prefix", "key_hash", "scopes"],
     update: ["last_used_at", "revoked_at"],
@@ -88,6 +105,8 @@ const apiMay: Record<string, Privileges> = {
 
 /** The same for the worker's. */
 const workerMay: Record<string, Privileges> = {
+  alert_watch: may({ update: ["looked_at"] }),
+  alerts: may({ insert: alert, update: alert }),
   api_keys: nothing,
   customer_links: may({ update: ["customer_deleted_at"] }),
   delivery_attempts: may({
@@ -245,7 +264,7 @@ const beyondAll = [
 ];
 const uuids = ["uuid_v7", "uuid_v7_time"];
 // What a trigger calls can be called by nothing else.
-const ofTriggers = ["guard_meter_event_state", "refuse_change"];
+const ofTriggers = ["claim_customer", "guard_meter_event_state", "refuse_change"];
 const mayCall: Record<ServiceRole, string[]> = {
   api: [...ofTriggers, "make_deliveries_due", "resolve_in_doubt", "retry_rejected", ...uuids],
   worker: [

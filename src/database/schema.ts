@@ -27,6 +27,45 @@ export type Numeric = ColumnType<string, number | string, number | string>;
 
 export type Timestamp = ColumnType<Date, Date | string, Date | string>;
 
+export interface Alerts {
+  attempts: Generated<number>;
+  began_at: Timestamp | null;
+  /**
+   * when the receiver took the post of its beginning; null: it is still to be told
+   */
+  began_told_at: Timestamp | null;
+  ended_at: Timestamp | null;
+  ended_told_at: Timestamp | null;
+  /**
+   * since when it has been false; it ends after a while of that
+   */
+  false_since: Timestamp | null;
+  grown_at: Timestamp | null;
+  /**
+   * of a condition about growth: the latest value, and grown_at when it was higher than before
+   */
+  level: number | null;
+  name: string;
+  /**
+   * no post before it: a failed one is put off, and one that is under way is not made twice
+   */
+  next_attempt_at: Generated<Timestamp>;
+  /**
+   * what it is about, as scope=account; empty where there is one only
+   */
+  subject: string;
+  /**
+   * since when the condition has been true without a pause; it begins after a while of that
+   */
+  true_since: Timestamp | null;
+  value: number | null;
+}
+
+export interface AlertWatch {
+  is_only: Generated<boolean>;
+  looked_at: Timestamp;
+}
+
 export interface ApiKeys {
   created_at: Generated<Timestamp>;
   id: Generated<string>;
@@ -341,6 +380,8 @@ export interface UsageKeys {
 }
 
 export interface DB {
+  alert_watch: AlertWatch;
+  alerts: Alerts;
   api_keys: ApiKeys;
   customer_links: CustomerLinks;
   customer_spans: CustomerSpans;

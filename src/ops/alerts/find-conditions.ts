@@ -1,0 +1,50 @@
+import type { Sample } from "../metrics/database-gauges.ts";
+import type { AlertRule } from "./alert-rules.ts";
+
+/** A rule's value for one of the things that it is about. */
+export type Condition = {
+  rule: AlertRule;
+  /** As `scope=account`; empty where a rule is about one thing only. */
+  subject: string;
+  value: number;
+  /** Undefined for a rule about growth: only what the value was before can tell. */
+  isTrue: boolean | undefined;
+};
+
+/** The conditions of the rules whose gauges were measured. Pure: whether one has held for long enough, others know. */
+export function findConditions(rules: readonly AlertRule[], samples: readonly Sample[]): Condition[] {
+  return rules.flatMap((rule) => {
+    const groups = Map.groupBy(
+      samples.filter((sample) => isOf(rule, sample)),
+      ({ labels }) => (rule.by === undefined ? "" : `${rule.by}=${labels?.[rule.by] ?? ""}`),
+    );
+    return [...groups].map(([subject, group]) => {
+      const value = fold(
+        rule,
+        group.map((sample) => sample.value),
+      );
+      return { rule, subject, value, isTrue: judge(rule, value) };
+    });
+  });
+}
+
+function isOf({ gauge, where = {} }: AlertRule, { name, labels = {} }: Sample): boolean {
+  return name === gauge && Object.entries(where).every(([label, value]) => labels[label] === value);
+}
+
+function fold({ fold: how }: AlertRule, values: readonly number[]): number {
+  switch (how) {
+    case "max":
+      return Math.max(...values);
+    case "min":
+      return Math.min(...values);
+    case "sum":
+      return values.reduce((sum, value) => sum + value, 0);
+  }
+}
+
+function judge({ when }: AlertRule, value: number): boolean | undefined {
+  if ("above" in when) return value > when.above;
+  if ("below" in when) return value < when.below;
+  return undefined;
+}

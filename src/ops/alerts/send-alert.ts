@@ -1,0 +1,31 @@
+import type { SendAlert } from "./tell-alerts.ts";
+
+const timeoutMs = 10_000;
+
+/** Posts to the receiver. Its address holds a secret, so no error of the request's is passed on but its code. */
+export function sendAlertTo(url: string): SendAlert {
+  return async (post) => {
+    try {
+      const answer = await fetch(url, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify(post),
+        redirect: "error",
+        signal: AbortSignal.timeout(timeoutMs),
+      });
+      await answer.body?.cancel();
+      return answer.ok ? undefined : `HTTP ${answer.status}`;
+    } catch (error) {
+      return describe(error);
+    }
+  };
+}
+
+function describe(error: unknown): string {
+  if (!(error instanceof Error)) return "unknown";
+  if (error.name === "TimeoutError") return `no answer within ${timeoutMs / 1_000} seconds`;
+  const { cause } = error;
+  return cause instanceof Error && "code" in cause && typeof cause.code === "string"
+    ? cause.code
+    : error.name;
+}
