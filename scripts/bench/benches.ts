@@ -7,7 +7,9 @@ import { benchIntakeSingle } from "./benches/intake-single.ts";
 import { benchLatency } from "./benches/latency.ts";
 import { benchMemory } from "./benches/memory.ts";
 import { benchOverload } from "./benches/overload.ts";
+import { benchMeters } from "./benches/meters.ts";
 import { benchSeal } from "./benches/seal.ts";
+import { benchTurns } from "./benches/turns.ts";
 import type { Comparison, Skipped } from "./comparison.ts";
 import type { BenchName } from "./names.ts";
 import type { Site } from "./site/site.ts";
@@ -27,4 +29,6 @@ export const benches: Record<BenchName, Bench> = {
   memory: benchMemory,
   overload: benchOverload,
   growth: benchGrowth,
+  turns: benchTurns,
+  meters: benchMeters,
 };

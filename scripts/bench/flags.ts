@@ -14,7 +14,7 @@ const millionsMax = 80;
 
 export const benchUsage = `usage: npm run bench [-- NAME…] [options]
   NAME         ${benchNames.join(", ")};
-               without a name all but ${longBenches.join(" and ")}, which take long
+               without a name all but ${longBenches.join(", ")}, which take long
   --all        all of them
   --rounds N   rounds of each contestant, interleaved (default ${roundsDefault}); a warm-up round comes before
   --seconds N  how long a round is to last, about (default ${secondsDefault})

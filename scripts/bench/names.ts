@@ -11,12 +11,14 @@ export const benchNames = [
   "memory",
   "overload",
   "growth",
+  "turns",
+  "meters",
 ] as const;
 
 export type BenchName = (typeof benchNames)[number];
 
 /** These run only when they are named, or with --all. */
-export const longBenches: readonly BenchName[] = ["memory", "overload", "growth"];
+export const longBenches: readonly BenchName[] = ["memory", "overload", "growth", "turns", "meters"];
 
 /** Whether there is a bench of this name. */
 export function isBenchName(name: string): name is BenchName {
