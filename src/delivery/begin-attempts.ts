@@ -1,4 +1,5 @@
-import { type Kysely, sql } from "kysely";
+import { type Kysely, sql, type Transaction } from "kysely";
+import { joinByIndex } from "../database/one-plan.ts";
 import type { DB } from "../database/schema.ts";
 import type { MeterName } from "../usage/meters.ts";
 import { isOvertaken } from "./supersede-gauges.ts";
@@ -31,24 +32,40 @@ export type BeginOptions = {
  * pending, when another attempt's lease runs, when it is too old or too far ahead for Stripe, when Stripe may have forgotten its
  * identifier, or when it keeps killing workers; the sweep settles those.
  */
-export async function beginAttempts(
+export function beginAttempts(
   db: Kysely<DB>,
   keys: readonly MeterEventKey[],
   options: BeginOptions,
 ): Promise<Attempt[]> {
+  return db.transaction().execute(async (trx) => {
+    await joinByIndex(trx);
+    return countAttempts(trx, keys, options);
+  });
+}
+
+async function countAttempts(
+  trx: Transaction<DB>,
+  keys: readonly MeterEventKey[],
+  options: BeginOptions,
+): Promise<Attempt[]> {
   const begun = await sql<Attempt>`
+    with k as materialized (
+      -- The state as a value: by the index of all that is pending, each key would read it from end to end.
+      select organization_id, id, 'pending' as state
+      from unnest(
+        ${keys.map((key) => key.organizationId)}::uuid[],
+        ${keys.map((key) => key.meterEventId)}::uuid[]
+      ) as u (organization_id, id)
+    )
     update metering.meter_events m
     set
       attempts_started = m.attempts_started + 1,
       first_attempt_at = coalesce(m.first_attempt_at, now()),
       last_attempt_at = now(),
       first_unknown_at = coalesce(m.first_unknown_at, now())
-    from unnest(
-      ${keys.map((key) => key.organizationId)}::uuid[],
-      ${keys.map((key) => key.meterEventId)}::uuid[]
-    ) as k (organization_id, id)
+    from k
     where m.organization_id = k.organization_id and m.id = k.id
-      and m.state = 'pending'
+      and m.state = k.state
       and (
         m.attempts_started = m.attempts_finished
         or m.last_attempt_at < now() - make_interval(secs => ${options.leaseSeconds})
@@ -71,6 +88,6 @@ export async function beginAttempts(
       m.attempts_started as attempt,
       m.last_attempt_at as "startedAt",
       m.first_unknown_at as "firstUnknownAt"
-  `.execute(db);
+  `.execute(trx);
   return begun.rows;
 }

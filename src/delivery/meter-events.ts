@@ -1,4 +1,5 @@
 import { type Kysely, sql } from "kysely";
+import { byIndex } from "../database/one-plan.ts";
 import type { DB } from "../database/schema.ts";
 import type { MeterEventState } from "./meter-event-states.ts";
 import { type Wait, waiting } from "./waiting.ts";
@@ -114,12 +115,13 @@ export async function reportMeterEvents(db: Kysely<DB>): Promise<DeliveryReport>
     .selectFrom("meter_event_total")
     .select(["through_id", "events", "quantity"])
     .executeTakeFirstOrThrow();
-  const counted = await sql<{
-    state: MeterEventState;
-    count: number;
-    quantity: number;
-    oldest_at: Date | null;
-  }>`
+  const counted = await byIndex(db, (trx) =>
+    sql<{
+      state: MeterEventState;
+      count: number;
+      quantity: number;
+      oldest_at: Date | null;
+    }>`
     with others as materialized (
       select 'pending' as state, count(*) as count, coalesce(sum(quantity), 0) as quantity, min(event_at) as oldest_at
       from metering.meter_events
@@ -144,7 +146,8 @@ export async function reportMeterEvents(db: Kysely<DB>): Promise<DeliveryReport>
       null
     from metering.meter_events
     where id > ${total.through_id}
-  `.execute(db);
+  `.execute(trx),
+  );
   const byState = new Map(counted.rows.map((row) => [row.state, row]));
   const countOf = (state: MeterEventState) => {
     const { count = 0, quantity = 0 } = byState.get(state) ?? {};
@@ -182,7 +185,8 @@ export async function reportOldEvents(
   db: Kysely<DB>,
   { ageDays }: { ageDays: number },
 ): Promise<{ events: number; oldestAt: Date | null }> {
-  const old = await sql<{ events: number; oldestAt: Date | null }>`
+  const old = await byIndex(db, (trx) =>
+    sql<{ events: number; oldestAt: Date | null }>`
     select count(*)::float8 as events, min(event_at) as "oldestAt"
     from (
       -- Each with the predicate of its partial index in so many words.
@@ -191,6 +195,7 @@ export async function reportOldEvents(
       select event_at from metering.meter_events where state in ('in_doubt', 'rejected')
     ) undelivered
     where event_at < now() - make_interval(days => ${ageDays})
-  `.execute(db);
+  `.execute(trx),
+  );
   return old.rows[0] ?? { events: 0, oldestAt: null };
 }

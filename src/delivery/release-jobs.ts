@@ -1,5 +1,6 @@
 import { type Kysely, sql } from "kysely";
 import type { Job, PgBoss } from "pg-boss";
+import { joinByIndex } from "../database/one-plan.ts";
 import type { DB } from "../database/schema.ts";
 import type { Log } from "../log.ts";
 import { putOffReminder } from "../queue/deliver-job.ts";
@@ -34,27 +35,35 @@ export async function releaseJobs(
 
 /** The pending events of these jobs, with the seconds that each has to wait for Stripe's clock, and marks those. */
 async function readPending(db: Kysely<DB>, { jobs, sendableUntil }: Release): Promise<Map<string, number>> {
-  const pending = await sql<{ id: string; aheadSeconds: number }>`
-    with pending as (
-      select m.organization_id, m.id, m.event_at > ${sendableUntil ?? "infinity"}::timestamptz as is_early, m.event_at
-      from metering.meter_events m
-      join unnest(
+  const pending = await db.transaction().execute(async (trx) => {
+    await joinByIndex(trx);
+    return sql<{ id: string; aheadSeconds: number }>`
+    with pending as materialized (
+      select m.organization_id, m.id, m.state, m.event_at > ${sendableUntil ?? "infinity"}::timestamptz as is_early, m.event_at
+      from unnest(
         ${jobs.map(({ key }) => key.organizationId)}::uuid[],
         ${jobs.map(({ key }) => key.meterEventId)}::uuid[]
-      ) as k (organization_id, id) on m.organization_id = k.organization_id and m.id = k.id
+      ) as k (organization_id, id)
+      cross join lateral (
+        select e.organization_id, e.id, e.state, e.event_at
+        from metering.meter_events e
+        where e.organization_id = k.organization_id and e.id = k.id
+        limit 1
+      ) m
       where m.state = 'pending'
     ), marked as (
       update metering.meter_events m
       set reason = 'too_early'
       from pending p
       where m.organization_id = p.organization_id and m.id = p.id
-        and p.is_early and m.state = 'pending' and m.reason is distinct from 'too_early'
+        and p.is_early and m.state = p.state and m.reason is distinct from 'too_early'
     )
     select
       id,
       case when is_early then ceil(extract(epoch from event_at - ${sendableUntil ?? null}::timestamptz)) else 0 end::int
         as "aheadSeconds"
     from pending
-  `.execute(db);
+  `.execute(trx);
+  });
   return new Map(pending.rows.map(({ id, aheadSeconds }) => [id, aheadSeconds]));
 }

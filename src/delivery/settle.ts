@@ -1,5 +1,6 @@
 import { type Kysely, sql, type Transaction } from "kysely";
 import type { Job, PgBoss } from "pg-boss";
+import { joinByIndex } from "../database/one-plan.ts";
 import type { DB } from "../database/schema.ts";
 import { storableText } from "../database/storable.ts";
 import { insideTransaction } from "../queue/boss.ts";
@@ -33,6 +34,7 @@ export async function settleAttempts(
   finished: readonly FinishedAttempt[],
 ): Promise<Set<string>> {
   return db.transaction().execute(async (trx) => {
+    await joinByIndex(trx);
     const settled = await recordOutcomes(trx, finished);
     for (const meter of meterNames) {
       await endJobs(

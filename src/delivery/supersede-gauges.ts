@@ -1,4 +1,5 @@
 import { type Kysely, sql } from "kysely";
+import { joinByIndex } from "../database/one-plan.ts";
 import type { DB } from "../database/schema.ts";
 import { metersFoldedBy } from "../usage/meters.ts";
 
@@ -25,8 +26,10 @@ export const isOvertaken = sql<boolean>`(
  * overtaken. Stripe keeps the last value of a period, by time or by arrival (its pages say both), so sending the older
  * one late could only do harm. One under way is left until its attempt ends. Returns how many were superseded.
  */
-export async function supersedeGauges(db: Kysely<DB>, options: { leaseSeconds: number }): Promise<number> {
-  const superseded = await sql`
+export function supersedeGauges(db: Kysely<DB>, options: { leaseSeconds: number }): Promise<number> {
+  return db.transaction().execute(async (trx) => {
+    await joinByIndex(trx);
+    const superseded = await sql`
     update metering.meter_events m
     set state = 'superseded', reason = 'newer_value'
     where m.state = 'pending'
@@ -36,6 +39,7 @@ export async function supersedeGauges(db: Kysely<DB>, options: { leaseSeconds: n
       )
       and ${isOvertaken}
     returning m.id
-  `.execute(db);
-  return superseded.rows.length;
+  `.execute(trx);
+    return superseded.rows.length;
+  });
 }

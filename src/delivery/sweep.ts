@@ -1,5 +1,6 @@
-import { type Kysely, sql } from "kysely";
+import { type Kysely, sql, type Transaction } from "kysely";
 import type { PgBoss } from "pg-boss";
+import { byIndex, joinByIndex } from "../database/one-plan.ts";
 import type { DB } from "../database/schema.ts";
 import { type Reminder, remindToDeliver } from "../queue/deliver-job.ts";
 import { supersedeGauges } from "./supersede-gauges.ts";
@@ -38,16 +39,18 @@ export async function sweepMeterEvents(
 }
 
 // Only events without an attempt under way: its outcome, which may be better news, comes first.
-async function parkUnsendable(
-  db: Kysely<DB>,
-  options: { leaseSeconds: number },
-): Promise<{ state: string }[]> {
+function parkUnsendable(db: Kysely<DB>, options: { leaseSeconds: number }): Promise<{ state: string }[]> {
+  return db.transaction().execute(async (trx) => {
+    await joinByIndex(trx);
+    return park(trx, options);
+  });
+}
+
+async function park(trx: Transaction<DB>, options: { leaseSeconds: number }): Promise<{ state: string }[]> {
   const parked = await sql<{ state: string }>`
-    update metering.meter_events m
-    set state = next.state, reason = next.reason
-    from (
+    with next as materialized (
       select
-        organization_id, id, attempts_started,
+        organization_id, id, attempts_started, state as was,
         case
           when attempts_started - attempts_finished >= ${unfinishedAttemptsMax} then 'rejected'
           when first_unknown_at <= now() - make_interval(secs => ${identifierSafeMs / 1_000}) then 'in_doubt'
@@ -65,18 +68,23 @@ async function parkUnsendable(
           attempts_started = attempts_finished
           or last_attempt_at < now() - make_interval(secs => ${options.leaseSeconds})
         )
-    ) next
+    )
+    update metering.meter_events m
+    set state = next.state, reason = next.reason
+    from next
     where next.state is not null
       and m.organization_id = next.organization_id and m.id = next.id
-      and m.state = 'pending' and m.attempts_started = next.attempts_started
+      -- As a value, so that nothing offers the index of all that is pending, which would be read for each.
+      and m.state = next.was and m.attempts_started = next.attempts_started
     returning m.state
-  `.execute(db);
+  `.execute(trx);
   return parked.rows;
 }
 
 /** A reminder that exists already is left alone by pg-boss: the queue is exclusive by meter event. */
 async function remindOfPending({ db, boss }: { db: Kysely<DB>; boss: PgBoss }): Promise<number> {
-  const pending = await sql<Reminder>`
+  const pending = await byIndex(db, (trx) =>
+    sql<Reminder>`
     select
       organization_id as "organizationId", id as "meterEventId", meter, stripe_customer_id as "stripeCustomerId",
       (row_number() over (partition by organization_id, meter order by id) - 1)::int as ahead
@@ -86,6 +94,7 @@ async function remindOfPending({ db, boss }: { db: Kysely<DB>; boss: PgBoss }): 
       and sealed_at < now() - interval '1 minute'
     order by ahead, id
     limit ${remindersMax}
-  `.execute(db);
+  `.execute(trx),
+  );
   return remindToDeliver(boss, pending.rows);
 }

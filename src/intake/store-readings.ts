@@ -27,6 +27,7 @@ const accepted = { status: "accepted" } as const;
  *   first is inserted.
  * - Organizations ($1) and their entries' ids are arrays, subscripted by each reading's `organization`: a join would
  *   be planned without knowing how many there are.
+ * - Each reading looks its sensor up by key (`lateral` and `limit 1` leave no other way), whatever the statistics say.
  * - The entry's id holds its occurred_at, so that a reading's entry is found by primary key.
  * - Keys that were not inserted come back with the reason; `stored` is what an earlier statement stored for them. When
  *   every reading was inserted, which is nearly always, nothing is looked for, and one row says so.
@@ -47,8 +48,11 @@ inserted as (
   select i.organization_id, i.sensor_id, i.recorded_at, i.temperature, e.ids[i.organization]
   from input i
   cross join entry e
-  join metering.sensors s
-    on s.organization_id = i.organization_id and s.id = i.sensor_id and s.deactivated_at is null
+  cross join lateral (
+    select from metering.sensors s
+    where s.organization_id = i.organization_id and s.id = i.sensor_id and s.deactivated_at is null
+    limit 1
+  ) s
   order by i.organization_id, i.sensor_id collate "C", i.recorded_at, i.index
   on conflict do nothing
   returning organization_id, sensor_id, recorded_at, entry_id
@@ -77,7 +81,11 @@ select t.inserted, m.index, s.id is not null as is_known, s.deactivated_at is nu
   r.temperature as stored
 from total t
 left join missed m on true
-left join metering.sensors s on s.organization_id = m.organization_id and s.id = m.sensor_id
+left join lateral (
+  select id, deactivated_at from metering.sensors s
+  where s.organization_id = m.organization_id and s.id = m.sensor_id
+  limit 1
+) s on true
 left join lateral (
   select temperature from metering.readings r
   where r.organization_id = m.organization_id and r.sensor_id = m.sensor_id and r.recorded_at = m.recorded_at
@@ -187,9 +195,12 @@ async function fillStored(
       select (n - 1)::int as n, r.temperature
       from unnest($2::int[], $3::text[], $4::timestamptz[]) with ordinality
         as i (organization, sensor_id, recorded_at, n)
-      join metering.readings r
-        on r.organization_id = ($1::uuid[])[i.organization] and r.sensor_id = i.sensor_id
+      cross join lateral (
+        select temperature from metering.readings r
+        where r.organization_id = ($1::uuid[])[i.organization] and r.sensor_id = i.sensor_id
           and r.recorded_at = i.recorded_at
+        limit 1
+      ) r
     `,
     values: [arrayLiteral(organizations), ...keysOf(keys)],
   });

@@ -1,4 +1,5 @@
 import { type Kysely, sql } from "kysely";
+import { byIndex } from "../database/one-plan.ts";
 import type { DB } from "../database/schema.ts";
 import type { MeterName } from "../usage/meters.ts";
 import { billedUntil } from "./held.ts";
@@ -15,37 +16,44 @@ const eventsLookedThrough = 1_000;
  * The organizations with entries of this meter to seal, in the order of their turns: it goes on after the organization
  * that was sealed last, so that none waits longer than one round of all, however little can be sealed at a time.
  */
-export async function listDueOrganizations(db: Kysely<DB>, filter: DueFilter): Promise<DueOrganization[]> {
+export function listDueOrganizations(db: Kysely<DB>, filter: DueFilter): Promise<DueOrganization[]> {
+  return byIndex(db, async (trx) => {
+    const due = await findDue(trx, filter);
+    return due.length < 2 ? due : rotate(due, await findSealedLast(trx, filter.meter));
+  });
+}
+
+async function findDue(db: Kysely<DB>, filter: DueFilter): Promise<DueOrganization[]> {
   const due = await sql<DueOrganization>`
     select b.organization_id as "organizationId", oldest.occurred_at::text as from
     from ${billedUntil} b
     cross join lateral (
       select e.occurred_at
       from metering.meter_outbox e
-      where e.meter_event_id is null and e.meter = ${filter.meter} and e.organization_id = b.organization_id
+      where e.meter_event_id is null
         -- A row that was written past our functions, with no real time, stays where it is.
-        and e.occurred_at > '-infinity' and e.occurred_at <= ${filter.cutOff} and e.occurred_at < b.billed_until
-      order by e.occurred_at
+        and (e.meter, e.organization_id, e.occurred_at) > (${filter.meter}, b.organization_id, '-infinity')
+        and (e.meter, e.organization_id, e.occurred_at) <= (${filter.meter}, b.organization_id, ${filter.cutOff})
+        and (e.meter, e.organization_id, e.occurred_at) < (${filter.meter}, b.organization_id, b.billed_until)
+      order by e.meter, e.organization_id, e.occurred_at
       limit 1
     ) oldest
     where coalesce(b.organization_id = ${filter.only ?? null}::uuid, true)
     order by b.organization_id
   `.execute(db);
-  if (due.rows.length < 2) return due.rows;
-  return rotate(due.rows, await findSealedLast(db, filter.meter));
+  return due.rows;
 }
 
 async function findSealedLast(db: Kysely<DB>, meter: MeterName): Promise<string | undefined> {
   const last = await sql<{ organizationId: string }>`
     select newest.organization_id as "organizationId"
     from (
-      select organization_id, meter, id
+      select organization_id, meter, id, replaces_id
       from metering.meter_events
-      where replaces_id is null
       order by id desc
       limit ${eventsLookedThrough}
     ) newest
-    where newest.meter = ${meter}
+    where newest.meter = ${meter} and newest.replaces_id is null
     order by newest.id desc
     limit 1
   `.execute(db);

@@ -1,4 +1,5 @@
 import { type Kysely, sql } from "kysely";
+import { byIndex } from "../database/one-plan.ts";
 import type { DB } from "../database/schema.ts";
 
 export type NearExpiry = { entries: number; oldestAt: Date | null };
@@ -8,10 +9,12 @@ export async function reportOldEntries(
   db: Kysely<DB>,
   { ageDays }: { ageDays: number },
 ): Promise<NearExpiry> {
-  const old = await sql<NearExpiry>`
+  const old = await byIndex(db, (trx) =>
+    sql<NearExpiry>`
     select count(*)::float8 as entries, min(occurred_at) as "oldestAt"
     from metering.meter_outbox
     where meter_event_id is null and occurred_at < now() - make_interval(days => ${ageDays})
-  `.execute(db);
+  `.execute(trx),
+  );
   return old.rows[0] ?? { entries: 0, oldestAt: null };
 }

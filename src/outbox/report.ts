@@ -1,4 +1,5 @@
 import { type Kysely, sql } from "kysely";
+import { byIndex } from "../database/one-plan.ts";
 import type { DB } from "../database/schema.ts";
 import { isHeld, joinBilledUntil } from "./held.ts";
 
@@ -12,13 +13,14 @@ export type UnsealedReport = {
 
 /** What lies in the outbox and is not sealed yet. */
 export async function reportUnsealed(db: Kysely<DB>): Promise<UnsealedReport> {
-  const report = await sql<{
-    entries: number;
-    quantity: number;
-    oldest_at: Date | null;
-    held_entries: number;
-    held_quantity: number;
-  }>`
+  const report = await byIndex(db, (trx) =>
+    sql<{
+      entries: number;
+      quantity: number;
+      oldest_at: Date | null;
+      held_entries: number;
+      held_quantity: number;
+    }>`
     select
       count(*)::float8 as entries,
       coalesce(sum(e.quantity), 0)::float8 as quantity,
@@ -28,7 +30,8 @@ export async function reportUnsealed(db: Kysely<DB>): Promise<UnsealedReport> {
     from metering.meter_outbox e
     ${joinBilledUntil}
     where e.meter_event_id is null
-  `.execute(db);
+  `.execute(trx),
+  );
   const [row] = report.rows;
   if (row === undefined) throw new Error("an aggregate without a row");
   return {

@@ -101,7 +101,7 @@ async function watchTransactions(url: string, signal: AbortSignal): Promise<numb
 async function expectBilled(url: string, large: string): Promise<void> {
   const [row] = await ask<{ quantity: string }>(
     url,
-    "select sum(quantity) as quantity from metering.meter_events where organization_id = $1 and state = 'delivered'",
+    "select sum(quantity) as quantity from metering.meter_events where organization_id = $1 and state = 'delivered' and meter = 'temperature_readings'",
     [large],
   );
   if (Number(row?.quantity) !== entriesOfLarge * 500) throw new Error(`${row?.quantity} was billed`);

@@ -1,4 +1,5 @@
 import { type Kysely, sql } from "kysely";
+import { readByIndex } from "../../database/one-plan.ts";
 import type { DB } from "../../database/schema.ts";
 import { isDatabaseUnavailable } from "../../http/database-unavailable.ts";
 import { wait } from "../../queue/wait.ts";
@@ -62,6 +63,7 @@ export function createMeasurer(
         .setAccessMode("read only")
         .execute(async (trx) => {
           await sql`set local statement_timeout = ${sql.lit(limits.statementTimeoutMs)}`.execute(trx);
+          await readByIndex(trx);
           current.isUp = true;
           return read(trx);
         });

@@ -1,0 +1,80 @@
+import { type Kysely, sql } from "kysely";
+import type { DB } from "../../database/schema.ts";
+
+/** How much the planner knows of the tables. */
+export const statisticsStates = [
+  "never analyzed",
+  "analyzed empty",
+  "analyzed full",
+  "100 times larger since",
+] as const;
+export type StatisticsState = (typeof statisticsStates)[number];
+
+const organizations = 200;
+
+/** Fills the tables with organizations, sensors, entries, pending and delivered events, and leaves statistics like that. */
+export async function fillTables(db: Kysely<DB>, state: StatisticsState): Promise<void> {
+  await forbidAutovacuum(db);
+  if (state === "analyzed empty") await sql`analyze`.execute(db);
+  if (state === "100 times larger since") {
+    await addUsage(db, { from: 1, to: organizations / 100 });
+    await sql`analyze`.execute(db);
+    await addUsage(db, { from: organizations / 100 + 1, to: organizations });
+  } else {
+    await addUsage(db, { from: 1, to: organizations });
+  }
+  if (state === "analyzed full") await sql`analyze`.execute(db);
+}
+
+async function forbidAutovacuum(db: Kysely<DB>): Promise<void> {
+  await sql`
+    do $$
+    declare leaf regclass;
+    begin
+      for leaf in
+        select c.oid from pg_class c
+        where c.relnamespace in ('metering'::regnamespace, 'pgboss'::regnamespace) and c.relkind = 'r'
+      loop
+        execute format('alter table %s set (autovacuum_enabled = off)', leaf);
+      end loop;
+    end
+    $$
+  `.execute(db);
+}
+
+async function addUsage(db: Kysely<DB>, range: { from: number; to: number }): Promise<void> {
+  await sql`
+    insert into metering.organizations (name) select 'org ' || n from generate_series(${range.from}::int, ${range.to}) n
+  `.execute(db);
+  const fresh = sql`(
+    select id from metering.organizations o
+    where not exists (select from metering.subscriptions s where s.organization_id = o.id)
+  )`;
+  await sql`insert into metering.sensors (organization_id, id) select o.id, 'sensor-' || n from ${fresh} o, generate_series(1, 20) n`.execute(
+    db,
+  );
+  await sql`
+    insert into metering.readings (organization_id, sensor_id, recorded_at, temperature, entry_id)
+    select o.id, 'sensor-' || n % 20, now() - n * interval '5 minutes', 4, gen_random_uuid()
+    from ${fresh} o, generate_series(1, 50) n
+  `.execute(db);
+  await sql`
+    insert into metering.meter_outbox (organization_id, occurred_at, id, meter, quantity)
+    select o.id, e.at, metering.uuid_v7(e.at), m.name, 1
+    from ${fresh} o, generate_series(1, 20) n, metering.meters m,
+      lateral (select date_trunc('milliseconds', now()) - n * interval '10 minutes' as at) e
+  `.execute(db);
+  await sql`
+    insert into metering.meter_events
+      (organization_id, id, meter, hour, quantity, event_at, entries, stripe_customer_id, sealed_at, state, delivered_at)
+    select
+      o.id, metering.uuid_v7(clock_timestamp()), m.name, h.hour, 5, h.hour, 1, 'cus_' || o.id,
+      now() - interval '1 hour', case when n <= 5 then 'pending' else 'delivered' end, case when n > 5 then now() end
+    from ${fresh} o, generate_series(1, 20) n, metering.meters m,
+      lateral (select date_trunc('hour', now(), 'UTC') - n * interval '1 hour' as hour) h
+  `.execute(db);
+  await sql`
+    insert into metering.subscriptions (organization_id, stripe_customer_id, status)
+    select id, 'cus_' || id, 'active' from ${fresh} o
+  `.execute(db);
+}
