@@ -98,8 +98,8 @@ const road: Record<string, (way: Way) => Promise<void>> = {
 };
 
 async function storeTwice({ pool, db }: Way): Promise<void> {
-  const organizations = await db.selectFrom("organizations").select("id").orderBy("id").limit(20).execute();
-  const batches = organizations.map(({ id }) => ({
+  const stored = await db.selectFrom("organizations").select("id").orderBy("id").limit(20).execute();
+  const batches = stored.map(({ id }) => ({
     organizationId: id,
     readings: Array.from({ length: 20 }, (_, n) => ({
       sensorId: `sensor-${n + 1}`,
