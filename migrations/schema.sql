@@ -614,6 +614,8 @@ ALTER TABLE metering.usage_keys
 ALTER TABLE ONLY metering.usage_keys
     ADD CONSTRAINT usage_keys_pkey PRIMARY KEY (organization_id, idempotency_key);
 
+CREATE INDEX usage_keys_entry ON metering.usage_keys USING btree (organization_id, entry_id);
+
 -- functions and views
 
 CREATE FUNCTION metering.add_up_meter_events() RETURNS integer

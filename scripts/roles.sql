@@ -103,7 +103,7 @@ begin
   -- The API: intake, the operator's calls, and the webhook inbox. It moves meter events by two functions alone.
   execute format(
     'grant select on
-        metering.api_keys, metering.readings, metering.delivery_attempts, metering.meter_event_total
+        metering.api_keys, metering.readings, metering.delivery_attempts, metering.meter_event_total, metering.usage_keys
       to %I',
     api
   );

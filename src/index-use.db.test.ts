@@ -144,6 +144,7 @@ async function askEverything(api: Api, { id, key }: Account): Promise<void> {
     "meter-events?state=delivered",
     `meter-events?organization_id=${id}&meter=temperature_readings`,
     `meter-events/${event?.id}`,
+    "meter-events?idempotency_key=once",
     `meter-events/${event?.id}/readings`,
     "stripe-events",
     "stripe-events?state=failed",

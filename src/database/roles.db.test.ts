@@ -100,7 +100,7 @@ const apiMay: Record<string, Privileges> = {
     insert: ["organization_id", ...subscription],
     update: subscriptionUpdate,
   }),
-  usage_keys: nothing,
+  usage_keys: may(),
 };
 
 /** The same for the worker's. */

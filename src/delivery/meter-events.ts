@@ -46,6 +46,8 @@ export type MeterEventFilter = {
   state: MeterEventState | undefined;
   organizationId: string | undefined;
   meter: string | undefined;
+  /** Among these only. */
+  ids?: readonly string[] | undefined;
   /** The id of the page before's last event. */
   before: string | undefined;
   limit: number;
@@ -53,7 +55,7 @@ export type MeterEventFilter = {
 
 /** Meter events, the newest first. */
 export async function listMeterEvents(db: Kysely<DB>, filter: MeterEventFilter): Promise<MeterEvent[]> {
-  const { state, organizationId, meter, before, limit } = filter;
+  const { state, organizationId, meter, ids, before, limit } = filter;
   const events = await sql<MeterEvent>`
     select ${columns}
     from ${withWaiting}
@@ -61,6 +63,7 @@ export async function listMeterEvents(db: Kysely<DB>, filter: MeterEventFilter):
       ${state === undefined ? sql`` : sql`and state = ${state}`}
       ${organizationId === undefined ? sql`` : sql`and organization_id = ${organizationId}`}
       ${meter === undefined ? sql`` : sql`and meter = ${meter}`}
+      ${ids === undefined ? sql`` : sql`and id = any(${ids}::uuid[])`}
       ${before === undefined ? sql`` : sql`and id < ${before}`}
     order by id desc
     limit ${limit}

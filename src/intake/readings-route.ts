@@ -61,7 +61,7 @@ const postReadingsRoute = createRoute({
   operationId: "postReadings",
   summary: `Store up to ${readingsMax} readings, or ${ndjsonReadingsMax} as NDJSON`,
   description:
-    "Answered after the commit. `results` lists every reading that was not plainly accepted, of an invalid one up to ten faults, and of all together up to 1,000; `errors_left_out` counts the others. The same readings may be sent again at any time: none is stored or billed twice. NDJSON, one reading a line, is stored in chunks of up to 1,000 as it arrives: what was stored before a failure, or before a line too many, stays, and the problem says how much in `accepted`, `duplicates`, `rejected` and `results`.",
+    "Answered after the commit. `results` lists every reading that was not plainly accepted, of an invalid one up to ten faults, and of all together up to 1,000; `errors_left_out` counts the others. The same readings may be sent again: none that is stored is stored or billed twice. NDJSON, one reading a line, is stored in chunks of up to 1,000 as it arrives: what was stored before a failure, or before a line too many, stays, and the problem says how much in `accepted`, `duplicates`, `rejected` and `results`.",
   tags: ["Readings"],
   security: [{ apiKey: [] }],
   request: {

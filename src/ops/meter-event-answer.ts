@@ -51,7 +51,12 @@ const attemptSchema = z.strictObject({
   stripe_request_id: z.string().nullable(),
 });
 
-const entrySchema = z.strictObject({ id: z.uuid(), occurred_at: instant, quantity: z.int() });
+const entrySchema = z.strictObject({
+  id: z.uuid(),
+  occurred_at: instant,
+  quantity: z.int(),
+  idempotency_key: z.string().nullable().openapi({ description: "that record_usage was given" }),
+});
 
 // Not by extending, which the document would write as a conjunction of two closed schemas that nothing fits.
 export const meterEventDetailSchema = z
@@ -125,6 +130,6 @@ function renderAttempt(attempt: DeliveryAttempt): z.infer<typeof attemptSchema> 
   };
 }
 
-function renderEntry({ id, occurredAt, quantity }: Entry): z.infer<typeof entrySchema> {
-  return { id, occurred_at: occurredAt.toISOString(), quantity };
+function renderEntry({ id, occurredAt, quantity, idempotencyKey }: Entry): z.infer<typeof entrySchema> {
+  return { id, occurred_at: occurredAt.toISOString(), quantity, idempotency_key: idempotencyKey };
 }

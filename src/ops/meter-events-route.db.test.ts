@@ -127,7 +127,12 @@ test("an event is shown with the attempts at it and the entries in it", async ({
         message: text,
       },
     ],
-    entries: times.map((at, index) => ({ id: text, occurred_at: at.toISOString(), quantity: index + 2 })),
+    entries: times.map((at, index) => ({
+      id: text,
+      occurred_at: at.toISOString(),
+      quantity: index + 2,
+      idempotency_key: null,
+    })),
   });
 });
 

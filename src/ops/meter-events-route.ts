@@ -20,6 +20,7 @@ import {
   notFoundProblems,
 } from "../http/problem-answers.ts";
 import { notFound, Problem } from "../http/problem.ts";
+import { findRecordedUsage } from "../outbox/recorded-usage.ts";
 import { meterNames } from "../usage/meters.ts";
 import { explainMeterEvent } from "./explain-meter-event.ts";
 import {
@@ -46,6 +47,12 @@ const listRoute = createRoute({
       state: z.enum(meterEventStates).optional(),
       organization_id: organizationReferenceSchema.optional(),
       meter: meterSchema.optional(),
+      idempotency_key: z
+        .string()
+        .min(1)
+        .max(255)
+        .optional()
+        .openapi({ description: "only those that carry the usage that record_usage wrote under this key" }),
     }),
   },
   responses: {
@@ -140,10 +147,11 @@ export type MeterEventRoutes = { db: Kysely<DB>; boss: PgBoss; adminOnly: AdminO
 /** Adds the routes of `/v1/meter-events`. */
 export function mountMeterEvents(app: App, { db, boss, adminOnly }: MeterEventRoutes): void {
   app.openapi({ ...listRoute, middleware: adminOnly }, async (c) => {
-    const { limit, cursor, state, organization_id: reference, meter } = c.req.valid("query");
+    const { limit, cursor, state, organization_id: reference, meter, ...query } = c.req.valid("query");
     const before = decodeCursor(cursor, cursorKey)?.[0];
     const organizationId = await filterOf(db, reference);
-    const rows = await listMeterEvents(db, { state, organizationId, meter, before, limit: limit + 1 });
+    const ids = await idsOfKey(db, { idempotencyKey: query.idempotency_key, organizationId });
+    const rows = await listMeterEvents(db, { state, organizationId, meter, ids, before, limit: limit + 1 });
     const page = toPage(rows, limit, ({ id }) => [id]);
     return c.json({ ...page, data: page.data.map(renderMeterEvent) }, 200);
   });
@@ -183,6 +191,19 @@ export function mountMeterEvents(app: App, { db, boss, adminOnly }: MeterEventRo
 /** The organization that a list is narrowed to. An external id that leads to none is a slip: its 404 says so. */
 async function filterOf(db: Kysely<DB>, reference: string | undefined): Promise<string | undefined> {
   return reference === undefined ? undefined : organizationIdOf(db, reference);
+}
+
+/** The events that carry the usage of a key; undefined without a key. */
+async function idsOfKey(
+  db: Kysely<DB>,
+  {
+    idempotencyKey,
+    organizationId,
+  }: { idempotencyKey: string | undefined; organizationId: string | undefined },
+): Promise<string[] | undefined> {
+  if (idempotencyKey === undefined) return undefined;
+  const recorded = await findRecordedUsage(db, { idempotencyKey, organizationId });
+  return recorded.flatMap(({ meterEventIds }) => meterEventIds);
 }
 
 async function wrongState(

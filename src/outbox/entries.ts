@@ -1,14 +1,27 @@
 import { type Kysely, type RawBuilder, sql } from "kysely";
 import type { DB } from "../database/schema.ts";
 
-export type Entry = { id: string; occurredAt: Date; quantity: number };
+export type Entry = {
+  id: string;
+  occurredAt: Date;
+  quantity: number;
+  /** Of `record_usage`, while it is kept. */
+  idempotencyKey: string | null;
+};
 
 type EventKey = { organizationId: string; meterEventId: string };
 
 /** The entries that a meter event folds, the oldest first; those of one that replaces another are that one's. */
 export async function listEntriesOf(db: Kysely<DB>, event: EventKey): Promise<Entry[]> {
   const entries = await sql<Entry>`
-    select e.id, e.occurred_at as "occurredAt", e.quantity::float8 as quantity
+    select
+      e.id, e.occurred_at as "occurredAt", e.quantity::float8 as quantity,
+      (
+        select k.idempotency_key
+        from metering.usage_keys k
+        where k.organization_id = e.organization_id and k.entry_id = e.id
+        limit 1
+      ) as "idempotencyKey"
     from metering.meter_outbox e
     where e.organization_id = ${event.organizationId} and e.meter_event_id = ${sealedEventOf(event)}
     order by e.occurred_at, e.id

@@ -1,9 +1,12 @@
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { z } from "zod";
+import { findOrganizationId } from "../../http/organization-reference.ts";
+import { findRecordedUsage } from "../../outbox/recorded-usage.ts";
 import { explainWithReadings } from "../explain-meter-event.ts";
 import { renderExplanation } from "../meter-event-answer.ts";
 import { renderEventReading } from "../meter-event-readings-route.ts";
 import type { CommandTools } from "./command-tools.ts";
+import { noSuchOrganization, parseOrganization } from "./organization-argument.ts";
 import type { Outcome } from "./outcome.ts";
 import { parsedBy } from "./parsed-by.ts";
 import type { Run } from "./run.ts";
@@ -28,11 +31,45 @@ export function addExplainCommand(program: Command, run: Run): void {
   program
     .command("explain")
     .description("explain what Stripe billed: a meter event's requests, entries and readings")
-    .argument("<meter-event-id>", "a UUID: the identifier that Stripe knows", parseId)
+    .argument("[meter-event-id]", "a UUID: the identifier that Stripe knows", parseId)
+    .option("--idempotency-key <key>", "in its place: what record_usage was given")
+    .addOption(
+      new Option("--organization <organization>", "whose key it is, where several used the same").argParser(
+        parseOrganization,
+      ),
+    )
     .option("--readings <count>", `how many to show, 1 to ${readingsMax}`, parseReadings, readingsDefault)
-    .action((id: string, { readings }: { readings: number }) =>
-      run((tools) => explain(tools, id, { readingsMax: readings })),
+    .action((id: string | undefined, { readings, ...named }: { readings: number } & RecordedUnder) =>
+      run((tools) => explainNamed(tools, { id, ...named }, { readingsMax: readings })),
     );
+}
+
+type RecordedUnder = { idempotencyKey?: string; organization?: string };
+
+async function explainNamed(
+  tools: CommandTools,
+  { id, idempotencyKey, organization }: RecordedUnder & { id: string | undefined },
+  limits: { readingsMax: number },
+): Promise<Outcome> {
+  if ((id === undefined) === (idempotencyKey === undefined)) {
+    return { kind: "wrong_usage", message: "name either a meter event or an --idempotency-key" };
+  }
+  if (id !== undefined) return explain(tools, id, limits);
+  const organizationId = organization && (await findOrganizationId(tools.db, organization));
+  if (organization !== undefined && organizationId === undefined) return noSuchOrganization;
+  const found = await findRecordedUsage(tools.db, { idempotencyKey: idempotencyKey ?? "", organizationId });
+  const [recorded] = found;
+  if (recorded === undefined) return { kind: "failed", message: "no usage was recorded under this key" };
+  if (found.length > 1) {
+    const whose = found.map((one) => one.organizationId).join(", ");
+    const message = `several organizations used this key: name one of them with --organization (${whose})`;
+    return { kind: "wrong_usage", message };
+  }
+  const { entryId, isKept, meterEventIds } = recorded;
+  const [newest] = meterEventIds;
+  if (newest !== undefined) return explain(tools, newest, limits);
+  const state = isKept ? "is not sealed yet" : "is not kept any more";
+  return { kind: "failed", message: `the usage of this key, the entry ${entryId}, ${state}` };
 }
 
 async function explain({ db }: CommandTools, id: string, limits: { readingsMax: number }): Promise<Outcome> {
@@ -52,8 +89,10 @@ async function explain({ db }: CommandTools, id: string, limits: { readingsMax: 
         one.stripe_request_id,
       ]),
     }),
-    section(["ENTRY", "OCCURRED", "QUANTITY"], {
-      rows: entries.slice(0, entriesShown).map((entry) => [entry.id, entry.occurred_at, entry.quantity]),
+    section(["ENTRY", "OCCURRED", "QUANTITY", "IDEMPOTENCY KEY"], {
+      rows: entries
+        .slice(0, entriesShown)
+        .map((entry) => [entry.id, entry.occurred_at, entry.quantity, entry.idempotency_key]),
       more: entries.length > entriesShown ? `and ${entries.length - entriesShown} more` : undefined,
     }),
     section(["SENSOR", "RECORDED", "CELSIUS", "ENTRY"], {

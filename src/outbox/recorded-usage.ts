@@ -1,0 +1,54 @@
+import { type Kysely, sql } from "kysely";
+import type { DB } from "../database/schema.ts";
+
+/** What `record_usage` wrote under an idempotency key. */
+export type RecordedUsage = {
+  organizationId: string;
+  entryId: string;
+  /** False when retention has dropped the entry. */
+  isKept: boolean;
+  /** The meter events that carry it, the newest first: several where one replaces another, none before the seal. */
+  meterEventIds: string[];
+};
+
+type KeyFilter = { idempotencyKey: string; organizationId?: string | undefined };
+
+/** A key is an organization's own, so that several may have used the same; so many are found at most. */
+const organizationsMax = 100;
+
+/** The usage that was recorded under a key. One probe of the keys' own index for each organization. */
+export async function findRecordedUsage(
+  db: Kysely<DB>,
+  { idempotencyKey, organizationId }: KeyFilter,
+): Promise<RecordedUsage[]> {
+  const recorded = await sql<RecordedUsage>`
+    select
+      o.id as "organizationId",
+      k.entry_id as "entryId",
+      e.id is not null as "isKept",
+      coalesce(v.ids, '{}') as "meterEventIds"
+    from metering.organizations o
+    cross join lateral (
+      select entry_id
+      from metering.usage_keys
+      where organization_id = o.id and idempotency_key = ${idempotencyKey}
+      limit 1
+    ) k
+    left join metering.meter_outbox e
+      on e.organization_id = o.id and e.occurred_at = metering.uuid_v7_time(k.entry_id) and e.id = k.entry_id
+    left join lateral (
+      with recursive versions as (
+        select e.meter_event_id as id
+        union all
+        select r.id
+        from versions
+        join metering.meter_events r on r.organization_id = o.id and r.replaces_id = versions.id
+      )
+      select array_agg(id order by id desc) as ids from versions where id is not null
+    ) v on true
+    ${organizationId === undefined ? sql`` : sql`where o.id = ${organizationId}`}
+    order by o.id
+    limit ${organizationsMax}
+  `.execute(db);
+  return recorded.rows;
+}
