@@ -1,10 +1,11 @@
-import { setImmediate as nextTurn } from "node:timers/promises";
-
 const turnMsMax = 5;
+
+// A process has one event loop, so whoever waits for a turn of it stands in one line.
+const line: (() => void)[] = [];
 
 /**
  * Makes a function to call between the pieces of long work: it gives the event loop back to everyone else once this
- * work has had it for some milliseconds.
+ * work has had it for some milliseconds. Of all such work one piece is done in a turn of the loop, however much there is.
  */
 export function createTurns(now = () => performance.now()): () => Promise<void> {
   let sinceMs = now();
@@ -13,4 +14,16 @@ export function createTurns(now = () => performance.now()): () => Promise<void> 
     await nextTurn();
     sinceMs = now();
   };
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => {
+    line.push(resolve);
+    if (line.length === 1) setImmediate(letOneGo);
+  });
+}
+
+function letOneGo(): void {
+  line.shift()?.();
+  if (line.length > 0) setImmediate(letOneGo);
 }

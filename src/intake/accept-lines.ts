@@ -1,12 +1,15 @@
 import type { Hold } from "../http/held-bytes.ts";
 import { Problem } from "../http/problem.ts";
 import { readLines } from "../http/read-lines.ts";
+import { createTurns } from "../http/turns.ts";
 import { judgeReading, type ReadingLimits, type ReadingVerdict } from "../usage/reading.ts";
 import { allowFaults, type IntakeDeps, type IntakeResult, storeJudged } from "./accept-readings.ts";
 
 export const ndjsonReadingsMax = 100_000;
 export const ndjsonBytesMax = 16 * 1_048_576;
 const readingsPerChunk = 1_000;
+/** After so many lines it looks whether others have waited long enough. */
+const linesPerLook = 50;
 /** Many times what a reading needs, even with every character escaped. */
 const lineCharsMax = 4_096;
 /** What such a request has in memory at a time, however long it is: a piece of its body, and a chunk of readings. */
@@ -44,11 +47,13 @@ async function* chunksOf(
 ): AsyncGenerator<ReadingVerdict[]> {
   let chunk: ReadingVerdict[] = [];
   let count = 0;
+  const takeTurns = createTurns();
   for await (const lines of pieces) {
     for (const line of lines) {
       if (count === ndjsonReadingsMax) throw tooManyReadings();
       count += 1;
       chunk.push(judge(line));
+      if (count % linesPerLook === 0) await takeTurns();
       if (chunk.length < readingsPerChunk) continue;
       yield chunk;
       chunk = [];
@@ -60,6 +65,8 @@ async function* chunksOf(
 
 function judgeLine(line: string, at: Date, limits: ReadingLimits): ReadingVerdict {
   if (line.length > lineCharsMax) return notJson(`is longer than ${lineCharsMax} characters`);
+  // A parser's error costs as much as twenty readings, so what is cheaply seen is not left to it.
+  if (line.startsWith("{") && !line.endsWith("}")) return notJson("is not valid JSON");
   let input: unknown;
   try {
     input = JSON.parse(line);
