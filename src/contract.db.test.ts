@@ -5,11 +5,10 @@ import { z } from "zod";
 import { environmentFaults, environments } from "./config.ts";
 import {
   callsOf,
-  contract as found,
+  contract,
   quotedIn,
   rowsOf,
   sectionOf,
-  skipped,
   statusesIn,
 } from "./testing/contract/read-contract.ts";
 import { cliTest } from "./testing/cli-test.ts";
@@ -21,12 +20,10 @@ import {
   operationsOf,
 } from "./testing/openapi/document.ts";
 
-const contract = found ?? "";
 const root = new URL("../", import.meta.url);
 const test = cliTest.extend("document", async ({ api }) =>
   documentSchema.parse((await api.ask("GET", "/openapi.json")).body),
 );
-const walk = test.skipIf(contract === "");
 
 const secrets: Record<string, string> = {
   DATABASE_URL: "postgres://service:secret@localhost/metering",
@@ -35,7 +32,28 @@ const secrets: Record<string, string> = {
   STRIPE_SECRET_KEY: "sk_test_key",
 };
 const processes = Object.entries(environments);
-const variableRows = () =>
+/** Promised, and not built yet. A test holds that each is still missing, so that this list becomes shorter. */
+const missing = {
+  variables: [
+    "RECONCILE_READS_PER_DAY",
+    "RECONCILE_SETTLE_SECONDS",
+    "RECONCILE_ABSENCE_SECONDS",
+    "CLOSE_GATE",
+    "CLOSE_GATE_MARGIN_MINUTES",
+    "LATE_USAGE",
+    "CONSOLE",
+    "CONSOLE_TOKEN",
+  ],
+  paths: [
+    "/v1/organizations/{id}/reconcile",
+    "/v1/organizations/{id}/statements",
+    "/v1/organizations/{id}/statements/{period_start}",
+  ],
+  commands: ["reconcile", "statement", "cut-over"],
+};
+
+const variableRows = () => promisedVariables().filter(({ name }) => !missing.variables.includes(name));
+const promisedVariables = () =>
   rowsOf(sectionOf(contract, "## Environment")).flatMap(([names = "", defaults = "", note = ""]) =>
     quotedIn(names).map((name, index) => ({
       name,
@@ -45,7 +63,7 @@ const variableRows = () =>
     })),
   );
 
-walk(`every variable has the default that is promised, or is required${skipped}`, () => {
+test("every variable has the default that is promised, or is required", () => {
   for (const { name, default: promised, rule } of variableRows()) {
     const readers = processes.filter(([, schema]) => Object.hasOwn(schema.shape, name));
     expect(readers, name).not.toEqual([]);
@@ -67,7 +85,7 @@ walk(`every variable has the default that is promised, or is required${skipped}`
   }
 });
 
-walk(`every variable is in .env.example, with its default${skipped}`, async () => {
+test(`every variable is in .env.example, with its default`, async () => {
   const lines = (await readFile(new URL(".env.example", root), "utf8")).split("\n");
   for (const { name, default: promised } of variableRows()) {
     const line = lines.find((one) => one.startsWith(`${name}=`));
@@ -76,48 +94,56 @@ walk(`every variable is in .env.example, with its default${skipped}`, async () =
   }
 });
 
-walk(
-  `the one known exception: DATABASE_BACKEND is promised to take citus, and refuses it by name${skipped}`,
-  () => {
-    expect(variableRows().find(({ name }) => name === "DATABASE_BACKEND")?.note).toBe("or `citus`");
-    for (const [, schema] of processes) {
-      expect(environmentFaults(schema, { ...secrets, DATABASE_BACKEND: "citus" })).toEqual([
-        "DATABASE_BACKEND: must be postgres: this version knows no other",
-      ]);
-    }
-  },
-);
+test(`the one known exception: DATABASE_BACKEND is promised to take citus, and refuses it by name`, () => {
+  expect(variableRows().find(({ name }) => name === "DATABASE_BACKEND")?.note).toContain("or `citus`");
+  for (const [, schema] of processes) {
+    expect(environmentFaults(schema, { ...secrets, DATABASE_BACKEND: "citus" })).toEqual([
+      "DATABASE_BACKEND: must be postgres: this version knows no other",
+    ]);
+  }
+});
 
-walk(
-  `every call exists, with its token, its parameters, its body and its statuses${skipped}`,
-  ({ document }) => {
-    const operations = operationsOf(document);
-    const rows = rowsOf(sectionOf(contract, "## HTTP")).map(callsOf);
-    expect(rows.flat().length).toBeGreaterThan(25);
+test("what is promised and not built yet is still missing", async ({ document, cli }) => {
+  const named = promisedVariables().map(({ name }) => name);
+  expect(named).toEqual(expect.arrayContaining(missing.variables));
+  const isRead = (name: string) => processes.some(([, schema]) => Object.hasOwn(schema.shape, name));
+  expect(missing.variables.filter(isRead)).toEqual([]);
+  const paths = operationsOf(document).map(({ path }) => path);
+  expect(missing.paths.filter((path) => paths.includes(path))).toEqual([]);
+  const { out } = await cli(["--help"]);
+  expect(missing.commands.filter((command) => new RegExp(`^  ${command}\\b`, "m").test(out))).toEqual([]);
+});
 
-    for (const row of rows) {
-      const named = row.map((call) => {
-        const operation = operations.find(({ method, path }) => method === call.method && path === call.path);
-        if (operation === undefined) throw new Error(`the document has no ${call.method} ${call.path}`);
-        expect(operation.token, call.row).toBe(call.token);
-        const parameters = operation.parameters.filter((one) => one.in === "query").map(({ name }) => name);
-        expect(parameters, call.row).toEqual(expect.arrayContaining(call.query));
-        if (call.body.length > 0)
-          expect(bodyMembersOf(operation), call.row).toEqual(expect.arrayContaining(call.body));
-        return operation;
-      });
-      const [first] = row;
-      if (first === undefined) throw new Error("a row of the contract names no call");
-      const { statuses, members, row: about } = first;
-      const documented = named.flatMap(({ responses }) => Object.keys(responses).map(Number));
-      expect(documented, about).toEqual(expect.arrayContaining(statuses));
-      const told = named.flatMap((operation) => answerMembersOf(operation, document));
-      expect(told, about).toEqual(expect.arrayContaining(members));
-    }
-  },
-);
+test(`every call exists, with its token, its parameters, its body and its statuses`, ({ document }) => {
+  const operations = operationsOf(document);
+  const rows = rowsOf(sectionOf(contract, "## HTTP"))
+    .map(callsOf)
+    .map((row) => row.filter(({ path }) => !missing.paths.includes(path)))
+    .filter((row) => row.length > 0);
+  expect(rows.flat().length).toBeGreaterThan(25);
 
-walk(`a problem and a list have the members that are promised${skipped}`, ({ document }) => {
+  for (const row of rows) {
+    const named = row.map((call) => {
+      const operation = operations.find(({ method, path }) => method === call.method && path === call.path);
+      if (operation === undefined) throw new Error(`the document has no ${call.method} ${call.path}`);
+      expect(operation.token, call.row).toBe(call.token);
+      const parameters = operation.parameters.filter((one) => one.in === "query").map(({ name }) => name);
+      expect(parameters, call.row).toEqual(expect.arrayContaining(call.query));
+      if (call.body.length > 0)
+        expect(bodyMembersOf(operation), call.row).toEqual(expect.arrayContaining(call.body));
+      return operation;
+    });
+    const [first] = row;
+    if (first === undefined) throw new Error("a row of the contract names no call");
+    const { statuses, members, row: about } = first;
+    const documented = named.flatMap(({ responses }) => Object.keys(responses).map(Number));
+    expect(documented, about).toEqual(expect.arrayContaining(statuses));
+    const told = named.flatMap((operation) => answerMembersOf(operation, document));
+    expect(told, about).toEqual(expect.arrayContaining(members));
+  }
+});
+
+test(`a problem and a list have the members that are promised`, ({ document }) => {
   const general = sectionOf(contract, "## HTTP").split("\n|")[0] ?? "";
   const promised = ["type", "title", "status", "code", "detail", "request_id", "errors"];
   expect(quotedIn(general).map((quoted) => quoted.replace(/:.*/, ""))).toEqual(
@@ -139,7 +165,7 @@ walk(`a problem and a list have the members that are promised${skipped}`, ({ doc
   }
 });
 
-walk(`readings are told with every promised code, and no other${skipped}`, async ({ api }) => {
+test(`readings are told with every promised code, and no other`, async ({ api }) => {
   const text = sectionOf(contract, "### `POST /v1/readings`");
   const others = /Other codes: ([^.]*)\./.exec(text)?.[1] ?? "";
   const codes = [
@@ -170,14 +196,14 @@ walk(`readings are told with every promised code, and no other${skipped}`, async
   expect(results.map(({ code }) => code).toSorted()).toEqual(codes.toSorted());
 });
 
-walk(`readings are answered with every promised status${skipped}`, ({ document }) => {
+test(`readings are answered with every promised status`, ({ document }) => {
   const promised = statusesIn(sectionOf(contract, "### `POST /v1/readings`"));
   expect(promised.length).toBeGreaterThan(5);
   const post = operationsOf(document).find(({ operationId }) => operationId === "postReadings");
   expect(Object.keys(post?.responses ?? {}).map(Number)).toEqual(expect.arrayContaining(promised));
 });
 
-walk(`every command has a help page${skipped}`, async ({ cli }) => {
+test(`every command has a help page`, async ({ cli }) => {
   const text = sectionOf(contract, "## Command line");
   const promised = text.slice(text.indexOf("Commands:")).replaceAll(/\([^)]*\)/g, "");
   const commands = quotedIn(promised).flatMap((quoted) => {
@@ -189,7 +215,10 @@ walk(`every command has a help page${skipped}`, async ({ cli }) => {
   });
   expect(commands.length).toBeGreaterThan(12);
 
-  for (const { command, options } of commands) {
+  for (const { command, options } of commands.filter(
+    // An option such as --version has no page of its own.
+    ({ command: name }) => !missing.commands.includes(name) && !name.startsWith("--"),
+  )) {
     const { exitCode, out } = await cli([...command.split(" "), "--help"]);
     expect(exitCode, command).toBe(0);
     expect(out, command).toMatch(new RegExp(`^Usage: meter-outbox ${command}\\b`));
@@ -197,7 +226,7 @@ walk(`every command has a help page${skipped}`, async ({ cli }) => {
   }
 });
 
-walk(`every npm script and every program exists${skipped}`, async () => {
+test(`every npm script and every program exists`, async () => {
   const anyPackage = z.object({ name: z.string(), scripts: z.record(z.string(), z.string()) });
   const { name, scripts } = anyPackage.parse(
     JSON.parse(await readFile(new URL("package.json", root), "utf8")),

@@ -1,12 +1,7 @@
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 
-const file = new URL("../../../../shared/contract.md", import.meta.url);
-
-/** What users and deployments may rely on, where it lies beside the repository; undefined where it does not. */
-export const contract = existsSync(file) ? readFileSync(file, "utf8") : undefined;
-
-/** Ends the name of a test that needs it. */
-export const skipped = contract === undefined ? " (skipped: ../shared/contract.md is absent)" : "";
+/** What users and deployments may rely on. */
+export const contract = readFileSync(new URL("../../../docs/contract.md", import.meta.url), "utf8");
 
 /** The text below a heading, up to the next of its level or above. Throws when there is none. */
 export function sectionOf(text: string, heading: string): string {
