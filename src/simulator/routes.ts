@@ -4,7 +4,7 @@ import { thinEventRoutes } from "./events/thin-event-routes.ts";
 import { checkoutSessionRoutes } from "./v1/checkout-sessions.ts";
 import { customerRoutes } from "./v1/customers.ts";
 import { eventSummariesRoute } from "./v1/event-summaries.ts";
-import { retrieveInvoiceRoute } from "./v1/invoices.ts";
+import { invoiceRoutes } from "./v1/invoices.ts";
 import { createAdjustmentRoute } from "./v1/meter-event-adjustments.ts";
 import { createMeterEventRoute } from "./v1/meter-events.ts";
 import { meterRoutes } from "./v1/meters.ts";
@@ -12,6 +12,7 @@ import { paymentLinkRoutes } from "./v1/payment-links.ts";
 import { pauseRoutes } from "./v1/pause-subscription.ts";
 import { priceRoutes } from "./v1/prices.ts";
 import { productRoutes } from "./v1/products.ts";
+import { testClockRoutes } from "./v1/test-clocks.ts";
 import { subscriptionRoutes } from "./v1/subscriptions.ts";
 import { webhookEndpointRoutes } from "./v1/webhook-endpoints.ts";
 import { eventDestinationRoutes } from "./v2/event-destinations.ts";
@@ -32,7 +33,8 @@ export const stripeRoutes: readonly Route[] = [
   ...pauseRoutes,
   ...checkoutSessionRoutes,
   ...paymentLinkRoutes,
-  retrieveInvoiceRoute,
+  ...testClockRoutes,
+  ...invoiceRoutes,
   ...webhookEndpointRoutes,
   ...eventDestinationRoutes,
   ...eventRoutes,

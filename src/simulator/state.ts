@@ -19,6 +19,7 @@ import type { PaymentLink } from "./v1/payment-link.ts";
 import type { Price } from "./v1/price.ts";
 import type { Product } from "./v1/product.ts";
 import type { Subscription } from "./v1/subscription.ts";
+import type { TestClock } from "./v1/test-clock.ts";
 import type { Session } from "./v2/session.ts";
 import { createWebhooks, type Webhooks } from "./webhooks/webhooks.ts";
 
@@ -38,6 +39,7 @@ export type Simulation = {
   invoices: Map<string, Invoice>;
   checkoutSessions: Map<string, CheckoutSession>;
   paymentLinks: Map<string, PaymentLink>;
+  testClocks: Map<string, TestClock>;
   sessions: Map<string, Session>;
   /** By id, oldest first. */
   events: Map<string, StoredEvent>;
@@ -79,6 +81,7 @@ export function createSimulation(options: SimulationOptions = {}): Simulation {
     invoices: new Map(),
     checkoutSessions: new Map(),
     paymentLinks: new Map(),
+    testClocks: new Map(),
     sessions: new Map(),
     events: new Map(),
     webhooks: createWebhooks(),

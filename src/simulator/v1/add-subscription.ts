@@ -1,6 +1,7 @@
 import { emit, type Cause } from "../events/emit.ts";
 import type { Simulation } from "../state.ts";
 import { intervalsAfter } from "./billing-period.ts";
+import { nowOf } from "./test-clock.ts";
 import { subscriptionObject } from "./subscription-object.ts";
 import type { SubscriptionItem } from "./subscription-items.ts";
 import type { Subscription } from "./subscription.ts";
@@ -16,7 +17,7 @@ type NewSubscription = Pick<Subscription, "customer" | "livemode" | "trialEnd" |
 /** Adds a subscription that begins now: with a trial when that has an end, otherwise with an interval of its prices. */
 export function addSubscription(state: Simulation, wanted: NewSubscription): Subscription {
   const { customer, livemode, trialEnd, metadata, items, cause } = wanted;
-  const now = state.clock.nowSeconds();
+  const now = nowOf(state, customer);
   const subscription: Subscription = {
     id: state.nextId("sub"),
     customer,

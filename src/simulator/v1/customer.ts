@@ -7,9 +7,19 @@ export type Customer = {
   email: string | null;
   metadata: Record<string, string>;
   isDeleted: boolean;
+  testClock: string | null;
 };
 
 /** A customer known by nothing but its id, for tests that bring their own ids. */
 export function namedCustomer(id: string, createdAt: number): Customer {
-  return { id, createdAt, livemode: false, name: null, email: null, metadata: {}, isDeleted: false };
+  return {
+    id,
+    createdAt,
+    livemode: false,
+    name: null,
+    email: null,
+    metadata: {},
+    isDeleted: false,
+    testClock: null,
+  };
 }

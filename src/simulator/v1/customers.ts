@@ -20,12 +20,19 @@ export const customerRoutes: Route[] = [
   { method: "DELETE", path: `${CUSTOMERS_PATH}/:id`, api: "v1", execute: deleteCustomer },
 ];
 
-type NewCustomer = Pick<Customer, "livemode" | "name" | "email" | "metadata"> & { cause: Cause };
+type NewCustomer = Pick<Customer, "livemode" | "name" | "email" | "metadata"> &
+  Partial<Pick<Customer, "testClock">> & { cause: Cause };
 
 /** Adds a customer and tells of it. */
 export function addCustomer(state: Simulation, { cause, ...fields }: NewCustomer): Customer {
   const createdAt = state.clock.nowSeconds();
-  const customer: Customer = { id: state.nextId("cus"), createdAt, isDeleted: false, ...fields };
+  const customer: Customer = {
+    id: state.nextId("cus"),
+    createdAt,
+    isDeleted: false,
+    testClock: null,
+    ...fields,
+  };
   state.customers.set(customer.id, customer);
   tell(state, customer, { type: "customer.created", cause });
   return customer;
@@ -33,8 +40,13 @@ export function addCustomer(state: Simulation, { cause, ...fields }: NewCustomer
 
 function createCustomer(state: Simulation, request: StripeRequest): Answer {
   const { form, livemode } = request;
+  const testClock = textField(form, "test_clock") ?? null;
+  if (testClock !== null && !state.testClocks.has(testClock)) {
+    return resourceMissing("test clock", testClock, "test_clock");
+  }
   const customer = addCustomer(state, {
     livemode,
+    testClock,
     name: textField(form, "name") ?? null,
     email: textField(form, "email") ?? null,
     metadata: readMetadata(form, {}),
@@ -93,6 +105,7 @@ function customerObject(customer: Customer) {
     livemode: customer.livemode,
     metadata: customer.metadata,
     name: customer.name,
+    test_clock: customer.testClock,
   };
 }
 

@@ -4,6 +4,7 @@ import { endPeriod, isPeriodOver } from "./billing-period.ts";
 import { changeSubscription } from "./change-subscription.ts";
 import type { Invoice } from "./invoice.ts";
 import { addInvoice, collectInvoice } from "./invoices.ts";
+import { nowOf } from "./test-clock.ts";
 import type { Subscription } from "./subscription.ts";
 
 /** A subscription by its id, brought up to the simulator's time. */
@@ -47,5 +48,6 @@ export function settleInvoice(
 }
 
 function catchUp(state: Simulation, subscription: Subscription): void {
-  while (isPeriodOver(subscription, state.clock.nowSeconds())) cycleSubscription(state, subscription);
+  while (isPeriodOver(subscription, nowOf(state, subscription.customer)))
+    cycleSubscription(state, subscription);
 }

@@ -1,18 +1,21 @@
 import { emit, type Cause } from "../events/emit.ts";
 import { ok, type Answer } from "../request/answer.ts";
 import { resourceMissing } from "../request/errors.ts";
+import { textField } from "../request/form.ts";
+import { listPage } from "../request/list.ts";
 import type { Route, StripeRequest } from "../request/route.ts";
 import type { Simulation } from "../state.ts";
+import { nowOf } from "./test-clock.ts";
 import { invoiceObject, type Invoice } from "./invoice.ts";
 import type { Subscription } from "./subscription.ts";
 
-/** docs.stripe.com/api/invoices/retrieve, certain; the only call about invoices here. */
-export const retrieveInvoiceRoute: Route = {
-  method: "GET",
-  path: "/v1/invoices/:id",
-  api: "v1",
-  execute: retrieveInvoice,
-};
+const INVOICES_PATH = "/v1/invoices";
+
+/** docs.stripe.com/api/invoices, certain; only to look at. */
+export const invoiceRoutes: Route[] = [
+  { method: "GET", path: INVOICES_PATH, api: "v1", execute: listInvoices },
+  { method: "GET", path: `${INVOICES_PATH}/:id`, api: "v1", execute: retrieveInvoice },
+];
 
 type NewInvoice = Pick<Invoice, "billingReason" | "periodStart" | "periodEnd">;
 
@@ -32,7 +35,7 @@ export function addInvoice(
     subscriptionMetadata: { ...subscription.metadata },
     livemode: subscription.livemode,
     status: "draft",
-    createdAt: state.clock.nowSeconds(),
+    createdAt: nowOf(state, subscription.customer),
     finalizedAt: null,
     paidAt: null,
     attempts: 0,
@@ -52,17 +55,28 @@ export function collectInvoice(
 ): void {
   if (invoice.status === "draft") finalize(state, invoice, cause);
   invoice.attempts += 1;
-  if (isPaid) Object.assign(invoice, { status: "paid", paidAt: state.clock.nowSeconds() });
+  if (isPaid) Object.assign(invoice, { status: "paid", paidAt: nowOf(state, invoice.customer) });
   tell(state, invoice, { type: isPaid ? "invoice.paid" : "invoice.payment_failed", cause });
 }
 
 function finalize(state: Simulation, invoice: Invoice, cause: Cause): void {
-  Object.assign(invoice, { status: "open", finalizedAt: state.clock.nowSeconds() });
+  Object.assign(invoice, { status: "open", finalizedAt: nowOf(state, invoice.customer) });
   tell(state, invoice, { type: "invoice.finalized", cause });
 }
 
 function tell(state: Simulation, invoice: Invoice, { type, cause }: { type: string; cause: Cause }): void {
   emit(state, { type, object: invoiceObject(invoice), livemode: invoice.livemode, cause });
+}
+
+function listInvoices(state: Simulation, { form }: StripeRequest): Answer {
+  const asked = (name: string, value: string) => (textField(form, name) ?? value) === value;
+  const invoices = [...state.invoices.values()].filter(
+    (invoice) =>
+      asked("customer", invoice.customer) &&
+      asked("subscription", invoice.subscription) &&
+      asked("status", invoice.status),
+  );
+  return listPage(invoices.toReversed().map(invoiceObject), form, INVOICES_PATH);
 }
 
 function retrieveInvoice(state: Simulation, { id }: StripeRequest): Answer {

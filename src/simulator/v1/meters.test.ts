@@ -100,7 +100,7 @@ test("a meter that is not there is a 404", async () => {
 });
 
 test("an endpoint that the simulator does not know is a 404 in Stripe's envelope", async () => {
-  await expect(stripe.invoices.list()).rejects.toMatchObject({
+  await expect(stripe.coupons.list()).rejects.toMatchObject({
     statusCode: 404,
     rawType: "invalid_request_error",
   });
