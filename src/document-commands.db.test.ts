@@ -17,6 +17,8 @@ const knownReasons = new Set([
   "needs your own Postgres and Stripe",
   "needs your own backup",
   "needs a Docker engine",
+  // Its flags are those of stripe.md; it needs an account, and a browser to log in.
+  "needs Stripe's own command line",
   // src/database/roles.db.test.ts runs the script.
   "makes roles of the whole server",
   "needs psycopg; its statements are run",

@@ -97,7 +97,7 @@ test("a destination that Stripe refuses does not lose the other's secret", async
   const { exitCode, out } = await cli(setup);
 
   expect(exitCode).toBe(1);
-  expect(out).toMatch(/^thin .* refused +Stripe answered 503/m);
+  expect(out).toMatch(/^thin .* refused .*503/m);
   expect(out).toMatch(/^whsec_\w+$/m);
 });
 

@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { API_VERSION, keepEvent, NO_REQUEST } from "../events/emit.ts";
+import { API_VERSION } from "../api-version.ts";
+import { keepEvent, NO_REQUEST } from "../events/emit.ts";
 import { eventObject, type StoredEvent } from "../events/stored-event.ts";
 import type { Simulation } from "../state.ts";
 

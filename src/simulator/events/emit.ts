@@ -1,3 +1,4 @@
+import { API_VERSION } from "../api-version.ts";
 import type { StripeRequest } from "../request/route.ts";
 import type { Simulation } from "../state.ts";
 import { dispatchEvent } from "../webhooks/dispatch.ts";
@@ -5,9 +6,6 @@ import { forgetOldEvents } from "./kept-events.ts";
 import { previousAttributes } from "./previous-attributes.ts";
 import { type SnapshotEvent, type StoredEvent, type ThinEvent } from "./stored-event.ts";
 import { thinTwin } from "./thin-twin.ts";
-
-/** The version that data is rendered in. Stripe takes the endpoint's (certain); here all endpoints have this one. */
-export const API_VERSION = "2026-10-28.endive";
 
 /** The API request behind an event; both null where Stripe acts by itself. */
 export type Cause = { id: string | null; idempotency_key: string | null };

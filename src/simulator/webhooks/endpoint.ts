@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { API_VERSION } from "../api-version.ts";
 import type { StoredEvent } from "../events/stored-event.ts";
 
 const SECRETS_MAX = 10;
@@ -14,7 +15,7 @@ export const endpointInputSchema = z.strictObject({
   /** A disabled one is sent nothing. */
   status: z.enum(["enabled", "disabled"]).default("enabled"),
   /** The version that events say they are rendered in; null: the account's own. */
-  api_version: z.string().min(1).nullable().default(null),
+  api_version: z.string().min(1).nullable().default(API_VERSION),
   name: z.string().default(""),
   description: z.string().nullable().default(null),
   metadata: z.record(z.string(), z.string()).default({}),
