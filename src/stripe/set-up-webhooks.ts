@@ -46,7 +46,7 @@ async function setUpEndpoint(stripe: Stripe, url: string): Promise<DestinationSe
   if (endpoint === undefined) {
     const { id, secret } = await stripe.webhookEndpoints.create({
       url,
-      enabled_events: [...usedEventTypes] as Stripe.WebhookEndpointCreateParams.EnabledEvent[],
+      enabled_events: usedEventTypes.filter(isEventType),
       api_version: Stripe.API_VERSION,
       description: "meter-outbox",
     });
@@ -65,10 +65,7 @@ async function setUpEndpoint(stripe: Stripe, url: string): Promise<DestinationSe
   await stripe.webhookEndpoints.update(id, {
     ...(isDisabled && { disabled: false }),
     ...(missing.length > 0 && {
-      enabled_events: [
-        ...endpoint.enabled_events,
-        ...missing,
-      ] as Stripe.WebhookEndpointUpdateParams.EnabledEvent[],
+      enabled_events: [...endpoint.enabled_events, ...missing].filter(isEventType),
     }),
   });
   return { payload, action: "changed", id, changes: describeChanges({ isDisabled, missing }) };
@@ -102,6 +99,11 @@ async function setUpDestination(stripe: Stripe, url: string): Promise<Destinatio
   if (isDisabled) await eventDestinations.enable(id);
   if (missing.length === 0 && !isDisabled) return { payload, action: "unchanged", id };
   return { payload, action: "changed", id, changes: describeChanges({ isDisabled, missing }) };
+}
+
+/** What Stripe has told, and what it is told. */
+function isEventType(type: string): type is Stripe.WebhookEndpointCreateParams.EnabledEvent {
+  return type !== "";
 }
 
 function shown(secret: string | undefined): string {

@@ -19,7 +19,7 @@ export type SetUpOptions = {
 /** Prices of a sandbox, where nobody pays; for a live account a person says what usage costs. */
 const sandboxAmounts = { temperature_readings: "0.02", active_sensors: "50" };
 
-type Part = { document: object; text: string; isAlarming?: boolean };
+type Part = { document: Record<string, unknown>; text: string; isAlarming?: boolean };
 type MeterPart = { meter: OurMeter["meter"]; event_name: string; stripe_meter_id: string; action: string };
 
 /** Finds or makes at Stripe what the service needs: both meters, and what else is asked for. */
@@ -48,7 +48,7 @@ export async function setUpStripe(tools: CommandTools, options: SetUpOptions): P
   if (url !== undefined) parts.push(describeDestinations(await setUpWebhooks(stripe, url.url)));
   return {
     kind: parts.some(({ isAlarming }) => isAlarming === true) ? "alarming" : "done",
-    document: Object.assign({}, ...parts.map(({ document }) => document)) as object,
+    document: Object.fromEntries(parts.flatMap(({ document }) => Object.entries(document))),
     text: parts.map(({ text }) => text).join("\n\n"),
   };
 }
