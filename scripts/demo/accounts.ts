@@ -30,7 +30,7 @@ export async function openAccounts(offices: Offices): Promise<Account[]> {
   const accounts = await Promise.all(
     demoOrganizations.map((organization) => openAccount(offices, organization)),
   );
-  await Promise.all(accounts.map((account) => subscribe(offices, account)));
+  await Promise.all(accounts.map((account) => subscribe(offices, account, account.organization.joining)));
   await offices.startWorker();
   await Promise.all(accounts.map((account) => untilSubscribed({ api, signal }, account)));
   return accounts;

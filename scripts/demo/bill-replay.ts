@@ -7,6 +7,7 @@ import type { Progress } from "./progress.ts";
 import { startReplay } from "./replay.ts";
 import type { DemoStack } from "./stack.ts";
 import { openStripeAccount } from "./stripe-account.ts";
+import { changePlans } from "./change-plans.ts";
 import { describeSubscribing } from "./subscribe.ts";
 import { addToTally, emptyTally, type Tally } from "./tally.ts";
 import { loadTemperatures } from "./temperatures.ts";
@@ -53,7 +54,10 @@ export async function billReplay({ servers, progress, signal, report }: Billing)
       report({ organizations: accounts.length, readings: tally.accepted });
     },
   });
-  await Promise.all([replay.done, following]);
+  const changing = changePlans({ api, stripe, side: servers.stripe, signal }, { accounts, replay });
+  await Promise.all([replay.done, following, changing]);
+  if (servers.stripe.kind === "simulator")
+    progress.say("one organization changed to another subscription in the middle");
 
   const books = { databaseUrl: servers.databaseUrl, stripe, replay, startedAt };
   const bill = await drawUpBill({ ...books, patienceMs: patience.summaries, signal }, accounts);

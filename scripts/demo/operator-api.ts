@@ -10,7 +10,11 @@ const outboxSchema = z.object({
   paused: z.array(z.object({ scope: z.string(), reason: z.string() })),
 });
 
-const subscriptionSchema = z.object({ status: z.string(), stripe_customer_id: z.string().nullable() });
+const subscriptionSchema = z.object({
+  status: z.string(),
+  stripe_customer_id: z.string().nullable(),
+  stripe_subscription_id: z.string().nullable(),
+});
 const organizationSchema = z.object({ subscription: subscriptionSchema.nullable() });
 
 export type Outbox = z.infer<typeof outboxSchema>;

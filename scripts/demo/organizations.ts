@@ -1,18 +1,26 @@
 /** A gateway collects the readings of a site's sensors and posts them. */
 export type Gateway = { name: string; sensorIds: string[] };
 
-export type DemoOrganization = { name: string; gateways: Gateway[] };
+/** `checkout`, `by_hand`: the operator links a customer that has subscribed already; `plan_change`: a checkout, and another in the middle. */
+export type Joining = "checkout" | "by_hand" | "plan_change";
+
+export type DemoOrganization = { name: string; joining: Joining; gateways: Gateway[] };
 
 /** Whose readings the demo replays. Each has another number of sensors, so that no bill can be mistaken for another. */
 export const demoOrganizations: DemoOrganization[] = [
-  organization("Northwind Pharma Cold Chain", 3, ["basel", "leiden", "raleigh", "singapore"]),
-  organization("Bering Seafood", 2, ["dutch-harbor", "kodiak", "seattle", "busan"]),
-  organization("Alpine Dairy", 4, ["chur", "innsbruck", "bolzano", "annecy"]),
+  organization(["Northwind Pharma Cold Chain", "checkout"], 3, ["basel", "leiden", "raleigh", "singapore"]),
+  organization(["Bering Seafood", "plan_change"], 2, ["dutch-harbor", "kodiak", "seattle", "busan"]),
+  organization(["Alpine Dairy", "by_hand"], 4, ["chur", "innsbruck", "bolzano", "annecy"]),
 ];
 
-function organization(name: string, sensorsPerSite: number, sites: string[]): DemoOrganization {
+function organization(
+  [name, joining]: [string, Joining],
+  sensorsPerSite: number,
+  sites: string[],
+): DemoOrganization {
   return {
     name,
+    joining,
     gateways: sites.map((site) => ({ name: site, sensorIds: sensorIdsOf(site, sensorsPerSite) })),
   };
 }

@@ -15,6 +15,10 @@ export type StripeAccount = {
   createCustomer: (name: string) => Promise<string>;
   /** Opens a checkout session in which the customer can subscribe for the organization. Returns its id. */
   openCheckout: (link: Link) => Promise<string>;
+  /** Subscribes the customer without a checkout, as the account itself can. */
+  subscribeDirectly: (customerId: string) => Promise<void>;
+  /** Cancels all subscriptions of the customer but the newest, and returns the id of that. */
+  keepNewestSubscription: (customerId: string) => Promise<string>;
   /** What Stripe's event summaries have for the customer since a time: a sum, or the last value, as the meter folds. */
   readBilled: (meter: MeterName, customerId: string, since: Date) => Promise<bigint>;
 };
@@ -34,6 +38,17 @@ export async function openStripeAccount({ kind, apiKey, apiBase }: StripeSide): 
     },
     openCheckout: async (link) =>
       (await stripe.checkout.sessions.create(sessionFor(link, prices), requestOptions)).id,
+    subscribeDirectly: async (customer) => {
+      const items = prices.map((price) => ({ price }));
+      await stripe.subscriptions.create({ customer, items }, requestOptions);
+    },
+    keepNewestSubscription: async (customer) => {
+      // The newest first (docs.stripe.com/api/subscriptions/list).
+      const [newest, ...older] = (await stripe.subscriptions.list({ customer }, requestOptions)).data;
+      if (newest === undefined) throw new Error(`the customer ${customer} has no subscription`);
+      for (const { id } of older) await stripe.subscriptions.cancel(id, {}, requestOptions);
+      return newest.id;
+    },
     readBilled: (meter, customerId, since) =>
       readSummary(stripe, meterIds[meter], { customer: customerId, ...fullMinutesSince(since) }),
   };

@@ -4,7 +4,7 @@ import { type Receiver, startReceiver } from "../../src/simulator/webhooks/start
 import { sendWebhooks } from "./simulator-webhooks.ts";
 import { openStripeAccount, type StripeAccount } from "./stripe-account.ts";
 import { simulatorAt } from "./stripe-side.ts";
-import { type Link, subscribe } from "./subscribe.ts";
+import { changePlan, type Link, subscribe } from "./subscribe.ts";
 
 const organizationId = "01a1fd9f-8459-7111-8a99-2db57b5d4006";
 
@@ -30,7 +30,7 @@ afterEach(async () => {
 
 test("at the simulator an organization subscribes by a checkout, which is told twice", async () => {
   const stripeCustomerId = await stripe.createCustomer("Alpine Dairy");
-  await subscribe({ api, stripe, side: simulatorAt(running.url) }, { organizationId, stripeCustomerId });
+  await subscribe(deps(), { organizationId, stripeCustomerId }, "checkout");
   await running.simulator.deliveriesSettled();
 
   const completed = receiver.received.filter(({ body }) => body.includes("checkout.session.completed"));
@@ -53,9 +53,36 @@ test("at the simulator an organization subscribes by a checkout, which is told t
 test("in a sandbox the operator links the customer, and no checkout is opened", async () => {
   const side = { ...simulatorAt(running.url), kind: "sandbox" as const };
   const stripeCustomerId = await stripe.createCustomer("Alpine Dairy");
-  await subscribe({ api, stripe, side }, { organizationId, stripeCustomerId });
+  await subscribe({ api, stripe, side }, { organizationId, stripeCustomerId }, "checkout");
   await running.simulator.deliveriesSettled();
 
   expect(linked).toEqual([{ organizationId, stripeCustomerId }]);
   expect(receiver.types()).not.toContain("checkout.session.completed");
 });
+
+test("an organization that is linked by hand has a customer with a subscription, and no checkout", async () => {
+  const stripeCustomerId = await stripe.createCustomer("Alpine Dairy");
+  await subscribe(deps(), { organizationId, stripeCustomerId }, "by_hand");
+  await running.simulator.deliveriesSettled();
+
+  expect(linked).toEqual([{ organizationId, stripeCustomerId }]);
+  expect(receiver.types()).toContain("customer.subscription.created");
+  expect(receiver.types()).not.toContain("checkout.session.completed");
+});
+
+test("a changed plan is another subscription of the same customer, and the one of before ends", async () => {
+  const stripeCustomerId = await stripe.createCustomer("Bering Seafood");
+  await subscribe(deps(), { organizationId, stripeCustomerId }, "plan_change");
+  const before = await stripe.keepNewestSubscription(stripeCustomerId);
+  const after = await changePlan(deps(), { organizationId, stripeCustomerId });
+  await running.simulator.deliveriesSettled();
+
+  expect(after).not.toBe(before);
+  const ended = receiver.received.filter(({ body }) => body.includes("customer.subscription.deleted"));
+  expect(ended.every(({ body }) => body.includes(before))).toBe(true);
+  expect(ended).toHaveLength(2);
+});
+
+function deps() {
+  return { api, stripe, side: simulatorAt(running.url) };
+}

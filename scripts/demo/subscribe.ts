@@ -1,4 +1,5 @@
 import type { OperatorApi } from "./operator-api.ts";
+import type { Joining } from "./organizations.ts";
 import { controlSimulator } from "./simulator-control.ts";
 import type { StripeAccount } from "./stripe-account.ts";
 import type { StripeSide } from "./stripe-side.ts";
@@ -13,25 +14,36 @@ export type SubscribeDeps = {
 };
 
 /**
- * Makes the customer pay for the organization: by a checkout, of which the simulator then tells the API, or, in a
- * sandbox, by the operator's word, since only a person completes a checkout there and its events don't come here.
+ * Makes the customer pay for the organization: by a checkout, of which the simulator then tells the API, or by hand where it
+ * has subscribed already, or, in a sandbox, by the operator's word, since only a person completes a checkout there and its events don't come here.
  */
-export async function subscribe({ api, stripe, side }: SubscribeDeps, link: Link): Promise<void> {
+export async function subscribe(deps: SubscribeDeps, link: Link, joining: Joining): Promise<void> {
+  const { api, stripe, side } = deps;
   switch (side.kind) {
     case "simulator":
-      await controlSimulator(side, `checkout/${await stripe.openCheckout(link)}/complete`, {});
-      break;
+      if (joining !== "by_hand") return checkOut(deps, link);
+      await stripe.subscribeDirectly(link.stripeCustomerId);
+      return api.linkCustomer(link);
     case "sandbox":
-      await api.linkCustomer(link);
-      break;
+      return api.linkCustomer(link);
   }
+}
+
+/** The customer goes through another checkout, and the subscription of before ends. Returns the id of the new one. */
+export async function changePlan(deps: SubscribeDeps, link: Link): Promise<string> {
+  await checkOut(deps, link);
+  return deps.stripe.keepNewestSubscription(link.stripeCustomerId);
+}
+
+async function checkOut({ stripe, side }: SubscribeDeps, link: Link): Promise<void> {
+  await controlSimulator(side, `checkout/${await stripe.openCheckout(link)}/complete`, {});
 }
 
 /** What `subscribe` has done, in words. */
 export function describeSubscribing({ kind }: StripeSide, organizations: number): string {
   switch (kind) {
     case "simulator":
-      return `${organizations} organizations subscribed by the simulator's checkout; its signed events came twice each`;
+      return `${organizations} organizations subscribed: one is linked by hand, the others by the simulator's checkout; its signed events came twice each`;
     case "sandbox":
       return `${organizations} organizations are linked to new customers of the sandbox by PUT, without a checkout`;
   }

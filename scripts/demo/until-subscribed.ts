@@ -6,17 +6,21 @@ const pollEveryMs = 100;
 const patienceMs = 30_000;
 
 /**
- * Waits until the API shows that the organization's subscription is active and this customer's. Throws with what it
+ * Waits until the API shows that the organization's subscription is active and this customer's, and the one that is named. Throws with what it
  * shows instead when that takes too long.
  */
 export async function untilSubscribed(
   { api, signal }: { api: Pick<OperatorApi, "readSubscription">; signal: AbortSignal },
-  { organizationId, stripeCustomerId }: Link,
+  { organizationId, stripeCustomerId, stripeSubscriptionId }: Link & { stripeSubscriptionId?: string },
 ): Promise<void> {
   const deadlineMs = performance.now() + patienceMs;
   for (;;) {
     const subscription = await api.readSubscription(organizationId);
-    if (subscription?.status === "active" && subscription.stripe_customer_id === stripeCustomerId) return;
+    const isWanted =
+      subscription?.status === "active" &&
+      subscription.stripe_customer_id === stripeCustomerId &&
+      (stripeSubscriptionId === undefined || subscription.stripe_subscription_id === stripeSubscriptionId);
+    if (isWanted) return;
     if (performance.now() > deadlineMs) {
       const shown = JSON.stringify(subscription);
       throw new Error(
