@@ -167,6 +167,7 @@ const attempts: Record<string, (ids: Ids) => Attempt[]> = {
   getReadiness: () => [{ what: "it", path: "/readyz" }],
   getMetrics: () => [{ what: "it", path: "/metrics" }],
   getDocument: () => [{ what: "it", path: "/openapi.json" }],
+  getHome: () => [{ what: "it", path: "/" }],
   getDocs: () => [{ what: "it", path: "/docs" }],
 };
 

@@ -15,15 +15,19 @@ export type Outcome = {
   organizationId: string;
 };
 
+/** Notes that an organization's active sensors are other ones now, for the count that follows. */
+const sensorsChanged = ["sensor_changes INSERT", "sensor_changes UPDATE", "sensor_changes DELETE"] as const;
+
 /** The changes that a route may make when it says yes; the others make none, and neither does a refusal. */
 export const mayChange: Readonly<Record<string, readonly Change["what"][]>> = {
   postReadings: ["readings INSERT", "meter_outbox INSERT"],
-  putSensor: ["sensors INSERT", "sensors UPDATE"],
-  registerSensors: ["sensors INSERT", "sensors UPDATE"],
+  putSensor: ["sensors INSERT", "sensors UPDATE", ...sensorsChanged],
+  registerSensors: ["sensors INSERT", "sensors UPDATE", ...sensorsChanged],
   createOrganization: ["organizations INSERT"],
-  updateOrganization: ["organizations UPDATE"],
-  deleteSubscription: ["subscriptions UPDATE"],
+  updateOrganization: ["organizations UPDATE", ...sensorsChanged],
+  deleteSubscription: ["subscriptions UPDATE", "customer_links UPDATE", ...sensorsChanged],
   putSubscription: [
+    ...sensorsChanged,
     "subscriptions INSERT",
     "subscriptions UPDATE",
     "customer_links INSERT",

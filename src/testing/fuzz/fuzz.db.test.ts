@@ -22,6 +22,8 @@ const answerWithinMs = 20_000;
 /** What the document's schemas cannot say: relations between members, and lists of names that only a library has. */
 const refusedForMore: Record<string, readonly string[]> = {
   getUsage: ["invalid_request"],
+  getOrganizationUsage: ["invalid_request"],
+  getUsageSummary: ["invalid_request"],
   putSubscription: ["invalid_request"],
   registerSensors: ["invalid_request"],
   receiveStripeEvent: ["invalid_event"],
