@@ -11,6 +11,9 @@ import { hurryOrganization } from "./delivery/hurry.ts";
 import { retryRejected } from "./delivery/retry-rejected.ts";
 import { rejectOfCustomer, rejectReported } from "./delivery/reject.ts";
 import { countSensors } from "./intake/count-sensors.ts";
+import { noteConditions } from "./ops/alerts/note-conditions.ts";
+import { tellAlerts } from "./ops/alerts/tell-alerts.ts";
+import { forgetOldProcesses, startHeartbeat } from "./ops/heartbeat.ts";
 import { databaseReads } from "./ops/metrics/reads.ts";
 import { sweep } from "./ops/sweep.ts";
 import { warnOfExpiry } from "./ops/warn-of-expiry.ts";
@@ -22,6 +25,7 @@ import { meterNames } from "./usage/meters.ts";
 
 /** Indexes that no query reads, and what each is for. */
 const guards: Record<string, string> = {
+  alert_watch_pkey: "its one row stays the only one",
   kysely_migration_lock_pkey: "Kysely's own",
   kysely_migration_pkey: "Kysely's own",
   meter_event_total_pkey: "its one row stays the only one",
@@ -166,6 +170,18 @@ async function keepUp({ db, boss }: Databases): Promise<void> {
   await warnOfExpiry({ db, log: silentLog });
   await purgeStripeEvents(db, { keptDays: 90 });
   for (const { read } of databaseReads) await read(db);
+  await startHeartbeat({ db, log: silentLog }, "worker").stop();
+  await forgetOldProcesses(db);
+  await alert(db);
+}
+
+/** A condition of docs/alerts.yaml begins to hold, and the receiver takes the post. */
+async function alert(db: Kysely<DB>): Promise<void> {
+  const deps = { db, log: silentLog, send: async () => undefined, onPost: () => {} };
+  const labels = { scope: "account", by: "breaker" };
+  const samples = [{ name: "meter_outbox_delivery_paused_seconds" as const, labels, value: 3_600 }];
+  await noteConditions(deps, { samples }, { now: new Date(), isWhole: false });
+  await tellAlerts(deps, new AbortController().signal);
 }
 
 /** Stripe reports a failure, which is retried; the subscription changes, and its customer is deleted. */
