@@ -16,6 +16,7 @@ import {
   syncSubscription,
   unlinkCustomer,
 } from "./subscriptions.ts";
+import type { Consequence } from "./consequences.ts";
 import { markHandled } from "./inbox.ts";
 import { type EventPlan, planEvent } from "./plan-event.ts";
 import type { StripeEvent } from "./stripe-event.ts";
@@ -29,9 +30,12 @@ export type ApplyDeps = {
 };
 
 /** What was done about an event, in one word for the log; or why nothing ever can be. */
-export type Applied = { kind: "done"; effect: string } | { kind: "unusable"; reason: string };
+export type Applied =
+  | { kind: "done"; effect: string; consequences: readonly Consequence[] }
+  | { kind: "unusable"; reason: string };
 
-type Effect = (trx: Transaction<DB>) => Promise<string | undefined>;
+type Done = Omit<Extract<Applied, { kind: "done" }>, "kind">;
+type Effect = (trx: Transaction<DB>) => Promise<string | Done | undefined>;
 
 /** A backlog of others, which holds back other seals, is no reason to miss an invoice: few events come of one customer. */
 const undeliveredMaxAtFlush = 1_000_000;
@@ -45,13 +49,13 @@ export async function applyStripeEvent(deps: ApplyDeps, event: StripeEvent): Pro
   if (plan.kind === "unusable") return plan;
   const effect = await prepare(deps, plan, event);
   if (typeof effect !== "function") return effect;
-  const name = await inSpan(deps.tracer ?? untraced, { name: "apply" }, () =>
+  const done = await inSpan(deps.tracer ?? untraced, { name: "apply" }, () =>
     deps.db.transaction().execute(async (trx) => {
       if (!(await markHandled(trx, event.id))) return "handled_elsewhere";
       return (await effect(trx)) ?? "no_change";
     }),
   );
-  return { kind: "done", effect: name };
+  return { kind: "done", ...(typeof done === "string" ? { effect: done, consequences: [] } : done) };
 }
 
 async function prepare(
@@ -115,8 +119,8 @@ function unlink(customerId: string): Effect {
     // A seal that is running may make events for the customer: they are waited for, so that none is left pending.
     await holdSeal(trx);
     await unlinkCustomer(trx, customerId);
-    await rejectOfCustomer(trx, customerId);
-    return "unlinked";
+    const events = await rejectOfCustomer(trx, customerId);
+    return { effect: "unlinked", consequences: [{ kind: "rejected", events }] };
   };
 }
 
@@ -150,8 +154,12 @@ async function prepareMeter(
   const meter = await findMeter(deps, meterId);
   if (meter === undefined) return async () => "meter_of_others";
   return async (trx) => {
-    await (meter.isActive ? resumeMeter(trx, meter.name) : pauseMeter(trx, meter.name));
-    return meter.isActive ? "meter_resumed" : "meter_paused";
+    const { name: scope, isActive } = meter;
+    const isChanged = await (isActive ? resumeMeter(trx, scope) : pauseMeter(trx, scope));
+    return {
+      effect: isActive ? "meter_resumed" : "meter_paused",
+      consequences: isChanged ? [{ kind: isActive ? "resumed" : "paused", scope }] : [],
+    };
   };
 }
 
@@ -166,7 +174,8 @@ async function prepareRejections(
   const meters = meterId === null ? meterNames : meterNames.filter((name) => name === meter?.name);
   return async (trx) => {
     const { rejected, marked } = await rejectReported(trx, report, { meters });
-    return `rejected ${rejected}, to be reconciled ${marked}`;
+    const effect = `rejected ${rejected.length}, to be reconciled ${marked}`;
+    return { effect, consequences: [{ kind: "rejected", events: rejected }] };
   };
 }
 

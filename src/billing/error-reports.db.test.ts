@@ -46,6 +46,19 @@ test.for([
     expect({ state, reason }).toEqual({ state: "rejected", reason: "meter_event_customer_not_found" });
     expect(words).not.toBe("");
     expect(await reported.read(good)).toMatchObject({ state: "delivered", reconcile_since: null });
+    expect(stripeSide.loggedAt("warn").filter(({ event }) => event === "meter_event_not_delivered")).toEqual([
+      {
+        event: "meter_event_not_delivered",
+        organization_id: refused.organizationId,
+        meter_event_id: refused.meterEventId,
+        meter: "temperature_readings",
+        attempt: 1,
+        verdict: "rejected",
+        state: "rejected",
+        reason: "meter_event_customer_not_found",
+        event_id: stripeSide.eventOf("v1.billing.meter.error_report_triggered"),
+      },
+    ]);
   },
 );
 

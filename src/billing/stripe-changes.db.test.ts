@@ -50,6 +50,9 @@ test("a deleted customer is unlinked, what waits for it is rejected and not sent
 
   expect(await readSubscriptionOf(db, organizationId)).toMatchObject({ customer: null, status: "canceled" });
   expect(await readMeterEvent(db, waiting)).toMatchObject({ state: "rejected", reason: "customer_deleted" });
+  expect(stripeSide.loggedAt("warn")).toContainEqual(
+    expect.objectContaining({ meter_event_id: waiting.meterEventId, reason: "customer_deleted" }),
+  );
   expect(simulator.meterEvents().map(({ identifier }) => identifier)).toEqual([ofOthers.meterEventId]);
   expect((await api.ask("GET", "/v1/outbox", { token: api.adminToken })).body).toMatchObject({
     unsealed: { quantity: 7, held: { entries: 1, quantity: 7 } },
@@ -229,6 +232,20 @@ test("a meter that Stripe deactivates is paused alone, and goes on when it is re
   await until(() => isDelivered(readings), { what: "the meter's event" });
 
   expect(paused).toMatchObject([{ scope: "temperature_readings", reason: "meter_deactivated" }]);
+  const scope = "temperature_readings";
+  expect(stripeSide.loggedAt("error")).toEqual([
+    {
+      event: "delivery_paused",
+      scope,
+      reason: "meter_deactivated",
+      event_id: stripeSide.eventOf("billing.meter.deactivated"),
+    },
+  ]);
+  expect(stripeSide.loggedAt("info")).toContainEqual({
+    event: "delivery_resumed",
+    scope,
+    event_id: stripeSide.eventOf("billing.meter.reactivated"),
+  });
   expect(meanwhile).toMatchObject({ state: "pending" });
   expect(await readPauses(db)).toEqual([]);
   expect(simulator.meterEvents()).toHaveLength(2);

@@ -9,6 +9,7 @@ import { isStripesFault } from "../stripe/answer.ts";
 import { describeStripeError } from "../stripe/describe-stripe-error.ts";
 import { inSpan, type Span, untraced } from "../tracing/tracer.ts";
 import { type ApplyDeps, applyStripeEvent } from "./apply-event.ts";
+import { logConsequences } from "./consequences.ts";
 import { beginHandling, endWithoutEffect, purgeStripeEvents, recordFailure } from "./inbox.ts";
 
 const pollSeconds = 0.5;
@@ -89,6 +90,7 @@ async function handle(deps: ApplyDeps & { log: Log }, eventId: string, span: Spa
     if (applied.kind === "done") {
       span.set({ "meter_outbox.effect": applied.effect });
       log.info({ event: "stripe_event_handled", ...fields, effect: applied.effect });
+      logConsequences(log, applied.consequences, { eventId });
       if (applied.effect === "linked") await requestSensorCount(deps.boss);
       return;
     }

@@ -103,30 +103,40 @@ export async function hasPending(db: Kysely<DB>, scope: Scope): Promise<boolean>
   return pending.rows.length > 0;
 }
 
-/** Ends the circuit breaker's pause of a scope, because its probe succeeded. An operator's pause stays. */
-export async function endPause(db: Kysely<DB>, scope: Scope): Promise<void> {
-  await sql`
+/**
+ * Ends the circuit breaker's pause of a scope, because its probe succeeded. An operator's pause stays. Returns whether
+ * there was one to end.
+ */
+export async function endPause(db: Kysely<DB>, scope: Scope): Promise<boolean> {
+  const ended = await sql`
     update metering.delivery_control
     set paused_until = null, reason = null, paused_at = null, openings = 0
     where scope = ${scope} and paused_until < 'infinity'
+    returning scope
   `.execute(db);
+  return ended.rows.length > 0;
 }
 
 /** How long until a worker asks Stripe again about a meter that Stripe said was deactivated. */
 const deactivatedMeterSeconds = 300;
 
-/** Pauses a meter that Stripe says was deactivated, until it is reactivated or a probe finds it working. */
-export async function pauseMeter(trx: Transaction<DB>, meter: MeterName): Promise<void> {
-  await sql`
+/**
+ * Pauses a meter that Stripe says was deactivated, until it is reactivated or a probe finds it working. Returns whether
+ * it was not paused before.
+ */
+export async function pauseMeter(trx: Transaction<DB>, meter: MeterName): Promise<boolean> {
+  const paused = await sql<{ isNew: boolean }>`
     insert into metering.delivery_control as c (scope, paused_until, reason, paused_at)
     values (${meter}, now() + make_interval(secs => ${deactivatedMeterSeconds}), 'meter_deactivated', now())
     on conflict (scope) do update
     set paused_until = excluded.paused_until, reason = excluded.reason, paused_at = coalesce(c.paused_at, now())
     where c.paused_until is null or c.paused_until < 'infinity'
+    returning paused_at = now() as "isNew"
   `.execute(trx);
+  return paused.rows[0]?.isNew === true;
 }
 
-/** Ends the pause of a meter that Stripe says was reactivated. */
-export async function resumeMeter(trx: Transaction<DB>, meter: MeterName): Promise<void> {
-  await endPause(trx, meter);
+/** Ends the pause of a meter that Stripe says was reactivated. Returns whether there was one to end. */
+export async function resumeMeter(trx: Transaction<DB>, meter: MeterName): Promise<boolean> {
+  return endPause(trx, meter);
 }

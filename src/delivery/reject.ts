@@ -8,6 +8,19 @@ import type { MeterName } from "../usage/meters.ts";
 const validationLagSeconds = 60;
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
+/** A meter event that was rejected for another's word than its own attempt's answer, and its latest attempt. */
+export type RejectedEvent = {
+  organizationId: string;
+  meterEventId: string;
+  meter: string;
+  attempt: number;
+  reason: string;
+};
+
+const asRejected = sql.raw(
+  `m.organization_id as "organizationId", m.id as "meterEventId", m.meter, m.attempts_started as attempt, m.reason`,
+);
+
 /**
  * Rejects the meter events that Stripe's report names, with Stripe's reason. The name may be the event's identifier or
  * the key of the request that sent it (`<identifier>:a<attempt>`). Where the report counts more failures than it
@@ -18,12 +31,12 @@ export async function rejectReported(
   trx: Transaction<DB>,
   report: ErrorReport,
   { meters }: { meters: readonly MeterName[] },
-): Promise<{ rejected: number; marked: number }> {
+): Promise<{ rejected: RejectedEvent[]; marked: number }> {
   // Whoever else sends to the account names its events as it likes.
   const named = report.errors
     .map((error) => ({ ...error, identifier: error.identifier.replace(/:a\d+$/, "") }))
     .filter(({ identifier }) => uuid.test(identifier));
-  const rejected = await sql`
+  const rejected = await sql<RejectedEvent>`
     update metering.meter_events m
     set state = 'rejected', reason = e.code, last_error = e.message
     from unnest(
@@ -32,11 +45,11 @@ export async function rejectReported(
       ${named.map(({ message }) => storableText(message))}::text[]
     ) as e (id, code, message)
     where m.id = e.id and m.state in ('pending', 'delivered', 'in_doubt')
-    returning m.id
+    returning ${asRejected}
   `.execute(trx);
   const isComplete = report.errorCount <= report.errors.length;
   const marked = isComplete ? 0 : await markForReconciliation(trx, report, meters);
-  return { rejected: rejected.rows.length, marked };
+  return { rejected: rejected.rows, marked };
 }
 
 // Between its first and its last attempt Stripe may have taken an event at any time, also one that still is pending
@@ -63,10 +76,12 @@ async function markForReconciliation(
  * Rejects what waits for a customer that Stripe has deleted: it would be accepted, and billed to nobody. An attempt
  * under way is not waited for, since the event would be sent again if it failed; its outcome changes nothing any more.
  */
-export async function rejectOfCustomer(trx: Transaction<DB>, customerId: string): Promise<void> {
-  await sql`
-    update metering.meter_events
+export async function rejectOfCustomer(trx: Transaction<DB>, customerId: string): Promise<RejectedEvent[]> {
+  const rejected = await sql<RejectedEvent>`
+    update metering.meter_events m
     set state = 'rejected', reason = 'customer_deleted'
     where stripe_customer_id = ${customerId} and state = 'pending'
+    returning ${asRejected}
   `.execute(trx);
+  return rejected.rows;
 }

@@ -24,7 +24,7 @@ export const stripeSideTest = serviceTest.extend(
   "stripeSide",
   async ({ database, boss, account }, { onCleanup }) => {
     const { simulator, stripe } = account;
-    const { log, events } = createRecordingLog();
+    const { log, events, at: loggedAt } = createRecordingLog();
     const workers = new Set<RunningJobs>();
     const { db } = database;
     const asWorker = database.as("worker");
@@ -108,6 +108,6 @@ export const stripeSideTest = serviceTest.extend(
       reads: createStripeReads(client, account.secretKey),
       eventNames: { temperature_readings: "temperature_readings", active_sensors: "active_sensors" },
     };
-    return { log: events, applyDeps, startWorker, checkOut, untilHandled, effectsOf, eventOf };
+    return { log: events, loggedAt, applyDeps, startWorker, checkOut, untilHandled, effectsOf, eventOf };
   },
 );

@@ -1,0 +1,39 @@
+import type { Scope } from "../delivery/pauses.ts";
+import type { RejectedEvent } from "../delivery/reject.ts";
+import type { Log } from "../log.ts";
+
+/** What a webhook did to deliveries. */
+export type Consequence =
+  | { kind: "rejected"; events: readonly RejectedEvent[] }
+  | { kind: "paused" | "resumed"; scope: Scope };
+
+/** Logs them as the worker logs what it learns from its own requests, with the webhook event that told it. */
+export function logConsequences(
+  log: Log,
+  consequences: readonly Consequence[],
+  { eventId }: { eventId: string },
+): void {
+  for (const consequence of consequences) logConsequence(log, consequence, { event_id: eventId });
+}
+
+function logConsequence(log: Log, consequence: Consequence, told: { event_id: string }): void {
+  switch (consequence.kind) {
+    case "rejected":
+      for (const rejected of consequence.events) {
+        const { organizationId, meterEventId, meter, attempt, reason } = rejected;
+        const ids = { organization_id: organizationId, meter_event_id: meterEventId, meter, attempt };
+        const outcome = { state: "rejected", reason, verdict: "rejected" };
+        log.warn({ event: "meter_event_not_delivered", ...ids, ...outcome, ...told });
+      }
+      return;
+    case "paused":
+      return log.error({
+        event: "delivery_paused",
+        scope: consequence.scope,
+        reason: "meter_deactivated",
+        ...told,
+      });
+    case "resumed":
+      return log.info({ event: "delivery_resumed", scope: consequence.scope, ...told });
+  }
+}
