@@ -560,7 +560,11 @@ CREATE TABLE metering.subscriptions (
     current_period_end timestamp with time zone,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
     read_began_at timestamp with time zone,
+    customer_fault text,
+    read_wanted_at timestamp with time zone,
+    billed tstzmultirange,
     CONSTRAINT subscriptions_check CHECK ((current_period_start < current_period_end)),
+    CONSTRAINT subscriptions_customer_fault_check CHECK ((customer_fault = ANY (ARRAY['unknown'::text, 'other_mode'::text, 'deleted'::text]))),
     CONSTRAINT subscriptions_status_check CHECK (((length(status) >= 1) AND (length(status) <= 64))),
     CONSTRAINT subscriptions_stripe_customer_id_check CHECK (((length(stripe_customer_id) >= 1) AND (length(stripe_customer_id) <= 255))),
     CONSTRAINT subscriptions_stripe_subscription_id_check CHECK (((length(stripe_subscription_id) >= 1) AND (length(stripe_subscription_id) <= 255)))
@@ -572,6 +576,12 @@ COMMENT ON COLUMN metering.subscriptions.status IS 'Stripe''s own word; the list
 
 COMMENT ON COLUMN metering.subscriptions.read_began_at IS 'when the read of Stripe''s object that this row holds began; an older read never overwrites it';
 
+COMMENT ON COLUMN metering.subscriptions.customer_fault IS 'what Stripe says is wrong with the customer that an operator linked; null: nothing, or not asked yet';
+
+COMMENT ON COLUMN metering.subscriptions.read_wanted_at IS 'an operator linked the customer then, and no worker has read it at Stripe yet';
+
+COMMENT ON COLUMN metering.subscriptions.billed IS 'when usage lies on an invoice of a subscription that bills our meters, as Stripe last said; null: never read';
+
 ALTER TABLE metering.subscriptions
     ADD CONSTRAINT subscriptions_finite CHECK ((isfinite(current_period_start) AND isfinite(current_period_end) AND isfinite(updated_at) AND isfinite(read_began_at))) NOT VALID;
 
@@ -580,7 +590,7 @@ ALTER TABLE ONLY metering.subscriptions
 
 CREATE INDEX subscriptions_customer ON metering.subscriptions USING btree (stripe_customer_id);
 
-CREATE INDEX subscriptions_subscription ON metering.subscriptions USING btree (stripe_subscription_id);
+CREATE INDEX subscriptions_read_wanted ON metering.subscriptions USING btree (read_wanted_at) WHERE (read_wanted_at IS NOT NULL);
 
 CREATE TRIGGER claim_customer BEFORE INSERT OR UPDATE OF stripe_customer_id ON metering.subscriptions FOR EACH ROW EXECUTE FUNCTION metering.claim_customer();
 

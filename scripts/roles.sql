@@ -182,11 +182,11 @@ begin
     'grant
         insert (
           organization_id, stripe_customer_id, stripe_subscription_id, status, current_period_start,
-          current_period_end, read_began_at
+          current_period_end, read_began_at, billed
         ),
         update (
           stripe_customer_id, stripe_subscription_id, status, current_period_start, current_period_end, read_began_at,
-          updated_at
+          customer_fault, read_wanted_at, billed, updated_at
         )
       on metering.subscriptions to %I, %I',
     api, worker

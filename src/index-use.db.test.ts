@@ -3,7 +3,8 @@ import type { Pool } from "pg";
 import type { PgBoss } from "pg-boss";
 import { Stripe } from "stripe";
 import { expect } from "vitest";
-import { findOrganizationsOf, syncSubscription, unlinkCustomer } from "./billing/subscriptions.ts";
+import { adoptSubscription } from "./billing/adopt-subscription.ts";
+import { findOrganizationsOf, unlinkCustomer } from "./billing/subscriptions.ts";
 import { purgeStripeEvents } from "./billing/inbox.ts";
 import { dropDuePartitions } from "./database/retention.ts";
 import type { DB } from "./database/schema.ts";
@@ -194,17 +195,16 @@ async function endBilling({ db, boss }: Databases, { id, customer }: Account): P
   const error = { identifier: event, code: "meter_event_invalid_value", message: "no" };
   const at = new Date();
   const report = { errorCount: 1, errors: [error], validationStart: at, validationEnd: at };
-  const subscription = {
-    id: "sub_1",
-    customerId: customer,
-    status: "active",
-    periodStart: null,
-    periodEnd: null,
-  };
   await findOrganizationsOf(db, customer);
   await db.transaction().execute(async (trx) => {
     await rejectReported(trx, report, { meters: meterNames });
-    await syncSubscription(trx, { subscription, readBeganAt: at.toISOString() });
+    await adoptSubscription(trx, {
+      customerId: customer,
+      chosen: undefined,
+      billed: [],
+      subscriptionIds: [],
+      readBeganAt: at.toISOString(),
+    });
   });
   await retryRejected({ db, boss }, {});
   await hurryOrganization({ db, boss }, id);

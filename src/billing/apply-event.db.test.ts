@@ -5,7 +5,7 @@ import { createStripeReads } from "../stripe/reads.ts";
 import { createStripe } from "../stripe/client.ts";
 import { addOrganization } from "../testing/organizations.ts";
 import { roadTest } from "../testing/road-test.ts";
-import type { SubscriptionRead } from "../stripe/reads.ts";
+import type { SubscriptionRead } from "../stripe/read-subscriptions.ts";
 import { type ApplyDeps, applyStripeEvent } from "./apply-event.ts";
 import { beginHandling, storeStripeEvent } from "./inbox.ts";
 import type { StripeEvent } from "./stripe-event.ts";
@@ -35,17 +35,24 @@ async function readSubscriptions(db: Kysely<DB>) {
 
 const statuses = ["trialing", "active", "past_due", "unpaid", "canceled"];
 
+/** A subscription that bills a meter. */
+function billing(meterId: string): Omit<SubscriptionRead, "status"> {
+  const at = new Date("2026-11-01T00:00:00Z");
+  const period = { periodStart: at, periodEnd: new Date("2026-12-01T00:00:00Z") };
+  return { id: "sub_1", createdAt: at, startedAt: at, endedAt: null, items: [{ meterId, ...period }] };
+}
+
 /** A Stripe whose subscription moves on with every read; each read takes its own time. */
 function movingReads(reads: ApplyDeps["reads"], base: SubscriptionRead): ApplyDeps["reads"] {
   let reading = 0;
   return {
     ...reads,
-    async readSubscription() {
+    async readSubscriptions() {
       const status = statuses[Math.min(reading, statuses.length - 1)] ?? "canceled";
       reading += 1;
       // Answers overtake each other: a later read may come back first.
       for (let turn = 0; turn < (reading * 7) % 5; turn += 1) await new Promise(setImmediate);
-      return { ...base, status };
+      return [{ ...base, status }];
     },
   };
 }
@@ -78,15 +85,16 @@ test("a paid checkout links organization, customer and subscription with Stripe'
 
 test("twenty events of one subscription, handled at once and in any order, leave its newest state", async ({
   deps,
+  account,
 }) => {
   const id = await addOrganization(deps.db, { customer: "cus_1" });
   await sql`update metering.subscriptions set stripe_subscription_id = 'sub_1' where organization_id = ${id}`.execute(
     deps.db,
   );
-  const base = { id: "sub_1", customerId: "cus_1", status: "active", periodStart: null, periodEnd: null };
+  const base = { ...billing(account.meterIds.temperature_readings), status: "active" };
   const moving = { ...deps, reads: movingReads(deps.reads, base) };
   const events = Array.from({ length: 20 }, (_, n) =>
-    eventOf(`evt_${n}`, "customer.subscription.updated", { id: "sub_1" }),
+    eventOf(`evt_${n}`, "customer.subscription.updated", { id: "sub_1", customer: "cus_1" }),
   );
 
   await Promise.all(events.map((event) => deliver(moving, event)));
@@ -94,33 +102,33 @@ test("twenty events of one subscription, handled at once and in any order, leave
   expect(await readSubscriptions(deps.db)).toMatchObject([{ status: "canceled" }]);
 });
 
-test("a read that began before the stored one changes nothing", async ({ deps }) => {
+test("a read that began before the stored one changes nothing", async ({ deps, account }) => {
   const id = await addOrganization(deps.db, { customer: "cus_1" });
   await sql`update metering.subscriptions set stripe_subscription_id = 'sub_1' where organization_id = ${id}`.execute(
     deps.db,
   );
-  const base = { id: "sub_1", customerId: "cus_1", periodStart: null, periodEnd: null };
-  const slowAnswer = Promise.withResolvers<SubscriptionRead>();
+  const base = billing(account.meterIds.temperature_readings);
+  const slowAnswer = Promise.withResolvers<SubscriptionRead[]>();
   const begun = Promise.withResolvers<void>();
   const slow = {
     ...deps.reads,
-    readSubscription: () => {
+    readSubscriptions: () => {
       begun.resolve();
       return slowAnswer.promise;
     },
   };
-  const quick = { ...deps.reads, readSubscription: async () => ({ ...base, status: "canceled" }) };
+  const quick = { ...deps.reads, readSubscriptions: async () => [{ ...base, status: "canceled" }] };
 
   const late = deliver(
     { ...deps, reads: slow },
-    eventOf("evt_1", "customer.subscription.updated", { id: "sub_1" }),
+    eventOf("evt_1", "customer.subscription.updated", { id: "sub_1", customer: "cus_1" }),
   );
   await begun.promise;
   await deliver(
     { ...deps, reads: quick },
-    eventOf("evt_2", "customer.subscription.deleted", { id: "sub_1" }),
+    eventOf("evt_2", "customer.subscription.deleted", { id: "sub_1", customer: "cus_1" }),
   );
-  slowAnswer.resolve({ ...base, status: "active" });
+  slowAnswer.resolve([{ ...base, status: "active" }]);
   await late;
 
   expect(await readSubscriptions(deps.db)).toMatchObject([{ status: "canceled" }]);

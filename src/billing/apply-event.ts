@@ -9,14 +9,11 @@ import { sealDueEntries } from "../outbox/seal.ts";
 import type { StripeReads } from "../stripe/reads.ts";
 import { inSpan, type Tracer, untraced } from "../tracing/tracer.ts";
 import { type MeterEventNames, type MeterName, meterNames } from "../usage/meters.ts";
-import {
-  type DatedRead,
-  findOrganizationsOf,
-  linkOrganization,
-  syncSubscription,
-  unlinkCustomer,
-} from "./subscriptions.ts";
 import type { Consequence } from "./consequences.ts";
+import { adoptSubscription } from "./adopt-subscription.ts";
+import { findLink, linkOrganization } from "./link-organization.ts";
+import { readCustomer } from "./read-customer.ts";
+import { findOrganizationsOf, isLinked, unlinkCustomer } from "./subscriptions.ts";
 import { markHandled } from "./inbox.ts";
 import { type EventPlan, planEvent } from "./plan-event.ts";
 import type { StripeEvent } from "./stripe-event.ts";
@@ -68,8 +65,8 @@ async function prepare(
       return async () => plan.reason;
     case "link":
       return prepareLink(deps, plan);
-    case "sync_subscription":
-      return prepareSync(deps, plan.subscriptionId);
+    case "sync_customer":
+      return prepareSync(deps, plan.customerId);
     case "flush":
       return prepareFlush(deps, plan);
     case "unlink":
@@ -87,24 +84,50 @@ async function prepare(
 // after it finds the link.
 async function prepareLink(
   deps: ApplyDeps,
-  { organizationId, subscriptionId }: Extract<EventPlan, { kind: "link" }>,
+  { organizationId, customerId, subscriptionId }: Extract<EventPlan, { kind: "link" }>,
 ): Promise<Effect | Applied> {
   const { db, reads } = deps;
   const organization = await sql`select from metering.organizations where id = ${organizationId}`.execute(db);
   if (organization.rows.length === 0) {
     return { kind: "unusable", reason: `there is no organization ${organizationId}` };
   }
-  const read = await readDated(deps, subscriptionId);
-  if (read === undefined) return { kind: "unusable", reason: "Stripe does not know the subscription" };
-  const { customerId } = read.subscription;
+  const read = await readCustomer(deps, customerId);
+  if (read?.subscriptionIds.includes(subscriptionId) !== true) {
+    return { kind: "unusable", reason: `Stripe knows no subscription ${subscriptionId} of ${customerId}` };
+  }
   if (await reads.isCustomerDeleted(customerId)) return unlink(customerId);
-  const isLinked = await db.transaction().execute((trx) => linkOrganization(trx, organizationId, read));
-  const readAgain = await readDated(deps, subscriptionId);
+  const { chosen } = read;
+  if (chosen === undefined) return withoutSubscription(deps, { organizationId, customerId });
+  await syncRunningLink(deps, { organizationId, customerId });
+  const link = await linkOrganization(db, organizationId, { ...read, chosen });
+  if (link.kind === "refused") return { kind: "unusable", reason: link.reason };
+  const readAgain = await readCustomer(deps, customerId);
   if (await reads.isCustomerDeleted(customerId)) return unlink(customerId);
   return async (trx) => {
-    if (readAgain !== undefined) await syncSubscription(trx, readAgain);
-    return isLinked ? "linked" : undefined;
+    if (readAgain !== undefined) await adoptSubscription(trx, readAgain);
+    return link.kind === "linked" ? "linked" : undefined;
   };
+}
+
+type Linking = { organizationId: string; customerId: string };
+
+// A support contract that the linked customer buys is none of ours. An organization without a link would be linked to a
+// customer whose invoices have none of its usage, so an operator has to look.
+async function withoutSubscription(
+  { db }: ApplyDeps,
+  { organizationId, customerId }: Linking,
+): Promise<Effect | Applied> {
+  const present = await findLink(db, organizationId);
+  if (present?.customerId === customerId) return async () => "none_of_ours";
+  return { kind: "unusable", reason: `no subscription of ${customerId} bills our meters` };
+}
+
+// Whether a link still runs is what Stripe says now, and not whichever event was handled last.
+async function syncRunningLink(deps: ApplyDeps, { organizationId, customerId }: Linking): Promise<void> {
+  const present = await findLink(deps.db, organizationId);
+  if (present === undefined || present.customerId === null || present.customerId === customerId) return;
+  const read = await readCustomer(deps, present.customerId);
+  if (read !== undefined) await deps.db.transaction().execute((trx) => adoptSubscription(trx, read));
 }
 
 // The inbox alone is not believed: whoever can write into it must not be able to reject a living customer's usage.
@@ -124,16 +147,18 @@ function unlink(customerId: string): Effect {
   };
 }
 
-async function prepareSync(deps: ApplyDeps, subscriptionId: string): Promise<Effect> {
-  const read = await readDated(deps, subscriptionId);
-  if (read === undefined) return async () => "subscription_unknown";
-  return (trx) => syncSubscription(trx, read);
+// Of a customer that no organization has there is nothing to write; a link that is being made reads after it is written.
+async function prepareSync(deps: ApplyDeps, customerId: string): Promise<Effect> {
+  if (!(await isLinked(deps.db, customerId))) return async () => "not_linked";
+  const read = await readCustomer(deps, customerId);
+  if (read === undefined) return async () => "customer_unknown";
+  return (trx) => adoptSubscription(trx, read);
 }
 
 // Sealing and hurrying may happen twice without harm, so they come before the one transaction that counts.
 async function prepareFlush(deps: ApplyDeps, plan: Extract<EventPlan, { kind: "flush" }>): Promise<Effect> {
   const { db, boss, tracer } = deps;
-  const sync = plan.subscriptionId === null ? undefined : await prepareSync(deps, plan.subscriptionId);
+  const sync = plan.isOfSubscription ? await prepareSync(deps, plan.customerId) : undefined;
   const organizationIds = await findOrganizationsOf(db, plan.customerId);
   for (const first of organizationIds) {
     await hurryOrganization({ db, boss }, first);
@@ -151,6 +176,7 @@ async function prepareMeter(
   deps: ApplyDeps,
   { meterId }: Extract<EventPlan, { kind: "pause_meter" | "resume_meter" }>,
 ): Promise<Effect> {
+  deps.reads.meters.forget();
   const meter = await findMeter(deps, meterId);
   if (meter === undefined) return async () => "meter_of_others";
   return async (trx) => {
@@ -186,18 +212,4 @@ async function findMeter(
   const meter = await reads.readMeter(meterId);
   const name = meterNames.find((one) => eventNames[one] === meter?.eventName);
   return meter === undefined || name === undefined ? undefined : { name, isActive: meter.isActive };
-}
-
-async function readDated({ db, reads }: ApplyDeps, subscriptionId: string): Promise<DatedRead | undefined> {
-  const readBeganAt = await readDatabaseClock(db);
-  const subscription = await reads.readSubscription(subscriptionId);
-  return subscription && { subscription, readBeganAt };
-}
-
-/** The one clock that reads by several workers can be ordered by. */
-async function readDatabaseClock(db: Kysely<DB>): Promise<string> {
-  const clock = await sql<{ now: string }>`select clock_timestamp()::text as now`.execute(db);
-  const [row] = clock.rows;
-  if (row === undefined) throw new Error("the database has no clock");
-  return row.now;
 }

@@ -21,7 +21,7 @@ const test = stripeSideTest.extend("site", async ({ database, boss, account, str
   const { simulator } = account;
   simulator.setSettings({ webhook_hold: true });
   const organizationId = await addOrganization(db);
-  const { subscription } = await stripeSide.checkOut({ organizationId });
+  const { customer, subscription } = await stripeSide.checkOut({ organizationId });
   const eventId = stripeSide.eventOf("checkout.session.completed");
   const deliverCheckout = () => simulator.release({ event_ids: [eventId] });
 
@@ -34,6 +34,7 @@ const test = stripeSideTest.extend("site", async ({ database, boss, account, str
   return {
     crash: { deps: stripeSide.applyDeps, eventId },
     organizationId,
+    customer,
     subscription,
     deliverCheckout,
     recover,
@@ -59,8 +60,8 @@ async function dieAfterRead(crash: Crash, dies: "first" | "second"): Promise<voi
   let count = 0;
   const dying: StripeReads = {
     ...reads,
-    async readSubscription(id) {
-      const read = await reads.readSubscription(id);
+    async readSubscriptions(id) {
+      const read = await reads.readSubscriptions(id);
       count += 1;
       if (count < (dies === "first" ? 1 : 2)) return read;
       dead.resolve();
@@ -139,11 +140,11 @@ test("a worker process that is killed while it reads Stripe leaves the event to 
 test("a worker process that is killed before its commit has written nothing", async ({
   database: { db, pool },
   account: { simulator },
-  site: { organizationId, subscription, recover },
+  site: { organizationId, customer, recover },
   stripeSide,
   launch,
 }) => {
-  await putSubscription(db, organizationId, { ...unlinked, stripeSubscriptionId: subscription });
+  await putSubscription(db, organizationId, { ...incomplete, stripeCustomerId: customer });
   const unblock = await holdOpen(pool, "select from metering.subscriptions for update");
   const eventId = stripeSide.eventOf("customer.subscription.created");
   await simulator.release({ event_ids: [eventId] });
@@ -163,8 +164,7 @@ test("a worker process that is killed before its commit has written nothing", as
   expect(await readSubscriptionOf(db, organizationId)).toMatchObject({ status: "active" });
 });
 
-const unlinked = {
-  stripeCustomerId: null,
+const incomplete = {
   stripeSubscriptionId: null,
   status: "incomplete",
   currentPeriodStart: null,

@@ -24,7 +24,7 @@ const test = stripeSideTest.extend(
     }
 
     /** Handles the checkout; with the answer of one of its reads under way, something else happens first. */
-    async function linkWhile(read: "readSubscription" | "isCustomerDeleted", happens: () => Promise<void>) {
+    async function linkWhile(read: "readSubscriptions" | "isCustomerDeleted", happens: () => Promise<void>) {
       const { reads } = stripeSide.applyDeps;
       let isFirst = true;
       const overtaken = async <T>(answer: T): Promise<T> => {
@@ -36,8 +36,8 @@ const test = stripeSideTest.extend(
       };
       const slow: StripeReads = {
         ...reads,
-        ...(read === "readSubscription"
-          ? { readSubscription: async (id: string) => overtaken(await reads.readSubscription(id)) }
+        ...(read === "readSubscriptions"
+          ? { readSubscriptions: async (id: string) => overtaken(await reads.readSubscriptions(id)) }
           : { isCustomerDeleted: async (id: string) => overtaken(await reads.isCustomerDeleted(id)) }),
       };
       await apply(checkout, { ...stripeSide.applyDeps, reads: slow });
@@ -54,7 +54,7 @@ const test = stripeSideTest.extend(
 );
 
 test("a change that is told before the link is written is not lost", async ({ database, account, link }) => {
-  await link.linkWhile("readSubscription", async () => {
+  await link.linkWhile("readSubscriptions", async () => {
     account.simulator.setSubscription(link.subscription, { status: "past_due" });
     await link.take("customer.subscription.updated");
   });
@@ -94,7 +94,7 @@ test("news of the subscription before does not keep the next one from being link
     currentPeriodStart: null,
     currentPeriodEnd: null,
   });
-  await link.linkWhile("readSubscription", async () => {
+  await link.linkWhile("readSubscriptions", async () => {
     await stripe.subscriptions.cancel(before.id);
     await link.take("customer.subscription.deleted");
   });

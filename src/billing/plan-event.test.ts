@@ -10,8 +10,9 @@ const session = {
   subscription: "sub_1",
 };
 const link: EventPlan = { kind: "link", organizationId, customerId: "cus_1", subscriptionId: "sub_1" };
+const subscription = { id: "sub_1", customer: { id: "cus_1" } };
 const invoice = { customer: "cus_1", parent: { subscription_details: { subscription: "sub_1" } } };
-const sync: EventPlan = { kind: "sync_subscription", subscriptionId: "sub_1" };
+const sync: EventPlan = { kind: "sync_customer", customerId: "cus_1" };
 
 function plan(type: string, object: object): EventPlan {
   return planEvent({ id: "evt_1", object: "event", type, livemode: false, data: { object: { ...object } } });
@@ -36,6 +37,21 @@ test.each<[string, string, object, Partial<EventPlan>]>([
     "checkout.session.completed",
     { ...session, customer: { id: "cus_1" }, subscription: { id: "sub_1" } },
     link,
+  ],
+  [
+    "the metadata and the reference may both name it",
+    "checkout.session.completed",
+    { ...session, metadata: { organization_id: organizationId.toUpperCase() } },
+    link,
+  ],
+  [
+    "metadata that names another organization than the reference makes a checkout unusable",
+    "checkout.session.completed",
+    { ...session, metadata: { organization_id: "01a1fd84-aad0-7fd8-87c3-956ea5c0f2ef" } },
+    {
+      kind: "unusable",
+      reason: "the session's metadata.organization_id and client_reference_id differ",
+    },
   ],
   ["a delayed payment that came links", "checkout.session.async_payment_succeeded", session, link],
   [
@@ -68,9 +84,14 @@ test.each<[string, string, object, Partial<EventPlan>]>([
     { ...session, client_reference_id: "acme" },
     { kind: "unusable" },
   ],
-  ["any change of a subscription reads it", "customer.subscription.updated", { id: "sub_1" }, sync],
-  ["the end of a subscription reads it", "customer.subscription.deleted", { id: "sub_1" }, sync],
-  ["a subscription without an id is unusable", "customer.subscription.updated", {}, { kind: "unusable" }],
+  ["any change of a subscription reads its customer's", "customer.subscription.updated", subscription, sync],
+  ["the end of a subscription reads its customer's", "customer.subscription.deleted", subscription, sync],
+  [
+    "a subscription without a customer is unusable",
+    "customer.subscription.updated",
+    {},
+    { kind: "unusable" },
+  ],
   ["a failed payment reads the subscription", "invoice.payment_failed", invoice, sync],
   ["a paid invoice reads the subscription", "invoice.paid", invoice, sync],
   [
@@ -83,7 +104,7 @@ test.each<[string, string, object, Partial<EventPlan>]>([
     "a draft invoice flushes usage",
     "invoice.created",
     invoice,
-    { kind: "flush", customerId: "cus_1", subscriptionId: "sub_1" },
+    { kind: "flush", customerId: "cus_1", isOfSubscription: true },
   ],
   [
     "a deleted customer is unlinked",

@@ -5,9 +5,10 @@ import type { StripeEvent } from "./stripe-event.ts";
 export type EventPlan =
   /** A paid or trialing checkout links an organization to its customer and subscription. */
   | { kind: "link"; organizationId: string; customerId: string; subscriptionId: string }
-  | { kind: "sync_subscription"; subscriptionId: string }
+  /** Something about a customer's subscriptions changed: all of them are read. */
+  | { kind: "sync_customer"; customerId: string }
   /** A draft invoice: whatever usage is here must reach Stripe before it is finalized. */
-  | { kind: "flush"; customerId: string; subscriptionId: string | null }
+  | { kind: "flush"; customerId: string; isOfSubscription: boolean }
   | { kind: "unlink"; customerId: string }
   | { kind: "pause_meter"; meterId: string }
   | { kind: "resume_meter"; meterId: string }
@@ -28,6 +29,7 @@ const checkoutSession = z.looseObject({
   subscription: idOf.nullish(),
 });
 const withId = z.looseObject({ id: z.string() });
+const ofCustomer = z.looseObject({ customer: idOf });
 const invoice = z.looseObject({
   customer: idOf.nullish(),
   parent: z
@@ -41,7 +43,7 @@ export function planEvent(event: StripeEvent): EventPlan {
   const object = event.data?.object;
   if (type.startsWith("checkout.session.")) return planCheckout(type, object);
   if (type.startsWith("customer.subscription.")) {
-    return parsed(withId, object, ({ id }) => ({ kind: "sync_subscription", subscriptionId: id }));
+    return parsed(ofCustomer, object, ({ customer }) => ({ kind: "sync_customer", customerId: customer }));
   }
   if (type.startsWith("invoice.")) return planInvoice(type, object);
   if (type === "customer.deleted") {
@@ -57,32 +59,43 @@ function planCheckout(type: string, object: unknown): EventPlan {
     if (session.mode !== "subscription") return { kind: "nothing", reason: "no_subscription" };
     // A delayed payment that failed, or has not come yet, links nobody.
     if (session.payment_status === "unpaid") return { kind: "nothing", reason: "unpaid" };
-    const organizationId = session.client_reference_id ?? session.metadata?.["organization_id"];
-    if (organizationId === undefined) {
-      return {
-        kind: "unusable",
-        reason: "the session has neither client_reference_id nor metadata.organization_id",
-      };
-    }
-    if (!z.uuid().safeParse(organizationId).success) {
-      return { kind: "unusable", reason: "the session's organization id is no UUID" };
-    }
+    const organization = organizationOf(session);
+    if ("reason" in organization) return { kind: "unusable", reason: organization.reason };
     const { customer: customerId, subscription: subscriptionId } = session;
     if (typeof customerId !== "string" || typeof subscriptionId !== "string") {
       return { kind: "unusable", reason: "the session has no customer or no subscription" };
     }
-    return { kind: "link", organizationId, customerId, subscriptionId };
+    return { kind: "link", organizationId: organization.id, customerId, subscriptionId };
   });
+}
+
+// `metadata` comes from the account alone. `client_reference_id` of a Payment Link comes from its URL, so that who opens
+// the link can choose it: it never goes before metadata, nor against it.
+function organizationOf(session: z.infer<typeof checkoutSession>): { id: string } | { reason: string } {
+  const ofAccount = named(session.metadata?.["organization_id"]);
+  const ofReference = named(session.client_reference_id);
+  if (ofAccount !== undefined && ofReference !== undefined && ofAccount !== ofReference) {
+    return { reason: "the session's metadata.organization_id and client_reference_id differ" };
+  }
+  const id = ofAccount ?? ofReference;
+  if (id === undefined) {
+    return { reason: "the session has neither metadata.organization_id nor client_reference_id" };
+  }
+  return z.uuid().safeParse(id).success ? { id } : { reason: "the session's organization id is no UUID" };
+}
+
+/** An empty text names nothing; the hexadecimal digits of a UUID may be of either case. */
+function named(id: string | null | undefined): string | undefined {
+  return id === null || id === undefined || id === "" ? undefined : id.toLowerCase();
 }
 
 function planInvoice(type: string, object: unknown): EventPlan {
   return parsed(invoice, object, ({ customer, parent }) => {
-    const subscriptionId = parent?.subscription_details?.subscription ?? null;
-    if (type === "invoice.created" && typeof customer === "string") {
-      return { kind: "flush", customerId: customer, subscriptionId };
-    }
-    if (subscriptionId === null) return { kind: "nothing", reason: "no_subscription" };
-    return { kind: "sync_subscription", subscriptionId };
+    if (typeof customer !== "string") return { kind: "nothing", reason: "no_customer" };
+    const isOfSubscription = typeof parent?.subscription_details?.subscription === "string";
+    if (type === "invoice.created") return { kind: "flush", customerId: customer, isOfSubscription };
+    if (!isOfSubscription) return { kind: "nothing", reason: "no_subscription" };
+    return { kind: "sync_customer", customerId: customer };
   });
 }
 

@@ -1,7 +1,9 @@
 import { type Kysely, sql } from "kysely";
+import type { PgBoss } from "pg-boss";
 import { customerTakenBy } from "../database/customer-taken.ts";
 import type { DB } from "../database/schema.ts";
-import type { Subscription } from "./subscriptions.ts";
+import { wantCustomerRead } from "./read-customer-job.ts";
+import type { NewSubscription, Subscription } from "./subscriptions.ts";
 
 export type Put =
   | { kind: "stored"; subscription: Subscription }
@@ -13,10 +15,29 @@ export type Put =
 export async function putSubscription(
   db: Kysely<DB>,
   organizationId: string,
-  subscription: Subscription,
+  subscription: NewSubscription,
 ): Promise<Put> {
+  return unlessTaken(() => store(db, organizationId, subscription));
+}
+
+/** The same, and a worker reads customer and subscriptions at Stripe at once: the job commits with the link. */
+export async function linkByHand(
+  { db, boss }: { db: Kysely<DB>; boss: PgBoss },
+  organizationId: string,
+  subscription: NewSubscription,
+): Promise<Put> {
+  return unlessTaken(() =>
+    db.transaction().execute(async (trx) => {
+      const stored = await store(trx, organizationId, subscription);
+      if (stored !== undefined) await wantCustomerRead(trx, boss, organizationId);
+      return stored;
+    }),
+  );
+}
+
+async function unlessTaken(put: () => Promise<Subscription | undefined>): Promise<Put> {
   try {
-    const stored = await store(db, organizationId, subscription);
+    const stored = await put();
     return stored === undefined ? { kind: "no_organization" } : { kind: "stored", subscription: stored };
   } catch (error) {
     const owner = customerTakenBy(error);
@@ -28,7 +49,7 @@ export async function putSubscription(
 async function store(
   db: Kysely<DB>,
   organizationId: string,
-  subscription: Subscription,
+  subscription: NewSubscription,
 ): Promise<Subscription | undefined> {
   const stored = await sql<Subscription>`
     insert into metering.subscriptions as s (
@@ -51,6 +72,8 @@ async function store(
       status = excluded.status,
       current_period_start = excluded.current_period_start,
       current_period_end = excluded.current_period_end,
+      customer_fault = null,
+      billed = null,
       read_began_at = excluded.read_began_at,
       updated_at = now()
     returning
@@ -58,7 +81,8 @@ async function store(
       s.stripe_subscription_id as "stripeSubscriptionId",
       s.status,
       s.current_period_start as "currentPeriodStart",
-      s.current_period_end as "currentPeriodEnd"
+      s.current_period_end as "currentPeriodEnd",
+      s.customer_fault as "customerFault"
   `.execute(db);
   return stored.rows[0];
 }

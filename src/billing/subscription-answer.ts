@@ -1,5 +1,5 @@
 import { z } from "@hono/zod-openapi";
-import type { Subscription } from "./subscriptions.ts";
+import { customerFaults, type Subscription } from "./subscriptions.ts";
 
 /** A subscription as the API shows it. */
 export const subscriptionSchema = z
@@ -9,6 +9,10 @@ export const subscriptionSchema = z
     status: z.string(),
     current_period_start: z.iso.datetime().nullable(),
     current_period_end: z.iso.datetime().nullable(),
+    customer_fault: z.enum(customerFaults).nullable().openapi({
+      description:
+        "what Stripe says of the customer, seconds after it was linked by hand: unknown, of the other mode (live or test) than the key, or deleted; null: nothing wrong, or not asked yet",
+    }),
   })
   .openapi("Subscription");
 
@@ -20,5 +24,6 @@ export function renderSubscription(subscription: Subscription): z.infer<typeof s
     status: subscription.status,
     current_period_start: subscription.currentPeriodStart?.toISOString() ?? null,
     current_period_end: subscription.currentPeriodEnd?.toISOString() ?? null,
+    customer_fault: subscription.customerFault,
   };
 }

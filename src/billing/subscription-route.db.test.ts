@@ -21,6 +21,7 @@ test("a subscription is stored, answered in UTC, and shown with its organization
     ...json,
     current_period_start: "2026-10-31T23:00:00.000Z",
     current_period_end: "2026-11-30T23:00:00.000Z",
+    customer_fault: null,
   });
   const shown = await api.ask("GET", `/v1/organizations/${id}`, { token });
   expect(shown.body["subscription"]).toEqual(answer.body);
@@ -37,6 +38,7 @@ test("a second PUT replaces the whole of the first", async ({ api }) => {
     stripe_subscription_id: null,
     current_period_start: null,
     current_period_end: null,
+    customer_fault: null,
   });
 });
 

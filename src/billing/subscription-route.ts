@@ -1,5 +1,6 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import type { Kysely } from "kysely";
+import type { PgBoss } from "pg-boss";
 import type { DB } from "../database/schema.ts";
 import type { App } from "../http/app.ts";
 import type { AdminOnly } from "../http/authentication.ts";
@@ -15,9 +16,9 @@ import {
 } from "../http/problem-answers.ts";
 import { notFound, Problem } from "../http/problem.ts";
 import { allowedStatuses, statusPattern } from "../usage/subscription-statuses.ts";
-import { type Put, putSubscription } from "./put-subscription.ts";
+import { linkByHand, type Put } from "./put-subscription.ts";
 import { renderSubscription, subscriptionSchema } from "./subscription-answer.ts";
-import type { Subscription } from "./subscriptions.ts";
+import { customerFaults, type NewSubscription, type Subscription } from "./subscriptions.ts";
 
 /** As Stripe writes its ids, up to 255 characters. */
 const stripeId = (prefix: "cus" | "sub", what: string) =>
@@ -31,6 +32,10 @@ export const subscriptionBody = z
     stripe_subscription_id: stripeId("sub", "a subscription id of Stripe's").nullish(),
     current_period_start: instantSchema.nullish(),
     current_period_end: instantSchema.nullish(),
+    customer_fault: z
+      .enum(customerFaults)
+      .nullish()
+      .openapi({ description: "as shown; taken so that what GET shows can be PUT again, and ignored" }),
   })
   .refine(
     (body) => (body.current_period_start ?? null) === null || (body.current_period_end ?? null) !== null,
@@ -69,7 +74,7 @@ const putRoute = createRoute({
   operationId: "putSubscription",
   summary: "Set who pays for an organization",
   description:
-    "For migrations and tests. Replaces the whole subscription; Stripe's webhooks keep it afterwards.",
+    "For migrations and tests. Replaces the whole subscription. A worker then reads customer and subscriptions at Stripe: if one of them bills our meters it is followed from then on.",
   tags: ["Organizations"],
   security: [{ adminToken: [] }],
   request: { params: organizationParams, body: jsonBody(subscriptionBody) },
@@ -85,17 +90,17 @@ const putRoute = createRoute({
 /** Adds `PUT /v1/organizations/{id}/subscription`. */
 export function mountSubscriptions(
   app: App,
-  { db, adminOnly }: { db: Kysely<DB>; adminOnly: AdminOnly },
+  { db, boss, adminOnly }: { db: Kysely<DB>; boss: PgBoss; adminOnly: AdminOnly },
 ): void {
   app.openapi({ ...putRoute, middleware: adminOnly }, async (c) => {
     const organizationId = await organizationIdOf(db, c.req.valid("param").id);
-    const put = await putSubscription(db, organizationId, subscriptionOf(c.req.valid("json")));
+    const put = await linkByHand({ db, boss }, organizationId, subscriptionOf(c.req.valid("json")));
     return c.json(renderSubscription(storedOrThrow(put)), 200);
   });
 }
 
 /** What a `PUT` says. */
-export function subscriptionOf(body: z.infer<typeof subscriptionBody>): Subscription {
+export function subscriptionOf(body: z.infer<typeof subscriptionBody>): NewSubscription {
   return {
     stripeCustomerId: body.stripe_customer_id,
     stripeSubscriptionId: body.stripe_subscription_id ?? null,

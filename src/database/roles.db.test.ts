@@ -25,8 +25,16 @@ const subscription = [
   "current_period_start",
   "current_period_end",
   "read_began_at",
+  "billed",
 ];
-const subscriptionUpdate = subscription.toSpliced(-1, 0, "updated_at");
+const subscriptionUpdate = [
+  ...subscription.slice(0, -2),
+  "updated_at",
+  "read_began_at",
+  "customer_fault",
+  "read_wanted_at",
+  "billed",
+];
 const alert = [
   "name",
   "subject",
@@ -264,7 +272,7 @@ const beyondAll = [
 ];
 const uuids = ["uuid_v7", "uuid_v7_time"];
 // What a trigger calls can be called by nothing else.
-const ofTriggers = ["claim_customer", "guard_meter_event_state", "refuse_change"];
+const ofTriggers = ["guard_meter_event_state", "refuse_change"];
 const mayCall: Record<ServiceRole, string[]> = {
   api: [...ofTriggers, "make_deliveries_due", "resolve_in_doubt", "retry_rejected", ...uuids],
   worker: [

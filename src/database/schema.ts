@@ -348,13 +348,25 @@ export interface StripeEvents {
 }
 
 export interface Subscriptions {
+  /**
+   * when usage lies on an invoice of a subscription that bills our meters, as Stripe last said; null: never read
+   */
+  billed: string | null;
   current_period_end: Timestamp | null;
   current_period_start: Timestamp | null;
+  /**
+   * what Stripe says is wrong with the customer that an operator linked; null: nothing, or not asked yet
+   */
+  customer_fault: string | null;
   organization_id: string;
   /**
    * when the read of Stripe's object that this row holds began; an older read never overwrites it
    */
   read_began_at: Timestamp | null;
+  /**
+   * an operator linked the customer then, and no worker has read it at Stripe yet
+   */
+  read_wanted_at: Timestamp | null;
   /**
    * Stripe's own word; the list is open, so any word is stored
    */

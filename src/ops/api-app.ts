@@ -107,7 +107,7 @@ export function createApiApp(options: ApiAppOptions): App {
   mountUsageSummary(app, { db, adminOnly });
   mountSensors(app, { db, mayWrite, mayRead: keyWith("read") });
   mountOrganizations(app, { db, adminOnly });
-  mountSubscriptions(app, { db, adminOnly });
+  mountSubscriptions(app, { db, boss, adminOnly });
   mountUnlink(app, { db, adminOnly });
   mountApiKeys(app, { db, adminOnly });
   mountWebhook(app, {

@@ -85,6 +85,7 @@ async function selectOrganizations(
       s.status,
       s.current_period_start as "currentPeriodStart",
       s.current_period_end as "currentPeriodEnd",
+      s.customer_fault as "customerFault",
       (
         select count(*)::int from metering.sensors
         where organization_id = o.id and deactivated_at is null

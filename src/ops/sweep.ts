@@ -1,6 +1,7 @@
 import type { Kysely } from "kysely";
 import type { PgBoss } from "pg-boss";
 import { sweepStripeEvents } from "../billing/inbox.ts";
+import { sweepCustomerReads } from "../billing/read-customer-job.ts";
 import type { DB } from "../database/schema.ts";
 import { addUpMeterEvents } from "../delivery/meter-events.ts";
 import { sweepMeterEvents } from "../delivery/sweep.ts";
@@ -22,6 +23,7 @@ export async function sweep(
   const swept = await sweepMeterEvents({ db, boss }, { leaseSeconds: retry.expireInSeconds });
   await remindToSeal(boss, { afterSeconds: 0 });
   await sweepStripeEvents({ db, boss });
+  await sweepCustomerReads({ db, boss });
   await addUpMeterEvents(db);
   await forgetOldProcesses(db);
   if (Object.values(swept).some((count) => count > 0)) log.info({ event: "meter_events_swept", ...swept });

@@ -14,6 +14,7 @@ import { startBoss } from "../queue/start-boss.ts";
 import { repeat } from "../queue/wait.ts";
 import { createStripe } from "../stripe/client.ts";
 import { createStripeReads } from "../stripe/reads.ts";
+import { workReadCustomer } from "../billing/read-customer-job.ts";
 import { workPurgeQueue, workStripeEvents } from "../billing/stripe-events-job.ts";
 import { watchSensorChanges, workSensorsQueue } from "../intake/count-sensors-job.ts";
 import { createStreamTransport } from "../stripe/stream-transport.ts";
@@ -75,12 +76,13 @@ export async function startJobs(
     { ...deps, tracer },
     { intervalSeconds: config.SEAL_INTERVAL_SECONDS, openMeters: breaker.openMeters },
   );
-  await workStripeEvents({
+  const stripeSide = {
     ...deps,
     reads: createStripeReads(stripe, config.STRIPE_SECRET_KEY),
     eventNames: meterEventNames(config),
-    tracer,
-  });
+  };
+  await workStripeEvents({ ...stripeSide, tracer });
+  await workReadCustomer(stripeSide);
   await workPurgeQueue(deps);
   await workSensorsQueue(deps, { billableStatuses: config.BILLABLE_STATUSES });
   await workPartitionsQueue(deps, { readingsMaxAgeDays: config.READINGS_MAX_AGE_DAYS });

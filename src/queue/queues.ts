@@ -105,6 +105,23 @@ export const stripeEventsQueue = {
 
 export const stripeEventJobPayload = z.object({ eventId: z.string(), traceparent });
 
+/** Reads a customer at Stripe that an operator has just linked; a waiting job is enough for all that was linked before. */
+export const readCustomerQueue = {
+  name: "read-customer",
+  options: {
+    policy: "short",
+    retryLimit: 10_000,
+    retryDelay: 2,
+    retryBackoff: true,
+    retryDelayMax: 300,
+    expireInSeconds: 120,
+    retentionSeconds: 40 * 86_400,
+    deleteAfterSeconds: 3_600,
+  },
+} as const satisfies QueueDefinition;
+
+export const readCustomerPayload = z.object({ organizationId: z.uuid() });
+
 /** Counts active sensors at every full hour. The count's own key, not pg-boss, makes it happen once. */
 export const sensorsQueue = {
   name: "count-sensors",
@@ -124,6 +141,7 @@ export const queues: readonly QueueDefinition[] = [
   partitionsQueue,
   retentionQueue,
   stripeEventsQueue,
+  readCustomerQueue,
   sensorsQueue,
   purgeQueue,
   ...meterNames.map((meter) => ({ name: deliverQueueOf(meter), options: deliverQueueOptions })),

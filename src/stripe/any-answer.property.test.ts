@@ -129,7 +129,7 @@ test("whatever a read is answered, nothing is missing but by Stripe's word, and 
       expect(implies(mode.kind === "unknown", () => isMissing(said))).toBe(true);
       expect(implies(mode.kind === "found", () => objectIn(said)?.["id"] === "cus_1")).toBe(true);
       for (const read of [
-        reads.readSubscription("sub_1"),
+        reads.readSubscriptions("cus_1"),
         reads.readMeter("mtr_1"),
         reads.readErrorReport("evt_1"),
       ]) {

@@ -92,7 +92,7 @@ test("an answer is read up to its bound, and not a byte further than needed", as
 });
 
 const reads = {
-  readSubscription: "sub_1",
+  readSubscriptions: "cus_1",
   isCustomerDeleted: "cus_1",
   readMeter: "mtr_1",
   readErrorReport: "evt_1",

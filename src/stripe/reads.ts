@@ -1,16 +1,9 @@
 import type Stripe from "stripe";
 import { z } from "zod";
+import { type CustomerMode, readCustomerMode } from "./customer-mode.ts";
+import { readSubscriptions, type SubscriptionRead } from "./read-subscriptions.ts";
+import { type MeterRead, type RememberedMeters, rememberMeters } from "./remember-meters.ts";
 import { isMissing } from "./answer.ts";
-
-/** A subscription as Stripe has it at the moment of the read. */
-export type SubscriptionRead = {
-  id: string;
-  customerId: string;
-  /** Stripe's own word; the list is open. */
-  status: string;
-  periodStart: Date | null;
-  periodEnd: Date | null;
-};
 
 /** One failure of a meter error report, as far as Stripe names it. */
 export type ReportedError = { identifier: string; code: string; message: string };
@@ -21,14 +14,14 @@ export type ErrorReport = {
   validationEnd: Date;
 };
 
-/** A meter as Stripe has it. An inactive one refuses every event. */
-export type MeterRead = { eventName: string; isActive: boolean };
-
 export type StripeReads = {
   mode: "live" | "test";
-  readSubscription: (id: string) => Promise<SubscriptionRead | undefined>;
+  /** All of a customer's, the newest first; undefined for a customer that Stripe does not know. */
+  readSubscriptions: (customerId: string) => Promise<SubscriptionRead[] | undefined>;
+  readCustomerMode: (customerId: string) => Promise<CustomerMode>;
   isCustomerDeleted: (id: string) => Promise<boolean>;
   readMeter: (id: string) => Promise<MeterRead | undefined>;
+  meters: RememberedMeters;
   readErrorReport: (eventId: string) => Promise<ErrorReport>;
 };
 
@@ -39,10 +32,8 @@ export type StripeReads = {
 export function createStripeReads(stripe: Stripe, apiKey: string): StripeReads {
   return {
     mode: /^\w+_live_/.test(apiKey) ? "live" : "test",
-    async readSubscription(id) {
-      const subscription = await unlessMissing(() => stripe.subscriptions.retrieve(id));
-      return subscription === undefined ? undefined : subscriptionRead(subscription);
-    },
+    readSubscriptions: (customerId) => readSubscriptions(stripe, customerId),
+    readCustomerMode: (customerId) => readCustomerMode(stripe, customerId),
     async isCustomerDeleted(id) {
       const customer = await unlessMissing(() => stripe.customers.retrieve(id));
       return customer === undefined || customer.deleted === true;
@@ -51,6 +42,7 @@ export function createStripeReads(stripe: Stripe, apiKey: string): StripeReads {
       const meter = await unlessMissing(() => stripe.billing.meters.retrieve(id));
       return meter && { eventName: meter.event_name, isActive: meter.status === "active" };
     },
+    meters: rememberMeters(stripe),
     async readErrorReport(eventId) {
       return errorReport(await stripe.v2.core.events.retrieve(eventId));
     },
@@ -64,19 +56,6 @@ async function unlessMissing<T>(read: () => Promise<T>): Promise<T | undefined> 
     if (isMissing(error)) return undefined;
     throw error;
   }
-}
-
-function subscriptionRead(subscription: Stripe.Subscription): SubscriptionRead {
-  const { id, customer, status, items } = subscription;
-  // Periods live on the items (since 2025-03-31.basil); the metered one's is the one that usage is billed by.
-  const item = items.data.find(({ price }) => price?.recurring?.usage_type === "metered") ?? items.data[0];
-  return {
-    id,
-    customerId: typeof customer === "string" ? customer : customer.id,
-    status,
-    periodStart: item === undefined ? null : new Date(item.current_period_start * 1_000),
-    periodEnd: item === undefined ? null : new Date(item.current_period_end * 1_000),
-  };
 }
 
 const errorReportSchema = z.object({

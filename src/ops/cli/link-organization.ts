@@ -1,4 +1,4 @@
-import { putSubscription } from "../../billing/put-subscription.ts";
+import { linkByHand } from "../../billing/put-subscription.ts";
 import { renderSubscription } from "../../billing/subscription-answer.ts";
 import { subscriptionBody, subscriptionOf } from "../../billing/subscription-route.ts";
 import { unlinkOrganization } from "../../billing/subscriptions.ts";
@@ -11,7 +11,7 @@ export type LinkOptions = { status: string; subscription?: string; periodStart?:
 
 /** Sets who pays for an organization, by the rules and with the document of `PUT …/subscription`. */
 export async function link(
-  { db }: CommandTools,
+  { db, openBoss }: CommandTools,
   reference: string,
   { customer, status, subscription, periodStart, periodEnd }: LinkOptions & { customer: string },
 ): Promise<Outcome> {
@@ -27,7 +27,7 @@ export async function link(
     return { kind: "wrong_usage", message: faults.join("; ") };
   }
   return onOrganization(db, reference, async (id): Promise<Outcome> => {
-    const put = await putSubscription(db, id, subscriptionOf(parsed.data));
+    const put = await linkByHand({ db, boss: await openBoss() }, id, subscriptionOf(parsed.data));
     if (put.kind === "no_organization") return noSuchOrganization;
     if (put.kind === "customer_taken") {
       return { kind: "failed", message: `the customer is linked to organization ${put.organizationId}` };

@@ -32,6 +32,7 @@ export const mayChange: Readonly<Record<string, readonly Change["what"][]>> = {
     "subscriptions UPDATE",
     "customer_links INSERT",
     "customer_links UPDATE",
+    "job INSERT",
   ],
   createApiKey: ["api_keys INSERT"],
   revokeApiKey: ["api_keys UPDATE"],

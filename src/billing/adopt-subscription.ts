@@ -1,0 +1,38 @@
+import { sql, type Transaction } from "kysely";
+import type { DB } from "../database/schema.ts";
+import type { BilledTime } from "./choose-subscription.ts";
+import type { CustomerRead } from "./read-customer.ts";
+
+/**
+ * Writes what Stripe says now of a customer's subscriptions to the organization that the customer is linked to. It
+ * never links, and a customer without any subscription of ours keeps what is stored. A read that began before the one
+ * that is stored changes nothing. Returns what was done, in one word.
+ */
+export async function adoptSubscription(
+  trx: Transaction<DB>,
+  read: CustomerRead,
+): Promise<string | undefined> {
+  const { chosen, customerId, readBeganAt } = read;
+  const adopted = await sql`
+    update metering.subscriptions
+    set
+      stripe_subscription_id = case when ${chosen !== undefined} then ${chosen?.id ?? null} else stripe_subscription_id end,
+      status = case when ${chosen !== undefined} then ${chosen?.status ?? null} else status end,
+      current_period_start =
+        case when ${chosen !== undefined} then ${chosen?.periodStart ?? null}::timestamptz else current_period_start end,
+      current_period_end =
+        case when ${chosen !== undefined} then ${chosen?.periodEnd ?? null}::timestamptz else current_period_end end,
+      billed = ${multirange(read.billed)}::tstzmultirange,
+      read_began_at = ${readBeganAt},
+      updated_at = now()
+    where stripe_customer_id = ${customerId} and (read_began_at is null or read_began_at < ${readBeganAt})
+    returning organization_id
+  `.execute(trx);
+  if (adopted.rows.length === 0) return undefined;
+  return chosen === undefined ? "none_of_ours" : "synced";
+}
+
+/** Times as Postgres writes a tstzmultirange. */
+export function multirange(times: readonly BilledTime[]): string {
+  return `{${times.map(({ from, until }) => `[${from.toISOString()},${until?.toISOString() ?? ""})`).join(",")}}`;
+}

@@ -1,0 +1,92 @@
+import { expect, test } from "vitest";
+import type { SubscriptionRead } from "../stripe/read-subscriptions.ts";
+import { billedTimes, chooseMeters, chooseSubscription } from "./choose-subscription.ts";
+
+const ours = new Set(["mtr_readings", "mtr_sensors"]);
+const day = (n: number) => new Date(Date.UTC(2026, 10, n));
+
+function subscription(id: string, change: Partial<SubscriptionRead> = {}): SubscriptionRead {
+  const items = [{ meterId: "mtr_readings", periodStart: day(1), periodEnd: day(30) }];
+  return { id, status: "active", createdAt: day(1), startedAt: day(1), endedAt: null, items, ...change };
+}
+
+const chosenId = (...of: SubscriptionRead[]) => chooseSubscription(of, ours)?.id;
+
+test("a subscription that bills none of our meters is never chosen", () => {
+  const others = [
+    { meterId: null, periodStart: day(1), periodEnd: day(30) },
+    { meterId: "mtr_of_others", periodStart: day(1), periodEnd: day(30) },
+  ];
+  expect(chosenId(subscription("sub_1", { items: others }))).toBeUndefined();
+  expect(chosenId(subscription("sub_1", { items: [] }))).toBeUndefined();
+});
+
+test("the period is that of the item that bills our meter", () => {
+  const items = [
+    { meterId: null, periodStart: day(1), periodEnd: day(2) },
+    { meterId: "mtr_sensors", periodStart: day(5), periodEnd: day(25) },
+  ];
+  expect(chooseSubscription([subscription("sub_1", { items })], ours)).toEqual({
+    id: "sub_1",
+    status: "active",
+    periodStart: day(5),
+    periodEnd: day(25),
+  });
+});
+
+test.each(["active", "trialing", "past_due"])(
+  "an older one that is %s goes before a newer one that waits",
+  (status) => {
+    const waiting = ["paused", "unpaid", "incomplete", "a_word_of_later"].map((word, n) =>
+      subscription(word, { status: word, createdAt: day(10 + n) }),
+    );
+    expect(chosenId(...waiting, subscription("old", { status }))).toBe("old");
+  },
+);
+
+test.each(["paused", "unpaid", "incomplete", "a_word_of_later"])(
+  "one that is %s goes before ended ones",
+  (status) => {
+    const ended = ["canceled", "incomplete_expired"].map((word) =>
+      subscription(word, { status: word, createdAt: day(10) }),
+    );
+    expect(chosenId(...ended, subscription("old", { status }))).toBe("old");
+  },
+);
+
+test("of equal ones the newest is chosen, and in one second the one that Stripe lists first", () => {
+  const [old, late] = [subscription("old"), subscription("late", { createdAt: day(2) })];
+  expect(chosenId(old, late)).toBe("late");
+  expect(chosenId(late, old)).toBe("late");
+  expect(chosenId(subscription("first"), subscription("second"))).toBe("first");
+});
+
+test("of a meter that was made anew the active one counts, and an inactive one only alone", () => {
+  const old = { eventName: "temperature_readings", isActive: false };
+  const meters = new Map([
+    ["mtr_old", old],
+    ["mtr_new", { ...old, isActive: true }],
+    ["mtr_sensors", { eventName: "active_sensors", isActive: false }],
+    ["mtr_of_others", { eventName: "tokens", isActive: true }],
+  ]);
+  expect([...chooseMeters(meters, ["temperature_readings", "active_sensors"])]).toEqual([
+    "mtr_new",
+    "mtr_sensors",
+  ]);
+});
+
+test("usage is billed while a subscription of ours lasts, unless it was never paid", () => {
+  const times = billedTimes(
+    [
+      subscription("sub_4", { status: "incomplete_expired", endedAt: day(2) }),
+      subscription("sub_3", { startedAt: day(9) }),
+      subscription("sub_2", { status: "canceled", startedAt: day(3), endedAt: day(7) }),
+      subscription("sub_1", { items: [] }),
+    ],
+    ours,
+  );
+  expect(times).toEqual([
+    { from: day(9), until: null },
+    { from: day(3), until: day(7) },
+  ]);
+});

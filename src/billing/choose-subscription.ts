@@ -1,0 +1,72 @@
+import type { SubscriptionRead } from "../stripe/read-subscriptions.ts";
+import type { MeterRead } from "../stripe/remember-meters.ts";
+
+/** The subscription that bills an organization's usage, and its metered item's period. */
+export type ChosenSubscription = { id: string; status: string; periodStart: Date; periodEnd: Date };
+
+/** A time in which usage lies on an invoice; null: without an end yet. */
+export type BilledTime = { from: Date; until: Date | null };
+
+const running = ["active", "trialing", "past_due"];
+const ended = ["canceled", "incomplete_expired"];
+
+/** Whether a subscription of this status has ended for good. */
+export function isEnded(status: string): boolean {
+  return ended.includes(status);
+}
+
+/** Those of the account's meters that our usage goes to: of each event name the active one, or else any of that name. */
+export function chooseMeters(
+  meters: ReadonlyMap<string, MeterRead>,
+  eventNames: readonly string[],
+): ReadonlySet<string> {
+  return new Set(
+    eventNames.flatMap((eventName) => {
+      const named = [...meters].filter(([, meter]) => meter.eventName === eventName);
+      const active = named.filter(([, { isActive }]) => isActive);
+      return (active.length > 0 ? active : named).map(([id]) => id);
+    }),
+  );
+}
+
+/** Of a customer's subscriptions those that bill one of these meters. */
+export function billingOf(
+  subscriptions: readonly SubscriptionRead[],
+  meterIds: ReadonlySet<string>,
+): SubscriptionRead[] {
+  return subscriptions.filter(({ items }) =>
+    items.some(({ meterId }) => meterId !== null && meterIds.has(meterId)),
+  );
+}
+
+/**
+ * The best of the subscriptions that bill one of these meters: running before paused, unpaid and incomplete before
+ * ended, then the newest. Of two that were made in the same second the one that Stripe lists first, which is the newer.
+ */
+export function chooseSubscription(
+  subscriptions: readonly SubscriptionRead[],
+  meterIds: ReadonlySet<string>,
+): ChosenSubscription | undefined {
+  const [best] = billingOf(subscriptions, meterIds).toSorted(
+    (a, b) => rank(a.status) - rank(b.status) || b.createdAt.getTime() - a.createdAt.getTime(),
+  );
+  const item = best?.items.find(({ meterId }) => meterId !== null && meterIds.has(meterId));
+  if (best === undefined || item === undefined) return undefined;
+  return { id: best.id, status: best.status, periodStart: item.periodStart, periodEnd: item.periodEnd };
+}
+
+/** When usage of these meters lies on an invoice of one of the subscriptions. One that was never paid has none. */
+export function billedTimes(
+  subscriptions: readonly SubscriptionRead[],
+  meterIds: ReadonlySet<string>,
+): BilledTime[] {
+  return billingOf(subscriptions, meterIds)
+    .filter(({ status }) => status !== "incomplete_expired")
+    .map(({ startedAt, endedAt }) => ({ from: startedAt, until: endedAt }))
+    .filter(({ from, until }) => until === null || from < until);
+}
+
+function rank(status: string): number {
+  if (running.includes(status)) return 0;
+  return isEnded(status) ? 2 : 1;
+}

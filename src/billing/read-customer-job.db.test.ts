@@ -1,0 +1,95 @@
+import { sql } from "kysely";
+import { expect } from "vitest";
+import { readCustomerQueue } from "../queue/queues.ts";
+import { readSubscriptionOf } from "../testing/inbox.ts";
+import { stripeSideTest } from "../testing/stripe-side-test.ts";
+import { until } from "../testing/until.ts";
+import { sweepCustomerReads } from "./read-customer-job.ts";
+
+const test = stripeSideTest.extend("operator", async ({ api }) => {
+  const { id } = await api.join();
+  const path = `/v1/organizations/${id}`;
+  const token = api.adminToken;
+  const shown = async () => {
+    const { body } = await api.ask("GET", path, { token });
+    return body["subscription"] as Record<string, unknown>;
+  };
+  return {
+    id,
+    shown,
+    link: (customer: string) =>
+      api.ask("PUT", `${path}/subscription`, {
+        token,
+        json: { stripe_customer_id: customer, status: "active" },
+      }),
+    untilFault: (fault: string | null) =>
+      until(async () => (await shown())["customer_fault"] === fault, { what: `the fault ${fault}` }),
+  };
+});
+
+test("the subscription of a customer that is linked by hand is adopted at once, without an event", async ({
+  account: { stripe, priceIds },
+  stripeSide,
+  operator,
+}) => {
+  const { id: customer } = await stripe.customers.create();
+  const items = [{ price: priceIds.temperature_readings }];
+  const subscription = await stripe.subscriptions.create({ customer, items });
+  await stripeSide.startWorker();
+
+  await operator.link(customer);
+  await until(async () => (await operator.shown())["stripe_subscription_id"] === subscription.id, {
+    what: "the subscription to be adopted",
+  });
+  expect(await operator.shown()).toMatchObject({ status: "active", customer_fault: null });
+  expect((await operator.shown())["current_period_end"]).not.toBeNull();
+});
+
+test("a customer that Stripe does not know, or that is of the other mode or deleted, shows as such", async ({
+  account: { simulator, stripe },
+  stripeSide,
+  operator,
+}) => {
+  // The word of the deletion would unlink it.
+  simulator.setSettings({ webhook_hold: true });
+  await stripeSide.startWorker();
+  await operator.link("cus_unknown");
+  await operator.untilFault("unknown");
+  expect(stripeSide.log.find(({ event }) => event === "customer_faulty")).toMatchObject({
+    organization_id: operator.id,
+    stripe_customer_id: "cus_unknown",
+    fault: "unknown",
+  });
+
+  const { id: deleted } = await stripe.customers.create();
+  await stripe.customers.del(deleted);
+  await operator.link(deleted);
+  await operator.untilFault("deleted");
+
+  simulator.addCustomers("cus_good");
+  await operator.link("cus_good");
+  await operator.untilFault(null);
+});
+
+test("a job that pg-boss lost is made again by the link's own state", async ({
+  database: { db },
+  boss,
+  account: { stripe, priceIds },
+  stripeSide,
+  operator,
+}) => {
+  const { id: customer } = await stripe.customers.create();
+  const { id } = await stripe.subscriptions.create({ customer, items: [{ price: priceIds.active_sensors }] });
+  await operator.link(customer);
+  await boss.deleteAllJobs(readCustomerQueue.name);
+  await sql`update metering.subscriptions set read_wanted_at = read_wanted_at - interval '2 minutes'`.execute(
+    db,
+  );
+
+  await sweepCustomerReads({ db, boss });
+  await stripeSide.startWorker();
+
+  await until(async () => (await readSubscriptionOf(db, operator.id))?.subscription === id, {
+    what: "the subscription to be adopted",
+  });
+});

@@ -1,0 +1,53 @@
+import { type Kysely, sql } from "kysely";
+import type { DB } from "../database/schema.ts";
+import type { StripeReads } from "../stripe/reads.ts";
+import type { MeterEventNames } from "../usage/meters.ts";
+import {
+  type BilledTime,
+  billedTimes,
+  chooseMeters,
+  type ChosenSubscription,
+  chooseSubscription,
+} from "./choose-subscription.ts";
+
+/** What one read of all of a customer's subscriptions told. */
+export type CustomerRead = {
+  customerId: string;
+  /** The one to follow; undefined: none of them bills our meters. */
+  chosen: ChosenSubscription | undefined;
+  billed: BilledTime[];
+  subscriptionIds: string[];
+  /** The database's time to the microsecond, which a Date would cut. */
+  readBeganAt: string;
+};
+
+export type CustomerReadDeps = { db: Kysely<DB>; reads: StripeReads; eventNames: MeterEventNames };
+
+/** Reads a customer's subscriptions at Stripe and chooses the one that bills our meters. Undefined: no such customer. */
+export async function readCustomer(
+  { db, reads, eventNames }: CustomerReadDeps,
+  customerId: string,
+): Promise<CustomerRead | undefined> {
+  const readBeganAt = await readDatabaseClock(db);
+  const subscriptions = await reads.readSubscriptions(customerId);
+  if (subscriptions === undefined) return undefined;
+  const seen = subscriptions.flatMap(({ items }) => items.flatMap(({ meterId }) => meterId ?? []));
+  // Without a metered item there is nothing to choose from, and no reason to ask for meters.
+  const meters = seen.length === 0 ? new Map() : await reads.meters.knowing(seen);
+  const ours = chooseMeters(meters, Object.values(eventNames));
+  return {
+    customerId,
+    chosen: chooseSubscription(subscriptions, ours),
+    billed: billedTimes(subscriptions, ours),
+    subscriptionIds: subscriptions.map(({ id }) => id),
+    readBeganAt,
+  };
+}
+
+/** The one clock that reads by several workers can be ordered by. */
+async function readDatabaseClock(db: Kysely<DB>): Promise<string> {
+  const clock = await sql<{ now: string }>`select clock_timestamp()::text as now`.execute(db);
+  const [row] = clock.rows;
+  if (row === undefined) throw new Error("the database has no clock");
+  return row.now;
+}

@@ -1,0 +1,81 @@
+import Stripe from "stripe";
+
+/** An item, and the meter that its price bills; null: none. */
+type ItemRead = { meterId: string | null; periodStart: Date; periodEnd: Date };
+
+/** A subscription as Stripe has it at the moment of the read. */
+export type SubscriptionRead = {
+  id: string;
+  /** Stripe's own word; the list is open. */
+  status: string;
+  createdAt: Date;
+  /** From when it bills: its creation, or earlier where it was made with `backdate_start_date`. */
+  startedAt: Date;
+  endedAt: Date | null;
+  items: ItemRead[];
+};
+
+const pageSize = 100;
+
+/**
+ * All subscriptions of a customer, ended ones too, the newest first as Stripe lists them; undefined for a customer that
+ * Stripe does not know. Throws the SDK's error for everything else.
+ */
+export async function readSubscriptions(
+  stripe: Stripe,
+  customer: string,
+): Promise<SubscriptionRead[] | undefined> {
+  const found: SubscriptionRead[] = [];
+  try {
+    for await (const subscription of stripe.subscriptions.list({
+      customer,
+      status: "all",
+      limit: pageSize,
+    })) {
+      found.push(await subscriptionRead(stripe, subscription));
+    }
+  } catch (error) {
+    // Stripe answers 400 for a parameter that names nothing.
+    if (error instanceof Stripe.errors.StripeInvalidRequestError && error.code === "resource_missing")
+      return undefined;
+    throw error;
+  }
+  return found;
+}
+
+async function subscriptionRead(
+  stripe: Stripe,
+  subscription: Stripe.Subscription,
+): Promise<SubscriptionRead> {
+  const { id, status, created, start_date: started, ended_at: ended } = subscription;
+  const items = (await allItems(stripe, subscription)).map((item) => ({
+    meterId: item.price?.recurring?.meter ?? null,
+    // Periods live on the items (since 2025-03-31.basil).
+    periodStart: fromUnix(item.current_period_start),
+    periodEnd: fromUnix(item.current_period_end),
+  }));
+  return {
+    id,
+    status,
+    createdAt: fromUnix(created),
+    startedAt: fromUnix(started ?? created),
+    endedAt: typeof ended === "number" ? fromUnix(ended) : null,
+    items,
+  };
+}
+
+/** A list inside an object is cut to its first page. */
+async function allItems(
+  stripe: Stripe,
+  { id, items }: Stripe.Subscription,
+): Promise<Stripe.SubscriptionItem[]> {
+  if (!items.has_more) return items.data;
+  const all: Stripe.SubscriptionItem[] = [];
+  for await (const item of stripe.subscriptionItems.list({ subscription: id, limit: pageSize }))
+    all.push(item);
+  return all;
+}
+
+function fromUnix(seconds: number): Date {
+  return new Date(seconds * 1_000);
+}

@@ -1,0 +1,46 @@
+import type Stripe from "stripe";
+
+/** A meter as Stripe has it. An inactive one refuses every event. */
+export type MeterRead = { eventName: string; isActive: boolean };
+export type RememberedMeters = {
+  /** The account's meters by id. Read again when one of these ids is not among them, and when they are old. */
+  knowing: (ids: readonly string[]) => Promise<ReadonlyMap<string, MeterRead>>;
+  /** The next one who asks reads them again, as after word of a change. */
+  forget: () => void;
+};
+
+const pageSize = 100;
+/** A meter that was deactivated is told by an event, which may have reached another process. */
+const goodForMs = 600_000;
+
+/**
+ * The account's meters, which hardly ever change, so that the choice of a subscription costs one read and not two. A
+ * meter that was made since is found by its id: Stripe never gives one twice.
+ */
+export function rememberMeters(stripe: Stripe, nowMs: () => number = Date.now): RememberedMeters {
+  let remembered: { meters: Map<string, MeterRead>; readAtMs: number } | undefined;
+  return {
+    async knowing(ids) {
+      const isGood =
+        remembered !== undefined &&
+        nowMs() - remembered.readAtMs < goodForMs &&
+        ids.every((id) => remembered?.meters.has(id));
+      if (remembered === undefined || !isGood) {
+        const readAtMs = nowMs();
+        remembered = { meters: await readMeters(stripe), readAtMs };
+      }
+      return remembered.meters;
+    },
+    forget() {
+      remembered = undefined;
+    },
+  };
+}
+
+async function readMeters(stripe: Stripe): Promise<Map<string, MeterRead>> {
+  const meters = new Map<string, MeterRead>();
+  for await (const meter of stripe.billing.meters.list({ limit: pageSize })) {
+    meters.set(meter.id, { eventName: meter.event_name, isActive: meter.status === "active" });
+  }
+  return meters;
+}
