@@ -20,7 +20,7 @@ export default defineConfig({
         test: {
           name: "db",
           include: ["src/**/*.db.test.ts"],
-          globalSetup: ["src/testing/global-setup.ts"],
+          globalSetup: ["src/testing/postgres/global-setup.ts"],
           ...patience,
         },
       },

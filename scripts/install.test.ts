@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, onTestFinished, test } from "vitest";
-import { until } from "../src/testing/until.ts";
+import { until } from "../src/testing/processes/until.ts";
 
 /** Ends only when the test has seen what it waits for. */
 const slowNpm = `

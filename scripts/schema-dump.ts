@@ -1,7 +1,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { PGlite } from "@electric-sql/pglite";
 import { pgDump } from "@electric-sql/pglite-tools/pg_dump";
-import { readMigrations } from "../src/database/migrations.ts";
+import { readMigrations } from "../src/migrate/migrations.ts";
 import { groupByTable } from "./schema-dump/group-by-table.ts";
 
 // Writes migrations/schema.sql, the schema as all migrations together make it, by pg_dump; with --verify it only tells,

@@ -1,8 +1,8 @@
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { migrate } from "../src/database/migrate.ts";
+import { migrate } from "../src/migrate/migrate.ts";
 import { silentLog } from "../src/log.ts";
-import { startEmbeddedPostgres } from "../src/testing/embedded-postgres.ts";
+import { startEmbeddedPostgres } from "../src/testing/postgres/embedded-postgres.ts";
 
 // Writes src/database/schema.ts, the table types, from a database that has just been migrated; with --verify it only
 // tells, by its exit code, whether the file is fresh.

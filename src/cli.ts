@@ -1,3 +1,6 @@
 import { startProgram } from "./process/start-program.ts";
 
-await startProgram({ name: "cli", kind: "command" }, async () => (await import("./cli-process.ts")).runCli);
+await startProgram(
+  { name: "cli", kind: "command" },
+  async () => (await import("./cli/cli-process.ts")).runCli,
+);

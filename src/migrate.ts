@@ -2,5 +2,5 @@ import { startProgram } from "./process/start-program.ts";
 
 await startProgram(
   { name: "migrate", kind: "command" },
-  async () => (await import("./migrate-process.ts")).runMigrate,
+  async () => (await import("./migrate/migrate-process.ts")).runMigrate,
 );

@@ -1,5 +1,5 @@
 import { fileURLToPath } from "node:url";
-import { startEmbeddedPostgres } from "../../src/testing/embedded-postgres.ts";
+import { startEmbeddedPostgres } from "../../src/testing/postgres/embedded-postgres.ts";
 import { childEnvironment } from "./child-environment.ts";
 import { type Child, describeDeath, startChild } from "./child-process.ts";
 import { furnishSimulator } from "./furnish-simulator.ts";

@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { createServer } from "node:net";
-import { findFreePort } from "../../src/testing/free-port.ts";
+import { findFreePort } from "../../src/testing/net/free-port.ts";
 
 /** The port, or any free one when another process has it. */
 export async function preferPort(port: number): Promise<number> {

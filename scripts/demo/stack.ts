@@ -1,6 +1,6 @@
-import { startEmbeddedPostgres } from "../../src/testing/embedded-postgres.ts";
-import { findFreePort } from "../../src/testing/free-port.ts";
-import { createServiceRoles, nameServiceRoles, urlOfRole } from "../../src/testing/service-roles.ts";
+import { startEmbeddedPostgres } from "../../src/testing/postgres/embedded-postgres.ts";
+import { findFreePort } from "../../src/testing/net/free-port.ts";
+import { createServiceRoles, nameServiceRoles, urlOfRole } from "../../src/testing/postgres/service-roles.ts";
 import { apiVariables, makeSecret, workerVariables } from "./service-variables.ts";
 import { sendWebhooks } from "./simulator-webhooks.ts";
 import { runToEnd, type StackSurroundings, startService } from "./stack-process.ts";

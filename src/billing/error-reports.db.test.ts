@@ -1,8 +1,8 @@
 import { expect } from "vitest";
-import { addDueEvent, readMeterEvent } from "../testing/meter-events.ts";
-import { addOrganization } from "../testing/organizations.ts";
-import { stripeSideTest } from "../testing/stripe-side-test.ts";
-import { until } from "../testing/until.ts";
+import { addDueEvent, readMeterEvent } from "../testing/rows/meter-events.ts";
+import { addOrganization } from "../testing/rows/organizations.ts";
+import { stripeSideTest } from "../testing/fixtures/stripe-side-test.ts";
+import { until } from "../testing/processes/until.ts";
 import type { MeterName } from "../usage/meters.ts";
 
 type Sent = { customer: string; meter?: MeterName };

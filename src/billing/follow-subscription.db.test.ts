@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import type { Stripe } from "stripe";
 import { expect } from "vitest";
-import { readInbox, readSubscriptionOf } from "../testing/inbox.ts";
-import { addOrganization } from "../testing/organizations.ts";
-import { stripeSideTest } from "../testing/stripe-side-test.ts";
+import { readInbox, readSubscriptionOf } from "../testing/rows/inbox.ts";
+import { addOrganization } from "../testing/rows/organizations.ts";
+import { stripeSideTest } from "../testing/fixtures/stripe-side-test.ts";
 
 const test = stripeSideTest.extend("shop", async ({ database: { db }, account, stripeSide }) => {
   const { stripe, priceIds } = account;

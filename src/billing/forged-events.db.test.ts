@@ -1,10 +1,10 @@
 import { expect } from "vitest";
 import { createBoss } from "../queue/boss.ts";
-import { readInbox, readSubscriptionOf } from "../testing/inbox.ts";
-import { addDueEvent, readMeterEvent } from "../testing/meter-events.ts";
-import { addOrganization } from "../testing/organizations.ts";
-import { createRecordingLog } from "../testing/recording-log.ts";
-import { stripeSideTest } from "../testing/stripe-side-test.ts";
+import { readInbox, readSubscriptionOf } from "../testing/rows/inbox.ts";
+import { addDueEvent, readMeterEvent } from "../testing/rows/meter-events.ts";
+import { addOrganization } from "../testing/rows/organizations.ts";
+import { createRecordingLog } from "../testing/processes/recording-log.ts";
+import { stripeSideTest } from "../testing/fixtures/stripe-side-test.ts";
 import { pauseDelivery } from "../delivery/pauses.ts";
 import { storeStripeEvent } from "./inbox.ts";
 

@@ -2,10 +2,10 @@ import { type Kysely, sql } from "kysely";
 import { Stripe } from "stripe";
 import { expect } from "vitest";
 import type { DB } from "../database/schema.ts";
-import { type Api, webhookSecrets } from "../testing/api-test.ts";
-import { hurryStripeEvents, readInbox, readSubscriptionOf } from "../testing/inbox.ts";
-import { stripeSideTest as test } from "../testing/stripe-side-test.ts";
-import { until } from "../testing/until.ts";
+import { type Api, webhookSecrets } from "../testing/fixtures/api-test.ts";
+import { hurryStripeEvents, readInbox, readSubscriptionOf } from "../testing/rows/inbox.ts";
+import { stripeSideTest as test } from "../testing/fixtures/stripe-side-test.ts";
+import { until } from "../testing/processes/until.ts";
 import { purgeStripeEvents } from "./inbox.ts";
 
 const nobody = "01a1fd84-aad0-7fd8-87c3-956ea5c0f2ee";

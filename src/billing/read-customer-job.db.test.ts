@@ -1,9 +1,9 @@
 import { sql } from "kysely";
 import { expect } from "vitest";
 import { readCustomerQueue } from "../queue/queues.ts";
-import { readSubscriptionOf } from "../testing/inbox.ts";
-import { stripeSideTest } from "../testing/stripe-side-test.ts";
-import { until } from "../testing/until.ts";
+import { readSubscriptionOf } from "../testing/rows/inbox.ts";
+import { stripeSideTest } from "../testing/fixtures/stripe-side-test.ts";
+import { until } from "../testing/processes/until.ts";
 import { sweepCustomerReads } from "./read-customer-job.ts";
 
 const test = stripeSideTest.extend("operator", async ({ api }) => {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { createRecordingLog } from "../testing/recording-log.ts";
+import { createRecordingLog } from "../testing/processes/recording-log.ts";
 import { type RefusalReason, watchWebhooks } from "./webhook-watch.ts";
 
 test("of each reason one refusal a second is told, with how many were left out, and all are counted", () => {

@@ -1,9 +1,9 @@
 import { type Kysely, sql } from "kysely";
 import { expect } from "vitest";
-import { emptyDatabaseTest } from "../testing/empty-database-test.ts";
-import { createRecordingLog } from "../testing/recording-log.ts";
-import { migrate } from "./migrate.ts";
-import { createMigrator } from "./migrations.ts";
+import { emptyDatabaseTest } from "../testing/postgres/empty-database-test.ts";
+import { createRecordingLog } from "../testing/processes/recording-log.ts";
+import { migrate } from "../migrate/migrate.ts";
+import { createMigrator } from "../migrate/migrations.ts";
 import type { DB } from "./schema.ts";
 
 const organization = "00000000-0000-7000-8000-000000000001";

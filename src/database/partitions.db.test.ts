@@ -1,8 +1,8 @@
 import { type Kysely, sql } from "kysely";
 import { expect } from "vitest";
-import { databaseTest as test } from "../testing/database-test.ts";
-import { appendEntries } from "../testing/entries.ts";
-import { addOrganization } from "../testing/organizations.ts";
+import { databaseTest as test } from "../testing/postgres/database-test.ts";
+import { appendEntries } from "../testing/rows/entries.ts";
+import { addOrganization } from "../testing/rows/organizations.ts";
 import { countDefaultPartitionRows, ensurePartitions } from "./partitions.ts";
 import type { DB } from "./schema.ts";
 

@@ -2,8 +2,8 @@ import { Kysely, PostgresDialect, type PostgresPool } from "kysely";
 import pg from "pg";
 import type { Log } from "../log.ts";
 import type { DB } from "./schema.ts";
-import { newConnections } from "../queue/new-connection.ts";
-import { createWatchedSocket } from "../queue/watched-socket.ts";
+import { newConnections } from "./new-connection.ts";
+import { createWatchedSocket } from "./watched-socket.ts";
 import { createRenewal, type Renewal } from "./renewal.ts";
 
 export type Database = {

@@ -1,8 +1,8 @@
 import { sql } from "kysely";
 import { expect } from "vitest";
 import { silentLog } from "../log.ts";
-import { databaseTest } from "../testing/database-test.ts";
-import { until } from "../testing/until.ts";
+import { databaseTest } from "../testing/postgres/database-test.ts";
+import { until } from "../testing/processes/until.ts";
 import { type Database, openDatabase } from "./pool.ts";
 
 const insert = sql`insert into metering.organizations (name) values ('Acme')`;

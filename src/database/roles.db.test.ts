@@ -3,13 +3,13 @@ import { sql } from "kysely";
 import { expect, inject } from "vitest";
 import { purgeStripeEvents } from "../billing/inbox.ts";
 import { makeApiKey } from "../http/api-key.ts";
-import { storeApiKey } from "../ops/api-keys.ts";
-import { databaseTest } from "../testing/database-test.ts";
-import { readTableRows } from "../testing/documents/markdown.ts";
-import { readDocument } from "../testing/documents/read-document.ts";
-import { addOrganization } from "../testing/organizations.ts";
-import { type Privileges, readPrivileges } from "../testing/privileges.ts";
-import type { ServiceRole } from "../testing/service-roles.ts";
+import { storeApiKey } from "../organizations/api-keys.ts";
+import { databaseTest } from "../testing/postgres/database-test.ts";
+import { readTableRows } from "../acceptance/documents/markdown.ts";
+import { readDocument } from "../acceptance/documents/read-document.ts";
+import { addOrganization } from "../testing/rows/organizations.ts";
+import { type Privileges, readPrivileges } from "../testing/postgres/privileges.ts";
+import type { ServiceRole } from "../testing/postgres/service-roles.ts";
 import { ensurePartitions } from "./partitions.ts";
 
 // Where the tests' Postgres lets nobody create roles there are none to test; the set-up has said so.

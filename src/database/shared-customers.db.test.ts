@@ -1,9 +1,9 @@
 import { sql } from "kysely";
 import { expect } from "vitest";
-import { emptyDatabaseTest as test } from "../testing/empty-database-test.ts";
-import { createRecordingLog } from "../testing/recording-log.ts";
-import { migrate } from "./migrate.ts";
-import { createMigrator } from "./migrations.ts";
+import { emptyDatabaseTest as test } from "../testing/postgres/empty-database-test.ts";
+import { createRecordingLog } from "../testing/processes/recording-log.ts";
+import { migrate } from "../migrate/migrate.ts";
+import { createMigrator } from "../migrate/migrations.ts";
 
 test("a database with two organizations of one customer is migrated with a warning", async ({ empty }) => {
   await sql`create schema metering`.execute(empty.db);

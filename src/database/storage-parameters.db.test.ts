@@ -1,6 +1,6 @@
 import { type Kysely, sql } from "kysely";
 import { expect } from "vitest";
-import { databaseTest as test } from "../testing/database-test.ts";
+import { databaseTest as test } from "../testing/postgres/database-test.ts";
 import { partitionedTables } from "./partitions.ts";
 import type { DB } from "./schema.ts";
 

@@ -1,9 +1,9 @@
 import { sql } from "kysely";
 import { expect } from "vitest";
 import { silentLog } from "../log.ts";
-import { emptyDatabaseTest as test } from "../testing/empty-database-test.ts";
-import { migrate } from "./migrate.ts";
-import { createMigrator } from "./migrations.ts";
+import { emptyDatabaseTest as test } from "../testing/postgres/empty-database-test.ts";
+import { migrate } from "../migrate/migrate.ts";
+import { createMigrator } from "../migrate/migrations.ts";
 
 test("customers of before are linked since before all usage, and organizations without one are not", async ({
   empty,

@@ -1,9 +1,9 @@
 import { type Kysely, type KyselyPlugin, sql } from "kysely";
 import { expect } from "vitest";
 import type { DB } from "../database/schema.ts";
-import { databaseTest } from "../testing/database-test.ts";
-import { addMeterEvent } from "../testing/meter-events.ts";
-import { createRecordingLog } from "../testing/recording-log.ts";
+import { databaseTest } from "../testing/postgres/database-test.ts";
+import { addMeterEvent } from "../testing/rows/meter-events.ts";
+import { createRecordingLog } from "../testing/processes/recording-log.ts";
 import { meterNames } from "../usage/meters.ts";
 import { createBreaker, type Permit } from "./breaker.ts";
 import { account, pauseDelivery, readPauses, resumeDelivery } from "./pauses.ts";

@@ -1,14 +1,14 @@
 import { expect, onTestFinished, test } from "vitest";
-import { migrate } from "../database/migrate.ts";
+import { migrate } from "../migrate/migrate.ts";
 import { openDatabase } from "../database/pool.ts";
 import { silentLog } from "../log.ts";
 import { createBoss } from "../queue/boss.ts";
-import { createLoops } from "../testing/delivery-loops.ts";
-import { startEmbeddedPostgres } from "../testing/embedded-postgres.ts";
-import { holdRequests } from "../testing/held-way.ts";
-import { addDueEvent } from "../testing/meter-events.ts";
-import { openStripeAccount } from "../testing/stripe-account.ts";
-import { until } from "../testing/until.ts";
+import { createLoops } from "../testing/processes/delivery-loops.ts";
+import { startEmbeddedPostgres } from "../testing/postgres/embedded-postgres.ts";
+import { holdRequests } from "../testing/net/held-way.ts";
+import { addDueEvent } from "../testing/rows/meter-events.ts";
+import { openStripeAccount } from "../testing/stripe/stripe-account.ts";
+import { until } from "../testing/processes/until.ts";
 
 /** A Postgres that the test may halt, with a database on it and a simulated Stripe beside it. */
 async function openPlace() {

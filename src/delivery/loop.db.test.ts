@@ -4,12 +4,12 @@ import { expect } from "vitest";
 import type { DB } from "../database/schema.ts";
 import { remindToDeliver } from "../queue/deliver-job.ts";
 import { ensureQueues } from "../queue/install.ts";
-import { createLoops, leaseSeconds } from "../testing/delivery-loops.ts";
-import { holdRequests } from "../testing/held-way.ts";
-import { addDueEvent, readDeliverJobs, readMeterEvent } from "../testing/meter-events.ts";
-import { json, serve } from "../testing/raw-server.ts";
-import { roadTest } from "../testing/road-test.ts";
-import { until } from "../testing/until.ts";
+import { createLoops, leaseSeconds } from "../testing/processes/delivery-loops.ts";
+import { holdRequests } from "../testing/net/held-way.ts";
+import { addDueEvent, readDeliverJobs, readMeterEvent } from "../testing/rows/meter-events.ts";
+import { json, serve } from "../testing/net/raw-server.ts";
+import { roadTest } from "../testing/fixtures/road-test.ts";
+import { until } from "../testing/processes/until.ts";
 import { attemptsPerSlot } from "./limits.ts";
 import { readPauses, resumeDelivery } from "./pauses.ts";
 

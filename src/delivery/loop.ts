@@ -2,7 +2,7 @@ import type { Kysely } from "kysely";
 import type { PgBoss } from "pg-boss";
 import type { DB } from "../database/schema.ts";
 import type { Log } from "../log.ts";
-import { wait } from "../queue/wait.ts";
+import { wait } from "../process/wait.ts";
 import { type MeterName, meterNames } from "../usage/meters.ts";
 import type { Breaker } from "./breaker.ts";
 import { deliver, type DeliverOptions, holdBack } from "./deliver.ts";

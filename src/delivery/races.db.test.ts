@@ -4,7 +4,7 @@ import { expect } from "vitest";
 import type { DB } from "../database/schema.ts";
 import { silentLog } from "../log.ts";
 import { sealDueEntries } from "../outbox/seal.ts";
-import { passSeconds } from "../testing/model/pass-time.ts";
+import { passSeconds } from "../acceptance/model/pass-time.ts";
 import {
   addUsage,
   countAttempts,
@@ -15,8 +15,8 @@ import {
   readKeys,
   sealGauge,
   sealOneEach,
-} from "../testing/model/sealed-events.ts";
-import { roadTest as test } from "../testing/road-test.ts";
+} from "../acceptance/model/sealed-events.ts";
+import { roadTest as test } from "../testing/fixtures/road-test.ts";
 import { beginAttempts } from "./begin-attempts.ts";
 import { account, claimProbe, trip } from "./pauses.ts";
 import { retryRejected } from "./retry-rejected.ts";

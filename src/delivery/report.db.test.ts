@@ -1,10 +1,10 @@
 import { type Kysely, sql } from "kysely";
 import { expect } from "vitest";
 import type { DB } from "../database/schema.ts";
-import { databaseTest as test } from "../testing/database-test.ts";
-import { startOfHour } from "../testing/hours.ts";
-import { ago, minuteMs } from "../testing/meter-events.ts";
-import { organizationOf } from "../testing/organizations.ts";
+import { databaseTest as test } from "../testing/postgres/database-test.ts";
+import { startOfHour } from "../testing/rows/hours.ts";
+import { ago, minuteMs } from "../testing/rows/meter-events.ts";
+import { organizationOf } from "../testing/rows/organizations.ts";
 import { addUpMeterEvents, reportMeterEvents } from "./meter-events.ts";
 
 const none = { count: 0, quantity: 0 };

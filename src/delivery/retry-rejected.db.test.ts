@@ -8,8 +8,8 @@ import {
   minuteMs,
   readDeliverJobs,
   readMeterEvent,
-} from "../testing/meter-events.ts";
-import { roadTest as test } from "../testing/road-test.ts";
+} from "../testing/rows/meter-events.ts";
+import { roadTest as test } from "../testing/fixtures/road-test.ts";
 import type { MeterEventKey } from "./begin-attempts.ts";
 import { resumeDelivery } from "./pauses.ts";
 import { meterEventStates } from "./meter-event-states.ts";

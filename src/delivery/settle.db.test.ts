@@ -12,8 +12,8 @@ import {
   readAttempts,
   readDeliverJobs,
   readMeterEvent,
-} from "../testing/meter-events.ts";
-import { roadTest } from "../testing/road-test.ts";
+} from "../testing/rows/meter-events.ts";
+import { roadTest } from "../testing/fixtures/road-test.ts";
 import type { MeterEventKey } from "./begin-attempts.ts";
 import { outcomeOf } from "./outcome.ts";
 import { type FinishedAttempt, settleAttempts } from "./settle.ts";

@@ -1,14 +1,14 @@
 import { type Kysely, sql } from "kysely";
 import { expect } from "vitest";
 import type { DB } from "../database/schema.ts";
-import { startJobs } from "../ops/worker-jobs.ts";
+import { startJobs } from "../worker/worker-jobs.ts";
 import { sealDueEntries } from "../outbox/seal.ts";
-import { appendEntries } from "../testing/entries.ts";
-import { hoursAgo } from "../testing/hours.ts";
-import { createRecordingLog } from "../testing/recording-log.ts";
-import { roadTest } from "../testing/road-test.ts";
-import { until } from "../testing/until.ts";
-import { workerConfig } from "../testing/worker-config.ts";
+import { appendEntries } from "../testing/rows/entries.ts";
+import { hoursAgo } from "../testing/rows/hours.ts";
+import { createRecordingLog } from "../testing/processes/recording-log.ts";
+import { roadTest } from "../testing/fixtures/road-test.ts";
+import { until } from "../testing/processes/until.ts";
+import { workerConfig } from "../testing/processes/worker-config.ts";
 
 const meter = "temperature_readings";
 const streamPath = "/v2/billing/meter_event_stream";

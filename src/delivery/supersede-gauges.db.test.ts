@@ -1,7 +1,7 @@
 import { expect } from "vitest";
-import { linkCustomer } from "../testing/organizations.ts";
-import { databaseTest as test } from "../testing/database-test.ts";
-import { addMeterEvent, ago, minuteMs, readMeterEvent } from "../testing/meter-events.ts";
+import { linkCustomer } from "../testing/rows/organizations.ts";
+import { databaseTest as test } from "../testing/postgres/database-test.ts";
+import { addMeterEvent, ago, minuteMs, readMeterEvent } from "../testing/rows/meter-events.ts";
 import { supersedeGauges } from "./supersede-gauges.ts";
 
 const hourMs = 60 * minuteMs;

@@ -8,8 +8,8 @@ import {
   minuteMs,
   readDeliverJobs,
   readMeterEvent,
-} from "../testing/meter-events.ts";
-import { roadTest as test } from "../testing/road-test.ts";
+} from "../testing/rows/meter-events.ts";
+import { roadTest as test } from "../testing/fixtures/road-test.ts";
 import { beginAttempts } from "./begin-attempts.ts";
 import { meterEventStates } from "./meter-event-states.ts";
 import { sweepMeterEvents } from "./sweep.ts";

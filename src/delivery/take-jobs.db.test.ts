@@ -4,9 +4,14 @@ import type { PgBoss } from "pg-boss";
 import { expect } from "vitest";
 import type { DB } from "../database/schema.ts";
 import { deliverQueueOf } from "../queue/queues.ts";
-import { addDueEvent, hurryDeliverJobs, readDeliverJobs, readMeterEvent } from "../testing/meter-events.ts";
-import { createRecordingLog } from "../testing/recording-log.ts";
-import { roadTest } from "../testing/road-test.ts";
+import {
+  addDueEvent,
+  hurryDeliverJobs,
+  readDeliverJobs,
+  readMeterEvent,
+} from "../testing/rows/meter-events.ts";
+import { createRecordingLog } from "../testing/processes/recording-log.ts";
+import { roadTest } from "../testing/fixtures/road-test.ts";
 import { takeJobs } from "./take-jobs.ts";
 
 const meter = "temperature_readings";

@@ -9,10 +9,10 @@ import {
   readAttempts,
   readDeliverJobs,
   readMeterEvent,
-} from "../testing/meter-events.ts";
-import { createRecordingLog } from "../testing/recording-log.ts";
-import { roadTest as test } from "../testing/road-test.ts";
-import { until } from "../testing/until.ts";
+} from "../testing/rows/meter-events.ts";
+import { createRecordingLog } from "../testing/processes/recording-log.ts";
+import { roadTest as test } from "../testing/fixtures/road-test.ts";
+import { until } from "../testing/processes/until.ts";
 import { eventAheadMsMax } from "./limits.ts";
 import { resumeDelivery } from "./pauses.ts";
 import { takeJobs } from "./take-jobs.ts";

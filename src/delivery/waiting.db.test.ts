@@ -1,8 +1,8 @@
 import { sql } from "kysely";
 import { expect } from "vitest";
 import { deliverQueueOf } from "../queue/queues.ts";
-import { addDueEvent, addMeterEvent } from "../testing/meter-events.ts";
-import { roadTest as test } from "../testing/road-test.ts";
+import { addDueEvent, addMeterEvent } from "../testing/rows/meter-events.ts";
+import { roadTest as test } from "../testing/fixtures/road-test.ts";
 import { findMeterEvent, listMeterEvents } from "./meter-events.ts";
 import { pauseDelivery, resumeDelivery } from "./pauses.ts";
 

@@ -1,6 +1,6 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { expect, test } from "vitest";
-import { createRecordingLog } from "../testing/recording-log.ts";
+import { createRecordingLog } from "../testing/processes/recording-log.ts";
 import { createApp } from "./app.ts";
 import { bodyBytesMax, takeBody } from "./take-body.ts";
 import { jsonAnswer, jsonBody } from "./json-content.ts";

@@ -1,7 +1,7 @@
 import crypto from "node:crypto";
 import { syncBuiltinESMExports } from "node:module";
 import { expect, onTestFinished, test, vi } from "vitest";
-import { createRecordingLog } from "../testing/recording-log.ts";
+import { createRecordingLog } from "../testing/processes/recording-log.ts";
 import { makeApiKey } from "./api-key.ts";
 import { createApp } from "./app.ts";
 import { requireAdmin, requireKey } from "./authentication.ts";

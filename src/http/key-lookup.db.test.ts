@@ -2,13 +2,13 @@ import { randomBytes } from "node:crypto";
 import type { Kysely } from "kysely";
 import { expect } from "vitest";
 import type { DB } from "../database/schema.ts";
-import { storeApiKey } from "../ops/api-keys.ts";
+import { storeApiKey } from "../organizations/api-keys.ts";
 import { openDatabase } from "../database/pool.ts";
 import { silentLog } from "../log.ts";
-import { databaseTest } from "../testing/database-test.ts";
-import { holdOpen } from "../testing/locks.ts";
-import { addOrganization } from "../testing/organizations.ts";
-import { until } from "../testing/until.ts";
+import { databaseTest } from "../testing/postgres/database-test.ts";
+import { holdOpen } from "../testing/postgres/locks.ts";
+import { addOrganization } from "../testing/rows/organizations.ts";
+import { until } from "../testing/processes/until.ts";
 import { makeApiKey } from "./api-key.ts";
 import { createKeyLookup } from "./key-lookup.ts";
 

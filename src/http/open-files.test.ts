@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { createRecordingLog } from "../testing/recording-log.ts";
+import { createRecordingLog } from "../testing/processes/recording-log.ts";
 import { readFilesMax, warnOfFewFiles } from "./open-files.ts";
 
 test.each([

@@ -1,5 +1,5 @@
 import { expect, test, vi } from "vitest";
-import { createRecordingLog } from "../testing/recording-log.ts";
+import { createRecordingLog } from "../testing/processes/recording-log.ts";
 import { thinOut } from "./thin-log.ts";
 
 test("of each kind of 503 one line a second is written, and every one is counted", () => {

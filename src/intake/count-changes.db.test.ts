@@ -1,8 +1,8 @@
 import { type Kysely, sql } from "kysely";
 import { expect } from "vitest";
 import type { DB } from "../database/schema.ts";
-import { databaseTest as test } from "../testing/database-test.ts";
-import { addOrganization } from "../testing/organizations.ts";
+import { databaseTest as test } from "../testing/postgres/database-test.ts";
+import { addOrganization } from "../testing/rows/organizations.ts";
 import { countChangedSensors, countSensors } from "./count-sensors.ts";
 import { putSensor, registerSensors } from "./sensors.ts";
 

@@ -3,7 +3,7 @@ import type { PgBoss } from "pg-boss";
 import type { DB } from "../database/schema.ts";
 import type { Log } from "../log.ts";
 import { sensorsQueue } from "../queue/queues.ts";
-import { repeat, type Repeating } from "../queue/wait.ts";
+import { repeat, type Repeating } from "../process/wait.ts";
 import { type WorkDeps, workQueue } from "../queue/work-queue.ts";
 import { type BurstLimits, countChangedSensors, countSensors, type SensorCount } from "./count-sensors.ts";
 

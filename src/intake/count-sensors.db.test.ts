@@ -1,8 +1,8 @@
 import { sql } from "kysely";
 import { expect } from "vitest";
-import { databaseTest as test } from "../testing/database-test.ts";
-import { hourMs, hoursAgo } from "../testing/hours.ts";
-import { addOrganization } from "../testing/organizations.ts";
+import { databaseTest as test } from "../testing/postgres/database-test.ts";
+import { hourMs, hoursAgo } from "../testing/rows/hours.ts";
+import { addOrganization } from "../testing/rows/organizations.ts";
 import { registerSensors } from "./sensors.ts";
 import { countSensors } from "./count-sensors.ts";
 

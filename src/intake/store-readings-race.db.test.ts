@@ -1,8 +1,8 @@
 import type { Pool } from "pg";
 import { expect } from "vitest";
-import { databaseTest } from "../testing/database-test.ts";
-import { findViolations } from "../testing/invariants.ts";
-import { countWaitingForLocks } from "../testing/locks.ts";
+import { databaseTest } from "../testing/postgres/database-test.ts";
+import { findViolations } from "../testing/rows/invariants.ts";
+import { countWaitingForLocks } from "../testing/postgres/locks.ts";
 import type { Reading } from "../usage/reading.ts";
 import type { StoredAs } from "./judge-stored.ts";
 import { storeReadings } from "./store-readings.ts";

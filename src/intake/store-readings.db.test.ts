@@ -1,8 +1,8 @@
 import type { Pool } from "pg";
 import { expect } from "vitest";
-import { databaseTest } from "../testing/database-test.ts";
-import { findViolations } from "../testing/invariants.ts";
-import type { TestDatabase } from "../testing/test-database.ts";
+import { databaseTest } from "../testing/postgres/database-test.ts";
+import { findViolations } from "../testing/rows/invariants.ts";
+import type { TestDatabase } from "../testing/postgres/test-database.ts";
 import type { Reading } from "../usage/reading.ts";
 import type { StoredAs } from "./judge-stored.ts";
 import { storeReadings } from "./store-readings.ts";

@@ -2,11 +2,11 @@ import { type Kysely, sql } from "kysely";
 import { expect } from "vitest";
 import type { DB } from "../database/schema.ts";
 import type { MeterEventState } from "../delivery/meter-event-states.ts";
-import { appendEntries } from "../testing/entries.ts";
-import { hoursAgo } from "../testing/hours.ts";
-import { readMeterEvents } from "../testing/meter-event-rows.ts";
-import { addOrganization } from "../testing/organizations.ts";
-import { roadTest as test } from "../testing/road-test.ts";
+import { appendEntries } from "../testing/rows/entries.ts";
+import { hoursAgo } from "../testing/rows/hours.ts";
+import { readMeterEvents } from "../testing/rows/meter-event-rows.ts";
+import { addOrganization } from "../testing/rows/organizations.ts";
+import { roadTest as test } from "../testing/fixtures/road-test.ts";
 import { meterNames } from "../usage/meters.ts";
 import { sealDueEntries } from "./seal.ts";
 

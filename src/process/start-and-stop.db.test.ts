@@ -1,10 +1,10 @@
 import { createServer, type Socket } from "node:net";
 import { sql } from "kysely";
 import { expect, onTestFinished } from "vitest";
-import { listen } from "../testing/listen.ts";
-import { holdOpen, countWaitingForLocks } from "../testing/locks.ts";
-import { serviceTest as test } from "../testing/service-test.ts";
-import { until } from "../testing/until.ts";
+import { listen } from "../testing/net/listen.ts";
+import { holdOpen, countWaitingForLocks } from "../testing/postgres/locks.ts";
+import { serviceTest as test } from "../testing/fixtures/service-test.ts";
+import { until } from "../testing/processes/until.ts";
 
 /** Far below the grace of a stop, 30 s, and every time limit of the database's. */
 const atOnceMs = 4_000;

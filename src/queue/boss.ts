@@ -1,8 +1,8 @@
 import { type Db, PgBoss, fromKysely } from "pg-boss";
 import type { Transaction } from "kysely";
 import type { DB } from "../database/schema.ts";
-import { newConnections } from "./new-connection.ts";
-import { createWatchedSocket } from "./watched-socket.ts";
+import { newConnections } from "../database/new-connection.ts";
+import { createWatchedSocket } from "../database/watched-socket.ts";
 import type { Log } from "../log.ts";
 
 export const queueSchema = "pgboss";

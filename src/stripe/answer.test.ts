@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { json, type RawAnswer, refusal, serve } from "../testing/raw-server.ts";
+import { json, type RawAnswer, refusal, serve } from "../testing/net/raw-server.ts";
 import { answerOfError, type StripeAnswer } from "./answer.ts";
 import { createStripe } from "./client.ts";
 

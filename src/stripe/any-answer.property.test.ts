@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { verdictOf } from "../delivery/verdict.ts";
-import { type AnyAnswer, anyAnswer, objectIn, sayAnything } from "../testing/any-answer.ts";
+import { type AnyAnswer, anyAnswer, objectIn, sayAnything } from "../testing/stripe/any-answer.ts";
 import type { StripeAnswer } from "./answer.ts";
 import { createStripe } from "./client.ts";
 import { readCustomerMode } from "./customer-mode.ts";

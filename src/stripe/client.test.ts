@@ -1,9 +1,9 @@
 import { createServer, type Socket } from "node:net";
 import { setImmediate } from "node:timers/promises";
 import { expect, onTestFinished, test, vi } from "vitest";
-import { json, type RawAnswer, type RawRequest, serve } from "../testing/raw-server.ts";
+import { json, type RawAnswer, type RawRequest, serve } from "../testing/net/raw-server.ts";
 import { createStripe } from "./client.ts";
-import { listen } from "../testing/listen.ts";
+import { listen } from "../testing/net/listen.ts";
 
 const apiKey = "sk_test_client";
 /** What an answer that comes may take; only those that never end are waited for. */

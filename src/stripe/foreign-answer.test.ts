@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { verdictOf } from "../delivery/verdict.ts";
-import { json, type RawAnswer, serve } from "../testing/raw-server.ts";
+import { json, type RawAnswer, serve } from "../testing/net/raw-server.ts";
 import { createStripe } from "./client.ts";
 import { answerBytesMax } from "./http-client.ts";
 import { createStripeReads } from "./reads.ts";

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { openStripeAccount, type StripeAccount } from "../testing/stripe-account.ts";
+import { openStripeAccount, type StripeAccount } from "../testing/stripe/stripe-account.ts";
 import { rememberMeters } from "./remember-meters.ts";
 
 let account: StripeAccount;

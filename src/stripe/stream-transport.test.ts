@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { verdictOf } from "../delivery/verdict.ts";
 import type { FaultInput } from "../simulator/faults/fault.ts";
 import { type RunningSimulator, startSimulator } from "../simulator/start-simulator.ts";
-import { refusal, serve } from "../testing/raw-server.ts";
+import { refusal, serve } from "../testing/net/raw-server.ts";
 import { createStripe } from "./client.ts";
 import { createStreamTransport } from "./stream-transport.ts";
 import type { MeterEventRequest, Transport } from "./sync-transport.ts";

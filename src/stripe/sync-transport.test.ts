@@ -1,6 +1,6 @@
 import { expect, onTestFinished, test } from "vitest";
 import { startSimulator } from "../simulator/start-simulator.ts";
-import { json, type RawRequest, serve } from "../testing/raw-server.ts";
+import { json, type RawRequest, serve } from "../testing/net/raw-server.ts";
 import { createStripe } from "./client.ts";
 import { createSyncTransport, type MeterEventRequest } from "./sync-transport.ts";
 

@@ -4,11 +4,11 @@ import type { DB } from "../database/schema.ts";
 import { createGroupCommit } from "../intake/group-commit.ts";
 import { sealDueEntries } from "../outbox/seal.ts";
 import { deliverJobPayload } from "../queue/queues.ts";
-import { appendEntries } from "../testing/entries.ts";
-import { hoursAgo } from "../testing/hours.ts";
+import { appendEntries } from "../testing/rows/entries.ts";
+import { hoursAgo } from "../testing/rows/hours.ts";
 import { startCollector } from "../testing/otlp/collector.ts";
 import { startTraced } from "../testing/otlp/traced.ts";
-import { roadTest as test } from "../testing/road-test.ts";
+import { roadTest as test } from "../testing/fixtures/road-test.ts";
 import { meterNames } from "../usage/meters.ts";
 import { inSpan } from "./tracer.ts";
 

@@ -1,12 +1,12 @@
 import { Stripe } from "stripe";
 import { expect } from "vitest";
-import { readTotal } from "../testing/bill.ts";
-import { type Customer, signUp } from "../testing/customer.ts";
-import { readInbox } from "../testing/inbox.ts";
+import { readTotal } from "../testing/rows/bill.ts";
+import { type Customer, signUp } from "../testing/rows/customer.ts";
+import { readInbox } from "../testing/rows/inbox.ts";
 import { type Collector, startCollector } from "../testing/otlp/collector.ts";
 import type { CollectedSpan } from "../testing/otlp/spans.ts";
-import { adminToken, serviceTest as test } from "../testing/service-test.ts";
-import { until } from "../testing/until.ts";
+import { adminToken, serviceTest as test } from "../testing/fixtures/service-test.ts";
+import { until } from "../testing/processes/until.ts";
 
 const webhookSecret = "whsec_of_the_processes";
 const collectorKey = "key-of-the-collector";

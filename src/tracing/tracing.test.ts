@@ -1,8 +1,8 @@
 import { expect, test, vi } from "vitest";
 import { startCollector } from "../testing/otlp/collector.ts";
 import { startTraced } from "../testing/otlp/traced.ts";
-import { createRecordingLog } from "../testing/recording-log.ts";
-import { until } from "../testing/until.ts";
+import { createRecordingLog } from "../testing/processes/recording-log.ts";
+import { until } from "../testing/processes/until.ts";
 import { batchMax, queueMax } from "./open-telemetry.ts";
 import { startTracing } from "./start-tracing.ts";
 import { inSpan, isSampled, untraced } from "./tracer.ts";

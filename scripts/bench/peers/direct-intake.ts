@@ -1,5 +1,5 @@
 import { commitBatches } from "../../../src/intake/commit-batches.ts";
-import { mountReadings } from "../../../src/intake/readings-route.ts";
+import { mountReadings } from "../../../src/api/readings/readings-route.ts";
 import { createPeer, limits, servePeer } from "./peer-server.ts";
 
 // Our own intake without group commit: a transaction for each request.

@@ -1,5 +1,5 @@
 import type pg from "pg";
-import { mountReadings } from "../../../src/intake/readings-route.ts";
+import { mountReadings } from "../../../src/api/readings/readings-route.ts";
 import type { Reading } from "../../../src/usage/reading.ts";
 import { openNaiveQueue } from "./naive-queues.ts";
 import { createPeer, limits, servePeer, variable } from "./peer-server.ts";

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import { fileURLToPath } from "node:url";
 import { setTimeout as sleep } from "node:timers/promises";
-import { findFreePort } from "../../../src/testing/free-port.ts";
+import { findFreePort } from "../../../src/testing/net/free-port.ts";
 import { childEnvironment } from "../../demo/child-environment.ts";
 import type { Site } from "./site.ts";
 

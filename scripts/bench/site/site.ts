@@ -1,7 +1,7 @@
 import pg from "pg";
-import { migrate } from "../../../src/database/migrate.ts";
+import { migrate } from "../../../src/migrate/migrate.ts";
 import { silentLog } from "../../../src/log.ts";
-import { startEmbeddedPostgres } from "../../../src/testing/embedded-postgres.ts";
+import { startEmbeddedPostgres } from "../../../src/testing/postgres/embedded-postgres.ts";
 import type { OrphanGuard } from "../../demo/orphan-guard.ts";
 import type { Teardown } from "../../demo/teardown.ts";
 

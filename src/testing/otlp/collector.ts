@@ -2,7 +2,7 @@ import { createServer, type IncomingHttpHeaders } from "node:http";
 import { buffer } from "node:stream/consumers";
 import { onTestFinished } from "vitest";
 import { type CollectedSpan, spansOf } from "./spans.ts";
-import { listen } from "../listen.ts";
+import { listen } from "../net/listen.ts";
 
 /** What an OpenTelemetry collector would receive over OTLP/HTTP. */
 export type Collector = {

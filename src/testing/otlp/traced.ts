@@ -1,7 +1,7 @@
 import { environments } from "../../config.ts";
 import type { LogEvent } from "../../log.ts";
 import { startTracing, type Tracing } from "../../tracing/start-tracing.ts";
-import { createRecordingLog } from "../recording-log.ts";
+import { createRecordingLog } from "../processes/recording-log.ts";
 
 /** Traces as an api does that is configured like this; `events` is what it logs. */
 export async function startTraced(

@@ -1,0 +1,47 @@
+import { type Kysely, sql } from "kysely";
+import { expect } from "vitest";
+import type { DB } from "../../database/schema.ts";
+import { meterEventStates } from "../../delivery/meter-event-states.ts";
+import { databaseTest as test } from "../../testing/postgres/database-test.ts";
+import { readFences, readTableRows } from "./markdown.ts";
+import { readDocument } from "./read-document.ts";
+import { addMeterEvent, readMeterEvent } from "../../testing/rows/meter-events.ts";
+
+const document = await readDocument("docs/concepts.md");
+const rows = readTableRows(document, "from").map(({ from = "", to = "", who = "" }) => ({
+  change: `${nameIn(from)} --> ${nameIn(to)}`,
+  isDone: who !== "nobody yet",
+}));
+
+test("docs/concepts.md lists the changes of state that the database accepts, and no other", async ({
+  database: { db },
+}) => {
+  const accepted: string[] = [];
+  for (const from of meterEventStates) {
+    for (const to of meterEventStates.filter((state) => state !== from)) {
+      if (await isAccepted(db, from, to)) accepted.push(`${from} --> ${to}`);
+    }
+  }
+  expect(rows.map(({ change }) => change).toSorted()).toEqual(accepted.toSorted());
+});
+
+test("the diagram of docs/concepts.md shows the changes that somebody makes", () => {
+  const diagram = readFences(document).find(({ language }) => language === "mermaid")?.text ?? "";
+  const drawn = [...diagram.matchAll(/^ +(\w+ --> \w+):/gm)].map(([, change = ""]) => change);
+  const done = rows.filter(({ isDone }) => isDone).map(({ change }) => change);
+  expect(drawn.toSorted()).toEqual(done.toSorted());
+});
+
+async function isAccepted(db: Kysely<DB>, from: string, to: string): Promise<boolean> {
+  const key = await addMeterEvent(db, { state: from });
+  try {
+    await sql`update metering.meter_events set state = ${to} where id = ${key.meterEventId}`.execute(db);
+  } catch (error) {
+    expect(String(error)).toContain(`cannot go from ${from} to ${to}`);
+  }
+  return (await readMeterEvent(db, key)).state === to;
+}
+
+function nameIn(cell: string): string {
+  return cell.replaceAll("`", "");
+}

@@ -1,0 +1,52 @@
+import { type Kysely, sql } from "kysely";
+import type { DB } from "../../database/schema.ts";
+import { addMeterEvent } from "../../testing/rows/meter-events.ts";
+import { linkCustomer } from "../../testing/rows/organizations.ts";
+import type { StripeAccount } from "../../testing/stripe/stripe-account.ts";
+
+type Deps = { db: Kysely<DB>; account: StripeAccount };
+
+/** The organization of the examples in docs/record-usage.md. */
+export const exampleOrganization = "01938c5e-7f3a-7c61-9d55-3c1f5a2b8e90";
+
+/** What a document's reader has before the first command, by the document; the others begin with nothing. */
+export const furnish: Record<string, (deps: Deps) => Promise<void>> = {
+  "README.md": async ({ account }) => account.simulator.addCustomers("cus_123"),
+  "docs/metrics.md": haveTroubles,
+};
+
+/** The readers of the runbook have alerts: usage in doubt, refused usage, and a webhook event that failed. */
+async function haveTroubles({ db, account }: Deps): Promise<void> {
+  const customer = async () => ({ stripe_customer_id: (await account.stripe.customers.create()).id });
+  await addMeterEvent(db, { state: "in_doubt", reason: "identifier_too_old", ...(await customer()) });
+  await addMeterEvent(db, { state: "rejected", reason: "refused_by_stripe", ...(await customer()) });
+  await db
+    .insertInto("stripe_events")
+    .values({
+      event_id: "evt_1",
+      event_type: "checkout.session.completed",
+      livemode: false,
+      payload: JSON.stringify({
+        id: "evt_1",
+        object: "event",
+        type: "checkout.session.completed",
+        livemode: false,
+        data: { object: {} },
+      }),
+      state: "failed",
+      error: "there is no organization org_1",
+    })
+    .execute();
+}
+
+/** The readers of record-usage.md have a table of their own, in the same database. */
+export async function haveExports({ db, account }: Deps): Promise<void> {
+  await sql`create table exports (id bigint primary key, organization_id uuid not null, pages integer not null)`.execute(
+    db,
+  );
+  await sql`insert into metering.organizations (id, name) values (${exampleOrganization}, 'Acme')`.execute(
+    db,
+  );
+  const { id: customer } = await account.stripe.customers.create();
+  await linkCustomer(db, exampleOrganization, { customer });
+}

@@ -1,0 +1,122 @@
+import { once } from "node:events";
+import { connect, type Socket } from "node:net";
+import { gzipSync } from "node:zlib";
+import fc from "fast-check";
+import { expect } from "vitest";
+import { HeldBytes } from "../../http/held-bytes.ts";
+import { startServer } from "../../http/server.ts";
+import { apiTest } from "../../testing/fixtures/api-test.ts";
+
+/** `FUZZ_REQUESTS` makes it more; another `FUZZ_SEED` makes other requests. */
+const requests = Math.ceil(Number(process.env["FUZZ_REQUESTS"] ?? 2_000) / 10);
+const seed = Number(process.env["FUZZ_SEED"] ?? 20_261_120);
+const timeout = 60_000 + requests * 100;
+const answerWithinMs = 20_000;
+const growthMibMax = 150;
+const mib = 1_048_576;
+
+const test = apiTest.extend("wire", async ({ api }, { onCleanup }) => {
+  const { key } = await api.join();
+  await api.ask("PUT", "/v1/sensors/a", { token: key });
+  const held = new HeldBytes();
+  const server = await startServer(api.app, { host: "127.0.0.1", port: 0, held });
+  onCleanup(async () => void (await server.stop(0)));
+  return { port: server.port, key, held };
+});
+
+type Sent = { pieces: Buffer[] };
+
+test(
+  "whatever comes over the wire is answered, with no 5xx and no reset",
+  { timeout },
+  async ({ wire, api }) => {
+    const before = process.memoryUsage().rss;
+    const sentBytes = fitting(wire.key).chain(broken);
+    await fc.assert(
+      fc.asyncProperty(sentBytes, async (sent) => {
+        const answer = await exchange(wire.port, sent);
+        expect(answer).toMatch(/^HTTP\/1\.1 [234]\d\d /);
+        expect(answer).toMatch(/\r\nx-request-id: /i);
+      }),
+      { numRuns: requests, seed },
+    );
+    expect(wire.held.bytes).toBe(0);
+    expect(api.events.filter(({ event }) => event === "http_request_failed")).toEqual([]);
+    expect((process.memoryUsage().rss - before) / mib).toBeLessThan(growthMibMax);
+  },
+);
+
+/** Requests with readings, some of them in order: JSON and lines, plain and packed, in one length or in chunks. */
+function fitting(key: string): fc.Arbitrary<Buffer> {
+  const reading = fc.record({
+    sensor_id: fc.constantFrom("a", "b", "", "\0"),
+    recorded_at: fc.constantFrom(new Date().toISOString(), "now", "2026-02-30T00:00:00Z"),
+    temperature: fc.oneof(fc.double(), fc.constant("warm")),
+  });
+  return fc
+    .record({
+      readings: fc.array(reading, { maxLength: 30 }),
+      form: fc.constantFrom("json", "x-ndjson"),
+      isPacked: fc.boolean(),
+      isChunked: fc.boolean(),
+      token: fc.constantFrom(key, key, key, "mo_wrong", ""),
+      path: fc.constantFrom("/v1/readings", "/v1/readings", "/v1/sensors", "/webhooks/stripe", "/v1/outbox"),
+      accept: fc.constantFrom("*/*", "application/x-ndjson"),
+    })
+    .map(({ readings, form, isPacked, isChunked, token, path, accept }) => {
+      const text =
+        form === "json"
+          ? JSON.stringify(readings)
+          : readings.map((one) => `${JSON.stringify(one)}\n`).join("");
+      const body = isPacked ? gzipSync(text) : Buffer.from(text);
+      const head = [
+        `POST ${path} HTTP/1.1`,
+        "Host: x",
+        `Authorization: Bearer ${token}`,
+        `Content-Type: application/${form}`,
+        `Accept: ${accept}`,
+        ...(isPacked ? ["Content-Encoding: gzip"] : []),
+        isChunked ? "Transfer-Encoding: chunked" : `Content-Length: ${body.byteLength}`,
+      ].join("\r\n");
+      return Buffer.concat([Buffer.from(`${head}\r\n\r\n`), isChunked ? inChunks(body) : body]);
+    });
+}
+
+function inChunks(body: Buffer): Buffer {
+  if (body.byteLength === 0) return Buffer.from("0\r\n\r\n");
+  const size = Buffer.from(`${body.byteLength.toString(16)}\r\n`);
+  return Buffer.concat([size, body, Buffer.from("\r\n0\r\n\r\n")]);
+}
+
+/** The bytes as they are, or cut, or with others in their place; in one piece or in several. */
+function broken(request: Buffer): fc.Arbitrary<Sent> {
+  const place = fc.nat({ max: request.byteLength - 1 });
+  const changed = fc.oneof(
+    fc.constant(request),
+    place.map((end) => request.subarray(0, end + 1)),
+    fc
+      .tuple(place, fc.uint8Array({ minLength: 1, maxLength: 8 }))
+      .map(([at, bytes]) => Buffer.concat([request.subarray(0, at), bytes, request.subarray(at + 1)])),
+    fc.constant(Buffer.concat([request, Buffer.from("\r\nmore")])),
+  );
+  return fc.tuple(changed, place).map(([bytes, at]) => ({
+    pieces: [bytes.subarray(0, at), bytes.subarray(at)].filter(({ byteLength }) => byteLength > 0),
+  }));
+}
+
+/** Sends the pieces, a turn apart, ends its own side, and reads until the other side ends. A reset is an error. */
+async function exchange(port: number, { pieces }: Sent): Promise<string> {
+  const socket: Socket = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
+  await once(socket, "connect");
+  let answer = "";
+  socket.setEncoding("latin1").on("data", (part: string) => void (answer += part));
+  const ended = once(socket, "end", { signal: AbortSignal.timeout(answerWithinMs) });
+  for (const piece of pieces) {
+    if (socket.writable) socket.write(piece);
+    await new Promise((resolve) => void setImmediate(resolve));
+  }
+  socket.end();
+  await ended;
+  socket.destroy();
+  return answer;
+}

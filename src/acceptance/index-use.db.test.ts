@@ -1,0 +1,241 @@
+import { type Kysely, sql } from "kysely";
+import type { Pool } from "pg";
+import type { PgBoss } from "pg-boss";
+import { Stripe } from "stripe";
+import { expect } from "vitest";
+import { adoptSubscription } from "../billing/adopt-subscription.ts";
+import { findOrganizationsOf, unlinkCustomer } from "../billing/subscriptions.ts";
+import { purgeStripeEvents } from "../billing/inbox.ts";
+import { dropDuePartitions } from "../database/retention.ts";
+import type { DB } from "../database/schema.ts";
+import { hurryOrganization } from "../delivery/hurry.ts";
+import { retryRejected } from "../delivery/retry-rejected.ts";
+import { rejectOfCustomer, rejectReported } from "../delivery/reject.ts";
+import { countSensors } from "../intake/count-sensors.ts";
+import { noteConditions } from "../monitoring/alerts/note-conditions.ts";
+import { tellAlerts } from "../monitoring/alerts/tell-alerts.ts";
+import { forgetOldProcesses, startHeartbeat } from "../monitoring/heartbeat.ts";
+import { databaseReads } from "../monitoring/metrics/reads.ts";
+import { sweep } from "../worker/sweep.ts";
+import { warnOfExpiry } from "../worker/warn-of-expiry.ts";
+import { silentLog } from "../log.ts";
+import { type Api, webhookSecrets } from "../testing/fixtures/api-test.ts";
+import { monthsAgo, openOldMonths, sealAndDeliverOld, takeInOld } from "../testing/rows/old-usage.ts";
+import { roadTest as test } from "../testing/fixtures/road-test.ts";
+import { meterNames } from "../usage/meters.ts";
+
+/** Indexes that no query reads, and what each is for. */
+const guards: Record<string, string> = {
+  alert_watch_pkey: "its one row stays the only one",
+  kysely_migration_lock_pkey: "Kysely's own",
+  kysely_migration_pkey: "Kysely's own",
+  meter_event_total_pkey: "its one row stays the only one",
+};
+
+test("every index serves a query, or guards what its name says", async ({
+  database,
+  api,
+  boss,
+  account,
+  road,
+}) => {
+  const { db } = database;
+  // Tables of a test are so small that reading them whole would be cheaper.
+  await sql`
+    do $$ begin execute format('alter database %I set enable_seqscan = off', current_database()); end $$
+  `.execute(db);
+  await openOldMonths(db, 13);
+  const { id: customer } = await account.stripe.customers.create({ name: "Acme" });
+  const acme = await openAccount(api, customer);
+  const readings = [
+    { at: monthsAgo(12), readings: 3 },
+    // So many that a block range index is worth more than reading all of the organization's.
+    { at: monthsAgo(1), readings: 20_000 },
+  ];
+  await takeInOld(db, readings, acme.id);
+  await sql`vacuum analyze metering.readings`.execute(db);
+  await sealAndDeliverOld({ db, boss });
+
+  await sendReadings(api, acme.key);
+  await recordUsage(db, acme.id);
+  await countSensors(db, { billableStatuses: ["active"] });
+  const worker = await road.startWorker();
+  await road.untilBilled();
+  await postWebhook(api);
+  await worker.stop(5_000);
+
+  await askEverything(api, acme);
+  await keepUp({ db, boss });
+  await endBilling({ db, boss }, acme);
+  const days = { readings: 200, meter_outbox: 200, delivery_attempts: 200 };
+  await dropDuePartitions(db, { now: new Date(), days });
+
+  const pools = [database.pool, database.as("api").pool, database.as("worker").pool];
+  const readUnused = async () => {
+    await flushStatistics(pools);
+    return findUnusedIndexes(db);
+  };
+  // A session that was closed tells what it read a moment later.
+  await expect.poll(readUnused).toEqual(Object.keys(guards).toSorted());
+});
+
+type Databases = { db: Kysely<DB>; boss: PgBoss };
+type Account = { id: string; key: string; customer: string };
+
+async function openAccount(api: Api, customer: string): Promise<Account> {
+  const { id, key } = await api.join();
+  const subscription = { stripe_customer_id: customer, stripe_subscription_id: "sub_1", status: "active" };
+  const token = api.adminToken;
+  await api.ask("PUT", `/v1/organizations/${id}/subscription`, { token, json: subscription });
+  await api.ask("POST", "/v1/sensors", { token: key, json: { sensors: [{ id: "a" }, { id: "b" }] } });
+  await api.ask("PUT", "/v1/sensors/a", { token: key, json: { name: "A" } });
+  return { id, key, customer };
+}
+
+async function sendReadings(api: Api, key: string): Promise<void> {
+  const reading = { sensor_id: "a", recorded_at: new Date().toISOString(), temperature: 4 };
+  for (const readings of [[reading], [reading, { ...reading, sensor_id: "b" }]]) {
+    const { status } = await api.ask("POST", "/v1/readings", { token: key, json: { readings } });
+    expect(status).toBe(200);
+  }
+}
+
+async function recordUsage(db: Kysely<DB>, organizationId: string): Promise<void> {
+  for (const key of ["once", "once"]) {
+    await sql`select metering.record_usage(${organizationId}, 'temperature_readings', 7, now(), ${key})`.execute(
+      db,
+    );
+  }
+}
+
+async function postWebhook(api: Api): Promise<void> {
+  const text = JSON.stringify({
+    object: "event",
+    id: "evt_1",
+    type: "customer.updated",
+    livemode: false,
+    data: { object: { id: "cus_1" } },
+  });
+  const secret = webhookSecrets[0] ?? "";
+  const signature = Stripe.webhooks.generateTestHeaderString({ payload: text, secret });
+  await api.ask("POST", "/webhooks/stripe", { text, headers: { "stripe-signature": signature } });
+}
+
+/** Every route that reads, with every filter, and the operator's calls. */
+async function askEverything(api: Api, { id, key }: Account): Promise<void> {
+  const from = encodeURIComponent(monthsAgo(13).toISOString());
+  const to = encodeURIComponent(new Date().toISOString());
+  const ofKey = [
+    "sensors",
+    "sensors/a",
+    "sensors?active=true&limit=1",
+    "readings",
+    `readings?sensor_id=a&from=${from}&to=${to}`,
+    `usage?meter=temperature_readings&granularity=month&from=${from}&to=${to}`,
+    `usage?meter=active_sensors&granularity=month&from=${from}&to=${to}`,
+  ];
+  const { body } = await api.ask("GET", "/v1/meter-events", { token: api.adminToken });
+  const [event] = body["data"] as { id: string }[];
+  const ofOperator = [
+    "organizations",
+    `organizations/${id}`,
+    `organizations/${id}/api-keys`,
+    "organizations?external_id=acme",
+    `organizations/${id}/usage?meter=temperature_readings&granularity=month&from=${from}&to=${to}`,
+    `usage/summary?meter=temperature_readings&from=${from}&to=${to}`,
+    `usage/summary?meter=active_sensors&from=${from}&to=${to}`,
+    "meter-events?state=pending",
+    "meter-events?state=rejected",
+    "meter-events?state=delivered",
+    `meter-events?organization_id=${id}&meter=temperature_readings`,
+    `meter-events/${event?.id}`,
+    "meter-events?idempotency_key=once",
+    `meter-events/${event?.id}/readings`,
+    "stripe-events",
+    "stripe-events?state=failed",
+    "outbox",
+  ];
+  await api.ask("POST", "/v1/delivery/pause", { token: api.adminToken, json: { reason: "maintenance" } });
+  await api.ask("POST", "/v1/delivery/resume", { token: api.adminToken });
+  for (const path of ofKey) expect(await statusOf(api, path, key), path).toBe(200);
+  for (const path of ofOperator) expect(await statusOf(api, path, api.adminToken), path).toBe(200);
+}
+
+async function statusOf(api: Api, path: string, token: string): Promise<number> {
+  return (await api.ask("GET", `/v1/${path}`, { token })).status;
+}
+
+/** What a worker does by the clock. */
+async function keepUp({ db, boss }: Databases): Promise<void> {
+  await sweep({ db, boss, log: silentLog }, { retryDelay: 1, retryDelayMax: 2, expireInSeconds: 45 });
+  await warnOfExpiry({ db, log: silentLog });
+  await purgeStripeEvents(db, { keptDays: 90 });
+  for (const { read } of databaseReads) await read(db);
+  await startHeartbeat({ db, log: silentLog }, "worker").stop();
+  await forgetOldProcesses(db);
+  await alert(db);
+}
+
+/** A condition of docs/alerts.yaml begins to hold, and the receiver takes the post. */
+async function alert(db: Kysely<DB>): Promise<void> {
+  const deps = { db, log: silentLog, send: async () => undefined, onPost: () => {} };
+  const labels = { scope: "account", by: "breaker" };
+  const samples = [{ name: "meter_outbox_delivery_paused_seconds" as const, labels, value: 3_600 }];
+  await noteConditions(deps, { samples }, { now: new Date(), isWhole: false });
+  await tellAlerts(deps, new AbortController().signal);
+}
+
+/** Stripe reports a failure, which is retried; the subscription changes, and its customer is deleted. */
+async function endBilling({ db, boss }: Databases, { id, customer }: Account): Promise<void> {
+  const { id: event } = await db
+    .selectFrom("meter_events")
+    .select("id")
+    .orderBy("id")
+    .executeTakeFirstOrThrow();
+  const error = { identifier: event, code: "meter_event_invalid_value", message: "no" };
+  const at = new Date();
+  const report = { errorCount: 1, errors: [error], validationStart: at, validationEnd: at };
+  await findOrganizationsOf(db, customer);
+  await db.transaction().execute(async (trx) => {
+    await rejectReported(trx, report, { meters: meterNames });
+    await adoptSubscription(trx, {
+      customerId: customer,
+      chosen: undefined,
+      billed: [],
+      subscriptionIds: [],
+      readBeganAt: at.toISOString(),
+    });
+  });
+  await retryRejected({ db, boss }, {});
+  await hurryOrganization({ db, boss }, id);
+  await db.transaction().execute(async (trx) => {
+    await rejectOfCustomer(trx, customer);
+    await unlinkCustomer(trx, customer);
+  });
+}
+
+/** Sessions tell what they read at the end of a transaction, and mostly later. */
+async function flushStatistics(pools: readonly Pool[]): Promise<void> {
+  for (const pool of pools) {
+    const sessions = await Promise.all(Array.from({ length: pool.totalCount }, () => pool.connect()));
+    for (const session of sessions) {
+      await session.query("select pg_stat_force_next_flush()");
+      session.release();
+    }
+  }
+}
+
+/** The indexes of our schema that nobody has read; those of all partitions count as one. */
+async function findUnusedIndexes(db: Kysely<DB>): Promise<string[]> {
+  const { rows } = await sql<{ name: string }>`
+    select coalesce(whole.relname, s.indexrelname) as name
+    from pg_stat_user_indexes s
+    left join pg_inherits i on i.inhrelid = s.indexrelid
+    left join pg_class whole on whole.oid = i.inhparent
+    where s.schemaname = 'metering'
+    group by 1
+    having sum(s.idx_scan) = 0
+    order by 1
+  `.execute(db);
+  return rows.map(({ name }) => name);
+}

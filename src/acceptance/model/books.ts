@@ -1,0 +1,110 @@
+import { type Kysely, sql } from "kysely";
+import type { DB } from "../../database/schema.ts";
+import type { MeterEventState } from "../../delivery/meter-event-states.ts";
+import { findViolations } from "../../testing/rows/invariants.ts";
+import type { Counted } from "./remembering-stripe.ts";
+import type { Organization, World } from "./world.ts";
+
+type Row = {
+  id: string;
+  organizationId: string;
+  meter: string;
+  state: MeterEventState;
+  quantity: bigint;
+};
+
+/**
+ * Compares, after everything has come to rest, what was posted with what Stripe counted. A sentence for each
+ * difference that no event in doubt, and no usage that Stripe would refuse for its age, explains.
+ */
+export async function findDifferences(world: World): Promise<string[]> {
+  const { db } = world.database;
+  const events = await readEvents(db);
+  const counts = Map.groupBy(world.stripe.counts, ({ identifier }) => identifier);
+  return [
+    ...world.stripe.offences,
+    ...(await findViolations(db)),
+    ...events.flatMap((event) => judgeEvent(event, counts.get(event.id) ?? [])),
+    ...world.organizations.flatMap((organization) => [
+      ...judgeSum(organization, events, world.stripe.counts),
+      ...judgeGauge(organization, events, world.stripe.counts),
+    ]),
+  ];
+}
+
+async function readEvents(db: Kysely<DB>): Promise<Row[]> {
+  const { rows } = await sql<Omit<Row, "quantity"> & { quantity: string }>`
+    select id, organization_id as "organizationId", meter, state, quantity::text as quantity
+    from metering.meter_events
+  `.execute(db);
+  return rows.map((row) => ({ ...row, quantity: BigInt(row.quantity) }));
+}
+
+function judgeEvent({ id, state }: Row, counts: readonly Counted[]): string[] {
+  const times = counts.length;
+  switch (state) {
+    case "delivered":
+    case "confirmed":
+      return times === 1 ? [] : [`${id} is ${state} and was counted ${times} times`];
+    case "expired":
+      return times === 0 ? [] : [`${id} is expired and was counted ${times} times`];
+    case "in_doubt":
+    case "superseded":
+      return times <= 1 ? [] : [`${id} is ${state} and was counted ${times} times`];
+    case "pending":
+    case "rejected":
+      return [`${id} is still ${state}`];
+  }
+}
+
+/** Posted and counted differ by exactly what is in doubt and not counted, and what is expired. */
+function judgeSum(organization: Organization, events: readonly Row[], counts: readonly Counted[]): string[] {
+  const counted = counts.filter(
+    ({ customer, eventName }) => customer === organization.customer && eventName === "temperature_readings",
+  );
+  const identifiers = new Set(counted.map(({ identifier }) => identifier));
+  const missing = events.filter(
+    ({ id, organizationId, meter, state }) =>
+      organizationId === organization.id &&
+      meter === "temperature_readings" &&
+      (state === "in_doubt" || state === "expired") &&
+      !identifiers.has(id),
+  );
+  const billed = sum(counted.map(({ value }) => value));
+  const excused = sum(missing.map(({ quantity }) => quantity));
+  return billed + excused === BigInt(organization.posted)
+    ? []
+    : [
+        `${organization.customer} posted ${organization.posted}, Stripe counted ${billed}, excused are ${excused}`,
+      ];
+}
+
+/** No older value arrives after a newer one, and the last one stands unless its own event is not to be had. */
+function judgeGauge(
+  organization: Organization,
+  events: readonly Row[],
+  counts: readonly Counted[],
+): string[] {
+  const values = counts.filter(
+    ({ customer, eventName }) => customer === organization.customer && eventName === "active_sensors",
+  );
+  const late = values.filter(({ usedAtMs }, index) =>
+    values.slice(0, index).some((earlier) => earlier.usedAtMs > usedAtMs),
+  );
+  const differences = late.map(({ identifier }) => `gauge value ${identifier} came after a newer one`);
+  const isExcused = events.some(
+    ({ organizationId, meter, state }) =>
+      organizationId === organization.id &&
+      meter === "active_sensors" &&
+      (state === "in_doubt" || state === "expired"),
+  );
+  const last = values.at(-1)?.value ?? null;
+  const isRight = last === null ? organization.gauge === null : Number(last) === organization.gauge;
+  return isExcused || isRight
+    ? differences
+    : [...differences, `${organization.customer} measured ${organization.gauge} last, Stripe has ${last}`];
+}
+
+function sum(values: readonly bigint[]): bigint {
+  return values.reduce((total, value) => total + value, 0n);
+}

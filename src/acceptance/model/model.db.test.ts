@@ -1,0 +1,28 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { findDifferences } from "./books.ts";
+import { anyCommands, drain, startRun } from "./commands.ts";
+
+/** `MODEL_RUNS` makes it more, `MODEL_SEED` repeats what a failure printed. */
+const runs = Number(process.env["MODEL_RUNS"] ?? 40);
+const seed = process.env["MODEL_SEED"];
+
+test(
+  "whatever happens in whatever order, Stripe counts what was posted, but for what is in doubt or too old",
+  { timeout: 60_000 + runs * 2_000 },
+  async () => {
+    await fc.assert(
+      fc.asyncProperty(anyCommands, async (commands) => {
+        const run = await startRun();
+        try {
+          await fc.asyncModelRun(() => ({ model: {}, real: run }), commands);
+          await drain(run);
+          expect(await findDifferences(run.world)).toEqual([]);
+        } finally {
+          await run.world.close();
+        }
+      }),
+      { numRuns: runs, ...(seed !== undefined && { seed: Number(seed) }) },
+    );
+  },
+);

@@ -1,0 +1,134 @@
+import { Kysely, PostgresDialect } from "kysely";
+import type { Pool } from "pg";
+import type { PgBoss } from "pg-boss";
+import { expect } from "vitest";
+import { byIndex } from "../database/one-plan.ts";
+import type { DB } from "../database/schema.ts";
+import { type Attempt, beginAttempts, type MeterEventKey } from "../delivery/begin-attempts.ts";
+import { reportMeterEvents, reportOldEvents } from "../delivery/meter-events.ts";
+import { outcomeOf } from "../delivery/outcome.ts";
+import { type FinishedAttempt, settleAttempts } from "../delivery/settle.ts";
+import { sweepMeterEvents } from "../delivery/sweep.ts";
+import { verdictOf } from "../delivery/verdict.ts";
+import { storeBatches } from "../intake/store-readings.ts";
+import { databaseReads } from "../monitoring/metrics/reads.ts";
+import { reportOldEntries } from "../outbox/near-expiry.ts";
+import { reportUnsealed } from "../outbox/report.ts";
+import { sealDueEntries } from "../outbox/seal.ts";
+import { openExplainingPool } from "../testing/plans/explaining-pool.ts";
+import { fillTables, statisticsStates } from "../testing/plans/statistics-states.ts";
+import { roadTest as test } from "../testing/fixtures/road-test.ts";
+import { meterNames } from "../usage/meters.ts";
+
+const unsealed = "meter_outbox by meter_outbox_meter_organization_id_occurred_at_id";
+const pending = "meter_events by meter_events_pending_by_meter";
+const byId = "meter_events by meter_events_pkey";
+const newerGauges = "meter_events by meter_events_hour";
+const links = "customer_links by customer_links_pkey";
+const organizations = "organizations by organizations_pkey";
+const period = "subscriptions by subscriptions_pkey";
+
+/** How each statement of the road reads each table, whatever the statistics say. */
+const expected: Record<string, string[]> = {
+  "store readings": ["readings by readings_pkey, sensors by sensors_pkey"],
+  seal: [`${links}, ${pending}, ${unsealed}, ${period}`, `${links}, ${unsealed}`, pending, byId],
+  "begin attempts": [`${newerGauges}, ${byId}, ${period}`],
+  settle: [byId],
+  sweep: [pending, `${newerGauges}, ${pending}, ${period}`, `${pending}, ${byId}`],
+  report: [
+    `${links}, ${unsealed}`,
+    `${links}, ${unsealed}, ${organizations}`,
+    `meter_events by meter_events_attention, ${pending}`,
+    `meter_events by meter_events_attention, meter_events by meter_events_confirmed, ${pending}, ${byId}`,
+    organizations,
+  ],
+};
+
+for (const state of statisticsStates) {
+  test(`every statement of the road has its one plan when tables were ${state}`, async ({
+    database,
+    boss,
+  }) => {
+    await fillTables(database.db, state);
+    const { pool, takePlans } = await openExplainingPool(database.url);
+    const db = new Kysely<DB>({ dialect: new PostgresDialect({ pool }) }).withSchema("metering");
+    const found: Record<string, string[]> = {};
+    try {
+      for (const [name, go] of Object.entries(road)) {
+        await go({ pool, db, boss });
+        found[name] = takePlans();
+      }
+    } finally {
+      await db.destroy();
+    }
+
+    const sorted = Object.entries(expected).map(([name, plans]) => [name, plans.toSorted()]);
+    expect(found).toEqual(Object.fromEntries(sorted));
+  });
+}
+
+type Way = { pool: Pool; db: Kysely<DB>; boss: PgBoss };
+
+const leaseSeconds = 45;
+
+/** From the beginning of attempts to their settling. */
+const begun: Attempt[] = [];
+
+const road: Record<string, (way: Way) => Promise<void>> = {
+  "store readings": storeTwice,
+  seal: async ({ db, boss }) => {
+    await sealDueEntries({ db, boss }, { meters: meterNames });
+  },
+  "begin attempts": async ({ db }) => {
+    begun.splice(0, begun.length, ...(await beginAttempts(db, await listKeys(db), { leaseSeconds })));
+  },
+  settle: async ({ db, boss }) => {
+    await settleAttempts({ db, boss }, begun.map(delivered));
+  },
+  sweep: async ({ db, boss }) => {
+    await sweepMeterEvents({ db, boss }, { leaseSeconds });
+  },
+  report: async ({ db }) => {
+    for (const { read } of databaseReads) await byIndex(db, read);
+    await reportUnsealed(db);
+    await reportMeterEvents(db);
+    await reportOldEntries(db, { ageDays: 30 });
+    await reportOldEvents(db, { ageDays: 30 });
+  },
+};
+
+async function storeTwice({ pool, db }: Way): Promise<void> {
+  const stored = await db.selectFrom("organizations").select("id").orderBy("id").limit(20).execute();
+  const batches = stored.map(({ id }) => ({
+    organizationId: id,
+    readings: Array.from({ length: 20 }, (_, n) => ({
+      sensorId: `sensor-${n + 1}`,
+      recordedAt: new Date(Date.now() - n * 60_000).toISOString(),
+      temperature: 4,
+    })),
+  }));
+  const client = await pool.connect();
+  await storeBatches(client, batches);
+  await storeBatches(client, batches);
+  client.release();
+}
+
+/** Of both meters, as many as a worker begins at once. */
+async function listKeys(db: Kysely<DB>): Promise<MeterEventKey[]> {
+  const due = await db
+    .selectFrom("meter_events")
+    .select(["organization_id as organizationId", "id as meterEventId"])
+    .where("state", "=", "pending")
+    .orderBy("id", "desc")
+    .limit(100)
+    .execute();
+  return due;
+}
+
+function delivered(attempt: Attempt): FinishedAttempt {
+  const answer = { kind: "success", httpStatus: 200, requestId: "req_1" } as const;
+  const verdict = verdictOf(answer);
+  const outcome = outcomeOf(verdict, { firstUnknownAt: attempt.firstUnknownAt, now: new Date() });
+  const job = { id: "00000000-0000-7000-8000-000000000001", retryCount: 0 };
+  return { attempt, job, durationMs: 1, answer, verdict, outcome };
+}

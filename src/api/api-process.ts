@@ -1,0 +1,137 @@
+import type { PgBoss } from "pg-boss";
+import { type ApiConfig, readApiConfig } from "../config.ts";
+import { type Database, openDatabase } from "../database/pool.ts";
+import { HeldBytes } from "../http/held-bytes.ts";
+import { readFilesMax, warnOfFewFiles } from "../http/open-files.ts";
+import { type RunningServer, startServer } from "../http/server.ts";
+import { createLog, type Log } from "../log.ts";
+import { createApiApp } from "./api-app.ts";
+import { awaitSchema } from "../migrate/await-schema.ts";
+import { startHeartbeat } from "../monitoring/heartbeat.ts";
+import { createProcessRegistry } from "../monitoring/metrics/registry.ts";
+import { createReadinessCheck } from "../monitoring/readiness.ts";
+import { endAfterGrace } from "../process/end-after-grace.ts";
+import type { StopSignals } from "../process/stop-signals.ts";
+import { startBoss } from "../queue/start-boss.ts";
+import { startTracing, type Tracing } from "../tracing/start-tracing.ts";
+
+const connectionsMax = 10;
+const queueConnectionsMax = 2;
+const strangersConnectionsMax = 2;
+/** Probes and heartbeats: they wait for no request, and give up before the prober does. */
+const probesConnectionsMax = 1;
+const probeTimeoutMs = 2_000;
+/** A gateway gets its answer, a 503 if need be, before it gives up waiting: five seconds after this at the latest. */
+const statementTimeoutMs = 15_000;
+
+type Parts = {
+  config: ApiConfig;
+  tracing: Tracing;
+  log: Log;
+  database: Database;
+  /** For the search of keys that nobody has: strangers wait for each other, not the customers for them. */
+  strangers: Database;
+  probes: Database;
+};
+
+/** Serves until a signal. Without the schema, or after a failure, it ends with a line and exit code 1. */
+export async function runApi(stop: StopSignals): Promise<void> {
+  const config = readApiConfig();
+  const tracing = await startTracing(config, {
+    service: "api",
+    log: createLog({ level: config.LOG_LEVEL, service: "api" }),
+  });
+  const { log } = tracing;
+  const parts = { config, tracing, log, ...openDatabases(config, log) };
+  try {
+    if (await awaitSchema({ db: parts.database.db, log })) await serveUntilStopped(parts, stop);
+    else process.exitCode = 1;
+  } catch (error) {
+    log.error({ event: "api_failed", error });
+    // At once: what has begun to run, pg-boss above all, would go on for ever.
+    process.exit(1);
+  }
+  await Promise.all([parts.database.close(), parts.strangers.close(), parts.probes.close()]);
+}
+
+function openDatabases(config: ApiConfig, log: Log): Pick<Parts, "database" | "strangers" | "probes"> {
+  const connectionString = config.DATABASE_URL;
+  return {
+    database: openDatabase(
+      { connectionString, applicationName: "meter-outbox api", connectionsMax, statementTimeoutMs },
+      log,
+    ),
+    strangers: openDatabase(
+      {
+        connectionString,
+        applicationName: "meter-outbox api, unknown keys",
+        connectionsMax: strangersConnectionsMax,
+        statementTimeoutMs,
+      },
+      log,
+    ),
+    probes: openDatabase(
+      {
+        connectionString,
+        applicationName: "meter-outbox api, probes",
+        connectionsMax: probesConnectionsMax,
+        connectTimeoutMs: probeTimeoutMs,
+        statementTimeoutMs: probeTimeoutMs,
+      },
+      log,
+    ),
+  };
+}
+
+async function serveUntilStopped(parts: Parts, stop: StopSignals): Promise<void> {
+  const { config, log, tracing } = parts;
+  const boss = await startBoss(
+    { db: parts.database.db, log },
+    { databaseUrl: config.DATABASE_URL, role: "api", connectionsMax: queueConnectionsMax },
+  );
+  const server = await serve(parts, boss);
+  const heartbeat = startHeartbeat({ db: parts.probes.db, log }, "api");
+  const stopSignal = stop.takeOver();
+  log.info({ event: "api_started", host: config.HOST, port: server.port });
+
+  log.info({ event: "api_stopping", signal: await stopSignal });
+  const graceMs = config.SHUTDOWN_GRACE_SECONDS * 1_000;
+  const endsAtMs = performance.now() + graceMs;
+  endAfterGrace(graceMs, log);
+  const { cut } = await server.stop(graceMs);
+  await heartbeat.stop();
+  await tracing.stop(endsAtMs - performance.now());
+  await boss.stop({ graceful: false });
+  log.info({ event: "api_stopped", requests_cut: cut });
+}
+
+function serve(
+  { config, log, tracing, database, strangers, probes }: Parts,
+  boss: PgBoss,
+): Promise<RunningServer> {
+  const held = new HeldBytes(config.HELD_BYTES_MAX);
+  const app = createApiApp({
+    db: database.db,
+    pool: database.pool,
+    strangersDb: strangers.db,
+    readiness: createReadinessCheck(
+      { db: probes.db, renew: () => [probes, database, strangers].forEach(({ renew }) => renew()) },
+      "api",
+    ),
+    boss,
+    log,
+    adminToken: config.ADMIN_TOKEN,
+    readingsMaxAgeDays: config.READINGS_MAX_AGE_DAYS,
+    webhookSecrets: config.STRIPE_WEBHOOK_SECRET,
+    rateLimits: {
+      requestsPerSecond: config.RATE_LIMIT_REQUESTS_PER_SECOND,
+      readingsPerSecond: config.RATE_LIMIT_READINGS_PER_SECOND,
+    },
+    held,
+    registry: createProcessRegistry("api"),
+    tracer: tracing.tracer,
+  });
+  const limits = { connectionsMax: config.HTTP_CONNECTIONS_MAX };
+  warnOfFewFiles({ ...limits, filesMax: readFilesMax() }, log);
+  return startServer(app, { host: config.HOST, port: config.PORT, limits, held });
+}

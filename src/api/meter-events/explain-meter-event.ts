@@ -1,0 +1,59 @@
+import type { Kysely } from "kysely";
+import { isMonthDropped } from "../../database/retention.ts";
+import type { DB } from "../../database/schema.ts";
+import {
+  type DeliveryAttempt,
+  findMeterEvent,
+  listAttempts,
+  type MeterEvent,
+} from "../../delivery/meter-events.ts";
+import { type Entry, listEntriesOf } from "../../outbox/entries.ts";
+import { type EventReading, listEventReadings } from "../../outbox/event-readings.ts";
+
+export type Explanation = {
+  event: MeterEvent;
+  attempts: DeliveryAttempt[];
+  entries: Entry[];
+  /** What of it retention has dropped, so that it is missing here. */
+  dropped: DroppedPart[];
+};
+
+export type DroppedPart = "attempts" | "entries";
+export type ExplanationWithReadings = Explanation & {
+  /** The first of them only. */
+  readings: EventReading[];
+};
+
+/** The requests and entries behind a meter event; undefined when there is none. */
+export async function explainMeterEvent(
+  db: Kysely<DB>,
+  meterEventId: string,
+): Promise<Explanation | undefined> {
+  const event = await findMeterEvent(db, meterEventId);
+  if (event === undefined) return undefined;
+  const attempts = await listAttempts(db, event);
+  const entries = await listEntriesOf(db, { organizationId: event.organizationId, meterEventId });
+  return { event, attempts, entries, dropped: await findDroppedParts(db, event) };
+}
+
+/** The same, with its first `readingsMax` readings. */
+export async function explainWithReadings(
+  db: Kysely<DB>,
+  meterEventId: string,
+  { readingsMax }: { readingsMax: number },
+): Promise<ExplanationWithReadings | undefined> {
+  const explained = await explainMeterEvent(db, meterEventId);
+  if (explained === undefined) return undefined;
+  const key = { organizationId: explained.event.organizationId, meterEventId };
+  return { ...explained, readings: await listEventReadings(db, key, { limit: readingsMax }) };
+}
+
+async function findDroppedParts(
+  db: Kysely<DB>,
+  { hour, firstAttemptAt }: MeterEvent,
+): Promise<DroppedPart[]> {
+  const areAttempts =
+    firstAttemptAt !== null && (await isMonthDropped(db, { table: "delivery_attempts", at: firstAttemptAt }));
+  const areEntries = await isMonthDropped(db, { table: "meter_outbox", at: hour });
+  return [...(areAttempts ? ["attempts" as const] : []), ...(areEntries ? ["entries" as const] : [])];
+}

@@ -1,0 +1,135 @@
+import { z } from "@hono/zod-openapi";
+import { meterEventStates } from "../../delivery/meter-event-states.ts";
+import { waits } from "../../delivery/waiting.ts";
+import type { DeliveryAttempt, MeterEvent } from "../../delivery/meter-events.ts";
+import type { Resolved } from "../../delivery/resolve.ts";
+import type { Entry } from "../../outbox/entries.ts";
+import type { Explanation } from "./explain-meter-event.ts";
+
+const instant = z.iso.datetime();
+
+export const meterEventSchema = z
+  .strictObject({
+    id: z.uuid().openapi({ description: "Stripe's identifier too, the same for every attempt" }),
+    organization_id: z.uuid(),
+    meter: z.string(),
+    hour: instant,
+    quantity: z.int(),
+    event_at: instant,
+    entry_count: z.int(),
+    stripe_customer_id: z.string(),
+    state: z.enum(meterEventStates),
+    reason: z.string().nullable(),
+    attempts_started: z.int(),
+    attempts_finished: z.int(),
+    first_attempt_at: instant.nullable(),
+    last_attempt_at: instant.nullable(),
+    last_error: z.string().nullable(),
+    sealed_at: instant,
+    delivered_at: instant.nullable(),
+    replaces_id: z
+      .uuid()
+      .nullable()
+      .openapi({ description: "the event in doubt whose usage this one sends again" }),
+    resolved_at: instant.nullable(),
+    resolution_reason: z.string().nullable(),
+    waits_for: z.enum(waits).nullable().openapi({ description: "what a pending one waits for" }),
+    next_attempt_at: instant.nullable().openapi({
+      description: "when a pending one is due, or was; null where something else decides",
+    }),
+  })
+  .openapi("MeterEvent");
+
+const attemptSchema = z.strictObject({
+  attempt: z.int(),
+  started_at: instant,
+  duration_ms: z.int(),
+  verdict: z.string(),
+  http_status: z.int().nullable(),
+  code: z.string().nullable(),
+  message: z.string().nullable(),
+  stripe_request_id: z.string().nullable(),
+});
+
+const entrySchema = z.strictObject({
+  id: z.uuid(),
+  occurred_at: instant,
+  quantity: z.int(),
+  idempotency_key: z.string().nullable().openapi({ description: "that record_usage was given" }),
+});
+
+// Not by extending, which the document would write as a conjunction of two closed schemas that nothing fits.
+export const meterEventDetailSchema = z
+  .strictObject({
+    ...meterEventSchema.shape,
+    attempts: z.array(attemptSchema),
+    entries: z.array(entrySchema),
+    dropped: z.array(z.enum(["attempts", "entries"])).openapi({
+      description: "what of it is so old that it is not kept any more, and missing here",
+    }),
+  })
+  .openapi("MeterEventDetail");
+
+/** What became of an event in doubt. */
+export const resolvedSchema = z.strictObject({
+  id: z.uuid(),
+  state: z.enum(["delivered", "superseded", "expired"]),
+  replaced_by: z.uuid().nullable(),
+});
+
+export function renderResolved(id: string, { state, replacedBy }: Resolved): z.infer<typeof resolvedSchema> {
+  return { id, state, replaced_by: replacedBy };
+}
+
+export function renderMeterEvent(event: MeterEvent): z.infer<typeof meterEventSchema> {
+  return {
+    id: event.id,
+    organization_id: event.organizationId,
+    meter: event.meter,
+    hour: event.hour.toISOString(),
+    quantity: event.quantity,
+    event_at: event.eventAt.toISOString(),
+    entry_count: event.entryCount,
+    stripe_customer_id: event.stripeCustomerId,
+    state: event.state,
+    reason: event.reason,
+    attempts_started: event.attemptsStarted,
+    attempts_finished: event.attemptsFinished,
+    first_attempt_at: event.firstAttemptAt?.toISOString() ?? null,
+    last_attempt_at: event.lastAttemptAt?.toISOString() ?? null,
+    last_error: event.lastError,
+    sealed_at: event.sealedAt.toISOString(),
+    delivered_at: event.deliveredAt?.toISOString() ?? null,
+    replaces_id: event.replacesId,
+    resolved_at: event.resolvedAt?.toISOString() ?? null,
+    resolution_reason: event.resolutionReason,
+    waits_for: event.waitsFor,
+    next_attempt_at: event.nextAttemptAt?.toISOString() ?? null,
+  };
+}
+
+export function renderExplanation(explained: Explanation): z.infer<typeof meterEventDetailSchema> {
+  return {
+    ...renderMeterEvent(explained.event),
+    attempts: explained.attempts.map(renderAttempt),
+    entries: explained.entries.map(renderEntry),
+    dropped: explained.dropped,
+  };
+}
+
+function renderAttempt(attempt: DeliveryAttempt): z.infer<typeof attemptSchema> {
+  return {
+    attempt: attempt.attempt,
+    started_at: attempt.startedAt.toISOString(),
+    duration_ms: attempt.durationMs,
+    verdict: attempt.verdict,
+    http_status: attempt.httpStatus,
+    code: attempt.code,
+    message: attempt.message,
+    stripe_request_id: attempt.stripeRequestId,
+  };
+}
+
+function renderEntry({ id, occurredAt, quantity, idempotencyKey }: Entry): z.infer<typeof entrySchema> {
+  return { id, occurred_at: occurredAt.toISOString(), quantity, idempotency_key: idempotencyKey };
+}

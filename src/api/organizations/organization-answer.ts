@@ -1,0 +1,40 @@
+import { z } from "@hono/zod-openapi";
+import { renderSubscription, subscriptionSchema } from "./subscription-answer.ts";
+import type { NewOrganization, Organization } from "../../organizations/organizations.ts";
+
+export const newOrganizationSchema = z.strictObject({
+  id: z.uuid(),
+  name: z.string(),
+  external_id: z.string().nullable(),
+  created_at: z.iso.datetime(),
+});
+export const organizationSchema = newOrganizationSchema
+  .extend({
+    archived: z.boolean(),
+    archived_at: z.iso.datetime().nullable(),
+    subscription: z.union([subscriptionSchema, z.null()]),
+    sensors: z.strictObject({ active: z.int() }),
+  })
+  .openapi("Organization");
+
+/** Writes an organization that was just created the API's way. */
+export function renderNewOrganization({
+  id,
+  name,
+  externalId,
+  createdAt,
+}: NewOrganization): z.infer<typeof newOrganizationSchema> {
+  return { id, name, external_id: externalId, created_at: createdAt.toISOString() };
+}
+
+/** Writes an organization the API's way. */
+export function renderOrganization(organization: Organization): z.infer<typeof organizationSchema> {
+  const { archivedAt, subscription, activeSensors } = organization;
+  return {
+    ...renderNewOrganization(organization),
+    archived: archivedAt !== null,
+    archived_at: archivedAt?.toISOString() ?? null,
+    subscription: subscription === null ? null : renderSubscription(subscription),
+    sensors: { active: activeSensors },
+  };
+}

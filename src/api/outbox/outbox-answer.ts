@@ -1,0 +1,56 @@
+import { z } from "@hono/zod-openapi";
+import type { Kysely } from "kysely";
+import type { DB } from "../../database/schema.ts";
+import type { MeterEventState } from "../../delivery/meter-event-states.ts";
+import { reportMeterEvents } from "../../delivery/meter-events.ts";
+import { readPauses } from "../../delivery/pauses.ts";
+import { reportUnsealed } from "../../outbox/report.ts";
+
+const instant = z.iso.datetime();
+const counted = z.strictObject({ count: z.int(), quantity: z.int() });
+
+/** The outbox as the API shows it. */
+export const outboxSchema = z.strictObject({
+  unsealed: z.strictObject({
+    entries: z.int(),
+    quantity: z.int(),
+    oldest_at: instant.nullable(),
+    held: z.strictObject({ entries: z.int(), quantity: z.int() }),
+  }),
+  meter_events: z.strictObject({
+    pending: counted,
+    delivered: counted,
+    confirmed: counted,
+    in_doubt: counted,
+    rejected: counted,
+    expired: counted,
+    superseded: counted,
+  } satisfies Record<MeterEventState, typeof counted>),
+  oldest_undelivered_at: instant.nullable(),
+  paused: z.array(
+    z.strictObject({ scope: z.string(), reason: z.string(), since: instant, until: instant.nullable() }),
+  ),
+});
+
+/** Reads the outbox, as the API and the command line show it. */
+export async function readOutbox(db: Kysely<DB>): Promise<z.infer<typeof outboxSchema>> {
+  const unsealed = await reportUnsealed(db);
+  const { states, oldestUndeliveredAt } = await reportMeterEvents(db);
+  const pauses = await readPauses(db);
+  return {
+    unsealed: {
+      entries: unsealed.entries,
+      quantity: unsealed.quantity,
+      oldest_at: unsealed.oldestAt?.toISOString() ?? null,
+      held: unsealed.held,
+    },
+    meter_events: states,
+    oldest_undelivered_at: oldestUndeliveredAt?.toISOString() ?? null,
+    paused: pauses.map(({ scope, reason, pausedAt, until }) => ({
+      scope,
+      reason,
+      since: pausedAt.toISOString(),
+      until: until?.toISOString() ?? null,
+    })),
+  };
+}

@@ -1,0 +1,17 @@
+import { z } from "@hono/zod-openapi";
+import type { Kysely } from "kysely";
+import { readKeptFrom } from "../../database/retention.ts";
+import type { DB } from "../../database/schema.ts";
+
+/** What a list of readings says about those that it cannot show. */
+export const readingsKept = {
+  readings_kept_from: z.iso.datetime().nullable().openapi({
+    description:
+      "readings of before this may be missing, as months are not kept for ever; null: all are kept",
+  }),
+};
+
+export async function tellReadingsKept(db: Kysely<DB>): Promise<{ readings_kept_from: string | null }> {
+  const keptFrom = await readKeptFrom(db, "readings");
+  return { readings_kept_from: keptFrom?.toISOString() ?? null };
+}

@@ -1,0 +1,86 @@
+import { sql } from "kysely";
+import { expect } from "vitest";
+import { sealDueEntries } from "../../outbox/seal.ts";
+import { hoursAgo } from "../../testing/rows/hours.ts";
+import { linkCustomer } from "../../testing/rows/organizations.ts";
+import { roadTest as test } from "../../testing/fixtures/road-test.ts";
+
+const hourAgo = Date.now() - 3_600_000;
+const minute = (n: number) => new Date(hourAgo + n * 60_000).toISOString();
+
+test("readings are listed by sensor and time, with the meter event that bills each", async ({
+  api,
+  database: { db },
+  boss,
+}) => {
+  const { id, key } = await api.join();
+  await api.ask("POST", "/v1/sensors", { token: key, json: { sensors: [{ id: "a" }, { id: "b" }] } });
+  const reading = (sensor_id: string, n: number) => ({ sensor_id, recorded_at: minute(n), temperature: n });
+  const post = (json: unknown) => api.ask("POST", "/v1/readings", { token: key, json });
+  await linkCustomer(db, id, { customer: "cus_1" });
+  // One request, so that no hour ends between them.
+  await post([reading("b", 1), reading("a", 2)]);
+  await sealDueEntries({ db, boss }, { meters: ["temperature_readings"] });
+  await post(reading("a", 1));
+
+  const { body } = await api.ask("GET", "/v1/readings", { token: key });
+
+  const { rows } = await sql<{ id: string }>`select id from metering.meter_events`.execute(db);
+  const [{ id: meterEventId } = { id: "none" }] = rows;
+  expect(body["data"]).toMatchObject([
+    { sensor_id: "a", temperature: 1, meter_event_id: null },
+    { sensor_id: "a", temperature: 2, meter_event_id: meterEventId },
+    { sensor_id: "b", temperature: 1, meter_event_id: meterEventId },
+  ]);
+});
+
+test("pages leave nothing out and repeat nothing", async ({ api }) => {
+  const { key } = await api.join();
+  await api.ask("PUT", "/v1/sensors/a", { token: key });
+  const readings = Array.from({ length: 7 }, (_, n) => ({
+    sensor_id: "a",
+    recorded_at: minute(n),
+    temperature: n,
+  }));
+  await api.ask("POST", "/v1/readings", { token: key, json: readings });
+
+  const seen: unknown[] = [];
+  let cursor: string | null = null;
+  do {
+    const query = cursor === null ? "" : `&cursor=${cursor}`;
+    const { body } = await api.ask("GET", `/v1/readings?limit=3${query}`, { token: key });
+    seen.push(...(body["data"] as { temperature: number }[]).map(({ temperature }) => temperature));
+    cursor = body["next_cursor"] as string | null;
+  } while (cursor !== null);
+
+  expect(seen).toEqual([0, 1, 2, 3, 4, 5, 6]);
+});
+
+test("a span is half-open, and a sensor can be asked for alone", async ({ api }) => {
+  const { key } = await api.join();
+  await api.ask("POST", "/v1/sensors", { token: key, json: { sensors: [{ id: "a" }, { id: "b" }] } });
+  const readings = ["a", "b"].flatMap((sensor_id) =>
+    [1, 2, 3].map((n) => ({ sensor_id, recorded_at: hoursAgo(2, n).toISOString(), temperature: n })),
+  );
+  await api.ask("POST", "/v1/readings", { token: key, json: readings });
+
+  const query = `sensor_id=b&from=${hoursAgo(2, 1).toISOString()}&to=${hoursAgo(2, 3).toISOString()}`;
+  const { body } = await api.ask("GET", `/v1/readings?${query}`, { token: key });
+
+  expect(body["data"]).toMatchObject([
+    { sensor_id: "b", temperature: 1 },
+    { sensor_id: "b", temperature: 2 },
+  ]);
+});
+
+test("nobody sees another organization's readings", async ({ api }) => {
+  const { key } = await api.join();
+  const other = await api.join();
+  await api.ask("PUT", "/v1/sensors/a", { token: key });
+  const reading = { sensor_id: "a", recorded_at: minute(0), temperature: 1 };
+  await api.ask("POST", "/v1/readings", { token: key, json: reading });
+
+  const { body } = await api.ask("GET", "/v1/readings", { token: other.key });
+
+  expect(body["data"]).toEqual([]);
+});

@@ -1,0 +1,161 @@
+import { createRoute, z } from "@hono/zod-openapi";
+import type { App } from "../../http/app.ts";
+import type { KeyOnly } from "../../http/authentication.ts";
+import { jsonAnswer } from "../../http/json-content.ts";
+import { bodyProblems, keyProblems, problemAnswer, problemSchema } from "../../http/problem-answers.ts";
+import { Problem } from "../../http/problem.ts";
+import { readBody } from "../../http/read-body.ts";
+import { bodyBytesMax } from "../../http/take-body.ts";
+import { readingSchema } from "../../usage/reading.ts";
+import { ndjsonReadingsMax } from "./accept-lines.ts";
+import { acceptReadings } from "../../intake/accept-readings.ts";
+import { answerLines, type LineDeps } from "./answer-lines.ts";
+
+export const readingsMax = 1_000;
+
+const faultSchema = z.strictObject({ pointer: z.string(), code: z.string(), detail: z.string() });
+const resultSchema = z.strictObject({
+  accepted: z.int(),
+  duplicates: z.int(),
+  rejected: z.int(),
+  results: z.array(
+    z.strictObject({
+      index: z.int(),
+      status: z.enum(["duplicate", "rejected"]),
+      code: z.string(),
+      detail: z.string(),
+      errors: z.array(faultSchema).optional(),
+      errors_left_out: z
+        .int()
+        .optional()
+        .openapi({ description: "how many faults of this reading `errors` does not list" }),
+    }),
+  ),
+});
+
+/** One that ended NDJSON after a commit says what was taken in. */
+const interruptedSchema = z
+  .strictObject({ ...problemSchema.shape, ...resultSchema.partial().shape })
+  .openapi("ReadingsProblem");
+const { 400: badInput, 413: tooLarge, 503: unavailable } = { ...bodyProblems, ...keyProblems };
+
+const readingsBody = z.union([
+  z.strictObject({ readings: z.array(readingSchema).min(1).max(readingsMax) }),
+  z.array(readingSchema).min(1).max(readingsMax),
+  readingSchema,
+]);
+
+const linesSchema = z.string().openapi({
+  description: "One reading a line, each as in `readings`. Blank lines do not count.",
+  example: '{"sensor_id":"freezer-1","recorded_at":"2026-11-20T10:00:00Z","temperature":-18.4}\n',
+});
+const resultLines = z.string().openapi({
+  description:
+    "For NDJSON, when `Accept` asks for it: one line for each reading, in order, once its chunk is committed, `accepted` ones too. What ends the request early is the last line, with the status `aborted`.",
+  example: '{"index":0,"status":"accepted"}\n',
+});
+
+const postReadingsRoute = createRoute({
+  method: "post",
+  path: "/v1/readings",
+  operationId: "postReadings",
+  summary: `Store up to ${readingsMax} readings, or ${ndjsonReadingsMax} as NDJSON`,
+  description:
+    "Answered after the commit. `results` lists every reading that was not plainly accepted, of an invalid one up to ten faults, and of all together up to 1,000; `errors_left_out` counts the others. The same readings may be sent again: none that is stored is stored or billed twice. NDJSON, one reading a line, is stored in chunks of up to 1,000 as it arrives: what was stored before a failure, or before a line too many, stays, and the problem says how much in `accepted`, `duplicates`, `rejected` and `results`.",
+  tags: ["Readings"],
+  security: [{ apiKey: [] }],
+  request: {
+    body: {
+      required: true,
+      content: {
+        "application/json": { schema: readingsBody },
+        "application/x-ndjson": { schema: linesSchema },
+      },
+    },
+  },
+  responses: {
+    200: {
+      description: "Stored, or some of them",
+      content: {
+        "application/json": { schema: resultSchema },
+        "application/x-ndjson": { schema: resultLines },
+      },
+    },
+    422: jsonAnswer("All of them were rejected", resultSchema),
+    ...keyProblems,
+    ...bodyProblems,
+    400: problemAnswer(badInput.description, { schema: interruptedSchema }),
+    413: problemAnswer(tooLarge.description, { schema: interruptedSchema }),
+    503: { ...unavailable, ...problemAnswer(unavailable.description, { schema: interruptedSchema }) },
+  },
+});
+
+/** Adds `POST /v1/readings`. Its elements are judged one by one, so the document's schema does not refuse the whole. */
+export function mountReadings(app: App, { mayWrite, ...intake }: LineDeps & { mayWrite: KeyOnly }): void {
+  const { readingsLimit } = intake;
+  app.openAPIRegistry.registerPath(postReadingsRoute);
+  app.post(postReadingsRoute.path, mayWrite, async (c) => {
+    const { organizationId, keyId, requestId, hold } = c.var;
+    const form = formOf(c.req.header("content-type"));
+    if (readingsLimit !== undefined) await readingsLimit.admit(keyId);
+    if (form === "lines") {
+      return answerLines(c, intake, { organizationId, keyId, requestId, hold: hold.beginAnother() });
+    }
+    const inputs = readingsOf(parseJson(await readBody(c.req.raw, { bytesMax: bodyBytesMax, hold })));
+    if (readingsLimit !== undefined) await readingsLimit.charge(keyId, inputs.length);
+    const result = await acceptReadings(intake, organizationId, inputs);
+    return c.json(result, result.rejected === inputs.length ? 422 : 200);
+  });
+}
+
+function formOf(contentType = ""): "document" | "lines" {
+  if (/^application\/json\s*(;|$)/i.test(contentType)) return "document";
+  if (/^application\/x-ndjson\s*(;|$)/i.test(contentType)) return "lines";
+  const detail = "Send readings as application/json or application/x-ndjson.";
+  throw new Problem({ status: 415, code: "unsupported_media_type", detail });
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    const detail = "The body is not valid JSON.";
+    throw new Problem({ status: 400, code: "malformed_json", detail }, { cause: error });
+  }
+}
+
+function readingsOf(body: unknown): readonly unknown[] {
+  const inputs = elementsOf(body);
+  if (inputs.length > readingsMax) {
+    const detail = `At most ${readingsMax} readings may be sent at once; these are ${inputs.length}.`;
+    throw new Problem({ status: 413, code: "too_many_readings", detail });
+  }
+  if (inputs.length === 0) throw invalidBody({ pointer: "", code: "empty", detail: "holds no reading" });
+  return inputs;
+}
+
+function elementsOf(body: unknown): readonly unknown[] {
+  if (Array.isArray(body)) return body;
+  if (typeof body !== "object" || body === null) {
+    throw invalidBody({ pointer: "", code: "invalid", detail: "must be a reading or a list of readings" });
+  }
+  if (!("readings" in body)) return [body];
+  const { readings, ...others } = body;
+  const [unknownField] = Object.keys(others);
+  if (unknownField !== undefined) {
+    throw invalidBody({
+      pointer: `/${unknownField.replaceAll("~", "~0").replaceAll("/", "~1")}`,
+      code: "unknown_field",
+      detail: "is not a field of this request",
+    });
+  }
+  if (!Array.isArray(readings)) {
+    throw invalidBody({ pointer: "/readings", code: "invalid", detail: "must be a list of readings" });
+  }
+  return readings;
+}
+
+function invalidBody(error: { pointer: string; code: string; detail: string }): Problem {
+  const detail = `${error.pointer === "" ? "body" : error.pointer}: ${error.detail}`;
+  return new Problem({ status: 400, code: "invalid_request", detail, errors: [error] });
+}

@@ -1,0 +1,90 @@
+import { problemOf } from "../../http/failure.ts";
+import type { Hold } from "../../http/held-bytes.ts";
+import type { IntakeResult } from "../../intake/accept-readings.ts";
+import { heldBytesOf } from "./result-bytes.ts";
+import { countOf, linePieces, streamOf } from "./result-pieces.ts";
+
+export type Chunks = AsyncGenerator<IntakeResult>;
+
+type TellOptions = {
+  /** Counts what was taken in and not told yet; released at the end. */
+  hold: Hold;
+  /** Is told what ended the lines early, for the log. */
+  onFailed: (error: unknown) => void;
+};
+
+/**
+ * Tells what became of each reading, one line each, as soon as its chunk is committed; one last line when it cannot go
+ * on. A client that sends everything before it reads is served: readings are taken in without waiting for it, and what
+ * it has not read is kept as results, not as text. Throws what the first chunk throws.
+ */
+export async function tellLines(
+  chunks: Chunks,
+  { hold, onFailed }: TellOptions,
+): Promise<ReadableStream<Uint8Array>> {
+  const untold: IntakeResult[] = [];
+  const state = { isOver: false, isGone: false, failure: "", taken: 0 };
+  let news = Promise.withResolvers<void>();
+  const first = await chunks.next();
+
+  async function takeIn(): Promise<void> {
+    try {
+      for await (const chunk of startingWith(first, chunks)) {
+        state.taken += countOf(chunk);
+        untold.push(chunk);
+        hold.keep(heldBytesOf(chunk));
+        news.resolve();
+        if (state.isGone) return;
+        hold.admit();
+      }
+    } catch (error) {
+      onFailed(error);
+      state.failure = lastLine(error, state.taken);
+    } finally {
+      state.isOver = true;
+      news.resolve();
+    }
+  }
+
+  async function* tell(): AsyncGenerator<string> {
+    let told = 0;
+    while (untold.length > 0 || !state.isOver) {
+      const chunk = untold.shift();
+      if (chunk === undefined) {
+        await news.promise;
+        news = Promise.withResolvers<void>();
+        continue;
+      }
+      yield* linePieces(chunk, told);
+      told += countOf(chunk);
+      hold.giveBack(heldBytesOf(chunk));
+    }
+    if (state.failure !== "") yield state.failure;
+  }
+
+  const takenIn = takeIn();
+  return streamOf(tell(), () => {
+    state.isGone = true;
+    // A chunk may be under way, whose results come to be held yet.
+    void takenIn.then(() => hold.release());
+  });
+}
+
+async function* startingWith(first: IteratorResult<IntakeResult>, rest: Chunks): Chunks {
+  try {
+    if (first.done !== true) yield first.value;
+    yield* rest;
+  } finally {
+    await rest.return(undefined);
+  }
+}
+
+function lastLine(error: unknown, taken: number): string {
+  const { code, detail } = problemOf(error).fields;
+  return `${JSON.stringify({ status: "aborted", code, detail: `${detail} ${takenBefore(taken)}` })}\n`;
+}
+
+/** What the caller is told when it goes no further. */
+export function takenBefore(taken: number): string {
+  return `The ${taken} readings before were taken in; sending them again bills nothing twice.`;
+}

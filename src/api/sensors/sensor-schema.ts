@@ -1,0 +1,63 @@
+import { z } from "@hono/zod-openapi";
+import { nameSchema } from "../../http/name.ts";
+import type { Sensor } from "../../intake/sensors.ts";
+
+/** As in readings, but for `.` and `..`: every client takes those for steps of the path, so that they cannot be asked for. */
+const addressable = /^(?:[A-Za-z0-9_:-]|\.[A-Za-z0-9_:-]|\.\.[A-Za-z0-9._:-])[A-Za-z0-9._:-]*$/;
+const idCharsMax = 128;
+const idRule = `must be 1 to ${idCharsMax} of A–Z a–z 0–9 . _ : -, and not . or ..`;
+
+/** The customer's own name for a sensor. */
+export const sensorIdSchema = z.string().max(idCharsMax, idRule).regex(addressable, idRule);
+
+/** A sensor as the API shows it. */
+export const sensorSchema = z
+  .strictObject({
+    id: z.string(),
+    name: z.string(),
+    active: z.boolean(),
+    registered_at: z.iso.datetime(),
+    deactivated_at: z.iso.datetime().nullable(),
+  })
+  .openapi("Sensor");
+
+/** The body of `PUT /v1/sensors/{sensor_id}`: what is left out stays as it is. */
+export const sensorChangeSchema = z.strictObject({
+  name: nameSchema.optional(),
+  active: z
+    .boolean()
+    .optional()
+    .openapi({ description: "false deactivates the sensor, true reactivates it" }),
+});
+
+/** The body of `POST /v1/sensors`. No id may come twice, since its name would be anybody's guess. */
+export const sensorsSchema = z.strictObject({
+  sensors: z
+    .array(z.strictObject({ id: sensorIdSchema, name: nameSchema.optional() }))
+    .superRefine((sensors, check) => {
+      const seen = new Set<string>();
+      for (const [index, { id }] of sensors.entries()) {
+        if (seen.has(id)) {
+          const message = "comes twice in this request";
+          check.addIssue({ code: "custom", path: [index, "id"], message, params: { code: "duplicate" } });
+        }
+        seen.add(id);
+      }
+    }),
+});
+
+/** Writes a sensor the API's way. */
+export function renderSensor({
+  id,
+  name,
+  registeredAt,
+  deactivatedAt,
+}: Sensor): z.infer<typeof sensorSchema> {
+  return {
+    id,
+    name,
+    active: deactivatedAt === null,
+    registered_at: registeredAt.toISOString(),
+    deactivated_at: deactivatedAt?.toISOString() ?? null,
+  };
+}

@@ -1,0 +1,37 @@
+import { z } from "@hono/zod-openapi";
+import { hideSecrets } from "./hide-secrets.ts";
+import { inboxStates } from "../../billing/inbox.ts";
+import type { StoredEvent } from "../../billing/list-stripe-events.ts";
+
+/** An event of the webhook inbox as the API shows it. */
+export const storedEventSchema = z
+  .strictObject({
+    id: z.string(),
+    type: z.string(),
+    state: z.enum(inboxStates),
+    attempts: z.int(),
+    received_at: z.iso.datetime(),
+    handled_at: z.iso.datetime().nullable(),
+    error: z.string().nullable(),
+    payload: z.unknown().openapi({ description: "as Stripe sent it, with what opens something hidden" }),
+  })
+  .openapi("StripeEvent");
+
+export function renderStoredEvent(event: StoredEvent): z.infer<typeof storedEventSchema> {
+  return {
+    id: event.id,
+    type: event.type,
+    state: event.state,
+    attempts: event.attempts,
+    received_at: event.receivedAt,
+    handled_at: event.handledAt,
+    error: event.error,
+    payload: hideSecrets(event.payload),
+  };
+}
+
+/** Where the page after an event of the inbox begins. */
+export const inboxCursor = {
+  schema: z.tuple([z.iso.datetime(), z.string()]),
+  keyOf: ({ receivedAt, id }: StoredEvent): [string, string] => [receivedAt, id],
+};

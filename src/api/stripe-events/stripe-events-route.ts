@@ -1,0 +1,98 @@
+import { createRoute, z } from "@hono/zod-openapi";
+import type { Kysely } from "kysely";
+import type { PgBoss } from "pg-boss";
+import type { DB } from "../../database/schema.ts";
+import type { App } from "../../http/app.ts";
+import type { AdminOnly } from "../../http/authentication.ts";
+import { decodeCursor } from "../../http/cursor.ts";
+import { jsonAnswer } from "../../http/json-content.ts";
+import { pageQuery, pageSchema, toPage } from "../../http/page.ts";
+import {
+  adminProblems,
+  bodyProblems,
+  conflictProblem,
+  inputProblems,
+  notFoundProblems,
+} from "../../http/problem-answers.ts";
+import { notFound, Problem } from "../../http/problem.ts";
+import { inboxStates, replayStripeEvent } from "../../billing/inbox.ts";
+import { findStripeEvent, listStripeEvents } from "../../billing/list-stripe-events.ts";
+import { inboxCursor, renderStoredEvent, storedEventSchema } from "./stored-event-answer.ts";
+
+const shared = { tags: ["Stripe"], security: [{ adminToken: [] }] };
+
+const listRoute = createRoute({
+  ...shared,
+  method: "get",
+  path: "/v1/stripe-events",
+  operationId: "listStripeEvents",
+  summary: "The webhook inbox, the newest first; `failed` is the dead letter",
+  request: { query: pageQuery.extend({ state: z.enum(inboxStates).optional() }) },
+  responses: {
+    200: jsonAnswer("A page", pageSchema(storedEventSchema)),
+    ...adminProblems,
+    ...inputProblems,
+  },
+});
+
+const replayRoute = createRoute({
+  ...shared,
+  method: "post",
+  path: "/v1/stripe-events/{id}/replay",
+  operationId: "replayStripeEvent",
+  summary: "Give a failed or refused event another try",
+  request: { params: z.object({ id: z.string().min(1).max(255) }) },
+  responses: {
+    202: jsonAnswer("It will be handled again", z.strictObject({ replayed: z.literal(1) })),
+    ...adminProblems,
+    ...bodyProblems,
+    ...notFoundProblems,
+    409: conflictProblem("It is neither failed nor refused"),
+  },
+});
+
+const params = z.object({ id: z.string().min(1).max(255) });
+
+const getRoute = createRoute({
+  ...shared,
+  method: "get",
+  path: "/v1/stripe-events/{id}",
+  operationId: "getStripeEvent",
+  summary: "Show an event of the webhook inbox",
+  request: { params },
+  responses: {
+    200: jsonAnswer("The event", storedEventSchema),
+    ...adminProblems,
+    ...inputProblems,
+    ...notFoundProblems,
+  },
+});
+
+/** Adds the routes of `/v1/stripe-events`. */
+export function mountStripeEvents(
+  app: App,
+  { db, boss, adminOnly }: { db: Kysely<DB>; boss: PgBoss; adminOnly: AdminOnly },
+): void {
+  app.openapi({ ...listRoute, middleware: adminOnly }, async (c) => {
+    const { limit, cursor, state } = c.req.valid("query");
+    const before = decodeCursor(cursor, inboxCursor.schema);
+    const rows = await listStripeEvents(db, { state, before, limit: limit + 1 });
+    const page = toPage(rows, limit, inboxCursor.keyOf);
+    return c.json({ ...page, data: page.data.map(renderStoredEvent) }, 200);
+  });
+
+  app.openapi({ ...getRoute, middleware: adminOnly }, async (c) => {
+    const event = await findStripeEvent(db, c.req.valid("param").id);
+    if (event === undefined) throw notFound("Stripe event");
+    return c.json(renderStoredEvent(event), 200);
+  });
+
+  app.openapi({ ...replayRoute, middleware: adminOnly }, async (c) => {
+    const { id } = c.req.valid("param");
+    if (await replayStripeEvent({ db, boss }, id)) return c.json({ replayed: 1 as const }, 202);
+    const event = await findStripeEvent(db, id);
+    if (event === undefined) throw notFound("Stripe event");
+    const detail = `The event is ${event.state}; only a failed or refused one can be replayed.`;
+    throw new Problem({ status: 409, code: "not_replayable", detail });
+  });
+}

@@ -1,0 +1,71 @@
+import type { Kysely } from "kysely";
+import type { PgBoss } from "pg-boss";
+import type Stripe from "stripe";
+import type { CliConfig, CliStripeConfig } from "../config.ts";
+import { openDatabase } from "../database/pool.ts";
+import type { DB } from "../database/schema.ts";
+import { silentLog } from "../log.ts";
+import { startBoss } from "../queue/start-boss.ts";
+import { createStripe } from "../stripe/client.ts";
+
+/** Where the command line runs: a process, or a test. */
+export type Surroundings = {
+  version: string;
+  /** Each ends the process when the environment is bad. */
+  readConfig: () => CliConfig;
+  readStripeConfig: () => CliStripeConfig;
+  now: () => Date;
+  writeOut: (text: string) => void;
+  writeErr: (text: string) => void;
+};
+
+/** What a command works with. */
+export type CommandTools = {
+  config: CliConfig;
+  db: Kysely<DB>;
+  now: () => Date;
+  /** A pg-boss that only sends, started by the first call. */
+  openBoss: () => Promise<PgBoss>;
+  /** Stripe, for a command that cannot do without. */
+  openStripe: () => Stripe;
+};
+
+const connectionsMax = 2;
+
+/** Lends a command its tools, and takes them back whatever happens. */
+export async function withTools<T>(
+  { readConfig, readStripeConfig, now }: Pick<Surroundings, "readConfig" | "readStripeConfig" | "now">,
+  work: (tools: CommandTools) => Promise<T>,
+): Promise<T> {
+  const config = readConfig();
+  const databaseUrl = config.DATABASE_URL;
+  // stdout and stderr belong to the command's own words, so nothing is logged.
+  const database = openDatabase(
+    { connectionString: databaseUrl, applicationName: "meter-outbox cli", connectionsMax },
+    silentLog,
+  );
+  let boss: Promise<PgBoss> | undefined;
+  const openBoss = () =>
+    startBoss({ db: database.db, log: silentLog }, { databaseUrl, role: "api", connectionsMax: 1 });
+  try {
+    return await work({
+      config,
+      db: database.db,
+      now,
+      openBoss: () => (boss ??= openBoss()),
+      openStripe: () => connectStripe(readStripeConfig()),
+    });
+  } finally {
+    await boss?.then((started) => started.stop({ graceful: false }));
+    await database.close();
+  }
+}
+
+/** Stripe as the configuration says. */
+export function connectStripe(config: CliStripeConfig): Stripe {
+  return createStripe({
+    apiKey: config.STRIPE_SECRET_KEY,
+    apiBase: config.STRIPE_API_BASE,
+    timeoutMs: config.STRIPE_TIMEOUT_MS,
+  });
+}

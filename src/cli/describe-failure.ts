@@ -1,0 +1,18 @@
+import { isDatabaseUnavailable } from "../http/database-unavailable.ts";
+import { describeStripeError } from "../stripe/describe-stripe-error.ts";
+
+/** What made a command fail, in one line for people: no stack, no secret. */
+export function describeFailure(error: unknown): string {
+  const ofStripe = describeStripeError(error);
+  if (ofStripe !== undefined) return ofStripe;
+  const { code, message } = summaryOf(error);
+  if (!isDatabaseUnavailable(error)) return message;
+  return `the database cannot be reached (${message === "" ? code : message}): check DATABASE_URL`;
+}
+
+// Node's error for a host with several addresses has a code and no message.
+function summaryOf(error: unknown): { code: string; message: string } {
+  if (!(error instanceof Error)) return { code: "", message: String(error) };
+  const code = "code" in error && typeof error.code === "string" ? error.code : error.name;
+  return { code, message: error.message };
+}

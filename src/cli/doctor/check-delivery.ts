@@ -1,0 +1,47 @@
+import { type Kysely, sql } from "kysely";
+import type { DB } from "../../database/schema.ts";
+import { type DeliveryReport, reportMeterEvents } from "../../delivery/meter-events.ts";
+import { readPauses } from "../../delivery/pauses.ts";
+import { type Finding, ok, problem } from "./finding.ts";
+
+/** Whether usage flows: nothing paused, no meter event and no webhook event that waits for somebody. */
+export async function checkDelivery(db: Kysely<DB>): Promise<Finding[]> {
+  const { states } = await reportMeterEvents(db);
+  return [await checkPauses(db), checkInDoubt(states), checkRejected(states), await checkInbox(db)];
+}
+
+async function checkPauses(db: Kysely<DB>): Promise<Finding> {
+  const pauses = await readPauses(db);
+  if (pauses.length === 0) return ok("sending", "nothing is paused");
+  const detail = pauses.map(({ scope, reason }) => `${scope} is paused: ${reason}`).join("; ");
+  return problem("sending", detail, "mend the cause; `node dist/cli.js resume` ends every pause");
+}
+
+function checkInDoubt({ in_doubt: { count, quantity } }: DeliveryReport["states"]): Finding {
+  if (count === 0) return ok("in doubt", "no meter event");
+  return problem(
+    "in doubt",
+    `meter events: ${count}, quantity ${quantity}; Stripe may or may not have counted them`,
+    "`node dist/cli.js events list --state in_doubt`, compare with Stripe, then POST /v1/meter-events/{id}/resolve",
+  );
+}
+
+function checkRejected({ rejected: { count, quantity } }: DeliveryReport["states"]): Finding {
+  if (count === 0) return ok("rejected", "no meter event");
+  return problem(
+    "rejected",
+    `meter events: ${count}, quantity ${quantity}; Stripe refused them`,
+    "`node dist/cli.js events list --state rejected`, mend the cause, then `events retry --state rejected`",
+  );
+}
+
+async function checkInbox(db: Kysely<DB>): Promise<Finding> {
+  const failed = await sql<{ count: number }>`
+    select count(*)::float8 as count from metering.stripe_events where state = 'failed'
+  `.execute(db);
+  const count = failed.rows[0]?.count ?? 0;
+  if (count === 0) return ok("webhook events", "none has failed");
+  const remedy =
+    "GET /v1/stripe-events?state=failed says why; POST /v1/stripe-events/{id}/replay tries again";
+  return problem("webhook events", `could not be handled: ${count}`, remedy);
+}

@@ -1,0 +1,45 @@
+import type { Kysely } from "kysely";
+import { type ProcessKind, readMissingRights } from "../../database/needed-rights.ts";
+import type { DB } from "../../database/schema.ts";
+import { describeSeen, readSeenProcesses, type SeenProcesses } from "../../monitoring/seen-processes.ts";
+import { type Finding, ok, problem } from "./finding.ts";
+
+const starts: Record<ProcessKind, string> = {
+  api: "start `node dist/api.js`: nothing is accepted without one",
+  worker: "start `node dist/worker.js`: nothing is sealed or sent without one",
+};
+
+/** Whether an API and a worker run, by their heartbeats. */
+export async function checkProcesses(db: Kysely<DB>): Promise<Finding[]> {
+  return (await readSeenProcesses(db)).map((seen) => {
+    const detail = describeSeen(seen);
+    return seen.live > 0 ? ok(seen.kind, detail) : problem(seen.kind, detail, starts[seen.kind]);
+  });
+}
+
+/**
+ * Whether this command's role may do what the API may, as its commands do, and each process that runs what it has to do
+ * with its own role.
+ */
+export async function checkRights(db: Kysely<DB>): Promise<Finding> {
+  const own = (await readMissingRights(db, { kind: "api" })).map(
+    (right) => `the command line lacks ${right}`,
+  );
+  const others = (
+    await Promise.all((await readSeenProcesses(db)).map((seen) => readFaults(db, seen)))
+  ).flat();
+  const faults = [...own, ...others];
+  if (faults.length === 0) return ok("rights", "every process may do what it has to");
+  const remedy =
+    "run scripts/roles.sql as the owner after every migration, and give each process its own role in DATABASE_URL";
+  return problem("rights", faults.join("; "), remedy);
+}
+
+async function readFaults(db: Kysely<DB>, { kind, roles }: SeenProcesses): Promise<string[]> {
+  const faults: string[] = [];
+  for (const role of roles) {
+    const missing = await readMissingRights(db, { kind, role });
+    if (missing.length > 0) faults.push(`the ${kind} runs as ${role}, which lacks ${missing.join(", ")}`);
+  }
+  return faults;
+}

@@ -1,0 +1,73 @@
+import { sql } from "kysely";
+import { expect, inject } from "vitest";
+import { doctorTest as test } from "../../testing/fixtures/doctor-test.ts";
+import { appendEntries } from "../../testing/rows/entries.ts";
+import { ago, minuteMs } from "../../testing/rows/meter-events.ts";
+import { addOrganization } from "../../testing/rows/organizations.ts";
+
+const hasRoles = inject("testServer").roles !== undefined;
+const hourMs = 60 * minuteMs;
+
+test("that no worker and no API runs is found, and when the last was seen", async ({
+  doctor,
+  database: { db },
+}) => {
+  await sql`update metering.processes set stopped_at = now() where kind = 'api'`.execute(db);
+  await sql`update metering.processes set seen_at = now() - interval '3 hours' where kind = 'worker'`.execute(
+    db,
+  );
+
+  const { exitCode, out } = await doctor.examine();
+  expect(exitCode).toBe(1);
+  expect(out).toMatch(/^api +problem +none runs; the last was seen \d s ago\./m);
+  expect(out).toMatch(/^worker +problem +none runs; the last was seen 3 hours ago\./m);
+
+  await sql`delete from metering.processes`.execute(db);
+  expect((await doctor.examine()).out).toMatch(/^worker +problem +none has ever run\./m);
+});
+
+test("old usage that is not sealed, and usage held for longer than six hours, are found", async ({
+  doctor,
+  database: { db },
+}) => {
+  await appendEntries(db, await addOrganization(db, { customer: "cus_1" }), [
+    { at: ago(40 * minuteMs), quantity: 1 },
+  ]);
+  await appendEntries(db, await addOrganization(db), [{ at: ago(5 * hourMs), quantity: 1 }]);
+  const { out } = await doctor.examine();
+  expect(out).toMatch(/^alerts +problem +MeterOutboxUnsealedOld: .* has waited 40 minutes/m);
+  expect(out).not.toMatch(/MeterOutboxHeldOld/);
+
+  await appendEntries(db, await addOrganization(db), [{ at: ago(7 * hourMs), quantity: 1 }]);
+  expect((await doctor.examine()).out).toMatch(/MeterOutboxHeldOld: .* has been held for 7 hours/);
+});
+
+test.runIf(hasRoles)(
+  "with the worker's role the doctor lives, and names the missing rights",
+  async ({ doctor, database }) => {
+    const environment = { DATABASE_URL: database.as("worker").url };
+    const { exitCode, out, err } = await doctor.examine({ environment });
+
+    expect({ exitCode, err }).toEqual({ exitCode: 1, err: "" });
+    expect(out).toMatch(/^rights +problem +the command line lacks .*select on metering\.api_keys/m);
+    expect(out).toMatch(/^delivery +unchecked +permission denied for \w+ meter_event_total/m);
+  },
+);
+
+test.runIf(hasRoles)(
+  "an API that runs with the worker's role is found from outside",
+  async ({ doctor, database }) => {
+    await sql`insert into metering.processes (id, kind) values (gen_random_uuid(), 'api')`.execute(
+      database.as("worker").db,
+    );
+    expect((await doctor.examine()).out).toMatch(
+      /^rights +problem +the api runs as \S+worker, which lacks .*select on metering\.api_keys/m,
+    );
+  },
+);
+
+test("a database that may only be read is found", async ({ doctor, database }) => {
+  const name = new URL(database.url).pathname.slice(1);
+  await sql`alter database ${sql.id(name)} set default_transaction_read_only = on`.execute(database.db);
+  expect((await doctor.examine()).out).toMatch(/^writable +problem +it is read-only\./m);
+});

@@ -1,0 +1,177 @@
+import { sql } from "kysely";
+import { expect } from "vitest";
+import { pauseDelivery, trip } from "../../delivery/pauses.ts";
+import { shareCustomer } from "../../testing/rows/shared-customer.ts";
+import { doctorTest as test } from "../../testing/fixtures/doctor-test.ts";
+
+const secretWords = /sk_(test|live)_\w+|hunter2/;
+
+test("the doctor is quiet when all is well", async ({ doctor, road }) => {
+  await road.join();
+  expect(await doctor.examine()).toEqual({ exitCode: 0, out: "all is well (21 checks)\n", err: "" });
+});
+
+test("everything that was looked at is named on demand, one line each", async ({ doctor, road }) => {
+  await road.join();
+  const { exitCode, out } = await doctor.examine({}, ["--verbose"]);
+  const lines = out.trimEnd().split("\n");
+
+  expect(exitCode).toBe(0);
+  expect(lines.slice(1, -2).map((line) => line.split(/ {2,}/).slice(0, 2))).toEqual(
+    [
+      "database",
+      "writable",
+      "durability",
+      "migrations",
+      "pg-boss",
+      "rights",
+      "api",
+      "worker",
+      "partitions",
+      "sending",
+      "in doubt",
+      "rejected",
+      "webhook events",
+      "shared customers",
+      "alerts",
+      "stripe",
+      "clock",
+      "key mode",
+      "meters",
+      "webhook endpoint",
+      "webhook deliveries",
+    ].map((check) => [check, "ok"]),
+  );
+  expect(lines.at(-1)).toBe("all is well (21 checks)");
+});
+
+test("a missing migration is found", async ({ doctor, database: { db } }) => {
+  const latest = sql`select max(name) from metering.kysely_migration`;
+  await sql`delete from metering.kysely_migration where name = (${latest})`.execute(db);
+
+  const { exitCode, out } = await doctor.examine();
+  expect(exitCode).toBe(1);
+  expect(out).toMatch(/^migrations +problem +missing: 00\d\d_\w+\. To do: run `node dist\/migrate\.js`$/m);
+  expect(out).toMatch(/^tables +unchecked /m);
+});
+
+test("a database that was never migrated is found", async ({ doctor, database: { db } }) => {
+  await sql`drop schema metering cascade`.execute(db);
+  await sql`drop schema pgboss cascade`.execute(db);
+
+  const { exitCode, out } = await doctor.examine();
+  expect(exitCode).toBe(1);
+  expect(out).toMatch(/^migrations +problem +missing: 0001_schema, /m);
+  expect(out).toMatch(/^pg-boss +problem +its schema is missing/m);
+});
+
+test("an older pg-boss is found", async ({ doctor, database: { db } }) => {
+  await sql`update pgboss.version set version = version - 1`.execute(db);
+  expect((await doctor.examine()).out).toMatch(/^pg-boss +problem +its schema is \d+, and \d+ is needed/m);
+});
+
+test("a database that cannot be reached is found, and Stripe is looked at all the same", async ({
+  doctor,
+}) => {
+  const environment = { DATABASE_URL: "postgres://service:hunter2@127.0.0.1:1/metering" };
+  const { exitCode, out, err } = await doctor.examine({ environment });
+
+  expect({ exitCode, err }).toEqual({ exitCode: 1, err: "" });
+  expect(out).toMatch(/^database +problem +the database cannot be reached/m);
+  expect(out).toMatch(/^meters +ok/m);
+  expect(out).not.toMatch(secretWords);
+});
+
+test("a partition of the next month that is missing is found", async ({ doctor, database: { db } }) => {
+  const now = new Date();
+  const next = new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() + 1, 1));
+  const name = `readings_${next.toISOString().slice(0, 7).replace("-", "_")}`;
+  await sql`drop table ${sql.id("metering", name)}`.execute(db);
+
+  const { out } = await doctor.examine({ now: () => now });
+  expect(out).toMatch(new RegExp(`^partitions +problem +missing: ${name}\\.`, "m"));
+});
+
+test("a row in a default partition is found", async ({ doctor, database: { db } }) => {
+  await sql`
+    insert into metering.readings (organization_id, sensor_id, recorded_at, temperature, entry_id)
+    values (gen_random_uuid(), 'freezer-1', now() + interval '2 years', 1, gen_random_uuid())
+  `.execute(db);
+  expect((await doctor.examine()).out).toMatch(
+    /^partitions +problem +rows in the default ones: 1 of readings /m,
+  );
+});
+
+test("a pause is found, whoever made it", async ({ doctor, database: { db } }) => {
+  await pauseDelivery(db, "key rotation");
+  const meterPause = { scope: "active_sensors", reason: "meter_unavailable", firstMs: 60_000, maxMs: 60_000 };
+  await trip(db, meterPause, { isProbe: false });
+
+  const detail = "account is paused: key rotation; active_sensors is paused: meter_unavailable";
+  expect((await doctor.examine()).out).toMatch(new RegExp(`^sending +problem +${detail}`, "m"));
+});
+
+test("usage in doubt, usage refused and webhook events that failed are found", async ({
+  doctor,
+  events,
+  account,
+  database: { db },
+}) => {
+  account.simulator.addCustomers("cus_acme");
+  await events.seal({ state: "in_doubt", quantity: 3 });
+  await events.seal({ state: "rejected", quantity: 4, hours: 2 });
+  await sql`
+    insert into metering.stripe_events (event_id, event_type, livemode, payload, state)
+    values ('evt_1', 'invoice.paid', false, '{}', 'failed'), ('evt_2', 'invoice.paid', false, '{}', 'pending')
+  `.execute(db);
+
+  const { exitCode, out } = await doctor.examine();
+  expect(exitCode).toBe(1);
+  expect(out).toMatch(/^in doubt +problem +meter events: 1, quantity 3; /m);
+  expect(out).toMatch(/^rejected +problem +meter events: 1, quantity 4; /m);
+  expect(out).toMatch(/^webhook events +problem +could not be handled: 1/m);
+  expect(out).toMatch(/^4 of 21 checks found a problem$/m);
+});
+
+test("a customer of two organizations, linked before that was refused, is found", async ({
+  doctor,
+  database: { db },
+}) => {
+  const [one, other] = await shareCustomer(db, "cus_shared");
+  const { exitCode, out } = await doctor.examine();
+
+  expect(exitCode).toBe(1);
+  expect(out).toMatch(
+    new RegExp(
+      `^shared customers +problem +cus_shared pays for organizations ${one}, ${other}\\. To do: `,
+      "m",
+    ),
+  );
+});
+
+test("a clock that is ten minutes off is found", async ({ doctor }) => {
+  const now = () => new Date(Date.now() + 600_000);
+  const { exitCode, out } = await doctor.examine({ now });
+
+  expect(exitCode).toBe(1);
+  // Stripe's clock tells whole seconds, and is read while the machine may stand still.
+  expect(out).toMatch(/^clock +problem +this machine's is (59\d|60\d) s ahead\./m);
+});
+
+test("machines read the same as people", async ({ doctor, account }) => {
+  await account.stripe.billing.meters.deactivate(account.meterIds.active_sensors);
+  const { exitCode, out } = await doctor.examine({}, ["--json"]);
+
+  expect(exitCode).toBe(1);
+  expect(JSON.parse(out)).toMatchObject({
+    healthy: false,
+    checks: expect.arrayContaining([
+      {
+        check: "meters",
+        state: "problem",
+        detail: "active_sensors: it is inactive",
+        remedy: expect.stringContaining("stripe setup"),
+      },
+    ]),
+  });
+});

@@ -1,0 +1,46 @@
+import { linkByHand } from "../billing/put-subscription.ts";
+import { renderSubscription } from "../api/organizations/subscription-answer.ts";
+import { subscriptionBody, subscriptionOf } from "../api/organizations/subscription-route.ts";
+import { unlinkOrganization } from "../billing/subscriptions.ts";
+import type { CommandTools } from "./command-tools.ts";
+import { noSuchOrganization, onOrganization } from "./organization-argument.ts";
+import type { Outcome } from "./outcome.ts";
+import { textFields } from "./text-table.ts";
+
+export type LinkOptions = { status: string; subscription?: string; periodStart?: string; periodEnd?: string };
+
+/** Sets who pays for an organization, by the rules and with the document of `PUT …/subscription`. */
+export async function link(
+  { db, openBoss }: CommandTools,
+  reference: string,
+  { customer, status, subscription, periodStart, periodEnd }: LinkOptions & { customer: string },
+): Promise<Outcome> {
+  const parsed = subscriptionBody.safeParse({
+    stripe_customer_id: customer,
+    status,
+    stripe_subscription_id: subscription,
+    current_period_start: periodStart,
+    current_period_end: periodEnd,
+  });
+  if (!parsed.success) {
+    const faults = parsed.error.issues.map(({ path, message }) => `${path.join(".")} ${message}`);
+    return { kind: "wrong_usage", message: faults.join("; ") };
+  }
+  return onOrganization(db, reference, async (id): Promise<Outcome> => {
+    const put = await linkByHand({ db, boss: await openBoss() }, id, subscriptionOf(parsed.data));
+    if (put.kind === "no_organization") return noSuchOrganization;
+    if (put.kind === "customer_taken") {
+      return { kind: "failed", message: `the customer is linked to organization ${put.organizationId}` };
+    }
+    const document = renderSubscription(put.subscription);
+    return { kind: "done", document, text: textFields(Object.entries(document)) };
+  });
+}
+
+/** Unlinks an organization, as `DELETE …/subscription` does. */
+export function unlink({ db }: CommandTools, reference: string): Promise<Outcome> {
+  return onOrganization(db, reference, async (id): Promise<Outcome> => {
+    if (!(await unlinkOrganization(db, id))) return noSuchOrganization;
+    return { kind: "done", document: { unlinked: true }, text: "unlinked" };
+  });
+}

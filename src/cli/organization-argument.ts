@@ -1,0 +1,23 @@
+import type { Kysely } from "kysely";
+import type { DB } from "../database/schema.ts";
+import { findOrganizationId, organizationReferenceSchema } from "../http/organization-reference.ts";
+import type { Outcome } from "./outcome.ts";
+import { parsedBy } from "./parsed-by.ts";
+
+export const organizationHelp = "a UUID, or external: and its external id";
+
+/** Parses an argument or option that names an organization. */
+export const parseOrganization = parsedBy(organizationReferenceSchema);
+
+/** What a command says of an organization that is not there. */
+export const noSuchOrganization = { kind: "failed", message: "there is no such organization" } as const;
+
+/** Runs a command on the organization that is named. */
+export async function onOrganization(
+  db: Kysely<DB>,
+  reference: string,
+  work: (organizationId: string) => Promise<Outcome>,
+): Promise<Outcome> {
+  const id = await findOrganizationId(db, reference);
+  return id === undefined ? noSuchOrganization : work(id);
+}

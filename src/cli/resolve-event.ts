@@ -1,0 +1,25 @@
+import { findMeterEvent } from "../delivery/meter-events.ts";
+import { type Resolution, resolveMeterEvent } from "../delivery/resolve.ts";
+import { renderResolved } from "../api/meter-events/meter-event-answer.ts";
+import type { CommandTools } from "./command-tools.ts";
+import type { Outcome } from "./outcome.ts";
+
+/** Ends the doubt about a meter event; the document is that of `POST /v1/meter-events/{id}/resolve`. */
+export async function resolveEvent(
+  { db, openBoss }: CommandTools,
+  id: string,
+  resolution: Resolution,
+): Promise<Outcome> {
+  const resolved = await resolveMeterEvent({ db, boss: await openBoss() }, id, resolution);
+  if (resolved !== undefined) {
+    const { state, replacedBy } = resolved;
+    const text = replacedBy === null ? `it is ${state} now` : `it is ${state} now; ${replacedBy} replaces it`;
+    return { kind: "done", document: renderResolved(id, resolved), text };
+  }
+  const event = await findMeterEvent(db, id);
+  if (event === undefined) return { kind: "failed", message: "there is no such meter event" };
+  return {
+    kind: "failed",
+    message: `the meter event is ${event.state}; only one in doubt can be resolved`,
+  };
+}

@@ -1,0 +1,50 @@
+import { findMeterEvent } from "../delivery/meter-events.ts";
+import {
+  retriedMax,
+  retriedStates,
+  type RetriedState,
+  retryMeterEvents,
+} from "../delivery/retry-rejected.ts";
+import { findOrganizationId } from "../http/organization-reference.ts";
+import type { MeterName } from "../usage/meters.ts";
+import type { CommandTools } from "./command-tools.ts";
+import { noSuchOrganization } from "./organization-argument.ts";
+import type { Outcome } from "./outcome.ts";
+
+export type RejectedOptions = { state?: RetriedState; organization?: string; meter?: MeterName };
+
+/** Gives one rejected meter event another try, or makes a pending one due now. */
+export async function retryEvent(
+  { db, openBoss }: CommandTools,
+  id: string,
+  options: RejectedOptions,
+): Promise<Outcome> {
+  if (Object.keys(options).length > 0) {
+    return { kind: "wrong_usage", message: "name either a meter event or --state with its filters" };
+  }
+  const boss = await openBoss();
+  for (const state of retriedStates) {
+    const retried = await retryMeterEvents({ db, boss }, { id, state });
+    if (retried > 0) return { kind: "done", document: { retried }, text: "it will be attempted again" };
+  }
+  const event = await findMeterEvent(db, id);
+  if (event === undefined) return { kind: "failed", message: "there is no such meter event" };
+  const message = `the meter event is ${event.state}; only a rejected or a pending one can be retried`;
+  return { kind: "failed", message };
+}
+
+/** Gives all rejected meter events another try, or makes all pending ones due now, or those of an organization or meter. */
+export async function retryEvents(
+  { db, openBoss }: CommandTools,
+  { state, organization, meter }: RejectedOptions,
+): Promise<Outcome> {
+  // Asked for in full, so that a forgotten id does not retry everything.
+  if (state === undefined)
+    return { kind: "wrong_usage", message: "name a meter event, or --state rejected or pending" };
+  const organizationId = organization && (await findOrganizationId(db, organization));
+  if (organization !== undefined && organizationId === undefined) return noSuchOrganization;
+  const retried = await retryMeterEvents({ db, boss: await openBoss() }, { state, organizationId, meter });
+  const isFull = retried === retriedMax;
+  const text = `${retried} will be attempted again${isFull ? "; repeat the command for the rest" : ""}`;
+  return { kind: "done", document: { retried }, text };
+}

@@ -1,0 +1,82 @@
+import type { Kysely } from "kysely";
+import type { DB } from "../database/schema.ts";
+import { renderApiKey } from "../api/organizations/api-keys-route.ts";
+import { listApiKeys, type StoredKey } from "../organizations/api-keys.ts";
+import { renderOrganization } from "../api/organizations/organization-answer.ts";
+import { findOrganization, listOrganizations, type Organization } from "../organizations/organizations.ts";
+import type { CommandTools } from "./command-tools.ts";
+import { noSuchOrganization, onOrganization } from "./organization-argument.ts";
+import type { Outcome } from "./outcome.ts";
+import { readAll } from "./paging.ts";
+import { type Cell, textFields, textTable } from "./text-table.ts";
+
+export type ListOptions = { archived?: true; current?: true };
+
+/** Lists all organizations; the document is that of `GET /v1/organizations`, all pages in one. */
+export async function listAll({ db }: CommandTools, { archived, current }: ListOptions): Promise<Outcome> {
+  const isArchived = archived ?? (current ? false : undefined);
+  const organizations = await readAll((after, limit) => listOrganizations(db, { isArchived, after, limit }));
+  return {
+    kind: "done",
+    document: { data: organizations.map(renderOrganization), next_cursor: null },
+    text: textTable(
+      ["ID", "NAME", "EXTERNAL ID", "CUSTOMER", "STATUS", "SENSORS", "ARCHIVED"],
+      organizations.map((one) => [
+        one.id,
+        one.name,
+        one.externalId,
+        one.subscription?.stripeCustomerId ?? null,
+        one.subscription?.status ?? null,
+        one.activeSensors,
+        one.archivedAt?.toISOString() ?? null,
+      ]),
+    ),
+  };
+}
+
+/** Shows an organization; the document is that of `GET /v1/organizations/{id}`, with the API keys besides. */
+export function showOne({ db }: CommandTools, reference: string): Promise<Outcome> {
+  return onOrganization(db, reference, async (id) => {
+    const organization = await findOrganization(db, id);
+    if (organization === undefined) return noSuchOrganization;
+    const keys = (await readKeys(db, id)).map(renderApiKey);
+    const table = textTable(
+      ["KEY ID", "PREFIX", "NAME", "SCOPES", "LAST USED", "REVOKED"],
+      keys.map((key) => [
+        key.id,
+        key.prefix,
+        key.name,
+        key.scopes.join(","),
+        key.last_used_at,
+        key.revoked_at,
+      ]),
+    );
+    return {
+      kind: "done",
+      document: { ...renderOrganization(organization), api_keys: keys },
+      text: `${textFields(fieldsOf(organization))}\n\n${table}`,
+    };
+  });
+}
+
+/** An organization as names and values for people. */
+export function fieldsOf(organization: Organization): [string, Cell][] {
+  const { subscription } = organization;
+  return [
+    ["id", organization.id],
+    ["name", organization.name],
+    ["external id", organization.externalId],
+    ["created", organization.createdAt.toISOString()],
+    ["archived", organization.archivedAt?.toISOString() ?? null],
+    ["active sensors", organization.activeSensors],
+    ["customer", subscription?.stripeCustomerId ?? null],
+    ["subscription", subscription?.stripeSubscriptionId ?? null],
+    ["status", subscription?.status ?? null],
+    ["period start", subscription?.currentPeriodStart?.toISOString() ?? null],
+    ["period end", subscription?.currentPeriodEnd?.toISOString() ?? null],
+  ];
+}
+
+function readKeys(db: Kysely<DB>, organizationId: string): Promise<StoredKey[]> {
+  return readAll((after, limit) => listApiKeys(db, { organizationId, after, limit }));
+}

@@ -1,0 +1,82 @@
+import { type Command, Option } from "commander";
+import { type InboxState, inboxStates, replayStripeEvent } from "../billing/inbox.ts";
+import { findStripeEvent, listStripeEvents, type StoredEvent } from "../billing/list-stripe-events.ts";
+import { inboxCursor, renderStoredEvent } from "../api/stripe-events/stored-event-answer.ts";
+import type { CommandTools } from "./command-tools.ts";
+import type { Outcome } from "./outcome.ts";
+import { type PageOptions, showPage, withPages } from "./paging.ts";
+import type { Run } from "./run.ts";
+import { textFields, textTable } from "./text-table.ts";
+
+type InboxFilter = PageOptions & { state?: InboxState };
+
+const noSuchEvent = { kind: "failed", message: "there is no such event in the inbox" } as const;
+
+/** Adds `webhooks list`, `show` and `replay`. */
+export function addWebhooksCommands(program: Command, run: Run): void {
+  const webhooks = program.command("webhooks").description("the webhook inbox: what Stripe sent");
+  withPages(webhooks.command("list"))
+    .description("list Stripe's events, the newest first; failed is the dead letter")
+    .addOption(new Option("--state <state>", "only those in this state").choices(inboxStates))
+    .action((filter: InboxFilter) => run((tools) => list(tools, filter)));
+  webhooks
+    .command("show")
+    .description("show one of Stripe's events with its payload; secrets in it are hidden")
+    .argument("<event-id>", "Stripe's id, such as evt_123")
+    .action((id: string) => run((tools) => show(tools, id)));
+  webhooks
+    .command("replay")
+    .description("give a failed or refused event another try")
+    .argument("<event-id>", "Stripe's id, such as evt_123")
+    .action((id: string) => run((tools) => replay(tools, id)));
+}
+
+/** The document is that of `GET /v1/stripe-events`. */
+function list({ db }: CommandTools, filter: InboxFilter): Promise<Outcome> {
+  return showPage(
+    filter,
+    {
+      ...inboxCursor,
+      read: (before, limit) => listStripeEvents(db, { state: filter.state, before, limit }),
+    },
+    (page) => ({ document: { ...page, data: page.data.map(renderStoredEvent) }, text: table(page.data) }),
+  );
+}
+
+function table(events: readonly StoredEvent[]): string {
+  return textTable(
+    ["ID", "TYPE", "STATE", "ATTEMPTS", "RECEIVED", "HANDLED", "ERROR"],
+    events.map(({ id, type, state, attempts, receivedAt, handledAt, error }) => [
+      id,
+      type,
+      state,
+      attempts,
+      receivedAt,
+      handledAt,
+      error,
+    ]),
+  );
+}
+
+/** The document is that of `GET /v1/stripe-events/{id}`. */
+async function show({ db }: CommandTools, id: string): Promise<Outcome> {
+  const event = await findStripeEvent(db, id);
+  if (event === undefined) return noSuchEvent;
+  const { payload, ...fields } = renderStoredEvent(event);
+  return {
+    kind: "done",
+    document: { ...fields, payload },
+    text: `${textFields(Object.entries(fields))}\n\n${JSON.stringify(payload, null, 2)}`,
+  };
+}
+
+/** As `POST /v1/stripe-events/{id}/replay` does. */
+async function replay({ db, openBoss }: CommandTools, id: string): Promise<Outcome> {
+  if (await replayStripeEvent({ db, boss: await openBoss() }, id)) {
+    return { kind: "done", document: { replayed: 1 }, text: "it will be handled again" };
+  }
+  const event = await findStripeEvent(db, id);
+  if (event === undefined) return noSuchEvent;
+  const message = `the event is ${event.state}; only a failed or refused one can be replayed`;
+  return { kind: "failed", message };
+}

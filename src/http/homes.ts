@@ -1,0 +1,25 @@
+import type { Home } from "./home-page.ts";
+
+const probes = [
+  { path: "/healthz", shows: "whether the process runs" },
+  { path: "/readyz", shows: "whether it can work, and what fails" },
+  { path: "/metrics", shows: "what it measures, for Prometheus" },
+];
+
+/** The front doors of the two processes. */
+export const homes: Record<"api" | "worker", Home> = {
+  api: {
+    title: "meter-outbox API",
+    does: "Takes temperature readings in and answers for what was billed. All of /v1 needs a token.",
+    places: [
+      { path: "/docs", shows: "every call, to read" },
+      { path: "/openapi.json", shows: "every call, for machines" },
+      ...probes,
+    ],
+  },
+  worker: {
+    title: "meter-outbox worker",
+    does: "Seals usage into meter events and delivers them to Stripe. It takes no requests but these.",
+    places: probes,
+  },
+};

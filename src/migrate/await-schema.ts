@@ -1,0 +1,47 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Kysely } from "kysely";
+import { readDurabilityFaults } from "../database/durability.ts";
+import { missingMigrations } from "./migrations.ts";
+import type { DB } from "../database/schema.ts";
+import { isDatabaseUnavailable } from "../http/database-unavailable.ts";
+import type { Log } from "../log.ts";
+
+const patienceMs = 30_000;
+const retryMs = 500;
+
+/**
+ * Whether a process may start: waits up to 30 seconds for the database to answer, then compares its schema. Logs one
+ * line that says what to do when the answer is no. Any other error is thrown.
+ */
+export async function awaitSchema({ db, log }: { db: Kysely<DB>; log: Log }): Promise<boolean> {
+  const startedAt = performance.now();
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      const missing = await missingMigrations(db);
+      if (missing.length === 0) {
+        await warnOfLoss({ db, log });
+        return true;
+      }
+      const message = "the database lacks migrations: run `node dist/migrate.js` first";
+      log.error({ event: "start_refused", reason: "schema_outdated", message, missing });
+      return false;
+    } catch (error) {
+      if (!isDatabaseUnavailable(error)) throw error;
+      if (performance.now() - startedAt > patienceMs) {
+        const message = `the database did not answer for ${patienceMs / 1_000} seconds: check DATABASE_URL`;
+        log.error({ event: "start_refused", reason: "database_unavailable", message, error });
+        return false;
+      }
+      if (attempt === 1) log.warn({ event: "database_awaited", error });
+      await sleep(retryMs);
+    }
+  }
+}
+
+/** A warning and no refusal: a process that does not start loses more readings than a crash that may never come. */
+async function warnOfLoss({ db, log }: { db: Kysely<DB>; log: Log }): Promise<void> {
+  const faults = await readDurabilityFaults(db);
+  if (faults.length === 0) return;
+  const message = "a crash of the database may lose what was committed: set these on";
+  log.warn({ event: "database_not_durable", message, faults });
+}

@@ -1,0 +1,80 @@
+import { type Kysely, sql } from "kysely";
+import { expect } from "vitest";
+import { silentLog } from "../log.ts";
+import { emptyDatabaseTest as test } from "../testing/postgres/empty-database-test.ts";
+import { createRecordingLog } from "../testing/processes/recording-log.ts";
+import { until } from "../testing/processes/until.ts";
+import { migrate } from "./migrate.ts";
+import { missingMigrations, sqlMigrations } from "./migrations.ts";
+import type { DB } from "../database/schema.ts";
+
+test("an empty database is brought to the program's schema", async ({ empty }) => {
+  const needed = Object.keys(await sqlMigrations.getMigrations());
+  expect(await missingMigrations(empty.db)).toEqual(expect.arrayContaining(needed));
+
+  await migrate({ databaseUrl: empty.url, log: silentLog });
+
+  expect(await missingMigrations(empty.db)).toEqual([]);
+});
+
+test("a second migration changes nothing", async ({ empty }) => {
+  await migrate({ databaseUrl: empty.url, log: silentLog });
+  const { log, events } = createRecordingLog();
+
+  await migrate({ databaseUrl: empty.url, log });
+
+  expect(events).toEqual([{ event: "database_migrated", applied: [], partitions: [] }]);
+});
+
+test("of four migrations at once one does the work, and none fails", async ({ empty }) => {
+  const { log, events } = createRecordingLog();
+
+  await Promise.all([1, 2, 3, 4].map(() => migrate({ databaseUrl: empty.url, log })));
+
+  const needed = Object.keys(await sqlMigrations.getMigrations()).toSorted();
+  expect(events.flatMap(({ applied }) => applied)).toEqual(needed);
+  expect(await missingMigrations(empty.db)).toEqual([]);
+});
+
+test("a migration waits for one that runs before it does anything", async ({ empty }) => {
+  const blocked = await empty.db.connection().execute(async (session) => {
+    await sql`begin`.execute(session);
+    await sql`create schema metering`.execute(session);
+    // The first of them waits for our schema's commit, and the second for the first.
+    const migrations = [1, 2].map(() => migrate({ databaseUrl: empty.url, log: silentLog }));
+    await until(() => isAdvisoryLockAwaited(empty.db), { what: "one migration to wait for the other" });
+    await sql`rollback`.execute(session);
+    return Promise.allSettled(migrations);
+  });
+
+  expect(blocked.map(({ status }) => status)).toEqual(["fulfilled", "fulfilled"]);
+});
+
+test("a migration that fails is named, and none of its run stays", async ({ empty }) => {
+  await sql`create schema metering`.execute(empty.db);
+  await sql`create table metering.readings ()`.execute(empty.db);
+
+  await expect(migrate({ databaseUrl: empty.url, log: silentLog })).rejects.toThrow("0003_readings failed");
+
+  const { rows } = await sql`select to_regclass('metering.organizations') as found`.execute(empty.db);
+  expect(rows).toEqual([{ found: null }]);
+});
+
+test("the migrate program exits with 0 on a fresh database, also when run again", async ({
+  empty,
+  launch,
+}) => {
+  expect(await launch("migrate", { DATABASE_URL: empty.url }).ended()).toBe(0);
+  expect(await launch("migrate", { DATABASE_URL: empty.url }).ended()).toBe(0);
+
+  expect(await missingMigrations(empty.db)).toEqual([]);
+});
+
+async function isAdvisoryLockAwaited(db: Kysely<DB>): Promise<boolean> {
+  const { rows } = await sql`
+    select from pg_locks
+    where locktype = 'advisory' and not granted
+      and database = (select oid from pg_database where datname = current_database())
+  `.execute(db);
+  return rows.length > 0;
+}

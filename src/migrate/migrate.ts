@@ -1,0 +1,77 @@
+import pg from "pg";
+import { type Kysely, sql } from "kysely";
+import type { Log } from "../log.ts";
+import { installQueues } from "../queue/install.ts";
+import { findSharedCustomers } from "../database/customer-taken.ts";
+import { createMigrator } from "./migrations.ts";
+import { ensurePartitions } from "../database/partitions.ts";
+import { openDatabase } from "../database/pool.ts";
+import type { DB } from "../database/schema.ts";
+import { validateConstraints } from "../database/validate-constraints.ts";
+
+/** "meter-ou" in ASCII: nobody else on the server takes this lock by chance. */
+const migrationLockKey = "7882832134917926261";
+
+export type MigrateInput = { databaseUrl: string; log: Log; readingsMaxAgeDays?: number; now?: Date };
+
+/**
+ * Brings the database to this program's schema: our tables, the partitions that will be needed, and pg-boss's own
+ * schema with our queues. Forward only, under a lock of the whole database, safe to run twice and at once. Throws
+ * with the name of the migration that failed; then none of this run's migrations stays.
+ */
+export async function migrate(input: MigrateInput): Promise<void> {
+  await underMigrationLock(input.databaseUrl, async () => {
+    const database = openDatabase(
+      {
+        connectionString: input.databaseUrl,
+        applicationName: "meter-outbox migrate",
+        connectionsMax: 2,
+        statementTimeoutMs: 0,
+      },
+      input.log,
+    );
+    try {
+      await sql`create schema if not exists metering`.execute(database.db);
+      const { error, results } = await createMigrator(database.db).migrateToLatest();
+      const failed = results?.find((result) => result.status === "Error");
+      if (error !== undefined) {
+        throw new Error(`migration ${failed?.migrationName ?? "set-up"} failed`, { cause: error });
+      }
+      const partitions = await ensurePartitions(database.db, {
+        now: input.now ?? new Date(),
+        readingsMaxAgeDays: input.readingsMaxAgeDays ?? 365,
+      });
+      await validateConstraints({ db: database.db, log: input.log });
+      await installQueues({ db: database.db, log: input.log }, input.databaseUrl);
+      await warnOfSharedCustomers(database.db, input.log);
+      const applied = results?.map((result) => result.migrationName) ?? [];
+      input.log.info({ event: "database_migrated", applied, partitions });
+    } finally {
+      await database.close();
+    }
+  });
+}
+
+// Databases of before may have such pairs. They bill one of the two gauges only, and no migration can know which link is wrong.
+async function warnOfSharedCustomers(db: Kysely<DB>, log: Log): Promise<void> {
+  for (const { customer, organizationIds } of await findSharedCustomers(db)) {
+    log.warn({ event: "customer_shared", stripe_customer_id: customer, organization_ids: organizationIds });
+  }
+}
+
+// A session lock on a connection of its own, so that pg-boss's migrations, which open their own, are covered too.
+async function underMigrationLock(databaseUrl: string, work: () => Promise<void>): Promise<void> {
+  const client = new pg.Client({
+    connectionString: databaseUrl,
+    application_name: "meter-outbox migrate lock",
+  });
+  // Should the lock be lost in the middle, Kysely's and pg-boss's own locks still keep two from migrating at once.
+  client.on("error", () => {});
+  await client.connect();
+  try {
+    await client.query("select pg_advisory_lock($1)", [migrationLockKey]);
+    await work();
+  } finally {
+    await client.end();
+  }
+}

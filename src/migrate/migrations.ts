@@ -1,0 +1,61 @@
+import { readdir, readFile } from "node:fs/promises";
+import { type Kysely, sql } from "kysely";
+import { type Migration, type MigrationProvider, Migrator } from "kysely/migration";
+import { queueSchemaVersion, readQueueSchemaVersion } from "../queue/schema-version.ts";
+import type { DB } from "../database/schema.ts";
+
+const migrationsFolder = new URL("../../migrations/", import.meta.url);
+
+/** Kysely's migrations out of `migrations/NNNN_name.sql`, forward only. */
+export const sqlMigrations: MigrationProvider = {
+  async getMigrations() {
+    const migrations: Record<string, Migration> = {};
+    for (const { name, text } of await readMigrations()) {
+      migrations[name] = {
+        up: async (db) => {
+          await sql.raw(text).execute(db);
+        },
+      };
+    }
+    return migrations;
+  },
+};
+
+/** `migrations/NNNN_name.sql` in order, each with its plain SQL. `schema.sql` beside them is no migration. */
+export async function readMigrations(): Promise<{ name: string; text: string }[]> {
+  const files = (await readdir(migrationsFolder)).filter((file) => /^\d{4}_\w+\.sql$/.test(file)).toSorted();
+  return Promise.all(
+    files.map(async (file) => ({
+      name: file.replace(/\.sql$/, ""),
+      text: await readFile(new URL(file, migrationsFolder), "utf8"),
+    })),
+  );
+}
+
+/** Kysely's migrator over our SQL files; it keeps its own record in the `metering` schema. */
+export function createMigrator(db: Kysely<DB>): Migrator {
+  return new Migrator({ db, provider: sqlMigrations, migrationTableSchema: "metering" });
+}
+
+/**
+ * The migrations that this program needs and the database does not have, in order. Empty when the schema is new
+ * enough. A database that is ahead of the program is accepted: migrations are made so that the version before
+ * keeps working.
+ */
+export async function missingMigrations(db: Kysely<DB>): Promise<string[]> {
+  const needed = Object.keys(await sqlMigrations.getMigrations()).toSorted();
+  const recorded = await sql<{ present: boolean }>`
+    select to_regclass('metering.kysely_migration') is not null as present
+  `.execute(db);
+  if (recorded.rows[0]?.present !== true) return needed;
+  const applied = await sql<{ name: string }>`select name from metering.kysely_migration`.execute(db);
+  const names = new Set(applied.rows.map((row) => row.name));
+  return [...needed.filter((name) => !names.has(name)), ...(await missingQueueSchema(db))];
+}
+
+/** pg-boss's own schema, by the same rule: named when it is missing, older than this program needs, or without its version. */
+async function missingQueueSchema(db: Kysely<DB>): Promise<string[]> {
+  const version = await readQueueSchemaVersion(db);
+  const isNewEnough = typeof version === "number" && version >= queueSchemaVersion;
+  return isNewEnough ? [] : [`pg-boss ${queueSchemaVersion}`];
+}

@@ -1,0 +1,52 @@
+import type { Kysely } from "kysely";
+import type { Registry } from "prom-client";
+import type { DB } from "../../database/schema.ts";
+import type { Log } from "../../log.ts";
+import { type Repeating, repeat } from "../../process/wait.ts";
+import { countAlertPosts } from "../metrics/alert-metrics.ts";
+import { createMeasurer } from "../metrics/measurer.ts";
+import { claimLook, noteConditions } from "./note-conditions.ts";
+import { sendAlertTo } from "./send-alert.ts";
+import { tellAlerts } from "./tell-alerts.ts";
+
+const usualEveryMs = 30_000;
+/** Far longer than all reads may take together: half a measurement would end what still holds. */
+const measuredWithinMs = 120_000;
+/** Of `everyMs`: processes that look at about the same time take turns. */
+const claimedForShare = 0.8;
+
+export type AlertWatchDeps = { db: Kysely<DB>; log: Log; registry: Registry };
+
+/**
+ * Looks at the conditions of docs/alerts.yaml every half minute, whichever process is first, and posts to the URL what
+ * begins and what ends, at least once.
+ */
+export function watchAlerts(
+  { db, log, registry }: AlertWatchDeps,
+  { url, everyMs = usualEveryMs }: { url: string; everyMs?: number },
+): Repeating {
+  let isWhole = true;
+  const measure = createMeasurer(
+    { db, onFailedRead: () => (isWhole = false) },
+    { reusedMs: 0, deadlineMs: measuredWithinMs },
+  );
+  const deps = { db, log, send: sendAlertTo(url), onPost: countAlertPosts(registry) };
+  const stopping = new AbortController();
+  const watching = repeat(
+    async () => {
+      if (await claimLook(db, everyMs * claimedForShare)) {
+        isWhole = true;
+        const measurement = await measure();
+        if (measurement.isUp) await noteConditions(deps, measurement, { now: new Date(), isWhole });
+      }
+      await tellAlerts(deps, stopping.signal);
+    },
+    { everyMs, onError: (error) => log.error({ event: "alert_watch_failed", error }) },
+  );
+  return {
+    stop: () => {
+      stopping.abort();
+      return watching.stop();
+    },
+  };
+}

@@ -1,0 +1,79 @@
+import { randomUUID } from "node:crypto";
+import { type Kysely, sql } from "kysely";
+import type { ProcessKind } from "../database/needed-rights.ts";
+import type { DB } from "../database/schema.ts";
+import type { Log } from "../log.ts";
+import { type Repeating, repeat, wait } from "../process/wait.ts";
+import { clockFault } from "./clock-fault.ts";
+
+const beatEveryMs = 10_000;
+/** A process that leaves does not wait longer for a database that does not answer. */
+const farewellMsMax = 1_000;
+/** One that goes on being off is told of this often. */
+const clockTellEveryMs = 60_000;
+const keptDays = 30;
+
+export type HeartbeatDeps = { db: Kysely<DB>; log: Log; now?: () => Date };
+
+/**
+ * Writes every ten seconds that this process runs, and when it leaves in order that it does not. Compares the clocks on
+ * the way, so that one that is off is in the log though nobody probes. A beat that fails is logged; the next is due.
+ */
+export function startHeartbeat(
+  { db, log, now = () => new Date() }: HeartbeatDeps,
+  kind: ProcessKind,
+): Repeating {
+  const id = randomUUID();
+  let toldAtMs: number | undefined;
+
+  function compare(aheadMs: number): void {
+    const fault = clockFault(aheadMs);
+    if (fault === undefined) {
+      if (toldAtMs !== undefined) log.info({ event: "clock_right" });
+      toldAtMs = undefined;
+      return;
+    }
+    if (toldAtMs !== undefined && performance.now() - toldAtMs < clockTellEveryMs) return;
+    toldAtMs = performance.now();
+    log.error({ event: "clock_off", message: fault, ahead_ms: Math.round(aheadMs) });
+  }
+
+  async function beat(): Promise<void> {
+    const askedAtMs = now().getTime();
+    const databaseNow = await writeBeat(db, { id, kind });
+    compare((askedAtMs + now().getTime()) / 2 - databaseNow.getTime());
+  }
+
+  const onError = (error: unknown) => log.warn({ event: "heartbeat_failed", error });
+  const beating = repeat(beat, { everyMs: beatEveryMs, onError });
+  return {
+    stop: async () => {
+      const left = new AbortController();
+      const farewell = beating.stop().then(() => writeEnd(db, id).catch(onError));
+      await Promise.race([farewell, wait(farewellMsMax, left.signal)]);
+      left.abort();
+    },
+  };
+}
+
+/** Forgets processes that were last seen long ago. For a worker: the API may not. */
+export async function forgetOldProcesses(db: Kysely<DB>): Promise<void> {
+  await sql`
+    delete from metering.processes where seen_at < now() - make_interval(days => ${keptDays})
+  `.execute(db);
+}
+
+async function writeBeat(db: Kysely<DB>, { id, kind }: { id: string; kind: ProcessKind }): Promise<Date> {
+  const written = await sql<{ now: Date }>`
+    insert into metering.processes (id, kind) values (${id}, ${kind})
+    on conflict (id) do update set seen_at = now(), stopped_at = null
+    returning clock_timestamp() as now
+  `.execute(db);
+  const [row] = written.rows;
+  if (row === undefined) throw new Error("the heartbeat was not written");
+  return row.now;
+}
+
+async function writeEnd(db: Kysely<DB>, id: string): Promise<void> {
+  await sql`update metering.processes set seen_at = now(), stopped_at = now() where id = ${id}`.execute(db);
+}

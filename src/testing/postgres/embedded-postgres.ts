@@ -1,0 +1,117 @@
+import { rm } from "node:fs/promises";
+import { type EmbeddedCluster, prepareCluster } from "./embedded-cluster.ts";
+import { findFreePort } from "../net/free-port.ts";
+import { type HaltMode, type PostgresProcess, startPostgresProcess } from "./postgres-process.ts";
+import { type Watchdog, watchPostgres } from "./postgres-watchdog.ts";
+
+export type EmbeddedPostgresOptions = {
+  /** `fast` keeps its data in memory and suits tests; `durable` flushes every commit to disk. */
+  settings: "fast" | "durable";
+  /** Where the data stay for the next start. Without it they lie in a temporary folder, removed at the stop. */
+  folder?: string;
+};
+
+export type EmbeddedPostgres = {
+  url: string;
+  port: number;
+  /** Ends the server and keeps its data. After `immediate`, like after a crash, it recovers when it resumes. */
+  halt: (mode?: HaltMode) => Promise<void>;
+  /** Starts the halted server again, on the same port. */
+  resume: () => Promise<void>;
+  /** Halts and resumes. */
+  restart: (mode?: HaltMode) => Promise<void>;
+  /** Ends the server for good and removes its temporary folder. */
+  stop: () => Promise<void>;
+};
+
+type RunningServer = { port: number; server: PostgresProcess; watchdog: Watchdog };
+
+const startAttempts = 5;
+const commonSettings = [
+  "listen_addresses=127.0.0.1",
+  "unix_socket_directories=",
+  "max_connections=300",
+  "shared_buffers=256MB",
+];
+const fastSettings = ["max_wal_size=256MB"];
+const settingsOf = { fast: [...commonSettings, ...fastSettings], durable: commonSettings };
+
+/**
+ * Starts a real Postgres 18 from node_modules on a free port of 127.0.0.1, also for root. It ends with this process,
+ * even with a killed one. Throws with Postgres's own words when it does not start.
+ */
+export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
+  const cluster = await prepareCluster({
+    medium: options.settings === "fast" ? "memory" : "disk",
+    folder: options.folder,
+  });
+  const settings = settingsOf[options.settings];
+  try {
+    return serve(cluster, settings, await startOnFreePort(cluster, settings));
+  } catch (error) {
+    await rm(cluster.scratchFolder, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+// Another process may take the free port between the look and the start.
+async function startOnFreePort(cluster: EmbeddedCluster, settings: string[]): Promise<RunningServer> {
+  for (let attempt = 1; ; attempt += 1) {
+    const port = await findFreePort();
+    try {
+      return await startOnPort(cluster, settings, port);
+    } catch (error) {
+      const isPortTaken = error instanceof Error && error.message.includes("could not bind");
+      if (!isPortTaken || attempt === startAttempts) throw error;
+    }
+  }
+}
+
+async function startOnPort(
+  cluster: EmbeddedCluster,
+  settings: string[],
+  port: number,
+): Promise<RunningServer> {
+  const server = await startPostgresProcess({
+    binary: cluster.binaries.postgres,
+    args: ["-D", cluster.dataFolder, "-p", String(port), ...settings.flatMap((setting) => ["-c", setting])],
+    account: cluster.account,
+    workingFolder: cluster.scratchFolder,
+  });
+  const watchdog = watchPostgres({
+    pid: server.pid,
+    signal: cluster.isTemporary ? "QUIT" : "INT",
+    folderToRemove: cluster.scratchFolder,
+  });
+  return { port, server, watchdog };
+}
+
+function serve(cluster: EmbeddedCluster, settings: string[], first: RunningServer): EmbeddedPostgres {
+  const { port } = first;
+  let running: RunningServer | undefined = first;
+
+  async function halt(mode: HaltMode = "fast"): Promise<void> {
+    const ending = running;
+    if (ending === undefined) return;
+    running = undefined;
+    await ending.server.halt(mode);
+    ending.watchdog.dismiss();
+  }
+  async function resume(): Promise<void> {
+    running ??= await startOnPort(cluster, settings, port);
+  }
+  return {
+    url: `postgres://postgres:${cluster.password}@127.0.0.1:${port}/postgres`,
+    port,
+    halt,
+    resume,
+    restart: async (mode) => {
+      await halt(mode);
+      await resume();
+    },
+    stop: async () => {
+      await halt(cluster.isTemporary ? "immediate" : "fast");
+      await rm(cluster.scratchFolder, { recursive: true, force: true });
+    },
+  };
+}

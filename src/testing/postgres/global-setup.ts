@@ -1,0 +1,59 @@
+import type { TestProject } from "vitest/node";
+import { migrate } from "../../migrate/migrate.ts";
+import { silentLog } from "../../log.ts";
+import { startPostgresSource } from "./postgres-source.ts";
+import { dropServiceRoles, createServiceRoles } from "./service-roles.ts";
+import {
+  createDatabase,
+  dropAllDatabases,
+  nameTestServer,
+  type TestServer,
+  urlOfDatabase,
+} from "../net/test-server.ts";
+
+declare module "vitest" {
+  interface ProvidedContext {
+    testServer: TestServer;
+    /** The image that Postgres containers of the run are made of; null where Postgres is no container. */
+    postgresImage: string | null;
+  }
+}
+
+/**
+ * Starts the database suite's Postgres, migrates the template that each test's database is a copy of, creates the
+ * roles of the API and the worker, and returns what undoes all. Reads `TEST_DATABASE_URL`, `TEST_POSTGRES` and `TEST_POSTGRES_IMAGE`.
+ */
+export async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const write = (line: string) => process.stdout.write(`${line}\n`);
+  const source = await startPostgresSource(process.env, write);
+  const server = nameTestServer(source.url);
+  async function teardown(): Promise<void> {
+    try {
+      if (source.source === "url") {
+        await dropAllDatabases(server);
+        if (server.roles !== undefined) await dropServiceRoles(server.url, server.roles);
+      }
+    } finally {
+      await source.stop();
+    }
+  }
+  try {
+    await createDatabase(server, server.template);
+    const templateUrl = urlOfDatabase(server.url, server.template);
+    await migrate({ databaseUrl: templateUrl, log: silentLog });
+    // Copies of the template have its grants, so that no test pays for them.
+    if (server.roles !== undefined && !(await createServiceRoles(templateUrl, server.roles))) {
+      server.roles = undefined;
+      write("postgres: its user may not create roles, so the API and the worker are tested AS THAT USER");
+    }
+  } catch (error) {
+    await teardown();
+    throw error;
+  }
+  project.provide("testServer", server);
+  project.provide("postgresImage", source.image ?? null);
+  if (source.image === undefined) {
+    write("postgres: no container, so what stops, kills and freezes one does NOT run");
+  }
+  return teardown;
+}

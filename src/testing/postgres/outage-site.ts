@@ -1,0 +1,155 @@
+import { EventEmitter, on } from "node:events";
+import { test as base } from "vitest";
+import { openDatabase } from "../../database/pool.ts";
+import { silentLog } from "../../log.ts";
+import { createRandom } from "../../simulator/random.ts";
+import { createGateway, type Gateway, type PostEnd } from "../../acceptance/crash/gateway.ts";
+import { signUp } from "../rows/customer.ts";
+import { findFreePort } from "../net/free-port.ts";
+import { startOwnPostgres } from "./own-postgres.ts";
+import { type Service, type ServiceProcess, startService } from "../processes/service-process.ts";
+import { createServiceRoles, nameServiceRoles, urlOfRole } from "./service-roles.ts";
+import { readBooks } from "../stripe/simulator-books.ts";
+import { openAccountAt, type StripeAccess } from "../stripe/stripe-account.ts";
+import { until } from "../processes/until.ts";
+import { workerEnvironment } from "../processes/worker-config.ts";
+
+/** An organization, and the gateway that posts its readings. */
+export type OutageCustomer = {
+  organizationId: string;
+  customer: string;
+  gateway: Gateway;
+  /** Resolves at the gateway's next post that ends with this status. */
+  untilAnswered: (status: number) => Promise<void>;
+};
+
+export type OutageOptions = {
+  image: string;
+  customerCount: number;
+  patienceMs: number;
+  /** How long Stripe takes for a meter event, so that some are on their way whenever Postgres goes. */
+  stripeLatencyMs: number;
+};
+
+type Customers = { apiUrl: string; account: StripeAccess; options: OutageOptions };
+
+const adminToken = "operator-token-of-the-outages-0123456789";
+
+/**
+ * Vitest's `test` with an `open` for a Postgres container of its own and the service on it, every program a process
+ * with its own role. Nothing of it outlives the test.
+ */
+export const outageTest = base.extend("open", async ({ task }, { onCleanup }) => {
+  const undos: (() => Promise<void>)[] = [];
+  onCleanup(async () => {
+    for (const undo of undos.toReversed()) await undo();
+  });
+  const launch = (service: Service, environment: Record<string, string>): ServiceProcess => {
+    const launched = startService(service, environment);
+    undos.push(launched.kill);
+    return launched;
+  };
+
+  return async (options: OutageOptions) => {
+    const simulator = launch("simulator", { PORT: "0" });
+    const postgres = await startOwnPostgres(options.image);
+    undos.push(postgres.remove);
+    await migrate(launch("migrate", { DATABASE_URL: postgres.url }));
+    const roles = nameServiceRoles("outage_");
+    await createServiceRoles(postgres.url, roles);
+    await simulator.started();
+    const account = await openAccountAt(simulator.url(), task.id);
+    await slowDown(simulator.url(), options.stripeLatencyMs);
+
+    const environment = {
+      ...workerEnvironment({ databaseUrl: urlOfRole(postgres.url, roles.worker), account }),
+      STRIPE_TIMEOUT_MS: "2000",
+      SHUTDOWN_GRACE_SECONDS: "2",
+    };
+    const apiEnvironment = {
+      ...environment,
+      DATABASE_URL: urlOfRole(postgres.url, roles.api),
+      PORT: "0",
+      ADMIN_TOKEN: adminToken,
+      STRIPE_WEBHOOK_SECRET: "whsec_of_the_outages",
+    };
+    const startApi = () => running(launch("api", apiEnvironment));
+    const startWorker = async () => {
+      const port = String(await findFreePort());
+      return running(launch("worker", { ...environment, WORKER_PORT: port }));
+    };
+    const [api, worker] = await Promise.all([startApi(), startWorker()]);
+    const { db, close } = openDatabase(
+      { connectionString: postgres.url, applicationName: "meter-outbox test", connectionsMax: 2 },
+      silentLog,
+    );
+    undos.push(close);
+    const { customers, ends } = await addCustomers({ apiUrl: api.url(), account, options });
+    const untilStripeIsAsked = () => untilFaultFires(simulator.url());
+    return {
+      postgres,
+      simulator,
+      untilStripeIsAsked,
+      api,
+      worker,
+      startApi,
+      startWorker,
+      db,
+      customers,
+      ends,
+    };
+  };
+});
+
+async function running(launched: ServiceProcess): Promise<ServiceProcess> {
+  await launched.started();
+  return launched;
+}
+
+async function migrate(run: ServiceProcess): Promise<void> {
+  const exitCode = await run.ended();
+  if (exitCode !== 0) throw new Error(`migrate ended with ${exitCode}: ${run.output()}`);
+}
+
+async function slowDown(simulatorUrl: string, ms: number): Promise<void> {
+  const answer = await fetch(`${simulatorUrl}/_simulator/faults`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ kind: "latency", ms, path: "/v1/billing/meter_events" }),
+  });
+  if (!answer.ok) throw new Error(`the simulator answered ${answer.status}: ${await answer.text()}`);
+}
+
+/** The latency is the only fault: a request is then on its way, and stays so for as long. */
+async function untilFaultFires(simulatorUrl: string): Promise<void> {
+  const countFired = async () => (await readBooks(simulatorUrl)).state().faults_fired;
+  const before = await countFired();
+  await until(async () => (await countFired()) > before, { what: "a request to Stripe" });
+}
+
+/** `ends` grows with every post of every gateway. */
+async function addCustomers({ apiUrl, account, options }: Customers) {
+  const customers: OutageCustomer[] = [];
+  const ends: PostEnd[] = [];
+  for (let n = 1; n <= options.customerCount; n += 1) {
+    const { id: customer } = await account.stripe.customers.create({ name: `Acme ${n}` });
+    const { id: organizationId, key, sensors } = await signUp(apiUrl, { adminToken, customer });
+    const [sensorId = ""] = sensors;
+    const answers = new EventEmitter().on("ended", (end: PostEnd) => ends.push(end));
+    const { patienceMs } = options;
+    const gateway = createGateway({ key, sensorId, random: createRandom(n), answers, patienceMs });
+    customers.push({
+      organizationId,
+      customer,
+      gateway,
+      untilAnswered: (status) => untilEnd(answers, status),
+    });
+  }
+  return { customers, ends };
+}
+
+async function untilEnd(answers: EventEmitter, status: number): Promise<void> {
+  for await (const [end] of on(answers, "ended") as AsyncIterable<[PostEnd]>) {
+    if (end.status === status) return;
+  }
+}

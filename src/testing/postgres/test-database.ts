@@ -1,0 +1,67 @@
+import { randomBytes } from "node:crypto";
+import type { Kysely } from "kysely";
+import type { Pool } from "pg";
+import { inject } from "vitest";
+import { type Database, openDatabase } from "../../database/pool.ts";
+import type { DB } from "../../database/schema.ts";
+import { silentLog } from "../../log.ts";
+import { grantServiceRoles, type ServiceRole, urlOfRole } from "./service-roles.ts";
+import { createDatabase, dropDatabase, urlOfDatabase } from "../net/test-server.ts";
+
+/** A way into a database: as whom, and with connections of its own. */
+export type DatabaseAccess = { url: string; db: Kysely<DB>; pool: Pool };
+
+/** The access of the owner, who may do everything by hand, and those that the API and the worker under test have. */
+export type TestDatabase = DatabaseAccess & {
+  as: (role: ServiceRole) => DatabaseAccess;
+  /** Runs scripts/roles.sql, as an operator does after a migration. */
+  grantRoles: () => Promise<void>;
+  drop: () => Promise<void>;
+};
+
+/**
+ * Makes a migrated, empty database for one test. Its owner drops it, which ends every other session in it; prefer
+ * `databaseTest`, which always does. Throws at the drop when the test kept a connection of the pool for itself.
+ */
+export async function createTestDatabase(options: { applicationName?: string } = {}): Promise<TestDatabase> {
+  const server = inject("testServer");
+  const name = `${server.prefix}${randomBytes(6).toString("hex")}`;
+  await createDatabase(server, name, server.template);
+  const applicationName = options.applicationName ?? "meter-outbox test";
+  const opened: Database[] = [];
+  const accesses = new Map<ServiceRole, DatabaseAccess>();
+
+  function open(url: string): DatabaseAccess {
+    const database = openDatabase(
+      { connectionString: url, applicationName, connectionsMax: 10, connectTimeoutMs: 30_000 },
+      silentLog,
+    );
+    opened.push(database);
+    return { url, db: database.db, pool: database.pool };
+  }
+  const owner = open(urlOfDatabase(server.url, name));
+
+  function openAs(role: ServiceRole): DatabaseAccess {
+    const access = server.roles === undefined ? owner : open(urlOfRole(owner.url, server.roles[role]));
+    accesses.set(role, access);
+    return access;
+  }
+
+  async function drop(): Promise<void> {
+    const heldConnections = opened.reduce((sum, { pool }) => sum + pool.totalCount - pool.idleCount, 0);
+    // Waiting for a pool to end would wait for ever for a connection that nobody gives back.
+    const ended = Promise.all(opened.map(({ pool }) => (pool.ending ? Promise.resolve() : pool.end())));
+    if (heldConnections === 0) await ended;
+    await dropDatabase(server, name);
+    if (heldConnections > 0)
+      throw new Error(`the test still holds ${heldConnections} of the pool's connections`);
+  }
+  return {
+    ...owner,
+    as: (role) => accesses.get(role) ?? openAs(role),
+    grantRoles: async () => {
+      if (server.roles !== undefined) await grantServiceRoles(owner.url, server.roles);
+    },
+    drop,
+  };
+}

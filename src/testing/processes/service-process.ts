@@ -1,0 +1,90 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { until } from "./until.ts";
+
+export type Service = "api" | "worker" | "migrate" | "simulator" | "cli";
+
+export type ServiceProcess = {
+  /** Where it listens; throws before `started`. */
+  url: () => string;
+  /** Resolves when it says that it started; throws with its output if it ends or stays silent instead. */
+  started: () => Promise<void>;
+  /** Sends a signal and resolves with the exit code when the process has ended by itself. */
+  stop: (signal?: NodeJS.Signals) => Promise<number | null>;
+  /** Resolves with the exit code when the process ends; null when a signal ended it. */
+  ended: () => Promise<number | null>;
+  /** All that it wrote so far, stdout and stderr. */
+  output: () => string;
+  /** Ends it at once if it still runs. */
+  kill: () => Promise<void>;
+};
+
+const projectRoot = new URL("../../..", import.meta.url);
+const startWithinMs = 30_000;
+const endWithinMs = 30_000;
+
+/**
+ * Starts `src/<service>.ts` as a process of its own with this environment and no other variable. Its owner kills it;
+ * prefer `serviceTest`, which always does.
+ */
+export function startService(
+  service: Service,
+  environment: Record<string, string>,
+  args: readonly string[] = [],
+): ServiceProcess {
+  const child = spawn(process.execPath, [`src/${service}.ts`, ...args], {
+    cwd: projectRoot,
+    env: environment,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const chunks: string[] = [];
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding("utf8").on("data", (chunk: string) => chunks.push(chunk));
+  }
+  const output = () => chunks.join("");
+  const closed = once(child, "close");
+  const startLine = () => output().match(new RegExp(`.*"${service}_started".*`))?.[0];
+
+  async function ended(): Promise<number | null> {
+    await Promise.race([
+      closed,
+      until(() => hasEnded(child), { what: `${service} to end`, withinMs: endWithinMs }),
+    ]);
+    await closed;
+    return child.exitCode;
+  }
+
+  return {
+    url: () => {
+      const port = startLine()
+        ?.match(/"port":(\d+)|"url":"[^"]*:(\d+)"/)
+        ?.slice(1)
+        .find(Boolean);
+      if (port === undefined) throw new Error(`the ${service} listens on no port`);
+      return `http://127.0.0.1:${port}`;
+    },
+    started: async () => {
+      await until(() => startLine() !== undefined || hasEnded(child), {
+        what: `the ${service} to start`,
+        withinMs: startWithinMs,
+        standing: output,
+      });
+      if (hasEnded(child)) throw new Error(`the ${service} ended with ${child.exitCode}: ${output()}`);
+    },
+    stop: (signal = "SIGTERM") => {
+      child.kill(signal);
+      return ended();
+    },
+    ended,
+    output,
+    kill: async () => {
+      if (hasEnded(child)) return;
+      child.kill("SIGKILL");
+      await closed;
+    },
+  };
+}
+
+function hasEnded(child: ChildProcess): boolean {
+  return child.exitCode !== null || child.signalCode !== null;
+}

@@ -1,0 +1,22 @@
+import { type Kysely, sql } from "kysely";
+import type { DB } from "../../database/schema.ts";
+import type { MeterName } from "../../usage/meters.ts";
+
+export type NewEntry = { at: Date; quantity: number; meter?: MeterName };
+
+/** Writes entries into the outbox as any service that shares the database may, at times of the test's choice. */
+export async function appendEntries(
+  db: Kysely<DB>,
+  organizationId: string,
+  entries: readonly NewEntry[],
+): Promise<void> {
+  await sql`
+    insert into metering.meter_outbox (organization_id, occurred_at, id, meter, quantity)
+    select ${organizationId}, i.at, metering.uuid_v7(i.at), i.meter, i.quantity
+    from unnest(
+      ${entries.map(({ at }) => at)}::timestamptz[],
+      ${entries.map(({ quantity }) => quantity)}::bigint[],
+      ${entries.map(({ meter }) => meter ?? "temperature_readings")}::text[]
+    ) as i (at, quantity, meter)
+  `.execute(db);
+}

@@ -1,0 +1,51 @@
+import { type Kysely, sql } from "kysely";
+import type { PgBoss } from "pg-boss";
+import type { DB } from "../../database/schema.ts";
+import { stripeEventsQueue } from "../../queue/queues.ts";
+
+export type InboxRow = { id: string; type: string; state: string; attempts: number; error: string | null };
+
+/** The webhook inbox, the oldest first. */
+export async function readInbox(db: Kysely<DB>): Promise<InboxRow[]> {
+  const { rows } = await sql<InboxRow>`
+    select event_id as id, event_type as type, state, attempts, error
+    from metering.stripe_events
+    order by received_at, event_id
+  `.execute(db);
+  return rows;
+}
+
+export type SubscriptionRow = { customer: string | null; subscription: string | null; status: string };
+
+/** Who pays for an organization, as we know it; undefined when nobody ever did. */
+export async function readSubscriptionOf(
+  db: Kysely<DB>,
+  organizationId: string,
+): Promise<SubscriptionRow | undefined> {
+  const { rows } = await sql<SubscriptionRow>`
+    select stripe_customer_id as customer, stripe_subscription_id as subscription, status
+    from metering.subscriptions
+    where organization_id = ${organizationId}
+  `.execute(db);
+  return rows[0];
+}
+
+/** Lets every event that waits for its next attempt have it now. */
+export async function hurryStripeEvents(db: Kysely<DB>): Promise<void> {
+  await sql`
+    update pgboss.job set start_after = now() where name = ${stripeEventsQueue.name} and state in ('created', 'retry')
+  `.execute(db);
+}
+
+/** Lets pg-boss find, without the wait, that whoever holds a job has not been heard of for the length of its lease. */
+export async function endStripeEventLeases(db: Kysely<DB>, boss: PgBoss): Promise<void> {
+  const { name } = stripeEventsQueue;
+  await sql`
+    update pgboss.job set started_on = started_on - interval '1 hour' where name = ${name} and state = 'active'
+  `.execute(db);
+  await sql`update pgboss.queue set monitor_claim_on = null, monitor_on = null where name = ${name}`.execute(
+    db,
+  );
+  await boss.supervise(name);
+  await hurryStripeEvents(db);
+}

@@ -1,0 +1,229 @@
+import { type Kysely, type RawBuilder, sql } from "kysely";
+import type { DB } from "../../database/schema.ts";
+import { metersFoldedBy } from "../../usage/meters.ts";
+
+/** The meter whose entries count readings; entries of others are written without any. */
+const readingsMeter = "temperature_readings";
+
+/**
+ * What the stored rows say against the service's invariants: a sentence for each violation, none when all hold. Reads
+ * the rows alone and whole, each rule on a snapshot of its own, so nothing may be written meanwhile.
+ */
+export async function findViolations(db: Kysely<DB>): Promise<string[]> {
+  const violations: string[] = [];
+  for (const rule of [...intakeRules, ...sealRules, ...replacementRules, ...deliveryRules]) {
+    const found = await rule.execute(db);
+    violations.push(...found.rows.map((row) => row.violation));
+  }
+  return violations;
+}
+
+type Rule = RawBuilder<{ violation: string }>;
+
+/** Whether retention has dropped the month of a table that a moment lies in. */
+function isDropped(table: "meter_outbox", at: RawBuilder<unknown>): RawBuilder<boolean> {
+  return sql`exists (
+    select from metering.dropped_partitions dropped
+    where dropped.table_name = ${table} and dropped.month = date_trunc('month', ${at}, 'UTC')
+  )`;
+}
+
+/** Every reading is counted by one entry that exists, and every entry counts as many readings as it says. */
+const intakeRules: Rule[] = [
+  sql`
+    select format(
+      'organization %s has %s readings, but its entries count %s',
+      organization_id, coalesce(readings, 0), coalesce(quantity, 0)
+    ) as violation
+    from (
+      select organization_id, sum(readings) as readings
+      from (
+        select organization_id, count(*) as readings from metering.readings group by 1
+        union all
+        select organization_id, quantity from metering.dropped_usage where table_name = 'readings'
+      ) kept_and_dropped
+      group by 1
+    ) stored
+    full join (
+      select organization_id, sum(quantity) as quantity
+      from (
+        select organization_id, quantity from metering.meter_outbox where meter = ${readingsMeter}
+        union all
+        select organization_id, quantity from metering.dropped_usage
+        where table_name = 'meter_outbox' and meter = ${readingsMeter}
+      ) kept_and_dropped
+      group by 1
+    ) promised using (organization_id)
+    where coalesce(readings, 0) <> coalesce(quantity, 0)
+  `,
+  sql`
+    select format(
+      'reading %s at %s names entry %s of %s, which organization %s does not have',
+      r.sensor_id, r.recorded_at, r.entry_id, metering.uuid_v7_time(r.entry_id), r.organization_id
+    ) as violation
+    from metering.readings r
+    where not exists (
+      select from metering.meter_outbox e
+      where e.organization_id = r.organization_id and e.id = r.entry_id
+        and e.occurred_at = metering.uuid_v7_time(r.entry_id) and e.meter = ${readingsMeter}
+    )
+    and not ${isDropped("meter_outbox", sql`metering.uuid_v7_time(r.entry_id)`)}
+  `,
+  sql`
+    select format('entry %s counts %s readings, but %s name it', e.id, e.quantity, coalesce(r.readings, 0)) as violation
+    from metering.meter_outbox e
+    left join (
+      select organization_id, entry_id, count(*) as readings from metering.readings group by 1, 2
+    ) r on r.organization_id = e.organization_id and r.entry_id = e.id
+    where e.meter = ${readingsMeter} and e.quantity <> coalesce(r.readings, 0)
+      -- Dropped readings are missing at the entries that counted them, and at no other: those were taken in afterwards,
+      -- or at most 5 minutes before a month began. The first rule has their sum.
+      and not (
+        e.quantity > coalesce(r.readings, 0) and exists (
+          select from metering.dropped_partitions d
+          where d.table_name = 'readings' and e.occurred_at >= d.month - interval '5 minutes'
+        )
+      )
+  `,
+];
+
+/**
+ * Every stamped entry is in a meter event of its own kind and hour, and every meter event is the fold of its entries, or
+ * of those of the event that it replaces.
+ */
+const sealRules: Rule[] = [
+  sql`
+    select format('entry %s is stamped with meter event %s, which does not exist', e.id, e.meter_event_id) as violation
+    from metering.meter_outbox e
+    where e.meter_event_id is not null and not exists (
+      select from metering.meter_events m
+      where m.organization_id = e.organization_id and m.id = e.meter_event_id and m.meter = e.meter
+    )
+  `,
+  sql`
+    select format('entry %s of %s lies outside the hour %s of its meter event', e.id, e.occurred_at, m.hour) as violation
+    from metering.meter_outbox e
+    join metering.meter_events m on m.organization_id = e.organization_id and m.id = e.meter_event_id
+    where date_trunc('hour', e.occurred_at, 'UTC') <> m.hour
+  `,
+  sql`
+    select format(
+      'meter event %s says quantity %s, %s entries and time %s, but its entries fold to %s, %s and %s',
+      m.id, m.quantity, m.entries, m.event_at, f.quantity, f.entries, f.event_at
+    ) as violation
+    from metering.meter_events m
+    cross join lateral (
+      select
+        case
+          when m.meter = any(${metersFoldedBy("last")})
+            then (array_agg(e.quantity order by e.occurred_at desc, e.id desc))[1]
+          else sum(e.quantity)
+        end as quantity,
+        count(*) as entries,
+        max(e.occurred_at) as event_at
+      from metering.meter_outbox e
+      where e.organization_id = m.organization_id and e.meter_event_id = m.id
+    ) f
+    where m.replaces_id is null
+      and (m.quantity, m.entries, m.event_at) is distinct from (f.quantity, f.entries, f.event_at)
+      -- Of dropped entries the next rule has the sums.
+      and not (f.entries = 0 and ${isDropped("meter_outbox", sql`m.hour`)})
+  `,
+  sql`
+    select format(
+      'organization %s had %s entries of %s in %s when they were dropped, but its meter events folded %s',
+      organization_id, coalesce(d.dropped_rows, 0), meter, month, coalesce(m.entries, 0)
+    ) as violation
+    from (select * from metering.dropped_usage where table_name = 'meter_outbox') d
+    full join (
+      select organization_id, meter, date_trunc('month', hour, 'UTC') as month, sum(entries) as entries,
+        sum(quantity) as quantity
+      from metering.meter_events
+      where replaces_id is null and ${isDropped("meter_outbox", sql`hour`)}
+      group by 1, 2, 3
+    ) m using (organization_id, meter, month)
+    where coalesce(d.dropped_rows, 0) <> coalesce(m.entries, 0)
+      or not meter = any(${metersFoldedBy("last")}) and d.quantity <> m.quantity
+  `,
+  sql`
+    select format('meter event %s is %s, but its entries were dropped', m.id, m.state) as violation
+    from metering.meter_events m
+    where m.state in ('pending', 'in_doubt') and ${isDropped("meter_outbox", sql`m.hour`)}
+  `,
+  sql`
+    select format('%s of %s were dropped, but there are rows of that month', table_name, month) as violation
+    from metering.dropped_partitions
+    where
+      table_name = 'readings' and exists (
+        select from metering.readings where recorded_at >= month and date_trunc('month', recorded_at, 'UTC') = month
+      )
+      or table_name = 'meter_outbox' and exists (
+        select from metering.meter_outbox where occurred_at >= month and date_trunc('month', occurred_at, 'UTC') = month
+      )
+  `,
+];
+
+/** Usage is sent again only in the place of an event that was given up, once, unchanged, and its entries stay there. */
+const replacementRules: Rule[] = [
+  sql`
+    select format('entry %s is stamped with meter event %s, which only replaces another', e.id, m.id) as violation
+    from metering.meter_outbox e
+    join metering.meter_events m on m.organization_id = e.organization_id and m.id = e.meter_event_id
+    where m.replaces_id is not null
+  `,
+  sql`
+    select format('meter event %s is not what meter event %s was, which it replaces', m.id, m.replaces_id) as violation
+    from metering.meter_events m
+    left join metering.meter_events o on o.organization_id = m.organization_id and o.id = m.replaces_id
+    where m.replaces_id is not null
+      and (m.meter, m.hour, m.quantity, m.event_at, m.entries, m.stripe_customer_id) is distinct from
+        (o.meter, o.hour, o.quantity, o.event_at, o.entries, o.stripe_customer_id)
+  `,
+  sql`
+    select format('meter event %s is %s, but replaced by %s others', o.id, o.state, count(*)) as violation
+    from metering.meter_events m
+    join metering.meter_events o on o.organization_id = m.organization_id and o.id = m.replaces_id
+    group by o.organization_id, o.id, o.state
+    having count(*) > 1 or o.state <> 'superseded'
+  `,
+];
+
+/** Attempts are counted before they are made, each once, and whatever was delivered says when. */
+const deliveryRules: Rule[] = [
+  sql`
+    select format(
+      'meter event %s finished %s attempts, but started %s', id, attempts_finished, attempts_started
+    ) as violation
+    from metering.meter_events
+    where attempts_finished > attempts_started
+  `,
+  sql`
+    select format('attempt %s at meter event %s is recorded %s times', attempt, meter_event_id, count(*)) as violation
+    from metering.delivery_attempts
+    group by organization_id, meter_event_id, attempt
+    having count(*) > 1
+  `,
+  sql`
+    select format('attempt %s at meter event %s was never started', a.attempt, a.meter_event_id) as violation
+    from metering.delivery_attempts a
+    where not exists (
+      select from metering.meter_events m
+      where m.organization_id = a.organization_id and m.id = a.meter_event_id and m.attempts_started >= a.attempt
+    )
+  `,
+  sql`
+    select format('meter event %s is delivered, but does not say when', id) as violation
+    from metering.meter_events
+    where state = 'delivered' and delivered_at is null
+  `,
+  sql`
+    select format('%s meter events were added up to %s, but %s to %s', t.events, t.quantity, m.events, m.quantity) as violation
+    from metering.meter_event_total t
+    cross join lateral (
+      select count(*) as events, coalesce(sum(quantity), 0) as quantity
+      from metering.meter_events
+      where id <= t.through_id
+    ) m
+    where (t.events, t.quantity) <> (m.events, m.quantity)
+  `,
+];

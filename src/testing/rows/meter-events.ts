@@ -1,0 +1,129 @@
+import { type Insertable, type Kysely, type Selectable, sql } from "kysely";
+import type { PgBoss } from "pg-boss";
+import { putSubscription } from "../../billing/put-subscription.ts";
+import type { DB } from "../../database/schema.ts";
+import type { MeterEventKey } from "../../delivery/begin-attempts.ts";
+import { remindToDeliver } from "../../queue/deliver-job.ts";
+import type { MeterName } from "../../usage/meters.ts";
+import { startOfHour } from "./hours.ts";
+import { addOrganization, linkCustomer } from "./organizations.ts";
+
+export const minuteMs = 60_000;
+
+const running = {
+  stripeSubscriptionId: null,
+  status: "active",
+  currentPeriodStart: null,
+  currentPeriodEnd: null,
+};
+
+/** A moment so many milliseconds ago. */
+export function ago(ms: number): Date {
+  return new Date(Date.now() - ms);
+}
+
+/**
+ * Writes a meter event as the seal might have left it ten minutes ago, or with whatever became of it since; without
+ * entries, and without a job.
+ */
+export async function addMeterEvent(
+  db: Kysely<DB>,
+  change: Partial<Insertable<DB["meter_events"]>> = {},
+): Promise<MeterEventKey> {
+  const customer = change.stripe_customer_id ?? "cus_1";
+  const organizationId = change.organization_id ?? (await addOwner(db, customer));
+  const eventAt = new Date(change.event_at ?? ago(10 * minuteMs));
+  const { id } = await db
+    .insertInto("meter_events")
+    .values({
+      organization_id: organizationId,
+      id: sql`metering.uuid_v7(clock_timestamp())`,
+      meter: "temperature_readings",
+      hour: startOfHour(eventAt),
+      quantity: 5,
+      event_at: eventAt,
+      entries: 1,
+      stripe_customer_id: customer,
+      sealed_at: ago(10 * minuteMs),
+      ...change,
+    })
+    .returning("id")
+    .executeTakeFirstOrThrow();
+  return { organizationId, meterEventId: id };
+}
+
+// Events of one customer may be of several organizations, as when it was linked to one after the other.
+async function addOwner(db: Kysely<DB>, customer: string): Promise<string> {
+  const id = await addOrganization(db);
+  const put = await putSubscription(db, id, { ...running, stripeCustomerId: customer });
+  if (put.kind === "customer_taken") await linkCustomer(db, id, { customer: `cus_${id}` });
+  return id;
+}
+
+/** The same, with the job that reminds of it. */
+export async function addDueEvent(
+  { db, boss }: { db: Kysely<DB>; boss: PgBoss },
+  change: Partial<Insertable<DB["meter_events"]>> & { meter?: MeterName } = {},
+): Promise<MeterEventKey> {
+  const key = await addMeterEvent(db, change);
+  const { meter = "temperature_readings", stripe_customer_id: stripeCustomerId = "cus_1" } = change;
+  await remindToDeliver(boss, [{ ...key, meter, stripeCustomerId, ahead: 0 }]);
+  return key;
+}
+
+/** Everything that is known of a meter event. */
+export async function readMeterEvent(
+  db: Kysely<DB>,
+  { organizationId, meterEventId }: MeterEventKey,
+): Promise<Selectable<DB["meter_events"]>> {
+  return db
+    .selectFrom("meter_events")
+    .selectAll()
+    .where("organization_id", "=", organizationId)
+    .where("id", "=", meterEventId)
+    .executeTakeFirstOrThrow();
+}
+
+/** The recorded attempts at a meter event, the first first. */
+export async function readAttempts(
+  db: Kysely<DB>,
+  { meterEventId }: MeterEventKey,
+): Promise<Selectable<DB["delivery_attempts"]>[]> {
+  return db
+    .selectFrom("delivery_attempts")
+    .selectAll()
+    .where("meter_event_id", "=", meterEventId)
+    .orderBy("attempt")
+    .execute();
+}
+
+export type JobRow = {
+  id: string;
+  meterEventId: string;
+  state: "created" | "retry" | "active" | "completed" | "failed";
+  retryCount: number;
+  priority: number;
+  group: string | null;
+  /** How long from now until it may be fetched; none or negative when it may be. */
+  dueInMs: number;
+};
+
+/** The jobs that remind of a meter event, or of all, the oldest first. */
+export async function readDeliverJobs(db: Kysely<DB>, key?: MeterEventKey): Promise<JobRow[]> {
+  const { rows } = await sql<JobRow>`
+    select
+      id, data->>'meterEventId' as "meterEventId", state, retry_count as "retryCount", priority, group_id as "group",
+      (extract(epoch from start_after - now()) * 1000)::float8 as "dueInMs"
+    from pgboss.job
+    where name like 'deliver-%' and ${key === undefined ? sql`true` : sql`data->>'meterEventId' = ${key.meterEventId}`}
+    order by created_on, priority desc, id
+  `.execute(db);
+  return rows;
+}
+
+/** Lets every job that waits for its time be fetched now. */
+export async function hurryDeliverJobs(db: Kysely<DB>): Promise<void> {
+  await sql`
+    update pgboss.job set start_after = now() where name like 'deliver-%' and state in ('created', 'retry')
+  `.execute(db);
+}

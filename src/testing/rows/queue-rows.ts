@@ -1,0 +1,50 @@
+import { type Kysely, sql } from "kysely";
+import type { DB } from "../../database/schema.ts";
+import { until } from "../processes/until.ts";
+
+const deadlockDetected = "40P01";
+
+/**
+ * Deletes every row of every table of pg-boss's, its queues, crons and version too, whatever runs meanwhile; events
+ * that wait look as if sealed long ago, so that the next sweep does not take them for new.
+ */
+export async function loseQueueRows(db: Kysely<DB>): Promise<void> {
+  await until(() => tryToLoseRows(db), { what: "pg-boss's tables to be free for a moment" });
+}
+
+async function tryToLoseRows(db: Kysely<DB>): Promise<boolean> {
+  const tables = await sql<{ name: string }>`
+    select c.oid::regclass::text as name
+    from pg_class c join pg_namespace n on n.oid = c.relnamespace
+    where n.nspname = 'pgboss' and c.relkind in ('r', 'p')
+  `.execute(db);
+  const names = tables.rows.map(({ name }) => sql.table(name));
+  try {
+    await db.transaction().execute(async (trx) => {
+      // First, as whoever settles does: in the other order one that holds an event and asks pg-boss for its queue on
+      // another connection would wait for us and we for it, which Postgres cannot see.
+      await sql`lock table metering.meter_events in share row exclusive mode`.execute(trx);
+      await sql`truncate ${sql.join(names)}`.execute(trx);
+      await sql`alter table metering.meter_events disable trigger meter_event_immutable`.execute(trx);
+      await sql`
+        update metering.meter_events set sealed_at = now() - interval '1 hour' where state = 'pending'
+      `.execute(trx);
+      await sql`alter table metering.meter_events enable trigger meter_event_immutable`.execute(trx);
+    });
+    return true;
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === deadlockDetected) return false;
+    throw error;
+  }
+}
+
+/** How many rows pg-boss's tables hold by name, apart from its jobs. */
+export async function readQueueFurniture(db: Kysely<DB>): Promise<unknown> {
+  const { rows } = await sql`
+    select
+      (select array_agg(version) from pgboss.version) as versions,
+      (select array_agg(name || ' ' || policy order by name) from pgboss.queue) as queues,
+      (select array_agg(name || ' ' || cron order by name) from pgboss.schedule) as crons
+  `.execute(db);
+  return rows[0];
+}

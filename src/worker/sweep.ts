@@ -1,0 +1,30 @@
+import type { Kysely } from "kysely";
+import type { PgBoss } from "pg-boss";
+import { sweepStripeEvents } from "../billing/inbox.ts";
+import { sweepCustomerReads } from "../billing/read-customer-job.ts";
+import type { DB } from "../database/schema.ts";
+import { addUpMeterEvents } from "../delivery/meter-events.ts";
+import { sweepMeterEvents } from "../delivery/sweep.ts";
+import type { Log } from "../log.ts";
+import { remindToSeal } from "../outbox/seal-job.ts";
+import { type DeliverRetry, ensureCrons, ensureQueues } from "../queue/install.ts";
+import { forgetOldProcesses } from "../monitoring/heartbeat.ts";
+
+/**
+ * Brings back whatever pg-boss may have lost: queues, crons, and a job for everything that is due by its own state. Moves
+ * meter events on that may not be sent any more. Nothing it relies on is a row of pg-boss's.
+ */
+export async function sweep(
+  { db, boss, log }: { db: Kysely<DB>; boss: PgBoss; log: Log },
+  retry: DeliverRetry,
+): Promise<void> {
+  await ensureQueues(boss, retry);
+  await ensureCrons(boss);
+  const swept = await sweepMeterEvents({ db, boss }, { leaseSeconds: retry.expireInSeconds });
+  await remindToSeal(boss, { afterSeconds: 0 });
+  await sweepStripeEvents({ db, boss });
+  await sweepCustomerReads({ db, boss });
+  await addUpMeterEvents(db);
+  await forgetOldProcesses(db);
+  if (Object.values(swept).some((count) => count > 0)) log.info({ event: "meter_events_swept", ...swept });
+}
