@@ -47,6 +47,16 @@ export const alertRules: readonly AlertRule[] = [
     heldFor: minute,
   },
   {
+    name: "MeterOutboxHeldOld",
+    severity: "warning",
+    summary:
+      "Usage of an organization without a Stripe customer has been held for {{ $value | humanizeDuration }}",
+    gauge: "meter_outbox_unsealed_oldest_age_seconds",
+    where: { held: "true" },
+    fold: "max",
+    when: { above: 6 * hour },
+  },
+  {
     name: "MeterOutboxUndeliveredOld",
     severity: "warning",
     summary: "The oldest undelivered meter event is {{ $value | humanizeDuration }} old",
