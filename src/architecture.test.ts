@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { expect, test } from "vitest";
 
@@ -92,6 +93,27 @@ test("every file keeps to its room", async () => {
   expect(findStrays(await Promise.all(files))).toEqual([]);
 });
 
+test("docs/code.md has the floors as they are, a line for each room, and no path that leads nowhere", async () => {
+  const page = await readFile(new URL("../docs/code.md", import.meta.url), "utf8");
+  const rows = [...page.matchAll(/^\| \d+ +\| (.*?) *\|$/gm)].map(([, cells = ""]) => namesIn(cells));
+  expect(rows).toEqual(floors.slice(0, -1));
+  const described = [...page.matchAll(/^- `([a-z]+)`:/gm)].map(([, room]) => room);
+  expect(described.toSorted()).toEqual(
+    Object.keys(rooms)
+      .filter((room) => !room.endsWith(".ts"))
+      .toSorted(),
+  );
+  const [, changes = ""] = page.split("## To change X, open Y");
+  const named = namesIn(changes.split("## Habits")[0] ?? "").filter((name) =>
+    /^[\w./-]+\.\w+$|\/$/.test(name),
+  );
+  const missing = named.filter(
+    (name) => !["", "src/"].some((base) => existsSync(new URL(`../${base}${name}`, import.meta.url))),
+  );
+  expect(named.length).toBeGreaterThan(40);
+  expect(missing).toEqual([]);
+});
+
 test.each([
   ["usage/a.ts", 'import { sql } from "kysely";', "imports kysely, and usage needs nothing but zod"],
   ["usage/a.ts", 'import type { Log } from "../log.ts";', "imports log.ts, which usage may not"],
@@ -138,6 +160,10 @@ test("a file of more lines than anybody wants to read is a stray", () => {
   expect(findStrays(ofLines(250))).toEqual([]);
   expect(findStrays(ofLines(251))).toEqual(["api/a.ts has 251 lines, more than 250"]);
 });
+
+function namesIn(text: string): string[] {
+  return [...text.matchAll(/`([^`]+)`/g)].map(([, name = ""]) => name);
+}
 
 function findStrays(files: readonly SourceFile[]): string[] {
   return [...files.flatMap(judgeFile), ...files.flatMap(importsOf).flatMap(judgeImport)];
