@@ -4,6 +4,7 @@ import type { DB } from "../database/schema.ts";
 import { sensorsQueue } from "../queue/queues.ts";
 import { readHours } from "../testing/rows/bill.ts";
 import { appendEntries } from "../testing/rows/entries.ts";
+import { fireCrons } from "../testing/rows/fire-crons.ts";
 import { hourMs, hoursAgo } from "../testing/rows/hours.ts";
 import { addOrganization } from "../testing/rows/organizations.ts";
 import { stripeSideTest as test } from "../testing/fixtures/stripe-side-test.ts";
@@ -13,9 +14,9 @@ import { watchSensorChanges } from "./count-sensors-job.ts";
 import { registerSensors } from "./sensors.ts";
 
 const organizationCount = 20;
-const firingCount = 6;
+const orderCount = 6;
 
-test("three workers whose cron fires over and over count each organization's hour once", async ({
+test("three workers that are told to count over and over count each organization's hour once", async ({
   database: { db },
   boss,
   stripeSide,
@@ -27,9 +28,9 @@ test("three workers whose cron fires over and over count each organization's hou
   await Promise.all([stripeSide.startWorker(), stripeSide.startWorker(), stripeSide.startWorker()]);
 
   // Each its own key, so that pg-boss itself keeps none of them back.
-  const firings = Array.from({ length: firingCount }, (_, n) => ({ singletonKey: `firing ${n}` }));
-  await boss.insert(sensorsQueue.name, firings);
-  await until(async () => (await countWorked(db)) >= firingCount, { what: "every firing to be worked" });
+  const orders = Array.from({ length: orderCount }, (_, n) => ({ singletonKey: `order ${n}` }));
+  await boss.insert(sensorsQueue.name, orders);
+  await until(async () => (await countWorked(db)) >= orderCount, { what: "every order to be worked" });
 
   const counts = await readCounts(db);
   expect(counts).toEqual(
@@ -41,6 +42,25 @@ test("three workers whose cron fires over and over count each organization's hou
   );
   // Two, where the full hour came in between.
   expect([1, 2]).toContain(counts[0]?.hours);
+});
+
+test("the hourly cron has a running worker count", async ({ database, stripeSide }) => {
+  const { db } = database;
+  const id = await addOrganization(db, { customer: "cus_1" });
+  await registerSensors(db, id, [{ id: "a" }, { id: "b" }]);
+  await stripeSide.startWorker();
+  const areCronsThere = async () => (await sql`select from pgboss.schedule`.execute(db)).rows.length > 0;
+  await until(async () => (await readCounts(db)).length > 0 && (await areCronsThere()), {
+    what: "the worker to have begun",
+  });
+  // As if the next hour had come: nobody has counted it, and no sensor has changed.
+  await sql`delete from metering.sensor_counts`.execute(db);
+  await sql`delete from metering.sensor_changes`.execute(db);
+
+  await fireCrons(database);
+
+  await until(async () => (await readCounts(db)).length > 0, { what: "the count that the cron asked for" });
+  expect(await readCounts(db)).toMatchObject([{ hours: 1, active: 2 }]);
 });
 
 test("a worker that starts counts the hour that was missed, and tells of those before", async ({

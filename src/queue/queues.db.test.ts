@@ -7,6 +7,7 @@ import { sweep } from "../worker/sweep.ts";
 import { sealDueEntries } from "../outbox/seal.ts";
 import { readTotal } from "../testing/rows/bill.ts";
 import { appendEntries } from "../testing/rows/entries.ts";
+import { fireCrons } from "../testing/rows/fire-crons.ts";
 import { hoursAgo } from "../testing/rows/hours.ts";
 import { loseQueueRows, readQueueFurniture } from "../testing/rows/queue-rows.ts";
 import { roadTest } from "../testing/fixtures/road-test.ts";
@@ -14,10 +15,14 @@ import { until } from "../testing/processes/until.ts";
 import { meterNames } from "../usage/meters.ts";
 import { type Reminder, remindToDeliver } from "./deliver-job.ts";
 import { ensureCrons, ensureQueues } from "./install.ts";
-import { deliverQueueOf } from "./queues.ts";
+import { deliverQueueOf, queues } from "./queues.ts";
 
 const meter = "temperature_readings";
 const queue = deliverQueueOf(meter);
+const cronQueues = queues
+  .filter(({ cron }) => cron !== undefined)
+  .map(({ name }) => name)
+  .toSorted();
 const reminder: Reminder = {
   organizationId: "01a1fd79-0000-7000-8000-000000000001",
   meterEventId: "01a1fd79-0000-7000-8000-000000000002",
@@ -75,6 +80,36 @@ roadTest("the sweep brings back pg-boss's queues, crons and version", async ({ d
   await ensureCrons(boss);
 
   expect(await readQueueFurniture(db)).toEqual(before);
+});
+
+roadTest("each cron has its time, in UTC", async ({ database: { db }, boss }) => {
+  await ensureCrons(boss);
+
+  const { rows } = await sql<{ name: string; cron: string; timezone: string }>`
+    select name, cron, timezone from pgboss.schedule order by name
+  `.execute(db);
+  expect(rows).toEqual(
+    [
+      { name: "count-sensors", cron: "0 * * * *" },
+      { name: "drop-partitions", cron: "53 3 * * *" },
+      { name: "ensure-partitions", cron: "17 3 * * *" },
+      { name: "purge-stripe-events", cron: "41 3 * * *" },
+    ].map((one) => ({ ...one, timezone: "UTC" })),
+  );
+});
+
+roadTest("when a cron's time comes, its queue gets a job", async ({ database, boss }) => {
+  await ensureCrons(boss);
+
+  await fireCrons(database);
+
+  const readFired = async () =>
+    (
+      await sql<{ name: string }>`
+      select distinct name from pgboss.job where name = any(${cronQueues}) order by name
+    `.execute(database.db)
+    ).rows.map(({ name }) => name);
+  await expect.poll(readFired).toEqual(cronQueues);
 });
 
 roadTest(

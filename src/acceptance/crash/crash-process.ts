@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { compileCache } from "../../testing/processes/compile-cache.ts";
 import { until } from "../../testing/processes/until.ts";
 
 /** A program of this project as a process of its own, made to be killed. */
@@ -14,11 +15,11 @@ export type CrashProcess = {
 
 const projectRoot = new URL("../../..", import.meta.url);
 
-/** Starts `src/<program>`, straight from the sources, with this environment and no other variable. */
+/** Starts `src/<program>`, straight from the sources, with this environment and no other variable but Node's cache. */
 export function startCrashProcess(program: string, environment: Record<string, string>): CrashProcess {
   const child = spawn(process.execPath, [`src/${program}`], {
     cwd: projectRoot,
-    env: environment,
+    env: { NODE_COMPILE_CACHE: compileCache, ...environment },
     stdio: ["ignore", "pipe", "pipe"],
   });
   const chunks: string[] = [];

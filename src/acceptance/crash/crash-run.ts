@@ -18,7 +18,8 @@ export type CrashRun = Killer & {
   apiEnvironment: Record<string, string>;
 };
 
-export type Deaths = Record<Step | "api", number>;
+/** `api_at_answer`: of the API's, those at the moment of an answer. */
+export type Deaths = Record<Step | "api" | "api_at_answer", number>;
 
 /** Longer than any lease, so that whatever a dead worker held is free. */
 const pastEveryLeaseSeconds = 90;
@@ -35,7 +36,7 @@ const leaseStaysRate = 0.3;
  */
 export async function killUntil(run: CrashRun, killsMin: number): Promise<Deaths> {
   const stopping = new AbortController();
-  const deaths = Object.fromEntries([...steps, "api"].map((step) => [step, 0])) as Deaths;
+  const deaths = Object.fromEntries([...steps, "api", "api_at_answer"].map((step) => [step, 0])) as Deaths;
   const load = postUntilStopped(run.gateways, {
     apiUrl: run.apiUrl,
     everyMs: postEveryMs,
@@ -84,14 +85,20 @@ async function killWorker(run: CrashRun, deaths: Deaths, step: Step): Promise<vo
 async function killApiUntilStopped(run: CrashRun, deaths: Deaths, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
     const api = startCrashProcess("api.ts", run.apiEnvironment);
-    await untilItsTime(run, signal).catch((error: unknown) => {
+    const isAtAnswer = await untilItsTime(run, signal).catch((error: unknown) => {
       if (!signal.aborted) throw error;
+      return false;
     });
-    if (await killAfter(0, api)) deaths.api += 1;
+    if (!(await killAfter(0, api))) continue;
+    deaths.api += 1;
+    if (isAtAnswer) deaths.api_at_answer += 1;
   }
 }
 
-async function untilItsTime({ random, answers }: CrashRun, signal: AbortSignal): Promise<void> {
+/** Resolves with whether the API has just answered. */
+async function untilItsTime({ random, answers }: CrashRun, signal: AbortSignal): Promise<boolean> {
   await pause(random() * apiLifeMsMax, undefined, { signal });
-  if (random() < atAnswerRate) await once(answers, "stored", { signal });
+  if (random() >= atAnswerRate) return false;
+  await once(answers, "stored", { signal });
+  return true;
 }

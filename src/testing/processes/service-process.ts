@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { compileCache } from "./compile-cache.ts";
 import { until } from "./until.ts";
 
 export type Service = "api" | "worker" | "migrate" | "simulator" | "cli";
@@ -24,7 +25,7 @@ const startWithinMs = 30_000;
 const endWithinMs = 30_000;
 
 /**
- * Starts `src/<service>.ts` as a process of its own with this environment and no other variable. Its owner kills it;
+ * Starts `src/<service>.ts` as a process of its own with this environment and no other variable but Node's cache. Its owner kills it;
  * prefer `serviceTest`, which always does.
  */
 export function startService(
@@ -34,7 +35,7 @@ export function startService(
 ): ServiceProcess {
   const child = spawn(process.execPath, [`src/${service}.ts`, ...args], {
     cwd: projectRoot,
-    env: environment,
+    env: { NODE_COMPILE_CACHE: compileCache, ...environment },
     stdio: ["ignore", "pipe", "pipe"],
   });
   const chunks: string[] = [];
