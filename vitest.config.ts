@@ -13,6 +13,8 @@ export default defineConfig({
           name: "unit",
           include: ["src/**/*.test.ts", "scripts/**/*.test.ts"],
           exclude: ["**/*.db.test.ts"],
+          // Loading everything anew for each file is two thirds of the processor time, and no module here holds state.
+          isolate: false,
           ...patience,
         },
       },
