@@ -445,6 +445,23 @@ CREATE TABLE metering.refused_entries (
 
 COMMENT ON TABLE metering.refused_entries IS 'entries at no real time, found by migration 0022: nothing bills them; to do so, call record_usage with their real time';
 
+-- retention
+
+CREATE TABLE metering.retention (
+    table_name text NOT NULL,
+    days integer,
+    set_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT retention_days_check CHECK ((days >= 70)),
+    CONSTRAINT retention_table_name_check CHECK ((table_name = ANY (ARRAY['readings'::text, 'meter_outbox'::text, 'delivery_attempts'::text])))
+);
+
+COMMENT ON TABLE metering.retention IS 'how long the workers keep the months of each partitioned table, as their environment says';
+
+COMMENT ON COLUMN metering.retention.days IS 'months that ended longer ago are dropped; null: none ever is';
+
+ALTER TABLE ONLY metering.retention
+    ADD CONSTRAINT retention_pkey PRIMARY KEY (table_name);
+
 -- sensor_changes
 
 CREATE TABLE metering.sensor_changes (

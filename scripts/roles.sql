@@ -83,7 +83,7 @@ begin
         metering.customer_spans, metering.sensors,
         metering.readings_default, metering.meter_outbox, metering.meter_outbox_default, metering.sensor_counts,
         metering.meter_events, metering.delivery_control, metering.stripe_events, metering.delivery_attempts_default,
-        metering.dropped_partitions, metering.processes
+        metering.dropped_partitions, metering.processes, metering.retention
       to %I',
       member
     );
@@ -131,6 +131,7 @@ begin
   -- are not among the columns that it may update.
   execute format('grant update (meter_event_id) on metering.meter_outbox to %I', worker);
   execute format('grant delete on metering.processes to %I', worker);
+  execute format('grant insert (table_name, days), update (days, set_at) on metering.retention to %I', worker);
   execute format('grant update (customer_deleted_at) on metering.customer_links to %I', worker);
   execute format(
     'grant insert (organization_id, id, meter, hour, quantity, event_at, entries, stripe_customer_id)

@@ -22,10 +22,9 @@ export type PoolOptions = {
   connectTimeoutMs?: number;
   /** 0: no limit, and a server that does not answer is waited for. */
   statementTimeoutMs?: number;
+  /** How much later than its own timeout a statement's answer may come before the connection counts as lost. */
+  answerDelayMsMax?: number;
 };
-
-/** How much later than its own timeout a statement's answer may come before the connection counts as lost. */
-const answerDelayMsMax = 5_000;
 
 /**
  * Opens a pool of connections and Kysely on top of it. Nothing connects before the first query; a connection that
@@ -33,7 +32,7 @@ const answerDelayMsMax = 5_000;
  * answer within its timeout and five seconds: the timeout itself runs on the server, which may be frozen or gone.
  */
 export function openDatabase(options: PoolOptions, log: Log): Database {
-  const statementTimeoutMs = options.statementTimeoutMs ?? 30_000;
+  const { statementTimeoutMs = 30_000, answerDelayMsMax = 5_000 } = options;
   const pool = new pg.Pool({
     connectionString: options.connectionString,
     application_name: options.applicationName,

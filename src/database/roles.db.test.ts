@@ -16,7 +16,6 @@ import { ensurePartitions } from "./partitions.ts";
 const test = databaseTest.runIf(inject("testServer").roles !== undefined);
 const services: readonly ServiceRole[] = ["api", "worker"];
 const insufficientPrivilege = "42501";
-
 const entry = ["organization_id", "occurred_at", "id", "meter", "quantity", "traceparent"];
 const subscription = [
   "stripe_customer_id",
@@ -94,6 +93,7 @@ const apiMay: Record<string, Privileges> = {
   readings: may({ insert: ["organization_id", "sensor_id", "recorded_at", "temperature", "entry_id"] }),
   readings_default: may(),
   refused_entries: nothing,
+  retention: may(),
   sensor_changes: nothing,
   sensor_counts: may(sensorCount),
   sensors: may({
@@ -170,6 +170,7 @@ const workerMay: Record<string, Privileges> = {
   readings: nothing,
   readings_default: may(),
   refused_entries: nothing,
+  retention: may({ insert: ["table_name", "days"], update: ["days", "set_at"] }),
   sensor_changes: may({ delete: true }),
   sensor_counts: may(sensorCount),
   sensors: may(),

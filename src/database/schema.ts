@@ -295,6 +295,15 @@ export interface RefusedEntries {
   refused_at: Generated<Timestamp>;
 }
 
+export interface Retention {
+  /**
+   * months that ended longer ago are dropped; null: none ever is
+   */
+  days: number | null;
+  set_at: Generated<Timestamp>;
+  table_name: string;
+}
+
 export interface SensorChanges {
   changed_at: Generated<Timestamp>;
   id: Generated<string>;
@@ -409,6 +418,7 @@ export interface DB {
   processes: Processes;
   readings: Readings;
   refused_entries: RefusedEntries;
+  retention: Retention;
   sensor_changes: SensorChanges;
   sensor_counts: SensorCounts;
   sensors: Sensors;

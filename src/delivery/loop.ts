@@ -70,6 +70,7 @@ export function startDelivery(deps: Deps, options: DeliveryLoopOptions): Deliver
       try {
         await step();
       } catch (error) {
+        watch.onFailed();
         deps.log.error({ event: "delivery_step_failed", error });
         await pause(afterErrorMs);
       }
@@ -118,7 +119,7 @@ export function startDelivery(deps: Deps, options: DeliveryLoopOptions): Deliver
 
   function launch(meter: MeterName, shipment: readonly TakenJob[], probedScope: Scope | undefined): void {
     const flight = fly(shipment, probedScope)
-      .catch((error: unknown) => deps.log.error({ event: "deliver_failed", error }))
+      .catch(reportFailure)
       .finally(() => {
         inFlight.delete(flight);
         restingUntilMs.delete(meter);
@@ -181,7 +182,7 @@ export function startDelivery(deps: Deps, options: DeliveryLoopOptions): Deliver
       watch.onAnswered(finished);
       options.bucket.observe(first.verdict);
     } catch (error) {
-      deps.log.error({ event: "deliver_failed", error });
+      reportFailure(error);
     }
     await observe(first, probedScope);
   }
@@ -194,8 +195,14 @@ export function startDelivery(deps: Deps, options: DeliveryLoopOptions): Deliver
       await options.breaker.observe(verdict, { meter: attempt.meter, probedScope });
     } catch (error) {
       // The pause could not be written; the next failure writes it. This attempt's outcome must not be lost for it.
+      watch.onFailed();
       deps.log.error({ event: "breaker_failed", error });
     }
+  }
+
+  function reportFailure(error: unknown): void {
+    watch.onFailed();
+    deps.log.error({ event: "deliver_failed", error });
   }
 
   const running = run();

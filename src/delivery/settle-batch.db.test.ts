@@ -19,7 +19,7 @@ const accepted: StripeAnswer = { kind: "success", httpStatus: 200, requestId: "r
 const test = roadTest.extend("desk", async ({ database: { db }, boss }) => {
   const { log, events } = createRecordingLog();
   const registry = new Registry();
-  const settler = createSettler({ db, boss, log }, watchDelivery(registry));
+  const settler = createSettler({ db, boss, log }, { ...watchDelivery(registry), onFailed() {} });
   /** Delivers what is due by `send`, and settles all of it. */
   async function deliverAll(send: (identifier: string) => StripeAnswer): Promise<void> {
     const { taken } = await takeJobs({ db, boss, log }, meter, { room: 100, leaseSeconds: 45 });

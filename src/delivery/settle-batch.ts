@@ -24,7 +24,7 @@ export async function settleBatch(
     return [];
   } catch (error) {
     if (!isRefusal(error)) {
-      deps.log.error({ event: "settle_failed", count: batch.length, error });
+      reportFailure(deps, batch, error);
       return batch;
     }
     const [first] = batch;
@@ -48,12 +48,17 @@ async function settleAlone(deps: Deps, refused: FinishedAttempt): Promise<readon
     return [];
   } catch (error) {
     if (!isRefusal(error)) {
-      deps.log.error({ event: "settle_failed", count: 1, error });
+      reportFailure(deps, [refused], error);
       return [refused];
     }
     await reportRefused(deps, refused, error);
     return [];
   }
+}
+
+function reportFailure({ log, watch }: Deps, batch: readonly FinishedAttempt[], error: unknown): void {
+  watch.onFailed();
+  log.error({ event: "settle_failed", count: batch.length, error });
 }
 
 /** The attempt with nothing of what was answered but its kind and status: the rest may be what cannot be stored. */

@@ -8,7 +8,9 @@ export type DeliveryWatch = {
   onSettled: (settled: readonly FinishedAttempt[]) => void;
   /** The database refuses to record this attempt, whatever is left out of it. */
   onRefused: (refused: FinishedAttempt) => void;
+  /** Taking jobs, making attempts, pausing or settling failed, and was logged; it is tried again. */
+  onFailed: () => void;
 };
 
 /** For whoever has no metrics. */
-export const unwatched: DeliveryWatch = { onAnswered() {}, onSettled() {}, onRefused() {} };
+export const unwatched: DeliveryWatch = { onAnswered() {}, onSettled() {}, onRefused() {}, onFailed() {} };

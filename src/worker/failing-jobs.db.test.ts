@@ -10,7 +10,7 @@ import { workerConfig } from "../testing/processes/worker-config.ts";
 import { meterNames } from "../usage/meters.ts";
 import { startJobs } from "./worker-jobs.ts";
 
-/** The delivery loop fetches these itself, and tells of their failures in words of its own. */
+/** The delivery loop fetches these itself, tells of failures in words of its own, and counts them all as `delivery`. */
 const delivered = new Set(meterNames.map(deliverQueueOf));
 const handled = queues.map(({ name }) => name).filter((name) => !delivered.has(name));
 
@@ -41,7 +41,7 @@ test("every job whose handler fails is logged with its queue, and counted", asyn
   const counted = (await registry.getSingleMetric("meter_outbox_job_failures_total")?.get())?.values ?? [];
   const queuesCounted = counted.filter(({ value }) => value > 0).map(({ labels }) => String(labels["queue"]));
   expect(queuesCounted.toSorted()).toEqual(
-    [...handled, "expiry-check", "sensor-changes", "sweep"].toSorted(),
+    [...handled, "delivery", "expiry-check", "retention-check", "sensor-changes", "sweep"].toSorted(),
   );
 });
 

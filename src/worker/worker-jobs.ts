@@ -1,7 +1,6 @@
 import type { Kysely } from "kysely";
 import { Registry } from "prom-client";
 import type { WorkerConfig } from "../config.ts";
-import { openUpkeepDatabase } from "../database/retention.ts";
 import type { DB } from "../database/schema.ts";
 import { createBreaker } from "../delivery/breaker.ts";
 import { leaseSeconds } from "../delivery/limits.ts";
@@ -26,8 +25,8 @@ import { showRate, watchDelivery } from "../monitoring/metrics/delivery-metrics.
 import { countFailedJobs } from "../monitoring/metrics/job-metrics.ts";
 import { timedTransport } from "../monitoring/metrics/stripe-metrics.ts";
 import { workPartitionsQueue } from "./partitions-job.ts";
-import { workRetentionQueue } from "./retention-job.ts";
 import { sweep } from "./sweep.ts";
+import { startRetention } from "./upkeep-jobs.ts";
 import { warnOfExpiry } from "./warn-of-expiry.ts";
 
 const sweepEveryMs = 30_000;
@@ -86,15 +85,14 @@ export async function startJobs(
   await workPurgeQueue(deps);
   await workSensorsQueue(deps, { billableStatuses: config.BILLABLE_STATUSES });
   await workPartitionsQueue(deps, { readingsMaxAgeDays: config.READINGS_MAX_AGE_DAYS });
-  const upkeep = openUpkeepDatabase(config.DATABASE_URL, log);
-  await workRetentionQueue(
-    { ...deps, db: upkeep.db },
-    {
+  const retention = await startRetention(deps, {
+    databaseUrl: config.DATABASE_URL,
+    days: {
       readings: config.READINGS_RETENTION_DAYS,
       meter_outbox: config.OUTBOX_RETENTION_DAYS,
       delivery_attempts: config.OUTBOX_RETENTION_DAYS,
     },
-  );
+  });
   const sweeping = repeat(() => sweep({ db, boss, log }, retry), {
     everyMs: sweepEveryMs,
     onError: (error) => {
@@ -129,7 +127,7 @@ export async function startJobs(
       breaker,
       leaseSeconds: lease,
       bucket,
-      watch: watchDelivery(registry),
+      watch: { ...watchDelivery(registry), onFailed: () => onJobFailed("delivery") },
       tracer,
     },
   );
@@ -139,7 +137,7 @@ export async function startJobs(
       await Promise.all([sweeping.stop(), counting.stop(), warnings.stop(), delivery.stop(graceMs)]);
       // pg-boss lets its own jobs, the seal above all, end in what is left of the grace.
       await boss.stop({ graceful: true, timeout: Math.max(1_000, endsAtMs - performance.now()) });
-      await upkeep.close();
+      await retention.stop();
     },
   };
 }

@@ -167,4 +167,13 @@ export const alertRules: readonly AlertRule[] = [
     by: "table",
     when: { above: 0 },
   },
+  {
+    name: "MeterOutboxPartitionOverdue",
+    severity: "warning",
+    summary: "A month of {{ $labels.table }} should have been dropped {{ $value | humanizeDuration }} ago",
+    gauge: "meter_outbox_partition_overdue_seconds",
+    fold: "max",
+    by: "table",
+    when: { above: day },
+  },
 ];

@@ -123,6 +123,13 @@ export const conditionRules: readonly ConditionRule[] = [
     above: 0,
     say: (rows, { table }) => `${rows} rows of ${table} found no partition of their month`,
   },
+  {
+    alert: "MeterOutboxPartitionOverdue",
+    severity: "warning",
+    gauge: "meter_outbox_partition_overdue_seconds",
+    above: daySeconds,
+    say: (age, { table }) => `a month of ${table} should have been dropped ${inWords(age)} ago`,
+  },
 ];
 
 /** Every alert that holds now, by what the database says. Throws when a read fails. */

@@ -53,6 +53,10 @@ export const databaseGauges = {
     help: "Rows that found no partition of their month, 1000 at most",
     labels: ["table"],
   },
+  meter_outbox_partition_overdue_seconds: {
+    help: "For how long the oldest month of a table should have been dropped already; 0: none is past its days",
+    labels: ["table"],
+  },
 } as const satisfies Record<string, { help: string; labels: readonly string[] }>;
 
 export type GaugeName = keyof typeof databaseGauges;

@@ -4,7 +4,7 @@ import type { DeliveryWatch } from "../../delivery/watch.ts";
 import { meterNames } from "../../usage/meters.ts";
 
 /** Counts attempts as they are answered, and meter events as they are settled. */
-export function watchDelivery(registry: Registry): DeliveryWatch {
+export function watchDelivery(registry: Registry): Omit<DeliveryWatch, "onFailed"> {
   const registers = [registry];
   const attempts = new Counter({
     name: "meter_outbox_delivery_attempts_total",

@@ -8,7 +8,7 @@ import {
   stripeEventsQueue,
 } from "../../queue/queues.ts";
 
-/** What the worker does again and again: pg-boss's queues that have a handler, and three loops of its own. */
+/** What the worker does again and again: pg-boss's queues that have a handler, and loops of its own. */
 const works = [
   ...[sealQueue, partitionsQueue, retentionQueue, stripeEventsQueue, sensorsQueue, purgeQueue].map(
     ({ name }) => name,
@@ -16,6 +16,8 @@ const works = [
   "sweep",
   "sensor-changes",
   "expiry-check",
+  "retention-check",
+  "delivery",
 ];
 
 /** Counts jobs that failed, by queue. All begin at zero, so that the first failure of a daily job is an increase. */

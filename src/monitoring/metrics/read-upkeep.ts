@@ -1,4 +1,5 @@
 import { type Kysely, sql } from "kysely";
+import { readOverdue } from "../../database/overdue-months.ts";
 import { countDefaultPartitionRows } from "../../database/partitions.ts";
 import type { DB } from "../../database/schema.ts";
 import type { Sample } from "./database-gauges.ts";
@@ -23,5 +24,14 @@ export async function readPartitionGauges(db: Kysely<DB>): Promise<Sample[]> {
     name: "meter_outbox_default_partition_rows",
     labels: { table },
     value,
+  }));
+}
+
+/** For how long months that are past their retention have stayed. */
+export async function readRetentionGauges(db: Kysely<DB>): Promise<Sample[]> {
+  return (await readOverdue(db)).map(({ table, seconds }) => ({
+    name: "meter_outbox_partition_overdue_seconds",
+    labels: { table },
+    value: seconds,
   }));
 }

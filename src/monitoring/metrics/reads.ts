@@ -5,7 +5,7 @@ import { readInboxGauges } from "./read-inbox.ts";
 import { readMeterEventGauges } from "./read-meter-events.ts";
 import { readPauseGauges } from "./read-pauses.ts";
 import { readUnsealedAgeGauges, readUnsealedGauges } from "./read-unsealed.ts";
-import { readPartitionGauges, readSensorCountGauges } from "./read-upkeep.ts";
+import { readPartitionGauges, readRetentionGauges, readSensorCountGauges } from "./read-upkeep.ts";
 
 /** One statement, or few, with its own time limit. Should it fail, only its own gauges are missing. */
 export type Read = { name: string; read: (db: Kysely<DB>) => Promise<Sample[]> };
@@ -17,6 +17,7 @@ export const databaseReads: readonly Read[] = [
   { name: "pauses", read: readPauseGauges },
   { name: "webhook_inbox", read: readInboxGauges },
   { name: "default_partitions", read: readPartitionGauges },
+  { name: "retention", read: readRetentionGauges },
   { name: "sensor_counts", read: readSensorCountGauges },
   { name: "unsealed_amounts", read: readUnsealedGauges },
 ];

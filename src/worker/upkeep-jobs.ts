@@ -1,0 +1,49 @@
+import type { Kysely } from "kysely";
+import { noteRetention, readOverdue } from "../database/overdue-months.ts";
+import { openUpkeepDatabase, type RetentionDays } from "../database/retention.ts";
+import type { DB } from "../database/schema.ts";
+import type { Log } from "../log.ts";
+import { type Repeating, repeat } from "../process/wait.ts";
+import type { WorkDeps } from "../queue/work-queue.ts";
+import { workRetentionQueue } from "./retention-job.ts";
+
+const lookEveryMs = 600_000;
+/** The job runs daily; what one run has missed the next may drop. docs/alerts.yaml has the same. */
+const overdueSecondsMax = 86_400;
+
+/** Drops months that are past their retention, on a connection of its own, and tells of those that stay. */
+export async function startRetention(
+  deps: WorkDeps & { db: Kysely<DB> },
+  { databaseUrl, days }: { databaseUrl: string; days: RetentionDays },
+): Promise<Repeating> {
+  const { db, log, onJobFailed } = deps;
+  const upkeep = openUpkeepDatabase(databaseUrl, log);
+  await workRetentionQueue({ ...deps, db: upkeep.db }, days);
+  const looking = repeat(() => lookAtRetention({ db, log }, days), {
+    everyMs: lookEveryMs,
+    onError: (error) => {
+      onJobFailed?.("retention-check");
+      log.error({ event: "retention_check_failed", error });
+    },
+  });
+  return {
+    stop: async () => {
+      await looking.stop();
+      await upkeep.close();
+    },
+  };
+}
+
+/** Writes down how long months are kept, and warns of those that should have been gone for more than a day. */
+export async function lookAtRetention(
+  { db, log }: { db: Kysely<DB>; log: Log },
+  days: RetentionDays,
+): Promise<void> {
+  await noteRetention(db, days);
+  const overdue = (await readOverdue(db)).filter(({ seconds }) => seconds > overdueSecondsMax);
+  if (overdue.length === 0) return;
+  log.warn({
+    event: "partitions_overdue",
+    ...Object.fromEntries(overdue.map(({ table, seconds }) => [table, Math.floor(seconds)])),
+  });
+}
