@@ -30,12 +30,10 @@ async function findDue(db: Kysely<DB>, filter: DueFilter): Promise<DueOrganizati
     cross join lateral (
       select e.occurred_at
       from metering.meter_outbox e
-      where e.meter_event_id is null
+      where e.meter_event_id is null and e.meter = ${filter.meter} and e.organization_id = b.organization_id
         -- A row that was written past our functions, with no real time, stays where it is.
-        and (e.meter, e.organization_id, e.occurred_at) > (${filter.meter}, b.organization_id, '-infinity')
-        and (e.meter, e.organization_id, e.occurred_at) <= (${filter.meter}, b.organization_id, ${filter.cutOff})
-        and (e.meter, e.organization_id, e.occurred_at) < (${filter.meter}, b.organization_id, b.billed_until)
-      order by e.meter, e.organization_id, e.occurred_at
+        and e.occurred_at > '-infinity' and e.occurred_at <= ${filter.cutOff} and e.occurred_at < b.billed_until
+      order by e.occurred_at
       limit 1
     ) oldest
     where coalesce(b.organization_id = ${filter.only ?? null}::uuid, true)

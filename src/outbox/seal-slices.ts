@@ -40,9 +40,6 @@ type SliceTotals = { entriesRead: number; stamped: number };
  * A slice begins at the organization's oldest unsealed entry and becomes one meter event. It ends with the UTC hour; with
  * the link to the customer who pays for its first entry; where a billing period of the present link starts or ends; before
  * the sum has more digits than Stripe takes; and at `entriesMax`, if it alone has as many. `sum` adds up; `last` takes the latest.
- *
- * Only the index of unsealed entries begins with the meter, as the rows do that entries are compared with. A condition on
- * the organization or the time alone would offer the table's key as well, by which sealed entries would be read, too.
  */
 export async function sealSlices(trx: Transaction<DB>, input: SliceInput): Promise<Slices> {
   const { organizations, entriesMax } = input;
@@ -58,8 +55,6 @@ export async function sealSlices(trx: Transaction<DB>, input: SliceInput): Promi
   const turns = entriesRead < entriesMax ? organizations.length : (sealed.rows.at(-1)?.place ?? 0);
   return { events: sealed.rows, turns, unfinished };
 }
-
-const firstId = "00000000-0000-0000-0000-000000000000";
 
 const traces = sql<string[] | null>`
   (array_agg(e.traceparent order by e.occurred_at, e.id) filter (where e.traceparent is not null))[1:${sql.lit(entryTracesMax)}]
@@ -88,10 +83,9 @@ function sliceStatement({ meter, organizations, cutOff, entriesMax, isTraced }: 
       cross join lateral (
         select e.occurred_at
         from metering.meter_outbox e
-        where e.meter_event_id is null
-          and (e.meter, e.organization_id, e.occurred_at) >= (${meter}, q.organization_id, q.from_at)
-          and (e.meter, e.organization_id, e.occurred_at) <= (${meter}, q.organization_id, ${cutOff})
-        order by e.meter, e.organization_id, e.occurred_at
+        where e.meter_event_id is null and e.meter = ${meter} and e.organization_id = q.organization_id
+          and e.occurred_at >= q.from_at and e.occurred_at <= ${cutOff}
+        order by e.occurred_at
         limit 1
       ) oldest
       cross join lateral (
@@ -115,11 +109,9 @@ function sliceStatement({ meter, organizations, cutOff, entriesMax, isTraced }: 
       cross join lateral (
         select e.occurred_at, e.id, e.quantity, e.traceparent
         from metering.meter_outbox e
-        where e.meter_event_id is null
-          and (e.meter, e.organization_id, e.occurred_at) >= (${meter}, t.organization_id, t.starts_at)
-          and (e.meter, e.organization_id, e.occurred_at) < (${meter}, t.organization_id, t.ends_at)
-          and (e.meter, e.organization_id, e.occurred_at) <= (${meter}, t.organization_id, ${cutOff})
-        order by e.meter, e.organization_id, e.occurred_at, e.id
+        where e.meter_event_id is null and e.meter = ${meter} and e.organization_id = t.organization_id
+          and e.occurred_at >= t.starts_at and e.occurred_at < t.ends_at and e.occurred_at <= ${cutOff}
+        order by e.occurred_at, e.id
         limit ${entriesMax}
       ) e
       order by t.place
@@ -150,9 +142,9 @@ function sliceStatement({ meter, organizations, cutOff, entriesMax, isTraced }: 
       update metering.meter_outbox e
       set meter_event_id = f.id
       from folded f
-      where e.meter_event_id is null
-        and (e.meter, e.organization_id, e.occurred_at, e.id) >= (${meter}, f.organization_id, f.starts_at, ${firstId}::uuid)
-        and (e.meter, e.organization_id, e.occurred_at, e.id) <= (${meter}, f.organization_id, f.event_at, f.last_id)
+      where e.meter_event_id is null and e.meter = ${meter} and e.organization_id = f.organization_id
+        and e.occurred_at >= f.starts_at and e.occurred_at <= f.event_at
+        and (e.occurred_at, e.id) <= (f.event_at, f.last_id)
       returning e.id
     ),
     events as (
@@ -173,10 +165,10 @@ function sliceStatement({ meter, organizations, cutOff, entriesMax, isTraced }: 
       (
         select e.occurred_at::text
         from metering.meter_outbox e
-        where e.meter_event_id is null
-          and (e.meter, e.organization_id, e.occurred_at, e.id) > (${meter}, f.organization_id, f.event_at, f.last_id)
-          and (e.meter, e.organization_id, e.occurred_at) <= (${meter}, f.organization_id, ${cutOff})
-        order by e.meter, e.organization_id, e.occurred_at
+        where e.meter_event_id is null and e.meter = ${meter} and e.organization_id = f.organization_id
+          and e.occurred_at >= f.event_at and e.occurred_at <= ${cutOff}
+          and (e.occurred_at, e.id) > (f.event_at, f.last_id)
+        order by e.occurred_at
         limit 1
       ) as "nextFrom",
       (select count(*)::int from slice) as "entriesRead",

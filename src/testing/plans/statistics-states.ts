@@ -59,9 +59,9 @@ async function addUsage(db: Kysely<DB>, range: { from: number; to: number }): Pr
     from ${fresh} o, generate_series(1, 50) n
   `.execute(db);
   await sql`
-    insert into metering.meter_outbox (organization_id, occurred_at, id, meter, quantity)
-    select o.id, e.at, metering.uuid_v7(e.at), m.name, 1
-    from ${fresh} o, generate_series(1, 20) n, metering.meters m,
+    insert into metering.meter_outbox (organization_id, occurred_at, id, meter, quantity, meter_event_id)
+    select o.id, e.at, metering.uuid_v7(e.at), m.name, 1, case when n > 8 then gen_random_uuid() end
+    from ${fresh} o, generate_series(1, 40) n, metering.meters m,
       lateral (select date_trunc('milliseconds', now()) - n * interval '10 minutes' as at) e
   `.execute(db);
   await sql`
