@@ -1,7 +1,8 @@
 import { gzipSync } from "node:zlib";
-import { expect, test } from "vitest";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { expect, onTestFinished, test } from "vitest";
 import { HeldBytes } from "./held-bytes.ts";
-import { readBody } from "./read-body.ts";
+import { readBody, readBodyChunks } from "./read-body.ts";
 
 const bytesMax = 1_048_576;
 
@@ -68,4 +69,33 @@ test("a gzip of readings, and a short one of anything, is taken", async () => {
     const packed = request([gzipSync(text)], { "content-encoding": "gzip" });
     expect(await readBody(packed, { bytesMax, hold: new HeldBytes().begin() })).toBe(text);
   }
+});
+
+test("a gzip that is refused while more of it comes ends in its refusal, and in no error that nobody catches", async () => {
+  const uncaught: unknown[] = [];
+  const note = (error: unknown) => void uncaught.push(error);
+  process.on("uncaughtException", note);
+  onTestFinished(() => void process.off("uncaughtException", note));
+  const packed = gzipSync(Buffer.alloc(4 * 1_048_576, "\n"));
+
+  async function readSlowly(): Promise<void> {
+    const flood = request([packed, packed, packed], { "content-encoding": "gzip" });
+    for await (const chunk of readBodyChunks(flood, { bytesMax })) if (chunk.byteLength > 0) await nextTurn();
+  }
+  for (let turn = 0; turn < 5; turn += 1) {
+    const refusals = await Promise.allSettled([1, 2, 3, 4].map(readSlowly));
+    expect(refusals.map(({ status }) => status)).toEqual(Array(4).fill("rejected"));
+  }
+  for (let turn = 0; turn < 20; turn += 1) await nextTurn();
+  expect(uncaught).toEqual([]);
+});
+
+test.each([
+  ["cut off", (bytes: Buffer) => bytes.subarray(0, -5)],
+  ["followed by something else", (bytes: Buffer) => Buffer.concat([bytes, Buffer.from("more")])],
+  ["none", () => Buffer.from("{}")],
+])("a gzip that is %s is malformed", async (_what, spoil) => {
+  const body = request([spoil(gzipSync("{}"))], { "content-encoding": "gzip" });
+  const reading = readBody(body, { bytesMax, hold: new HeldBytes().begin() });
+  await expect(reading).rejects.toMatchObject({ fields: { status: 400, code: "malformed_body" } });
 });

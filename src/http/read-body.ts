@@ -1,3 +1,5 @@
+import { Readable } from "node:stream";
+import { createGunzip } from "node:zlib";
 import { bodyTooLarge } from "./body-too-large.ts";
 import { GatheredBytes } from "./gathered-bytes.ts";
 import type { Hold } from "./held-bytes.ts";
@@ -95,18 +97,35 @@ function tooMuchPacked(): Problem {
 }
 
 /** The body unpacked; `packed` tells how many bytes went in so far. */
-function decompressed(request: Request, packed: { bytes: number }): ReadableStream<Uint8Array> | null {
+function decompressed(request: Request, packed: { bytes: number }): AsyncIterable<Uint8Array> | null {
   const encoding = request.headers.get("content-encoding")?.trim().toLowerCase() ?? "identity";
   if (encoding === "identity" || request.body === null) return request.body;
   if (encoding === "gzip" || encoding === "x-gzip") {
-    const counter = new TransformStream<Uint8Array, Uint8Array>({
-      transform(chunk, controller) {
-        packed.bytes += chunk.byteLength;
-        controller.enqueue(chunk);
-      },
-    });
-    return request.body.pipeThrough(counter).pipeThrough(new DecompressionStream("gzip"));
+    return unpack(request.body, packed);
   }
   const detail = "Content-Encoding may be gzip or absent.";
   throw new Problem({ status: 415, code: "unsupported_encoding", detail });
+}
+
+/**
+ * Not by `DecompressionStream`: when its reader stops early, Node throws `Controller is already closed` where nobody
+ * can catch it, and the process ends.
+ */
+function unpack(body: ReadableStream<Uint8Array>, packed: { bytes: number }): AsyncIterable<Uint8Array> {
+  const gunzip = createGunzip({ rejectGarbageAfterEnd: true });
+  const source = Readable.from(countBytes(body, packed));
+  // One that fails, or is not wanted any more, ends the other. The reader of `gunzip` is told why.
+  source.once("error", (error) => gunzip.destroy(error));
+  gunzip.once("close", () => source.destroy());
+  return source.pipe(gunzip);
+}
+
+async function* countBytes(
+  body: ReadableStream<Uint8Array>,
+  packed: { bytes: number },
+): AsyncGenerator<Uint8Array> {
+  for await (const chunk of body) {
+    packed.bytes += chunk.byteLength;
+    yield chunk;
+  }
 }
