@@ -15,6 +15,7 @@ export default defineConfig({
           exclude: ["**/*.db.test.ts"],
           // Loading everything anew for each file is two thirds of the processor time, and no module here holds state.
           isolate: false,
+          restoreMocks: true,
           ...patience,
         },
       },

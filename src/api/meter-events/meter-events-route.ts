@@ -175,7 +175,7 @@ export function mountMeterEvents(app: App, { db, boss, adminOnly }: MeterEventRo
       if (count > 0) return c.json({ retried: count }, 202);
     }
     const detail = "only a rejected or a pending one can be retried";
-    throw await wrongState(db, id, { code: "not_rejected", detail });
+    throw await wrongState(db, id, { status: 409, code: "not_rejected", detail });
   });
 
   app.openapi({ ...resolveRoute, middleware: adminOnly }, async (c) => {
@@ -184,7 +184,8 @@ export function mountMeterEvents(app: App, { db, boss, adminOnly }: MeterEventRo
     if (resolved !== undefined) {
       return c.json(renderResolved(id, resolved), 200);
     }
-    throw await wrongState(db, id, { code: "not_in_doubt", detail: "only one in doubt can be resolved" });
+    const detail = "only one in doubt can be resolved";
+    throw await wrongState(db, id, { status: 409, code: "not_in_doubt", detail });
   });
 }
 
@@ -209,9 +210,9 @@ async function idsOfKey(
 async function wrongState(
   db: Kysely<DB>,
   id: string,
-  { code, detail }: { code: string; detail: string },
+  { status, code, detail }: { status: 409; code: string; detail: string },
 ): Promise<Problem> {
   const event = await findMeterEvent(db, id);
   if (event === undefined) return notFound("meter event");
-  return new Problem({ status: 409, code, detail: `The meter event is ${event.state}; ${detail}.` });
+  return new Problem({ status, code, detail: `The meter event is ${event.state}; ${detail}.` });
 }
