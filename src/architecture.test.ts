@@ -23,7 +23,11 @@ const floors: readonly (readonly string[])[] = [
 ];
 
 /** What a room may not import although it lies below: the road of a reading knows no HTTP. */
-const closed: Record<string, readonly string[]> = { outbox: ["http"], delivery: ["http"] };
+const closed: Record<string, readonly string[]> = {
+  intake: ["http"],
+  outbox: ["http"],
+  delivery: ["http"],
+};
 
 const rooms: Record<string, readonly string[]> = {
   ...Object.fromEntries(

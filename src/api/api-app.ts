@@ -3,6 +3,7 @@ import type { Kysely } from "kysely";
 import type pg from "pg";
 import type { PgBoss } from "pg-boss";
 import { Registry } from "prom-client";
+import { apiProblemOf } from "./failure.ts";
 import { mountStripeEvents } from "./stripe-events/stripe-events-route.ts";
 import { mountWebhook } from "./webhooks/webhook-route.ts";
 import { mountSubscriptions } from "./organizations/subscription-route.ts";
@@ -80,7 +81,8 @@ export function createApiApp(options: ApiAppOptions): App {
   } = options;
   const { requestsPerSecond = 0, readingsPerSecond = 0 } = options.rateLimits ?? {};
   const secrets = [adminToken, ...options.webhookSecrets];
-  const app = createApp({ log, held, secrets, onAnswered: countRequests(registry), tracer });
+  const onAnswered = countRequests(registry);
+  const app = createApp({ log, problemOf: apiProblemOf, held, secrets, onAnswered, tracer });
   showHeldBytes(registry, held);
   // The key first, and only then what else the request says, and its body.
   const knownQuery = refuseUnknownQuery(app);

@@ -1,4 +1,4 @@
-import { isDatabaseUnavailable } from "../http/database-unavailable.ts";
+import { isDatabaseUnavailable } from "../database/database-unavailable.ts";
 import { describeStripeError } from "../stripe/describe-stripe-error.ts";
 
 /** What made a command fail, in one line for people: no stack, no secret. */

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { isDatabaseUnavailable } from "../http/database-unavailable.ts";
+import { isDatabaseUnavailable } from "./database-unavailable.ts";
 import { createWatchedSocket } from "./watched-socket.ts";
 
 let server: Server;

@@ -19,6 +19,8 @@ export type App = OpenAPIHono<AppEnv>;
 
 export type AppOptions = {
   log: Log;
+  /** What a caller is told for whatever was thrown, where that is more than HTTP and the database know. */
+  problemOf?: (error: unknown) => Problem;
   /** What the process holds for its clients; one of the app's own when left out. */
   held?: HeldBytes;
   /** Besides all that has the form of a key, what must not reach the log or a trace. */
@@ -35,6 +37,7 @@ export type AppOptions = {
  */
 export function createApp(options: AppOptions): App {
   const { held = new HeldBytes(), secrets = [], onAnswered, tracer = untraced } = options;
+  const toProblem = options.problemOf ?? problemOf;
   const log = thinOut(options.log);
   const app: App = new OpenAPIHono<AppEnv>({
     defaultHook: (result) => {
@@ -58,7 +61,7 @@ export function createApp(options: AppOptions): App {
   app.use(refuseUnknownQueryOfOpenRoutes(app));
   app.notFound((c) => problemResponse(notFound("resource"), c.get("requestId")));
   app.onError((error, c) => {
-    const problem = problemOf(error);
+    const problem = toProblem(error);
     const { status, code } = problem.fields;
     const requestId = c.get("requestId");
     if (status >= 500) {

@@ -1,5 +1,5 @@
 import { HTTPException } from "hono/http-exception";
-import { isDatabaseUnavailable } from "./database-unavailable.ts";
+import { isDatabaseUnavailable } from "../database/database-unavailable.ts";
 import { Problem } from "./problem.ts";
 
 const retryAfterSeconds = 2;

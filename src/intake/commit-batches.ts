@@ -1,13 +1,13 @@
 import pg from "pg";
 import { endsConnection } from "../database/lost-connection.ts";
-import { Problem } from "../http/problem.ts";
 import type { Reading } from "../usage/reading.ts";
 import type { StoredAs } from "./judge-stored.ts";
+import { OutcomeUnknown } from "./outcome-unknown.ts";
 import { type Batch, storeBatches } from "./store-readings.ts";
 
 /**
- * Stores the valid readings of one request; answers in their order, after the commit. Throws `NotConnected`, the 503
- * `outcome_unknown`, the 503 `overloaded`, or what Postgres said.
+ * Stores the valid readings of one request; answers in their order, after the commit. Throws `NotConnected`,
+ * `OutcomeUnknown`, `Overloaded`, or what Postgres said.
  */
 export type StoreReadings = (organizationId: string, readings: readonly Reading[]) => Promise<StoredAs[]>;
 
@@ -20,9 +20,8 @@ export class NotConnected extends Error {
 }
 
 /**
- * Stores batches in one transaction on a connection of the pool. Throws `NotConnected`; the 503 `outcome_unknown` when
- * the connection broke so that nobody can tell whether the transaction committed (sending the same readings again is
- * safe); or Postgres's own error, after which nothing is stored.
+ * Stores batches in one transaction on a connection of the pool. Throws `NotConnected`; `OutcomeUnknown` when the
+ * connection broke before Postgres said whether the transaction committed (sending the same readings again is safe); or Postgres's own error, after which nothing is stored.
  */
 export async function commitBatches(
   pool: pg.Pool,
@@ -36,10 +35,7 @@ export async function commitBatches(
   } catch (error) {
     isBroken = !isRefusedByServer(error) || endsConnection(error);
     if (isRefusedByServer(error)) throw error;
-    const detail =
-      "The database went away before it answered. Send the same readings again: nothing is billed twice.";
-    const headers = { "retry-after": "2" };
-    throw new Problem({ status: 503, code: "outcome_unknown", detail, headers }, { cause: error });
+    throw new OutcomeUnknown(error);
   } finally {
     client.release(isBroken);
   }

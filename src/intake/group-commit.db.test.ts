@@ -1,5 +1,6 @@
 import pg from "pg";
 import { expect } from "vitest";
+import { apiProblemOf } from "../api/failure.ts";
 import { openDatabase } from "../database/pool.ts";
 import { problemOf } from "../http/failure.ts";
 import { silentLog } from "../log.ts";
@@ -9,7 +10,9 @@ import { countWaitingForLocks, endWaitingForLocks, holdOpen } from "../testing/p
 import type { TestDatabase } from "../testing/postgres/test-database.ts";
 import type { Reading } from "../usage/reading.ts";
 import type { StoreReadings } from "./commit-batches.ts";
-import { createGroupCommit } from "./group-commit.ts";
+import * as intake from "./group-commit.ts";
+import { OutcomeUnknown } from "./outcome-unknown.ts";
+import { Overloaded } from "./overloaded.ts";
 
 const organizationsCount = 3;
 const firstMs = Date.UTC(2026, 10, 1);
@@ -54,6 +57,15 @@ function storeMany(store: StoreReadings, organizations: readonly string[], secon
   return Promise.allSettled(
     seconds.map((second) => store(organizations[second % organizations.length] ?? "", [reading(second)])),
   );
+}
+
+/** Its own failures are those that a caller of the API is told about. */
+function createGroupCommit(...args: Parameters<typeof intake.createGroupCommit>): StoreReadings {
+  const store = intake.createGroupCommit(...args);
+  return (organizationId, readings) =>
+    store(organizationId, readings).catch((error: unknown) => {
+      throw error instanceof Overloaded || error instanceof OutcomeUnknown ? apiProblemOf(error) : error;
+    });
 }
 
 const unbounded = { requestsMax: Infinity, readingsMax: Infinity, waitMsMax: Infinity };

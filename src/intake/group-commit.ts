@@ -1,10 +1,9 @@
 import pg from "pg";
-import { isDatabaseUnavailable } from "../http/database-unavailable.ts";
-import { overloaded } from "../http/overloaded.ts";
-import type { Problem } from "../http/problem.ts";
+import { isDatabaseUnavailable } from "../database/database-unavailable.ts";
 import { type Tracer, untraced } from "../tracing/tracer.ts";
 import { commitBatches, NotConnected, type StoreReadings } from "./commit-batches.ts";
 import type { StoredAs } from "./judge-stored.ts";
+import { Overloaded } from "./overloaded.ts";
 import type { Batch } from "./store-readings.ts";
 import { inStoreSpan } from "./store-span.ts";
 
@@ -39,7 +38,7 @@ type Waiting = Batch & {
  * - When Postgres refuses a shared statement, its requests are sent again one by one, so that a bad one fails alone.
  * - When the connection breaks, the outcome is unknown for all who shared the statement.
  * - When no connection can be had, those who wait are told at once, since they would wait for nothing.
- * - When `bounds` are reached, a request is refused with the 503 `overloaded`; nothing of it was stored. So nobody
+ * - When `bounds` are reached, a request is refused with `Overloaded`; nothing of it was stored. So nobody
  *   waits for a statement that hangs and then for the next that does.
  */
 export function createGroupCommit(
@@ -100,7 +99,7 @@ export function createGroupCommit(
 
   async function commitOneByOne(group: readonly Waiting[]): Promise<void> {
     for (const batch of group) {
-      if (isLate(batch)) batch.reject(tooManyWaiting());
+      if (isLate(batch)) batch.reject(new Overloaded());
       else await commitGroup([batch]);
     }
   }
@@ -112,7 +111,7 @@ export function createGroupCommit(
     const inTime = waiting.findIndex((batch) => !isLate(batch));
     if (inTime === 0) return;
     const late = waiting.splice(0, inTime === -1 ? waiting.length : inTime);
-    for (const batch of late) batch.reject(tooManyWaiting());
+    for (const batch of late) batch.reject(new Overloaded());
   }
 
   function refuseWaiting(error: NotConnected): void {
@@ -135,7 +134,7 @@ export function createGroupCommit(
 
   return async (organizationId, readings) => {
     if (present.requests >= bounds.requestsMax || present.readings + readings.length > bounds.readingsMax) {
-      throw tooManyWaiting();
+      throw new Overloaded();
     }
     present.requests += 1;
     present.readings += readings.length;
@@ -152,10 +151,4 @@ export function createGroupCommit(
 /** Something in the statement's rows, rather than the server's own state, which would fail each of them again. */
 function isPerhapsOneRequestsFault(error: unknown): boolean {
   return error instanceof pg.DatabaseError && !isDatabaseUnavailable(error);
-}
-
-function tooManyWaiting(): Problem {
-  return overloaded(
-    "More readings are waiting to be stored than this process takes. Send the same readings again.",
-  );
 }

@@ -3,7 +3,7 @@ import type { Kysely } from "kysely";
 import { readDurabilityFaults } from "../database/durability.ts";
 import { missingMigrations } from "./migrations.ts";
 import type { DB } from "../database/schema.ts";
-import { isDatabaseUnavailable } from "../http/database-unavailable.ts";
+import { isDatabaseUnavailable } from "../database/database-unavailable.ts";
 import type { Log } from "../log.ts";
 
 const patienceMs = 30_000;

@@ -1,6 +1,6 @@
 import type { Context } from "hono";
 import { bodyTooLarge } from "../../http/body-too-large.ts";
-import { problemOf } from "../../http/failure.ts";
+import { apiProblemOf } from "../failure.ts";
 import type { Hold } from "../../http/held-bytes.ts";
 import { Problem } from "../../http/problem.ts";
 import type { ReadingsLimit } from "../../http/rate-limit.ts";
@@ -79,7 +79,7 @@ async function addUp(chunks: Chunks, hold: Hold): Promise<IntakeResult> {
 
 /** The problem that ended it, and what was taken in before. */
 function interrupted(error: unknown, { results, ...counts }: IntakeResult, hold: Hold): Problem {
-  const { fields, cause } = problemOf(error);
+  const { fields, cause } = apiProblemOf(error);
   const detail = `${fields.detail} ${takenBefore(countOf(counts))}`;
   const write = (document: Readonly<Record<string, unknown>>) =>
     streamOf(documentPieces(document, results), () => hold.release());
@@ -89,7 +89,7 @@ function interrupted(error: unknown, { results, ...counts }: IntakeResult, hold:
 /** The status has long been sent when lines fail, so that nobody else hears of it. */
 function logFailure(log: Log, requestId: string): (error: unknown) => void {
   return (error) => {
-    const { fields, cause } = problemOf(error);
+    const { fields, cause } = apiProblemOf(error);
     const { status, code } = fields;
     if (status >= 500) log.error({ event: "http_request_failed", code, request_id: requestId, error: cause });
   };

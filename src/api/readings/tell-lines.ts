@@ -1,4 +1,4 @@
-import { problemOf } from "../../http/failure.ts";
+import { apiProblemOf } from "../failure.ts";
 import type { Hold } from "../../http/held-bytes.ts";
 import type { IntakeResult } from "../../intake/accept-readings.ts";
 import { heldBytesOf } from "./result-bytes.ts";
@@ -80,7 +80,7 @@ async function* startingWith(first: IteratorResult<IntakeResult>, rest: Chunks):
 }
 
 function lastLine(error: unknown, taken: number): string {
-  const { code, detail } = problemOf(error).fields;
+  const { code, detail } = apiProblemOf(error).fields;
   return `${JSON.stringify({ status: "aborted", code, detail: `${detail} ${takenBefore(taken)}` })}\n`;
 }
 

@@ -1,7 +1,7 @@
 import { type Kysely, sql } from "kysely";
 import { readByIndex } from "../../database/one-plan.ts";
 import type { DB } from "../../database/schema.ts";
-import { isDatabaseUnavailable } from "../../http/database-unavailable.ts";
+import { isDatabaseUnavailable } from "../../database/database-unavailable.ts";
 import { wait } from "../../process/wait.ts";
 import type { Sample } from "./database-gauges.ts";
 import { databaseReads, type Read } from "./reads.ts";
