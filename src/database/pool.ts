@@ -26,6 +26,8 @@ export type PoolOptions = {
   answerDelayMsMax?: number;
 };
 
+const idleMsMax = 10_000;
+
 /**
  * Opens a pool of connections and Kysely on top of it. Nothing connects before the first query; a connection that
  * breaks while idle is logged and replaced, and so is one that leads to a server which may only be read. A statement fails as if the connection had broken when the server does not
@@ -33,15 +35,16 @@ export type PoolOptions = {
  */
 export function openDatabase(options: PoolOptions, log: Log): Database {
   const { statementTimeoutMs = 30_000, answerDelayMsMax = 5_000 } = options;
+  const silenceMs = statementTimeoutMs + answerDelayMsMax;
   const pool = new pg.Pool({
     connectionString: options.connectionString,
     application_name: options.applicationName,
     max: options.connectionsMax,
     connectionTimeoutMillis: options.connectTimeoutMs ?? 5_000,
     statement_timeout: statementTimeoutMs,
-    ...(statementTimeoutMs > 0 && {
-      stream: () => createWatchedSocket(statementTimeoutMs + answerDelayMsMax),
-    }),
+    // Sooner than its silence would count as that of a server that is lost.
+    idleTimeoutMillis: Math.min(idleMsMax, silenceMs / 2),
+    ...(statementTimeoutMs > 0 && { stream: () => createWatchedSocket(silenceMs) }),
     // A transaction left open holds back vacuum for every table.
     idle_in_transaction_session_timeout: 15_000,
     keepAlive: true,
