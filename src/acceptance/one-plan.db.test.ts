@@ -38,6 +38,7 @@ const expected: Record<string, string[]> = {
   report: [
     `${links}, ${unsealed}`,
     `${links}, ${unsealed}, ${organizations}`,
+    `${links}, ${newerGauges}, ${unsealed}, ${period}`,
     `meter_events by meter_events_attention, ${pending}`,
     `meter_events by meter_events_attention, meter_events by meter_events_confirmed, ${pending}, ${byId}`,
     organizations,

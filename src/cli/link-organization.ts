@@ -4,6 +4,8 @@ import { subscriptionBody, subscriptionOf } from "../api/organizations/subscript
 import { unlinkOrganization } from "../billing/subscriptions.ts";
 import type { CommandTools } from "./command-tools.ts";
 import { noSuchOrganization, onOrganization } from "./organization-argument.ts";
+import { readUninvoiced } from "../outbox/uninvoiced.ts";
+import { describeUninvoiced } from "./describe-uninvoiced.ts";
 import type { Outcome } from "./outcome.ts";
 import { textFields } from "./text-table.ts";
 
@@ -32,8 +34,11 @@ export async function link(
     if (put.kind === "customer_taken") {
       return { kind: "failed", message: `the customer is linked to organization ${put.organizationId}` };
     }
-    const document = renderSubscription(put.subscription);
-    return { kind: "done", document, text: textFields(Object.entries(document)) };
+    const uninvoiced = await readUninvoiced(db, { organizationIds: [id] });
+    const document = renderSubscription(put.subscription, uninvoiced);
+    const { uninvoiced_usage: _, ...fields } = document;
+    const text = textFields([...Object.entries(fields), ["on no invoice", describeUninvoiced(uninvoiced)]]);
+    return { kind: "done", document, text };
   });
 }
 

@@ -5,6 +5,7 @@ import { listApiKeys, type StoredKey } from "../organizations/api-keys.ts";
 import { renderOrganization } from "../api/organizations/organization-answer.ts";
 import { findOrganization, listOrganizations, type Organization } from "../organizations/organizations.ts";
 import type { CommandTools } from "./command-tools.ts";
+import { describeUninvoiced } from "./describe-uninvoiced.ts";
 import { noSuchOrganization, onOrganization } from "./organization-argument.ts";
 import type { Outcome } from "./outcome.ts";
 import { readAll } from "./paging.ts";
@@ -74,6 +75,7 @@ export function fieldsOf(organization: Organization): [string, Cell][] {
     ["status", subscription?.status ?? null],
     ["period start", subscription?.currentPeriodStart?.toISOString() ?? null],
     ["period end", subscription?.currentPeriodEnd?.toISOString() ?? null],
+    ["on no invoice", describeUninvoiced(organization.uninvoiced)],
   ];
 }
 

@@ -1,12 +1,15 @@
 import { type Kysely, sql } from "kysely";
 import type { Subscription } from "../billing/subscriptions.ts";
 import type { DB } from "../database/schema.ts";
+import { readUninvoiced, type UninvoicedUsage } from "../outbox/uninvoiced.ts";
 
 export type NewOrganization = { id: string; name: string; externalId: string | null; createdAt: Date };
 
 export type Organization = NewOrganization & {
   archivedAt: Date | null;
   subscription: Subscription | null;
+  /** Its usage that no invoice will have. */
+  uninvoiced: readonly UninvoicedUsage[];
   activeSensors: number;
 };
 
@@ -100,12 +103,15 @@ async function selectOrganizations(
     order by o.id
     limit ${limit}
   `.execute(db);
-  return selected.rows.map(toOrganization);
+  const linked = selected.rows.filter(({ stripeCustomerId }) => stripeCustomerId !== null);
+  const uninvoiced = await readUninvoiced(db, { organizationIds: linked.map((row) => row.id) });
+  const byOrganization = Map.groupBy(uninvoiced, ({ organizationId }) => organizationId);
+  return selected.rows.map((row) => toOrganization(row, byOrganization.get(row.id) ?? []));
 }
 
-function toOrganization(row: OrganizationRow): Organization {
+function toOrganization(row: OrganizationRow, uninvoiced: readonly UninvoicedUsage[]): Organization {
   const { id, name, externalId, createdAt, archivedAt, activeSensors, status, ...rest } = row;
   const isLinked = status !== null && (rest.stripeCustomerId ?? rest.stripeSubscriptionId) !== null;
   const subscription = isLinked ? { status, ...rest } : null;
-  return { id, name, externalId, createdAt, archivedAt, activeSensors, subscription };
+  return { id, name, externalId, createdAt, archivedAt, activeSensors, subscription, uninvoiced };
 }

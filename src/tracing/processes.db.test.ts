@@ -23,7 +23,7 @@ const printLoaded = `--import ${new URL("../testing/otlp/print-loaded.ts", impor
 async function postReadings(apiUrl: string, { key, sensors }: Customer, minute: number): Promise<number> {
   const recordedAt = new Date(Date.now() - minute * 60_000).toISOString();
   const readings = sensors.map((id) => ({ sensor_id: id, recorded_at: recordedAt, temperature: -18 }));
-  const { status } = await fetch(`${apiUrl}/v1/readings?secret=${key}`, {
+  const { status } = await fetch(`${apiUrl}/v1/readings`, {
     method: "POST",
     headers: {
       authorization: `Bearer ${key}`,
@@ -33,6 +33,12 @@ async function postReadings(apiUrl: string, { key, sensors }: Customer, minute: 
     body: JSON.stringify({ readings }),
   });
   return status;
+}
+
+/** With the key where none belongs: what is in a URL must not get into spans and logs. */
+async function askWithKeyInUrl(apiUrl: string, { key }: Customer): Promise<number> {
+  const headers = { authorization: `Bearer ${key}` };
+  return (await fetch(`${apiUrl}/v1/readings?secret=${key}`, { headers })).status;
 }
 
 async function postWebhook(apiUrl: string, customer: string): Promise<void> {
@@ -58,6 +64,7 @@ test("a reading is followed from its request to Stripe, and a webhook event to i
   const acme = await signUp(api.url(), { adminToken, customer });
 
   expect(await postReadings(api.url(), acme, 1)).toBe(200);
+  expect(await askWithKeyInUrl(api.url(), acme)).toBe(400);
   await postWebhook(api.url(), acme.customer);
   await road.untilBilled();
   await until(async () => (await readInbox(db)).every(({ state }) => state === "handled"), {

@@ -29,12 +29,12 @@ export function renderNewOrganization({
 
 /** Writes an organization the API's way. */
 export function renderOrganization(organization: Organization): z.infer<typeof organizationSchema> {
-  const { archivedAt, subscription, activeSensors } = organization;
+  const { archivedAt, subscription, uninvoiced, activeSensors } = organization;
   return {
     ...renderNewOrganization(organization),
     archived: archivedAt !== null,
     archived_at: archivedAt?.toISOString() ?? null,
-    subscription: subscription === null ? null : renderSubscription(subscription),
+    subscription: subscription === null ? null : renderSubscription(subscription, uninvoiced),
     sensors: { active: activeSensors },
   };
 }

@@ -1,5 +1,6 @@
 import { expect } from "vitest";
 import { apiTest as test } from "../../testing/fixtures/api-test.ts";
+import { appendEntries } from "../../testing/rows/entries.ts";
 import { countWaitingForLocks } from "../../testing/postgres/locks.ts";
 import { linkCustomer } from "../../testing/rows/organizations.ts";
 import { until } from "../../testing/processes/until.ts";
@@ -22,9 +23,28 @@ test("a subscription is stored, answered in UTC, and shown with its organization
     current_period_start: "2026-10-31T23:00:00.000Z",
     current_period_end: "2026-11-30T23:00:00.000Z",
     customer_fault: null,
+    uninvoiced_usage: [],
   });
   const shown = await api.ask("GET", `/v1/organizations/${id}`, { token });
   expect(shown.body["subscription"]).toEqual(answer.body);
+});
+
+test("the answer tells how much of the held usage lies before the period, and so does the organization", async ({
+  api,
+  database: { db },
+}) => {
+  const { id } = await api.join();
+  await appendEntries(db, id, [{ at: new Date(Date.now() - 7_200_000), quantity: 40 }]);
+  const token = api.adminToken;
+  const current_period_start = new Date(Date.now() - 3_600_000).toISOString();
+  const current_period_end = new Date(Date.now() + 3_600_000).toISOString();
+  const json = { ...minimal, current_period_start, current_period_end };
+  const { body } = await api.ask("PUT", `/v1/organizations/${id}/subscription`, { token, json });
+  expect(body["uninvoiced_usage"]).toEqual([
+    { meter: "temperature_readings", reason: "before_subscription", quantity: 40 },
+  ]);
+  const shown = await api.ask("GET", `/v1/organizations/${id}`, { token });
+  expect(shown.body["subscription"]).toEqual(body);
 });
 
 test("a second PUT replaces the whole of the first", async ({ api }) => {
@@ -39,6 +59,7 @@ test("a second PUT replaces the whole of the first", async ({ api }) => {
     current_period_start: null,
     current_period_end: null,
     customer_fault: null,
+    uninvoiced_usage: [],
   });
 });
 

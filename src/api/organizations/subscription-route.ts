@@ -17,7 +17,8 @@ import {
 import { notFound, Problem } from "../../http/problem.ts";
 import { allowedStatuses, statusPattern } from "../../usage/subscription-statuses.ts";
 import { linkByHand, type Put } from "../../billing/put-subscription.ts";
-import { renderSubscription, subscriptionSchema } from "./subscription-answer.ts";
+import { readUninvoiced } from "../../outbox/uninvoiced.ts";
+import { renderSubscription, subscriptionSchema, uninvoicedSchema } from "./subscription-answer.ts";
 import { customerFaults, type NewSubscription, type Subscription } from "../../billing/subscriptions.ts";
 
 /** As Stripe writes its ids, up to 255 characters. */
@@ -34,6 +35,9 @@ export const subscriptionBody = z
     current_period_end: instantSchema.nullish(),
     customer_fault: z
       .enum(customerFaults)
+      .nullish()
+      .openapi({ description: "as shown; taken so that what GET shows can be PUT again, and ignored" }),
+    uninvoiced_usage: uninvoicedSchema
       .nullish()
       .openapi({ description: "as shown; taken so that what GET shows can be PUT again, and ignored" }),
   })
@@ -95,7 +99,9 @@ export function mountSubscriptions(
   app.openapi({ ...putRoute, middleware: adminOnly }, async (c) => {
     const organizationId = await organizationIdOf(db, c.req.valid("param").id);
     const put = await linkByHand({ db, boss }, organizationId, subscriptionOf(c.req.valid("json")));
-    return c.json(renderSubscription(storedOrThrow(put)), 200);
+    const stored = storedOrThrow(put);
+    const uninvoiced = await readUninvoiced(db, { organizationIds: [organizationId] });
+    return c.json(renderSubscription(stored, uninvoiced), 200);
   });
 }
 

@@ -3,7 +3,7 @@ import { expect, inject } from "vitest";
 import { doctorTest as test } from "../../testing/fixtures/doctor-test.ts";
 import { appendEntries } from "../../testing/rows/entries.ts";
 import { ago, minuteMs } from "../../testing/rows/meter-events.ts";
-import { addOrganization } from "../../testing/rows/organizations.ts";
+import { addOrganization, linkCustomer } from "../../testing/rows/organizations.ts";
 
 const hasRoles = inject("testServer").roles !== undefined;
 const hourMs = 60 * minuteMs;
@@ -40,6 +40,16 @@ test("old usage that is not sealed, and usage held for longer than six hours, ar
 
   await appendEntries(db, await addOrganization(db), [{ at: ago(7 * hourMs), quantity: 1 }]);
   expect((await doctor.examine()).out).toMatch(/MeterOutboxHeldOld: .* has been held for 7 hours/);
+});
+
+test("usage that no invoice will have is found", async ({ doctor, database: { db } }) => {
+  const acme = await addOrganization(db);
+  await appendEntries(db, acme, [{ at: ago(2 * hourMs), quantity: 9 }]);
+  const periodStart = ago(hourMs);
+  await linkCustomer(db, acme, { customer: "cus_1", periodStart, periodEnd: ago(-hourMs) });
+  expect((await doctor.examine()).out).toMatch(
+    /MeterOutboxUsageUninvoiced: 9 of temperature_readings will be on no invoice \(before subscription\)/,
+  );
 });
 
 test.runIf(hasRoles)(

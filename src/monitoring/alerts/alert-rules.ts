@@ -57,6 +57,16 @@ export const alertRules: readonly AlertRule[] = [
     when: { above: 6 * hour },
   },
   {
+    name: "MeterOutboxUsageUninvoiced",
+    severity: "warning",
+    summary: "{{ $value }} of {{ $labels.meter }} will be on no invoice",
+    gauge: "meter_outbox_uninvoiced_quantity",
+    fold: "max",
+    by: "meter",
+    when: { above: 0 },
+    heldFor: 5 * minute,
+  },
+  {
     name: "MeterOutboxUndeliveredOld",
     severity: "warning",
     summary: "The oldest undelivered meter event is {{ $value | humanizeDuration }} old",

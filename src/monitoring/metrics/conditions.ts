@@ -48,6 +48,14 @@ export const conditionRules: readonly ConditionRule[] = [
     say: (age) => `usage of an organization without a Stripe customer has been held for ${inWords(age)}`,
   },
   {
+    alert: "MeterOutboxUsageUninvoiced",
+    severity: "warning",
+    gauge: "meter_outbox_uninvoiced_quantity",
+    above: 0,
+    say: (quantity, { meter, reason = "" }) =>
+      `${quantity} of ${meter} will be on no invoice (${reason.replaceAll("_", " ")})`,
+  },
+  {
     alert: "MeterOutboxUndeliveredOld",
     severity: "warning",
     gauge: "meter_outbox_meter_events_oldest_age_seconds",

@@ -12,6 +12,10 @@ export const databaseGauges = {
     help: "Age of the oldest entry that no meter event carries yet; 0: there is none",
     labels: ["held"],
   },
+  meter_outbox_uninvoiced_quantity: {
+    help: "Usage at times that no invoice of a linked customer has: unsealed, or sealed within seven days",
+    labels: ["meter", "reason"],
+  },
   meter_outbox_meter_events: {
     help: "Meter events in the states that somebody or something still has to end",
     labels: ["state", "meter"],

@@ -3,6 +3,7 @@ import type { DB } from "../../database/schema.ts";
 import type { Sample } from "./database-gauges.ts";
 import { readInboxGauges } from "./read-inbox.ts";
 import { readMeterEventGauges } from "./read-meter-events.ts";
+import { readUninvoicedGauges } from "./read-uninvoiced.ts";
 import { readPauseGauges } from "./read-pauses.ts";
 import { readUnsealedAgeGauges, readUnsealedGauges } from "./read-unsealed.ts";
 import { readPartitionGauges, readRetentionGauges, readSensorCountGauges } from "./read-upkeep.ts";
@@ -19,5 +20,6 @@ export const databaseReads: readonly Read[] = [
   { name: "default_partitions", read: readPartitionGauges },
   { name: "retention", read: readRetentionGauges },
   { name: "sensor_counts", read: readSensorCountGauges },
+  { name: "uninvoiced", read: readUninvoicedGauges },
   { name: "unsealed_amounts", read: readUnsealedGauges },
 ];
