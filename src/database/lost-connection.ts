@@ -1,15 +1,15 @@
-/** The server is read-only (a standby, or a writer that became one), is going away, or has lost this connection. */
-const endingCodes = /^(?:25006|57P0[1-5]|08\w{3})$/;
+/** The server is going away, or has lost this connection. */
+const endingCodes = /^(?:57P0[1-5]|08\w{3})$/;
 
-/**
- * Whether a connection on which this was said is of no use any more: after a switchover a healthy connection leads to
- * the server that may only be read, and only a new one finds the way to the other.
- */
+/** Whether a connection on which this was said is of no use any more. */
 export function endsConnection(error: unknown): boolean {
   return codeOf(error) !== undefined && endingCodes.test(codeOf(error) ?? "");
 }
 
-/** Whether the server says of itself that it may only be read; then it says so to every connection. */
+/**
+ * Whether the server says of itself that it may only be read (a standby, or a writer that became one); then it says so
+ * to every connection, and only new ones find the way to another.
+ */
 export function isReadOnlyServer(error: unknown): boolean {
   return codeOf(error) === "25006";
 }

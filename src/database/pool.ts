@@ -1,15 +1,15 @@
-import { Kysely, PostgresDialect, type PostgresPool } from "kysely";
+import { Kysely, PostgresDialect } from "kysely";
 import pg from "pg";
 import type { Log } from "../log.ts";
 import type { DB } from "./schema.ts";
 import { newConnections } from "./new-connection.ts";
 import { createWatchedSocket } from "./watched-socket.ts";
-import { createRenewal, type Renewal } from "./renewal.ts";
+import { createRenewal } from "./renewal.ts";
 
 export type Database = {
   db: Kysely<DB>;
   pool: pg.Pool;
-  /** Ends all connections that are open, each as soon as it is idle; what comes next opens new ones. */
+  /** Ends all connections that are open, each as soon as it is idle, once a second at most; what comes next opens new ones. */
   renew: () => void;
   close: () => Promise<void>;
 };
@@ -30,8 +30,9 @@ const idleMsMax = 10_000;
 
 /**
  * Opens a pool of connections and Kysely on top of it. Nothing connects before the first query; a connection that
- * breaks while idle is logged and replaced, and so is one that leads to a server which may only be read. A statement fails as if the connection had broken when the server does not
- * answer within its timeout and five seconds: the timeout itself runs on the server, which may be frozen or gone.
+ * breaks while idle is logged and replaced, and so is one that leads to a server which may only be read. A statement
+ * fails as if the connection had broken when the server does not answer within its timeout and five seconds: the timeout
+ * itself runs on the server, which may be frozen or gone.
  */
 export function openDatabase(options: PoolOptions, log: Log): Database {
   const { statementTimeoutMs = 30_000, answerDelayMsMax = 5_000 } = options;
@@ -52,25 +53,13 @@ export function openDatabase(options: PoolOptions, log: Log): Database {
   });
   const renewal = createRenewal(pool);
   pool.on("connect", renewal.watch);
+  // Whoever gives it back: Kysely does without a word about its errors.
+  pool.on("release", (_error, client) => {
+    if (renewal.isDue(client)) void client.end();
+  });
   // Without a listener a connection that breaks while it is in use ends the process, although its query rejects too.
   pool.on("connect", (client) => client.on("error", () => {}));
   pool.on("error", (error) => log.warn({ event: "database_connection_lost", message: error.message }));
-  const db = new Kysely<DB>({ dialect: new PostgresDialect({ pool: renewed(pool, renewal) }) }).withSchema(
-    "metering",
-  );
+  const db = new Kysely<DB>({ dialect: new PostgresDialect({ pool }) }).withSchema("metering");
   return { db, pool, renew: renewal.renewAll, close: () => db.destroy() };
-}
-
-/** The pool as Kysely borrows from it, which gives back a connection without a word about its errors. */
-function renewed(pool: pg.Pool, { isDue }: Renewal): PostgresPool {
-  return {
-    connect: async () => {
-      const client = await pool.connect();
-      const release = client.release.bind(client);
-      client.release = (isDiscarded) => release(isDiscarded === true || isDue(client));
-      return client;
-    },
-    end: () => pool.end(),
-    options: pool.options,
-  };
 }

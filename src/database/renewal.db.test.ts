@@ -50,6 +50,33 @@ test("a connection that was reading when another found the server read-only is n
   await insert.execute(way.db);
 });
 
+test("while the server may only be read, writes in a loop open few connections, and then find the writer", async ({
+  way,
+  allow,
+}) => {
+  await allow("reading");
+  let opened = 0;
+  way.pool.on("connect", () => void (opened += 1));
+  const begunAtMs = performance.now();
+  for (let n = 0; n < 60; n += 1) {
+    const write = n % 2 === 0 ? insert.execute(way.db) : insertByPool(way.pool);
+    await expect(write).rejects.toMatchObject({ code: "25006" });
+  }
+  // One more for each second that a busy machine takes.
+  expect(opened).toBeLessThanOrEqual(3 + Math.floor((performance.now() - begunAtMs) / 1_000));
+
+  await allow("writing");
+  await until(
+    () =>
+      insertByPool(way.pool).then(
+        () => true,
+        () => false,
+      ),
+    { what: "the writer to be found" },
+  );
+  await insert.execute(way.db);
+});
+
 test("a connection whose server goes away is ended", async ({ way, database }) => {
   const ended = await way.db.connection().execute(async (own) => {
     const before = await readPid(own);
@@ -97,4 +124,14 @@ async function openAll({ db }: Database): Promise<void> {
       await Promise.all([one, other, db].map((way) => sql`select 1`.execute(way)));
     }),
   );
+}
+
+/** As the intake writes, which borrows its connection from the pool itself. */
+async function insertByPool(pool: Database["pool"]): Promise<void> {
+  const client = await pool.connect();
+  try {
+    await client.query("insert into metering.organizations (name) values ('Acme')");
+  } finally {
+    client.release();
+  }
 }

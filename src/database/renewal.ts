@@ -10,10 +10,14 @@ export type Renewal = {
   renewAll: () => void;
 };
 
+/** While the server may only be read, a new way to another is looked for no more often. */
+const renewedEveryMs = 1_000;
+
 /**
  * Ends a connection on which the server said that it is going away. When one says that it may only be read, all that
  * were open are ended, each as soon as it is idle: they lead to the same server, and after a switchover it may answer
- * for hours, well and in vain.
+ * for hours, well and in vain. Until a second later their successors stay, however often they say the same: a server that
+ * hands over needs no thousand logins a second besides.
  */
 export function createRenewal(pool: pg.Pool): Renewal {
   const lost = new WeakSet<pg.PoolClient>();
@@ -21,6 +25,7 @@ export function createRenewal(pool: pg.Pool): Renewal {
   let renewedAtMs = Number.NEGATIVE_INFINITY;
 
   function renewAll(): void {
+    if (performance.now() - renewedAtMs < renewedEveryMs) return;
     renewedAtMs = performance.now();
     for (let idle = pool.idleCount; idle > 0; idle -= 1) void endOne();
   }

@@ -1,5 +1,4 @@
 import pg from "pg";
-import { endsConnection } from "../database/lost-connection.ts";
 import type { Reading } from "../usage/reading.ts";
 import type { StoredAs } from "./judge-stored.ts";
 import { OutcomeUnknown } from "./outcome-unknown.ts";
@@ -33,7 +32,7 @@ export async function commitBatches(
   try {
     return await storeBatches(client, batches, options);
   } catch (error) {
-    isBroken = !isRefusedByServer(error) || endsConnection(error);
+    isBroken = !isRefusedByServer(error);
     if (isRefusedByServer(error)) throw error;
     throw new OutcomeUnknown(error);
   } finally {
