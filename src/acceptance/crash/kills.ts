@@ -53,7 +53,7 @@ export async function killWorkerAt(step: Step, killer: Killer): Promise<boolean>
 
 async function killAtEvent(event: string, { environment, random }: Killer): Promise<boolean> {
   const nth = String(random() < 0.6 ? 1 : 2);
-  const child = startCrashProcess("testing/crash/crash-worker.ts", {
+  const child = startCrashProcess("acceptance/crash/crash-worker.ts", {
     ...environment,
     CRASH_EVENT: event,
     CRASH_NTH: nth,
