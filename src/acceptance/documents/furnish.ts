@@ -11,9 +11,17 @@ export const exampleOrganization = "01938c5e-7f3a-7c61-9d55-3c1f5a2b8e90";
 
 /** What a document's reader has before the first command, by the document; the others begin with nothing. */
 export const furnish: Record<string, (deps: Deps) => Promise<void>> = {
-  "README.md": async ({ account }) => account.simulator.addCustomers("cus_123"),
+  "README.md": haveSubscribed,
   "docs/metrics.md": haveTroubles,
 };
+
+/** The README's customer has a subscription that bills both meters, so that its usage lies on an invoice. */
+async function haveSubscribed({ account }: Deps): Promise<void> {
+  const customer = "cus_123";
+  account.simulator.addCustomers(customer);
+  const items = Object.values(account.priceIds).map((price) => ({ price }));
+  await account.stripe.subscriptions.create({ customer, items });
+}
 
 /** The readers of the runbook have alerts: usage in doubt, refused usage, and a webhook event that failed. */
 async function haveTroubles({ db, account }: Deps): Promise<void> {

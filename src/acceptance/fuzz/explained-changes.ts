@@ -81,8 +81,6 @@ const countsTold: Record<string, (text: string, status: number) => Partial<Recor
     registerSensors: (text) => ({ "sensors INSERT": numberOf(text, "registered") }),
     createOrganization: () => ({ "organizations INSERT": 1 }),
     createApiKey: () => ({ "api_keys INSERT": 1 }),
-    retryMeterEvent: (text) => ({ "meter_events UPDATE": numberOf(text, "retried") }),
-    retryMeterEvents: (text) => ({ "meter_events UPDATE": numberOf(text, "retried") }),
   };
 
 /** NDJSON is answered by a line for each reading, when that is asked for. */

@@ -61,6 +61,8 @@ test("an event that was not delivered is replaced by one with the same usage and
     replaces_id: id,
     state: "pending",
     sealed_at: anyInstant,
+    waits_for: "turn",
+    next_attempt_at: anyInstant,
   });
   expect(await resolve.show(id)).toEqual({
     ...before,
