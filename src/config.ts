@@ -1,5 +1,10 @@
 import { z } from "zod";
-import { allowedStatuses, statusesMeant, statusPattern } from "./usage/subscription-statuses.ts";
+import {
+  allowedStatuses,
+  billableByDefault,
+  statusesMeant,
+  statusPattern,
+} from "./usage/subscription-statuses.ts";
 
 /** Exit code of a process whose environment is wrong: EX_CONFIG of sysexits.h. */
 const exitCodeConfig = 78;
@@ -34,7 +39,7 @@ const statusList = z
   )
   .refine((words) => words.every((word) => statusPattern.test(word)), `each word ${allowedStatuses}`)
   .transform(statusesMeant);
-const sensors = { BILLABLE_STATUSES: statusList.default(["active", "trialing"]) };
+const sensors = { BILLABLE_STATUSES: statusList.default([...billableByDefault]) };
 /** One body. */
 const heldBytesMin = 1_048_576;
 
@@ -115,6 +120,7 @@ const cliStripeEnvironment = cli
 const apiEnvironment = z
   .object({
     ...database,
+    ...sensors,
     ...shutdown,
     ...tracing,
     HOST: z.string().min(1).default("0.0.0.0"),

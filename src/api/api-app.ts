@@ -13,6 +13,7 @@ import type { Scope } from "../http/api-key.ts";
 import { type App, createApp } from "../http/app.ts";
 import { type KeyOnly, requireAdmin, requireKey } from "../http/authentication.ts";
 import { HeldBytes } from "../http/held-bytes.ts";
+import { billableByDefault } from "../usage/subscription-statuses.ts";
 import { mountHome } from "../http/home-page.ts";
 import { createKeyLookup } from "../http/key-lookup.ts";
 import { refuseUnknownQuery } from "../http/known-query.ts";
@@ -55,6 +56,8 @@ export type ApiAppOptions = {
   adminToken: string;
   readingsMaxAgeDays: number;
   webhookSecrets: readonly string[];
+  /** Whose sensors the workers count; the usual ones when left out. */
+  billableStatuses?: readonly string[];
   /** For each API key, in this process; 0 or left out is no limit. */
   rateLimits?: { requestsPerSecond?: number; readingsPerSecond?: number };
   /** What the process holds for its clients; the same as the server's. */
@@ -77,6 +80,7 @@ export function createApiApp(options: ApiAppOptions): App {
     readingsMaxAgeDays,
     held = new HeldBytes(),
     registry = new Registry(),
+    billableStatuses = billableByDefault,
     tracer = untraced,
   } = options;
   const { requestsPerSecond = 0, readingsPerSecond = 0 } = options.rateLimits ?? {};
@@ -94,7 +98,7 @@ export function createApiApp(options: ApiAppOptions): App {
   const mayWrite: KeyOnly = every(keyWith("ingest"), takeBody);
 
   mountHealth(app, { check: options.readiness ?? createReadinessCheck({ db, renew: () => {} }, "api") });
-  mountMetrics(app, { registry, db, pool, log });
+  mountMetrics(app, { registry, db, pool, log, billableStatuses });
   mountReadings(app, {
     store: createGroupCommit(pool, { tracer }),
     log,
@@ -108,7 +112,7 @@ export function createApiApp(options: ApiAppOptions): App {
   mountUsage(app, { db, mayRead: keyWith("read"), adminOnly });
   mountUsageSummary(app, { db, adminOnly });
   mountSensors(app, { db, mayWrite, mayRead: keyWith("read") });
-  mountOrganizations(app, { db, adminOnly });
+  mountOrganizations(app, { db, adminOnly, billableStatuses });
   mountSubscriptions(app, { db, boss, adminOnly });
   mountUnlink(app, { db, adminOnly });
   mountApiKeys(app, { db, adminOnly });

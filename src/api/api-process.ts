@@ -123,6 +123,7 @@ function serve(
     adminToken: config.ADMIN_TOKEN,
     readingsMaxAgeDays: config.READINGS_MAX_AGE_DAYS,
     webhookSecrets: config.STRIPE_WEBHOOK_SECRET,
+    billableStatuses: config.BILLABLE_STATUSES,
     rateLimits: {
       requestsPerSecond: config.RATE_LIMIT_REQUESTS_PER_SECOND,
       readingsPerSecond: config.RATE_LIMIT_READINGS_PER_SECOND,

@@ -71,6 +71,17 @@ test("a customer that Stripe does not know, or that is of the other mode or dele
   await operator.untilFault(null);
 });
 
+test("a customer of the other mode than the worker's key shows as such", async ({
+  account: { stripe },
+  stripeSide,
+  operator,
+}) => {
+  const { id: customer } = await stripe.customers.create();
+  await stripeSide.startWorker({ STRIPE_SECRET_KEY: "sk_live_1" });
+  await operator.link(customer);
+  await operator.untilFault("other_mode");
+});
+
 test("a job that pg-boss lost is made again by the link's own state", async ({
   database: { db },
   boss,

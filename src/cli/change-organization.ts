@@ -26,7 +26,7 @@ export async function createNamed(
 
 /** Changes an organization; the document is that of `PATCH /v1/organizations/{id}`. */
 export function changeOrganization(
-  { db }: CommandTools,
+  { db, config }: CommandTools,
   reference: string,
   change: OrganizationChange,
 ): Promise<Outcome> {
@@ -36,8 +36,8 @@ export function changeOrganization(
       case "updated":
         return {
           kind: "done",
-          document: renderOrganization(update.organization),
-          text: textFields(fieldsOf(update.organization)),
+          document: renderOrganization(update.organization, config.BILLABLE_STATUSES),
+          text: textFields(fieldsOf(update.organization, config.BILLABLE_STATUSES)),
         };
       case "not_found":
         return noSuchOrganization;

@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { type CountOptions, countSensors } from "../intake/count-sensors.ts";
+import { whyNotBillable } from "../billing/billable.ts";
 import { findOrganization } from "../organizations/organizations.ts";
 import type { CommandTools } from "./command-tools.ts";
 import {
@@ -32,18 +33,6 @@ function countOne(tools: CommandTools, reference: string): Promise<Outcome> {
     if (reason !== undefined) return { kind: "failed", message: `its sensors are not counted: ${reason}` };
     return count(tools, { organizationIds: [id] });
   });
-}
-
-type Billed = NonNullable<Awaited<ReturnType<typeof findOrganization>>>;
-
-function whyNotBillable(
-  { archivedAt, subscription }: Billed,
-  statuses: readonly string[],
-): string | undefined {
-  if (archivedAt !== null) return "it is archived";
-  if (subscription === null || subscription.stripeCustomerId === null) return "it is linked to no customer";
-  if (statuses.includes(subscription.status)) return undefined;
-  return `its status ${subscription.status} is not among BILLABLE_STATUSES`;
 }
 
 async function count(

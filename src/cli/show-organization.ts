@@ -3,6 +3,7 @@ import type { DB } from "../database/schema.ts";
 import { renderApiKey } from "../api/organizations/api-keys-route.ts";
 import { listApiKeys, type StoredKey } from "../organizations/api-keys.ts";
 import { renderOrganization } from "../api/organizations/organization-answer.ts";
+import { whyNotBillable } from "../billing/billable.ts";
 import { findOrganization, listOrganizations, type Organization } from "../organizations/organizations.ts";
 import type { CommandTools } from "./command-tools.ts";
 import { describeUninvoiced } from "./describe-uninvoiced.ts";
@@ -14,20 +15,26 @@ import { type Cell, textFields, textTable } from "./text-table.ts";
 export type ListOptions = { archived?: true; current?: true };
 
 /** Lists all organizations; the document is that of `GET /v1/organizations`, all pages in one. */
-export async function listAll({ db }: CommandTools, { archived, current }: ListOptions): Promise<Outcome> {
+export async function listAll(
+  { db, config }: CommandTools,
+  { archived, current }: ListOptions,
+): Promise<Outcome> {
   const isArchived = archived ?? (current ? false : undefined);
   const organizations = await readAll((after, limit) => listOrganizations(db, { isArchived, after, limit }));
+  const statuses = config.BILLABLE_STATUSES;
+  const render = (one: Organization) => renderOrganization(one, statuses);
   return {
     kind: "done",
-    document: { data: organizations.map(renderOrganization), next_cursor: null },
+    document: { data: organizations.map(render), next_cursor: null },
     text: textTable(
-      ["ID", "NAME", "EXTERNAL ID", "CUSTOMER", "STATUS", "SENSORS", "ARCHIVED"],
+      ["ID", "NAME", "EXTERNAL ID", "CUSTOMER", "STATUS", "BILLABLE", "SENSORS", "ARCHIVED"],
       organizations.map((one) => [
         one.id,
         one.name,
         one.externalId,
         one.subscription?.stripeCustomerId ?? null,
         one.subscription?.status ?? null,
+        whyNotBillable(one, statuses) === undefined ? "yes" : "no",
         one.activeSensors,
         one.archivedAt?.toISOString() ?? null,
       ]),
@@ -36,7 +43,7 @@ export async function listAll({ db }: CommandTools, { archived, current }: ListO
 }
 
 /** Shows an organization; the document is that of `GET /v1/organizations/{id}`, with the API keys besides. */
-export function showOne({ db }: CommandTools, reference: string): Promise<Outcome> {
+export function showOne({ db, config }: CommandTools, reference: string): Promise<Outcome> {
   return onOrganization(db, reference, async (id) => {
     const organization = await findOrganization(db, id);
     if (organization === undefined) return noSuchOrganization;
@@ -54,14 +61,14 @@ export function showOne({ db }: CommandTools, reference: string): Promise<Outcom
     );
     return {
       kind: "done",
-      document: { ...renderOrganization(organization), api_keys: keys },
-      text: `${textFields(fieldsOf(organization))}\n\n${table}`,
+      document: { ...renderOrganization(organization, config.BILLABLE_STATUSES), api_keys: keys },
+      text: `${textFields(fieldsOf(organization, config.BILLABLE_STATUSES))}\n\n${table}`,
     };
   });
 }
 
 /** An organization as names and values for people. */
-export function fieldsOf(organization: Organization): [string, Cell][] {
+export function fieldsOf(organization: Organization, billableStatuses: readonly string[]): [string, Cell][] {
   const { subscription } = organization;
   return [
     ["id", organization.id],
@@ -73,10 +80,16 @@ export function fieldsOf(organization: Organization): [string, Cell][] {
     ["customer", subscription?.stripeCustomerId ?? null],
     ["subscription", subscription?.stripeSubscriptionId ?? null],
     ["status", subscription?.status ?? null],
+    ["billable", describeBillable(organization, billableStatuses)],
     ["period start", subscription?.currentPeriodStart?.toISOString() ?? null],
     ["period end", subscription?.currentPeriodEnd?.toISOString() ?? null],
     ["on no invoice", describeUninvoiced(organization.uninvoiced)],
   ];
+}
+
+function describeBillable(organization: Organization, statuses: readonly string[]): string {
+  const reason = whyNotBillable(organization, statuses);
+  return reason === undefined ? "yes" : `no: ${reason}`;
 }
 
 function readKeys(db: Kysely<DB>, organizationId: string): Promise<StoredKey[]> {

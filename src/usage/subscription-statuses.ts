@@ -10,6 +10,9 @@ export const stripeStatuses: readonly string[] = [
   "unpaid",
 ];
 
+/** The statuses of organizations whose sensors are counted, unless `BILLABLE_STATUSES` says otherwise. */
+export const billableByDefault: readonly string[] = ["active", "trialing"];
+
 /** What a person may write for a status: a word of Stripe's, or any other behind `x:`, so that no typing error passes. */
 export const statusPattern = new RegExp(`^(?:${stripeStatuses.join("|")}|x:[a-z_]{1,62})$`);
 

@@ -129,6 +129,12 @@ async function serveHealth({
       "worker",
     ),
   });
-  mountMetrics(app, { registry, db: database.db, pool: database.pool, log });
+  mountMetrics(app, {
+    registry,
+    db: database.db,
+    pool: database.pool,
+    log,
+    billableStatuses: config.BILLABLE_STATUSES,
+  });
   return startServer(app, { host: config.HOST, port: config.WORKER_PORT });
 }

@@ -1,5 +1,6 @@
 import { z } from "@hono/zod-openapi";
 import { renderSubscription, subscriptionSchema } from "./subscription-answer.ts";
+import { whyNotBillable } from "../../billing/billable.ts";
 import type { NewOrganization, Organization } from "../../organizations/organizations.ts";
 
 export const newOrganizationSchema = z.strictObject({
@@ -13,6 +14,10 @@ export const organizationSchema = newOrganizationSchema
     archived: z.boolean(),
     archived_at: z.iso.datetime().nullable(),
     subscription: z.union([subscriptionSchema, z.null()]),
+    billable: z.boolean().openapi({
+      description:
+        "whether it is linked to a customer, its subscription's status is among BILLABLE_STATUSES, and it is not archived; the sensors of others are not counted",
+    }),
     sensors: z.strictObject({ active: z.int() }),
   })
   .openapi("Organization");
@@ -28,13 +33,17 @@ export function renderNewOrganization({
 }
 
 /** Writes an organization the API's way. */
-export function renderOrganization(organization: Organization): z.infer<typeof organizationSchema> {
+export function renderOrganization(
+  organization: Organization,
+  billableStatuses: readonly string[],
+): z.infer<typeof organizationSchema> {
   const { archivedAt, subscription, uninvoiced, activeSensors } = organization;
   return {
     ...renderNewOrganization(organization),
     archived: archivedAt !== null,
     archived_at: archivedAt?.toISOString() ?? null,
     subscription: subscription === null ? null : renderSubscription(subscription, uninvoiced),
+    billable: whyNotBillable(organization, billableStatuses) === undefined,
     sensors: { active: activeSensors },
   };
 }

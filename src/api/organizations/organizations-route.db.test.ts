@@ -1,5 +1,7 @@
+import { sql } from "kysely";
 import { expect } from "vitest";
 import { apiTest as test } from "../../testing/fixtures/api-test.ts";
+import { linkCustomer } from "../../testing/rows/organizations.ts";
 
 const unknownId = "00000000-0000-7000-8000-000000000000";
 
@@ -17,6 +19,7 @@ test("a new organization has no subscription and no sensors", async ({ api }) =>
     archived: false,
     archived_at: null,
     subscription: null,
+    billable: false,
     sensors: { active: 0 },
   });
 });
@@ -79,4 +82,20 @@ test("an organization's key opens no operator's route", async ({ api }) => {
       expect(answer).toMatchObject({ status: 401, body: { code: "unauthorized" } });
     }
   }
+});
+
+test("an organization that is linked and not billable shows in the list", async ({
+  api,
+  database: { db },
+}) => {
+  const billable = async () => {
+    const { body } = await api.ask("GET", "/v1/organizations", { token: api.adminToken });
+    return (body["data"] as Record<string, unknown>[]).map((one) => one["billable"]);
+  };
+  const { id } = await api.join();
+  expect(await billable()).toEqual([false]);
+  await linkCustomer(db, id, { customer: "cus_1" });
+  expect(await billable()).toEqual([true]);
+  await sql`update metering.subscriptions set status = 'paused'`.execute(db);
+  expect(await billable()).toEqual([false]);
 });

@@ -28,6 +28,7 @@ import {
   type ExternalIdTaken,
   findOrganization,
   listOrganizations,
+  type Organization,
 } from "../../organizations/organizations.ts";
 import { describeWaiting, updateOrganization } from "../../organizations/update-organization.ts";
 
@@ -127,8 +128,13 @@ const cursorKey = z.tuple([z.uuid()]);
 /** Adds the routes of `/v1/organizations`. */
 export function mountOrganizations(
   app: App,
-  { db, adminOnly }: { db: Kysely<DB>; adminOnly: AdminOnly },
+  {
+    db,
+    adminOnly,
+    billableStatuses,
+  }: { db: Kysely<DB>; adminOnly: AdminOnly; billableStatuses: readonly string[] },
 ): void {
+  const render = (organization: Organization) => renderOrganization(organization, billableStatuses);
   app.openapi({ ...createOrganizationRoute, middleware: adminOnly }, async (c) => {
     const { name, external_id: externalId } = c.req.valid("json");
     const created = await createOrganization(db, { name, externalId });
@@ -141,13 +147,13 @@ export function mountOrganizations(
     const after = decodeCursor(cursor, cursorKey)?.[0];
     const rows = await listOrganizations(db, { externalId, isArchived, after, limit: limit + 1 });
     const page = toPage(rows, limit, ({ id }) => [id]);
-    return c.json({ ...page, data: page.data.map(renderOrganization) }, 200);
+    return c.json({ ...page, data: page.data.map(render) }, 200);
   });
 
   app.openapi({ ...getOrganizationRoute, middleware: adminOnly }, async (c) => {
     const organization = await findOrganization(db, await organizationIdOf(db, c.req.valid("param").id));
     if (organization === undefined) throw notFound("organization");
-    return c.json(renderOrganization(organization), 200);
+    return c.json(render(organization), 200);
   });
 
   app.openapi({ ...updateOrganizationRoute, middleware: adminOnly }, async (c) => {
@@ -156,7 +162,7 @@ export function mountOrganizations(
     const update = await updateOrganization(db, id, { name, externalId, isArchived });
     switch (update.kind) {
       case "updated":
-        return c.json(renderOrganization(update.organization), 200);
+        return c.json(render(update.organization), 200);
       case "not_found":
         throw notFound("organization");
       case "external_id_taken":

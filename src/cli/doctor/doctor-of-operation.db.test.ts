@@ -52,6 +52,28 @@ test("usage that no invoice will have is found", async ({ doctor, database: { db
   );
 });
 
+test("a linked organization whose sensors are not counted is found", async ({ doctor, database: { db } }) => {
+  const id = await addOrganization(db, { customer: "cus_1" });
+  expect((await doctor.examine()).out).toMatch(/^billable +ok +every linked organization/m);
+  await sql`update metering.subscriptions set status = 'past_due'`.execute(db);
+  const line = `organization ${id} is linked to cus_1 and not billable \\(status past_due`;
+  expect((await doctor.examine()).out).toMatch(new RegExp(`^billable +ok +${line}, 0 active sensors`, "m"));
+  await sql`insert into metering.sensors (organization_id, id) values (${id}, 'a')`.execute(db);
+  expect((await doctor.examine()).out).toMatch(
+    new RegExp(`^billable +problem +${line}, 1 active sensors`, "m"),
+  );
+  const own = { BILLABLE_STATUSES: "active,past_due" };
+  expect((await doctor.examine({ environment: own })).out).toMatch(/^billable +ok +every linked/m);
+});
+
+test("what a worker found wrong with a linked customer is found", async ({ doctor, database: { db } }) => {
+  const id = await addOrganization(db, { customer: "cus_1" });
+  expect((await doctor.examine()).out).toMatch(/^linked customers +ok/m);
+  await sql`update metering.subscriptions set customer_fault = 'other_mode'`.execute(db);
+  const line = `^linked customers +problem +cus_1 of organization ${id} is of the other mode`;
+  expect((await doctor.examine()).out).toMatch(new RegExp(line, "m"));
+});
+
 test.runIf(hasRoles)(
   "with the worker's role the doctor lives, and names the missing rights",
   async ({ doctor, database }) => {

@@ -4,7 +4,9 @@ import type { CliConfig } from "../../config.ts";
 import type { DB } from "../../database/schema.ts";
 import { wantedMeters } from "../wanted-meters.ts";
 import { checkBacklog } from "./check-backlog.ts";
+import { checkBillable } from "./check-billable.ts";
 import { checkClock } from "./check-clock.ts";
+import { checkLinkedCustomers } from "./check-customers.ts";
 import { checkDelivery } from "./check-delivery.ts";
 import { checkKeyMode } from "./check-key-mode.ts";
 import { checkMeters } from "./check-meters.ts";
@@ -49,13 +51,15 @@ export async function examine(patient: Patient): Promise<Finding[]> {
   ];
 }
 
-async function examineTables({ db, now }: Patient): Promise<Finding[]> {
+async function examineTables({ config, db, now }: Patient): Promise<Finding[]> {
   return [
     ...(await findInDatabase("rights", () => checkRights(db))),
     ...(await findInDatabase("processes", () => checkProcesses(db))),
     ...(await findInDatabase("partitions", () => checkPartitions(db, now()))),
     ...(await findInDatabase("delivery", () => checkDelivery(db))),
     ...(await findInDatabase("shared customers", () => checkSharedCustomers(db))),
+    ...(await findInDatabase("linked customers", () => checkLinkedCustomers(db))),
+    ...(await findInDatabase("billable", () => checkBillable(db, config.BILLABLE_STATUSES))),
     ...(await findInDatabase("alerts", () => checkBacklog(db))),
   ];
 }

@@ -16,6 +16,10 @@ export const databaseGauges = {
     help: "Usage at times that no invoice of a linked customer has: unsealed, or sealed within seven days",
     labels: ["meter", "reason"],
   },
+  meter_outbox_unbillable_organizations: {
+    help: "Organizations that are linked to a customer, not archived, and whose status is not among BILLABLE_STATUSES",
+    labels: [],
+  },
   meter_outbox_meter_events: {
     help: "Meter events in the states that somebody or something still has to end",
     labels: ["state", "meter"],

@@ -59,6 +59,16 @@ test("unsealed usage is shown apart from usage that is held", async ({ scrape, d
   });
 });
 
+test("linked organizations that are not billable are counted", async ({ scrape, database: { db } }) => {
+  await addOrganization(db);
+  await addOrganization(db, { customer: "cus_1" });
+  const ended = await addOrganization(db, { customer: "cus_2" });
+  await sql`
+    update metering.subscriptions set status = 'canceled' where organization_id = ${ended}
+  `.execute(db);
+  expect(await scrape()).toMatchObject({ meter_outbox_unbillable_organizations: 1 });
+});
+
 test("a meter's name that other services made up makes no series of its own", async ({
   scrape,
   database: { db },

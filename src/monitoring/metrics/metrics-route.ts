@@ -5,6 +5,8 @@ import type { DB } from "../../database/schema.ts";
 import type { App } from "../../http/app.ts";
 import type { Log } from "../../log.ts";
 import { countFailedReads, showMeasurements } from "./database-gauges.ts";
+import { databaseReads } from "./reads.ts";
+import { unbillableRead } from "./read-unbillable.ts";
 import { createMeasurer, type MeasurerLimits } from "./measurer.ts";
 import { type PoolCounts, showPool } from "./pool-metrics.ts";
 
@@ -22,12 +24,18 @@ const metricsRoute = createRoute({
   },
 });
 
-export type MetricsDeps = { registry: Registry; db: Kysely<DB>; pool: PoolCounts; log: Log };
+export type MetricsDeps = {
+  registry: Registry;
+  db: Kysely<DB>;
+  pool: PoolCounts;
+  log: Log;
+  billableStatuses: readonly string[];
+};
 
 /** Adds `/metrics`, and to the registry the metrics of the pool and of the database. Answers without a database too. */
 export function mountMetrics(
   app: App,
-  { registry, db, pool, log }: MetricsDeps,
+  { registry, db, pool, log, billableStatuses }: MetricsDeps,
   limits?: Partial<MeasurerLimits>,
 ): void {
   showPool(registry, pool);
@@ -36,6 +44,7 @@ export function mountMetrics(
   const measure = createMeasurer(
     {
       db,
+      reads: [...databaseReads, unbillableRead(billableStatuses)],
       onFailedRead: ({ read, error }) => {
         countFailedRead(read);
         log.warn({ event: "metrics_read_failed", read, error });

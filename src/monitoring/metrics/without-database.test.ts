@@ -24,7 +24,7 @@ function createScraper(port: number, limits?: Partial<MeasurerLimits>) {
   onTestFinished(way.close);
   const { log, events } = createRecordingLog();
   const app = createApp({ log: silentLog });
-  mountMetrics(app, { registry: createProcessRegistry("worker"), ...way, log }, limits);
+  mountMetrics(app, { registry: createProcessRegistry("worker"), ...way, log, billableStatuses: [] }, limits);
   const scrape = async () => {
     const answer = await app.request("/metrics");
     expect(answer.status).toBe(200);
