@@ -108,7 +108,7 @@ test("docs/code.md has the floors as they are, a line for each room, and no path
       .toSorted(),
   );
   const [, changes = ""] = page.split("## To change X, open Y");
-  const named = namesIn(changes.split("## Habits")[0] ?? "").filter((name) =>
+  const named = namesIn(changes.split("\n## ")[0] ?? "").filter((name) =>
     /^[\w./-]+\.\w+$|\/$/.test(name),
   );
   const missing = named.filter(
