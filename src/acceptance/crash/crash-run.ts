@@ -26,7 +26,7 @@ const pastEveryLeaseSeconds = 90;
 const postEveryMs = 600;
 const apiLifeMsMax = 4_000;
 const atAnswerRate = 0.7;
-const triesMax = 3;
+const triesMax = 6;
 /** How often the next workers start with the leases of the dead still running. */
 const leaseStaysRate = 0.3;
 
