@@ -108,9 +108,7 @@ test("docs/code.md has the floors as they are, a line for each room, and no path
       .toSorted(),
   );
   const [, changes = ""] = page.split("## To change X, open Y");
-  const named = namesIn(changes.split("\n## ")[0] ?? "").filter((name) =>
-    /^[\w./-]+\.\w+$|\/$/.test(name),
-  );
+  const named = namesIn(changes.split("\n## ")[0] ?? "").filter((name) => /^[\w./-]+\.\w+$|\/$/.test(name));
   const missing = named.filter(
     (name) => !["", "src/"].some((base) => existsSync(new URL(`../${base}${name}`, import.meta.url))),
   );
