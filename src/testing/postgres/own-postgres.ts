@@ -1,6 +1,7 @@
 import { GenericContainer, getContainerRuntimeClient, Wait } from "testcontainers";
 import { untilPostgresAnswers } from "./container-postgres.ts";
 import { findFreePort } from "../net/free-port.ts";
+import { until } from "../processes/until.ts";
 
 /** A Postgres in a container of its own, which a test may treat badly. Its data and its address outlive every end. */
 export type OwnPostgres = {
@@ -41,6 +42,16 @@ export async function startOwnPostgres(image: string): Promise<OwnPostgres> {
   async function stop(): Promise<void> {
     await container.stop({ t: stopWithinSeconds });
   }
+  /** On a busy machine the kernel's freezer gives up on processes that are just being made; the next try gets them. */
+  async function isFrozen(): Promise<boolean> {
+    try {
+      await container.pause();
+      return true;
+    } catch (error) {
+      if (String(error).includes("unable to freeze")) return false;
+      throw error;
+    }
+  }
   await untilPostgresAnswers(url);
   return {
     url,
@@ -54,9 +65,7 @@ export async function startOwnPostgres(image: string): Promise<OwnPostgres> {
       await container.restart({ t: stopWithinSeconds });
       await untilPostgresAnswers(url);
     },
-    freeze: async () => {
-      await container.pause();
-    },
+    freeze: () => until(isFrozen, { what: "the container to be frozen" }),
     thaw: async () => {
       await container.unpause();
     },
