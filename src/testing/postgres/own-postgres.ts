@@ -65,7 +65,9 @@ export async function startOwnPostgres(image: string): Promise<OwnPostgres> {
       await container.restart({ t: stopWithinSeconds });
       await untilPostgresAnswers(url);
     },
-    freeze: () => until(isFrozen, { what: "the container to be frozen" }),
+    freeze: async () => {
+      await until(isFrozen, { what: "the container to be frozen" });
+    },
     thaw: async () => {
       await container.unpause();
     },
