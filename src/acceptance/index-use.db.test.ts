@@ -1,4 +1,4 @@
-import { type Kysely, sql } from "kysely";
+import { sql } from "kysely";
 import type { Pool } from "pg";
 import type { PgBoss } from "pg-boss";
 import { Stripe } from "stripe";
@@ -7,7 +7,7 @@ import { adoptSubscription } from "../billing/adopt-subscription.ts";
 import { findOrganizationsOf, unlinkCustomer } from "../billing/subscriptions.ts";
 import { purgeStripeEvents } from "../billing/inbox.ts";
 import { dropDuePartitions } from "../database/retention.ts";
-import type { DB } from "../database/schema.ts";
+import type { Db } from "../database/db.ts";
 import { hurryOrganization } from "../delivery/hurry.ts";
 import { retryRejected } from "../delivery/retry-rejected.ts";
 import { rejectOfCustomer, rejectReported } from "../delivery/reject.ts";
@@ -79,7 +79,7 @@ test("every index serves a query, or guards what its name says", async ({
   await expect.poll(readUnused).toEqual(Object.keys(guards).toSorted());
 });
 
-type Databases = { db: Kysely<DB>; boss: PgBoss };
+type Databases = { db: Db; boss: PgBoss };
 type Account = { id: string; key: string; customer: string };
 
 async function openAccount(api: Api, customer: string): Promise<Account> {
@@ -100,7 +100,7 @@ async function sendReadings(api: Api, key: string): Promise<void> {
   }
 }
 
-async function recordUsage(db: Kysely<DB>, organizationId: string): Promise<void> {
+async function recordUsage(db: Db, organizationId: string): Promise<void> {
   for (const key of ["once", "once"]) {
     await sql`select metering.record_usage(${organizationId}, 'temperature_readings', 7, now(), ${key})`.execute(
       db,
@@ -177,7 +177,7 @@ async function keepUp({ db, boss }: Databases): Promise<void> {
 }
 
 /** A condition of docs/alerts.yaml begins to hold, and the receiver takes the post. */
-async function alert(db: Kysely<DB>): Promise<void> {
+async function alert(db: Db): Promise<void> {
   const deps = { db, log: silentLog, send: async () => undefined, onPost: () => {} };
   const labels = { scope: "account", by: "breaker" };
   const samples = [{ name: "meter_outbox_delivery_paused_seconds" as const, labels, value: 3_600 }];
@@ -226,7 +226,7 @@ async function flushStatistics(pools: readonly Pool[]): Promise<void> {
 }
 
 /** The indexes of our schema that nobody has read; those of all partitions count as one. */
-async function findUnusedIndexes(db: Kysely<DB>): Promise<string[]> {
+async function findUnusedIndexes(db: Db): Promise<string[]> {
   const { rows } = await sql<{ name: string }>`
     select coalesce(whole.relname, s.indexrelname) as name
     from pg_stat_user_indexes s

@@ -3,6 +3,7 @@ import type { Pool } from "pg";
 import type { PgBoss } from "pg-boss";
 import { expect } from "vitest";
 import { byIndex } from "../database/one-plan.ts";
+import type { Db } from "../database/db.ts";
 import type { DB } from "../database/schema.ts";
 import { type Attempt, beginAttempts, type MeterEventKey } from "../delivery/begin-attempts.ts";
 import { reportMeterEvents, reportOldEvents } from "../delivery/meter-events.ts";
@@ -69,7 +70,7 @@ for (const state of statisticsStates) {
   });
 }
 
-type Way = { pool: Pool; db: Kysely<DB>; boss: PgBoss };
+type Way = { pool: Pool; db: Db; boss: PgBoss };
 
 const leaseSeconds = 45;
 
@@ -116,7 +117,7 @@ async function storeTwice({ pool, db }: Way): Promise<void> {
 }
 
 /** Of both meters, as many as a worker begins at once. */
-async function listKeys(db: Kysely<DB>): Promise<MeterEventKey[]> {
+async function listKeys(db: Db): Promise<MeterEventKey[]> {
   const due = await db
     .selectFrom("meter_events")
     .select(["organization_id as organizationId", "id as meterEventId"])

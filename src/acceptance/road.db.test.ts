@@ -1,6 +1,6 @@
-import { type Kysely, sql } from "kysely";
+import { sql } from "kysely";
 import { expect } from "vitest";
-import type { DB } from "../database/schema.ts";
+import type { Db } from "../database/db.ts";
 import { readTotal } from "../testing/rows/bill.ts";
 import { findBillingViolations } from "../testing/rows/billing-violations.ts";
 import { type Customer, signUp } from "../testing/rows/customer.ts";
@@ -103,7 +103,7 @@ async function postReadings(
   );
 }
 
-async function countUnfinishedAttempts(db: Kysely<DB>): Promise<number> {
+async function countUnfinishedAttempts(db: Db): Promise<number> {
   const { rows } = await sql<{ count: number }>`
     select coalesce(sum(attempts_started - attempts_finished), 0)::int as count from metering.meter_events
   `.execute(db);

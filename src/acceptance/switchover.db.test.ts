@@ -1,9 +1,9 @@
 import { setTimeout as wait } from "node:timers/promises";
-import { type Kysely, sql } from "kysely";
+import { sql } from "kysely";
 import { expect, onTestFinished, test } from "vitest";
 import { migrate } from "../migrate/migrate.ts";
 import { openDatabase } from "../database/pool.ts";
-import type { DB } from "../database/schema.ts";
+import type { Db } from "../database/db.ts";
 import { silentLog } from "../log.ts";
 import { signUp } from "../testing/rows/customer.ts";
 import { startEmbeddedPostgres } from "../testing/postgres/embedded-postgres.ts";
@@ -48,13 +48,13 @@ async function openPlace() {
 }
 
 /** Every session is on the old server, which may only be read now, and so are those that begin. */
-async function demote(db: Kysely<DB>): Promise<void> {
+async function demote(db: Db): Promise<void> {
   await sql`alter system set default_transaction_read_only = on`.execute(db);
   await sql`select pg_reload_conf()`.execute(db);
 }
 
 /** Sessions that begin from now on are on the new writer; those that were there stay where they are. */
-async function promoteAnother(db: Kysely<DB>): Promise<void> {
+async function promoteAnother(db: Db): Promise<void> {
   await db.connection().execute(async (own) => {
     await sql`set default_transaction_read_only = off`.execute(own);
     await sql`
@@ -129,12 +129,12 @@ test(
   },
 );
 
-async function readStored(db: Kysely<DB>): Promise<Set<string>> {
+async function readStored(db: Db): Promise<Set<string>> {
   const rows = await db.selectFrom("readings").select(["sensor_id", "recorded_at"]).execute();
   return new Set(rows.map((row) => `${row.sensor_id} ${row.recorded_at.toISOString()}`));
 }
 
-async function readDelivered(db: Kysely<DB>): Promise<number> {
+async function readDelivered(db: Db): Promise<number> {
   const { rows } = await sql<{ quantity: number }>`
     select coalesce(sum(quantity), 0)::int as quantity from metering.meter_events where state = 'delivered'
   `.execute(db);

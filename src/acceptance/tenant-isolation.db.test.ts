@@ -1,6 +1,6 @@
-import { type Kysely, sql } from "kysely";
+import { sql } from "kysely";
 import { expect } from "vitest";
-import type { DB } from "../database/schema.ts";
+import type { Db } from "../database/db.ts";
 import { encodeCursor } from "../http/cursor.ts";
 import { sealDueEntries } from "../outbox/seal.ts";
 import { documentSchema, type Operation, operationsOf } from "../testing/openapi/document.ts";
@@ -319,7 +319,7 @@ function traces(text: string, { path, query, json }: Attempt, ids: Ids): string[
 }
 
 /** All that the service holds of an organization, and of the inbox and the pauses, which belong to nobody. */
-async function rowsOf(db: Kysely<DB>, { organization }: Ids): Promise<string[]> {
+async function rowsOf(db: Db, { organization }: Ids): Promise<string[]> {
   const owned = [
     "api_keys",
     "subscriptions",
@@ -348,7 +348,7 @@ async function rowsOf(db: Kysely<DB>, { organization }: Ids): Promise<string[]> 
   return all.rows.map(({ row }) => row);
 }
 
-async function organizationsOf(db: Kysely<DB>, table: string): Promise<string[]> {
+async function organizationsOf(db: Db, table: string): Promise<string[]> {
   const found = await sql<{ id: string }>`
     select distinct organization_id as id from ${sql.table(`metering.${table}`)} order by 1
   `.execute(db);
@@ -356,7 +356,7 @@ async function organizationsOf(db: Kysely<DB>, table: string): Promise<string[]>
 }
 
 /** Keys of all scopes for one organization. */
-async function moveKeys(db: Kysely<DB>, organizations: { from: string; to: string }): Promise<void> {
+async function moveKeys(db: Db, organizations: { from: string; to: string }): Promise<void> {
   await sql`
     update metering.api_keys set organization_id = ${organizations.to} where organization_id = ${organizations.from}
   `.execute(db);

@@ -1,6 +1,5 @@
-import type { Kysely } from "kysely";
 import { expect } from "vitest";
-import type { DB } from "../database/schema.ts";
+import type { Db } from "../database/db.ts";
 import { resumeDelivery } from "../delivery/pauses.ts";
 import { appendEntries } from "../testing/rows/entries.ts";
 import { serviceTest as test } from "../testing/fixtures/service-test.ts";
@@ -12,7 +11,7 @@ import { answerWrongly, wrongAnswers } from "../testing/stripe/wrong-answers.ts"
 const wrongMs = Number(process.env["WRONG_ANSWERS_SECONDS"] ?? 0) * 1_000;
 const quantity = 3;
 
-async function countIn(db: Kysely<DB>, state: string): Promise<number> {
+async function countIn(db: Db, state: string): Promise<number> {
   return (await db.selectFrom("meter_events").select("id").where("state", "=", state).execute()).length;
 }
 

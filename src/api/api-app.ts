@@ -1,5 +1,4 @@
 import { every } from "hono/combine";
-import type { Kysely } from "kysely";
 import type pg from "pg";
 import type { PgBoss } from "pg-boss";
 import { Registry } from "prom-client";
@@ -8,7 +7,7 @@ import { mountStripeEvents } from "./stripe-events/stripe-events-route.ts";
 import { mountWebhook } from "./webhooks/webhook-route.ts";
 import { mountSubscriptions } from "./organizations/subscription-route.ts";
 import { mountUnlink } from "./organizations/unlink-route.ts";
-import type { DB } from "../database/schema.ts";
+import type { Db } from "../database/db.ts";
 import type { Scope } from "../http/api-key.ts";
 import { type App, createApp } from "../http/app.ts";
 import { type KeyOnly, requireAdmin, requireKey } from "../http/authentication.ts";
@@ -46,10 +45,10 @@ import { mountUsageSummary } from "./usage/usage-summary-route.ts";
 const strangersShare = 1 / 4;
 
 export type ApiAppOptions = {
-  db: Kysely<DB>;
+  db: Db;
   pool: pg.Pool;
   /** A few connections for API keys that were not seen before; `db`'s own when left out. */
-  strangersDb?: Kysely<DB>;
+  strangersDb?: Db;
   /** Only sends; the API never runs a job. */
   boss: PgBoss;
   log: Log;

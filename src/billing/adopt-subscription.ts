@@ -1,5 +1,5 @@
-import { sql, type Transaction } from "kysely";
-import type { DB } from "../database/schema.ts";
+import { sql } from "kysely";
+import type { Trx } from "../database/db.ts";
 import type { BilledTime } from "./choose-subscription.ts";
 import type { CustomerRead } from "./read-customer.ts";
 
@@ -8,10 +8,7 @@ import type { CustomerRead } from "./read-customer.ts";
  * never links, and a customer without any subscription of ours keeps what is stored. A read that began before the one
  * that is stored changes nothing. Returns what was done, in one word.
  */
-export async function adoptSubscription(
-  trx: Transaction<DB>,
-  read: CustomerRead,
-): Promise<string | undefined> {
+export async function adoptSubscription(trx: Trx, read: CustomerRead): Promise<string | undefined> {
   const { chosen, customerId, readBeganAt } = read;
   const adopted = await sql`
     update metering.subscriptions

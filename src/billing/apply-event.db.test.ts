@@ -1,6 +1,6 @@
-import { type Kysely, sql } from "kysely";
+import { sql } from "kysely";
 import { expect } from "vitest";
-import type { DB } from "../database/schema.ts";
+import type { Db } from "../database/db.ts";
 import { createStripeReads } from "../stripe/reads.ts";
 import { createStripe } from "../stripe/client.ts";
 import { addOrganization } from "../testing/rows/organizations.ts";
@@ -25,7 +25,7 @@ async function deliver(deps: ApplyDeps, event: StripeEvent) {
   return applyStripeEvent(deps, event);
 }
 
-async function readSubscriptions(db: Kysely<DB>) {
+async function readSubscriptions(db: Db) {
   const { rows } = await sql<{ customer: string | null; subscription: string; status: string }>`
     select stripe_customer_id as customer, stripe_subscription_id as subscription, status
     from metering.subscriptions

@@ -1,6 +1,6 @@
-import { type Kysely, sql, type Transaction } from "kysely";
+import { sql } from "kysely";
 import type { PgBoss } from "pg-boss";
-import type { DB } from "../database/schema.ts";
+import type { Db, Trx } from "../database/db.ts";
 import { hurryOrganization } from "../delivery/hurry.ts";
 import { pauseMeter, resumeMeter } from "../delivery/pauses.ts";
 import { rejectOfCustomer, rejectReported } from "../delivery/reject.ts";
@@ -19,7 +19,7 @@ import { type EventPlan, planEvent } from "./plan-event.ts";
 import type { StripeEvent } from "./stripe-event.ts";
 
 export type ApplyDeps = {
-  db: Kysely<DB>;
+  db: Db;
   boss: PgBoss;
   reads: StripeReads;
   eventNames: MeterEventNames;
@@ -32,7 +32,7 @@ export type Applied =
   | { kind: "unusable"; reason: string };
 
 type Done = Omit<Extract<Applied, { kind: "done" }>, "kind">;
-type Effect = (trx: Transaction<DB>) => Promise<string | Done | undefined>;
+type Effect = (trx: Trx) => Promise<string | Done | undefined>;
 
 /** A backlog of others, which holds back other seals, is no reason to miss an invoice: few events come of one customer. */
 const undeliveredMaxAtFlush = 1_000_000;

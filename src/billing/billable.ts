@@ -1,5 +1,5 @@
-import { type Kysely, sql } from "kysely";
-import type { DB } from "../database/schema.ts";
+import { sql } from "kysely";
+import type { Db } from "../database/db.ts";
 import type { Subscription } from "./subscriptions.ts";
 
 /** Why an organization's sensors are not counted, in words; undefined: they are. `statuses`: those that are billable. */
@@ -16,7 +16,7 @@ export function whyNotBillable(
 export type Unbillable = { organizationId: string; customer: string; status: string; activeSensors: number };
 
 /** Organizations that are linked to a customer, not archived, and not billable. Those with the most sensors come first. */
-export async function listUnbillable(db: Kysely<DB>, statuses: readonly string[]): Promise<Unbillable[]> {
+export async function listUnbillable(db: Db, statuses: readonly string[]): Promise<Unbillable[]> {
   const found = await sql<Unbillable>`
     select
       s.organization_id as "organizationId",
@@ -35,7 +35,7 @@ export async function listUnbillable(db: Kysely<DB>, statuses: readonly string[]
 }
 
 /** How many there are. */
-export async function countUnbillable(db: Kysely<DB>, statuses: readonly string[]): Promise<number> {
+export async function countUnbillable(db: Db, statuses: readonly string[]): Promise<number> {
   const counted = await sql<{ count: number }>`
     select count(*)::int as count
     from metering.subscriptions s

@@ -1,6 +1,6 @@
-import { type Kysely, sql } from "kysely";
+import { sql } from "kysely";
 import { expect } from "vitest";
-import type { DB } from "../database/schema.ts";
+import type { Db } from "../database/db.ts";
 import { stripeEventsQueue } from "../queue/queues.ts";
 import type { StripeReads } from "../stripe/reads.ts";
 import { endStripeEventLeases, readInbox, readSubscriptionOf } from "../testing/rows/inbox.ts";
@@ -171,7 +171,7 @@ const incomplete = {
   currentPeriodEnd: null,
 };
 
-async function isBlocked(db: Kysely<DB>, statement: string): Promise<boolean> {
+async function isBlocked(db: Db, statement: string): Promise<boolean> {
   const { rows } = await sql`
     select from pg_stat_activity
     where datname = current_database() and wait_event_type = 'Lock' and position(${statement} in query) > 0
@@ -179,7 +179,7 @@ async function isBlocked(db: Kysely<DB>, statement: string): Promise<boolean> {
   return rows.length > 0;
 }
 
-async function readJobStates(db: Kysely<DB>): Promise<string[]> {
+async function readJobStates(db: Db): Promise<string[]> {
   const { rows } = await sql<{ state: string }>`
     select state from pgboss.job where name = ${stripeEventsQueue.name}
   `.execute(db);

@@ -1,6 +1,6 @@
-import { type Kysely, sql, type Transaction } from "kysely";
+import { sql } from "kysely";
 import type { PgBoss } from "pg-boss";
-import type { DB } from "../database/schema.ts";
+import type { Db, Trx } from "../database/db.ts";
 import { storableJson, storableText } from "../database/storable.ts";
 import { insideTransaction } from "../queue/boss.ts";
 import { stripeEventsQueue } from "../queue/queues.ts";
@@ -14,7 +14,7 @@ export type InboxState = (typeof inboxStates)[number];
  * nothing. Returns whether it is new.
  */
 export async function storeStripeEvent(
-  { db, boss }: { db: Kysely<DB>; boss: PgBoss },
+  { db, boss }: { db: Db; boss: PgBoss },
   event: StripeEvent,
   { traceparent }: { traceparent?: string | undefined } = {},
 ): Promise<boolean> {
@@ -37,7 +37,7 @@ export async function storeStripeEvent(
 export async function remindOfStripeEvents(
   boss: PgBoss,
   eventIds: readonly string[],
-  { trx, traceparent }: { trx?: Transaction<DB>; traceparent?: string | undefined } = {},
+  { trx, traceparent }: { trx?: Trx; traceparent?: string | undefined } = {},
 ): Promise<void> {
   if (eventIds.length === 0) return;
   await boss.insert(
@@ -55,7 +55,7 @@ export async function remindOfStripeEvents(
  * pending any more.
  */
 export async function beginHandling(
-  db: Kysely<DB>,
+  db: Db,
   eventId: string,
 ): Promise<{ event: StripeEvent; attempts: number } | undefined> {
   const begun = await sql<{ payload: unknown; attempts: number }>`
@@ -70,7 +70,7 @@ export async function beginHandling(
 }
 
 /** Marks an event handled, in the transaction of its effect. Returns false when somebody else has handled it. */
-export async function markHandled(trx: Transaction<DB>, eventId: string): Promise<boolean> {
+export async function markHandled(trx: Trx, eventId: string): Promise<boolean> {
   const handled = await sql`
     update metering.stripe_events set state = 'handled', handled_at = now(), error = null
     where event_id = ${eventId} and state = 'pending'
@@ -81,7 +81,7 @@ export async function markHandled(trx: Transaction<DB>, eventId: string): Promis
 
 /** Ends an event without effect, with the reason. `failed` is the dead letter, which can be replayed. */
 export async function endWithoutEffect(
-  db: Kysely<DB>,
+  db: Db,
   eventId: string,
   { state, error }: { state: "failed" | "refused"; error: string },
 ): Promise<void> {
@@ -93,7 +93,7 @@ export async function endWithoutEffect(
 
 /** Records why an attempt failed. `isStripesFault`: Stripe could not answer, so it was none of the event's. */
 export async function recordFailure(
-  db: Kysely<DB>,
+  db: Db,
   eventId: string,
   { error, isStripesFault }: { error: string; isStripesFault: boolean },
 ): Promise<void> {
@@ -106,7 +106,7 @@ export async function recordFailure(
 
 /** Gives a failed or refused event another try. Returns false when it is neither. */
 export async function replayStripeEvent(
-  { db, boss }: { db: Kysely<DB>; boss: PgBoss },
+  { db, boss }: { db: Db; boss: PgBoss },
   eventId: string,
 ): Promise<boolean> {
   return db.transaction().execute(async (trx) => {
@@ -122,7 +122,7 @@ export async function replayStripeEvent(
 }
 
 /** Reminds of pending events whose job may be lost, by their own state. */
-export async function sweepStripeEvents({ db, boss }: { db: Kysely<DB>; boss: PgBoss }): Promise<void> {
+export async function sweepStripeEvents({ db, boss }: { db: Db; boss: PgBoss }): Promise<void> {
   const pending = await sql<{ event_id: string }>`
     select event_id from metering.stripe_events
     where state = 'pending' and received_at < now() - interval '1 minute'
@@ -136,7 +136,7 @@ export async function sweepStripeEvents({ db, boss }: { db: Kysely<DB>; boss: Pg
 }
 
 /** Deletes events that Stripe cannot send again any more; 31 days are kept at least. Returns how many. */
-export async function purgeStripeEvents(db: Kysely<DB>, { keptDays }: { keptDays: number }): Promise<number> {
+export async function purgeStripeEvents(db: Db, { keptDays }: { keptDays: number }): Promise<number> {
   const purged = await sql<{ count: number }>`
     select metering.purge_stripe_events(${keptDays}::int)::float8 as count
   `.execute(db);

@@ -1,6 +1,6 @@
-import { type Kysely, sql } from "kysely";
+import { sql } from "kysely";
 import { customerTakenBy } from "../database/customer-taken.ts";
-import type { DB } from "../database/schema.ts";
+import type { Db } from "../database/db.ts";
 import { multirange } from "./adopt-subscription.ts";
 import { type ChosenSubscription, isEnded } from "./choose-subscription.ts";
 import type { CustomerRead } from "./read-customer.ts";
@@ -16,7 +16,7 @@ export type LinkResult =
  * customer, and one customer belongs to one organization: what would do either is refused, for an operator to decide.
  */
 export async function linkOrganization(
-  db: Kysely<DB>,
+  db: Db,
   organizationId: string,
   read: CustomerRead & { chosen: ChosenSubscription },
 ): Promise<LinkResult> {
@@ -31,7 +31,7 @@ export async function linkOrganization(
 }
 
 async function link(
-  db: Kysely<DB>,
+  db: Db,
   organizationId: string,
   { customerId, chosen, billed, readBeganAt }: CustomerRead & { chosen: ChosenSubscription },
 ): Promise<LinkResult> {
@@ -81,7 +81,7 @@ export type Link = { customerId: string | null; status: string };
 
 /** The customer that an organization is linked to, and its subscription's status, as far as stored. */
 export async function findLink(
-  db: Kysely<DB>,
+  db: Db,
   organizationId: string,
   { isLocked = false }: { isLocked?: boolean } = {},
 ): Promise<Link | undefined> {

@@ -1,5 +1,5 @@
-import { type Kysely, sql } from "kysely";
-import type { DB } from "../database/schema.ts";
+import { sql } from "kysely";
+import type { Db } from "../database/db.ts";
 import type { InboxState } from "./inbox.ts";
 
 /** Times are RFC 3339 in UTC to the microsecond: they order the list, and a Date would cut them. */
@@ -24,7 +24,7 @@ const columns = sql`
 
 /** The webhook inbox, the newest first. `before` is the page before's last event: its time and id. */
 export async function listStripeEvents(
-  db: Kysely<DB>,
+  db: Db,
   filter: { state: InboxState | undefined; before: [string, string] | undefined; limit: number },
 ): Promise<StoredEvent[]> {
   const { state, before, limit } = filter;
@@ -41,7 +41,7 @@ export async function listStripeEvents(
 }
 
 /** An event of the inbox by Stripe's id. */
-export async function findStripeEvent(db: Kysely<DB>, id: string): Promise<StoredEvent | undefined> {
+export async function findStripeEvent(db: Db, id: string): Promise<StoredEvent | undefined> {
   const found = await sql<StoredEvent>`
     select ${columns} from metering.stripe_events where event_id = ${id}
   `.execute(db);

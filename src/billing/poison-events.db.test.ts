@@ -1,7 +1,7 @@
-import { type Kysely, sql } from "kysely";
+import { sql } from "kysely";
 import { Stripe } from "stripe";
 import { expect } from "vitest";
-import type { DB } from "../database/schema.ts";
+import type { Db } from "../database/db.ts";
 import { type Api, webhookSecrets } from "../testing/fixtures/api-test.ts";
 import { hurryStripeEvents, readInbox, readSubscriptionOf } from "../testing/rows/inbox.ts";
 import { stripeSideTest as test } from "../testing/fixtures/stripe-side-test.ts";
@@ -206,7 +206,7 @@ function eventOf(id: string, type: string) {
 type Inbox = Awaited<ReturnType<typeof readInbox>>;
 
 /** Lets the one event be tried again at once, over and over, until it has come this far. */
-async function untilTried(db: Kysely<DB>, isReached: (event: Inbox[number]) => boolean): Promise<void> {
+async function untilTried(db: Db, isReached: (event: Inbox[number]) => boolean): Promise<void> {
   const ask = async () => {
     await hurryStripeEvents(db);
     const [event] = await readInbox(db);

@@ -1,7 +1,7 @@
-import { type Kysely, sql } from "kysely";
+import { sql } from "kysely";
 import type { PgBoss } from "pg-boss";
 import { customerTakenBy } from "../database/customer-taken.ts";
-import type { DB } from "../database/schema.ts";
+import type { Db } from "../database/db.ts";
 import { wantCustomerRead } from "./read-customer-job.ts";
 import type { NewSubscription, Subscription } from "./subscriptions.ts";
 
@@ -13,7 +13,7 @@ export type Put =
 
 /** Replaces an organization's subscription by what an operator says. */
 export async function putSubscription(
-  db: Kysely<DB>,
+  db: Db,
   organizationId: string,
   subscription: NewSubscription,
 ): Promise<Put> {
@@ -22,7 +22,7 @@ export async function putSubscription(
 
 /** The same, and a worker reads customer and subscriptions at Stripe at once: the job commits with the link. */
 export async function linkByHand(
-  { db, boss }: { db: Kysely<DB>; boss: PgBoss },
+  { db, boss }: { db: Db; boss: PgBoss },
   organizationId: string,
   subscription: NewSubscription,
 ): Promise<Put> {
@@ -47,7 +47,7 @@ async function unlessTaken(put: () => Promise<Subscription | undefined>): Promis
 }
 
 async function store(
-  db: Kysely<DB>,
+  db: Db,
   organizationId: string,
   subscription: NewSubscription,
 ): Promise<Subscription | undefined> {

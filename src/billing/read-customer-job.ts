@@ -1,6 +1,6 @@
-import { type Kysely, sql, type Transaction } from "kysely";
+import { sql } from "kysely";
 import type { PgBoss } from "pg-boss";
-import type { DB } from "../database/schema.ts";
+import type { Db, Trx } from "../database/db.ts";
 import type { Log } from "../log.ts";
 import { insideTransaction } from "../queue/boss.ts";
 import { readCustomerPayload, readCustomerQueue } from "../queue/queues.ts";
@@ -14,11 +14,7 @@ const pollSeconds = 0.5;
 const remindersMax = 1_000;
 
 /** Wants the customer that was just linked to be read at Stripe, and sends the job, both in the link's transaction. */
-export async function wantCustomerRead(
-  trx: Transaction<DB>,
-  boss: PgBoss,
-  organizationId: string,
-): Promise<void> {
+export async function wantCustomerRead(trx: Trx, boss: PgBoss, organizationId: string): Promise<void> {
   await sql`
     update metering.subscriptions set read_wanted_at = clock_timestamp() where organization_id = ${organizationId}
   `.execute(trx);
@@ -40,7 +36,7 @@ export async function workReadCustomer(deps: CustomerReadDeps & WorkDeps): Promi
 }
 
 /** Reminds of customers whose job may be lost, by their own state. */
-export async function sweepCustomerReads({ db, boss }: { db: Kysely<DB>; boss: PgBoss }): Promise<void> {
+export async function sweepCustomerReads({ db, boss }: { db: Db; boss: PgBoss }): Promise<void> {
   const wanted = await sql<{ organization_id: string }>`
     select organization_id from metering.subscriptions
     where read_wanted_at < now() - interval '1 minute'
@@ -56,7 +52,7 @@ export async function sweepCustomerReads({ db, boss }: { db: Kysely<DB>; boss: P
 async function remind(
   boss: PgBoss,
   organizationIds: readonly string[],
-  { trx }: { trx?: Transaction<DB> } = {},
+  { trx }: { trx?: Trx } = {},
 ): Promise<void> {
   if (organizationIds.length === 0) return;
   const jobs = organizationIds.map((organizationId) => ({
@@ -91,7 +87,7 @@ async function readLinkedCustomer(
 }
 
 async function findWanted(
-  db: Kysely<DB>,
+  db: Db,
   organizationId: string,
 ): Promise<{ customer: string; wantedAt: string } | undefined> {
   const wanted = await sql<{ customer: string; wantedAt: string }>`

@@ -1,5 +1,5 @@
-import { type Kysely, sql } from "kysely";
-import type { DB } from "../database/schema.ts";
+import { sql } from "kysely";
+import type { Db } from "../database/db.ts";
 import type { StripeReads } from "../stripe/reads.ts";
 import type { MeterEventNames } from "../usage/meters.ts";
 import {
@@ -21,7 +21,7 @@ export type CustomerRead = {
   readBeganAt: string;
 };
 
-export type CustomerReadDeps = { db: Kysely<DB>; reads: StripeReads; eventNames: MeterEventNames };
+export type CustomerReadDeps = { db: Db; reads: StripeReads; eventNames: MeterEventNames };
 
 /** Reads a customer's subscriptions at Stripe and chooses the one that bills our meters. Undefined: no such customer. */
 export async function readCustomer(
@@ -45,7 +45,7 @@ export async function readCustomer(
 }
 
 /** The one clock that reads by several workers can be ordered by. */
-async function readDatabaseClock(db: Kysely<DB>): Promise<string> {
+async function readDatabaseClock(db: Db): Promise<string> {
   const clock = await sql<{ now: string }>`select clock_timestamp()::text as now`.execute(db);
   const [row] = clock.rows;
   if (row === undefined) throw new Error("the database has no clock");

@@ -1,6 +1,6 @@
-import { type Kysely, sql } from "kysely";
+import { sql } from "kysely";
 import { expect } from "vitest";
-import type { DB } from "../database/schema.ts";
+import type { Db } from "../database/db.ts";
 import type { MeterEventKey } from "../delivery/begin-attempts.ts";
 import { attemptsPerSlot } from "../delivery/limits.ts";
 import { pauseDelivery, readPauses, resumeDelivery } from "../delivery/pauses.ts";
@@ -116,7 +116,7 @@ test("what a seal is making for a customer while Stripe deletes it is rejected t
   expect(await readMeterEvent(db, key)).toMatchObject({ state: "rejected", reason: "customer_deleted" });
 });
 
-async function isWaitingForSeal(db: Kysely<DB>): Promise<boolean> {
+async function isWaitingForSeal(db: Db): Promise<boolean> {
   const { rows } = await sql`
     select from pg_stat_activity where datname = current_database() and wait_event = 'advisory'
   `.execute(db);

@@ -1,6 +1,5 @@
-import type { Kysely } from "kysely";
 import type { Job } from "pg-boss";
-import type { DB } from "../database/schema.ts";
+import type { Db } from "../database/db.ts";
 import { requestSensorCount } from "../intake/count-sensors-job.ts";
 import type { Log } from "../log.ts";
 import { purgeQueue, stripeEventJobPayload, stripeEventsQueue } from "../queue/queues.ts";
@@ -38,7 +37,7 @@ export async function workStripeEvents(deps: ApplyDeps & WorkDeps): Promise<void
 }
 
 /** Works the daily job that deletes old events. */
-export async function workPurgeQueue(deps: WorkDeps & { db: Kysely<DB> }): Promise<void> {
+export async function workPurgeQueue(deps: WorkDeps & { db: Db }): Promise<void> {
   await workQueue(deps, { queue: purgeQueue.name, pollingIntervalSeconds: 30 }, async () => {
     const count = await purgeStripeEvents(deps.db, { keptDays });
     if (count > 0) deps.log.info({ event: "stripe_events_purged", count });

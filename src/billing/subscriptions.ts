@@ -1,5 +1,5 @@
-import { type Kysely, sql, type Transaction } from "kysely";
-import type { DB } from "../database/schema.ts";
+import { sql } from "kysely";
+import type { Db, Trx } from "../database/db.ts";
 
 /** Who pays for an organization at Stripe, as far as we know. */
 export type NewSubscription = {
@@ -21,7 +21,7 @@ export type CustomerFault = (typeof customerFaults)[number];
  * Unlinks an organization by an operator's word: what it used before stays with its customer, what it uses from now on
  * is held. Nothing changes where nothing is linked. False without such an organization.
  */
-export async function unlinkOrganization(db: Kysely<DB>, organizationId: string): Promise<boolean> {
+export async function unlinkOrganization(db: Db, organizationId: string): Promise<boolean> {
   const found = await sql`
     with unlinked as (
       update metering.subscriptions
@@ -48,7 +48,7 @@ export async function unlinkOrganization(db: Kysely<DB>, organizationId: string)
  * Forgets a customer that Stripe has deleted: what it would have paid for, and is not sealed, is held from now on and
  * belongs to the customer that is linked next.
  */
-export async function unlinkCustomer(trx: Transaction<DB>, customerId: string): Promise<void> {
+export async function unlinkCustomer(trx: Trx, customerId: string): Promise<void> {
   await sql`
     update metering.subscriptions
     set
@@ -64,7 +64,7 @@ export async function unlinkCustomer(trx: Transaction<DB>, customerId: string): 
 }
 
 /** The organizations whose usage this customer pays for, or paid for until they were linked to another. */
-export async function findOrganizationsOf(db: Kysely<DB>, customerId: string): Promise<string[]> {
+export async function findOrganizationsOf(db: Db, customerId: string): Promise<string[]> {
   const found = await sql<{ organization_id: string }>`
     select distinct organization_id
     from metering.customer_links
@@ -74,7 +74,7 @@ export async function findOrganizationsOf(db: Kysely<DB>, customerId: string): P
 }
 
 /** Whether this customer pays for an organization at present. */
-export async function isLinked(db: Kysely<DB>, customerId: string): Promise<boolean> {
+export async function isLinked(db: Db, customerId: string): Promise<boolean> {
   const linked = await sql`
     select from metering.subscriptions where stripe_customer_id = ${customerId} limit 1
   `.execute(db);

@@ -1,9 +1,8 @@
-import type { Kysely } from "kysely";
 import type { PgBoss } from "pg-boss";
 import type Stripe from "stripe";
 import type { CliConfig, CliStripeConfig } from "../config.ts";
 import { openDatabase } from "../database/pool.ts";
-import type { DB } from "../database/schema.ts";
+import type { Db } from "../database/db.ts";
 import { silentLog } from "../log.ts";
 import { startBoss } from "../queue/start-boss.ts";
 import { createStripe } from "../stripe/client.ts";
@@ -22,7 +21,7 @@ export type Surroundings = {
 /** What a command works with. */
 export type CommandTools = {
   config: CliConfig;
-  db: Kysely<DB>;
+  db: Db;
   now: () => Date;
   /** A pg-boss that only sends, started by the first call. */
   openBoss: () => Promise<PgBoss>;

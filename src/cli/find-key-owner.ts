@@ -1,8 +1,7 @@
-import type { Kysely } from "kysely";
-import type { DB } from "../database/schema.ts";
+import type { Db } from "../database/db.ts";
 
 /** The organization that an API key belongs to, by the key's id. */
-export async function findKeyOwner(db: Kysely<DB>, keyId: string): Promise<string | undefined> {
+export async function findKeyOwner(db: Db, keyId: string): Promise<string | undefined> {
   const key = await db
     .selectFrom("api_keys")
     .select("organization_id")

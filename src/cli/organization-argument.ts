@@ -1,5 +1,4 @@
-import type { Kysely } from "kysely";
-import type { DB } from "../database/schema.ts";
+import type { Db } from "../database/db.ts";
 import { findOrganizationId, organizationReferenceSchema } from "../http/organization-reference.ts";
 import type { Outcome } from "./outcome.ts";
 import { parsedBy } from "./parsed-by.ts";
@@ -14,7 +13,7 @@ export const noSuchOrganization = { kind: "failed", message: "there is no such o
 
 /** Runs a command on the organization that is named. */
 export async function onOrganization(
-  db: Kysely<DB>,
+  db: Db,
   reference: string,
   work: (organizationId: string) => Promise<Outcome>,
 ): Promise<Outcome> {

@@ -1,6 +1,5 @@
-import type { Kysely } from "kysely";
 import type { z } from "zod";
-import type { DB } from "../database/schema.ts";
+import type { Db } from "../database/db.ts";
 import { meterEventStates } from "../delivery/meter-event-states.ts";
 import { type outboxSchema, readOutbox } from "../api/outbox/outbox-answer.ts";
 import type { Outcome } from "./outcome.ts";
@@ -9,7 +8,7 @@ import { textTable } from "./text-table.ts";
 type Outbox = z.infer<typeof outboxSchema>;
 
 /** Shows the whole outbox; the document is that of `GET /v1/outbox`. */
-export async function showOutbox(db: Kysely<DB>): Promise<Outcome> {
+export async function showOutbox(db: Db): Promise<Outcome> {
   const outbox = await readOutbox(db);
   return { kind: "done", document: outbox, text: textOf(outbox) };
 }

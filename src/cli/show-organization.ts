@@ -1,5 +1,4 @@
-import type { Kysely } from "kysely";
-import type { DB } from "../database/schema.ts";
+import type { Db } from "../database/db.ts";
 import { renderApiKey } from "../api/organizations/api-keys-route.ts";
 import { listApiKeys, type StoredKey } from "../organizations/api-keys.ts";
 import { renderOrganization } from "../api/organizations/organization-answer.ts";
@@ -92,6 +91,6 @@ function describeBillable(organization: Organization, statuses: readonly string[
   return reason === undefined ? "yes" : `no: ${reason}`;
 }
 
-function readKeys(db: Kysely<DB>, organizationId: string): Promise<StoredKey[]> {
+function readKeys(db: Db, organizationId: string): Promise<StoredKey[]> {
   return readAll((after, limit) => listApiKeys(db, { organizationId, after, limit }));
 }

@@ -1,7 +1,7 @@
-import { type Kysely, sql } from "kysely";
+import { sql } from "kysely";
 import { expect } from "vitest";
 import { databaseTest as test } from "../testing/postgres/database-test.ts";
-import type { DB } from "./schema.ts";
+import type { Db } from "./db.ts";
 
 test.for([
   ["readings_default", "2031-01-01T00:00:00Z", "there is no partitioned table 'readings_default'"],
@@ -67,10 +67,7 @@ test("a role that was not granted it makes no partition", async ({ database: { d
 });
 
 /** Runs `work` in a transaction in which a role exists that may look into the schema; nothing of it stays. */
-async function asStranger<T>(
-  db: Kysely<DB>,
-  work: (trx: Kysely<DB>, role: string) => Promise<T>,
-): Promise<T> {
+async function asStranger<T>(db: Db, work: (trx: Db, role: string) => Promise<T>): Promise<T> {
   const role = `stranger_${crypto.randomUUID().slice(0, 8)}`;
   const trx = await db.startTransaction().execute();
   try {
@@ -82,18 +79,14 @@ async function asStranger<T>(
   }
 }
 
-async function createPartition(
-  db: Kysely<DB>,
-  table: string | null,
-  month: string | null,
-): Promise<string | null> {
+async function createPartition(db: Db, table: string | null, month: string | null): Promise<string | null> {
   const { rows } = await sql<{ name: string | null }>`
     select metering.create_partition(${table}, ${month}::timestamptz) as name
   `.execute(db);
   return rows[0]?.name ?? null;
 }
 
-async function boundsOf(db: Kysely<DB>, partition: string | null): Promise<string | undefined> {
+async function boundsOf(db: Db, partition: string | null): Promise<string | undefined> {
   const { rows } = await sql<{ bounds: string }>`
     select pg_get_expr(relpartbound, oid) as bounds from pg_class
     where relname = ${partition} and relnamespace = 'metering'::regnamespace
@@ -101,7 +94,7 @@ async function boundsOf(db: Kysely<DB>, partition: string | null): Promise<strin
   return rows[0]?.bounds;
 }
 
-async function countTables(db: Kysely<DB>): Promise<number> {
+async function countTables(db: Db): Promise<number> {
   const { rows } = await sql<{ count: number }>`
     select count(*)::int as count from pg_class where relnamespace = 'metering'::regnamespace
   `.execute(db);

@@ -1,6 +1,6 @@
-import { type Kysely, sql } from "kysely";
+import { sql } from "kysely";
 import pg from "pg";
-import type { DB } from "./schema.ts";
+import type { Db } from "./db.ts";
 
 /** The organization that has the customer, when this error is the refusal of metering.claim_customer. */
 export function customerTakenBy(error: unknown): string | undefined {
@@ -12,7 +12,7 @@ export function customerTakenBy(error: unknown): string | undefined {
 export type SharedCustomer = { customer: string; organizationIds: string[] };
 
 /** Customers of more than one organization: pairs of before, which nothing makes any more. */
-export async function findSharedCustomers(db: Kysely<DB>): Promise<SharedCustomer[]> {
+export async function findSharedCustomers(db: Db): Promise<SharedCustomer[]> {
   const shared = await sql<SharedCustomer>`
     select stripe_customer_id as customer, array_agg(organization_id order by organization_id) as "organizationIds"
     from metering.subscriptions

@@ -1,5 +1,5 @@
-import { type Kysely, sql } from "kysely";
-import type { DB } from "./schema.ts";
+import { sql } from "kysely";
+import type { Db } from "./db.ts";
 
 type Settings = { fsync: string; fullPageWrites: string; synchronousCommit: string };
 
@@ -7,7 +7,7 @@ type Settings = { fsync: string; fullPageWrites: string; synchronousCommit: stri
  * What in the server's settings lets a crash lose what was committed, in words; empty when nothing does. Our own
  * connections ask for `synchronous_commit` themselves, so that one is about the other programs of the database.
  */
-export async function readDurabilityFaults(db: Kysely<DB>): Promise<string[]> {
+export async function readDurabilityFaults(db: Db): Promise<string[]> {
   const { rows } = await sql<Settings>`
     select
       current_setting('fsync') as fsync,

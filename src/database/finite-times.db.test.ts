@@ -1,10 +1,10 @@
-import { type Kysely, sql } from "kysely";
+import { sql } from "kysely";
 import { expect } from "vitest";
 import { emptyDatabaseTest } from "../testing/postgres/empty-database-test.ts";
 import { createRecordingLog } from "../testing/processes/recording-log.ts";
 import { migrate } from "../migrate/migrate.ts";
 import { createMigrator } from "../migrate/migrations.ts";
-import type { DB } from "./schema.ts";
+import type { Db } from "./db.ts";
 
 const organization = "00000000-0000-7000-8000-000000000001";
 const event = "00000000-0000-7000-8000-00000000000a";
@@ -91,7 +91,7 @@ test("other rows that break a rule stay, are warned of, and stop no migration", 
   expect(await countNotValid(before.db)).toBe(0);
 });
 
-async function countNotValid(db: Kysely<DB>): Promise<number> {
+async function countNotValid(db: Db): Promise<number> {
   const { rows } = await sql`
     select from pg_constraint where connamespace = 'metering'::regnamespace and not convalidated
   `.execute(db);

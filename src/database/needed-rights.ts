@@ -1,5 +1,5 @@
-import { type Kysely, type RawBuilder, sql } from "kysely";
-import type { DB } from "./schema.ts";
+import { type RawBuilder, sql } from "kysely";
+import type { Db } from "./db.ts";
 
 export type ProcessKind = "api" | "worker";
 type Privilege = "select" | "insert" | "update" | "delete" | "execute" | "usage";
@@ -104,7 +104,7 @@ export function missingRights(kind: ProcessKind, role: string | undefined): RawB
 
 /** The same as an answer: of this connection's role, or of another one. */
 export async function readMissingRights(
-  db: Kysely<DB>,
+  db: Db,
   { kind, role }: { kind: ProcessKind; role?: string },
 ): Promise<string[]> {
   const { rows } = await sql<{ missing: string[] }>`

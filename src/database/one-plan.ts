@@ -1,16 +1,16 @@
-import { type Kysely, sql, type Transaction } from "kysely";
-import type { DB } from "./schema.ts";
+import { sql } from "kysely";
+import type { Db, Trx } from "./db.ts";
 
 /**
  * For the rest of the transaction, reads no table whole where an index serves, whatever the statistics say: after a load or
  * an outage they are those of other tables, and what reads the few rows in some state would read a year of them.
  */
-export async function readByIndex(trx: Kysely<DB>): Promise<void> {
+export async function readByIndex(trx: Db): Promise<void> {
   await sql`select set_config('enable_seqscan', 'off', true)`.execute(trx);
 }
 
 /** The same, and joins row by row: for statements that begin with a bounded list of keys. */
-export async function joinByIndex(trx: Transaction<DB>): Promise<void> {
+export async function joinByIndex(trx: Trx): Promise<void> {
   await sql`
     select
       set_config('enable_seqscan', 'off', true),
@@ -20,7 +20,7 @@ export async function joinByIndex(trx: Transaction<DB>): Promise<void> {
 }
 
 /** Runs `work` under `readByIndex`, in the transaction that is open or in one of its own. */
-export async function byIndex<T>(db: Kysely<DB>, work: (db: Kysely<DB>) => Promise<T>): Promise<T> {
+export async function byIndex<T>(db: Db, work: (db: Db) => Promise<T>): Promise<T> {
   if (db.isTransaction) {
     await readByIndex(db);
     return work(db);

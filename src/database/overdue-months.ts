@@ -1,13 +1,13 @@
-import { type Kysely, sql } from "kysely";
+import { sql } from "kysely";
 import type { RetentionDays } from "./retention.ts";
 import { type PartitionedTable, partitionedTables } from "./partitions.ts";
-import type { DB } from "./schema.ts";
+import type { Db } from "./db.ts";
 
 /** For how long the oldest month of a table should have been gone already; 0: none is past its days. */
 export type Overdue = { table: PartitionedTable; seconds: number };
 
 /** Writes down the days of this worker's environment, so that other processes can tell what is overdue. */
-export async function noteRetention(db: Kysely<DB>, days: RetentionDays): Promise<void> {
+export async function noteRetention(db: Db, days: RetentionDays): Promise<void> {
   const kept = partitionedTables.map((table) => days[table] ?? null);
   await sql`
     insert into metering.retention as r (table_name, days)
@@ -18,7 +18,7 @@ export async function noteRetention(db: Kysely<DB>, days: RetentionDays): Promis
 }
 
 /** Of each table that is not kept for ever, by the days that a worker wrote down last. Reads the catalog alone. */
-export async function readOverdue(db: Kysely<DB>): Promise<Overdue[]> {
+export async function readOverdue(db: Db): Promise<Overdue[]> {
   const { rows } = await sql<Overdue>`
     select
       r.table_name as table,

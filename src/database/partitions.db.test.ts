@@ -1,10 +1,10 @@
-import { type Kysely, sql } from "kysely";
+import { sql } from "kysely";
 import { expect } from "vitest";
 import { databaseTest as test } from "../testing/postgres/database-test.ts";
 import { appendEntries } from "../testing/rows/entries.ts";
 import { addOrganization } from "../testing/rows/organizations.ts";
 import { countDefaultPartitionRows, ensurePartitions } from "./partitions.ts";
-import type { DB } from "./schema.ts";
+import type { Db } from "./db.ts";
 
 const dayMs = 86_400_000;
 const none = { readings: 0, meter_outbox: 0, delivery_attempts: 0 };
@@ -73,7 +73,7 @@ function before(at: Date, days: number): Date {
   return new Date(at.getTime() - days * dayMs);
 }
 
-async function storeReadings(db: Kysely<DB>, organization: string, times: readonly Date[]): Promise<void> {
+async function storeReadings(db: Db, organization: string, times: readonly Date[]): Promise<void> {
   await sql`
     insert into metering.readings (organization_id, sensor_id, recorded_at, temperature, entry_id)
     select ${organization}, 's', at, 1, gen_random_uuid() from unnest(${times}::timestamptz[]) as t (at)

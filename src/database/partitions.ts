@@ -1,6 +1,6 @@
-import { type Kysely, sql } from "kysely";
+import { sql } from "kysely";
 import { addMonths, monthsBetween } from "./months.ts";
-import type { DB } from "./schema.ts";
+import type { Db } from "./db.ts";
 
 /** Months that are made ahead of now. The daily job has this long to be noticed when it fails. */
 const monthsAhead = 2;
@@ -19,7 +19,7 @@ export type PartitionInput = { now: Date; readingsMaxAgeDays: number };
  * Makes the monthly partitions that may receive rows from now on. Returns the names of
  * those it made. Safe to run twice and at once, also as a role that owns no table: a function of the database does it.
  */
-export async function ensurePartitions(db: Kysely<DB>, input: PartitionInput): Promise<string[]> {
+export async function ensurePartitions(db: Db, input: PartitionInput): Promise<string[]> {
   const oldestReading = new Date(input.now.getTime() - input.readingsMaxAgeDays * 86_400_000);
   const last = addMonths(input.now, monthsAhead);
   const firstMonths: Record<PartitionedTable, Date> = {
@@ -47,7 +47,7 @@ export async function ensurePartitions(db: Kysely<DB>, input: PartitionInput): P
 }
 
 /** How many rows lie in the default partitions, where none should. Counts at most 1,000 of each. */
-export async function countDefaultPartitionRows(db: Kysely<DB>): Promise<Record<PartitionedTable, number>> {
+export async function countDefaultPartitionRows(db: Db): Promise<Record<PartitionedTable, number>> {
   const counted = await sql<Record<PartitionedTable, number>>`
     select
       (select count(*)::int from (select from metering.readings_default limit 1000) r) as readings,
@@ -61,7 +61,7 @@ export async function countDefaultPartitionRows(db: Kysely<DB>): Promise<Record<
 
 /** Returns the name of the partition, or null when it was there. */
 async function createPartition(
-  db: Kysely<DB>,
+  db: Db,
   { table, month }: { table: PartitionedTable; month: Date },
 ): Promise<string | null> {
   const made = await sql<{ name: string | null }>`

@@ -1,13 +1,14 @@
 import { Kysely, PostgresDialect } from "kysely";
 import pg from "pg";
 import type { Log } from "../log.ts";
+import type { Db } from "./db.ts";
 import type { DB } from "./schema.ts";
 import { newConnections } from "./new-connection.ts";
 import { createWatchedSocket } from "./watched-socket.ts";
 import { createRenewal } from "./renewal.ts";
 
 export type Database = {
-  db: Kysely<DB>;
+  db: Db;
   pool: pg.Pool;
   /** Ends all connections that are open, each as soon as it is idle, once a second at most; what comes next opens new ones. */
   renew: () => void;

@@ -1,9 +1,9 @@
-import { type Kysely, sql } from "kysely";
+import { sql } from "kysely";
 import type { Log } from "../log.ts";
 import { addMonths, startOfMonth } from "./months.ts";
 import { type PartitionedTable, partitionedTables } from "./partitions.ts";
 import { type Database, openDatabase } from "./pool.ts";
-import type { DB } from "./schema.ts";
+import type { Db } from "./db.ts";
 
 const dayMs = 86_400_000;
 /** A month's rows are counted once before it goes; no request waits for that. */
@@ -30,7 +30,7 @@ export type DueMonth = {
  * locked within that is `busy`, and its other months are left alone too.
  */
 export async function dropDuePartitions(
-  db: Kysely<DB>,
+  db: Db,
   { now, days }: { now: Date; days: RetentionDays },
 ): Promise<DueMonth[]> {
   const due: DueMonth[] = [];
@@ -62,7 +62,7 @@ export function openUpkeepDatabase(connectionString: string, log: Log): Database
 }
 
 /** From when on a table has all its rows: the end of the last month that was dropped; null when none was. */
-export async function readKeptFrom(db: Kysely<DB>, table: PartitionedTable): Promise<Date | null> {
+export async function readKeptFrom(db: Db, table: PartitionedTable): Promise<Date | null> {
   const dropped = await sql<{ kept_from: Date | null }>`
     select max(month at time zone 'UTC' + interval '1 month') at time zone 'UTC' as kept_from
     from metering.dropped_partitions
@@ -73,7 +73,7 @@ export async function readKeptFrom(db: Kysely<DB>, table: PartitionedTable): Pro
 
 /** Whether the rows of the month that `at` lies in were dropped. */
 export async function isMonthDropped(
-  db: Kysely<DB>,
+  db: Db,
   { table, at }: { table: PartitionedTable; at: Date },
 ): Promise<boolean> {
   const dropped = await db
@@ -86,7 +86,7 @@ export async function isMonthDropped(
 }
 
 /** The months that a table has partitions of, the oldest first. */
-export async function listMonths(db: Kysely<DB>, table: PartitionedTable): Promise<Date[]> {
+export async function listMonths(db: Db, table: PartitionedTable): Promise<Date[]> {
   const months = await sql<{ month: Date }>`
     select to_timestamp(right(c.relname, 7) || '+00', 'YYYY_MMTZH') as month
     from pg_inherits i
@@ -98,7 +98,7 @@ export async function listMonths(db: Kysely<DB>, table: PartitionedTable): Promi
 }
 
 async function dropPartition(
-  db: Kysely<DB>,
+  db: Db,
   { table, month }: { table: PartitionedTable; month: Date },
 ): Promise<DueMonth> {
   return db.transaction().execute(async (trx) => {

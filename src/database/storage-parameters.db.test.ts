@@ -1,8 +1,8 @@
-import { type Kysely, sql } from "kysely";
+import { sql } from "kysely";
 import { expect } from "vitest";
 import { databaseTest as test } from "../testing/postgres/database-test.ts";
 import { partitionedTables } from "./partitions.ts";
-import type { DB } from "./schema.ts";
+import type { Db } from "./db.ts";
 
 const appendOnly = ["autovacuum_freeze_min_age=0", "autovacuum_vacuum_insert_scale_factor=0.05"];
 const wanted = {
@@ -45,7 +45,7 @@ test.for([
 
 type Partition = { parent: string; name: string; parameters: string[] | null };
 
-async function readPartitions(db: Kysely<DB>): Promise<Partition[]> {
+async function readPartitions(db: Db): Promise<Partition[]> {
   const { rows } = await sql<Partition>`
     select parent.relname as parent, c.relname as name, array(select unnest(c.reloptions) order by 1) as parameters
     from pg_inherits i

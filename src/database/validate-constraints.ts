@@ -1,7 +1,7 @@
-import { type Kysely, sql } from "kysely";
+import { sql } from "kysely";
 import pg from "pg";
 import type { Log } from "../log.ts";
-import type { DB } from "./schema.ts";
+import type { Db } from "./db.ts";
 
 const checkViolation = "23514";
 
@@ -10,7 +10,7 @@ const checkViolation = "23514";
  * long; each table in a transaction of its own that stops neither readers nor writers. Old rows that break a rule are
  * warned of and stay.
  */
-export async function validateConstraints({ db, log }: { db: Kysely<DB>; log: Log }): Promise<void> {
+export async function validateConstraints({ db, log }: { db: Db; log: Log }): Promise<void> {
   // Partitions first: what is valid in each is not read again for the whole.
   const found = await sql<{ table: string; constraint: string }>`
     select c.relname as table, k.conname as constraint

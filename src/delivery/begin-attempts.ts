@@ -1,6 +1,6 @@
-import { type Kysely, sql, type Transaction } from "kysely";
+import { sql } from "kysely";
 import { joinByIndex } from "../database/one-plan.ts";
-import type { DB } from "../database/schema.ts";
+import type { Db, Trx } from "../database/db.ts";
 import type { MeterName } from "../usage/meters.ts";
 import { isOvertaken } from "./supersede-gauges.ts";
 import { eventAgeMsMax, identifierSafeMs, unfinishedAttemptsMax } from "./limits.ts";
@@ -33,7 +33,7 @@ export type BeginOptions = {
  * identifier, or when it keeps killing workers; the sweep settles those.
  */
 export function beginAttempts(
-  db: Kysely<DB>,
+  db: Db,
   keys: readonly MeterEventKey[],
   options: BeginOptions,
 ): Promise<Attempt[]> {
@@ -44,7 +44,7 @@ export function beginAttempts(
 }
 
 async function countAttempts(
-  trx: Transaction<DB>,
+  trx: Trx,
   keys: readonly MeterEventKey[],
   options: BeginOptions,
 ): Promise<Attempt[]> {

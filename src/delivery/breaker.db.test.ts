@@ -1,6 +1,6 @@
-import { type Kysely, type KyselyPlugin, sql } from "kysely";
+import { type KyselyPlugin, sql } from "kysely";
 import { expect } from "vitest";
-import type { DB } from "../database/schema.ts";
+import type { Db } from "../database/db.ts";
 import { databaseTest } from "../testing/postgres/database-test.ts";
 import { addMeterEvent } from "../testing/rows/meter-events.ts";
 import { createRecordingLog } from "../testing/processes/recording-log.ts";
@@ -25,7 +25,7 @@ const probe = (scope: string): Permit => ({ kind: "probe", scope });
 const free: Permit = { kind: "free" };
 const paused: Permit = { kind: "paused" };
 
-function createWorkers(db: Kysely<DB>) {
+function createWorkers(db: Db) {
   const { log, events } = createRecordingLog();
   const hire = () => createBreaker({ db, log }, { leaseSeconds });
 
@@ -66,7 +66,7 @@ const test = databaseTest.extend("workers", async ({ database: { db } }) => {
 });
 
 /** Has the database note when a pause was changed, so that its length is read without a look at the clock. */
-async function noteChanges(db: Kysely<DB>): Promise<void> {
+async function noteChanges(db: Db): Promise<void> {
   await sql`alter table metering.delivery_control add column changed_at timestamptz`.execute(db);
   await sql`
     create function metering.note_change() returns trigger language plpgsql as $$

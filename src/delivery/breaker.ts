@@ -1,5 +1,4 @@
-import type { Kysely } from "kysely";
-import type { DB } from "../database/schema.ts";
+import type { Db } from "../database/db.ts";
 import type { Log } from "../log.ts";
 import { type MeterName, meterNames } from "../usage/meters.ts";
 import { healthOf, pauseAfter } from "./breaker-rules.ts";
@@ -39,7 +38,7 @@ const believedMs = 1_000;
  * most once a second, makes them after what attempts tell, and lets one probe through when a pause's time is over.
  */
 export function createBreaker(
-  { db, log }: { db: Kysely<DB>; log: Log },
+  { db, log }: { db: Db; log: Log },
   { leaseSeconds }: { leaseSeconds: number },
 ): Breaker {
   let pauses: Pause[] = [];

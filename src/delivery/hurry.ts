@@ -1,6 +1,6 @@
-import { type Kysely, sql } from "kysely";
+import { sql } from "kysely";
 import type { PgBoss } from "pg-boss";
-import type { DB } from "../database/schema.ts";
+import type { Db } from "../database/db.ts";
 import { hurryReminders } from "../queue/deliver-job.ts";
 import { meterNames } from "../usage/meters.ts";
 
@@ -9,7 +9,7 @@ const hurriedMax = 1_000;
 
 /** Moves an organization's undelivered meter events ahead of everybody else's. */
 export async function hurryOrganization(
-  { db, boss }: { db: Kysely<DB>; boss: PgBoss },
+  { db, boss }: { db: Db; boss: PgBoss },
   organizationId: string,
 ): Promise<void> {
   for (const meter of meterNames) {

@@ -1,7 +1,7 @@
-import { type Kysely, sql } from "kysely";
+import { sql } from "kysely";
 import type { PgBoss } from "pg-boss";
 import { expect } from "vitest";
-import type { DB } from "../database/schema.ts";
+import type { Db } from "../database/db.ts";
 import { remindToDeliver } from "../queue/deliver-job.ts";
 import { ensureQueues } from "../queue/install.ts";
 import { createLoops, leaseSeconds } from "../testing/processes/delivery-loops.ts";
@@ -49,7 +49,7 @@ const test = roadTest
   });
 
 async function addBacklog(
-  { db, boss }: { db: Kysely<DB>; boss: PgBoss },
+  { db, boss }: { db: Db; boss: PgBoss },
   { customer, count }: { customer: string; count: number },
 ): Promise<void> {
   const first = await addDueEvent({ db, boss }, { stripe_customer_id: customer });
@@ -98,7 +98,7 @@ test("an attempt is counted, and no transaction open, while its request is under
   expect(seen).toEqual([{ state: "pending", started: 1, finished: 0 }]);
 });
 
-async function isNoTransactionOpen(db: Kysely<DB>): Promise<boolean> {
+async function isNoTransactionOpen(db: Db): Promise<boolean> {
   const open = await sql`
     select from pg_stat_activity
     where datname = current_database() and pid <> pg_backend_pid()

@@ -1,6 +1,5 @@
-import type { Kysely } from "kysely";
 import type { PgBoss } from "pg-boss";
-import type { DB } from "../database/schema.ts";
+import type { Db } from "../database/db.ts";
 import type { Log } from "../log.ts";
 import { wait } from "../process/wait.ts";
 import { type MeterName, meterNames } from "../usage/meters.ts";
@@ -31,7 +30,7 @@ export type DeliveryLoopOptions = DeliverOptions & {
   stripeNowMs?: () => number;
 };
 
-type Deps = { db: Kysely<DB>; boss: PgBoss; log: Log };
+type Deps = { db: Db; boss: PgBoss; log: Log };
 
 /** Jobs taken from pg-boss at once. */
 const batchMax = 100;

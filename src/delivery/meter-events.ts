@@ -1,6 +1,6 @@
-import { type Kysely, sql } from "kysely";
+import { sql } from "kysely";
 import { byIndex } from "../database/one-plan.ts";
-import type { DB } from "../database/schema.ts";
+import type { Db } from "../database/db.ts";
 import type { MeterEventState } from "./meter-event-states.ts";
 import { type Wait, waiting } from "./waiting.ts";
 
@@ -54,7 +54,7 @@ export type MeterEventFilter = {
 };
 
 /** Meter events, the newest first. */
-export async function listMeterEvents(db: Kysely<DB>, filter: MeterEventFilter): Promise<MeterEvent[]> {
+export async function listMeterEvents(db: Db, filter: MeterEventFilter): Promise<MeterEvent[]> {
   const { state, organizationId, meter, ids, before, limit } = filter;
   const events = await sql<MeterEvent>`
     select ${columns}
@@ -71,7 +71,7 @@ export async function listMeterEvents(db: Kysely<DB>, filter: MeterEventFilter):
   return events.rows;
 }
 
-export async function findMeterEvent(db: Kysely<DB>, id: string): Promise<MeterEvent | undefined> {
+export async function findMeterEvent(db: Db, id: string): Promise<MeterEvent | undefined> {
   const events = await sql<MeterEvent>`
     select ${columns} from ${withWaiting} where id = ${id}
   `.execute(db);
@@ -90,7 +90,7 @@ export type DeliveryAttempt = {
 };
 
 /** The attempts at a meter event that ended, the first first. */
-export async function listAttempts(db: Kysely<DB>, event: MeterEvent): Promise<DeliveryAttempt[]> {
+export async function listAttempts(db: Db, event: MeterEvent): Promise<DeliveryAttempt[]> {
   const attempts = await sql<DeliveryAttempt>`
     select
       attempt, started_at as "startedAt", duration_ms as "durationMs", verdict, http_status as "httpStatus", code,
@@ -112,7 +112,7 @@ export type DeliveryReport = {
  * long as there are events in other states than `delivered`, and events of the last hour: what was delivered is counted
  * as all events without the others. Each part reads the index whose predicate it repeats.
  */
-export async function reportMeterEvents(db: Kysely<DB>): Promise<DeliveryReport> {
+export async function reportMeterEvents(db: Db): Promise<DeliveryReport> {
   // What was added up never changes. Its end comes as a value, or the planner would expect a third of all events after it.
   const total = await db
     .selectFrom("meter_event_total")
@@ -178,14 +178,14 @@ export async function reportMeterEvents(db: Kysely<DB>): Promise<DeliveryReport>
  * Adds meter events of more than an hour ago to the total that `reportMeterEvents` begins with, 100,000 at most. Returns
  * how many. Safe from several workers at once.
  */
-export async function addUpMeterEvents(db: Kysely<DB>): Promise<number> {
+export async function addUpMeterEvents(db: Db): Promise<number> {
   const added = await sql<{ events: number }>`select metering.add_up_meter_events() as events`.execute(db);
   return added.rows[0]?.events ?? 0;
 }
 
 /** Undelivered meter events whose usage is at least `ageDays` old, and the time of the oldest. */
 export async function reportOldEvents(
-  db: Kysely<DB>,
+  db: Db,
   { ageDays }: { ageDays: number },
 ): Promise<{ events: number; oldestAt: Date | null }> {
   const old = await byIndex(db, (trx) =>

@@ -1,5 +1,5 @@
-import { type Kysely, sql, type Transaction } from "kysely";
-import type { DB } from "../database/schema.ts";
+import { sql } from "kysely";
+import type { Db, Trx } from "../database/db.ts";
 import type { MeterName } from "../usage/meters.ts";
 
 /** What can be paused: the whole account, or one meter by its name. */
@@ -10,7 +10,7 @@ export const account: Scope = "account";
 export type Pause = { scope: Scope; reason: string; until: Date | null; pausedAt: Date };
 
 /** The pauses in force, the account's first. */
-export async function readPauses(db: Kysely<DB>): Promise<Pause[]> {
+export async function readPauses(db: Db): Promise<Pause[]> {
   const pauses = await sql<Pause>`
     select scope, reason, paused_at as "pausedAt", nullif(paused_until, 'infinity') as until
     from metering.delivery_control
@@ -21,7 +21,7 @@ export async function readPauses(db: Kysely<DB>): Promise<Pause[]> {
 }
 
 /** Pauses all sending until somebody resumes it. */
-export async function pauseDelivery(db: Kysely<DB>, reason: string): Promise<void> {
+export async function pauseDelivery(db: Db, reason: string): Promise<void> {
   await sql`
     update metering.delivery_control
     set paused_until = 'infinity', reason = ${reason}, paused_at = now()
@@ -30,7 +30,7 @@ export async function pauseDelivery(db: Kysely<DB>, reason: string): Promise<voi
 }
 
 /** Ends every pause, of the account and of all meters, whoever made it; what waits is attempted now. */
-export async function resumeDelivery(db: Kysely<DB>): Promise<void> {
+export async function resumeDelivery(db: Db): Promise<void> {
   await db.transaction().execute(async (trx) => {
     await sql`
       update metering.delivery_control set paused_until = null, reason = null, paused_at = null, openings = 0
@@ -47,7 +47,7 @@ export type BreakerPause = { scope: Scope; reason: string; firstMs: number; maxM
  * pause is left as it is. Returns whether this call paused.
  */
 export async function trip(
-  db: Kysely<DB>,
+  db: Db,
   { scope, reason, firstMs, maxMs }: BreakerPause,
   { isProbe }: { isProbe: boolean },
 ): Promise<boolean> {
@@ -71,7 +71,7 @@ export async function trip(
  * `leaseSeconds` have passed.
  */
 export async function claimProbe(
-  db: Kysely<DB>,
+  db: Db,
   scope: Scope,
   { leaseSeconds }: { leaseSeconds: number },
 ): Promise<boolean> {
@@ -85,7 +85,7 @@ export async function claimProbe(
 }
 
 /** Lets the attempt that a pause allows be taken again at once, because nobody made it. */
-export async function giveBackProbe(db: Kysely<DB>, scope: Scope): Promise<void> {
+export async function giveBackProbe(db: Db, scope: Scope): Promise<void> {
   await sql`
     update metering.delivery_control
     set paused_until = now()
@@ -94,7 +94,7 @@ export async function giveBackProbe(db: Kysely<DB>, scope: Scope): Promise<void>
 }
 
 /** Whether a meter event of the scope waits to be delivered. */
-export async function hasPending(db: Kysely<DB>, scope: Scope): Promise<boolean> {
+export async function hasPending(db: Db, scope: Scope): Promise<boolean> {
   const pending = await sql`
     select from metering.meter_events
     where state = 'pending' and (${scope} = ${account} or meter = ${scope})
@@ -107,7 +107,7 @@ export async function hasPending(db: Kysely<DB>, scope: Scope): Promise<boolean>
  * Ends the circuit breaker's pause of a scope, because its probe succeeded. An operator's pause stays. Returns whether
  * there was one to end.
  */
-export async function endPause(db: Kysely<DB>, scope: Scope): Promise<boolean> {
+export async function endPause(db: Db, scope: Scope): Promise<boolean> {
   const ended = await sql`
     update metering.delivery_control
     set paused_until = null, reason = null, paused_at = null, openings = 0
@@ -124,7 +124,7 @@ const deactivatedMeterSeconds = 300;
  * Pauses a meter that Stripe says was deactivated, until it is reactivated or a probe finds it working. Returns whether
  * it was not paused before.
  */
-export async function pauseMeter(trx: Transaction<DB>, meter: MeterName): Promise<boolean> {
+export async function pauseMeter(trx: Trx, meter: MeterName): Promise<boolean> {
   const paused = await sql<{ isNew: boolean }>`
     insert into metering.delivery_control as c (scope, paused_until, reason, paused_at)
     values (${meter}, now() + make_interval(secs => ${deactivatedMeterSeconds}), 'meter_deactivated', now())
@@ -137,6 +137,6 @@ export async function pauseMeter(trx: Transaction<DB>, meter: MeterName): Promis
 }
 
 /** Ends the pause of a meter that Stripe says was reactivated. Returns whether there was one to end. */
-export async function resumeMeter(trx: Transaction<DB>, meter: MeterName): Promise<boolean> {
+export async function resumeMeter(trx: Trx, meter: MeterName): Promise<boolean> {
   return endPause(trx, meter);
 }

@@ -1,7 +1,7 @@
-import { type Kysely, sql } from "kysely";
+import { sql } from "kysely";
 import type { PgBoss } from "pg-boss";
 import { expect } from "vitest";
-import type { DB } from "../database/schema.ts";
+import type { Db } from "../database/db.ts";
 import { silentLog } from "../log.ts";
 import { sealDueEntries } from "../outbox/seal.ts";
 import { passSeconds } from "../acceptance/model/pass-time.ts";
@@ -25,7 +25,7 @@ import { supersedeGauges } from "./supersede-gauges.ts";
 import { sweepMeterEvents } from "./sweep.ts";
 import { type TakenJob, takeJobs } from "./take-jobs.ts";
 
-type Deps = { db: Kysely<DB>; boss: PgBoss };
+type Deps = { db: Db; boss: PgBoss };
 
 const lease = { leaseSeconds: 45 };
 const pastTheLease = 60;

@@ -1,5 +1,5 @@
-import { sql, type Transaction } from "kysely";
-import type { DB } from "../database/schema.ts";
+import { sql } from "kysely";
+import type { Trx } from "../database/db.ts";
 import { storableText } from "../database/storable.ts";
 import type { ErrorReport } from "../stripe/reads.ts";
 import type { MeterName } from "../usage/meters.ts";
@@ -28,7 +28,7 @@ const asRejected = sql.raw(
  * that the report may be about.
  */
 export async function rejectReported(
-  trx: Transaction<DB>,
+  trx: Trx,
   report: ErrorReport,
   { meters }: { meters: readonly MeterName[] },
 ): Promise<{ rejected: RejectedEvent[]; marked: number }> {
@@ -55,7 +55,7 @@ export async function rejectReported(
 // Between its first and its last attempt Stripe may have taken an event at any time, also one that still is pending
 // because the answer was lost.
 async function markForReconciliation(
-  trx: Transaction<DB>,
+  trx: Trx,
   report: ErrorReport,
   meters: readonly MeterName[],
 ): Promise<number> {
@@ -76,7 +76,7 @@ async function markForReconciliation(
  * Rejects what waits for a customer that Stripe has deleted: it would be accepted, and billed to nobody. An attempt
  * under way is not waited for, since the event would be sent again if it failed; its outcome changes nothing any more.
  */
-export async function rejectOfCustomer(trx: Transaction<DB>, customerId: string): Promise<RejectedEvent[]> {
+export async function rejectOfCustomer(trx: Trx, customerId: string): Promise<RejectedEvent[]> {
   const rejected = await sql<RejectedEvent>`
     update metering.meter_events m
     set state = 'rejected', reason = 'customer_deleted'

@@ -1,7 +1,7 @@
-import { type Kysely, sql } from "kysely";
+import { sql } from "kysely";
 import type { Job, PgBoss } from "pg-boss";
 import { joinByIndex } from "../database/one-plan.ts";
-import type { DB } from "../database/schema.ts";
+import type { Db } from "../database/db.ts";
 import type { Log } from "../log.ts";
 import { putOffReminder } from "../queue/deliver-job.ts";
 import { deliverQueueOf } from "../queue/queues.ts";
@@ -16,7 +16,7 @@ type Release = { jobs: readonly JobOfEvent[]; sendableUntil?: Date | undefined }
  * is ahead of Stripe's clock until it is not; otherwise it has done its work.
  */
 export async function releaseJobs(
-  { db, boss, log }: { db: Kysely<DB>; boss: PgBoss; log: Log },
+  { db, boss, log }: { db: Db; boss: PgBoss; log: Log },
   meter: MeterName,
   { jobs, sendableUntil }: Release,
 ): Promise<void> {
@@ -34,7 +34,7 @@ export async function releaseJobs(
 }
 
 /** The pending events of these jobs, with the seconds that each has to wait for Stripe's clock, and marks those. */
-async function readPending(db: Kysely<DB>, { jobs, sendableUntil }: Release): Promise<Map<string, number>> {
+async function readPending(db: Db, { jobs, sendableUntil }: Release): Promise<Map<string, number>> {
   const pending = await db.transaction().execute(async (trx) => {
     await joinByIndex(trx);
     return sql<{ id: string; aheadSeconds: number }>`

@@ -1,6 +1,6 @@
-import { type Kysely, sql } from "kysely";
+import { sql } from "kysely";
 import { expect } from "vitest";
-import type { DB } from "../database/schema.ts";
+import type { Db } from "../database/db.ts";
 import { databaseTest as test } from "../testing/postgres/database-test.ts";
 import { startOfHour } from "../testing/rows/hours.ts";
 import { ago, minuteMs } from "../testing/rows/meter-events.ts";
@@ -66,7 +66,7 @@ test("what was added up is not read again", async ({ database: { db } }) => {
 type Events = { minutes: number; count: number; quantity: number; state: string };
 
 /** Writes events that were sealed so many minutes ago, of one organization. */
-async function addEvents(db: Kysely<DB>, { minutes, count, quantity, state }: Events): Promise<void> {
+async function addEvents(db: Db, { minutes, count, quantity, state }: Events): Promise<void> {
   const organizationId = await organizationOf(db, "cus_1");
   const eventAt = ago(minutes * minuteMs);
   await sql`
@@ -80,7 +80,7 @@ async function addEvents(db: Kysely<DB>, { minutes, count, quantity, state }: Ev
 }
 
 /** How many meter events a report reads. */
-async function countRowsRead(db: Kysely<DB>): Promise<number> {
+async function countRowsRead(db: Db): Promise<number> {
   return db.transaction().execute(async (trx) => {
     const counted = sql<{ rows: number }>`
       select (pg_stat_get_xact_tuples_returned(c) + pg_stat_get_xact_tuples_fetched(c))::int as rows

@@ -1,6 +1,6 @@
-import { type Kysely, sql } from "kysely";
+import { sql } from "kysely";
 import type { PgBoss } from "pg-boss";
-import type { DB } from "../database/schema.ts";
+import type { Db } from "../database/db.ts";
 import { type Reminder, remindToDeliver } from "../queue/deliver-job.ts";
 
 export const resolutions = ["delivered", "not_delivered"] as const;
@@ -21,7 +21,7 @@ type ResolvedRow = Omit<Reminder, "meterEventId" | "ahead"> & Resolved;
  * The rules are in the SQL function, because the API's database role may call it and may not write meter events.
  */
 export async function resolveMeterEvent(
-  { db, boss }: { db: Kysely<DB>; boss: PgBoss },
+  { db, boss }: { db: Db; boss: PgBoss },
   id: string,
   { resolution, reason }: Resolution,
 ): Promise<Resolved | undefined> {

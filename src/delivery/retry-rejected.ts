@@ -1,6 +1,6 @@
-import { type Kysely, sql } from "kysely";
+import { sql } from "kysely";
 import type { PgBoss } from "pg-boss";
-import type { DB } from "../database/schema.ts";
+import type { Db } from "../database/db.ts";
 import { type Reminder, remindToDeliver } from "../queue/deliver-job.ts";
 
 export type RejectedFilter = {
@@ -29,7 +29,7 @@ type Retried = Omit<Reminder, "meterEventId"> & { deliverId: string | null };
  * The rules are in the SQL function, because the API's database role may call it and may not write meter events.
  */
 export async function retryRejected(
-  { db, boss }: { db: Kysely<DB>; boss: PgBoss },
+  { db, boss }: { db: Db; boss: PgBoss },
   { id, meter, organizationId }: RejectedFilter,
 ): Promise<number> {
   return db.transaction().execute(async (trx) => {
@@ -52,7 +52,7 @@ export async function retryRejected(
  * reminder is lost. Returns how many are pending, `retriedMax` at most.
  */
 export async function retryPending(
-  { db, boss }: { db: Kysely<DB>; boss: PgBoss },
+  { db, boss }: { db: Db; boss: PgBoss },
   { id, meter, organizationId }: RejectedFilter,
 ): Promise<number> {
   return db.transaction().execute(async (trx) => {
@@ -78,7 +78,7 @@ export async function retryPending(
 
 /** Gives events in this state another try. Returns how many. */
 export function retryMeterEvents(
-  deps: { db: Kysely<DB>; boss: PgBoss },
+  deps: { db: Db; boss: PgBoss },
   { state, ...filter }: RejectedFilter & { state: RetriedState },
 ): Promise<number> {
   switch (state) {

@@ -1,7 +1,7 @@
-import { type Kysely, sql } from "kysely";
+import { sql } from "kysely";
 import { Registry } from "prom-client";
 import { expect } from "vitest";
-import type { DB } from "../database/schema.ts";
+import type { Db } from "../database/db.ts";
 import { watchDelivery } from "../monitoring/metrics/delivery-metrics.ts";
 import type { StripeAnswer } from "../stripe/answer.ts";
 import { addDueEvent, readAttempts, readDeliverJobs, readMeterEvent } from "../testing/rows/meter-events.ts";
@@ -50,7 +50,7 @@ const test = roadTest.extend("desk", async ({ database: { db }, boss }) => {
   };
 });
 
-async function statesOf(db: Kysely<DB>, keys: readonly MeterEventKey[]): Promise<string[]> {
+async function statesOf(db: Db, keys: readonly MeterEventKey[]): Promise<string[]> {
   return Promise.all(keys.map(async (key) => (await readMeterEvent(db, key)).state));
 }
 
@@ -89,7 +89,7 @@ test("an answer that holds what Postgres cannot store is stored without it, and 
 });
 
 /** Lets the database refuse to record anything about one meter event, or only its words. */
-async function refuse(db: Kysely<DB>, key: MeterEventKey | undefined, when: string): Promise<void> {
+async function refuse(db: Db, key: MeterEventKey | undefined, when: string): Promise<void> {
   await sql`
     create function pg_temp_refuse() returns trigger language plpgsql as
     $$ begin raise exception 'not this one' using errcode = 'check_violation'; end $$

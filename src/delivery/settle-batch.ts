@@ -1,6 +1,6 @@
-import { type Kysely, sql } from "kysely";
+import { sql } from "kysely";
 import type { PgBoss } from "pg-boss";
-import type { DB } from "../database/schema.ts";
+import type { Db } from "../database/db.ts";
 import { storableText } from "../database/storable.ts";
 import type { Log } from "../log.ts";
 import { httpStatusOf, requestIdOf } from "../stripe/answer.ts";
@@ -8,7 +8,7 @@ import { traceFields } from "../tracing/tracer.ts";
 import { type FinishedAttempt, settleAttempts } from "./settle.ts";
 import type { DeliveryWatch } from "./watch.ts";
 
-type Deps = { db: Kysely<DB>; boss: PgBoss; log: Log; watch: DeliveryWatch };
+type Deps = { db: Db; boss: PgBoss; log: Log; watch: DeliveryWatch };
 
 /**
  * Settles attempts in one transaction. Returns those that are not settled because the database is not there. Where it

@@ -1,7 +1,6 @@
-import type { Kysely } from "kysely";
 import type { PgBoss } from "pg-boss";
 import { expect } from "vitest";
-import type { DB } from "../database/schema.ts";
+import type { Db } from "../database/db.ts";
 import { silentLog } from "../log.ts";
 import type { StripeAnswer } from "../stripe/answer.ts";
 import {
@@ -58,7 +57,7 @@ function finish({ attempt, job }: TakenJob, answer: StripeAnswer): FinishedAttem
   return { attempt, job, durationMs: 12.6, answer, verdict, outcome };
 }
 
-function createDesk({ db, boss }: { db: Kysely<DB>; boss: PgBoss }) {
+function createDesk({ db, boss }: { db: Db; boss: PgBoss }) {
   /** Takes the jobs that are due; `leaseSeconds` 0 counts attempts under way as lost. */
   async function take({ room = 100, leaseSeconds = 45 } = {}): Promise<TakenJob[]> {
     const { taken } = await takeJobs({ db, boss, log: silentLog }, meter, { room, leaseSeconds });

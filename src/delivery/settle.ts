@@ -1,7 +1,7 @@
-import { type Kysely, sql, type Transaction } from "kysely";
+import { sql } from "kysely";
 import type { Job, PgBoss } from "pg-boss";
 import { joinByIndex } from "../database/one-plan.ts";
-import type { DB } from "../database/schema.ts";
+import type { Db, Trx } from "../database/db.ts";
 import { storableText } from "../database/storable.ts";
 import { insideTransaction } from "../queue/boss.ts";
 import { remindToDeliver } from "../queue/deliver-job.ts";
@@ -30,7 +30,7 @@ export type FinishedAttempt = {
  * begun, or the event is settled already, nothing of the event changes. Returns the ids of the events that changed.
  */
 export async function settleAttempts(
-  { db, boss }: { db: Kysely<DB>; boss: PgBoss },
+  { db, boss }: { db: Db; boss: PgBoss },
   finished: readonly FinishedAttempt[],
 ): Promise<Set<string>> {
   return db.transaction().execute(async (trx) => {
@@ -48,7 +48,7 @@ export async function settleAttempts(
 }
 
 async function endJobs(
-  { trx, boss }: { trx: Transaction<DB>; boss: PgBoss },
+  { trx, boss }: { trx: Trx; boss: PgBoss },
   meter: MeterName,
   finished: readonly FinishedAttempt[],
 ): Promise<void> {
@@ -75,10 +75,7 @@ async function endJobs(
   );
 }
 
-async function recordOutcomes(
-  trx: Transaction<DB>,
-  finished: readonly FinishedAttempt[],
-): Promise<Set<string>> {
+async function recordOutcomes(trx: Trx, finished: readonly FinishedAttempt[]): Promise<Set<string>> {
   const column = <T>(read: (one: FinishedAttempt) => T): T[] => finished.map(read);
   const recorded = await sql<{ meter_event_id: string }>`
     with input as (

@@ -1,6 +1,5 @@
-import type { Kysely } from "kysely";
 import type { PgBoss } from "pg-boss";
-import type { DB } from "../database/schema.ts";
+import type { Db } from "../database/db.ts";
 import type { Log } from "../log.ts";
 import type { FinishedAttempt } from "./settle.ts";
 import { settleBatch } from "./settle-batch.ts";
@@ -20,7 +19,7 @@ const retryAfterMs = 500;
  * waits for one transaction at most. While the database is away their outcomes are kept and tried again.
  */
 export function createSettler(
-  deps: { db: Kysely<DB>; boss: PgBoss; log: Log },
+  deps: { db: Db; boss: PgBoss; log: Log },
   watch: DeliveryWatch = unwatched,
 ): Settler {
   let waiting: { finished: FinishedAttempt; resolve: () => void }[] = [];

@@ -1,6 +1,6 @@
-import { type Kysely, sql } from "kysely";
+import { sql } from "kysely";
 import { expect } from "vitest";
-import type { DB } from "../database/schema.ts";
+import type { Db } from "../database/db.ts";
 import { startJobs } from "../worker/worker-jobs.ts";
 import { sealDueEntries } from "../outbox/seal.ts";
 import { appendEntries } from "../testing/rows/entries.ts";
@@ -189,7 +189,7 @@ test("23 hours after an attempt of unknown outcome an event is in doubt and neve
 });
 
 /** The oldest first. */
-async function readStates(db: Kysely<DB>): Promise<{ id: string; state: string }[]> {
+async function readStates(db: Db): Promise<{ id: string; state: string }[]> {
   return db
     .selectFrom("meter_events")
     .select(["id", "state"])
@@ -200,7 +200,7 @@ async function readStates(db: Kysely<DB>): Promise<{ id: string; state: string }
 
 type AttemptRow = { meter: string; verdict: string; code: string | null };
 
-async function readAttempts(db: Kysely<DB>): Promise<AttemptRow[]> {
+async function readAttempts(db: Db): Promise<AttemptRow[]> {
   return db
     .selectFrom("delivery_attempts as a")
     .innerJoin("meter_events as e", "e.id", "a.meter_event_id")

@@ -1,6 +1,6 @@
-import { type Kysely, sql } from "kysely";
+import { sql } from "kysely";
 import { joinByIndex } from "../database/one-plan.ts";
-import type { DB } from "../database/schema.ts";
+import type { Db } from "../database/db.ts";
 import { metersFoldedBy } from "../usage/meters.ts";
 
 /** Of the meter event `m`: whether it is a gauge value that a newer one has overtaken. */
@@ -26,7 +26,7 @@ export const isOvertaken = sql<boolean>`(
  * overtaken. Stripe keeps the last value of a period, by time or by arrival (its pages say both), so sending the older
  * one late could only do harm. One under way is left until its attempt ends. Returns how many were superseded.
  */
-export function supersedeGauges(db: Kysely<DB>, options: { leaseSeconds: number }): Promise<number> {
+export function supersedeGauges(db: Db, options: { leaseSeconds: number }): Promise<number> {
   return db.transaction().execute(async (trx) => {
     await joinByIndex(trx);
     const superseded = await sql`

@@ -1,7 +1,7 @@
-import { type Kysely, sql, type Transaction } from "kysely";
+import { sql } from "kysely";
 import type { PgBoss } from "pg-boss";
 import { byIndex, joinByIndex } from "../database/one-plan.ts";
-import type { DB } from "../database/schema.ts";
+import type { Db, Trx } from "../database/db.ts";
 import { type Reminder, remindToDeliver } from "../queue/deliver-job.ts";
 import { supersedeGauges } from "./supersede-gauges.ts";
 import { eventAgeMsMax, identifierSafeMs, unfinishedAttemptsMax } from "./limits.ts";
@@ -22,7 +22,7 @@ const remindersMax = 10_000;
  * what pg-boss remembers is not asked. Safe from several workers at once.
  */
 export async function sweepMeterEvents(
-  { db, boss }: { db: Kysely<DB>; boss: PgBoss },
+  { db, boss }: { db: Db; boss: PgBoss },
   options: { leaseSeconds: number },
 ): Promise<Swept> {
   const parked = await parkUnsendable(db, options);
@@ -39,14 +39,14 @@ export async function sweepMeterEvents(
 }
 
 // Only events without an attempt under way: its outcome, which may be better news, comes first.
-function parkUnsendable(db: Kysely<DB>, options: { leaseSeconds: number }): Promise<{ state: string }[]> {
+function parkUnsendable(db: Db, options: { leaseSeconds: number }): Promise<{ state: string }[]> {
   return db.transaction().execute(async (trx) => {
     await joinByIndex(trx);
     return park(trx, options);
   });
 }
 
-async function park(trx: Transaction<DB>, options: { leaseSeconds: number }): Promise<{ state: string }[]> {
+async function park(trx: Trx, options: { leaseSeconds: number }): Promise<{ state: string }[]> {
   const parked = await sql<{ state: string }>`
     with next as materialized (
       select
@@ -82,7 +82,7 @@ async function park(trx: Transaction<DB>, options: { leaseSeconds: number }): Pr
 }
 
 /** A reminder that exists already is left alone by pg-boss: the queue is exclusive by meter event. */
-async function remindOfPending({ db, boss }: { db: Kysely<DB>; boss: PgBoss }): Promise<number> {
+async function remindOfPending({ db, boss }: { db: Db; boss: PgBoss }): Promise<number> {
   const pending = await byIndex(db, (trx) =>
     sql<Reminder>`
     select

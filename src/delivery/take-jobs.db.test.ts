@@ -1,8 +1,7 @@
 import { randomUUID } from "node:crypto";
-import type { Kysely } from "kysely";
 import type { PgBoss } from "pg-boss";
 import { expect } from "vitest";
-import type { DB } from "../database/schema.ts";
+import type { Db } from "../database/db.ts";
 import { deliverQueueOf } from "../queue/queues.ts";
 import {
   addDueEvent,
@@ -17,7 +16,7 @@ import { takeJobs } from "./take-jobs.ts";
 const meter = "temperature_readings";
 const queue = deliverQueueOf(meter);
 
-function createTaker({ db, boss }: { db: Kysely<DB>; boss: PgBoss }) {
+function createTaker({ db, boss }: { db: Db; boss: PgBoss }) {
   const { log, events } = createRecordingLog();
   return {
     events,

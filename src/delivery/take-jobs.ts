@@ -1,6 +1,5 @@
-import type { Kysely } from "kysely";
 import type { Job, PgBoss } from "pg-boss";
-import type { DB } from "../database/schema.ts";
+import type { Db } from "../database/db.ts";
 import type { Log } from "../log.ts";
 import { type DeliverJob, deliverJobPayload, deliverQueueOf } from "../queue/queues.ts";
 import { type MeterName, meters } from "../usage/meters.ts";
@@ -20,7 +19,7 @@ export type TakenJob = {
  * not be sent now are given back, so fewer attempts than jobs may come out; `jobs` tells how many were there.
  */
 export async function takeJobs(
-  { db, boss, log }: { db: Kysely<DB>; boss: PgBoss; log: Log },
+  { db, boss, log }: { db: Db; boss: PgBoss; log: Log },
   meter: MeterName,
   { room, leaseSeconds, sendableUntil }: BeginOptions & { room: number },
 ): Promise<{ jobs: number; taken: TakenJob[] }> {

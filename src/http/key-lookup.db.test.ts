@@ -1,7 +1,6 @@
 import { randomBytes } from "node:crypto";
-import type { Kysely } from "kysely";
 import { expect } from "vitest";
-import type { DB } from "../database/schema.ts";
+import type { Db } from "../database/db.ts";
 import { storeApiKey } from "../organizations/api-keys.ts";
 import { openDatabase } from "../database/pool.ts";
 import { silentLog } from "../log.ts";
@@ -21,7 +20,7 @@ const test = databaseTest.extend("strangers", async ({ database }, { onCleanup }
   return strangers;
 });
 
-async function storeKey(db: Kysely<DB>) {
+async function storeKey(db: Db) {
   const organizationId = await addOrganization(db);
   const { key, prefix, keyHash } = makeApiKey(randomBytes(32));
   const stored = await storeApiKey(db, {
@@ -35,8 +34,8 @@ async function storeKey(db: Kysely<DB>) {
   return { organizationId, key, keyId: stored.id };
 }
 
-const revokeAll = (db: Kysely<DB>) => db.updateTable("api_keys").set({ revoked_at: new Date() }).execute();
-const lastUsedAt = async (db: Kysely<DB>) =>
+const revokeAll = (db: Db) => db.updateTable("api_keys").set({ revoked_at: new Date() }).execute();
+const lastUsedAt = async (db: Db) =>
   (await db.selectFrom("api_keys").select("last_used_at").executeTakeFirstOrThrow()).last_used_at;
 
 test("a key is remembered for half a second and not longer", async ({ database: { db } }) => {

@@ -1,5 +1,5 @@
-import { type Kysely, sql } from "kysely";
-import type { DB } from "../database/schema.ts";
+import { sql } from "kysely";
+import type { Db } from "../database/db.ts";
 import { hashApiKey, isApiKey } from "./api-key.ts";
 
 /** What a valid key stands for. */
@@ -20,9 +20,9 @@ const keysMax = 10_000;
 type CachedLookup = { owner: Promise<KeyOwner | undefined>; startedAt: number; isKnown: boolean };
 
 export type KeyLookupDeps = {
-  db: Kysely<DB>;
+  db: Db;
   /** Connections for keys that were not found before, so that a flood of wrong keys cannot take all of `db`'s; `db` if left out. */
-  strangersDb?: Kysely<DB> | undefined;
+  strangersDb?: Db | undefined;
   now?: () => number;
 };
 
@@ -64,7 +64,7 @@ export function createKeyLookup({ db, strangersDb = db, now = Date.now }: KeyLoo
   };
 }
 
-async function findOwner(db: Kysely<DB>, hash: Buffer): Promise<KeyOwner | undefined> {
+async function findOwner(db: Db, hash: Buffer): Promise<KeyOwner | undefined> {
   const found = await sql<KeyOwner & { isUseNoted: boolean }>`
     select k.id as "keyId", k.organization_id as "organizationId", o.archived_at is not null as "isArchived", k.scopes,
       coalesce(k.last_used_at > now() - interval '1 minute', false) as "isUseNoted"
@@ -80,7 +80,7 @@ async function findOwner(db: Kysely<DB>, hash: Buffer): Promise<KeyOwner | undef
 }
 
 // `skip locked`: noting the use must never wait for somebody's open transaction on the key's row.
-async function noteUse(db: Kysely<DB>, keyId: string): Promise<void> {
+async function noteUse(db: Db, keyId: string): Promise<void> {
   await sql`
     update metering.api_keys set last_used_at = now()
     where id in (select id from metering.api_keys where id = ${keyId} and revoked_at is null for update skip locked)

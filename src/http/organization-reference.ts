@@ -1,6 +1,6 @@
 import { z } from "@hono/zod-openapi";
-import { type Kysely, sql } from "kysely";
-import type { DB } from "../database/schema.ts";
+import { sql } from "kysely";
+import type { Db } from "../database/db.ts";
 import { notFound } from "./problem.ts";
 
 const prefix = "external:";
@@ -27,7 +27,7 @@ export const organizationParams = z.object({ id: organizationReferenceSchema });
  * The id that a reference stands for; undefined when no organization has the external id. A UUID is not looked up:
  * whether there is such an organization is for the statement to tell that uses it.
  */
-export async function findOrganizationId(db: Kysely<DB>, reference: string): Promise<string | undefined> {
+export async function findOrganizationId(db: Db, reference: string): Promise<string | undefined> {
   if (!reference.startsWith(prefix)) return reference;
   const found = await sql<{ id: string }>`
     select id from metering.organizations where external_id = ${reference.slice(prefix.length)}
@@ -36,7 +36,7 @@ export async function findOrganizationId(db: Kysely<DB>, reference: string): Pro
 }
 
 /** The same for a route: throws the 404. */
-export async function organizationIdOf(db: Kysely<DB>, reference: string): Promise<string> {
+export async function organizationIdOf(db: Db, reference: string): Promise<string> {
   const id = await findOrganizationId(db, reference);
   if (id === undefined) throw notFound("organization");
   return id;

@@ -1,6 +1,6 @@
-import { type Kysely, sql } from "kysely";
+import { sql } from "kysely";
 import { expect } from "vitest";
-import type { DB } from "../database/schema.ts";
+import type { Db } from "../database/db.ts";
 import { databaseTest as test } from "../testing/postgres/database-test.ts";
 import { addOrganization } from "../testing/rows/organizations.ts";
 import { countChangedSensors, countSensors } from "./count-sensors.ts";
@@ -11,7 +11,7 @@ const billable = { billableStatuses: ["active", "trialing"] };
 const atOnce = { ...billable, quietSeconds: 0 };
 
 /** The active sensors of an organization's outbox entries, in the order that Stripe gets them. */
-async function readEntries(db: Kysely<DB>, organizationId: string): Promise<number[]> {
+async function readEntries(db: Db, organizationId: string): Promise<number[]> {
   const { rows } = await sql<{ quantity: number }>`
     select quantity::int as quantity from metering.meter_outbox
     where organization_id = ${organizationId} and meter = 'active_sensors'
@@ -21,7 +21,7 @@ async function readEntries(db: Kysely<DB>, organizationId: string): Promise<numb
 }
 
 /** The count that stands for the latest hour. */
-async function readStanding(db: Kysely<DB>, organizationId: string): Promise<number | undefined> {
+async function readStanding(db: Db, organizationId: string): Promise<number | undefined> {
   const { rows } = await sql<{ active: number }>`
     select active_sensors as active from metering.sensor_counts
     where organization_id = ${organizationId} order by hour desc limit 1
@@ -29,7 +29,7 @@ async function readStanding(db: Kysely<DB>, organizationId: string): Promise<num
   return rows[0]?.active;
 }
 
-async function notePeriodStart(db: Kysely<DB>, organizationId: string, at: Date): Promise<void> {
+async function notePeriodStart(db: Db, organizationId: string, at: Date): Promise<void> {
   await sql`
     update metering.subscriptions set current_period_start = ${at} where organization_id = ${organizationId}
   `.execute(db);

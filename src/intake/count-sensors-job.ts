@@ -1,6 +1,5 @@
-import type { Kysely } from "kysely";
 import type { PgBoss } from "pg-boss";
-import type { DB } from "../database/schema.ts";
+import type { Db } from "../database/db.ts";
 import type { Log } from "../log.ts";
 import { sensorsQueue } from "../queue/queues.ts";
 import { repeat, type Repeating } from "../process/wait.ts";
@@ -14,10 +13,7 @@ const lookEveryMs = 10_000;
 type SensorOptions = { billableStatuses: readonly string[] };
 
 /** Works the hourly count, and asks for the current hour's at once: it may have been missed while no worker ran. */
-export async function workSensorsQueue(
-  deps: WorkDeps & { db: Kysely<DB> },
-  options: SensorOptions,
-): Promise<void> {
+export async function workSensorsQueue(deps: WorkDeps & { db: Db }, options: SensorOptions): Promise<void> {
   const { db, boss, log } = deps;
   await workQueue(deps, { queue: sensorsQueue.name, pollingIntervalSeconds: pollSeconds }, async () => {
     tell(log, await countSensors(db, options));
@@ -27,7 +23,7 @@ export async function workSensorsQueue(
 
 /** Counts what has changed, within a minute of the change; a burst of changes is counted once. */
 export function watchSensorChanges(
-  { db, log, onJobFailed }: Pick<WorkDeps, "log" | "onJobFailed"> & { db: Kysely<DB> },
+  { db, log, onJobFailed }: Pick<WorkDeps, "log" | "onJobFailed"> & { db: Db },
   { lookEvery = lookEveryMs, ...options }: SensorOptions & Partial<BurstLimits> & { lookEvery?: number },
 ): Repeating {
   return repeat(

@@ -1,5 +1,5 @@
-import { type Kysely, sql, type Transaction } from "kysely";
-import type { DB } from "../database/schema.ts";
+import { sql } from "kysely";
+import type { Db, Trx } from "../database/db.ts";
 
 export type SensorCount = {
   hour: Date;
@@ -27,7 +27,7 @@ const burstLimits: BurstLimits = { quietSeconds: 5, longestSeconds: 30 };
  * billing period has begun since; otherwise nothing is written, whatever calls this twice. Only the current hour is ever
  * counted, since nobody knows any more how many sensors were active in an earlier one.
  */
-export async function countSensors(db: Kysely<DB>, options: CountOptions): Promise<SensorCount> {
+export async function countSensors(db: Db, options: CountOptions): Promise<SensorCount> {
   return db.transaction().execute(async (trx) => {
     await holdCount(trx);
     return countAndWrite(trx, options);
@@ -39,7 +39,7 @@ export async function countSensors(db: Kysely<DB>, options: CountOptions): Promi
  * are none, or when somebody else is counting.
  */
 export async function countChangedSensors(
-  db: Kysely<DB>,
+  db: Db,
   { billableStatuses, ...limits }: Omit<CountOptions, "organizationIds"> & Partial<BurstLimits>,
 ): Promise<SensorCount | undefined> {
   return db.transaction().execute(async (trx) => {
@@ -54,11 +54,11 @@ export async function countChangedSensors(
  * One count at a time, for each begins after the one before has ended: so the later of two entries has the later time,
  * and the last value wins.
  */
-async function holdCount(trx: Transaction<DB>): Promise<void> {
+async function holdCount(trx: Trx): Promise<void> {
   await sql`select pg_advisory_xact_lock(hashtext('metering.count_sensors'))`.execute(trx);
 }
 
-async function tryToHoldCount(trx: Transaction<DB>): Promise<boolean> {
+async function tryToHoldCount(trx: Trx): Promise<boolean> {
   const tried = await sql<{ isHeld: boolean }>`
     select pg_try_advisory_xact_lock(hashtext('metering.count_sensors')) as "isHeld"
   `.execute(trx);
@@ -66,10 +66,7 @@ async function tryToHoldCount(trx: Transaction<DB>): Promise<boolean> {
 }
 
 /** Takes the organizations out of the list; what is noted meanwhile stays there for the next time. */
-async function takeChanged(
-  trx: Transaction<DB>,
-  { quietSeconds, longestSeconds }: BurstLimits,
-): Promise<string[]> {
+async function takeChanged(trx: Trx, { quietSeconds, longestSeconds }: BurstLimits): Promise<string[]> {
   const taken = await sql<{ organization_id: string }>`
     with due as materialized (
       select organization_id
@@ -87,7 +84,7 @@ async function takeChanged(
 }
 
 async function countAndWrite(
-  trx: Transaction<DB>,
+  trx: Trx,
   { billableStatuses, organizationIds }: CountOptions,
 ): Promise<SensorCount> {
   const isAskedFor =

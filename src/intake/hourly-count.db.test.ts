@@ -1,6 +1,6 @@
-import { type Kysely, sql } from "kysely";
+import { sql } from "kysely";
 import { expect } from "vitest";
-import type { DB } from "../database/schema.ts";
+import type { Db } from "../database/db.ts";
 import { sensorsQueue } from "../queue/queues.ts";
 import { readHours } from "../testing/rows/bill.ts";
 import { appendEntries } from "../testing/rows/entries.ts";
@@ -200,14 +200,14 @@ test("what an organization used before it had a customer is held, then billed in
   expect(times.toSorted((a, b) => a - b)).toEqual(latest);
 });
 
-async function countWorked(db: Kysely<DB>): Promise<number> {
+async function countWorked(db: Db): Promise<number> {
   const { rows } = await sql<{ count: number }>`
     select count(*)::int as count from pgboss.job where name = ${sensorsQueue.name} and state = 'completed'
   `.execute(db);
   return rows[0]?.count ?? 0;
 }
 
-async function readCounts(db: Kysely<DB>) {
+async function readCounts(db: Db) {
   const { rows } = await sql<{ hours: number; entries: number; active: number }>`
     select
       count(*)::int as hours,

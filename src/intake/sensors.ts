@@ -1,5 +1,5 @@
-import { type Kysely, sql } from "kysely";
-import type { DB } from "../database/schema.ts";
+import { sql } from "kysely";
+import type { Db } from "../database/db.ts";
 
 export type Sensor = { id: string; name: string; registeredAt: Date; deactivatedAt: Date | null };
 
@@ -10,7 +10,7 @@ type StoredSensor = Sensor & { isNew: boolean };
 
 /** Registers a sensor, or changes what is given of it; deactivating an inactive one keeps its time. */
 export async function putSensor(
-  db: Kysely<DB>,
+  db: Db,
   organizationId: string,
   { id, name, isActive }: SensorChange,
 ): Promise<StoredSensor> {
@@ -43,7 +43,7 @@ export async function putSensor(
  * Returns all of them, in the order of their ids. No id may come twice.
  */
 export async function registerSensors(
-  db: Kysely<DB>,
+  db: Db,
   organizationId: string,
   sensors: readonly { id: string; name?: string | undefined }[],
 ): Promise<StoredSensor[]> {
@@ -64,11 +64,7 @@ export async function registerSensors(
 }
 
 /** The organization's sensor, or undefined if it has none of that id. */
-export async function findSensor(
-  db: Kysely<DB>,
-  organizationId: string,
-  id: string,
-): Promise<Sensor | undefined> {
+export async function findSensor(db: Db, organizationId: string, id: string): Promise<Sensor | undefined> {
   return selectSensors(db, organizationId).where("id", "=", id).executeTakeFirst();
 }
 
@@ -76,7 +72,7 @@ export type SensorFilter = { isActive: boolean | undefined; after: string | unde
 
 /** The organization's sensors in the order of their ids, after the one whose id is given, at most `limit`. */
 export async function listSensors(
-  db: Kysely<DB>,
+  db: Db,
   organizationId: string,
   { isActive, after, limit }: SensorFilter,
 ): Promise<Sensor[]> {
@@ -86,7 +82,7 @@ export async function listSensors(
   return query.orderBy("id").limit(limit).execute();
 }
 
-function selectSensors(db: Kysely<DB>, organizationId: string) {
+function selectSensors(db: Db, organizationId: string) {
   return db
     .selectFrom("sensors")
     .select(["id", "name", "registered_at as registeredAt", "deactivated_at as deactivatedAt"])

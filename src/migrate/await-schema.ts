@@ -1,8 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Kysely } from "kysely";
 import { readDurabilityFaults } from "../database/durability.ts";
 import { missingMigrations } from "./migrations.ts";
-import type { DB } from "../database/schema.ts";
+import type { Db } from "../database/db.ts";
 import { isDatabaseUnavailable } from "../database/database-unavailable.ts";
 import type { Log } from "../log.ts";
 
@@ -13,7 +12,7 @@ const retryMs = 500;
  * Whether a process may start: waits up to 30 seconds for the database to answer, then compares its schema. Logs one
  * line that says what to do when the answer is no. Any other error is thrown.
  */
-export async function awaitSchema({ db, log }: { db: Kysely<DB>; log: Log }): Promise<boolean> {
+export async function awaitSchema({ db, log }: { db: Db; log: Log }): Promise<boolean> {
   const startedAt = performance.now();
   for (let attempt = 1; ; attempt += 1) {
     try {
@@ -39,7 +38,7 @@ export async function awaitSchema({ db, log }: { db: Kysely<DB>; log: Log }): Pr
 }
 
 /** A warning and no refusal: a process that does not start loses more readings than a crash that may never come. */
-async function warnOfLoss({ db, log }: { db: Kysely<DB>; log: Log }): Promise<void> {
+async function warnOfLoss({ db, log }: { db: Db; log: Log }): Promise<void> {
   const faults = await readDurabilityFaults(db);
   if (faults.length === 0) return;
   const message = "a crash of the database may lose what was committed: set these on";

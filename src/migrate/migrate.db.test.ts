@@ -1,4 +1,4 @@
-import { type Kysely, sql } from "kysely";
+import { sql } from "kysely";
 import { expect } from "vitest";
 import { silentLog } from "../log.ts";
 import { emptyDatabaseTest as test } from "../testing/postgres/empty-database-test.ts";
@@ -6,7 +6,7 @@ import { createRecordingLog } from "../testing/processes/recording-log.ts";
 import { until } from "../testing/processes/until.ts";
 import { migrate } from "./migrate.ts";
 import { missingMigrations, sqlMigrations } from "./migrations.ts";
-import type { DB } from "../database/schema.ts";
+import type { Db } from "../database/db.ts";
 
 test("an empty database is brought to the program's schema", async ({ empty }) => {
   const needed = Object.keys(await sqlMigrations.getMigrations());
@@ -70,7 +70,7 @@ test("the migrate program exits with 0 on a fresh database, also when run again"
   expect(await missingMigrations(empty.db)).toEqual([]);
 });
 
-async function isAdvisoryLockAwaited(db: Kysely<DB>): Promise<boolean> {
+async function isAdvisoryLockAwaited(db: Db): Promise<boolean> {
   const { rows } = await sql`
     select from pg_locks
     where locktype = 'advisory' and not granted

@@ -1,12 +1,12 @@
 import pg from "pg";
-import { type Kysely, sql } from "kysely";
+import { sql } from "kysely";
 import type { Log } from "../log.ts";
 import { installQueues } from "../queue/install.ts";
 import { findSharedCustomers } from "../database/customer-taken.ts";
 import { createMigrator } from "./migrations.ts";
 import { ensurePartitions } from "../database/partitions.ts";
 import { openDatabase } from "../database/pool.ts";
-import type { DB } from "../database/schema.ts";
+import type { Db } from "../database/db.ts";
 import { validateConstraints } from "../database/validate-constraints.ts";
 
 /** "meter-ou" in ASCII: nobody else on the server takes this lock by chance. */
@@ -53,7 +53,7 @@ export async function migrate(input: MigrateInput): Promise<void> {
 }
 
 // Databases of before may have such pairs. They bill one of the two gauges only, and no migration can know which link is wrong.
-async function warnOfSharedCustomers(db: Kysely<DB>, log: Log): Promise<void> {
+async function warnOfSharedCustomers(db: Db, log: Log): Promise<void> {
   for (const { customer, organizationIds } of await findSharedCustomers(db)) {
     log.warn({ event: "customer_shared", stripe_customer_id: customer, organization_ids: organizationIds });
   }

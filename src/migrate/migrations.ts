@@ -1,8 +1,8 @@
 import { readdir, readFile } from "node:fs/promises";
-import { type Kysely, sql } from "kysely";
+import { sql } from "kysely";
 import { type Migration, type MigrationProvider, Migrator } from "kysely/migration";
 import { queueSchemaVersion, readQueueSchemaVersion } from "../queue/schema-version.ts";
-import type { DB } from "../database/schema.ts";
+import type { Db } from "../database/db.ts";
 
 const migrationsFolder = new URL("../../migrations/", import.meta.url);
 
@@ -33,7 +33,7 @@ export async function readMigrations(): Promise<{ name: string; text: string }[]
 }
 
 /** Kysely's migrator over our SQL files; it keeps its own record in the `metering` schema. */
-export function createMigrator(db: Kysely<DB>): Migrator {
+export function createMigrator(db: Db): Migrator {
   return new Migrator({ db, provider: sqlMigrations, migrationTableSchema: "metering" });
 }
 
@@ -42,7 +42,7 @@ export function createMigrator(db: Kysely<DB>): Migrator {
  * enough. A database that is ahead of the program is accepted: migrations are made so that the version before
  * keeps working.
  */
-export async function missingMigrations(db: Kysely<DB>): Promise<string[]> {
+export async function missingMigrations(db: Db): Promise<string[]> {
   const needed = Object.keys(await sqlMigrations.getMigrations()).toSorted();
   const recorded = await sql<{ present: boolean }>`
     select to_regclass('metering.kysely_migration') is not null as present
@@ -54,7 +54,7 @@ export async function missingMigrations(db: Kysely<DB>): Promise<string[]> {
 }
 
 /** pg-boss's own schema, by the same rule: named when it is missing, older than this program needs, or without its version. */
-async function missingQueueSchema(db: Kysely<DB>): Promise<string[]> {
+async function missingQueueSchema(db: Db): Promise<string[]> {
   const version = await readQueueSchemaVersion(db);
   const isNewEnough = typeof version === "number" && version >= queueSchemaVersion;
   return isNewEnough ? [] : [`pg-boss ${queueSchemaVersion}`];

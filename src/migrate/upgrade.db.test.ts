@@ -1,10 +1,10 @@
-import { type Kysely, sql } from "kysely";
+import { sql } from "kysely";
 import { expect, inject } from "vitest";
 import { silentLog } from "../log.ts";
 import { emptyDatabaseTest } from "../testing/postgres/empty-database-test.ts";
 import { migrate } from "./migrate.ts";
 import { createMigrator } from "./migrations.ts";
-import type { DB } from "../database/schema.ts";
+import type { Db } from "../database/db.ts";
 
 /** Three meter events with attempts: of this month, of the year before, and one that was tried twice over a month's end. */
 const attemptsOfBefore = sql`
@@ -73,7 +73,7 @@ test.runIf(inject("testServer").roles !== undefined)(
   },
 );
 
-async function readAttempts(db: Kysely<DB>): Promise<unknown[]> {
+async function readAttempts(db: Db): Promise<unknown[]> {
   return db
     .selectFrom("delivery_attempts")
     .selectAll()

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
-import { type Kysely, sql } from "kysely";
+import { sql } from "kysely";
 import type { ProcessKind } from "../database/needed-rights.ts";
-import type { DB } from "../database/schema.ts";
+import type { Db } from "../database/db.ts";
 import type { Log } from "../log.ts";
 import { type Repeating, repeat, wait } from "../process/wait.ts";
 import { clockFault } from "./clock-fault.ts";
@@ -13,7 +13,7 @@ const farewellMsMax = 1_000;
 const clockTellEveryMs = 60_000;
 const keptDays = 30;
 
-export type HeartbeatDeps = { db: Kysely<DB>; log: Log; now?: () => Date };
+export type HeartbeatDeps = { db: Db; log: Log; now?: () => Date };
 
 /**
  * Writes every ten seconds that this process runs, and when it leaves in order that it does not. Compares the clocks on
@@ -57,13 +57,13 @@ export function startHeartbeat(
 }
 
 /** Forgets processes that were last seen long ago. For a worker: the API may not. */
-export async function forgetOldProcesses(db: Kysely<DB>): Promise<void> {
+export async function forgetOldProcesses(db: Db): Promise<void> {
   await sql`
     delete from metering.processes where seen_at < now() - make_interval(days => ${keptDays})
   `.execute(db);
 }
 
-async function writeBeat(db: Kysely<DB>, { id, kind }: { id: string; kind: ProcessKind }): Promise<Date> {
+async function writeBeat(db: Db, { id, kind }: { id: string; kind: ProcessKind }): Promise<Date> {
   const written = await sql<{ now: Date }>`
     insert into metering.processes (id, kind) values (${id}, ${kind})
     on conflict (id) do update set seen_at = now(), stopped_at = null
@@ -74,6 +74,6 @@ async function writeBeat(db: Kysely<DB>, { id, kind }: { id: string; kind: Proce
   return row.now;
 }
 
-async function writeEnd(db: Kysely<DB>, id: string): Promise<void> {
+async function writeEnd(db: Db, id: string): Promise<void> {
   await sql`update metering.processes set seen_at = now(), stopped_at = now() where id = ${id}`.execute(db);
 }

@@ -1,13 +1,13 @@
-import { type Kysely, sql } from "kysely";
+import { sql } from "kysely";
 import { missingMigrations } from "../migrate/migrations.ts";
 import { missingRights, type ProcessKind } from "../database/needed-rights.ts";
-import type { DB } from "../database/schema.ts";
+import type { Db } from "../database/db.ts";
 import { clockFault } from "./clock-fault.ts";
 import type { ReadinessCheck } from "./health.ts";
 
 export type ReadinessDeps = {
   /** A connection of its own, so that a probe waits for no request. */
-  db: Kysely<DB>;
+  db: Db;
   /** Ends the connections to a server that may only be read, so that the next look finds the one that may be written. */
   renew: () => void;
   now?: () => Date;
@@ -54,7 +54,7 @@ export function createReadinessCheck(
   };
 }
 
-async function ask(db: Kysely<DB>, kind: ProcessKind): Promise<Answer> {
+async function ask(db: Db, kind: ProcessKind): Promise<Answer> {
   const { rows } = await sql<Answer>`
     select
       clock_timestamp() as now,

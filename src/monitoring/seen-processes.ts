@@ -1,6 +1,6 @@
-import { type Kysely, sql } from "kysely";
+import { sql } from "kysely";
 import type { ProcessKind } from "../database/needed-rights.ts";
-import type { DB } from "../database/schema.ts";
+import type { Db } from "../database/db.ts";
 
 /** Three heartbeats and a little: one that is late is no process that is gone. */
 const liveSeconds = 35;
@@ -14,7 +14,7 @@ export type SeenProcesses = {
 };
 
 /** By the heartbeats that processes leave in the database. */
-export async function readSeenProcesses(db: Kysely<DB>): Promise<SeenProcesses[]> {
+export async function readSeenProcesses(db: Db): Promise<SeenProcesses[]> {
   const seen = await sql<SeenProcesses>`
     select
       k.kind,

@@ -1,5 +1,5 @@
-import { type Kysely, sql } from "kysely";
-import type { DB } from "../database/schema.ts";
+import { sql } from "kysely";
+import type { Db } from "../database/db.ts";
 import type { NewApiKey, Scope } from "../http/api-key.ts";
 import { hasOrganization } from "./organizations.ts";
 
@@ -22,7 +22,7 @@ export type KeyToStore = Pick<NewApiKey, "prefix" | "keyHash"> & {
 export type KeyStored = { kind: "stored"; id: string } | { kind: "not_found" } | { kind: "archived" };
 
 /** Stores a new key's hash and returns its id. An archived organization gets none. */
-export async function storeApiKey(db: Kysely<DB>, key: KeyToStore): Promise<KeyStored> {
+export async function storeApiKey(db: Db, key: KeyToStore): Promise<KeyStored> {
   const stored = await sql<{ id: string }>`
     insert into metering.api_keys (organization_id, name, prefix, key_hash, scopes)
     select id, ${key.name}, ${key.prefix}, ${key.keyHash}, ${[...key.scopes]}::text[]
@@ -37,7 +37,7 @@ export async function storeApiKey(db: Kysely<DB>, key: KeyToStore): Promise<KeyS
 
 /** An organization's keys, revoked ones too, in the order of their creation; at most `limit`. */
 export async function listApiKeys(
-  db: Kysely<DB>,
+  db: Db,
   { organizationId, after, limit }: { organizationId: string; after: string | undefined; limit: number },
 ): Promise<StoredKey[]> {
   let query = db
@@ -50,7 +50,7 @@ export async function listApiKeys(
 
 /** Revokes a key, which fails within a second. False if the organization has no such key; true also the second time. */
 export async function revokeApiKey(
-  db: Kysely<DB>,
+  db: Db,
   { organizationId, keyId }: { organizationId: string; keyId: string },
 ): Promise<boolean> {
   const revoked = await db

@@ -1,6 +1,6 @@
-import { type Kysely, sql } from "kysely";
+import { sql } from "kysely";
 import type { Subscription } from "../billing/subscriptions.ts";
-import type { DB } from "../database/schema.ts";
+import type { Db } from "../database/db.ts";
 import { readUninvoiced, type UninvoicedUsage } from "../outbox/uninvoiced.ts";
 
 export type NewOrganization = { id: string; name: string; externalId: string | null; createdAt: Date };
@@ -18,7 +18,7 @@ export type ExternalIdTaken = { kind: "external_id_taken"; externalId: string; h
 
 /** Creates an organization. Names need not be unique; external ids are. */
 export async function createOrganization(
-  db: Kysely<DB>,
+  db: Db,
   { name, externalId = null }: { name: string; externalId?: string | null | undefined },
 ): Promise<({ kind: "created" } & NewOrganization) | ExternalIdTaken> {
   const created = await db
@@ -33,7 +33,7 @@ export async function createOrganization(
 }
 
 /** Who has an external id that was refused. */
-export async function describeHolder(db: Kysely<DB>, externalId: string): Promise<ExternalIdTaken> {
+export async function describeHolder(db: Db, externalId: string): Promise<ExternalIdTaken> {
   const holder = await db
     .selectFrom("organizations")
     .select("id")
@@ -43,13 +43,13 @@ export async function describeHolder(db: Kysely<DB>, externalId: string): Promis
 }
 
 /** The organization, or undefined if there is none. */
-export async function findOrganization(db: Kysely<DB>, id: string): Promise<Organization | undefined> {
+export async function findOrganization(db: Db, id: string): Promise<Organization | undefined> {
   const [organization] = await selectOrganizations(db, { id, limit: 1 });
   return organization;
 }
 
 /** Whether there is such an organization. */
-export async function hasOrganization(db: Kysely<DB>, id: string): Promise<boolean> {
+export async function hasOrganization(db: Db, id: string): Promise<boolean> {
   const found = await db.selectFrom("organizations").select("id").where("id", "=", id).executeTakeFirst();
   return found !== undefined;
 }
@@ -63,7 +63,7 @@ export type OrganizationFilter = {
 };
 
 /** Organizations in the order of their creation. */
-export async function listOrganizations(db: Kysely<DB>, filter: OrganizationFilter): Promise<Organization[]> {
+export async function listOrganizations(db: Db, filter: OrganizationFilter): Promise<Organization[]> {
   return selectOrganizations(db, filter);
 }
 
@@ -73,7 +73,7 @@ type OrganizationRow = NewOrganization &
   Omit<Subscription, "status"> & { archivedAt: Date | null; status: string | null; activeSensors: number };
 
 async function selectOrganizations(
-  db: Kysely<DB>,
+  db: Db,
   { id, externalId, isArchived, after, limit }: Selection,
 ): Promise<Organization[]> {
   const selected = await sql<OrganizationRow>`

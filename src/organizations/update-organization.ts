@@ -1,5 +1,5 @@
-import { type Kysely, sql, type Transaction } from "kysely";
-import type { DB } from "../database/schema.ts";
+import { sql } from "kysely";
+import type { Db, Trx } from "../database/db.ts";
 import { readWaitingUsage, type WaitingUsage } from "../outbox/waiting-usage.ts";
 import {
   describeHolder,
@@ -27,7 +27,7 @@ const uniqueViolation = "23505";
 
 /** Changes an organization, all of what is asked or nothing. Archiving is refused while its usage waits. */
 export async function updateOrganization(
-  db: Kysely<DB>,
+  db: Db,
   id: string,
   change: OrganizationChange,
 ): Promise<OrganizationUpdate> {
@@ -41,7 +41,7 @@ export async function updateOrganization(
 }
 
 async function update(
-  trx: Transaction<DB>,
+  trx: Trx,
   id: string,
   { name, externalId, isArchived }: OrganizationChange,
 ): Promise<OrganizationUpdate> {

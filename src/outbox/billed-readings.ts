@@ -1,5 +1,5 @@
-import { type Kysely, sql } from "kysely";
-import type { DB } from "../database/schema.ts";
+import { sql } from "kysely";
+import type { Db } from "../database/db.ts";
 
 /** A stored reading, and the meter event that bills it; null while its entry is not sealed, or when it was dropped. */
 export type BilledReading = {
@@ -28,7 +28,7 @@ export type ReadingFilter = {
  * the entry's time.
  */
 export async function listBilledReadings(
-  db: Kysely<DB>,
+  db: Db,
   organizationId: string,
   { sensorId, from, to, after, limit }: ReadingFilter,
 ): Promise<BilledReading[]> {

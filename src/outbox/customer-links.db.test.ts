@@ -1,8 +1,8 @@
 import fc from "fast-check";
-import { type Kysely, sql } from "kysely";
+import { sql } from "kysely";
 import { expect } from "vitest";
 import { unlinkCustomer } from "../billing/subscriptions.ts";
-import type { DB } from "../database/schema.ts";
+import type { Db } from "../database/db.ts";
 import { appendEntries } from "../testing/rows/entries.ts";
 import { hoursAgo } from "../testing/rows/hours.ts";
 import { readMeterEvents } from "../testing/rows/meter-event-rows.ts";
@@ -181,11 +181,7 @@ test("whatever the links and their order, each customer gets the usage of its ow
 type WrittenLink = { customer: string; from: Date; until?: Date; isDeleted?: boolean };
 
 /** Writes when an organization was linked to whom, in place of what the trigger wrote. */
-async function writeLinks(
-  db: Kysely<DB>,
-  organizationId: string,
-  links: readonly WrittenLink[],
-): Promise<void> {
+async function writeLinks(db: Db, organizationId: string, links: readonly WrittenLink[]): Promise<void> {
   await db.deleteFrom("customer_links").where("organization_id", "=", organizationId).execute();
   for (const { customer, from, until, isDeleted } of links) {
     await db
@@ -202,7 +198,7 @@ async function writeLinks(
 }
 
 /** What each customer of an organization is billed. */
-async function billed(db: Kysely<DB>, organizationId: string): Promise<Record<string, number>> {
+async function billed(db: Db, organizationId: string): Promise<Record<string, number>> {
   const events = (await readMeterEvents(db)).filter((event) => event.organizationId === organizationId);
   const byCustomer = Map.groupBy(events, ({ customer }) => customer);
   return Object.fromEntries(
@@ -214,7 +210,7 @@ async function billed(db: Kysely<DB>, organizationId: string): Promise<Record<st
 }
 
 /** The database's time, a little later than all that it has written. */
-async function readClock(db: Kysely<DB>): Promise<Date> {
+async function readClock(db: Db): Promise<Date> {
   const { rows } = await sql<{ now: Date }>`
     select date_trunc('milliseconds', clock_timestamp()) + interval '1 millisecond' as now
   `.execute(db);

@@ -1,6 +1,6 @@
-import { type Kysely, sql } from "kysely";
+import { sql } from "kysely";
 import { byIndex } from "../database/one-plan.ts";
-import type { DB } from "../database/schema.ts";
+import type { Db } from "../database/db.ts";
 import type { MeterName } from "../usage/meters.ts";
 import { billedUntil } from "./held.ts";
 
@@ -16,14 +16,14 @@ const eventsLookedThrough = 1_000;
  * The organizations with entries of this meter to seal, in the order of their turns: it goes on after the organization
  * that was sealed last, so that none waits longer than one round of all, however little can be sealed at a time.
  */
-export function listDueOrganizations(db: Kysely<DB>, filter: DueFilter): Promise<DueOrganization[]> {
+export function listDueOrganizations(db: Db, filter: DueFilter): Promise<DueOrganization[]> {
   return byIndex(db, async (trx) => {
     const due = await findDue(trx, filter);
     return due.length < 2 ? due : rotate(due, await findSealedLast(trx, filter.meter));
   });
 }
 
-async function findDue(db: Kysely<DB>, filter: DueFilter): Promise<DueOrganization[]> {
+async function findDue(db: Db, filter: DueFilter): Promise<DueOrganization[]> {
   const due = await sql<DueOrganization>`
     select b.organization_id as "organizationId", oldest.occurred_at::text as from
     from ${billedUntil} b
@@ -42,7 +42,7 @@ async function findDue(db: Kysely<DB>, filter: DueFilter): Promise<DueOrganizati
   return due.rows;
 }
 
-async function findSealedLast(db: Kysely<DB>, meter: MeterName): Promise<string | undefined> {
+async function findSealedLast(db: Db, meter: MeterName): Promise<string | undefined> {
   const last = await sql<{ organizationId: string }>`
     select newest.organization_id as "organizationId"
     from (

@@ -1,5 +1,5 @@
-import { type Kysely, type RawBuilder, sql } from "kysely";
-import type { DB } from "../database/schema.ts";
+import { type RawBuilder, sql } from "kysely";
+import type { Db } from "../database/db.ts";
 
 export type Entry = {
   id: string;
@@ -12,7 +12,7 @@ export type Entry = {
 type EventKey = { organizationId: string; meterEventId: string };
 
 /** The entries that a meter event folds, the oldest first; those of one that replaces another are that one's. */
-export async function listEntriesOf(db: Kysely<DB>, event: EventKey): Promise<Entry[]> {
+export async function listEntriesOf(db: Db, event: EventKey): Promise<Entry[]> {
   const entries = await sql<Entry>`
     select
       e.id, e.occurred_at as "occurredAt", e.quantity::float8 as quantity,

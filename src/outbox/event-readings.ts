@@ -1,5 +1,5 @@
-import { type Kysely, sql } from "kysely";
-import type { DB } from "../database/schema.ts";
+import { sql } from "kysely";
+import type { Db } from "../database/db.ts";
 import { sealedEventOf } from "./entries.ts";
 
 /** A reading behind a meter event. */
@@ -25,7 +25,7 @@ const beforeAll: EventReadingKey = ["00000000-0000-0000-0000-000000000000", "", 
  * first one's. None where no reading stands behind the entries: sensor counts, or usage that another service recorded.
  */
 export async function listEventReadings(
-  db: Kysely<DB>,
+  db: Db,
   event: EventKey,
   { after = beforeAll, limit }: { after?: EventReadingKey | undefined; limit: number },
 ): Promise<EventReading[]> {
@@ -39,11 +39,7 @@ export async function listEventReadings(
 }
 
 /** The entries that a page may come from, each with how many readings the ones before it give to the page. */
-async function listEntriesFrom(
-  db: Kysely<DB>,
-  event: EventKey,
-  [entryId]: EventReadingKey,
-): Promise<CountedEntry[]> {
+async function listEntriesFrom(db: Db, event: EventKey, [entryId]: EventReadingKey): Promise<CountedEntry[]> {
   // Readings of the first entry may be on the page before, so it gives none for certain.
   const entries = await sql<CountedEntry>`
     select
@@ -69,7 +65,7 @@ async function listEntriesFrom(
  * 600 of 4,129 heap pages and takes 40 ms, the last page of an event like the first.
  */
 async function readFrom(
-  db: Kysely<DB>,
+  db: Db,
   { organizationId }: EventKey,
   { after, limit, entries }: Page & { entries: readonly CountedEntry[] },
 ): Promise<EventReading[]> {

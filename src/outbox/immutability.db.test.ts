@@ -1,6 +1,6 @@
-import { type Kysely, sql } from "kysely";
+import { sql } from "kysely";
 import { expect } from "vitest";
-import type { DB } from "../database/schema.ts";
+import type { Db } from "../database/db.ts";
 import type { MeterEventState } from "../delivery/meter-event-states.ts";
 import { appendEntries } from "../testing/rows/entries.ts";
 import { hoursAgo } from "../testing/rows/hours.ts";
@@ -123,14 +123,14 @@ for (const [state, allowed] of Object.entries(leftOnlyFor)) {
   });
 }
 
-async function sealOne(db: Kysely<DB>, boss: Parameters<typeof sealDueEntries>[0]["boss"]) {
+async function sealOne(db: Db, boss: Parameters<typeof sealDueEntries>[0]["boss"]) {
   const acme = await addOrganization(db, { customer: "cus_acme" });
   await appendEntries(db, acme, [{ at: hoursAgo(1, 1), quantity: 5 }]);
   await sealDueEntries({ db, boss }, { meters });
   return readMeterEvents(db);
 }
 
-async function moveTo(db: Kysely<DB>, id: string, state: string): Promise<void> {
+async function moveTo(db: Db, id: string, state: string): Promise<void> {
   await sql`
     update metering.meter_events
     set state = ${state}, delivered_at = case when ${state} = 'delivered' then now() else delivered_at end

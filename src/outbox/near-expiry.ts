@@ -1,14 +1,11 @@
-import { type Kysely, sql } from "kysely";
+import { sql } from "kysely";
 import { byIndex } from "../database/one-plan.ts";
-import type { DB } from "../database/schema.ts";
+import type { Db } from "../database/db.ts";
 
 export type NearExpiry = { entries: number; oldestAt: Date | null };
 
 /** Unsealed entries that are at least `ageDays` old, and the oldest of them: usage that Stripe will soon refuse. */
-export async function reportOldEntries(
-  db: Kysely<DB>,
-  { ageDays }: { ageDays: number },
-): Promise<NearExpiry> {
+export async function reportOldEntries(db: Db, { ageDays }: { ageDays: number }): Promise<NearExpiry> {
   const old = await byIndex(db, (trx) =>
     sql<NearExpiry>`
     select count(*)::float8 as entries, min(occurred_at) as "oldestAt"

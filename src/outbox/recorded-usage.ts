@@ -1,5 +1,5 @@
-import { type Kysely, sql } from "kysely";
-import type { DB } from "../database/schema.ts";
+import { sql } from "kysely";
+import type { Db } from "../database/db.ts";
 
 /** What `record_usage` wrote under an idempotency key. */
 export type RecordedUsage = {
@@ -18,7 +18,7 @@ const organizationsMax = 100;
 
 /** The usage that was recorded under a key. One probe of the keys' own index for each organization. */
 export async function findRecordedUsage(
-  db: Kysely<DB>,
+  db: Db,
   { idempotencyKey, organizationId }: KeyFilter,
 ): Promise<RecordedUsage[]> {
   const recorded = await sql<RecordedUsage>`

@@ -1,6 +1,6 @@
-import { type Kysely, sql } from "kysely";
+import { sql } from "kysely";
 import { byIndex } from "../database/one-plan.ts";
-import type { DB } from "../database/schema.ts";
+import type { Db } from "../database/db.ts";
 import { isHeld, joinBilledUntil } from "./held.ts";
 
 export type UnsealedReport = {
@@ -12,7 +12,7 @@ export type UnsealedReport = {
 };
 
 /** What lies in the outbox and is not sealed yet. */
-export async function reportUnsealed(db: Kysely<DB>): Promise<UnsealedReport> {
+export async function reportUnsealed(db: Db): Promise<UnsealedReport> {
   const report = await byIndex(db, (trx) =>
     sql<{
       entries: number;

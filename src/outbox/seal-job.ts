@@ -1,6 +1,5 @@
-import type { Kysely } from "kysely";
 import type { Job, PgBoss } from "pg-boss";
-import type { DB } from "../database/schema.ts";
+import type { Db } from "../database/db.ts";
 import { sealJobPayload, sealQueue } from "../queue/queues.ts";
 import { type WorkDeps, workQueue } from "../queue/work-queue.ts";
 import type { Tracer } from "../tracing/tracer.ts";
@@ -24,7 +23,7 @@ const sealSecondsMax = 30;
  * is more to seal.
  */
 export async function workSealQueue(
-  deps: WorkDeps & { db: Kysely<DB>; tracer?: Tracer },
+  deps: WorkDeps & { db: Db; tracer?: Tracer },
   { intervalSeconds, openMeters }: SealJobOptions,
 ): Promise<void> {
   const { boss, log } = deps;

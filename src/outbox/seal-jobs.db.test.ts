@@ -1,7 +1,7 @@
-import { type Kysely, sql } from "kysely";
+import { sql } from "kysely";
 import type { PgBoss } from "pg-boss";
 import { expect } from "vitest";
-import type { DB } from "../database/schema.ts";
+import type { Db } from "../database/db.ts";
 import { ensureQueues } from "../queue/install.ts";
 import { type DeliverJob, deliverQueueOf } from "../queue/queues.ts";
 import { appendEntries } from "../testing/rows/entries.ts";
@@ -130,7 +130,7 @@ test("an organization that is sealed first is sealed alone, and goes ahead of al
   expect(await reportUnsealed(db)).toMatchObject({ entries: 1 });
 });
 
-function appendHours(db: Kysely<DB>, organization: string, hours: readonly number[]): Promise<void> {
+function appendHours(db: Db, organization: string, hours: readonly number[]): Promise<void> {
   return appendEntries(
     db,
     organization,
@@ -148,14 +148,14 @@ async function fetchAll(boss: PgBoss, meter: (typeof meters)[number]): Promise<D
   }
 }
 
-async function failInserts(db: Kysely<DB>, table: string): Promise<void> {
+async function failInserts(db: Db, table: string): Promise<void> {
   await addRefusal(db);
   await sql`create trigger refused before insert on ${sql.table(table)} execute function refuse()`.execute(
     db,
   );
 }
 
-async function failCommits(db: Kysely<DB>, table: string): Promise<void> {
+async function failCommits(db: Db, table: string): Promise<void> {
   await addRefusal(db);
   await sql`
     create constraint trigger refused after insert on ${sql.table(table)}
@@ -163,7 +163,7 @@ async function failCommits(db: Kysely<DB>, table: string): Promise<void> {
   `.execute(db);
 }
 
-async function addRefusal(db: Kysely<DB>): Promise<void> {
+async function addRefusal(db: Db): Promise<void> {
   await sql`
     create function refuse() returns trigger language plpgsql
     as $$ begin raise exception 'refused for the test'; end $$

@@ -1,6 +1,6 @@
-import { type Kysely, sql } from "kysely";
+import { sql } from "kysely";
 import { expect } from "vitest";
-import type { DB } from "../database/schema.ts";
+import type { Db } from "../database/db.ts";
 import { supersedeGauges } from "../delivery/supersede-gauges.ts";
 import { appendEntries } from "../testing/rows/entries.ts";
 import { hoursAgo } from "../testing/rows/hours.ts";
@@ -233,7 +233,7 @@ test("an organization whose rows fail is left out and told of, and holds up nobo
   expect(new Set(sealed)).toEqual(new Set(organizations.filter((id) => id !== broken)));
 });
 
-async function addWithEntries(db: Kysely<DB>, customer: string, minutes: readonly number[]): Promise<string> {
+async function addWithEntries(db: Db, customer: string, minutes: readonly number[]): Promise<string> {
   const id = await addOrganization(db, { customer });
   await appendEntries(
     db,
@@ -243,12 +243,12 @@ async function addWithEntries(db: Kysely<DB>, customer: string, minutes: readonl
   return id;
 }
 
-async function deliverAll(db: Kysely<DB>): Promise<void> {
+async function deliverAll(db: Db): Promise<void> {
   await sql`update metering.meter_events set state = 'delivered', delivered_at = now()`.execute(db);
 }
 
 /** Makes every stamp take a while, as a busy machine does. */
-async function slowDown(db: Kysely<DB>, { secondsPerEntry }: { secondsPerEntry: number }): Promise<void> {
+async function slowDown(db: Db, { secondsPerEntry }: { secondsPerEntry: number }): Promise<void> {
   await sql`
     create function slow() returns trigger language plpgsql
     as $$ begin perform pg_sleep(${sql.lit(secondsPerEntry)}); return new; end $$
@@ -259,6 +259,6 @@ async function slowDown(db: Kysely<DB>, { secondsPerEntry }: { secondsPerEntry: 
 }
 
 /** Those of intake count readings, and these entries have none. */
-async function findSealViolations(db: Kysely<DB>): Promise<string[]> {
+async function findSealViolations(db: Db): Promise<string[]> {
   return (await findViolations(db)).filter((violation) => !violation.includes("readings"));
 }

@@ -1,5 +1,5 @@
-import { sql, type Transaction } from "kysely";
-import type { DB } from "../database/schema.ts";
+import { sql } from "kysely";
+import type { Trx } from "../database/db.ts";
 import type { Reminder } from "../queue/deliver-job.ts";
 import { type MeterName, meters } from "../usage/meters.ts";
 import type { DueOrganization } from "./due-organizations.ts";
@@ -41,7 +41,7 @@ type SliceTotals = { entriesRead: number; stamped: number };
  * the link to the customer who pays for its first entry; where a billing period of the present link starts or ends; before
  * the sum has more digits than Stripe takes; and at `entriesMax`, if it alone has as many. `sum` adds up; `last` takes the latest.
  */
-export async function sealSlices(trx: Transaction<DB>, input: SliceInput): Promise<Slices> {
+export async function sealSlices(trx: Trx, input: SliceInput): Promise<Slices> {
   const { organizations, entriesMax } = input;
   const sealed = await sql<SliceRow & SliceTotals>`${sliceStatement(input)}`.execute(trx);
   const folded = sealed.rows.reduce((sum, event) => sum + event.entries, 0);

@@ -1,6 +1,6 @@
-import { type Kysely, sql, type Transaction } from "kysely";
+import { sql } from "kysely";
 import type { PgBoss } from "pg-boss";
-import type { DB } from "../database/schema.ts";
+import type { Db, Trx } from "../database/db.ts";
 import { aheadOfAll, remindToDeliver } from "../queue/deliver-job.ts";
 import type { Tracer } from "../tracing/tracer.ts";
 import type { MeterName } from "../usage/meters.ts";
@@ -13,7 +13,7 @@ import type { SliceSize } from "./slice-size.ts";
 /** The statement that seals may take this much of a transaction's time; the rest is left for the jobs. */
 const shareOfSlices = 0.75;
 
-export type SealDeps = { db: Kysely<DB>; boss: PgBoss; tracer: Tracer };
+export type SealDeps = { db: Db; boss: PgBoss; tracer: Tracer };
 
 /** The seal of one meter. */
 export type MeterSeal = {
@@ -62,7 +62,7 @@ export async function sealTurns(
 }
 
 async function sealOnce(
-  { trx, boss, tracer }: SealDeps & { trx: Transaction<DB> },
+  { trx, boss, tracer }: SealDeps & { trx: Trx },
   seal: MeterSeal,
   next: readonly DueOrganization[],
 ): Promise<Slices | "too_many_undelivered"> {
@@ -98,7 +98,7 @@ async function sealOnce(
  * Ends each statement of this transaction that takes longer. A join in an update cannot be written so that it has one plan
  * only, so the others are not offered: what is not joined row by row reads all that waits.
  */
-async function limitStatements(trx: Transaction<DB>, ms: number): Promise<void> {
+async function limitStatements(trx: Trx, ms: number): Promise<void> {
   await sql`
     select
       set_config('statement_timeout', ${String(ms)}, true),
@@ -109,7 +109,7 @@ async function limitStatements(trx: Transaction<DB>, ms: number): Promise<void> 
 }
 
 async function countUndelivered(
-  trx: Transaction<DB>,
+  trx: Trx,
   { meter, undeliveredMax }: { meter: MeterName; undeliveredMax: number },
 ): Promise<number> {
   const counted = await sql<{ count: number }>`

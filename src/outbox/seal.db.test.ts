@@ -1,6 +1,6 @@
-import { type Kysely, sql } from "kysely";
+import { sql } from "kysely";
 import { expect } from "vitest";
-import type { DB } from "../database/schema.ts";
+import type { Db } from "../database/db.ts";
 import { appendEntries } from "../testing/rows/entries.ts";
 import { hoursAgo } from "../testing/rows/hours.ts";
 import { readMeterEvents } from "../testing/rows/meter-event-rows.ts";
@@ -216,7 +216,7 @@ test("two seals at once seal every entry once", async ({ database, boss }) => {
 });
 
 async function addOrganizationsWithHours(
-  db: Kysely<DB>,
+  db: Db,
   { organizations, hours, entriesPerHour }: { organizations: number; hours: number; entriesPerHour: number },
 ): Promise<string[]> {
   const ids: string[] = [];

@@ -1,6 +1,6 @@
-import { type Kysely, sql } from "kysely";
+import { sql } from "kysely";
 import type { PgBoss } from "pg-boss";
-import type { DB } from "../database/schema.ts";
+import type { Db } from "../database/db.ts";
 import { type Tracer, untraced } from "../tracing/tracer.ts";
 import type { MeterName } from "../usage/meters.ts";
 import { listDueOrganizations } from "./due-organizations.ts";
@@ -42,7 +42,7 @@ export type SealOptions = Partial<SealLimits> & {
   first?: string;
 };
 
-type SealDeps = { db: Kysely<DB>; boss: PgBoss; tracer?: Tracer | undefined };
+type SealDeps = { db: Db; boss: PgBoss; tracer?: Tracer | undefined };
 
 /**
  * Folds all unsealed entries of these meters that a Stripe customer pays for into meter events, with one pg-boss job for
@@ -77,7 +77,7 @@ export async function sealDueEntries(
   return total;
 }
 
-async function openSeals(db: Kysely<DB>, limits: SealLimits & SealOptions): Promise<MeterSeal[]> {
+async function openSeals(db: Db, limits: SealLimits & SealOptions): Promise<MeterSeal[]> {
   // What arrives meanwhile is left to the next seal: chasing it would make an event of every request.
   const cutOff = await readDatabaseClock(db);
   const seals: MeterSeal[] = [];
@@ -89,7 +89,7 @@ async function openSeals(db: Kysely<DB>, limits: SealLimits & SealOptions): Prom
   return seals;
 }
 
-async function readDatabaseClock(db: Kysely<DB>): Promise<Date> {
+async function readDatabaseClock(db: Db): Promise<Date> {
   const clock = await sql<{ now: Date }>`select date_trunc('milliseconds', now()) as now`.execute(db);
   const [row] = clock.rows;
   if (row === undefined) throw new Error("the database has no clock");

@@ -1,6 +1,6 @@
-import { type Kysely, sql } from "kysely";
+import { sql } from "kysely";
 import { expect } from "vitest";
-import type { DB } from "../database/schema.ts";
+import type { Db } from "../database/db.ts";
 import { roadTest as test } from "../testing/fixtures/road-test.ts";
 import { appendEntries } from "../testing/rows/entries.ts";
 import { hoursAgo } from "../testing/rows/hours.ts";
@@ -87,7 +87,7 @@ test("usage of an earlier customer is not the present one's", async ({ database:
 });
 
 async function setBilled(
-  db: Kysely<DB>,
+  db: Db,
   organizationId: string,
   times: readonly { from: Date; until?: Date }[],
 ): Promise<void> {

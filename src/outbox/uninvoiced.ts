@@ -1,6 +1,6 @@
-import { type Kysely, sql } from "kysely";
+import { sql } from "kysely";
 import { byIndex } from "../database/one-plan.ts";
-import type { DB } from "../database/schema.ts";
+import type { Db } from "../database/db.ts";
 import { type MeterName, meterNames, metersFoldedBy } from "../usage/meters.ts";
 
 /** Why no invoice has usage: the customer's subscription begins later, has ended, or there is none of ours. */
@@ -26,7 +26,7 @@ const toldDays = 7;
  * is final, too, an hour after its end. Reads, for each organization with such times, these times alone by index.
  */
 export function readUninvoiced(
-  db: Kysely<DB>,
+  db: Db,
   { organizationIds }: { organizationIds?: readonly string[] } = {},
 ): Promise<UninvoicedUsage[]> {
   if (organizationIds?.length === 0) return Promise.resolve([]);
@@ -34,7 +34,7 @@ export function readUninvoiced(
 }
 
 async function selectUninvoiced(
-  db: Kysely<DB>,
+  db: Db,
   organizationIds: readonly string[] | undefined,
 ): Promise<UninvoicedUsage[]> {
   const isAskedFor =

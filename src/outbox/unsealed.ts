@@ -1,5 +1,5 @@
-import { type Kysely, sql } from "kysely";
-import type { DB } from "../database/schema.ts";
+import { sql } from "kysely";
+import type { Db } from "../database/db.ts";
 import { meterNames } from "../usage/meters.ts";
 import { billedUntil, isHeld, joinBilledUntil } from "./held.ts";
 
@@ -7,7 +7,7 @@ import { billedUntil, isHeld, joinBilledUntil } from "./held.ts";
 export type UnsealedAmount = { meter: string; isHeld: boolean; entries: number; quantity: number };
 
 /** How much lies in the outbox and is not sealed yet. Takes as long as there are such entries. */
-export async function readUnsealedAmounts(db: Kysely<DB>): Promise<UnsealedAmount[]> {
+export async function readUnsealedAmounts(db: Db): Promise<UnsealedAmount[]> {
   const amounts = await sql<UnsealedAmount>`
     select
       case when e.meter = any(${meterNames}) then e.meter else 'unknown' end as meter,
@@ -29,7 +29,7 @@ export type UnsealedAge = { isHeld: boolean; ageSeconds: number };
  * of an index for each organization and meter, two where some usage has a customer and later usage has none, however much
  * is unsealed.
  */
-export async function readUnsealedAges(db: Kysely<DB>): Promise<UnsealedAge[]> {
+export async function readUnsealedAges(db: Db): Promise<UnsealedAge[]> {
   const ages = await sql<UnsealedAge>`
     with recursive present as (
       (select meter from metering.meter_outbox where meter_event_id is null order by meter limit 1)

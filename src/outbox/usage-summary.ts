@@ -1,5 +1,5 @@
-import { type Kysely, type RawBuilder, sql } from "kysely";
-import type { DB } from "../database/schema.ts";
+import { type RawBuilder, sql } from "kysely";
+import type { Db } from "../database/db.ts";
 import { type MeterName, meters } from "../usage/meters.ts";
 
 export type SummaryQuery = {
@@ -38,7 +38,7 @@ const hourMs = 3_600_000;
  * not sealed yet; only what the ends of the period cut out of an hour is read entry by entry. All of it is one probe of an
  * index for each organization of the page, so that a page costs the same among 10,000 organizations as among 100.
  */
-export async function readUsageSummary(db: Kysely<DB>, query: SummaryQuery): Promise<UsageTotal[]> {
+export async function readUsageSummary(db: Db, query: SummaryQuery): Promise<UsageTotal[]> {
   const { after, limit, meter } = query;
   const isLast = meters[meter].aggregation === "last";
   const summary = await sql<UsageTotal>`

@@ -1,5 +1,5 @@
-import { type Kysely, sql } from "kysely";
-import type { DB } from "../database/schema.ts";
+import { sql } from "kysely";
+import type { Db } from "../database/db.ts";
 import { type MeterName, meters } from "../usage/meters.ts";
 
 export const granularities = ["hour", "day", "month"] as const;
@@ -36,7 +36,7 @@ export type UsageBucket = {
  * UTC hours. They are final, so nothing of them is missing.
  */
 export async function readUsage(
-  db: Kysely<DB>,
+  db: Db,
   organizationId: string,
   { meter, from, to, granularity, timeZone, keptFrom }: UsageQuery,
 ): Promise<UsageBucket[]> {
@@ -112,11 +112,7 @@ export async function readUsage(
 }
 
 /** Up to when all usage of an organization and meter has reached Stripe. */
-export async function usageCompleteThrough(
-  db: Kysely<DB>,
-  organizationId: string,
-  meter: MeterName,
-): Promise<Date> {
+export async function usageCompleteThrough(db: Db, organizationId: string, meter: MeterName): Promise<Date> {
   const complete = await sql<{ through: Date }>`
     select least(
       now(),

@@ -1,11 +1,11 @@
-import { type Kysely, sql } from "kysely";
-import type { DB } from "../database/schema.ts";
+import { sql } from "kysely";
+import type { Db } from "../database/db.ts";
 
 /** What of an organization's usage has not ended its way. */
 export type WaitingUsage = { isUnsealed: boolean; isPending: boolean; isInDoubt: boolean };
 
 /** Whether usage of an organization waits, and for what. Each part is one probe of its index. */
-export async function readWaitingUsage(db: Kysely<DB>, organizationId: string): Promise<WaitingUsage> {
+export async function readWaitingUsage(db: Db, organizationId: string): Promise<WaitingUsage> {
   const waiting = await sql<WaitingUsage>`
     select
       exists (

@@ -1,6 +1,5 @@
-import { type Db, PgBoss, fromKysely } from "pg-boss";
-import type { Transaction } from "kysely";
-import type { DB } from "../database/schema.ts";
+import { type Db as BossDb, PgBoss, fromKysely } from "pg-boss";
+import type { Trx } from "../database/db.ts";
 import { newConnections } from "../database/new-connection.ts";
 import { createWatchedSocket } from "../database/watched-socket.ts";
 import type { Log } from "../log.ts";
@@ -43,6 +42,6 @@ export function createBoss(options: BossOptions, log: Log): PgBoss {
 }
 
 /** Lets pg-boss write inside our own transaction. */
-export function insideTransaction(trx: Transaction<DB>): Db {
+export function insideTransaction(trx: Trx): BossDb {
   return fromKysely(trx);
 }

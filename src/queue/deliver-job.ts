@@ -1,6 +1,5 @@
 import type { JobInsert, PgBoss } from "pg-boss";
-import type { Transaction } from "kysely";
-import type { DB } from "../database/schema.ts";
+import type { Trx } from "../database/db.ts";
 import { type MeterName, meterNames } from "../usage/meters.ts";
 import { insideTransaction } from "./boss.ts";
 import { type DeliverJob, deliverQueueOf } from "./queues.ts";
@@ -30,7 +29,7 @@ export type Reminder = {
 export async function remindToDeliver(
   boss: PgBoss,
   reminders: readonly Reminder[],
-  trx?: Transaction<DB>,
+  trx?: Trx,
 ): Promise<number> {
   let made = 0;
   for (const meter of meterNames) {

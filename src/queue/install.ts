@@ -1,6 +1,6 @@
-import { type Kysely, sql } from "kysely";
+import { sql } from "kysely";
 import type { PgBoss } from "pg-boss";
-import type { DB } from "../database/schema.ts";
+import type { Db } from "../database/db.ts";
 import type { Log } from "../log.ts";
 import { meterNames } from "../usage/meters.ts";
 import { createBoss, queueSchema } from "./boss.ts";
@@ -13,10 +13,7 @@ const cronQueueName = "__pgboss__send-it";
 const jobTableSettings = ["autovacuum_vacuum_scale_factor=0.02", "autovacuum_analyze_scale_factor=0.02"];
 
 /** Creates or migrates pg-boss's schema and creates our queues. Part of the migration step. */
-export async function installQueues(
-  { db, log }: { db: Kysely<DB>; log: Log },
-  databaseUrl: string,
-): Promise<void> {
+export async function installQueues({ db, log }: { db: Db; log: Log }, databaseUrl: string): Promise<void> {
   // Tables of an unknown version, as a dump without pg-boss's rows leaves them. Jobs are only reminders: start anew.
   if ((await readQueueSchemaVersion(db)) === "lost") {
     await sql`drop schema ${sql.id(queueSchema)} cascade`.execute(db);
@@ -36,7 +33,7 @@ export async function installQueues(
  * updated twice and deleted an hour later, and no update is HOT (measured: 0 of 29,632), as pg-boss indexes what changes.
  * Set only where it is not, so that a second migration waits for nobody's vacuum.
  */
-async function tuneJobTable(db: Kysely<DB>): Promise<void> {
+async function tuneJobTable(db: Db): Promise<void> {
   const tuned = await sql`
     select from pg_class
     where oid = ${`${queueSchema}.job_common`}::regclass and reloptions @> ${jobTableSettings}::text[]

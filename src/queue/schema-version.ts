@@ -1,7 +1,7 @@
-import { type Kysely, sql } from "kysely";
+import { sql } from "kysely";
 import type { PgBoss } from "pg-boss";
 import pgBossPackage from "pg-boss/package.json" with { type: "json" };
-import type { DB } from "../database/schema.ts";
+import type { Db } from "../database/db.ts";
 import { queueSchema } from "./boss.ts";
 
 /** The version of pg-boss's own schema that this program works with. */
@@ -10,7 +10,7 @@ export const queueSchemaVersion: number = pgBossPackage.pgboss.schema;
 const table = sql.table(`${queueSchema}.version`);
 
 /** The version of pg-boss's schema in the database, "lost" when its row is gone, or undefined without the schema. */
-export async function readQueueSchemaVersion(db: Kysely<DB>): Promise<number | "lost" | undefined> {
+export async function readQueueSchemaVersion(db: Db): Promise<number | "lost" | undefined> {
   const found = await sql<{ present: boolean }>`
     select to_regclass(${`${queueSchema}.version`}) is not null as present
   `.execute(db);

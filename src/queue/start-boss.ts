@@ -1,6 +1,5 @@
-import type { Kysely } from "kysely";
 import type { PgBoss } from "pg-boss";
-import type { DB } from "../database/schema.ts";
+import type { Db } from "../database/db.ts";
 import type { Log } from "../log.ts";
 import { type BossOptions, createBoss } from "./boss.ts";
 import { queueSchemaVersion, readQueueSchemaVersion } from "./schema-version.ts";
@@ -10,7 +9,7 @@ import { queueSchemaVersion, readQueueSchemaVersion } from "./schema-version.ts"
  * this program has migrated already, as the version before has to run on until it is replaced.
  */
 export async function startBoss(
-  { db, log }: { db: Kysely<DB>; log: Log },
+  { db, log }: { db: Db; log: Log },
   options: Omit<BossOptions, "isSchemaAhead">,
 ): Promise<PgBoss> {
   const version = await readQueueSchemaVersion(db);

@@ -1,6 +1,6 @@
-import { type Kysely, sql } from "kysely";
+import { sql } from "kysely";
 import { expect } from "vitest";
-import type { DB } from "../database/schema.ts";
+import type { Db } from "../database/db.ts";
 import { createGroupCommit } from "../intake/group-commit.ts";
 import { sealDueEntries } from "../outbox/seal.ts";
 import { deliverJobPayload } from "../queue/queues.ts";
@@ -29,14 +29,14 @@ async function collected(sampler = "parentbased_always_on") {
   return { tracer: traced.tracer, spansOnceStopped };
 }
 
-async function readEntryTraces(db: Kysely<DB>): Promise<(string | null)[]> {
+async function readEntryTraces(db: Db): Promise<(string | null)[]> {
   const { rows } = await sql<{ traceparent: string | null }>`
     select traceparent from metering.meter_outbox order by occurred_at, id
   `.execute(db);
   return rows.map(({ traceparent }) => traceparent);
 }
 
-async function readJobs(db: Kysely<DB>): Promise<unknown[]> {
+async function readJobs(db: Db): Promise<unknown[]> {
   const { rows } = await sql<{ data: unknown }>`
     select data from pgboss.job where name like 'deliver-%'
   `.execute(db);

@@ -1,12 +1,11 @@
-import type { Kysely } from "kysely";
 import { countDefaultPartitionRows, ensurePartitions } from "../database/partitions.ts";
-import type { DB } from "../database/schema.ts";
+import type { Db } from "../database/db.ts";
 import { partitionsQueue } from "../queue/queues.ts";
 import { type WorkDeps, workQueue } from "../queue/work-queue.ts";
 
 /** Works the daily job that makes the coming months' partitions, and says so when rows fell into a default one. */
 export async function workPartitionsQueue(
-  deps: WorkDeps & { db: Kysely<DB> },
+  deps: WorkDeps & { db: Db },
   { readingsMaxAgeDays }: { readingsMaxAgeDays: number },
 ): Promise<void> {
   const { db, log } = deps;

@@ -1,8 +1,8 @@
-import { type Kysely, sql } from "kysely";
+import { sql } from "kysely";
 import { expect } from "vitest";
 import type { RetentionDays } from "../database/retention.ts";
 import { ensurePartitions } from "../database/partitions.ts";
-import type { DB } from "../database/schema.ts";
+import type { Db } from "../database/db.ts";
 import { findViolations } from "../testing/rows/invariants.ts";
 import {
   monthsAgo,
@@ -285,10 +285,7 @@ function month(months: number): string {
   return startOf(months).toISOString().slice(0, 7);
 }
 
-async function putInState(
-  db: Kysely<DB>,
-  { months, state }: { months: number; state: string },
-): Promise<void> {
+async function putInState(db: Db, { months, state }: { months: number; state: string }): Promise<void> {
   await db.transaction().execute(async (trx) => {
     await sql`set local session_replication_role = replica`.execute(trx);
     await sql`
@@ -297,7 +294,7 @@ async function putInState(
   });
 }
 
-async function countRows(db: Kysely<DB>): Promise<Record<string, number> | undefined> {
+async function countRows(db: Db): Promise<Record<string, number> | undefined> {
   const { rows } = await sql<Record<string, number>>`
     select
       (select count(*)::int from metering.readings) as readings,
@@ -308,7 +305,7 @@ async function countRows(db: Kysely<DB>): Promise<Record<string, number> | undef
   return rows[0];
 }
 
-async function isExclusiveLockAwaited(db: Kysely<DB>): Promise<boolean> {
+async function isExclusiveLockAwaited(db: Db): Promise<boolean> {
   const { rows } = await sql`
     select from pg_locks
     where mode = 'AccessExclusiveLock' and not granted and relation = 'metering.meter_outbox'::regclass

@@ -1,7 +1,6 @@
-import type { Kysely } from "kysely";
 import type { PgBoss } from "pg-boss";
 import { type DueMonth, dropDuePartitions, type RetentionDays } from "../database/retention.ts";
-import type { DB } from "../database/schema.ts";
+import type { Db } from "../database/db.ts";
 import type { Log } from "../log.ts";
 import { retentionQueue } from "../queue/queues.ts";
 import { type WorkDeps, workQueue } from "../queue/work-queue.ts";
@@ -9,10 +8,7 @@ import { type WorkDeps, workQueue } from "../queue/work-queue.ts";
 const againAfterSeconds = 3_600;
 
 /** Works the daily job that drops months past their retention. */
-export async function workRetentionQueue(
-  deps: WorkDeps & { db: Kysely<DB> },
-  days: RetentionDays,
-): Promise<void> {
+export async function workRetentionQueue(deps: WorkDeps & { db: Db }, days: RetentionDays): Promise<void> {
   await workQueue(deps, { queue: retentionQueue.name, pollingIntervalSeconds: 30 }, () =>
     enforceRetention(deps, { now: new Date(), days }),
   );
@@ -20,7 +16,7 @@ export async function workRetentionQueue(
 
 /** Drops what is due, tells of it, and comes again in an hour for months that were busy. */
 export async function enforceRetention(
-  { db, boss, log }: { db: Kysely<DB>; boss: PgBoss; log: Log },
+  { db, boss, log }: { db: Db; boss: PgBoss; log: Log },
   input: { now: Date; days: RetentionDays },
 ): Promise<void> {
   const due = await dropDuePartitions(db, input);

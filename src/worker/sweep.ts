@@ -1,8 +1,7 @@
-import type { Kysely } from "kysely";
 import type { PgBoss } from "pg-boss";
 import { sweepStripeEvents } from "../billing/inbox.ts";
 import { sweepCustomerReads } from "../billing/read-customer-job.ts";
-import type { DB } from "../database/schema.ts";
+import type { Db } from "../database/db.ts";
 import { addUpMeterEvents } from "../delivery/meter-events.ts";
 import { sweepMeterEvents } from "../delivery/sweep.ts";
 import type { Log } from "../log.ts";
@@ -15,7 +14,7 @@ import { forgetOldProcesses } from "../monitoring/heartbeat.ts";
  * meter events on that may not be sent any more. Nothing it relies on is a row of pg-boss's.
  */
 export async function sweep(
-  { db, boss, log }: { db: Kysely<DB>; boss: PgBoss; log: Log },
+  { db, boss, log }: { db: Db; boss: PgBoss; log: Log },
   retry: DeliverRetry,
 ): Promise<void> {
   await ensureQueues(boss, retry);

@@ -1,7 +1,6 @@
-import type { Kysely } from "kysely";
 import { noteRetention, readOverdue } from "../database/overdue-months.ts";
 import { openUpkeepDatabase, type RetentionDays } from "../database/retention.ts";
-import type { DB } from "../database/schema.ts";
+import type { Db } from "../database/db.ts";
 import type { Log } from "../log.ts";
 import { type Repeating, repeat } from "../process/wait.ts";
 import type { WorkDeps } from "../queue/work-queue.ts";
@@ -13,7 +12,7 @@ const overdueSecondsMax = 86_400;
 
 /** Drops months that are past their retention, on a connection of its own, and tells of those that stay. */
 export async function startRetention(
-  deps: WorkDeps & { db: Kysely<DB> },
+  deps: WorkDeps & { db: Db },
   { databaseUrl, days }: { databaseUrl: string; days: RetentionDays },
 ): Promise<Repeating> {
   const { db, log, onJobFailed } = deps;
@@ -35,10 +34,7 @@ export async function startRetention(
 }
 
 /** Writes down how long months are kept, and warns of those that should have been gone for more than a day. */
-export async function lookAtRetention(
-  { db, log }: { db: Kysely<DB>; log: Log },
-  days: RetentionDays,
-): Promise<void> {
+export async function lookAtRetention({ db, log }: { db: Db; log: Log }, days: RetentionDays): Promise<void> {
   await noteRetention(db, days);
   const overdue = (await readOverdue(db)).filter(({ seconds }) => seconds > overdueSecondsMax);
   if (overdue.length === 0) return;

@@ -1,5 +1,4 @@
-import type { Kysely } from "kysely";
-import type { DB } from "../database/schema.ts";
+import type { Db } from "../database/db.ts";
 import { reportOldEvents } from "../delivery/meter-events.ts";
 import type { Log } from "../log.ts";
 import { reportOldEntries } from "../outbox/near-expiry.ts";
@@ -8,7 +7,7 @@ import { reportOldEntries } from "../outbox/near-expiry.ts";
 const warnAtDays = 30;
 
 /** Logs a warning while undelivered usage is about to become too old for Stripe. */
-export async function warnOfExpiry({ db, log }: { db: Kysely<DB>; log: Log }): Promise<void> {
+export async function warnOfExpiry({ db, log }: { db: Db; log: Log }): Promise<void> {
   const entries = await reportOldEntries(db, { ageDays: warnAtDays });
   const events = await reportOldEvents(db, { ageDays: warnAtDays });
   if (entries.entries + events.events === 0) return;

@@ -1,7 +1,6 @@
-import type { Kysely } from "kysely";
 import { Registry } from "prom-client";
 import type { WorkerConfig } from "../config.ts";
-import type { DB } from "../database/schema.ts";
+import type { Db } from "../database/db.ts";
 import { createBreaker } from "../delivery/breaker.ts";
 import { leaseSeconds } from "../delivery/limits.ts";
 import { startDelivery } from "../delivery/loop.ts";
@@ -45,7 +44,7 @@ export async function startJobs(
     log,
     registry = new Registry(),
     tracer = untraced,
-  }: { db: Kysely<DB>; log: Log; registry?: Registry; tracer?: Tracer },
+  }: { db: Db; log: Log; registry?: Registry; tracer?: Tracer },
   config: WorkerConfig,
 ): Promise<RunningJobs> {
   const isStream = config.DELIVERY_TRANSPORT === "stream";

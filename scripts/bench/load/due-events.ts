@@ -1,6 +1,6 @@
-import { type Kysely, sql } from "kysely";
+import { sql } from "kysely";
 import { openDatabase } from "../../../src/database/pool.ts";
-import type { DB } from "../../../src/database/schema.ts";
+import type { Db } from "../../../src/database/db.ts";
 import { silentLog } from "../../../src/log.ts";
 import { createBoss } from "../../../src/queue/boss.ts";
 import { type Reminder, remindToDeliver } from "../../../src/queue/deliver-job.ts";
@@ -8,7 +8,7 @@ import type { PgBoss } from "pg-boss";
 import type { Site } from "../site/site.ts";
 import { ask } from "../site/site.ts";
 
-export type Tables = { url: string; db: Kysely<DB>; boss: PgBoss };
+export type Tables = { url: string; db: Db; boss: PgBoss };
 
 const remindersAtOnce = 5_000;
 

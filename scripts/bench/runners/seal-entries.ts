@@ -1,6 +1,7 @@
 import { Kysely, PostgresDialect } from "kysely";
 import pg from "pg";
 import type { PgBoss } from "pg-boss";
+import type { Db } from "../../../src/database/db.ts";
 import type { DB } from "../../../src/database/schema.ts";
 import { silentLog } from "../../../src/log.ts";
 import { listDueOrganizations } from "../../../src/outbox/due-organizations.ts";
@@ -10,7 +11,7 @@ import { createBoss } from "../../../src/queue/boss.ts";
 import { type MeterName, meterNames } from "../../../src/usage/meters.ts";
 import { serveTasks } from "../site/serve-tasks.ts";
 
-let db: Kysely<DB>;
+let db: Db;
 let boss: PgBoss;
 
 /** As many as a transaction of the seal takes. */

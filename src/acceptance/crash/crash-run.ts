@@ -1,14 +1,13 @@
-import { type Kysely } from "kysely";
 import { type EventEmitter, once } from "node:events";
 import { setTimeout as pause } from "node:timers/promises";
-import type { DB } from "../../database/schema.ts";
+import type { Db } from "../../database/db.ts";
 import { passSeconds } from "../model/pass-time.ts";
 import { startCrashProcess } from "./crash-process.ts";
 import { type Gateway, postUntilStopped } from "./gateway.ts";
 import { killAfter, type Killer, killWorkerAt, lonelySteps, type Step, steps } from "./kills.ts";
 
 export type CrashRun = Killer & {
-  db: Kysely<DB>;
+  db: Db;
   gateways: readonly Gateway[];
   /** Hears "stored" whenever a gateway is answered 200. */
   answers: EventEmitter;

@@ -1,5 +1,5 @@
-import { type Kysely, sql } from "kysely";
-import type { DB } from "../../database/schema.ts";
+import { sql } from "kysely";
+import type { Db } from "../../database/db.ts";
 import { unfinishedAttemptsMax } from "../../delivery/limits.ts";
 import { passSeconds } from "../model/pass-time.ts";
 import { until } from "../../testing/processes/until.ts";
@@ -7,7 +7,7 @@ import { until } from "../../testing/processes/until.ts";
 type Left = { unsealed: number; pending: number };
 
 /** Waits until nothing is left to seal or to deliver. */
-export async function untilDrained(db: Kysely<DB>, { withinMs }: { withinMs: number }): Promise<void> {
+export async function untilDrained(db: Db, { withinMs }: { withinMs: number }): Promise<void> {
   await until(
     async () => {
       const { unsealed, pending } = await readLeft(db);
@@ -17,7 +17,7 @@ export async function untilDrained(db: Kysely<DB>, { withinMs }: { withinMs: num
   );
 }
 
-async function readLeft(db: Kysely<DB>): Promise<Left> {
+async function readLeft(db: Db): Promise<Left> {
   const { rows } = await sql<Left>`
     select
       (select count(*)::int from metering.meter_outbox where meter_event_id is null) as unsealed,
@@ -32,7 +32,7 @@ async function readLeft(db: Kysely<DB>): Promise<Left> {
  * The events that were given up because they were in flight at too many deaths in a row. Throws when one was given up
  * without them: as many attempts as that must have begun and left no record.
  */
-export async function listPoisoned(db: Kysely<DB>): Promise<string[]> {
+export async function listPoisoned(db: Db): Promise<string[]> {
   const { rows } = await sql<{ id: string; state: string; reason: string | null; lost: number }>`
     select
       m.id, m.state, m.reason,
@@ -55,7 +55,7 @@ export async function listPoisoned(db: Kysely<DB>): Promise<string[]> {
  * Lets what dead workers began be anybody's, and pg-boss's jobs be lost: the next worker's sweep makes them anew. No
  * worker may be alive.
  */
-export async function skipTheLeases(db: Kysely<DB>): Promise<void> {
+export async function skipTheLeases(db: Db): Promise<void> {
   await passSeconds(db, 90);
   await sql`delete from pgboss.job`.execute(db);
 }

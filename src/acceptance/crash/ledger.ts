@@ -1,5 +1,5 @@
-import { type Kysely, sql } from "kysely";
-import type { DB } from "../../database/schema.ts";
+import { sql } from "kysely";
+import type { Db } from "../../database/db.ts";
 import type { Simulator } from "../../simulator/create-simulator.ts";
 import { findViolations } from "../../testing/rows/invariants.ts";
 
@@ -14,7 +14,7 @@ export type Account = { organizationId: string; customer: string; acknowledged: 
  * sentence for each difference.
  */
 export async function findLosses(
-  { db, simulator, workersMax }: { db: Kysely<DB>; simulator: Books; workersMax: number },
+  { db, simulator, workersMax }: { db: Db; simulator: Books; workersMax: number },
   accounts: readonly Account[],
 ): Promise<string[]> {
   const bills = new Map(simulator.bill().map((line) => [`${line.customer} ${line.event_name}`, line.total]));
@@ -31,7 +31,7 @@ export async function findLosses(
   return [...(await findViolations(db)), ...findOffences(simulator, workersMax), ...differences.flat()];
 }
 
-async function readMoments(db: Kysely<DB>, organizationId: string): Promise<string[]> {
+async function readMoments(db: Db, organizationId: string): Promise<string[]> {
   const { rows } = await sql<{ recordedAt: Date }>`
     select recorded_at as "recordedAt" from metering.readings where organization_id = ${organizationId}
   `.execute(db);

@@ -1,6 +1,6 @@
-import { type Kysely, sql } from "kysely";
+import { sql } from "kysely";
 import { expect } from "vitest";
-import type { DB } from "../../database/schema.ts";
+import type { Db } from "../../database/db.ts";
 import { readPauses } from "../../delivery/pauses.ts";
 import { appendEntries, type NewEntry } from "../../testing/rows/entries.ts";
 import { hoursAgo } from "../../testing/rows/hours.ts";
@@ -70,12 +70,12 @@ function gaugeAt(hour: number, minute: number): number {
 }
 
 /** Waits until a run of the seal has ended, whatever it found. */
-async function untilSealed(db: Kysely<DB>): Promise<void> {
+async function untilSealed(db: Db): Promise<void> {
   const before = await countSeals(db);
   await until(async () => (await countSeals(db)) > before, { what: "another seal" });
 }
 
-async function countSeals(db: Kysely<DB>): Promise<number> {
+async function countSeals(db: Db): Promise<number> {
   const { rows } = await sql<{ count: number }>`
     select count(*)::int as count from pgboss.job where name = 'seal-entries' and state = 'completed'
   `.execute(db);
@@ -83,7 +83,7 @@ async function countSeals(db: Kysely<DB>): Promise<number> {
 }
 
 /** Of the hours before the present one, for which the worker itself may count sensors. */
-async function countEvents(db: Kysely<DB>): Promise<unknown[]> {
+async function countEvents(db: Db): Promise<unknown[]> {
   const { rows } = await sql`
     select meter, sum(events)::int as events, max(events)::int as "perHourMax"
     from (

@@ -1,6 +1,6 @@
-import { type Kysely, sql } from "kysely";
+import { sql } from "kysely";
 import { expect } from "vitest";
-import type { DB } from "../../database/schema.ts";
+import type { Db } from "../../database/db.ts";
 import { meterEventStates } from "../../delivery/meter-event-states.ts";
 import { databaseTest as test } from "../../testing/postgres/database-test.ts";
 import { readFences, readTableRows } from "./markdown.ts";
@@ -32,7 +32,7 @@ test("the diagram of docs/concepts.md shows the changes that somebody makes", ()
   expect(drawn.toSorted()).toEqual(done.toSorted());
 });
 
-async function isAccepted(db: Kysely<DB>, from: string, to: string): Promise<boolean> {
+async function isAccepted(db: Db, from: string, to: string): Promise<boolean> {
   const key = await addMeterEvent(db, { state: from });
   try {
     await sql`update metering.meter_events set state = ${to} where id = ${key.meterEventId}`.execute(db);

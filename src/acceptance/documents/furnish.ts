@@ -1,10 +1,10 @@
-import { type Kysely, sql } from "kysely";
-import type { DB } from "../../database/schema.ts";
+import { sql } from "kysely";
+import type { Db } from "../../database/db.ts";
 import { addMeterEvent } from "../../testing/rows/meter-events.ts";
 import { linkCustomer } from "../../testing/rows/organizations.ts";
 import type { StripeAccount } from "../../testing/stripe/stripe-account.ts";
 
-type Deps = { db: Kysely<DB>; account: StripeAccount };
+type Deps = { db: Db; account: StripeAccount };
 
 /** The organization of the examples in docs/record-usage.md. */
 export const exampleOrganization = "01938c5e-7f3a-7c61-9d55-3c1f5a2b8e90";

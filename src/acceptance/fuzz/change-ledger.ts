@@ -1,5 +1,5 @@
-import { type Kysely, sql } from "kysely";
-import type { DB } from "../../database/schema.ts";
+import { sql } from "kysely";
+import type { Db } from "../../database/db.ts";
 
 /** One row that was stored, changed or deleted. */
 export type Change = { what: `${string} ${"INSERT" | "UPDATE" | "DELETE"}`; organizationId: string | null };
@@ -12,7 +12,7 @@ export type ReadChanges = () => Promise<Change[]>;
  * one short query however much they hold. A row that is written as it was is no change, nor is the note that a key was
  * used.
  */
-export async function keepChangeLedger(db: Kysely<DB>): Promise<ReadChanges> {
+export async function keepChangeLedger(db: Db): Promise<ReadChanges> {
   await sql`
     create table metering.fuzz_changes (
       id bigint generated always as identity, what text not null, organization_id text

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import fc from "fast-check";
-import { type Kysely, sql } from "kysely";
+import { sql } from "kysely";
 import { expect, onTestFinished } from "vitest";
-import type { DB } from "../../database/schema.ts";
+import type { Db } from "../../database/db.ts";
 import { findViolations } from "../../testing/rows/invariants.ts";
 import { findOperation, type JsonSchema, type Operation } from "../../testing/openapi/document.ts";
 import { createValidators } from "../../testing/openapi/schema-validators.ts";
@@ -79,7 +79,7 @@ test("a body names every member that it may have", ({ fuzzed: { operations, sour
 type Given = {
   fuzzed: Fuzzed;
   api: { request: Ask; events: readonly { event: string }[] };
-  database: { db: Kysely<DB> };
+  database: { db: Db };
 };
 type Ask = (path: string, init: RequestInit) => Promise<Response>;
 type Wanted = { share: number; anyOf: (operation: Operation) => fc.Arbitrary<FuzzRequest> };
@@ -173,7 +173,7 @@ function watchRejections(): unknown[] {
 }
 
 /** Rows that no valid request could have stored. */
-async function findImpossibleRows(db: Kysely<DB>): Promise<string[]> {
+async function findImpossibleRows(db: Db): Promise<string[]> {
   const { rows } = await sql<{ fault: string }>`
     select 'reading of ' || sensor_id as fault from metering.readings
     where temperature < -273.15 or temperature in ('infinity', 'NaN')

@@ -1,5 +1,5 @@
-import { type Kysely, sql } from "kysely";
-import type { DB } from "../../database/schema.ts";
+import { sql } from "kysely";
+import type { Db } from "../../database/db.ts";
 import type { MeterEventState } from "../../delivery/meter-event-states.ts";
 import { findViolations } from "../../testing/rows/invariants.ts";
 import type { Counted } from "./remembering-stripe.ts";
@@ -32,7 +32,7 @@ export async function findDifferences(world: World): Promise<string[]> {
   ];
 }
 
-async function readEvents(db: Kysely<DB>): Promise<Row[]> {
+async function readEvents(db: Db): Promise<Row[]> {
   const { rows } = await sql<Omit<Row, "quantity"> & { quantity: string }>`
     select id, organization_id as "organizationId", meter, state, quantity::text as quantity
     from metering.meter_events

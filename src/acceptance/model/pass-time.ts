@@ -1,24 +1,20 @@
-import { type Kysely, sql, type Transaction } from "kysely";
-import type { DB } from "../../database/schema.ts";
+import { sql } from "kysely";
+import type { Db, Trx } from "../../database/db.ts";
 
 /**
  * Lets time pass for deliveries and jobs: Postgres' own clock cannot be told, so every stored moment moves back. The
  * usage keeps its hours. What a running process remembers of the time is not moved.
  */
-export async function passSeconds(db: Kysely<DB>, seconds: number): Promise<void> {
+export async function passSeconds(db: Db, seconds: number): Promise<void> {
   await pass(db, seconds, async () => {});
 }
 
 /** Lets whole hours pass for everything that is stored, usage included. */
-export async function passHours(db: Kysely<DB>, hours: number): Promise<void> {
+export async function passHours(db: Db, hours: number): Promise<void> {
   await pass(db, hours * 3_600, ageUsage);
 }
 
-async function pass(
-  db: Kysely<DB>,
-  seconds: number,
-  more: (trx: Transaction<DB>, by: Interval) => Promise<void>,
-): Promise<void> {
+async function pass(db: Db, seconds: number, more: (trx: Trx, by: Interval) => Promise<void>): Promise<void> {
   const by = sql<string>`make_interval(secs => ${seconds})`;
   await db.transaction().execute(async (trx) => {
     // The triggers that keep rows as they are would refuse; they come back with the end of the transaction.
@@ -31,7 +27,7 @@ async function pass(
 
 type Interval = ReturnType<typeof sql<string>>;
 
-async function ageDeliveries(trx: Transaction<DB>, by: Interval): Promise<void> {
+async function ageDeliveries(trx: Trx, by: Interval): Promise<void> {
   await sql`
     update metering.meter_events
     set
@@ -48,7 +44,7 @@ async function ageDeliveries(trx: Transaction<DB>, by: Interval): Promise<void> 
   `.execute(trx);
 }
 
-async function ageJobs(trx: Transaction<DB>, by: Interval): Promise<void> {
+async function ageJobs(trx: Trx, by: Interval): Promise<void> {
   await sql`
     update pgboss.job
     set
@@ -67,7 +63,7 @@ async function ageJobs(trx: Transaction<DB>, by: Interval): Promise<void> {
   `.execute(trx);
 }
 
-async function ageUsage(trx: Transaction<DB>, by: Interval): Promise<void> {
+async function ageUsage(trx: Trx, by: Interval): Promise<void> {
   await sql`
     update metering.meter_outbox set occurred_at = occurred_at - ${by}, id = ${agedId("id", by)}
   `.execute(trx);

@@ -1,6 +1,6 @@
-import { type Kysely, sql } from "kysely";
+import { sql } from "kysely";
 import type { PgBoss } from "pg-boss";
-import type { DB } from "../../database/schema.ts";
+import type { Db } from "../../database/db.ts";
 import type { MeterEventKey } from "../../delivery/begin-attempts.ts";
 import { sealDueEntries } from "../../outbox/seal.ts";
 import { deliverQueueOf } from "../../queue/queues.ts";
@@ -9,7 +9,7 @@ import { appendEntries } from "../../testing/rows/entries.ts";
 import { hoursAgo } from "../../testing/rows/hours.ts";
 import { addOrganization } from "../../testing/rows/organizations.ts";
 
-type Deps = { db: Kysely<DB>; boss: PgBoss };
+type Deps = { db: Db; boss: PgBoss };
 
 /** Those of a test's pool. */
 const connections = 10;
@@ -34,18 +34,18 @@ export async function sealGauge({ db, boss }: Deps, organizationId: string, hour
 }
 
 /** Opens every connection of the pool: whoever had to open one would never meet the others. */
-export async function meet(db: Kysely<DB>): Promise<void> {
+export async function meet(db: Db): Promise<void> {
   await Promise.all(Array.from({ length: connections }, () => sql`select pg_sleep(0.02)`.execute(db)));
 }
 
-export async function addUsage(db: Kysely<DB>, customer: string, { meter, hour }: Usage): Promise<string> {
+export async function addUsage(db: Db, customer: string, { meter, hour }: Usage): Promise<string> {
   const id = await addOrganization(db, { customer });
   const entries = [10, 20, 30].map((minute) => ({ at: hoursAgo(hour, minute), quantity: minute, meter }));
   await appendEntries(db, id, entries);
   return id;
 }
 
-export async function readKeys(db: Kysely<DB>, hour?: number, state?: string): Promise<MeterEventKey[]> {
+export async function readKeys(db: Db, hour?: number, state?: string): Promise<MeterEventKey[]> {
   const { rows } = await sql<MeterEventKey>`
     select organization_id as "organizationId", id as "meterEventId"
     from metering.meter_events
@@ -57,21 +57,18 @@ export async function readKeys(db: Kysely<DB>, hour?: number, state?: string): P
   return rows;
 }
 
-export async function readIds(db: Kysely<DB>): Promise<string[]> {
+export async function readIds(db: Db): Promise<string[]> {
   return (await readKeys(db)).map(({ meterEventId }) => meterEventId);
 }
 
-export async function countBy(
-  db: Kysely<DB>,
-  column: "state" | "attempts_started",
-): Promise<Record<string, number>> {
+export async function countBy(db: Db, column: "state" | "attempts_started"): Promise<Record<string, number>> {
   const { rows } = await sql<{ value: string; count: number }>`
     select ${sql.ref(column)}::text as value, count(*)::int as count from metering.meter_events group by 1
   `.execute(db);
   return Object.fromEntries(rows.map(({ value, count }) => [value, count]));
 }
 
-export async function countAttempts(db: Kysely<DB>): Promise<number> {
+export async function countAttempts(db: Db): Promise<number> {
   const { rows } = await sql<{ count: number }>`
     select count(*)::int as count from metering.delivery_attempts
   `.execute(db);
@@ -79,7 +76,7 @@ export async function countAttempts(db: Kysely<DB>): Promise<number> {
 }
 
 /** The jobs that wait. */
-export async function countJobs(db: Kysely<DB>, meter: MeterName): Promise<number> {
+export async function countJobs(db: Db, meter: MeterName): Promise<number> {
   const { rows } = await sql<{ count: number }>`
     select count(*)::int as count from pgboss.job
     where name = ${deliverQueueOf(meter)} and state in ('created', 'retry')

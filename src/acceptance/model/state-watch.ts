@@ -1,5 +1,5 @@
-import { type Kysely, sql } from "kysely";
-import type { DB } from "../../database/schema.ts";
+import { sql } from "kysely";
+import type { Db } from "../../database/db.ts";
 import type { MeterEventState } from "../../delivery/meter-event-states.ts";
 
 /** Where a meter event may go by the service's own doing: the state diagram, without an operator's resolutions. */
@@ -19,7 +19,7 @@ export type StateWatch = {
 };
 
 /** Watches that meter events move along the state diagram only. */
-export function createStateWatch(db: Kysely<DB>): StateWatch {
+export function createStateWatch(db: Db): StateWatch {
   const seen = new Map<string, MeterEventState>();
   return {
     look: async () => {

@@ -1,6 +1,5 @@
-import type { Kysely } from "kysely";
 import type { PgBoss } from "pg-boss";
-import type { DB } from "../../database/schema.ts";
+import type { Db } from "../../database/db.ts";
 import type { FinishedAttempt } from "../../delivery/settle.ts";
 import { registerSensors } from "../../intake/sensors.ts";
 import { storeReadings } from "../../intake/store-readings.ts";
@@ -62,7 +61,7 @@ export async function openWorld(): Promise<World> {
   return world;
 }
 
-async function join(db: Kysely<DB>, customer: string): Promise<Organization> {
+async function join(db: Db, customer: string): Promise<Organization> {
   const id = await addOrganization(db, { customer });
   await registerSensors(db, id, [{ id: sensor }]);
   return { id, customer, posted: 0, gauge: null, gaugeAtMs: 0 };

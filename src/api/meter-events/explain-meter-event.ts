@@ -1,6 +1,5 @@
-import type { Kysely } from "kysely";
 import { isMonthDropped } from "../../database/retention.ts";
-import type { DB } from "../../database/schema.ts";
+import type { Db } from "../../database/db.ts";
 import {
   type DeliveryAttempt,
   findMeterEvent,
@@ -25,10 +24,7 @@ export type ExplanationWithReadings = Explanation & {
 };
 
 /** The requests and entries behind a meter event; undefined when there is none. */
-export async function explainMeterEvent(
-  db: Kysely<DB>,
-  meterEventId: string,
-): Promise<Explanation | undefined> {
+export async function explainMeterEvent(db: Db, meterEventId: string): Promise<Explanation | undefined> {
   const event = await findMeterEvent(db, meterEventId);
   if (event === undefined) return undefined;
   const attempts = await listAttempts(db, event);
@@ -38,7 +34,7 @@ export async function explainMeterEvent(
 
 /** The same, with its first `readingsMax` readings. */
 export async function explainWithReadings(
-  db: Kysely<DB>,
+  db: Db,
   meterEventId: string,
   { readingsMax }: { readingsMax: number },
 ): Promise<ExplanationWithReadings | undefined> {
@@ -48,10 +44,7 @@ export async function explainWithReadings(
   return { ...explained, readings: await listEventReadings(db, key, { limit: readingsMax }) };
 }
 
-async function findDroppedParts(
-  db: Kysely<DB>,
-  { hour, firstAttemptAt }: MeterEvent,
-): Promise<DroppedPart[]> {
+async function findDroppedParts(db: Db, { hour, firstAttemptAt }: MeterEvent): Promise<DroppedPart[]> {
   const areAttempts =
     firstAttemptAt !== null && (await isMonthDropped(db, { table: "delivery_attempts", at: firstAttemptAt }));
   const areEntries = await isMonthDropped(db, { table: "meter_outbox", at: hour });

@@ -1,7 +1,6 @@
 import { createRoute, z } from "@hono/zod-openapi";
-import type { Kysely } from "kysely";
 import { isMonthDropped } from "../../database/retention.ts";
-import type { DB } from "../../database/schema.ts";
+import type { Db } from "../../database/db.ts";
 import { findMeterEvent } from "../../delivery/meter-events.ts";
 import type { App } from "../../http/app.ts";
 import type { AdminOnly } from "../../http/authentication.ts";
@@ -47,10 +46,7 @@ const listRoute = createRoute({
 const cursorKey = z.tuple([z.uuid(), sensorIdSchema, recordedAtSchema]);
 
 /** Adds `GET /v1/meter-events/{id}/readings`. */
-export function mountMeterEventReadings(
-  app: App,
-  { db, adminOnly }: { db: Kysely<DB>; adminOnly: AdminOnly },
-): void {
+export function mountMeterEventReadings(app: App, { db, adminOnly }: { db: Db; adminOnly: AdminOnly }): void {
   app.openapi({ ...listRoute, middleware: adminOnly }, async (c) => {
     const { limit, cursor } = c.req.valid("query");
     const after = decodeCursor(cursor, cursorKey);

@@ -1,7 +1,6 @@
 import { createRoute, z } from "@hono/zod-openapi";
-import type { Kysely } from "kysely";
 import type { PgBoss } from "pg-boss";
-import type { DB } from "../../database/schema.ts";
+import type { Db } from "../../database/db.ts";
 import { meterEventStates } from "../../delivery/meter-event-states.ts";
 import { findMeterEvent, listMeterEvents } from "../../delivery/meter-events.ts";
 import { resolutions, resolveMeterEvent } from "../../delivery/resolve.ts";
@@ -142,7 +141,7 @@ const retryManyRoute = createRoute({
 
 const cursorKey = z.tuple([z.uuid()]);
 
-export type MeterEventRoutes = { db: Kysely<DB>; boss: PgBoss; adminOnly: AdminOnly };
+export type MeterEventRoutes = { db: Db; boss: PgBoss; adminOnly: AdminOnly };
 
 /** Adds the routes of `/v1/meter-events`. */
 export function mountMeterEvents(app: App, { db, boss, adminOnly }: MeterEventRoutes): void {
@@ -190,13 +189,13 @@ export function mountMeterEvents(app: App, { db, boss, adminOnly }: MeterEventRo
 }
 
 /** The organization that a list is narrowed to. An external id that leads to none is a slip: its 404 says so. */
-async function filterOf(db: Kysely<DB>, reference: string | undefined): Promise<string | undefined> {
+async function filterOf(db: Db, reference: string | undefined): Promise<string | undefined> {
   return reference === undefined ? undefined : organizationIdOf(db, reference);
 }
 
 /** The events that carry the usage of a key; undefined without a key. */
 async function idsOfKey(
-  db: Kysely<DB>,
+  db: Db,
   {
     idempotencyKey,
     organizationId,
@@ -208,7 +207,7 @@ async function idsOfKey(
 }
 
 async function wrongState(
-  db: Kysely<DB>,
+  db: Db,
   id: string,
   { status, code, detail }: { status: 409; code: string; detail: string },
 ): Promise<Problem> {

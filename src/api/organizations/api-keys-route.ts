@@ -1,7 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { createRoute, z } from "@hono/zod-openapi";
-import type { Kysely } from "kysely";
-import type { DB } from "../../database/schema.ts";
+import type { Db } from "../../database/db.ts";
 import { makeApiKey, type Scope, scopes } from "../../http/api-key.ts";
 import type { App } from "../../http/app.ts";
 import type { AdminOnly } from "../../http/authentication.ts";
@@ -99,7 +98,7 @@ const revokeKeyRoute = createRoute({
 const cursorKey = z.tuple([z.uuid()]);
 
 /** Adds the routes of `/v1/organizations/{id}/api-keys`. */
-export function mountApiKeys(app: App, { db, adminOnly }: { db: Kysely<DB>; adminOnly: AdminOnly }): void {
+export function mountApiKeys(app: App, { db, adminOnly }: { db: Db; adminOnly: AdminOnly }): void {
   app.openapi({ ...createKeyRoute, middleware: adminOnly }, async (c) => {
     const { name = "", scopes: granted = scopesDefault } = c.req.valid("json");
     const { key, prefix, keyHash } = makeApiKey(randomBytes(32));

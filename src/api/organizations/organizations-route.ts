@@ -1,6 +1,5 @@
 import { createRoute, z } from "@hono/zod-openapi";
-import type { Kysely } from "kysely";
-import type { DB } from "../../database/schema.ts";
+import type { Db } from "../../database/db.ts";
 import type { App } from "../../http/app.ts";
 import type { AdminOnly } from "../../http/authentication.ts";
 import { decodeCursor } from "../../http/cursor.ts";
@@ -128,11 +127,7 @@ const cursorKey = z.tuple([z.uuid()]);
 /** Adds the routes of `/v1/organizations`. */
 export function mountOrganizations(
   app: App,
-  {
-    db,
-    adminOnly,
-    billableStatuses,
-  }: { db: Kysely<DB>; adminOnly: AdminOnly; billableStatuses: readonly string[] },
+  { db, adminOnly, billableStatuses }: { db: Db; adminOnly: AdminOnly; billableStatuses: readonly string[] },
 ): void {
   const render = (organization: Organization) => renderOrganization(organization, billableStatuses);
   app.openapi({ ...createOrganizationRoute, middleware: adminOnly }, async (c) => {

@@ -1,7 +1,6 @@
 import { createRoute, z } from "@hono/zod-openapi";
-import type { Kysely } from "kysely";
 import type { PgBoss } from "pg-boss";
-import type { DB } from "../../database/schema.ts";
+import type { Db } from "../../database/db.ts";
 import type { App } from "../../http/app.ts";
 import type { AdminOnly } from "../../http/authentication.ts";
 import { instantSchema } from "../../http/instant.ts";
@@ -94,7 +93,7 @@ const putRoute = createRoute({
 /** Adds `PUT /v1/organizations/{id}/subscription`. */
 export function mountSubscriptions(
   app: App,
-  { db, boss, adminOnly }: { db: Kysely<DB>; boss: PgBoss; adminOnly: AdminOnly },
+  { db, boss, adminOnly }: { db: Db; boss: PgBoss; adminOnly: AdminOnly },
 ): void {
   app.openapi({ ...putRoute, middleware: adminOnly }, async (c) => {
     const organizationId = await organizationIdOf(db, c.req.valid("param").id);

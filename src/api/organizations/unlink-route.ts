@@ -1,6 +1,5 @@
 import { createRoute } from "@hono/zod-openapi";
-import type { Kysely } from "kysely";
-import type { DB } from "../../database/schema.ts";
+import type { Db } from "../../database/db.ts";
 import type { App } from "../../http/app.ts";
 import type { AdminOnly } from "../../http/authentication.ts";
 import { organizationIdOf, organizationParams } from "../../http/organization-reference.ts";
@@ -27,7 +26,7 @@ const unlinkRoute = createRoute({
 });
 
 /** Adds `DELETE /v1/organizations/{id}/subscription`. */
-export function mountUnlink(app: App, { db, adminOnly }: { db: Kysely<DB>; adminOnly: AdminOnly }): void {
+export function mountUnlink(app: App, { db, adminOnly }: { db: Db; adminOnly: AdminOnly }): void {
   app.openapi({ ...unlinkRoute, middleware: adminOnly }, async (c) => {
     const organizationId = await organizationIdOf(db, c.req.valid("param").id);
     if (!(await unlinkOrganization(db, organizationId))) throw notFound("organization");

@@ -1,6 +1,5 @@
 import { z } from "@hono/zod-openapi";
-import type { Kysely } from "kysely";
-import type { DB } from "../../database/schema.ts";
+import type { Db } from "../../database/db.ts";
 import type { MeterEventState } from "../../delivery/meter-event-states.ts";
 import { reportMeterEvents } from "../../delivery/meter-events.ts";
 import { readPauses } from "../../delivery/pauses.ts";
@@ -33,7 +32,7 @@ export const outboxSchema = z.strictObject({
 });
 
 /** Reads the outbox, as the API and the command line show it. */
-export async function readOutbox(db: Kysely<DB>): Promise<z.infer<typeof outboxSchema>> {
+export async function readOutbox(db: Db): Promise<z.infer<typeof outboxSchema>> {
   const unsealed = await reportUnsealed(db);
   const { states, oldestUndeliveredAt } = await reportMeterEvents(db);
   const pauses = await readPauses(db);

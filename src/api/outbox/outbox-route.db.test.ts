@@ -1,6 +1,6 @@
-import { type Kysely, sql } from "kysely";
+import { sql } from "kysely";
 import { expect } from "vitest";
-import type { DB } from "../../database/schema.ts";
+import type { Db } from "../../database/db.ts";
 import { trip } from "../../delivery/pauses.ts";
 import { remindToSeal } from "../../outbox/seal-job.ts";
 import { sealDueEntries } from "../../outbox/seal.ts";
@@ -204,7 +204,7 @@ async function pause(api: Api, reason: string): Promise<void> {
 }
 
 /** One entry for each state, in hours of their own; the quantity is the state's place in the list, from 1. */
-async function sealOneOf(db: Kysely<DB>, states: readonly string[]): Promise<void> {
+async function sealOneOf(db: Db, states: readonly string[]): Promise<void> {
   const acme = await addOrganization(db, { customer: "cus_acme" });
   await appendEntries(
     db,
@@ -213,7 +213,7 @@ async function sealOneOf(db: Kysely<DB>, states: readonly string[]): Promise<voi
   );
 }
 
-async function moveEachToItsState(db: Kysely<DB>): Promise<void> {
+async function moveEachToItsState(db: Db): Promise<void> {
   const states = Object.keys(noEvents);
   await sql`
     update metering.meter_events set state = (${states}::text[])[quantity] where quantity <= ${states.length}

@@ -1,7 +1,6 @@
 import { createRoute, z } from "@hono/zod-openapi";
-import type { Kysely } from "kysely";
 import type { PgBoss } from "pg-boss";
-import type { DB } from "../../database/schema.ts";
+import type { Db } from "../../database/db.ts";
 import { pauseDelivery, resumeDelivery } from "../../delivery/pauses.ts";
 import type { App } from "../../http/app.ts";
 import type { AdminOnly } from "../../http/authentication.ts";
@@ -53,7 +52,7 @@ const resumeRoute = createRoute({
   responses: { 204: { description: "Not paused any more" }, ...adminProblems, ...bodyProblems },
 });
 
-export type OutboxRoutes = { db: Kysely<DB>; boss: PgBoss; adminOnly: AdminOnly };
+export type OutboxRoutes = { db: Db; boss: PgBoss; adminOnly: AdminOnly };
 
 /** Adds the routes of `/v1/outbox` and `/v1/delivery`. */
 export function mountOutbox(app: App, { db, boss, adminOnly }: OutboxRoutes): void {

@@ -1,7 +1,6 @@
 import { z } from "@hono/zod-openapi";
-import type { Kysely } from "kysely";
 import { readKeptFrom } from "../../database/retention.ts";
-import type { DB } from "../../database/schema.ts";
+import type { Db } from "../../database/db.ts";
 
 /** What a list of readings says about those that it cannot show. */
 export const readingsKept = {
@@ -11,7 +10,7 @@ export const readingsKept = {
   }),
 };
 
-export async function tellReadingsKept(db: Kysely<DB>): Promise<{ readings_kept_from: string | null }> {
+export async function tellReadingsKept(db: Db): Promise<{ readings_kept_from: string | null }> {
   const keptFrom = await readKeptFrom(db, "readings");
   return { readings_kept_from: keptFrom?.toISOString() ?? null };
 }

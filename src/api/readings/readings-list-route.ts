@@ -1,6 +1,5 @@
 import { createRoute, z } from "@hono/zod-openapi";
-import type { Kysely } from "kysely";
-import type { DB } from "../../database/schema.ts";
+import type { Db } from "../../database/db.ts";
 import type { App } from "../../http/app.ts";
 import type { KeyOnly } from "../../http/authentication.ts";
 import { decodeCursor } from "../../http/cursor.ts";
@@ -52,7 +51,7 @@ const listRoute = createRoute({
 const cursorKey = z.tuple([sensorIdSchema, recordedAtSchema]);
 
 /** Adds `GET /v1/readings`. */
-export function mountReadingsList(app: App, { db, mayRead }: { db: Kysely<DB>; mayRead: KeyOnly }): void {
+export function mountReadingsList(app: App, { db, mayRead }: { db: Db; mayRead: KeyOnly }): void {
   app.openapi({ ...listRoute, middleware: mayRead }, async (c) => {
     const { limit, cursor, sensor_id: sensorId, from, to } = c.req.valid("query");
     const after = decodeCursor(cursor, cursorKey);

@@ -1,8 +1,8 @@
-import { type Kysely, sql } from "kysely";
+import { sql } from "kysely";
 import { expect } from "vitest";
 import { addMonths, startOfMonth } from "../../database/months.ts";
 import { dropDuePartitions } from "../../database/retention.ts";
-import type { DB } from "../../database/schema.ts";
+import type { Db } from "../../database/db.ts";
 import { readUsage } from "../../outbox/usage.ts";
 import { linkCustomer } from "../../testing/rows/organizations.ts";
 import {
@@ -140,7 +140,7 @@ test("a meter event outlives its entries and attempts, and tells what is gone", 
   });
 });
 
-async function oldestEvent(db: Kysely<DB>): Promise<string> {
+async function oldestEvent(db: Db): Promise<string> {
   const { id } = await db
     .selectFrom("meter_events")
     .select("id")

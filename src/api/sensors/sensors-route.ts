@@ -1,6 +1,5 @@
 import { createRoute, z } from "@hono/zod-openapi";
-import type { Kysely } from "kysely";
-import type { DB } from "../../database/schema.ts";
+import type { Db } from "../../database/db.ts";
 import type { App } from "../../http/app.ts";
 import type { KeyOnly } from "../../http/authentication.ts";
 import { decodeCursor } from "../../http/cursor.ts";
@@ -82,7 +81,7 @@ const getRoute = createRoute({
 
 const cursorKey = z.tuple([sensorIdSchema]);
 
-export type SensorRoutes = { db: Kysely<DB>; mayWrite: KeyOnly; mayRead: KeyOnly };
+export type SensorRoutes = { db: Db; mayWrite: KeyOnly; mayRead: KeyOnly };
 
 /** Adds the routes of `/v1/sensors`. */
 export function mountSensors(app: App, { db, mayWrite, mayRead }: SensorRoutes): void {

@@ -1,7 +1,6 @@
 import { createRoute, z } from "@hono/zod-openapi";
-import type { Kysely } from "kysely";
 import type { PgBoss } from "pg-boss";
-import type { DB } from "../../database/schema.ts";
+import type { Db } from "../../database/db.ts";
 import type { App } from "../../http/app.ts";
 import type { AdminOnly } from "../../http/authentication.ts";
 import { decodeCursor } from "../../http/cursor.ts";
@@ -71,7 +70,7 @@ const getRoute = createRoute({
 /** Adds the routes of `/v1/stripe-events`. */
 export function mountStripeEvents(
   app: App,
-  { db, boss, adminOnly }: { db: Kysely<DB>; boss: PgBoss; adminOnly: AdminOnly },
+  { db, boss, adminOnly }: { db: Db; boss: PgBoss; adminOnly: AdminOnly },
 ): void {
   app.openapi({ ...listRoute, middleware: adminOnly }, async (c) => {
     const { limit, cursor, state } = c.req.valid("query");

@@ -1,7 +1,6 @@
 import { z } from "@hono/zod-openapi";
-import type { Kysely } from "kysely";
 import { readKeptFrom } from "../../database/retention.ts";
-import type { DB } from "../../database/schema.ts";
+import type { Db } from "../../database/db.ts";
 import { instantSchema } from "../../http/instant.ts";
 import type { InputError } from "../../http/problem.ts";
 import { granularities, readUsage, type UsageBucket, usageCompleteThrough } from "../../outbox/usage.ts";
@@ -52,7 +51,7 @@ export type AskedUsage = { kind: "usage"; buckets: UsageBucket[]; keptFrom: Date
 
 /** Reads an organization's usage, or tells what is wrong with the question. */
 export async function askUsage(
-  db: Kysely<DB>,
+  db: Db,
   organizationId: string,
   { meter, from, to, granularity, time_zone: timeZone }: z.infer<typeof usageQuery>,
 ): Promise<AskedUsage | { kind: "refused"; fault: InputError }> {
@@ -74,7 +73,7 @@ export async function askUsage(
 
 /** The document of `GET /v1/usage`. */
 export async function renderUsage(
-  db: Kysely<DB>,
+  db: Db,
   organizationId: string,
   { meter, buckets, keptFrom }: AskedUsage & Pick<z.infer<typeof usageQuery>, "meter">,
 ): Promise<z.infer<typeof usageSchema>> {

@@ -1,7 +1,6 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
-import type { Kysely } from "kysely";
-import type { DB } from "../../database/schema.ts";
+import type { Db } from "../../database/db.ts";
 import type { App } from "../../http/app.ts";
 import type { AdminOnly, KeyOnly } from "../../http/authentication.ts";
 import { organizationIdOf, organizationParams } from "../../http/organization-reference.ts";
@@ -37,7 +36,7 @@ const organizationUsageRoute = createRoute({
   responses: { 200: answer, ...adminProblems, ...inputProblems, ...notFoundProblems },
 });
 
-export type UsageRoutes = { db: Kysely<DB>; mayRead: KeyOnly; adminOnly: AdminOnly };
+export type UsageRoutes = { db: Db; mayRead: KeyOnly; adminOnly: AdminOnly };
 
 /** Adds `GET /v1/usage` and `GET /v1/organizations/{id}/usage`. */
 export function mountUsage(app: App, { db, mayRead, adminOnly }: UsageRoutes): void {
@@ -52,7 +51,7 @@ export function mountUsage(app: App, { db, mayRead, adminOnly }: UsageRoutes): v
   });
 }
 
-type Question = { db: Kysely<DB>; organizationId: string; query: z.infer<typeof usageQuery> };
+type Question = { db: Db; organizationId: string; query: z.infer<typeof usageQuery> };
 
 async function tellUsage(c: Context, { db, organizationId, query }: Question) {
   const asked = await askUsage(db, organizationId, query);

@@ -1,7 +1,6 @@
 import { z } from "@hono/zod-openapi";
-import type { Kysely } from "kysely";
 import { readKeptFrom } from "../../database/retention.ts";
-import type { DB } from "../../database/schema.ts";
+import type { Db } from "../../database/db.ts";
 import { readUsageSummary, type SummaryQuery, type UsageTotal } from "../../outbox/usage-summary.ts";
 import { csvLines } from "../csv.ts";
 import { quantitiesShape } from "./usage-answer.ts";
@@ -46,7 +45,7 @@ export function summaryCsv(totals: readonly UsageTotal[]): string {
 
 /** The whole summary, a page at a time. */
 export async function* readSummaryPages(
-  db: Kysely<DB>,
+  db: Db,
   { pageSize, ...query }: Pick<SummaryQuery, "meter" | "from" | "to"> & { pageSize: number },
 ): AsyncGenerator<UsageTotal[]> {
   const keptFrom = await readKeptFrom(db, "meter_outbox");

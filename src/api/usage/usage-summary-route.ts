@@ -1,7 +1,6 @@
 import { createRoute, z } from "@hono/zod-openapi";
-import type { Kysely } from "kysely";
 import { readKeptFrom } from "../../database/retention.ts";
-import type { DB } from "../../database/schema.ts";
+import type { Db } from "../../database/db.ts";
 import type { App } from "../../http/app.ts";
 import type { AdminOnly } from "../../http/authentication.ts";
 import { decodeCursor } from "../../http/cursor.ts";
@@ -49,10 +48,7 @@ const cursorKey = z.tuple([z.uuid()]);
 const csvHeaders = { "content-type": "text/csv; charset=utf-8" };
 
 /** Adds `GET /v1/usage/summary`. */
-export function mountUsageSummary(
-  app: App,
-  { db, adminOnly }: { db: Kysely<DB>; adminOnly: AdminOnly },
-): void {
+export function mountUsageSummary(app: App, { db, adminOnly }: { db: Db; adminOnly: AdminOnly }): void {
   app.openapi({ ...summaryRoute, middleware: adminOnly }, async (c) => {
     const { limit, cursor, ...period } = c.req.valid("query");
     const after = decodeCursor(cursor, cursorKey)?.[0];

@@ -1,7 +1,7 @@
-import { type Kysely, sql } from "kysely";
+import { sql } from "kysely";
 import { Stripe } from "stripe";
 import { expect } from "vitest";
-import type { DB } from "../../database/schema.ts";
+import type { Db } from "../../database/db.ts";
 import { apiTest as test, webhookSecrets } from "../../testing/fixtures/api-test.ts";
 
 const [oldSecret = "", newSecret = ""] = webhookSecrets;
@@ -18,7 +18,7 @@ function sign(payload: string, { secret = newSecret, ageSeconds = 0 } = {}): Rec
   };
 }
 
-async function readStored(db: Kysely<DB>): Promise<{ events: number; jobs: number }> {
+async function readStored(db: Db): Promise<{ events: number; jobs: number }> {
   const { rows } = await sql<{ events: number; jobs: number }>`
     select
       (select count(*)::int from metering.stripe_events) as events,

@@ -1,7 +1,6 @@
 import { createRoute, z } from "@hono/zod-openapi";
-import type { Kysely } from "kysely";
 import type { PgBoss } from "pg-boss";
-import type { DB } from "../../database/schema.ts";
+import type { Db } from "../../database/db.ts";
 import type { App } from "../../http/app.ts";
 import type { HeldBytes } from "../../http/held-bytes.ts";
 import { jsonAnswer, jsonBody } from "../../http/json-content.ts";
@@ -42,7 +41,7 @@ const webhookRoute = createRoute({
 const nestingMax = 100;
 
 export type WebhookDeps = {
-  db: Kysely<DB>;
+  db: Db;
   boss: PgBoss;
   /** Every one is tried: while one is rotated, Stripe signs with the old and the new. */
   secrets: readonly string[];

@@ -1,5 +1,4 @@
-import type { Kysely } from "kysely";
-import type { DB } from "../../database/schema.ts";
+import type { Db } from "../../database/db.ts";
 import { listUnbillable } from "../../billing/billable.ts";
 import { type Finding, ok, problem } from "./finding.ts";
 
@@ -7,7 +6,7 @@ const check = "billable";
 const namedMax = 5;
 
 /** Whether the sensors of every organization that is linked are counted. One that has left and has none is no problem. */
-export async function checkBillable(db: Kysely<DB>, statuses: readonly string[]): Promise<Finding> {
+export async function checkBillable(db: Db, statuses: readonly string[]): Promise<Finding> {
   const unbillable = await listUnbillable(db, statuses);
   if (unbillable.length === 0) return ok(check, "every linked organization");
   const named = unbillable

@@ -1,6 +1,6 @@
-import { type Kysely, sql } from "kysely";
+import { sql } from "kysely";
 import type { CustomerFault } from "../../billing/subscriptions.ts";
-import type { DB } from "../../database/schema.ts";
+import type { Db } from "../../database/db.ts";
 import { type Finding, ok, problem } from "./finding.ts";
 
 const check = "linked customers";
@@ -13,7 +13,7 @@ const says: Record<CustomerFault, string> = {
 };
 
 /** Whether Stripe has the customers that operators linked, as the workers found when they read them. */
-export async function checkLinkedCustomers(db: Kysely<DB>): Promise<Finding> {
+export async function checkLinkedCustomers(db: Db): Promise<Finding> {
   const { rows } = await sql<{ organization: string; customer: string; fault: CustomerFault }>`
     select organization_id as organization, stripe_customer_id as customer, customer_fault as fault
     from metering.subscriptions

@@ -1,16 +1,16 @@
-import { type Kysely, sql } from "kysely";
-import type { DB } from "../../database/schema.ts";
+import { sql } from "kysely";
+import type { Db } from "../../database/db.ts";
 import { type DeliveryReport, reportMeterEvents } from "../../delivery/meter-events.ts";
 import { readPauses } from "../../delivery/pauses.ts";
 import { type Finding, ok, problem } from "./finding.ts";
 
 /** Whether usage flows: nothing paused, no meter event and no webhook event that waits for somebody. */
-export async function checkDelivery(db: Kysely<DB>): Promise<Finding[]> {
+export async function checkDelivery(db: Db): Promise<Finding[]> {
   const { states } = await reportMeterEvents(db);
   return [await checkPauses(db), checkInDoubt(states), checkRejected(states), await checkInbox(db)];
 }
 
-async function checkPauses(db: Kysely<DB>): Promise<Finding> {
+async function checkPauses(db: Db): Promise<Finding> {
   const pauses = await readPauses(db);
   if (pauses.length === 0) return ok("sending", "nothing is paused");
   const detail = pauses.map(({ scope, reason }) => `${scope} is paused: ${reason}`).join("; ");
@@ -35,7 +35,7 @@ function checkRejected({ rejected: { count, quantity } }: DeliveryReport["states
   );
 }
 
-async function checkInbox(db: Kysely<DB>): Promise<Finding> {
+async function checkInbox(db: Db): Promise<Finding> {
   const failed = await sql<{ count: number }>`
     select count(*)::float8 as count from metering.stripe_events where state = 'failed'
   `.execute(db);

@@ -1,6 +1,6 @@
-import { type Kysely, sql } from "kysely";
+import { sql } from "kysely";
 import type Stripe from "stripe";
-import type { DB } from "../../database/schema.ts";
+import type { Db } from "../../database/db.ts";
 import { readCustomerMode } from "../../stripe/customer-mode.ts";
 import { type Finding, ok, problem } from "./finding.ts";
 
@@ -11,7 +11,7 @@ const check = "key mode";
 
 /** Whether the customers that are stored are of the key's mode and account. */
 export async function checkKeyMode(
-  { db, stripe }: { db: Kysely<DB>; stripe: Stripe },
+  { db, stripe }: { db: Db; stripe: Stripe },
   mode: "live" | "test",
 ): Promise<Finding> {
   const customers = await findNewestCustomers(db);
@@ -44,7 +44,7 @@ function faultOf(
   }
 }
 
-async function findNewestCustomers(db: Kysely<DB>): Promise<string[]> {
+async function findNewestCustomers(db: Db): Promise<string[]> {
   const newest = await sql<{ customer: string }>`
     select stripe_customer_id as customer
     from metering.subscriptions

@@ -1,12 +1,12 @@
-import { type Kysely, sql } from "kysely";
+import { sql } from "kysely";
 import { countDefaultPartitionRows, partitionedTables } from "../../database/partitions.ts";
-import type { DB } from "../../database/schema.ts";
+import type { Db } from "../../database/db.ts";
 import { type Finding, ok, problem } from "./finding.ts";
 
 const check = "partitions";
 
 /** Whether this month and the next have their partitions, and nothing has fallen into a default one. */
-export async function checkPartitions(db: Kysely<DB>, now: Date): Promise<Finding> {
+export async function checkPartitions(db: Db, now: Date): Promise<Finding> {
   const missing = await findMissing(db, now);
   if (missing.length > 0) {
     const remedy = "run `node dist/migrate.js`, and see why no worker runs the daily job ensure-partitions";
@@ -19,7 +19,7 @@ export async function checkPartitions(db: Kysely<DB>, now: Date): Promise<Findin
   return problem(check, detail, "move these rows to partitions of their months");
 }
 
-async function findMissing(db: Kysely<DB>, now: Date): Promise<string[]> {
+async function findMissing(db: Db, now: Date): Promise<string[]> {
   const missing = await sql<{ name: string }>`
     with wanted as (
       select t.name || to_char(month, '_YYYY_MM') as name

@@ -1,6 +1,5 @@
-import type { Kysely } from "kysely";
 import { type ProcessKind, readMissingRights } from "../../database/needed-rights.ts";
-import type { DB } from "../../database/schema.ts";
+import type { Db } from "../../database/db.ts";
 import { describeSeen, readSeenProcesses, type SeenProcesses } from "../../monitoring/seen-processes.ts";
 import { type Finding, ok, problem } from "./finding.ts";
 
@@ -10,7 +9,7 @@ const starts: Record<ProcessKind, string> = {
 };
 
 /** Whether an API and a worker run, by their heartbeats. */
-export async function checkProcesses(db: Kysely<DB>): Promise<Finding[]> {
+export async function checkProcesses(db: Db): Promise<Finding[]> {
   return (await readSeenProcesses(db)).map((seen) => {
     const detail = describeSeen(seen);
     return seen.live > 0 ? ok(seen.kind, detail) : problem(seen.kind, detail, starts[seen.kind]);
@@ -21,7 +20,7 @@ export async function checkProcesses(db: Kysely<DB>): Promise<Finding[]> {
  * Whether this command's role may do what the API may, as its commands do, and each process that runs what it has to do
  * with its own role.
  */
-export async function checkRights(db: Kysely<DB>): Promise<Finding> {
+export async function checkRights(db: Db): Promise<Finding> {
   const own = (await readMissingRights(db, { kind: "api" })).map(
     (right) => `the command line lacks ${right}`,
   );
@@ -35,7 +34,7 @@ export async function checkRights(db: Kysely<DB>): Promise<Finding> {
   return problem("rights", faults.join("; "), remedy);
 }
 
-async function readFaults(db: Kysely<DB>, { kind, roles }: SeenProcesses): Promise<string[]> {
+async function readFaults(db: Db, { kind, roles }: SeenProcesses): Promise<string[]> {
   const faults: string[] = [];
   for (const role of roles) {
     const missing = await readMissingRights(db, { kind, role });

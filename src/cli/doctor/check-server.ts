@@ -1,14 +1,14 @@
-import { type Kysely, sql } from "kysely";
+import { sql } from "kysely";
 import { readDurabilityFaults } from "../../database/durability.ts";
-import type { DB } from "../../database/schema.ts";
+import type { Db } from "../../database/db.ts";
 import { type Finding, ok, problem } from "./finding.ts";
 
 /** Whether the server takes writes, and keeps what it has committed. */
-export async function checkServer(db: Kysely<DB>): Promise<Finding[]> {
+export async function checkServer(db: Db): Promise<Finding[]> {
   return [await checkWritable(db), await checkDurability(db)];
 }
 
-async function checkWritable(db: Kysely<DB>): Promise<Finding> {
+async function checkWritable(db: Db): Promise<Finding> {
   const { rows } = await sql<{ isStandby: boolean; isReadOnly: boolean }>`
     select pg_is_in_recovery() as "isStandby", current_setting('transaction_read_only')::boolean as "isReadOnly"
   `.execute(db);
@@ -21,7 +21,7 @@ async function checkWritable(db: Kysely<DB>): Promise<Finding> {
   return problem("writable", "it is read-only", remedy);
 }
 
-async function checkDurability(db: Kysely<DB>): Promise<Finding> {
+async function checkDurability(db: Db): Promise<Finding> {
   const faults = await readDurabilityFaults(db);
   if (faults.length === 0) return ok("durability", "what is committed is on disk");
   return problem(

@@ -1,13 +1,12 @@
-import type { Kysely } from "kysely";
 import { findSharedCustomers } from "../../database/customer-taken.ts";
-import type { DB } from "../../database/schema.ts";
+import type { Db } from "../../database/db.ts";
 import { type Finding, ok, problem } from "./finding.ts";
 
 const check = "shared customers";
 const namedMax = 5;
 
 /** Whether every Stripe customer belongs to one organization: of two gauges that one customer gets, Stripe bills one. */
-export async function checkSharedCustomers(db: Kysely<DB>): Promise<Finding> {
+export async function checkSharedCustomers(db: Db): Promise<Finding> {
   const shared = await findSharedCustomers(db);
   if (shared.length === 0) return ok(check, "none");
   const named = shared

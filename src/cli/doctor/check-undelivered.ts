@@ -1,6 +1,6 @@
-import { type Kysely, sql } from "kysely";
+import { sql } from "kysely";
 import type Stripe from "stripe";
-import type { DB } from "../../database/schema.ts";
+import type { Db } from "../../database/db.ts";
 import { isPermissionMissing } from "../../stripe/describe-stripe-error.ts";
 import { listUndelivered, type UndeliveredEvents } from "../../stripe/list-undelivered.ts";
 import { type Finding, ok, problem, unchecked } from "./finding.ts";
@@ -14,7 +14,7 @@ const graceMs = 60_000;
  * events.
  */
 export async function checkUndelivered(
-  { db, stripe }: { db: Kysely<DB>; stripe: Stripe },
+  { db, stripe }: { db: Db; stripe: Stripe },
   now: Date,
 ): Promise<Finding> {
   const undelivered = await listUnlessForbidden(stripe, new Date(now.getTime() - graceMs));
@@ -35,7 +35,7 @@ export async function checkUndelivered(
   );
 }
 
-async function readStored(db: Kysely<DB>, ids: readonly string[]): Promise<Set<string>> {
+async function readStored(db: Db, ids: readonly string[]): Promise<Set<string>> {
   const stored = await sql<{ event_id: string }>`
     select event_id from metering.stripe_events where event_id = any(${ids}::text[])
   `.execute(db);

@@ -1,7 +1,6 @@
-import type { Kysely } from "kysely";
 import type Stripe from "stripe";
 import type { CliConfig } from "../../config.ts";
-import type { DB } from "../../database/schema.ts";
+import type { Db } from "../../database/db.ts";
 import { wantedMeters } from "../wanted-meters.ts";
 import { checkBacklog } from "./check-backlog.ts";
 import { checkBillable } from "./check-billable.ts";
@@ -23,7 +22,7 @@ import { reachStripe } from "./reach-stripe.ts";
 
 export type Patient = {
   config: CliConfig;
-  db: Kysely<DB>;
+  db: Db;
   /** Undefined without a key. */
   stripe: Stripe | undefined;
   now: () => Date;

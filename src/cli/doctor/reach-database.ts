@@ -1,5 +1,5 @@
-import { type Kysely, sql } from "kysely";
-import type { DB } from "../../database/schema.ts";
+import { sql } from "kysely";
+import type { Db } from "../../database/db.ts";
 import { describeFailure } from "../describe-failure.ts";
 import { readAheadMs } from "./clock-offset.ts";
 import { type Finding, ok, problem } from "./finding.ts";
@@ -10,7 +10,7 @@ export type Reached = { finding: Finding; aheadMs: number | undefined };
 const check = "database";
 
 /** Asks the database for its version and time. */
-export async function reachDatabase({ db, now }: { db: Kysely<DB>; now: () => Date }): Promise<Reached> {
+export async function reachDatabase({ db, now }: { db: Db; now: () => Date }): Promise<Reached> {
   let version = "";
   const readClock = async () => {
     const answer = await sql<{ now: Date; version: string }>`

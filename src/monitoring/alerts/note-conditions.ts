@@ -1,5 +1,5 @@
-import { type Kysely, sql, type Transaction } from "kysely";
-import type { DB } from "../../database/schema.ts";
+import { sql } from "kysely";
+import type { Db, Trx } from "../../database/db.ts";
 import type { Log } from "../../log.ts";
 import type { Measurement } from "../metrics/measurer.ts";
 import { alertRules } from "./alert-rules.ts";
@@ -9,7 +9,7 @@ import { type Alert, moveAlert, newAlert } from "./move-alert.ts";
 type StoredAlert = Alert & { name: string; subject: string };
 
 /** Claims the next look for this process; false while another one looked less than so long ago. */
-export async function claimLook(db: Kysely<DB>, everyMs: number): Promise<boolean> {
+export async function claimLook(db: Db, everyMs: number): Promise<boolean> {
   const claimed = await sql`
     update metering.alert_watch set looked_at = now()
     where looked_at <= now() - ${everyMs} * interval '1 millisecond'
@@ -23,7 +23,7 @@ export async function claimLook(db: Kysely<DB>, everyMs: number): Promise<boolea
  * went well; when not, a gauge that is missing says nothing.
  */
 export async function noteConditions(
-  { db, log }: { db: Kysely<DB>; log: Log },
+  { db, log }: { db: Db; log: Log },
   { samples }: Pick<Measurement, "samples">,
   { now, isWhole }: { now: Date; isWhole: boolean },
 ): Promise<void> {
@@ -57,7 +57,7 @@ function isOf(alert: StoredAlert, { rule, subject }: Condition): boolean {
   return alert.name === rule.name && alert.subject === subject;
 }
 
-async function writeAlert(trx: Transaction<DB>, { rule, subject }: Condition, alert: Alert): Promise<void> {
+async function writeAlert(trx: Trx, { rule, subject }: Condition, alert: Alert): Promise<void> {
   const {
     value,
     true_since,

@@ -1,5 +1,5 @@
-import { type Kysely, sql } from "kysely";
-import type { DB } from "../../database/schema.ts";
+import { sql } from "kysely";
+import type { Db } from "../../database/db.ts";
 import type { Log } from "../../log.ts";
 import { alertRules } from "./alert-rules.ts";
 import { type AlertPost, writeAlertPost } from "./alert-post.ts";
@@ -8,7 +8,7 @@ import { type AlertPost, writeAlertPost } from "./alert-post.ts";
 export type SendAlert = (post: AlertPost) => Promise<string | undefined>;
 
 export type TellDeps = {
-  db: Kysely<DB>;
+  db: Db;
   log: Log;
   send: SendAlert;
   onPost: (result: "taken" | "failed") => void;
@@ -38,7 +38,7 @@ export async function tellAlerts(deps: TellDeps, signal: AbortSignal): Promise<v
   }
 }
 
-async function claimDue(db: Kysely<DB>): Promise<Due | undefined> {
+async function claimDue(db: Db): Promise<Due | undefined> {
   const claimed = await sql<Due>`
     update metering.alerts a
     set attempts = a.attempts + 1, next_attempt_at = now() + ${leaseSeconds} * interval '1 second'
@@ -81,7 +81,7 @@ async function tell({ db, log, send, onPost }: TellDeps, due: Due): Promise<void
 }
 
 // An alert that began again while its end was told begins once more for the receiver, too.
-async function settleTold(db: Kysely<DB>, { name, subject, kind }: Due): Promise<void> {
+async function settleTold(db: Db, { name, subject, kind }: Due): Promise<void> {
   const told =
     kind === "began"
       ? sql`began_told_at = now()`

@@ -1,6 +1,5 @@
-import type { Kysely } from "kysely";
 import type { Registry } from "prom-client";
-import type { DB } from "../../database/schema.ts";
+import type { Db } from "../../database/db.ts";
 import type { Log } from "../../log.ts";
 import { type Repeating, repeat } from "../../process/wait.ts";
 import { countAlertPosts } from "../metrics/alert-metrics.ts";
@@ -15,7 +14,7 @@ const measuredWithinMs = 120_000;
 /** Of `everyMs`: processes that look at about the same time take turns. */
 const claimedForShare = 0.8;
 
-export type AlertWatchDeps = { db: Kysely<DB>; log: Log; registry: Registry };
+export type AlertWatchDeps = { db: Db; log: Log; registry: Registry };
 
 /**
  * Looks at the conditions of docs/alerts.yaml every half minute, whichever process is first, and posts to the URL what

@@ -1,5 +1,4 @@
-import type { Kysely } from "kysely";
-import type { DB } from "../../database/schema.ts";
+import type { Db } from "../../database/db.ts";
 import type { GaugeName, Sample } from "./database-gauges.ts";
 import { databaseReads } from "./reads.ts";
 
@@ -141,7 +140,7 @@ export const conditionRules: readonly ConditionRule[] = [
 ];
 
 /** Every alert that holds now, by what the database says. Throws when a read fails. */
-export async function readConditions(db: Kysely<DB>): Promise<Condition[]> {
+export async function readConditions(db: Db): Promise<Condition[]> {
   const samples: Sample[] = [];
   for (const { read } of databaseReads) samples.push(...(await read(db)));
   return findConditions(samples);

@@ -1,7 +1,7 @@
-import { type Kysely, sql } from "kysely";
+import { sql } from "kysely";
 import { expect } from "vitest";
 import { openDatabase } from "../../database/pool.ts";
-import type { DB } from "../../database/schema.ts";
+import type { Db } from "../../database/db.ts";
 import { silentLog } from "../../log.ts";
 import { databaseTest as test } from "../../testing/postgres/database-test.ts";
 import { addOrganization } from "../../testing/rows/organizations.ts";
@@ -98,7 +98,7 @@ test("measuring reads open rows through their indexes, and never a whole table t
 });
 
 /** Years of an organization's history, all of it done. */
-async function addHistory(db: Kysely<DB>): Promise<void> {
+async function addHistory(db: Db): Promise<void> {
   const id = await addOrganization(db, { customer: "cus_1" });
   const hours = sql`generate_series(1, 20000) as n, lateral (select date_trunc('hour', now()) - n * interval '1 hour' as hour) h`;
   await sql`
@@ -123,7 +123,7 @@ async function addHistory(db: Kysely<DB>): Promise<void> {
 }
 
 /** Sequential scans so far, of the tables that grow and are not meant to be empty. */
-async function countWholeReads(db: Kysely<DB>): Promise<unknown> {
+async function countWholeReads(db: Db): Promise<unknown> {
   await sql`select pg_stat_force_next_flush()`.execute(db);
   const scans = await sql`
     select relname, seq_scan

@@ -1,6 +1,6 @@
-import { type Kysely, sql } from "kysely";
+import { sql } from "kysely";
 import { readByIndex } from "../../database/one-plan.ts";
-import type { DB } from "../../database/schema.ts";
+import type { Db } from "../../database/db.ts";
 import { isDatabaseUnavailable } from "../../database/database-unavailable.ts";
 import { wait } from "../../process/wait.ts";
 import type { Sample } from "./database-gauges.ts";
@@ -25,7 +25,7 @@ const reusedPerDuration = 10;
 const tooSlowCode = "57014";
 
 export type MeasurerDeps = {
-  db: Kysely<DB>;
+  db: Db;
   onFailedRead: (failed: { read: string; error: unknown }) => void;
   reads?: readonly Read[];
 };

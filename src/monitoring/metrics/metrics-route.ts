@@ -1,7 +1,6 @@
 import { createRoute, z } from "@hono/zod-openapi";
-import type { Kysely } from "kysely";
 import type { Registry } from "prom-client";
-import type { DB } from "../../database/schema.ts";
+import type { Db } from "../../database/db.ts";
 import type { App } from "../../http/app.ts";
 import type { Log } from "../../log.ts";
 import { countFailedReads, showMeasurements } from "./database-gauges.ts";
@@ -26,7 +25,7 @@ const metricsRoute = createRoute({
 
 export type MetricsDeps = {
   registry: Registry;
-  db: Kysely<DB>;
+  db: Db;
   pool: PoolCounts;
   log: Log;
   billableStatuses: readonly string[];

@@ -1,6 +1,6 @@
-import { type Kysely, sql } from "kysely";
+import { sql } from "kysely";
 import type { InboxState } from "../../billing/inbox.ts";
-import type { DB } from "../../database/schema.ts";
+import type { Db } from "../../database/db.ts";
 import type { Sample } from "./database-gauges.ts";
 
 type Backlog = { state: InboxState; count: number; ageSeconds: number };
@@ -8,7 +8,7 @@ type Backlog = { state: InboxState; count: number; ageSeconds: number };
 const openStates = ["pending", "failed", "refused"] as const satisfies readonly InboxState[];
 
 /** How many webhook events had no effect yet, and since when the oldest waits. Reads stripe_events_open alone. */
-export async function readInboxGauges(db: Kysely<DB>): Promise<Sample[]> {
+export async function readInboxGauges(db: Db): Promise<Sample[]> {
   const backlog = await sql<Backlog>`
     select state, count(*)::float8 as count, extract(epoch from now() - min(received_at))::float8 as "ageSeconds"
     from metering.stripe_events

@@ -1,5 +1,5 @@
-import { type Kysely, sql } from "kysely";
-import type { DB } from "../../database/schema.ts";
+import { sql } from "kysely";
+import type { Db } from "../../database/db.ts";
 import { eventAgeMsMax, identifierSafeMs } from "../../delivery/limits.ts";
 import { meterNames } from "../../usage/meters.ts";
 import type { Sample } from "./database-gauges.ts";
@@ -20,7 +20,7 @@ type OpenEvents = {
 };
 
 /** How many meter events are open, since when, and how much time is left for the worst of them. */
-export async function readMeterEventGauges(db: Kysely<DB>): Promise<Sample[]> {
+export async function readMeterEventGauges(db: Db): Promise<Sample[]> {
   const open = await readOpenEvents(db);
   const none = openStates.flatMap((state) =>
     meterNames.map((meter) => ({ state, meter, count: 0, quantity: 0, ageSeconds: 0 })),
@@ -55,7 +55,7 @@ function timeLeft(open: readonly OpenEvents[]): Sample[] {
  * Two statements in one, each with the predicate of its partial index in so many words: meter_events_pending and
  * meter_events_attention. The seal bounds the first, and people keep the second short.
  */
-async function readOpenEvents(db: Kysely<DB>): Promise<OpenEvents[]> {
+async function readOpenEvents(db: Db): Promise<OpenEvents[]> {
   const open = await sql<OpenEvents>`
     select
       'pending' as state, meter, count(*)::float8 as count, sum(quantity)::float8 as quantity,

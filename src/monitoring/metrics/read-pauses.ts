@@ -1,5 +1,5 @@
-import { type Kysely, sql } from "kysely";
-import type { DB } from "../../database/schema.ts";
+import { sql } from "kysely";
+import type { Db } from "../../database/db.ts";
 import type { Sample } from "./database-gauges.ts";
 
 type Control = { scope: string; by: "breaker" | "operator" | null; seconds: number };
@@ -7,7 +7,7 @@ type Control = { scope: string; by: "breaker" | "operator" | null; seconds: numb
 const pausers = ["breaker", "operator"] as const;
 
 /** Which scopes are paused, by whom and for how long. A pause without an end is an operator's. */
-export async function readPauseGauges(db: Kysely<DB>): Promise<Sample[]> {
+export async function readPauseGauges(db: Db): Promise<Sample[]> {
   const controls = await sql<Control>`
     select
       scope,

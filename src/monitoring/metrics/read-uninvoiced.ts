@@ -1,11 +1,10 @@
-import type { Kysely } from "kysely";
-import type { DB } from "../../database/schema.ts";
+import type { Db } from "../../database/db.ts";
 import { readUninvoiced, uninvoicedReasons } from "../../outbox/uninvoiced.ts";
 import { meterNames } from "../../usage/meters.ts";
 import type { Sample } from "./database-gauges.ts";
 
 /** How much usage no invoice will have. Where there is none the gauges say so, rather than nothing. */
-export async function readUninvoicedGauges(db: Kysely<DB>): Promise<Sample[]> {
+export async function readUninvoicedGauges(db: Db): Promise<Sample[]> {
   const uninvoiced = await readUninvoiced(db);
   return meterNames.flatMap((meter) =>
     uninvoicedReasons.map((reason): Sample => {

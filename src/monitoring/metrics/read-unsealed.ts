@@ -1,5 +1,4 @@
-import type { Kysely } from "kysely";
-import type { DB } from "../../database/schema.ts";
+import type { Db } from "../../database/db.ts";
 import { eventAgeMsMax } from "../../delivery/limits.ts";
 import { readUnsealedAges, readUnsealedAmounts } from "../../outbox/unsealed.ts";
 import { meterNames } from "../../usage/meters.ts";
@@ -9,7 +8,7 @@ import type { Sample } from "./database-gauges.ts";
 const held = [false, true];
 
 /** How much waits to be sealed. */
-export async function readUnsealedGauges(db: Kysely<DB>): Promise<Sample[]> {
+export async function readUnsealedGauges(db: Db): Promise<Sample[]> {
   const amounts = await readUnsealedAmounts(db);
   const none = held.flatMap((isHeld) =>
     meterNames.map((meter) => ({ meter, isHeld, entries: 0, quantity: 0 })),
@@ -24,7 +23,7 @@ export async function readUnsealedGauges(db: Kysely<DB>): Promise<Sample[]> {
 }
 
 /** For how long the oldest has waited, and how long it still can. */
-export async function readUnsealedAgeGauges(db: Kysely<DB>): Promise<Sample[]> {
+export async function readUnsealedAgeGauges(db: Db): Promise<Sample[]> {
   const ages = await readUnsealedAges(db);
   const samples = held.map((isHeld): Sample => {
     const value = ages.find((age) => age.isHeld === isHeld)?.ageSeconds ?? 0;

@@ -1,11 +1,11 @@
-import { type Kysely, sql } from "kysely";
+import { sql } from "kysely";
 import { readOverdue } from "../../database/overdue-months.ts";
 import { countDefaultPartitionRows } from "../../database/partitions.ts";
-import type { DB } from "../../database/schema.ts";
+import type { Db } from "../../database/db.ts";
 import type { Sample } from "./database-gauges.ts";
 
 /** How long ago the latest counted hour began, if any was. One probe of the key for each organization. */
-export async function readSensorCountGauges(db: Kysely<DB>): Promise<Sample[]> {
+export async function readSensorCountGauges(db: Db): Promise<Sample[]> {
   const counted = await sql<{ ageSeconds: number | null }>`
     select extract(epoch from now() - max(latest.hour))::float8 as "ageSeconds"
     from metering.organizations o
@@ -18,7 +18,7 @@ export async function readSensorCountGauges(db: Kysely<DB>): Promise<Sample[]> {
 }
 
 /** Rows in the default partitions, where none should be. */
-export async function readPartitionGauges(db: Kysely<DB>): Promise<Sample[]> {
+export async function readPartitionGauges(db: Db): Promise<Sample[]> {
   const rows = Object.entries(await countDefaultPartitionRows(db));
   return rows.map(([table, value]) => ({
     name: "meter_outbox_default_partition_rows",
@@ -28,7 +28,7 @@ export async function readPartitionGauges(db: Kysely<DB>): Promise<Sample[]> {
 }
 
 /** For how long months that are past their retention have stayed. */
-export async function readRetentionGauges(db: Kysely<DB>): Promise<Sample[]> {
+export async function readRetentionGauges(db: Db): Promise<Sample[]> {
   return (await readOverdue(db)).map(({ table, seconds }) => ({
     name: "meter_outbox_partition_overdue_seconds",
     labels: { table },

@@ -1,5 +1,4 @@
-import type { Kysely } from "kysely";
-import type { DB } from "../../database/schema.ts";
+import type { Db } from "../../database/db.ts";
 import type { Sample } from "./database-gauges.ts";
 import { readInboxGauges } from "./read-inbox.ts";
 import { readMeterEventGauges } from "./read-meter-events.ts";
@@ -9,7 +8,7 @@ import { readUnsealedAgeGauges, readUnsealedGauges } from "./read-unsealed.ts";
 import { readPartitionGauges, readRetentionGauges, readSensorCountGauges } from "./read-upkeep.ts";
 
 /** One statement, or few, with its own time limit. Should it fail, only its own gauges are missing. */
-export type Read = { name: string; read: (db: Kysely<DB>) => Promise<Sample[]> };
+export type Read = { name: string; read: (db: Db) => Promise<Sample[]> };
 
 /** All that is measured in the database. What alerts rest on comes first, and what may take long comes last. */
 export const databaseReads: readonly Read[] = [

@@ -1,5 +1,5 @@
-import { type Kysely, sql } from "kysely";
-import type { DB } from "../../database/schema.ts";
+import { sql } from "kysely";
+import type { Db } from "../../database/db.ts";
 
 /** How much the planner knows of the tables. */
 export const statisticsStates = [
@@ -13,7 +13,7 @@ export type StatisticsState = (typeof statisticsStates)[number];
 const organizations = 200;
 
 /** Fills the tables with organizations, sensors, entries, pending and delivered events, and leaves statistics like that. */
-export async function fillTables(db: Kysely<DB>, state: StatisticsState): Promise<void> {
+export async function fillTables(db: Db, state: StatisticsState): Promise<void> {
   await forbidAutovacuum(db);
   if (state === "analyzed empty") await sql`analyze`.execute(db);
   if (state === "100 times larger since") {
@@ -26,7 +26,7 @@ export async function fillTables(db: Kysely<DB>, state: StatisticsState): Promis
   if (state === "analyzed full") await sql`analyze`.execute(db);
 }
 
-async function forbidAutovacuum(db: Kysely<DB>): Promise<void> {
+async function forbidAutovacuum(db: Db): Promise<void> {
   await sql`
     do $$
     declare leaf regclass;
@@ -42,7 +42,7 @@ async function forbidAutovacuum(db: Kysely<DB>): Promise<void> {
   `.execute(db);
 }
 
-async function addUsage(db: Kysely<DB>, range: { from: number; to: number }): Promise<void> {
+async function addUsage(db: Db, range: { from: number; to: number }): Promise<void> {
   await sql`
     insert into metering.organizations (name) select 'org ' || n from generate_series(${range.from}::int, ${range.to}) n
   `.execute(db);

@@ -1,15 +1,14 @@
 import { randomBytes } from "node:crypto";
-import type { Kysely } from "kysely";
 import type { Pool } from "pg";
 import { inject } from "vitest";
 import { type Database, openDatabase } from "../../database/pool.ts";
-import type { DB } from "../../database/schema.ts";
+import type { Db } from "../../database/db.ts";
 import { silentLog } from "../../log.ts";
 import { grantServiceRoles, type ServiceRole, urlOfRole } from "./service-roles.ts";
 import { createDatabase, dropDatabase, urlOfDatabase } from "../net/test-server.ts";
 
 /** A way into a database: as whom, and with connections of its own. */
-export type DatabaseAccess = { url: string; db: Kysely<DB>; pool: Pool };
+export type DatabaseAccess = { url: string; db: Db; pool: Pool };
 
 /** The access of the owner, who may do everything by hand, and those that the API and the worker under test have. */
 export type TestDatabase = DatabaseAccess & {

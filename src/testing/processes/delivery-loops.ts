@@ -1,6 +1,5 @@
-import type { Kysely } from "kysely";
 import type { PgBoss } from "pg-boss";
-import type { DB } from "../../database/schema.ts";
+import type { Db } from "../../database/db.ts";
 import { type Breaker, createBreaker } from "../../delivery/breaker.ts";
 import { type DeliveryLoop, startDelivery } from "../../delivery/loop.ts";
 import { createTokenBucket } from "../../delivery/token-bucket.ts";
@@ -12,7 +11,7 @@ import { until } from "./until.ts";
 /** Of every attempt and job, in seconds. */
 export const leaseSeconds = 20;
 
-type Deps = { db: Kysely<DB>; boss: PgBoss };
+type Deps = { db: Db; boss: PgBoss };
 type Stripe = { url: string; secretKey: string };
 
 /** Delivery loops, each with a breaker and a bucket of its own, as in a process of its own. */

@@ -1,5 +1,5 @@
-import { type Kysely, sql } from "kysely";
-import type { DB } from "../../database/schema.ts";
+import { sql } from "kysely";
+import type { Db } from "../../database/db.ts";
 import type { Simulator } from "../../simulator/create-simulator.ts";
 import { hourMs } from "./hours.ts";
 
@@ -10,7 +10,7 @@ type EventRow = { id: string; meter: string; quantity: string; customer: string;
  * event was counted once, as it was sealed and in its own hour, and nothing else was counted.
  */
 export async function findBillingViolations(
-  db: Kysely<DB>,
+  db: Db,
   { simulator }: { simulator: Pick<Simulator, "meterEvents" | "requests"> },
 ): Promise<string[]> {
   const { rows } = await sql<EventRow>`

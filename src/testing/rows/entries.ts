@@ -1,12 +1,12 @@
-import { type Kysely, sql } from "kysely";
-import type { DB } from "../../database/schema.ts";
+import { sql } from "kysely";
+import type { Db } from "../../database/db.ts";
 import type { MeterName } from "../../usage/meters.ts";
 
 export type NewEntry = { at: Date; quantity: number; meter?: MeterName };
 
 /** Writes entries into the outbox as any service that shares the database may, at times of the test's choice. */
 export async function appendEntries(
-  db: Kysely<DB>,
+  db: Db,
   organizationId: string,
   entries: readonly NewEntry[],
 ): Promise<void> {

@@ -1,12 +1,12 @@
-import { type Kysely, sql } from "kysely";
+import { sql } from "kysely";
 import type { PgBoss } from "pg-boss";
-import type { DB } from "../../database/schema.ts";
+import type { Db } from "../../database/db.ts";
 import { stripeEventsQueue } from "../../queue/queues.ts";
 
 export type InboxRow = { id: string; type: string; state: string; attempts: number; error: string | null };
 
 /** The webhook inbox, the oldest first. */
-export async function readInbox(db: Kysely<DB>): Promise<InboxRow[]> {
+export async function readInbox(db: Db): Promise<InboxRow[]> {
   const { rows } = await sql<InboxRow>`
     select event_id as id, event_type as type, state, attempts, error
     from metering.stripe_events
@@ -19,7 +19,7 @@ export type SubscriptionRow = { customer: string | null; subscription: string | 
 
 /** Who pays for an organization, as we know it; undefined when nobody ever did. */
 export async function readSubscriptionOf(
-  db: Kysely<DB>,
+  db: Db,
   organizationId: string,
 ): Promise<SubscriptionRow | undefined> {
   const { rows } = await sql<SubscriptionRow>`
@@ -31,14 +31,14 @@ export async function readSubscriptionOf(
 }
 
 /** Lets every event that waits for its next attempt have it now. */
-export async function hurryStripeEvents(db: Kysely<DB>): Promise<void> {
+export async function hurryStripeEvents(db: Db): Promise<void> {
   await sql`
     update pgboss.job set start_after = now() where name = ${stripeEventsQueue.name} and state in ('created', 'retry')
   `.execute(db);
 }
 
 /** Lets pg-boss find, without the wait, that whoever holds a job has not been heard of for the length of its lease. */
-export async function endStripeEventLeases(db: Kysely<DB>, boss: PgBoss): Promise<void> {
+export async function endStripeEventLeases(db: Db, boss: PgBoss): Promise<void> {
   const { name } = stripeEventsQueue;
   await sql`
     update pgboss.job set started_on = started_on - interval '1 hour' where name = ${name} and state = 'active'

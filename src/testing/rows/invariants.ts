@@ -1,5 +1,5 @@
-import { type Kysely, type RawBuilder, sql } from "kysely";
-import type { DB } from "../../database/schema.ts";
+import { type RawBuilder, sql } from "kysely";
+import type { Db } from "../../database/db.ts";
 import { metersFoldedBy } from "../../usage/meters.ts";
 
 /** The meter whose entries count readings; entries of others are written without any. */
@@ -9,7 +9,7 @@ const readingsMeter = "temperature_readings";
  * What the stored rows say against the service's invariants: a sentence for each violation, none when all hold. Reads
  * the rows alone and whole, each rule on a snapshot of its own, so nothing may be written meanwhile.
  */
-export async function findViolations(db: Kysely<DB>): Promise<string[]> {
+export async function findViolations(db: Db): Promise<string[]> {
   const violations: string[] = [];
   for (const rule of [...intakeRules, ...sealRules, ...replacementRules, ...deliveryRules]) {
     const found = await rule.execute(db);

@@ -1,5 +1,5 @@
-import { type Kysely, sql } from "kysely";
-import type { DB } from "../../database/schema.ts";
+import { sql } from "kysely";
+import type { Db } from "../../database/db.ts";
 
 export type MeterEventRow = {
   id: string;
@@ -15,7 +15,7 @@ export type MeterEventRow = {
 };
 
 /** Every meter event as it was sealed, by meter, hour and time. */
-export async function readMeterEvents(db: Kysely<DB>): Promise<MeterEventRow[]> {
+export async function readMeterEvents(db: Db): Promise<MeterEventRow[]> {
   const { rows } = await sql<MeterEventRow>`
     select
       id, organization_id as "organizationId", meter, hour, quantity::float8 as quantity, event_at as at, entries,

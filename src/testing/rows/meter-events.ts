@@ -1,6 +1,7 @@
-import { type Insertable, type Kysely, type Selectable, sql } from "kysely";
+import { type Insertable, type Selectable, sql } from "kysely";
 import type { PgBoss } from "pg-boss";
 import { putSubscription } from "../../billing/put-subscription.ts";
+import type { Db } from "../../database/db.ts";
 import type { DB } from "../../database/schema.ts";
 import type { MeterEventKey } from "../../delivery/begin-attempts.ts";
 import { remindToDeliver } from "../../queue/deliver-job.ts";
@@ -27,7 +28,7 @@ export function ago(ms: number): Date {
  * entries, and without a job.
  */
 export async function addMeterEvent(
-  db: Kysely<DB>,
+  db: Db,
   change: Partial<Insertable<DB["meter_events"]>> = {},
 ): Promise<MeterEventKey> {
   const customer = change.stripe_customer_id ?? "cus_1";
@@ -53,7 +54,7 @@ export async function addMeterEvent(
 }
 
 // Events of one customer may be of several organizations, as when it was linked to one after the other.
-async function addOwner(db: Kysely<DB>, customer: string): Promise<string> {
+async function addOwner(db: Db, customer: string): Promise<string> {
   const id = await addOrganization(db);
   const put = await putSubscription(db, id, { ...running, stripeCustomerId: customer });
   if (put.kind === "customer_taken") await linkCustomer(db, id, { customer: `cus_${id}` });
@@ -62,7 +63,7 @@ async function addOwner(db: Kysely<DB>, customer: string): Promise<string> {
 
 /** The same, with the job that reminds of it. */
 export async function addDueEvent(
-  { db, boss }: { db: Kysely<DB>; boss: PgBoss },
+  { db, boss }: { db: Db; boss: PgBoss },
   change: Partial<Insertable<DB["meter_events"]>> & { meter?: MeterName } = {},
 ): Promise<MeterEventKey> {
   const key = await addMeterEvent(db, change);
@@ -73,7 +74,7 @@ export async function addDueEvent(
 
 /** Everything that is known of a meter event. */
 export async function readMeterEvent(
-  db: Kysely<DB>,
+  db: Db,
   { organizationId, meterEventId }: MeterEventKey,
 ): Promise<Selectable<DB["meter_events"]>> {
   return db
@@ -86,7 +87,7 @@ export async function readMeterEvent(
 
 /** The recorded attempts at a meter event, the first first. */
 export async function readAttempts(
-  db: Kysely<DB>,
+  db: Db,
   { meterEventId }: MeterEventKey,
 ): Promise<Selectable<DB["delivery_attempts"]>[]> {
   return db
@@ -109,7 +110,7 @@ export type JobRow = {
 };
 
 /** The jobs that remind of a meter event, or of all, the oldest first. */
-export async function readDeliverJobs(db: Kysely<DB>, key?: MeterEventKey): Promise<JobRow[]> {
+export async function readDeliverJobs(db: Db, key?: MeterEventKey): Promise<JobRow[]> {
   const { rows } = await sql<JobRow>`
     select
       id, data->>'meterEventId' as "meterEventId", state, retry_count as "retryCount", priority, group_id as "group",
@@ -122,7 +123,7 @@ export async function readDeliverJobs(db: Kysely<DB>, key?: MeterEventKey): Prom
 }
 
 /** Lets every job that waits for its time be fetched now. */
-export async function hurryDeliverJobs(db: Kysely<DB>): Promise<void> {
+export async function hurryDeliverJobs(db: Db): Promise<void> {
   await sql`
     update pgboss.job set start_after = now() where name like 'deliver-%' and state in ('created', 'retry')
   `.execute(db);

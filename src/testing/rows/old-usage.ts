@@ -1,8 +1,8 @@
-import { type Kysely, sql } from "kysely";
+import { sql } from "kysely";
 import type { PgBoss } from "pg-boss";
 import { addMonths, monthsBetween, startOfMonth } from "../../database/months.ts";
 import { partitionedTables } from "../../database/partitions.ts";
-import type { DB } from "../../database/schema.ts";
+import type { Db } from "../../database/db.ts";
 import { sealDueEntries } from "../../outbox/seal.ts";
 import { meterNames } from "../../usage/meters.ts";
 import { organizationOf } from "./organizations.ts";
@@ -16,7 +16,7 @@ export function monthsAgo(months: number): Date {
 }
 
 /** Makes the partitions that were there so many months ago, and all since. */
-export async function openOldMonths(db: Kysely<DB>, months: number): Promise<void> {
+export async function openOldMonths(db: Db, months: number): Promise<void> {
   const old = monthsBetween(addMonths(present, -months), present);
   for (const table of partitionedTables) {
     for (const month of old) await sql`select metering.create_partition(${table}, ${month})`.execute(db);
@@ -28,7 +28,7 @@ export type OldUsage = { at: Date; readAt?: Date; readings: number };
 
 /** Writes usage of another time as intake would have written it then, for an organization with a customer. */
 export async function takeInOld(
-  db: Kysely<DB>,
+  db: Db,
   usage: readonly OldUsage[],
   organizationId?: string,
 ): Promise<string> {
@@ -48,7 +48,7 @@ export async function takeInOld(
 }
 
 /** Seals all, and settles what was sealed as if it had been delivered at once, hours and months ago. */
-export async function sealAndDeliverOld({ db, boss }: { db: Kysely<DB>; boss: PgBoss }): Promise<void> {
+export async function sealAndDeliverOld({ db, boss }: { db: Db; boss: PgBoss }): Promise<void> {
   await sealDueEntries({ db, boss }, { meters: meterNames });
   await sql`
     with delivered as (
@@ -70,7 +70,7 @@ export async function sealAndDeliverOld({ db, boss }: { db: Kysely<DB>; boss: Pg
  * Moves the ids of meter events to the time of their usage: this seal was just now, and retention leaves alone what was
  * written in the last hour.
  */
-async function ageSeals(db: Kysely<DB>): Promise<void> {
+async function ageSeals(db: Db): Promise<void> {
   await db.transaction().execute(async (trx) => {
     await sql`set local session_replication_role = replica`.execute(trx);
     await sql`

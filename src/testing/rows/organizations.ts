@@ -1,12 +1,11 @@
-import type { Kysely } from "kysely";
 import { putSubscription } from "../../billing/put-subscription.ts";
-import type { DB } from "../../database/schema.ts";
+import type { Db } from "../../database/db.ts";
 import { createOrganization } from "../../organizations/organizations.ts";
 
 export type Link = { customer: string; periodStart?: Date; periodEnd?: Date };
 
 /** Creates an organization, linked to a Stripe customer when one is given. Returns its id. */
-export async function addOrganization(db: Kysely<DB>, link?: Link): Promise<string> {
+export async function addOrganization(db: Db, link?: Link): Promise<string> {
   const created = await createOrganization(db, { name: "Acme" });
   if (created.kind !== "created") throw new Error("an organization without an external id was refused");
   const { id } = created;
@@ -15,7 +14,7 @@ export async function addOrganization(db: Kysely<DB>, link?: Link): Promise<stri
 }
 
 /** The organization that the customer pays for, made if there is none. */
-export async function organizationOf(db: Kysely<DB>, customer: string): Promise<string> {
+export async function organizationOf(db: Db, customer: string): Promise<string> {
   const found = await db
     .selectFrom("subscriptions")
     .select("organization_id")
@@ -25,7 +24,7 @@ export async function organizationOf(db: Kysely<DB>, customer: string): Promise<
 }
 
 /** Gives an organization the customer who pays for it, and the period that is running. */
-export async function linkCustomer(db: Kysely<DB>, organizationId: string, link: Link): Promise<void> {
+export async function linkCustomer(db: Db, organizationId: string, link: Link): Promise<void> {
   const put = await putSubscription(db, organizationId, {
     stripeCustomerId: link.customer,
     stripeSubscriptionId: null,

@@ -1,5 +1,5 @@
-import { type Kysely, sql } from "kysely";
-import type { DB } from "../../database/schema.ts";
+import { sql } from "kysely";
+import type { Db } from "../../database/db.ts";
 import { until } from "../processes/until.ts";
 
 const deadlockDetected = "40P01";
@@ -8,11 +8,11 @@ const deadlockDetected = "40P01";
  * Deletes every row of every table of pg-boss's, its queues, crons and version too, whatever runs meanwhile; events
  * that wait look as if sealed long ago, so that the next sweep does not take them for new.
  */
-export async function loseQueueRows(db: Kysely<DB>): Promise<void> {
+export async function loseQueueRows(db: Db): Promise<void> {
   await until(() => tryToLoseRows(db), { what: "pg-boss's tables to be free for a moment" });
 }
 
-async function tryToLoseRows(db: Kysely<DB>): Promise<boolean> {
+async function tryToLoseRows(db: Db): Promise<boolean> {
   const tables = await sql<{ name: string }>`
     select c.oid::regclass::text as name
     from pg_class c join pg_namespace n on n.oid = c.relnamespace
@@ -39,7 +39,7 @@ async function tryToLoseRows(db: Kysely<DB>): Promise<boolean> {
 }
 
 /** How many rows pg-boss's tables hold by name, apart from its jobs. */
-export async function readQueueFurniture(db: Kysely<DB>): Promise<unknown> {
+export async function readQueueFurniture(db: Db): Promise<unknown> {
   const { rows } = await sql`
     select
       (select array_agg(version) from pgboss.version) as versions,

@@ -1,9 +1,9 @@
-import { type Kysely, sql } from "kysely";
-import type { DB } from "../../database/schema.ts";
+import { sql } from "kysely";
+import type { Db } from "../../database/db.ts";
 import { addOrganization, linkCustomer } from "./organizations.ts";
 
 /** Two organizations of one Stripe customer, as only a version before the refusal could leave them. Oldest first. */
-export async function shareCustomer(db: Kysely<DB>, customer: string): Promise<[string, string]> {
+export async function shareCustomer(db: Db, customer: string): Promise<[string, string]> {
   const one = await addOrganization(db, { customer });
   const other = await addOrganization(db);
   await sql`alter table metering.subscriptions disable trigger claim_customer`.execute(db);

@@ -1,5 +1,5 @@
-import { type Kysely, sql } from "kysely";
-import type { DB } from "../../database/schema.ts";
+import { sql } from "kysely";
+import type { Db } from "../../database/db.ts";
 import { until } from "../processes/until.ts";
 
 type Left = { unsealed: number; pending: number; stuck: string | null };
@@ -8,7 +8,7 @@ type Left = { unsealed: number; pending: number; stuck: string | null };
  * Waits until every entry that a customer pays for is sealed and every meter event delivered. Fails at once when an
  * event ends elsewhere, and after a while with what is left.
  */
-export async function untilBilled(db: Kysely<DB>): Promise<void> {
+export async function untilBilled(db: Db): Promise<void> {
   await until(
     async () => {
       const { unsealed, pending, stuck } = await readLeft(db);
@@ -19,7 +19,7 @@ export async function untilBilled(db: Kysely<DB>): Promise<void> {
   );
 }
 
-async function readLeft(db: Kysely<DB>): Promise<Left> {
+async function readLeft(db: Db): Promise<Left> {
   const { rows } = await sql<Left>`
     select
       (
