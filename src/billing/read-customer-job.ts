@@ -6,6 +6,7 @@ import { insideTransaction } from "../queue/boss.ts";
 import { readCustomerPayload, readCustomerQueue } from "../queue/queues.ts";
 import { type WorkDeps, workEachJob } from "../queue/work-queue.ts";
 import type { CustomerMode } from "../stripe/customer-mode.ts";
+import type { KeyMode } from "../stripe/key-mode.ts";
 import { adoptSubscription } from "./adopt-subscription.ts";
 import { type CustomerReadDeps, readCustomer } from "./read-customer.ts";
 import type { CustomerFault } from "./subscriptions.ts";
@@ -98,7 +99,7 @@ async function findWanted(
   return wanted.rows[0];
 }
 
-function faultOf(customer: CustomerMode, mode: "live" | "test"): CustomerFault | null {
+function faultOf(customer: CustomerMode, mode: KeyMode): CustomerFault | null {
   switch (customer.kind) {
     case "found":
       return customer.mode === mode ? null : "other_mode";

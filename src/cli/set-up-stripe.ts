@@ -1,3 +1,4 @@
+import { modeOfKey } from "../stripe/key-mode.ts";
 import { setUpMeters, type RefusedMeter } from "../stripe/set-up-meters.ts";
 import { setUpPrices } from "../stripe/set-up-prices.ts";
 import { type DestinationSetUp, setUpWebhooks } from "../stripe/set-up-webhooks.ts";
@@ -25,7 +26,7 @@ type MeterPart = { meter: OurMeter["meter"]; event_name: string; stripe_meter_id
 /** Finds or makes at Stripe what the service needs: both meters, and what else is asked for. */
 export async function setUpStripe(tools: CommandTools, options: SetUpOptions): Promise<Outcome> {
   const { config, openStripe } = tools;
-  const isLive = config.STRIPE_SECRET_KEY?.includes("_live_") === true;
+  const isLive = modeOfKey(config.STRIPE_SECRET_KEY) === "live";
   const url = options.webhook === undefined ? undefined : parseWebhookUrl(options.webhook, { isLive });
   if (url?.kind === "refused") return { kind: "wrong_usage", message: `--webhook ${url.reason}` };
   const stripe = openStripe();

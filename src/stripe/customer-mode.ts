@@ -1,9 +1,10 @@
 import Stripe from "stripe";
 import { isMissing } from "./answer.ts";
+import type { KeyMode } from "./key-mode.ts";
 
 /** What Stripe says of a customer to a live or test key. */
 export type CustomerMode =
-  | { kind: "found"; mode: "live" | "test" }
+  | { kind: "found"; mode: KeyMode }
   /** Stripe says so itself when it refuses the id. */
   | { kind: "of_the_other_mode" }
   | { kind: "deleted" }

@@ -4,6 +4,7 @@ import { type CustomerMode, readCustomerMode } from "./customer-mode.ts";
 import { readSubscriptions, type SubscriptionRead } from "./read-subscriptions.ts";
 import { type MeterRead, type RememberedMeters, rememberMeters } from "./remember-meters.ts";
 import { isMissing } from "./answer.ts";
+import { type KeyMode, modeOfKey } from "./key-mode.ts";
 
 /** One failure of a meter error report, as far as Stripe names it. */
 export type ReportedError = { identifier: string; code: string; message: string };
@@ -15,7 +16,7 @@ export type ErrorReport = {
 };
 
 export type StripeReads = {
-  mode: "live" | "test";
+  mode: KeyMode;
   /** All of a customer's, the newest first; undefined for a customer that Stripe does not know. */
   readSubscriptions: (customerId: string) => Promise<SubscriptionRead[] | undefined>;
   readCustomerMode: (customerId: string) => Promise<CustomerMode>;
@@ -31,7 +32,7 @@ export type StripeReads = {
  */
 export function createStripeReads(stripe: Stripe, apiKey: string): StripeReads {
   return {
-    mode: /^\w+_live_/.test(apiKey) ? "live" : "test",
+    mode: modeOfKey(apiKey),
     readSubscriptions: (customerId) => readSubscriptions(stripe, customerId),
     readCustomerMode: (customerId) => readCustomerMode(stripe, customerId),
     async isCustomerDeleted(id) {

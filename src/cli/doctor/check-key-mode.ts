@@ -2,6 +2,7 @@ import { sql } from "kysely";
 import type Stripe from "stripe";
 import type { Db } from "../../database/db.ts";
 import { readCustomerMode } from "../../stripe/customer-mode.ts";
+import type { KeyMode } from "../../stripe/key-mode.ts";
 import { type Finding, ok, problem } from "./finding.ts";
 
 /** One wrong key makes every customer wrong, so a few tell as much as all. */
@@ -12,7 +13,7 @@ const check = "key mode";
 /** Whether the customers that are stored are of the key's mode and account. */
 export async function checkKeyMode(
   { db, stripe }: { db: Db; stripe: Stripe },
-  mode: "live" | "test",
+  mode: KeyMode,
 ): Promise<Finding> {
   const customers = await findNewestCustomers(db);
   if (customers.length === 0) return ok(check, `a ${mode} key, and no customer yet`);
@@ -27,10 +28,7 @@ export async function checkKeyMode(
   return problem(check, `a ${mode} key, but ${faults.join(", ")}`, remedy);
 }
 
-function faultOf(
-  customer: Awaited<ReturnType<typeof readCustomerMode>>,
-  mode: "live" | "test",
-): string | undefined {
+function faultOf(customer: Awaited<ReturnType<typeof readCustomerMode>>, mode: KeyMode): string | undefined {
   const other = mode === "live" ? "test" : "live";
   switch (customer.kind) {
     case "found":

@@ -1,6 +1,7 @@
 import type Stripe from "stripe";
 import type { CliConfig } from "../../config.ts";
 import type { Db } from "../../database/db.ts";
+import { modeOfKey } from "../../stripe/key-mode.ts";
 import { wantedMeters } from "../wanted-meters.ts";
 import { checkBacklog } from "./check-backlog.ts";
 import { checkBillable } from "./check-billable.ts";
@@ -68,7 +69,7 @@ async function examineAccount(
   { isSchemaRight }: { isSchemaRight: boolean },
 ): Promise<Finding[]> {
   if (stripe === undefined) return [];
-  const mode = config.STRIPE_SECRET_KEY?.includes("_live_") === true ? "live" : "test";
+  const mode = modeOfKey(config.STRIPE_SECRET_KEY);
   return [
     isSchemaRight
       ? await findAtStripe("key mode", () => checkKeyMode({ db, stripe }, mode))

@@ -1,0 +1,38 @@
+import { workReadCustomer } from "../billing/read-customer-job.ts";
+import { workPurgeQueue, workStripeEvents } from "../billing/stripe-events-job.ts";
+import type { WorkerConfig } from "../config.ts";
+import type { Db } from "../database/db.ts";
+import { workSensorsQueue } from "../intake/count-sensors-job.ts";
+import { type SealJobOptions, workSealQueue } from "../outbox/seal-job.ts";
+import type { Repeating } from "../process/wait.ts";
+import type { WorkDeps } from "../queue/work-queue.ts";
+import type { StripeReads } from "../stripe/reads.ts";
+import type { Tracer } from "../tracing/tracer.ts";
+import { meterEventNames } from "../usage/meters.ts";
+import { workPartitionsQueue } from "./partitions-job.ts";
+import { startRetention } from "./upkeep-jobs.ts";
+
+export type QueueJobDeps = WorkDeps & { db: Db; tracer: Tracer; reads: StripeReads };
+
+/** Works every queue of pg-boss but the deliveries. What it returns is stopped after pg-boss. */
+export async function workQueues(
+  deps: QueueJobDeps,
+  config: WorkerConfig,
+  { openMeters }: Pick<SealJobOptions, "openMeters">,
+): Promise<Repeating> {
+  const eventNames = meterEventNames(config);
+  await workSealQueue(deps, { intervalSeconds: config.SEAL_INTERVAL_SECONDS, openMeters });
+  await workStripeEvents({ ...deps, eventNames });
+  await workReadCustomer({ ...deps, eventNames });
+  await workPurgeQueue(deps);
+  await workSensorsQueue(deps, { billableStatuses: config.BILLABLE_STATUSES });
+  await workPartitionsQueue(deps, { readingsMaxAgeDays: config.READINGS_MAX_AGE_DAYS });
+  return startRetention(deps, {
+    databaseUrl: config.DATABASE_URL,
+    days: {
+      readings: config.READINGS_RETENTION_DAYS,
+      meter_outbox: config.OUTBOX_RETENTION_DAYS,
+      delivery_attempts: config.OUTBOX_RETENTION_DAYS,
+    },
+  });
+}

@@ -1,0 +1,38 @@
+import type { WorkerConfig } from "../config.ts";
+import type { Db } from "../database/db.ts";
+import { watchSensorChanges } from "../intake/count-sensors-job.ts";
+import { repeat, type Repeating } from "../process/wait.ts";
+import type { DeliverRetry } from "../queue/install.ts";
+import type { WorkDeps } from "../queue/work-queue.ts";
+import { sweep } from "./sweep.ts";
+import { warnOfExpiry } from "./warn-of-expiry.ts";
+
+const sweepEveryMs = 30_000;
+const warnEveryMs = 600_000;
+
+/** Starts what every worker repeats by its own clock, so that it needs no queue: the sweep, counts and warnings. */
+export function startRepeatedJobs(
+  deps: WorkDeps & { db: Db },
+  config: WorkerConfig,
+  { retry }: { retry: DeliverRetry },
+): Repeating {
+  const { log, onJobFailed } = deps;
+  const repeated = [
+    repeat(() => sweep(deps, retry), {
+      everyMs: sweepEveryMs,
+      onError: (error) => {
+        onJobFailed?.("sweep");
+        log.error({ event: "sweep_failed", error });
+      },
+    }),
+    watchSensorChanges(deps, { billableStatuses: config.BILLABLE_STATUSES }),
+    repeat(() => warnOfExpiry(deps), {
+      everyMs: warnEveryMs,
+      onError: (error) => {
+        onJobFailed?.("expiry-check");
+        log.error({ event: "expiry_check_failed", error });
+      },
+    }),
+  ];
+  return { stop: async () => void (await Promise.all(repeated.map(({ stop }) => stop()))) };
+}
