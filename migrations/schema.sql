@@ -546,21 +546,30 @@ CREATE TABLE metering.stripe_events (
     attempts integer DEFAULT 0 NOT NULL,
     handled_at timestamp with time zone,
     error text,
+    dismissed_at timestamp with time zone,
+    dismissed_because text,
     CONSTRAINT stripe_events_check CHECK (((handled_at IS NOT NULL) = (state = 'handled'::text))),
     CONSTRAINT stripe_events_event_id_check CHECK (((length(event_id) >= 1) AND (length(event_id) <= 255))),
-    CONSTRAINT stripe_events_event_type_check CHECK (((length(event_type) >= 1) AND (length(event_type) <= 255))),
-    CONSTRAINT stripe_events_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'handled'::text, 'failed'::text, 'refused'::text])))
+    CONSTRAINT stripe_events_event_type_check CHECK (((length(event_type) >= 1) AND (length(event_type) <= 255)))
 );
 
-COMMENT ON COLUMN metering.stripe_events.state IS 'pending: waits or is retried; handled: took effect once; failed: the dead letter, replayable; refused: of the other mode (live or test) than the key';
+COMMENT ON COLUMN metering.stripe_events.state IS 'pending: waits or is retried; handled: took effect once; failed: the dead letter, replayable; refused: of the other mode (live or test) than the key; dismissed: an operator said that it needs no effect, replayable';
 
 COMMENT ON COLUMN metering.stripe_events.attempts IS 'how often its handling began, without the attempts that Stripe could not answer';
+
+COMMENT ON COLUMN metering.stripe_events.dismissed_because IS 'the operator''s reason';
+
+ALTER TABLE metering.stripe_events
+    ADD CONSTRAINT stripe_events_dismissed CHECK ((((state = 'dismissed'::text) = (dismissed_at IS NOT NULL)) AND ((state = 'dismissed'::text) = (dismissed_because IS NOT NULL)) AND isfinite(dismissed_at) AND ((length(dismissed_because) >= 1) AND (length(dismissed_because) <= 500)))) NOT VALID;
 
 ALTER TABLE metering.stripe_events
     ADD CONSTRAINT stripe_events_finite CHECK ((isfinite(received_at) AND isfinite(handled_at))) NOT VALID;
 
 ALTER TABLE ONLY metering.stripe_events
     ADD CONSTRAINT stripe_events_pkey PRIMARY KEY (event_id);
+
+ALTER TABLE metering.stripe_events
+    ADD CONSTRAINT stripe_events_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'handled'::text, 'failed'::text, 'refused'::text, 'dismissed'::text]))) NOT VALID;
 
 CREATE INDEX stripe_events_open ON metering.stripe_events USING btree (state, received_at) WHERE (state <> 'handled'::text);
 

@@ -115,7 +115,7 @@ begin
   execute format('grant update (name, deactivated_at) on metering.sensors to %I', api);
   execute format('grant insert on metering.readings to %I', api);
   execute format('grant insert (event_id, event_type, livemode, payload) on metering.stripe_events to %I', api);
-  execute format('grant update (state, attempts, error) on metering.stripe_events to %I', api);
+  execute format('grant update (state, attempts, error, dismissed_at, dismissed_because) on metering.stripe_events to %I', api);
   execute format('grant update (paused_until, reason, paused_at, openings) on metering.delivery_control to %I', api);
   execute format(
     'grant execute on function

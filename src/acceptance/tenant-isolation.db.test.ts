@@ -132,6 +132,9 @@ const attempts: Record<string, (ids: Ids) => Attempt[]> = {
   listStripeEvents: () => [{ what: "all", path: "/v1/stripe-events" }],
   getStripeEvent: (ids) => [{ what: "another's", path: `/v1/stripe-events/${ids.stripeEvent}` }],
   replayStripeEvent: (ids) => [{ what: "another's", path: `/v1/stripe-events/${ids.stripeEvent}/replay` }],
+  dismissStripeEvent: (ids) => [
+    { what: "another's", path: `/v1/stripe-events/${ids.stripeEvent}/dismiss`, json: { reason: "x" } },
+  ],
   getOutbox: () => [{ what: "all", path: "/v1/outbox" }],
   seal: () => [{ what: "all", path: "/v1/outbox/seal" }],
   pauseDelivery: () => [{ what: "all", path: "/v1/delivery/pause", json: { reason: "x" } }],

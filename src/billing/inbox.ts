@@ -6,7 +6,7 @@ import { insideTransaction } from "../queue/boss.ts";
 import { stripeEventsQueue } from "../queue/queues.ts";
 import { type StripeEvent, stripeEventSchema } from "./stripe-event.ts";
 
-export const inboxStates = ["pending", "handled", "failed", "refused"] as const;
+export const inboxStates = ["pending", "handled", "failed", "refused", "dismissed"] as const;
 export type InboxState = (typeof inboxStates)[number];
 
 /**
@@ -104,21 +104,33 @@ export async function recordFailure(
   `.execute(db);
 }
 
-/** Gives a failed or refused event another try. Returns false when it is neither. */
+/** Gives a failed, refused or dismissed event another try. Returns false when it is none of them. */
 export async function replayStripeEvent(
   { db, boss }: { db: Db; boss: PgBoss },
   eventId: string,
 ): Promise<boolean> {
   return db.transaction().execute(async (trx) => {
     const replayed = await sql`
-      update metering.stripe_events set state = 'pending', attempts = 0, error = null
-      where event_id = ${eventId} and state in ('failed', 'refused')
+      update metering.stripe_events
+      set state = 'pending', attempts = 0, error = null, dismissed_at = null, dismissed_because = null
+      where event_id = ${eventId} and state in ('failed', 'refused', 'dismissed')
       returning event_id
     `.execute(trx);
     if (replayed.rows.length === 0) return false;
     await remindOfStripeEvents(boss, [eventId], { trx });
     return true;
   });
+}
+
+/** Puts a failed or refused event aside for good, for an operator's reason. Returns false when it is neither. */
+export async function dismissStripeEvent(db: Db, eventId: string, reason: string): Promise<boolean> {
+  const dismissed = await sql`
+    update metering.stripe_events
+    set state = 'dismissed', dismissed_at = now(), dismissed_because = ${storableText(reason)}
+    where event_id = ${eventId} and state in ('failed', 'refused')
+    returning event_id
+  `.execute(db);
+  return dismissed.rows.length > 0;
 }
 
 /** Reminds of pending events whose job may be lost, by their own state. */

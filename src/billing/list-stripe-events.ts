@@ -11,6 +11,8 @@ export type StoredEvent = {
   receivedAt: string;
   handledAt: string | null;
   error: string | null;
+  dismissedAt: string | null;
+  dismissedBecause: string | null;
   payload: unknown;
 };
 
@@ -19,7 +21,8 @@ const rfc3339 = (column: string) =>
 
 const columns = sql`
   event_id as id, event_type as type, state, attempts, ${rfc3339("received_at")} as "receivedAt",
-  ${rfc3339("handled_at")} as "handledAt", error, payload
+  ${rfc3339("handled_at")} as "handledAt", error,
+  ${rfc3339("dismissed_at")} as "dismissedAt", dismissed_because as "dismissedBecause", payload
 `;
 
 /** The webhook inbox, the newest first. `before` is the page before's last event: its time and id. */

@@ -1,5 +1,6 @@
 import { sql } from "kysely";
 import { expect } from "vitest";
+import { readInboxGauges } from "../monitoring/metrics/read-inbox.ts";
 import { stripeEventsQueue } from "../queue/queues.ts";
 import { cliTest as test } from "../testing/fixtures/cli-test.ts";
 import { appendEntries } from "../testing/rows/entries.ts";
@@ -128,10 +129,63 @@ test("the webhook inbox is listed, shown and replayed as by the API, without sec
   expect(await cli(["webhooks", "replay", "evt_failed"])).toEqual({
     exitCode: 1,
     out: "",
-    err: "error: the event is pending; only a failed or refused one can be replayed\n",
+    err: "error: the event is pending; only a failed, refused or dismissed one can be replayed\n",
   });
   for (const command of ["show", "replay"]) {
     const err = "error: there is no such event in the inbox\n";
     expect(await cli(["webhooks", command, "evt_1"])).toEqual({ exitCode: 1, out: "", err });
   }
+});
+
+test("a webhook event that needs no effect is dismissed with a reason, and its alert is over", async ({
+  cli,
+  api,
+  database: { db },
+}) => {
+  await sql`
+    insert into metering.stripe_events (event_id, event_type, livemode, payload, state, error)
+    select 'evt_' || state, 'checkout.session.completed', false, '{}', state, 'there is no such organization'
+    from unnest(array['pending', 'failed', 'refused']) state
+  `.execute(db);
+  const failedNow = async () => {
+    const gauges = await readInboxGauges(db);
+    return gauges.find(({ labels }) => labels?.["state"] === "failed")?.value;
+  };
+  const dismiss = (state: string) =>
+    cli(["webhooks", "dismiss", `evt_${state}`, "--reason", " another shop "]);
+  const ask = (id: string, json: unknown, token = api.adminToken) =>
+    api.ask("POST", `/v1/stripe-events/${id}/dismiss`, { token, json });
+  expect(await failedNow()).toBe(1);
+
+  expect(await dismiss("failed")).toEqual({ exitCode: 0, out: "it is dismissed\n", err: "" });
+
+  expect(await failedNow()).toBe(0);
+  expect(await cli.json(["webhooks", "list", "--state", "dismissed"])).toMatchObject({
+    data: [{ id: "evt_failed", error: "there is no such organization", dismissed_because: "another shop" }],
+  });
+  expect(await ask("evt_refused", { reason: "of a test" })).toMatchObject({
+    status: 200,
+    body: { state: "dismissed", dismissed_because: "of a test", handled_at: null },
+  });
+  for (const state of ["pending", "failed"]) {
+    const now = state === "failed" ? "dismissed" : state;
+    const err = `error: the event is ${now}; only a failed or refused one can be dismissed\n`;
+    expect(await dismiss(state)).toEqual({ exitCode: 1, out: "", err });
+    expect(await ask(`evt_${state}`, { reason: "x" })).toMatchObject({
+      status: 409,
+      body: { code: "not_dismissable" },
+    });
+  }
+  expect((await cli(["webhooks", "dismiss", "evt_failed"])).exitCode).toBe(2);
+  expect((await dismiss("1")).err).toBe("error: there is no such event in the inbox\n");
+  expect(await ask("evt_1", { reason: "x" })).toMatchObject({ status: 404 });
+  expect(await ask("evt_pending", { reason: " " })).toMatchObject({ status: 400 });
+  expect(await ask("evt_pending", { reason: "x" }, (await api.join()).key)).toMatchObject({ status: 401 });
+
+  expect(await cli.json(["webhooks", "replay", "evt_failed"])).toEqual({ replayed: 1 });
+  expect(await cli.json(["webhooks", "show", "evt_failed"])).toMatchObject({
+    state: "pending",
+    dismissed_at: null,
+    dismissed_because: null,
+  });
 });

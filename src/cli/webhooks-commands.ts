@@ -1,10 +1,12 @@
 import { type Command, Option } from "commander";
-import { type InboxState, inboxStates, replayStripeEvent } from "../billing/inbox.ts";
+import { dismissStripeEvent, type InboxState, inboxStates, replayStripeEvent } from "../billing/inbox.ts";
 import { findStripeEvent, listStripeEvents, type StoredEvent } from "../billing/list-stripe-events.ts";
 import { inboxCursor, renderStoredEvent } from "../api/stripe-events/stored-event-answer.ts";
 import type { CommandTools } from "./command-tools.ts";
 import type { Outcome } from "./outcome.ts";
 import { type PageOptions, showPage, withPages } from "./paging.ts";
+import { parsedBy } from "./parsed-by.ts";
+import { reasonSchema } from "./reason.ts";
 import type { Run } from "./run.ts";
 import { textFields, textTable } from "./text-table.ts";
 
@@ -12,7 +14,7 @@ type InboxFilter = PageOptions & { state?: InboxState };
 
 const noSuchEvent = { kind: "failed", message: "there is no such event in the inbox" } as const;
 
-/** Adds `webhooks list`, `show` and `replay`. */
+/** Adds `webhooks list`, `show`, `replay` and `dismiss`. */
 export function addWebhooksCommands(program: Command, run: Run): void {
   const webhooks = program.command("webhooks").description("the webhook inbox: what Stripe sent");
   withPages(webhooks.command("list"))
@@ -26,9 +28,15 @@ export function addWebhooksCommands(program: Command, run: Run): void {
     .action((id: string) => run((tools) => show(tools, id)));
   webhooks
     .command("replay")
-    .description("give a failed or refused event another try")
+    .description("give a failed, refused or dismissed event another try")
     .argument("<event-id>", "Stripe's id, such as evt_123")
     .action((id: string) => run((tools) => replay(tools, id)));
+  webhooks
+    .command("dismiss")
+    .description("put a failed or refused event aside: it needs no effect here")
+    .argument("<event-id>", "Stripe's id, such as evt_123")
+    .requiredOption("--reason <reason>", "why; kept with the event", parsedBy(reasonSchema))
+    .action((id: string, { reason }: { reason: string }) => run((tools) => dismiss(tools, id, reason)));
 }
 
 /** The document is that of `GET /v1/stripe-events`. */
@@ -77,6 +85,16 @@ async function replay({ db, openBoss }: CommandTools, id: string): Promise<Outco
   }
   const event = await findStripeEvent(db, id);
   if (event === undefined) return noSuchEvent;
-  const message = `the event is ${event.state}; only a failed or refused one can be replayed`;
+  const message = `the event is ${event.state}; only a failed, refused or dismissed one can be replayed`;
+  return { kind: "failed", message };
+}
+
+/** The document is that of `POST /v1/stripe-events/{id}/dismiss`. */
+async function dismiss({ db }: CommandTools, id: string, reason: string): Promise<Outcome> {
+  const isDismissed = await dismissStripeEvent(db, id, reason);
+  const event = await findStripeEvent(db, id);
+  if (event === undefined) return noSuchEvent;
+  if (isDismissed) return { kind: "done", document: renderStoredEvent(event), text: "it is dismissed" };
+  const message = `the event is ${event.state}; only a failed or refused one can be dismissed`;
   return { kind: "failed", message };
 }

@@ -102,7 +102,7 @@ const apiMay: Record<string, Privileges> = {
   }),
   stripe_events: may({
     insert: ["event_id", "event_type", "livemode", "payload"],
-    update: ["state", "attempts", "error"],
+    update: ["state", "attempts", "error", "dismissed_at", "dismissed_because"],
   }),
   subscriptions: may({
     insert: ["organization_id", ...subscription],

@@ -343,6 +343,11 @@ export interface StripeEvents {
    * how often its handling began, without the attempts that Stripe could not answer
    */
   attempts: Generated<number>;
+  dismissed_at: Timestamp | null;
+  /**
+   * the operator's reason
+   */
+  dismissed_because: string | null;
   error: string | null;
   event_id: string;
   event_type: string;
@@ -351,7 +356,7 @@ export interface StripeEvents {
   payload: Json;
   received_at: Generated<Timestamp>;
   /**
-   * pending: waits or is retried; handled: took effect once; failed: the dead letter, replayable; refused: of the other mode (live or test) than the key
+   * pending: waits or is retried; handled: took effect once; failed: the dead letter, replayable; refused: of the other mode (live or test) than the key; dismissed: an operator said that it needs no effect, replayable
    */
   state: Generated<string>;
 }

@@ -23,27 +23,24 @@ async function haveSubscribed({ account }: Deps): Promise<void> {
   await account.stripe.subscriptions.create({ customer, items });
 }
 
-/** The readers of the runbook have alerts: usage in doubt, refused usage, and a webhook event that failed. */
+/** The readers of the runbook have alerts: usage in doubt, refused usage, and two webhook events that failed. */
 async function haveTroubles({ db, account }: Deps): Promise<void> {
   const customer = async () => ({ stripe_customer_id: (await account.stripe.customers.create()).id });
   await addMeterEvent(db, { state: "in_doubt", reason: "identifier_too_old", ...(await customer()) });
   await addMeterEvent(db, { state: "rejected", reason: "refused_by_stripe", ...(await customer()) });
+  const checkout = { object: "event", type: "checkout.session.completed", livemode: false };
   await db
     .insertInto("stripe_events")
-    .values({
-      event_id: "evt_1",
-      event_type: "checkout.session.completed",
-      livemode: false,
-      payload: JSON.stringify({
-        id: "evt_1",
-        object: "event",
-        type: "checkout.session.completed",
-        livemode: false,
-        data: { object: {} },
-      }),
-      state: "failed",
-      error: "there is no organization org_1",
-    })
+    .values(
+      ["evt_1", "evt_2"].map((id) => ({
+        event_id: id,
+        event_type: checkout.type,
+        livemode: checkout.livemode,
+        payload: JSON.stringify({ id, ...checkout, data: { object: {} } }),
+        state: "failed",
+        error: "there is no organization org_1",
+      })),
+    )
     .execute();
 }
 

@@ -38,6 +38,7 @@ export const mayChange: Readonly<Record<string, readonly Change["what"][]>> = {
   revokeApiKey: ["api_keys UPDATE"],
   receiveStripeEvent: ["stripe_events INSERT", "job INSERT"],
   replayStripeEvent: ["stripe_events UPDATE", "job INSERT"],
+  dismissStripeEvent: ["stripe_events UPDATE"],
   seal: ["job INSERT"],
   pauseDelivery: ["delivery_control INSERT", "delivery_control UPDATE"],
   resumeDelivery: ["delivery_control INSERT", "delivery_control UPDATE"],

@@ -32,6 +32,7 @@ const promised = [
   "post /v1/delivery/resume",
   "post /webhooks/stripe",
   "get /v1/stripe-events",
+  "post /v1/stripe-events/{id}/dismiss",
   "post /v1/stripe-events/{id}/replay",
 ];
 

@@ -13,6 +13,8 @@ export const storedEventSchema = z
     received_at: z.iso.datetime(),
     handled_at: z.iso.datetime().nullable(),
     error: z.string().nullable(),
+    dismissed_at: z.iso.datetime().nullable(),
+    dismissed_because: z.string().nullable().openapi({ description: "the operator's reason" }),
     payload: z.unknown().openapi({ description: "as Stripe sent it, with what opens something hidden" }),
   })
   .openapi("StripeEvent");
@@ -26,6 +28,8 @@ export function renderStoredEvent(event: StoredEvent): z.infer<typeof storedEven
     received_at: event.receivedAt,
     handled_at: event.handledAt,
     error: event.error,
+    dismissed_at: event.dismissedAt,
+    dismissed_because: event.dismissedBecause,
     payload: hideSecrets(event.payload),
   };
 }

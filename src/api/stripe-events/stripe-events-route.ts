@@ -4,7 +4,7 @@ import type { Db } from "../../database/db.ts";
 import type { App } from "../../http/app.ts";
 import type { AdminOnly } from "../../http/authentication.ts";
 import { decodeCursor } from "../../http/cursor.ts";
-import { jsonAnswer } from "../../http/json-content.ts";
+import { jsonAnswer, jsonBody } from "../../http/json-content.ts";
 import { pageQuery, pageSchema, toPage } from "../../http/page.ts";
 import {
   adminProblems,
@@ -14,11 +14,13 @@ import {
   notFoundProblems,
 } from "../../http/problem-answers.ts";
 import { notFound, Problem } from "../../http/problem.ts";
-import { inboxStates, replayStripeEvent } from "../../billing/inbox.ts";
-import { findStripeEvent, listStripeEvents } from "../../billing/list-stripe-events.ts";
+import { dismissStripeEvent, inboxStates, replayStripeEvent } from "../../billing/inbox.ts";
+import { findStripeEvent, listStripeEvents, type StoredEvent } from "../../billing/list-stripe-events.ts";
 import { inboxCursor, renderStoredEvent, storedEventSchema } from "./stored-event-answer.ts";
 
 const shared = { tags: ["Stripe"], security: [{ adminToken: [] }] };
+
+const params = z.object({ id: z.string().min(1).max(255) });
 
 const listRoute = createRoute({
   ...shared,
@@ -39,18 +41,32 @@ const replayRoute = createRoute({
   method: "post",
   path: "/v1/stripe-events/{id}/replay",
   operationId: "replayStripeEvent",
-  summary: "Give a failed or refused event another try",
-  request: { params: z.object({ id: z.string().min(1).max(255) }) },
+  summary: "Give a failed, refused or dismissed event another try",
+  request: { params },
   responses: {
     202: jsonAnswer("It will be handled again", z.strictObject({ replayed: z.literal(1) })),
+    ...adminProblems,
+    ...bodyProblems,
+    ...notFoundProblems,
+    409: conflictProblem("It is pending or handled"),
+  },
+});
+
+const dismissRoute = createRoute({
+  ...shared,
+  method: "post",
+  path: "/v1/stripe-events/{id}/dismiss",
+  operationId: "dismissStripeEvent",
+  summary: "Put a failed or refused event aside: it needs no effect here",
+  request: { params, body: jsonBody(z.strictObject({ reason: z.string().trim().min(1).max(500) })) },
+  responses: {
+    200: jsonAnswer("The event", storedEventSchema),
     ...adminProblems,
     ...bodyProblems,
     ...notFoundProblems,
     409: conflictProblem("It is neither failed nor refused"),
   },
 });
-
-const params = z.object({ id: z.string().min(1).max(255) });
 
 const getRoute = createRoute({
   ...shared,
@@ -81,17 +97,29 @@ export function mountStripeEvents(
   });
 
   app.openapi({ ...getRoute, middleware: adminOnly }, async (c) => {
-    const event = await findStripeEvent(db, c.req.valid("param").id);
-    if (event === undefined) throw notFound("Stripe event");
-    return c.json(renderStoredEvent(event), 200);
+    return c.json(renderStoredEvent(await findEvent(db, c.req.valid("param").id)), 200);
   });
 
   app.openapi({ ...replayRoute, middleware: adminOnly }, async (c) => {
     const { id } = c.req.valid("param");
     if (await replayStripeEvent({ db, boss }, id)) return c.json({ replayed: 1 as const }, 202);
-    const event = await findStripeEvent(db, id);
-    if (event === undefined) throw notFound("Stripe event");
-    const detail = `The event is ${event.state}; only a failed or refused one can be replayed.`;
+    const { state } = await findEvent(db, id);
+    const detail = `The event is ${state}; only a failed, refused or dismissed one can be replayed.`;
     throw new Problem({ status: 409, code: "not_replayable", detail });
   });
+
+  app.openapi({ ...dismissRoute, middleware: adminOnly }, async (c) => {
+    const { id } = c.req.valid("param");
+    const isDismissed = await dismissStripeEvent(db, id, c.req.valid("json").reason);
+    const event = await findEvent(db, id);
+    if (isDismissed) return c.json(renderStoredEvent(event), 200);
+    const detail = `The event is ${event.state}; only a failed or refused one can be dismissed.`;
+    throw new Problem({ status: 409, code: "not_dismissable", detail });
+  });
+}
+
+async function findEvent(db: Db, id: string): Promise<StoredEvent> {
+  const event = await findStripeEvent(db, id);
+  if (event === undefined) throw notFound("Stripe event");
+  return event;
 }

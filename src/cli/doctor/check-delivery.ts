@@ -42,6 +42,6 @@ async function checkInbox(db: Db): Promise<Finding> {
   const count = failed.rows[0]?.count ?? 0;
   if (count === 0) return ok("webhook events", "none has failed");
   const remedy =
-    "GET /v1/stripe-events?state=failed says why; POST /v1/stripe-events/{id}/replay tries again";
+    "`node dist/cli.js webhooks list --state failed` says why; then `webhooks replay <event-id>`, or `webhooks dismiss <event-id> --reason …`";
   return problem("webhook events", `could not be handled: ${count}`, remedy);
 }

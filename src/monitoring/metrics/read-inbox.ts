@@ -12,7 +12,7 @@ export async function readInboxGauges(db: Db): Promise<Sample[]> {
   const backlog = await sql<Backlog>`
     select state, count(*)::float8 as count, extract(epoch from now() - min(received_at))::float8 as "ageSeconds"
     from metering.stripe_events
-    where state <> 'handled'
+    where state not in ('handled', 'dismissed')
     group by state
   `.execute(db);
   const of = (state: InboxState) => backlog.rows.find((row) => row.state === state);
