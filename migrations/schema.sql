@@ -92,6 +92,44 @@ CREATE TRIGGER api_key_revoked_for_good BEFORE UPDATE OF revoked_at ON metering.
 ALTER TABLE ONLY metering.api_keys
     ADD CONSTRAINT api_keys_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES metering.organizations(id);
 
+-- billing_periods
+
+CREATE TABLE metering.billing_periods (
+    organization_id uuid NOT NULL,
+    period_start timestamp with time zone NOT NULL,
+    period_end timestamp with time zone NOT NULL,
+    stripe_customer_id text NOT NULL,
+    stripe_subscription_id text,
+    invoice_id text,
+    invoice_status text,
+    invoice_created_at timestamp with time zone,
+    finalizes_at timestamp with time zone,
+    held_until timestamp with time zone,
+    finalized_at timestamp with time zone,
+    paid_at timestamp with time zone,
+    invoiced jsonb,
+    closed_at timestamp with time zone,
+    CONSTRAINT billing_periods_check CHECK ((isfinite(period_start) AND isfinite(period_end) AND (period_start < period_end)))
+);
+
+COMMENT ON TABLE metering.billing_periods IS 'every billing period that a subscription has told, written by a trigger on subscriptions, and its invoice, by webhooks';
+
+COMMENT ON COLUMN metering.billing_periods.finalizes_at IS 'when Stripe finalizes the draft by itself, as last heard or set';
+
+COMMENT ON COLUMN metering.billing_periods.held_until IS 'the last time that the gate has moved finalization to';
+
+COMMENT ON COLUMN metering.billing_periods.invoiced IS 'quantity of the invoice''s lines by our meters'' names, as decimal strings';
+
+COMMENT ON COLUMN metering.billing_periods.closed_at IS 'its invoice is final, and its sums are compared';
+
+ALTER TABLE ONLY metering.billing_periods
+    ADD CONSTRAINT billing_periods_pkey PRIMARY KEY (organization_id, period_start);
+
+CREATE INDEX billing_periods_open ON metering.billing_periods USING btree (period_end) WHERE (closed_at IS NULL);
+
+ALTER TABLE ONLY metering.billing_periods
+    ADD CONSTRAINT billing_periods_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES metering.organizations(id);
+
 -- customer_links
 
 CREATE TABLE metering.customer_links (
@@ -248,11 +286,12 @@ CREATE TABLE metering.meter_events (
     resolved_at timestamp with time zone,
     resolution_reason text,
     reconcile_since timestamp with time zone,
+    counted_before numeric DEFAULT 0 NOT NULL,
+    replaced_by_id uuid,
     CONSTRAINT meter_events_check CHECK (((event_at >= hour) AND (event_at < (hour + '01:00:00'::interval)))),
     CONSTRAINT meter_events_check1 CHECK ((attempts_finished <= attempts_started)),
     CONSTRAINT meter_events_entries_check CHECK ((entries > 0)),
-    CONSTRAINT meter_events_quantity_check CHECK ((quantity >= 0)),
-    CONSTRAINT meter_events_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'delivered'::text, 'confirmed'::text, 'in_doubt'::text, 'rejected'::text, 'expired'::text, 'superseded'::text])))
+    CONSTRAINT meter_events_quantity_check CHECK ((quantity >= 0))
 )
 WITH (fillfactor='70', autovacuum_vacuum_scale_factor='0.02', autovacuum_analyze_scale_factor='0.02');
 
@@ -274,15 +313,20 @@ COMMENT ON COLUMN metering.meter_events.resolution_reason IS 'why an operator de
 
 COMMENT ON COLUMN metering.meter_events.reconcile_since IS 'Stripe reported failures of its validation window without naming each: it may be among them';
 
+COMMENT ON COLUMN metering.meter_events.counted_before IS 'of an event that replaces others: what Stripe had counted of them already, by its sum; 0 for all other events';
+
+COMMENT ON COLUMN metering.meter_events.replaced_by_id IS 'of a superseded event: the one that sends what was missing of it, where one replaces several';
+
 ALTER TABLE metering.meter_events
     ADD CONSTRAINT meter_events_finite CHECK ((isfinite(hour) AND isfinite(event_at) AND isfinite(sealed_at) AND isfinite(first_attempt_at) AND isfinite(last_attempt_at) AND isfinite(first_unknown_at) AND isfinite(delivered_at) AND isfinite(resolved_at) AND isfinite(reconcile_since))) NOT VALID;
 
 ALTER TABLE ONLY metering.meter_events
     ADD CONSTRAINT meter_events_pkey PRIMARY KEY (organization_id, id);
 
-CREATE INDEX meter_events_attention ON metering.meter_events USING btree (state, id) WHERE (state = ANY (ARRAY['in_doubt'::text, 'rejected'::text, 'expired'::text, 'superseded'::text]));
+ALTER TABLE metering.meter_events
+    ADD CONSTRAINT meter_events_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'delivered'::text, 'in_doubt'::text, 'rejected'::text, 'expired'::text, 'superseded'::text]))) NOT VALID;
 
-CREATE INDEX meter_events_confirmed ON metering.meter_events USING btree (id) WHERE (state = 'confirmed'::text);
+CREATE INDEX meter_events_attention ON metering.meter_events USING btree (state, id) WHERE (state = ANY (ARRAY['in_doubt'::text, 'rejected'::text, 'expired'::text, 'superseded'::text]));
 
 CREATE INDEX meter_events_hour ON metering.meter_events USING btree (organization_id, meter, hour);
 
@@ -292,7 +336,7 @@ CREATE INDEX meter_events_pending_by_meter ON metering.meter_events USING btree 
 
 CREATE INDEX meter_events_replacements ON metering.meter_events USING btree (organization_id, replaces_id) WHERE (replaces_id IS NOT NULL);
 
-CREATE TRIGGER meter_event_immutable BEFORE UPDATE OF organization_id, id, meter, hour, quantity, event_at, entries, stripe_customer_id, sealed_at, replaces_id ON metering.meter_events FOR EACH ROW EXECUTE FUNCTION metering.refuse_change();
+CREATE TRIGGER meter_event_immutable BEFORE UPDATE OF organization_id, id, meter, hour, quantity, event_at, entries, stripe_customer_id, sealed_at, replaces_id, counted_before ON metering.meter_events FOR EACH ROW EXECUTE FUNCTION metering.refuse_change();
 
 CREATE TRIGGER meter_event_not_deleted BEFORE DELETE ON metering.meter_events FOR EACH ROW EXECUTE FUNCTION metering.refuse_change();
 
@@ -431,6 +475,99 @@ ALTER TABLE ONLY metering.readings
     ADD CONSTRAINT readings_pkey PRIMARY KEY (organization_id, sensor_id, recorded_at);
 
 CREATE INDEX readings_entry ON ONLY metering.readings USING brin (entry_id) WITH (pages_per_range='32', autosummarize='on');
+
+-- reconcile_reads
+
+CREATE TABLE metering.reconcile_reads (
+    day date NOT NULL,
+    reads integer DEFAULT 0 NOT NULL,
+    put_off integer DEFAULT 0 NOT NULL,
+    CONSTRAINT reconcile_reads_put_off_check CHECK ((put_off >= 0)),
+    CONSTRAINT reconcile_reads_reads_check CHECK ((reads >= 0))
+);
+
+COMMENT ON TABLE metering.reconcile_reads IS 'reads of Stripe''s sums of each UTC day, by all workers together, and how many the budget put off';
+
+ALTER TABLE ONLY metering.reconcile_reads
+    ADD CONSTRAINT reconcile_reads_pkey PRIMARY KEY (day);
+
+-- reconcile_requests
+
+CREATE TABLE metering.reconcile_requests (
+    organization_id uuid NOT NULL,
+    id uuid DEFAULT metering.uuid_v7(clock_timestamp()) NOT NULL,
+    cause text DEFAULT 'operator'::text NOT NULL,
+    period_from timestamp with time zone NOT NULL,
+    period_to timestamp with time zone NOT NULL,
+    asked_at timestamp with time zone DEFAULT now() NOT NULL,
+    done_at timestamp with time zone,
+    answer jsonb,
+    error text,
+    CONSTRAINT reconcile_requests_cause_check CHECK ((cause = ANY (ARRAY['operator'::text, 'restore'::text]))),
+    CONSTRAINT reconcile_requests_check CHECK ((isfinite(period_from) AND isfinite(period_to) AND (period_from < period_to)))
+);
+
+COMMENT ON TABLE metering.reconcile_requests IS 'an operator asks the API or the command line; a worker, who has Stripe''s key, answers';
+
+ALTER TABLE ONLY metering.reconcile_requests
+    ADD CONSTRAINT reconcile_requests_pkey PRIMARY KEY (organization_id, id);
+
+CREATE INDEX reconcile_requests_waiting ON metering.reconcile_requests USING btree (asked_at) WHERE (done_at IS NULL);
+
+ALTER TABLE ONLY metering.reconcile_requests
+    ADD CONSTRAINT reconcile_requests_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES metering.organizations(id);
+
+-- reconciliations
+
+CREATE TABLE metering.reconciliations (
+    organization_id uuid NOT NULL,
+    id uuid DEFAULT metering.uuid_v7(clock_timestamp()) NOT NULL,
+    meter text NOT NULL,
+    stripe_customer_id text NOT NULL,
+    window_start timestamp with time zone NOT NULL,
+    window_end timestamp with time zone NOT NULL,
+    cause text NOT NULL,
+    ours numeric NOT NULL,
+    doubtful numeric DEFAULT 0 NOT NULL,
+    theirs numeric NOT NULL,
+    events integer NOT NULL,
+    fingerprint text NOT NULL,
+    reads integer NOT NULL,
+    result text NOT NULL,
+    reason text,
+    read_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT reconciliations_cause_check CHECK ((cause = ANY (ARRAY['doubt'::text, 'close'::text, 'report'::text, 'restore'::text, 'routine'::text, 'operator'::text]))),
+    CONSTRAINT reconciliations_check CHECK ((isfinite(window_start) AND isfinite(window_end) AND (window_start < window_end) AND isfinite(read_at))),
+    CONSTRAINT reconciliations_events_check CHECK ((events >= 0)),
+    CONSTRAINT reconciliations_reads_check CHECK ((reads >= 0)),
+    CONSTRAINT reconciliations_result_check CHECK ((result = ANY (ARRAY['equal'::text, 'settling'::text, 'different'::text])))
+);
+
+COMMENT ON TABLE metering.reconciliations IS 'append-only: one row for each window of a customer and meter that was compared with Stripe''s own sum, the widest first';
+
+COMMENT ON COLUMN metering.reconciliations.ours IS 'the fold of the events that are certainly at Stripe';
+
+COMMENT ON COLUMN metering.reconciliations.doubtful IS 'the fold of those that may be, added up';
+
+COMMENT ON COLUMN metering.reconciliations.fingerprint IS 'of the window''s events with their states: two looks with the same one looked at the same events';
+
+COMMENT ON COLUMN metering.reconciliations.reads IS 'what this look cost; 0 for windows that were told by the read of a wider one';
+
+COMMENT ON COLUMN metering.reconciliations.reason IS 'why a window is not compared yet, in one word';
+
+ALTER TABLE ONLY metering.reconciliations
+    ADD CONSTRAINT reconciliations_pkey PRIMARY KEY (organization_id, id);
+
+CREATE INDEX reconciliations_different ON metering.reconciliations USING btree (window_end) WHERE (result = 'different'::text);
+
+CREATE INDEX reconciliations_window ON metering.reconciliations USING btree (organization_id, meter, window_end, window_start, read_at);
+
+CREATE TRIGGER reconciliation_immutable BEFORE DELETE OR UPDATE ON metering.reconciliations FOR EACH ROW EXECUTE FUNCTION metering.refuse_change();
+
+CREATE TRIGGER reconciliations_not_truncated BEFORE TRUNCATE ON metering.reconciliations FOR EACH STATEMENT EXECUTE FUNCTION metering.refuse_change();
+
+ALTER TABLE ONLY metering.reconciliations
+    ADD CONSTRAINT reconciliations_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES metering.organizations(id);
 
 -- refused_entries
 
@@ -617,6 +754,8 @@ ALTER TABLE ONLY metering.subscriptions
 CREATE INDEX subscriptions_customer ON metering.subscriptions USING btree (stripe_customer_id);
 
 CREATE INDEX subscriptions_read_wanted ON metering.subscriptions USING btree (read_wanted_at) WHERE (read_wanted_at IS NOT NULL);
+
+CREATE TRIGGER billing_period_noted AFTER INSERT OR UPDATE OF stripe_customer_id, stripe_subscription_id, current_period_start, current_period_end ON metering.subscriptions FOR EACH ROW EXECUTE FUNCTION metering.note_billing_period();
 
 CREATE TRIGGER claim_customer BEFORE INSERT OR UPDATE OF stripe_customer_id ON metering.subscriptions FOR EACH ROW EXECUTE FUNCTION metering.claim_customer();
 
@@ -900,8 +1039,8 @@ CREATE FUNCTION metering.guard_meter_event_state() RETURNS trigger
 begin
   if not (
     old.state = 'pending'
-    or old.state = 'in_doubt' and new.state in ('delivered', 'confirmed', 'pending', 'superseded', 'rejected', 'expired')
-    or old.state = 'delivered' and new.state in ('confirmed', 'rejected')
+    or old.state = 'in_doubt' and new.state in ('delivered', 'pending', 'superseded', 'rejected', 'expired')
+    or old.state = 'delivered' and new.state = 'rejected'
     or old.state = 'rejected' and new.state in ('pending', 'in_doubt', 'superseded', 'expired')
   ) then
     raise exception 'meter event % cannot go from % to %', old.id, old.state, new.state
@@ -961,6 +1100,35 @@ end
 $$;
 
 COMMENT ON FUNCTION metering.make_deliveries_due(only_ids uuid[]) IS 'ends the backoff of these meter events'' reminders, or of all with null; returns how many were put off';
+
+CREATE FUNCTION metering.note_billing_period() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  if new.stripe_customer_id is null or not new.current_period_start < new.current_period_end
+    or new.current_period_start is null or new.current_period_end is null
+  then
+    return null;
+  end if;
+  update metering.billing_periods p
+  set period_end = new.current_period_start
+  where p.organization_id = new.organization_id and p.invoice_id is null
+    and p.period_start < new.current_period_start and p.period_end > new.current_period_start;
+  insert into metering.billing_periods as p (
+    organization_id, period_start, period_end, stripe_customer_id, stripe_subscription_id
+  )
+  values (
+    new.organization_id, new.current_period_start, new.current_period_end, new.stripe_customer_id,
+    new.stripe_subscription_id
+  )
+  on conflict (organization_id, period_start) do update
+  set period_end = excluded.period_end, stripe_customer_id = excluded.stripe_customer_id,
+    stripe_subscription_id = excluded.stripe_subscription_id
+  where p.invoice_id is null;
+  return null;
+end
+$$;
 
 CREATE FUNCTION metering.note_link_change() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER

@@ -83,7 +83,8 @@ begin
         metering.customer_spans, metering.sensors,
         metering.readings_default, metering.meter_outbox, metering.meter_outbox_default, metering.sensor_counts,
         metering.meter_events, metering.delivery_control, metering.stripe_events, metering.delivery_attempts_default,
-        metering.dropped_partitions, metering.processes, metering.retention
+        metering.dropped_partitions, metering.processes, metering.retention,
+        metering.reconciliations, metering.reconcile_reads, metering.reconcile_requests, metering.billing_periods
       to %I',
       member
     );
@@ -124,6 +125,10 @@ begin
       to %I',
     api
   );
+  -- Whoever has stolen it can ask for a comparison, and invent none.
+  execute format(
+    'grant insert (organization_id, cause, period_from, period_to) on metering.reconcile_requests to %I', api
+  );
   execute format('grant select on pgboss.version, pgboss.queue, pgboss.job, pgboss.job_common to %I', api);
   execute format('grant insert on pgboss.job, pgboss.job_common to %I', api);
 
@@ -134,18 +139,38 @@ begin
   execute format('grant insert (table_name, days), update (days, set_at) on metering.retention to %I', worker);
   execute format('grant update (customer_deleted_at) on metering.customer_links to %I', worker);
   execute format(
-    'grant insert (organization_id, id, meter, hour, quantity, event_at, entries, stripe_customer_id)
-      on metering.meter_events to %I',
+    'grant insert (
+        organization_id, id, meter, hour, quantity, event_at, entries, stripe_customer_id, replaces_id, counted_before
+      ) on metering.meter_events to %I',
     worker
   );
   execute format(
     'grant update (
         state, reason, attempts_started, attempts_finished, first_attempt_at, last_attempt_at, first_unknown_at,
-        last_error, delivered_at, reconcile_since
+        last_error, delivered_at, reconcile_since, replaced_by_id, resolved_at, resolution_reason
       ) on metering.meter_events to %I',
     worker
   );
   execute format('grant select, insert on metering.delivery_attempts to %I', worker);
+  execute format(
+    'grant insert (
+        organization_id, meter, stripe_customer_id, window_start, window_end, cause, ours, doubtful, theirs, events,
+        fingerprint, reads, result, reason
+      ) on metering.reconciliations to %I',
+    worker
+  );
+  execute format('grant insert, update on metering.reconcile_reads to %I', worker);
+  execute format('grant update (done_at, answer, error), delete on metering.reconcile_requests to %I', worker);
+  execute format(
+    'grant insert (
+        organization_id, period_start, period_end, stripe_customer_id, stripe_subscription_id, invoice_id, invoice_status,
+        invoice_created_at, finalizes_at, held_until, finalized_at, paid_at, invoiced, closed_at
+      ), update (
+        period_end, stripe_customer_id, stripe_subscription_id, invoice_id, invoice_status, invoice_created_at,
+        finalizes_at, held_until, finalized_at, paid_at, invoiced, closed_at
+      ) on metering.billing_periods to %I',
+    worker
+  );
   execute format('grant insert on metering.delivery_control to %I', worker);
   execute format('grant update (paused_until, reason, paused_at, openings) on metering.delivery_control to %I', worker);
   execute format('grant update (state, attempts, handled_at, error) on metering.stripe_events to %I', worker);

@@ -72,12 +72,12 @@ function describeReplay(organizations: number, readingsEach: number): string {
 }
 
 function describeProgress({ accepted, duplicates, rejected }: Tally, outbox: Outbox): string {
-  const { pending, delivered, confirmed } = outbox.meter_events;
+  const { pending, delivered } = outbox.meter_events;
   return [
     `readings accepted ${counted(accepted)}, sent again ${counted(duplicates)}`,
     ...(rejected > 0 ? [`REJECTED ${counted(rejected)}`] : []),
     `entries unsealed ${counted(outbox.unsealed.entries)}`,
-    `meter events pending ${counted(pending.count)}, delivered ${counted(delivered.count + confirmed.count)}`,
+    `meter events pending ${counted(pending.count)}, delivered ${counted(delivered.count)}`,
   ].join(" · ");
 }
 

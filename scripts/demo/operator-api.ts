@@ -6,7 +6,7 @@ import type { Link } from "./subscribe.ts";
 const counted = z.object({ count: z.int() });
 const outboxSchema = z.object({
   unsealed: z.object({ entries: z.int() }),
-  meter_events: z.object({ pending: counted, delivered: counted, confirmed: counted }),
+  meter_events: z.object({ pending: counted, delivered: counted }),
   paused: z.array(z.object({ scope: z.string(), reason: z.string() })),
 });
 

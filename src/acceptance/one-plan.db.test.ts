@@ -41,7 +41,7 @@ const expected: Record<string, string[]> = {
     `${links}, ${unsealed}, ${organizations}`,
     `${links}, ${newerGauges}, ${unsealed}, ${period}`,
     `meter_events by meter_events_attention, ${pending}`,
-    `meter_events by meter_events_attention, meter_events by meter_events_confirmed, ${pending}, ${byId}`,
+    `meter_events by meter_events_attention, ${pending}, ${byId}`,
     organizations,
     "pg_class by pg_class_oid_index, pg_inherits by pg_inherits_parent_index",
   ],

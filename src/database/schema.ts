@@ -87,6 +87,35 @@ export interface ApiKeys {
   scopes: string[];
 }
 
+export interface BillingPeriods {
+  /**
+   * its invoice is final, and its sums are compared
+   */
+  closed_at: Timestamp | null;
+  finalized_at: Timestamp | null;
+  /**
+   * when Stripe finalizes the draft by itself, as last heard or set
+   */
+  finalizes_at: Timestamp | null;
+  /**
+   * the last time that the gate has moved finalization to
+   */
+  held_until: Timestamp | null;
+  invoice_created_at: Timestamp | null;
+  invoice_id: string | null;
+  invoice_status: string | null;
+  /**
+   * quantity of the invoice's lines by our meters' names, as decimal strings
+   */
+  invoiced: Json | null;
+  organization_id: string;
+  paid_at: Timestamp | null;
+  period_end: Timestamp;
+  period_start: Timestamp;
+  stripe_customer_id: string;
+  stripe_subscription_id: string | null;
+}
+
 export interface CustomerLinks {
   /**
    * Stripe has deleted the customer: usage of this link that is not sealed belongs to the next one
@@ -157,6 +186,10 @@ export interface DroppedUsage {
 export interface MeterEvents {
   attempts_finished: Generated<number>;
   attempts_started: Generated<number>;
+  /**
+   * of an event that replaces others: what Stripe had counted of them already, by its sum; 0 for all other events
+   */
+  counted_before: Generated<Numeric>;
   delivered_at: Timestamp | null;
   /**
    * how many entries it folds
@@ -189,6 +222,10 @@ export interface MeterEvents {
    * Stripe reported failures of its validation window without naming each: it may be among them
    */
   reconcile_since: Timestamp | null;
+  /**
+   * of a superseded event: the one that sends what was missing of it, where one replaces several
+   */
+  replaced_by_id: string | null;
   /**
    * the event in doubt whose usage this one sends again, under its own identifier; the entries stay with the first
    */
@@ -284,6 +321,58 @@ export interface Readings {
    * degrees Celsius
    */
   temperature: number;
+}
+
+export interface ReconcileReads {
+  day: Timestamp;
+  put_off: Generated<number>;
+  reads: Generated<number>;
+}
+
+export interface ReconcileRequests {
+  answer: Json | null;
+  asked_at: Generated<Timestamp>;
+  cause: Generated<string>;
+  done_at: Timestamp | null;
+  error: string | null;
+  id: Generated<string>;
+  organization_id: string;
+  period_from: Timestamp;
+  period_to: Timestamp;
+}
+
+export interface Reconciliations {
+  cause: string;
+  /**
+   * the fold of those that may be, added up
+   */
+  doubtful: Generated<Numeric>;
+  events: number;
+  /**
+   * of the window's events with their states: two looks with the same one looked at the same events
+   */
+  fingerprint: string;
+  id: Generated<string>;
+  meter: string;
+  organization_id: string;
+  /**
+   * the fold of the events that are certainly at Stripe
+   */
+  ours: Numeric;
+  read_at: Generated<Timestamp>;
+  /**
+   * what this look cost; 0 for windows that were told by the read of a wider one
+   */
+  reads: number;
+  /**
+   * why a window is not compared yet, in one word
+   */
+  reason: string | null;
+  result: string;
+  stripe_customer_id: string;
+  theirs: Numeric;
+  window_end: Timestamp;
+  window_start: Timestamp;
 }
 
 export interface RefusedEntries {
@@ -409,6 +498,7 @@ export interface DB {
   alert_watch: AlertWatch;
   alerts: Alerts;
   api_keys: ApiKeys;
+  billing_periods: BillingPeriods;
   customer_links: CustomerLinks;
   customer_spans: CustomerSpans;
   delivery_attempts: DeliveryAttempts;
@@ -422,6 +512,9 @@ export interface DB {
   organizations: Organizations;
   processes: Processes;
   readings: Readings;
+  reconcile_reads: ReconcileReads;
+  reconcile_requests: ReconcileRequests;
+  reconciliations: Reconciliations;
   refused_entries: RefusedEntries;
   retention: Retention;
   sensor_changes: SensorChanges;

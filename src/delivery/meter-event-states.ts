@@ -2,7 +2,6 @@
 export const meterEventStates = [
   "pending",
   "delivered",
-  "confirmed",
   "in_doubt",
   "rejected",
   "expired",

@@ -134,10 +134,6 @@ export async function reportMeterEvents(db: Db): Promise<DeliveryReport> {
       from metering.meter_events
       where state in ('in_doubt', 'rejected', 'expired', 'superseded')
       group by state
-      union all
-      select 'confirmed', count(*), coalesce(sum(quantity), 0), null
-      from metering.meter_events
-      where state = 'confirmed'
     )
     select state, count::float8 as count, quantity::float8 as quantity, oldest_at
     from others
@@ -164,7 +160,6 @@ export async function reportMeterEvents(db: Db): Promise<DeliveryReport> {
     states: {
       pending: countOf("pending"),
       delivered: countOf("delivered"),
-      confirmed: countOf("confirmed"),
       in_doubt: countOf("in_doubt"),
       rejected: countOf("rejected"),
       expired: countOf("expired"),

@@ -269,7 +269,7 @@ test.for([serverError, silence, refusal(400), conflict, wrongKey])(
   },
 );
 
-test.for(["delivered", "confirmed", "rejected", "expired", "superseded"] as const)(
+test.for(["delivered", "rejected", "expired", "superseded"] as const)(
   "an attempt that ends late takes no event out of the state %s",
   async (state, { desk, database: { db } }) => {
     const key = await desk.addEvent();

@@ -10,7 +10,7 @@ const gauge = { meter: "active_sensors", quantity: 3 };
 const older = { ...gauge, event_at: ago(3 * hourMs) };
 const newer = { ...gauge, event_at: ago(hourMs) };
 
-test.for(["pending", "delivered", "confirmed"] as const)(
+test.for(["pending", "delivered"] as const)(
   "a waiting value is superseded by a newer one that is %s",
   async (state, { database: { db } }) => {
     const first = await addMeterEvent(db, older);

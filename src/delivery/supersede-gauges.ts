@@ -13,7 +13,7 @@ export const isOvertaken = sql<boolean>`(
         where newer.organization_id = m.organization_id and newer.meter = m.meter
           -- Where an hour was cut between two entries of one moment, the event that was sealed last has the latest.
           and newer.hour >= m.hour and (newer.event_at, newer.id) > (m.event_at, m.id)
-          and newer.state in ('pending', 'delivered', 'confirmed')
+          and newer.state in ('pending', 'delivered')
           and newer.stripe_customer_id = m.stripe_customer_id
           -- The last value of a period is still wanted when the next period has begun.
           and not coalesce(m.event_at < s.current_period_start and newer.event_at >= s.current_period_start, false)

@@ -87,7 +87,7 @@ async function selectUninvoiced(
         and v.event_at <@ missing.span
         and v.stripe_customer_id = k.stripe_customer_id
         and v.sealed_at > now() - make_interval(days => ${toldDays})
-        and v.state in ('pending', 'delivered', 'confirmed', 'in_doubt')
+        and v.state in ('pending', 'delivered', 'in_doubt')
     ) u
     group by 1, 2, 3
     having sum(u.quantity) > 0

@@ -54,7 +54,7 @@ export async function readUsageSummary(db: Db, query: SummaryQuery): Promise<Usa
     cross join lateral (
       select
         coalesce(sum(part.quantity) filter (where part.is_first), 0)::float8 as quantity,
-        coalesce(sum(part.quantity) filter (where part.state in ('delivered', 'confirmed')), 0)::float8 as delivered,
+        coalesce(sum(part.quantity) filter (where part.state = 'delivered'), 0)::float8 as delivered,
         coalesce(sum(part.quantity) filter (where part.state = 'pending'), 0)::float8 as pending,
         coalesce(sum(part.quantity) filter (where part.state = 'in_doubt'), 0)::float8 as in_doubt,
         coalesce(sum(part.quantity) filter (where part.state in ('rejected', 'expired')), 0)::float8 as rejected

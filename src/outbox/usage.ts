@@ -81,7 +81,7 @@ export async function readUsage(
     cross join lateral (
       select
         coalesce(sum(e.quantity), 0)::float8 as quantity,
-        coalesce(sum(e.quantity) filter (where v.state in ('delivered', 'confirmed')), 0)::float8 as delivered,
+        coalesce(sum(e.quantity) filter (where v.state = 'delivered'), 0)::float8 as delivered,
         coalesce(sum(e.quantity) filter (where v.state is null or v.state = 'pending'), 0)::float8 as pending,
         coalesce(sum(e.quantity) filter (where v.state = 'in_doubt'), 0)::float8 as in_doubt,
         coalesce(sum(e.quantity) filter (where v.state in ('rejected', 'expired')), 0)::float8 as rejected

@@ -112,14 +112,11 @@ test.for(["pending", "in_doubt", "rejected"])(
   },
 );
 
-test.for(["confirmed", "superseded", "expired"])(
-  "a %s event keeps nothing",
-  async (state, { old, database: { db } }) => {
-    await putInState(db, { months: 11, state });
-    await old.enforce();
-    expect(await countRows(db)).toMatchObject({ readings: 5, meter_outbox: 1, delivery_attempts: 1 });
-  },
-);
+test.for(["superseded", "expired"])("a %s event keeps nothing", async (state, { old, database: { db } }) => {
+  await putInState(db, { months: 11, state });
+  await old.enforce();
+  expect(await countRows(db)).toMatchObject({ readings: 5, meter_outbox: 1, delivery_attempts: 1 });
+});
 
 test("what replaces an event in doubt keeps the entries of the first, until it is final", async ({
   old,

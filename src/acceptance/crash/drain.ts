@@ -41,7 +41,7 @@ export async function listPoisoned(db: Db): Promise<string[]> {
         where a.organization_id = m.organization_id and a.meter_event_id = m.id
       ) as lost
     from metering.meter_events m
-    where m.state not in ('delivered', 'confirmed')
+    where m.state <> 'delivered'
   `.execute(db);
   const unexplained = rows.filter(
     ({ state, reason, lost }) =>

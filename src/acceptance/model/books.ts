@@ -44,7 +44,6 @@ function judgeEvent({ id, state }: Row, counts: readonly Counted[]): string[] {
   const times = counts.length;
   switch (state) {
     case "delivered":
-    case "confirmed":
       return times === 1 ? [] : [`${id} is ${state} and was counted ${times} times`];
     case "expired":
       return times === 0 ? [] : [`${id} is expired and was counted ${times} times`];

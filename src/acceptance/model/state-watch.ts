@@ -8,7 +8,6 @@ const roads: Record<MeterEventState, readonly MeterEventState[]> = {
   in_doubt: ["delivered"],
   rejected: ["pending", "in_doubt", "expired"],
   delivered: [],
-  confirmed: [],
   expired: [],
   superseded: [],
 };

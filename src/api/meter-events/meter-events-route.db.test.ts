@@ -21,7 +21,7 @@ test("meter events are listed, the newest first, and filtered by state, organiza
   expect((await events.list(`?organization_id=${other}&meter=active_sensors&state=pending`)).ids).toEqual([
     othersGauge,
   ]);
-  expect((await events.list("?state=confirmed")).ids).toEqual([]);
+  expect((await events.list("?state=expired")).ids).toEqual([]);
   expect((await events.list(`?organization_id=${unknownId}`)).ids).toEqual([]);
 });
 

@@ -19,7 +19,6 @@ export const outboxSchema = z.strictObject({
   meter_events: z.strictObject({
     pending: counted,
     delivered: counted,
-    confirmed: counted,
     in_doubt: counted,
     rejected: counted,
     expired: counted,

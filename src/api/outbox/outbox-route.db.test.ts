@@ -16,7 +16,6 @@ const none = { count: 0, quantity: 0 };
 const noEvents = {
   pending: none,
   delivered: none,
-  confirmed: none,
   in_doubt: none,
   rejected: none,
   expired: none,
@@ -65,11 +64,10 @@ test("meter events are counted by state, each with its quantity", async ({ api, 
   expect((await readOutbox(api))["meter_events"]).toEqual({
     pending: { count: 2, quantity: 101 },
     delivered: { count: 1, quantity: 2 },
-    confirmed: { count: 1, quantity: 3 },
-    in_doubt: { count: 1, quantity: 4 },
-    rejected: { count: 1, quantity: 5 },
-    expired: { count: 1, quantity: 6 },
-    superseded: { count: 1, quantity: 7 },
+    in_doubt: { count: 1, quantity: 3 },
+    rejected: { count: 1, quantity: 4 },
+    expired: { count: 1, quantity: 5 },
+    superseded: { count: 1, quantity: 6 },
   });
 });
 

@@ -24,7 +24,7 @@ export async function findBillingViolations(
   return [
     ...conflicts.map(({ identifier, values }) => `${identifier} was sent as ${values.join(" and ")}`),
     ...rows
-      .filter(({ id, state }) => (state === "delivered" || state === "confirmed") && !counted.has(id))
+      .filter(({ id, state }) => state === "delivered" && !counted.has(id))
       .map(({ id, state }) => `${id} is ${state}, but Stripe never counted it`),
     ...records.flatMap((record) => differences(record, events.get(record.identifier))),
   ];
