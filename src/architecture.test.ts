@@ -16,7 +16,7 @@ const floors: readonly (readonly string[])[] = [
   ["queue", "stripe", "http"],
   ["intake", "outbox", "delivery", "migrate"],
   ["billing"],
-  ["organizations", "monitoring"],
+  ["organizations", "monitoring", "reconciliation"],
   ["api", "worker"],
   ["cli"],
   ["api.ts", "worker.ts", "cli.ts", "migrate.ts", "simulator.ts"],
@@ -27,6 +27,7 @@ const closed: Record<string, readonly string[]> = {
   intake: ["http"],
   outbox: ["http"],
   delivery: ["http"],
+  reconciliation: ["http"],
 };
 
 const rooms: Record<string, readonly string[]> = {

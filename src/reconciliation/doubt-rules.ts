@@ -1,0 +1,122 @@
+import { isSumOfSome } from "./is-sum-of-some.ts";
+
+/** One read of Stripe's sum of a window, and what our rows of the window were when it was made. */
+export type Look = { theirs: string; fingerprint: string; readAt: Date };
+
+/** What a look tells of the doubtful events of its window. Pure data, so that it can be logged. */
+export type DoubtVerdict =
+  /** Stripe has all of them. */
+  | { kind: "all" }
+  /** It has none of them. */
+  | { kind: "none" }
+  /** It has some of them; `missing` is what it does not have. */
+  | { kind: "part"; missing: bigint }
+  /** Too little, so far: Stripe's sums lag, and another look must agree with this one. */
+  | { kind: "wait" }
+  | { kind: "unclear"; reason: UnclearReason };
+
+export type UnclearReason =
+  /** Another sender, a customer whom another organization had before, or a fault of ours. */
+  | "more_than_all"
+  /** Less than what is certain. */
+  | "less_than_none"
+  | "no_sum_of_some"
+  /** Stripe gives its sums as floating-point numbers: no whole number, or one past which they are not exact. */
+  | "not_exact"
+  /** More and larger quantities than can be added up in every way. */
+  | "too_many_sums"
+  /** Events of two billing periods lie in one minute, and Stripe has some of them. */
+  | "period_ends_inside";
+
+export type SumEvidence = {
+  /** Stripe's sum of the window. */
+  theirs: string;
+  /** What Stripe has for certain. */
+  certain: bigint;
+  /** What each doubtful event would add. */
+  doubtful: readonly bigint[];
+  /** Whether another look, long enough ago, was the same. */
+  isStable: boolean;
+  /** After a restore Stripe may have usage, too, that the lost database took in later. */
+  mayHaveMore?: boolean;
+};
+
+/**
+ * What Stripe's sum says of the doubtful events of a `sum` meter's window. Its sum minus what is certain is what it has of
+ * them. A sum that lags is too small, never too large: that all are in it needs one look, that any is not needs two.
+ */
+export function judgeSum({
+  theirs,
+  certain,
+  doubtful,
+  isStable,
+  mayHaveMore = false,
+}: SumEvidence): DoubtVerdict {
+  const sum = exactInteger(theirs);
+  if (sum === undefined) return { kind: "unclear", reason: "not_exact" };
+  const total = doubtful.reduce((added, quantity) => added + quantity, 0n);
+  const found = sum - certain;
+  if (found === total) return { kind: "all" };
+  if (found > total) return mayHaveMore ? { kind: "all" } : { kind: "unclear", reason: "more_than_all" };
+  if (!isStable) return { kind: "wait" };
+  if (found === 0n) return { kind: "none" };
+  if (found < 0n) return { kind: "unclear", reason: "less_than_none" };
+  const isSum = isSumOfSome(doubtful, found);
+  if (isSum === undefined) return { kind: "unclear", reason: "too_many_sums" };
+  return isSum ? { kind: "part", missing: total - found } : { kind: "unclear", reason: "no_sum_of_some" };
+}
+
+export type GaugeEvidence = {
+  theirs: string;
+  /** The value in doubt; no newer one of its billing period is known. */
+  latest: bigint;
+  /** What Stripe would tell without it: older values of the window, doubtful ones included; 0 where none is certain. */
+  older: readonly bigint[];
+  isStable: boolean;
+};
+
+/**
+ * What Stripe's value says of the doubtful latest event of a `last` meter's window. Only the value is billed, so one that
+ * is the same as before needs no other.
+ */
+export function judgeGauge({ theirs, latest, older, isStable }: GaugeEvidence): DoubtVerdict {
+  const value = exactInteger(theirs);
+  if (value === undefined) return { kind: "unclear", reason: "not_exact" };
+  if (value === latest) return { kind: "all" };
+  if (!isStable) return { kind: "wait" };
+  if (older.includes(value)) return { kind: "none" };
+  return { kind: "unclear", reason: "no_sum_of_some" };
+}
+
+/** Since when looks at a window have been the same as the newest, without one between that was not; the newest first. */
+export function sameSince(looks: readonly [Look, ...Look[]]): Date {
+  const [newest, ...before] = looks;
+  const other = before.findIndex(
+    ({ theirs, fingerprint }) => theirs !== newest.theirs || fingerprint !== newest.fingerprint,
+  );
+  const same = other === -1 ? before : before.slice(0, other);
+  return (same.at(-1) ?? newest).readAt;
+}
+
+/** Whether the newest look is confirmed by one at least so long before it. */
+export function isStable(looks: readonly [Look, ...Look[]], absenceMs: number): boolean {
+  return looks[0].readAt.getTime() - sameSince(looks).getTime() >= absenceMs;
+}
+
+const dayMs = 86_400_000;
+
+/**
+ * When a window is worth another look. The second follows the first as soon as it can confirm it; what stays unclear is
+ * looked at more and more rarely, once a day in the end.
+ */
+export function nextLookAt(looks: readonly [Look, ...Look[]], absenceMs: number): Date {
+  const lastAt = looks[0].readAt.getTime();
+  const unchangedMs = lastAt - sameSince(looks).getTime();
+  return new Date(lastAt + Math.max(absenceMs, Math.min(unchangedMs, dayMs)));
+}
+
+/** Stripe's number as it is exact; undefined for a fraction, or what a floating-point number has no digits for. */
+function exactInteger(value: string): bigint | undefined {
+  if (!/^-?\d{1,16}$/.test(value)) return undefined;
+  return Number.isSafeInteger(Number(value)) ? BigInt(value) : undefined;
+}
