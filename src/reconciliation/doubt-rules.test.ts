@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { isStable, judgeGauge, judgeSum, type Look, nextLookAt, sameSince } from "./doubt-rules.ts";
+import { isConfirmed, judgeGauge, judgeSum, type Look, nextLookAt, sameSince } from "./doubt-rules.ts";
 
 const hourMs = 3_600_000;
 const quantities = fc.array(fc.bigInt({ min: 0n, max: 1_000n }), { minLength: 1, maxLength: 12 });
@@ -42,7 +42,7 @@ test("one look at a sum that lags never says that usage is absent", () => {
       const theirs = `${truth > hidden ? truth - hidden : 0n}`;
       const { kind } = judgeSum({ theirs, certain: sure, doubtful, isStable: false });
       expect(["all", "wait"]).toContain(kind);
-      if (kind === "all") expect(found).toBe(add(doubtful));
+      expect(kind === "all" && found < add(doubtful)).toBe(false);
     }),
   );
 });
@@ -100,10 +100,10 @@ test("looks agree as long as none of them was another", () => {
 });
 
 test("two looks are enough when they are far enough apart", () => {
-  expect(isStable([look(60), look(0)], hourMs)).toBe(true);
-  expect(isStable([look(59), look(0)], hourMs)).toBe(false);
-  expect(isStable([look(60), look(30, "9"), look(0)], hourMs)).toBe(false);
-  expect(isStable([look(60)], hourMs)).toBe(false);
+  expect(isConfirmed([look(60), look(0)], hourMs)).toBe(true);
+  expect(isConfirmed([look(59), look(0)], hourMs)).toBe(false);
+  expect(isConfirmed([look(60), look(30, "9"), look(0)], hourMs)).toBe(false);
+  expect(isConfirmed([look(60)], hourMs)).toBe(false);
 });
 
 test("what stays unclear is looked at more and more rarely, once a day in the end", () => {

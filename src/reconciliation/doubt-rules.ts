@@ -99,7 +99,7 @@ export function sameSince(looks: readonly [Look, ...Look[]]): Date {
 }
 
 /** Whether the newest look is confirmed by one at least so long before it. */
-export function isStable(looks: readonly [Look, ...Look[]], absenceMs: number): boolean {
+export function isConfirmed(looks: readonly [Look, ...Look[]], absenceMs: number): boolean {
   return looks[0].readAt.getTime() - sameSince(looks).getTime() >= absenceMs;
 }
 
