@@ -13,7 +13,7 @@ import { createRecordingLog } from "../testing/processes/recording-log.ts";
 import { roadTest as test } from "../testing/fixtures/road-test.ts";
 import { parseScrape, seriesOf } from "../testing/net/scraped.ts";
 import { until } from "../testing/processes/until.ts";
-import { readConditions } from "../monitoring/metrics/conditions.ts";
+import { readConditions } from "../monitoring/alerts/read-conditions.ts";
 import { lookAtRetention, startRetention } from "./upkeep-jobs.ts";
 
 const days: RetentionDays = { readings: undefined, meter_outbox: 100, delivery_attempts: 100 };
@@ -92,9 +92,10 @@ test("a month that is still there a day past its retention is a metric, an alert
   );
   expect(events).toEqual([{ event: "partitions_overdue", meter_outbox: overdue }]);
   expect(await readConditions(db)).toContainEqual({
-    alert: "MeterOutboxPartitionOverdue",
-    severity: "warning",
-    detail: expect.stringMatching(/^a month of meter_outbox should have been dropped \d+ days ago$/),
+    rule: expect.objectContaining({ name: "MeterOutboxPartitionOverdue" }) as unknown,
+    subject: "table=meter_outbox",
+    value: overdue,
+    isTrue: true,
   });
   const { text } = await api.askText("GET", "/metrics");
   expect(parseScrape(text)).toMatchObject({

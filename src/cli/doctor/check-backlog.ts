@@ -1,5 +1,6 @@
 import type { Db } from "../../database/db.ts";
-import { readConditions } from "../../monitoring/metrics/conditions.ts";
+import { summaryOf } from "../../monitoring/alerts/alert-post.ts";
+import { readConditions } from "../../monitoring/alerts/read-conditions.ts";
 import { type Finding, ok, problem } from "./finding.ts";
 
 const check = "alerts";
@@ -8,6 +9,6 @@ const check = "alerts";
 export async function checkBacklog(db: Db): Promise<Finding> {
   const conditions = await readConditions(db);
   if (conditions.length === 0) return ok(check, "none of docs/alerts.yaml holds");
-  const detail = conditions.map(({ alert, detail: words }) => `${alert}: ${words}`).join("; ");
+  const detail = conditions.map((condition) => `${condition.rule.name}: ${summaryOf(condition)}`).join("; ");
   return problem(check, detail, "docs/metrics.md says for each alert what to do");
 }

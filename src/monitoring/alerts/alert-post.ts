@@ -27,7 +27,7 @@ export type AlertPost = {
 /** Writes the post of an alert's beginning or end, in the words of docs/alerts.yaml. */
 export function writeAlertPost({ rule, subject, kind, value, beganAt, endedAt }: AlertTold): AlertPost {
   const labels = labelsOf(subject);
-  const summary = fillIn(rule.summary, { value, labels });
+  const summary = summaryOf({ rule, subject, value });
   const mark = kind === "began" ? `[${rule.severity}]` : "[over]";
   return {
     text: `${mark} ${rule.name}${subject === "" ? "" : ` (${subject})`}: ${summary}`,
@@ -44,9 +44,18 @@ export function writeAlertPost({ rule, subject, kind, value, beganAt, endedAt }:
   };
 }
 
+/** What is wrong, in the words of docs/alerts.yaml. */
+export function summaryOf({ rule, subject, value }: Pick<AlertTold, "rule" | "subject" | "value">): string {
+  return fillIn(rule.summary, { value, labels: labelsOf(subject) });
+}
+
 function labelsOf(subject: string): Record<string, string> {
-  const [name, value] = subject.split("=");
-  return name === undefined || value === undefined ? {} : { [name]: value };
+  return Object.fromEntries(
+    subject.split(",").flatMap((part) => {
+      const [name, value] = part.split("=");
+      return name === undefined || value === undefined ? [] : [[name, value]];
+    }),
+  );
 }
 
 /** The three placeholders that the summaries use, as Prometheus fills them in. */

@@ -41,7 +41,7 @@ function promqlOf({ gauge, where = {}, fold, by, when }: AlertRule): string {
     // Every process tells the same, so that a sum is one over each meter's largest.
     fold === "sum"
       ? `sum(max by (meter) (${selector}${suffix}))`
-      : `${fold}${by === undefined ? "" : ` by (${by})`}${by === undefined ? "" : " "}(${selector})`;
+      : `${fold}${by === undefined ? "" : ` by (${by.join(", ")})`}${by === undefined ? "" : " "}(${selector})`;
   if ("above" in when) return `${asked()} > ${when.above}`;
   if ("below" in when) return `${asked()} < ${when.below}`;
   return `${asked()} > ${asked(` offset ${when.growsWithin}s`)}`;

@@ -11,9 +11,9 @@ export type AlertRule = {
   gauge: GaugeName;
   /** Samples with these labels only. */
   where?: Readonly<Record<string, string>>;
-  /** How samples become one value; `by` names the label that each alert is about. */
+  /** How samples become one value; `by` names the labels that each alert is about. */
   fold: "max" | "min" | "sum";
-  by?: string;
+  by?: readonly string[];
   /** A limit to cross, or growth: more than so long before. */
   when: { above: number } | { below: number } | { growsWithin: number; keepFiring: number };
   /** It begins when it has held for so long. */
@@ -59,10 +59,10 @@ export const alertRules: readonly AlertRule[] = [
   {
     name: "MeterOutboxUsageUninvoiced",
     severity: "warning",
-    summary: "{{ $value }} of {{ $labels.meter }} will be on no invoice",
+    summary: "{{ $value }} of {{ $labels.meter }} will be on no invoice ({{ $labels.reason }})",
     gauge: "meter_outbox_uninvoiced_quantity",
     fold: "max",
-    by: "meter",
+    by: ["meter", "reason"],
     when: { above: 0 },
     heldFor: 5 * minute,
   },
@@ -94,7 +94,7 @@ export const alertRules: readonly AlertRule[] = [
     gauge: "meter_outbox_delivery_paused_seconds",
     where: { by: "breaker" },
     fold: "max",
-    by: "scope",
+    by: ["scope"],
     when: { above: 5 * minute },
   },
   {
@@ -130,7 +130,7 @@ export const alertRules: readonly AlertRule[] = [
     summary: "Undelivered usage is 30 days old; Stripe takes it for {{ $value | humanizeDuration }} more",
     gauge: "meter_outbox_expiry_seconds_left",
     fold: "min",
-    by: "of",
+    by: ["of"],
     when: { below: 4 * day },
   },
   {
@@ -174,7 +174,7 @@ export const alertRules: readonly AlertRule[] = [
     summary: "{{ $value }} rows of {{ $labels.table }} found no partition of their month",
     gauge: "meter_outbox_default_partition_rows",
     fold: "max",
-    by: "table",
+    by: ["table"],
     when: { above: 0 },
   },
   {
@@ -183,7 +183,7 @@ export const alertRules: readonly AlertRule[] = [
     summary: "A month of {{ $labels.table }} should have been dropped {{ $value | humanizeDuration }} ago",
     gauge: "meter_outbox_partition_overdue_seconds",
     fold: "max",
-    by: "table",
+    by: ["table"],
     when: { above: day },
   },
 ];

@@ -4,7 +4,7 @@ import type { AlertRule } from "./alert-rules.ts";
 /** A rule's value for one of the things that it is about. */
 export type Condition = {
   rule: AlertRule;
-  /** As `scope=account`; empty where a rule is about one thing only. */
+  /** As `scope=account`, or `meter=…,reason=…`; empty where a rule is about one thing only. */
   subject: string;
   value: number;
   /** Undefined for a rule about growth: only what the value was before can tell. */
@@ -16,7 +16,7 @@ export function findConditions(rules: readonly AlertRule[], samples: readonly Sa
   return rules.flatMap((rule) => {
     const groups = Map.groupBy(
       samples.filter((sample) => isOf(rule, sample)),
-      ({ labels }) => (rule.by === undefined ? "" : `${rule.by}=${labels?.[rule.by] ?? ""}`),
+      ({ labels }) => (rule.by ?? []).map((label) => `${label}=${labels?.[label] ?? ""}`).join(","),
     );
     return [...groups].map(([subject, group]) => {
       const value = fold(

@@ -1,0 +1,12 @@
+import type { Db } from "../../database/db.ts";
+import type { Sample } from "../metrics/database-gauges.ts";
+import { databaseReads } from "../metrics/reads.ts";
+import { alertRules } from "./alert-rules.ts";
+import { type Condition, findConditions } from "./find-conditions.ts";
+
+/** Every condition that is true now, by what the database says. Throws when a read fails. */
+export async function readConditions(db: Db): Promise<Condition[]> {
+  const samples: Sample[] = [];
+  for (const { read } of databaseReads) samples.push(...(await read(db)));
+  return findConditions(alertRules, samples).filter(({ isTrue }) => isTrue === true);
+}
