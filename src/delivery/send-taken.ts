@@ -1,0 +1,78 @@
+import type { Log } from "../log.ts";
+import type { Breaker } from "./breaker.ts";
+import { deliver, type DeliverOptions, holdBack } from "./deliver.ts";
+import type { Scope } from "./pauses.ts";
+import type { FinishedAttempt } from "./settle.ts";
+import type { TakenJob } from "./take-jobs.ts";
+import type { TokenBucket } from "./token-bucket.ts";
+import type { DeliveryWatch } from "./watch.ts";
+
+/** The jobs of one request to Stripe. */
+export type TakenRequest = {
+  jobs: readonly TakenJob[];
+  /** The pause that the request is the probe of. */
+  probedScope: Scope | undefined;
+};
+
+export type SendTools = DeliverOptions & {
+  log: Log;
+  bucket: TokenBucket;
+  breaker: Breaker;
+  watch: DeliveryWatch;
+  /** Aborted once no further request may start. */
+  stopping: AbortSignal;
+};
+
+/**
+ * Makes the attempts of a request, or holds them back where sending has stopped or paused while they waited for their
+ * turn. What the answer says of Stripe is known to bucket and breaker before this resolves, and so before the next request starts.
+ */
+export async function sendTaken(request: TakenRequest, tools: SendTools): Promise<FinishedAttempt[]> {
+  const { jobs, probedScope } = request;
+  if (await isHeldBack(request, tools)) {
+    const held = holdBack(jobs);
+    // A stop held back a pause's probe: others may make it at once, not only when its lease is over.
+    if (probedScope !== undefined && held[0] !== undefined) await tellBreaker(held[0], probedScope, tools);
+    return held;
+  }
+  const finished = await deliver(jobs, tools);
+  tools.log.debug({ event: "attempts_answered", count: finished.length });
+  tellWatchAndBucket(finished, tools);
+  if (finished[0] !== undefined) await tellBreaker(finished[0], probedScope, tools);
+  return finished;
+}
+
+async function isHeldBack(
+  { jobs: [first], probedScope }: TakenRequest,
+  { stopping, breaker }: SendTools,
+): Promise<boolean> {
+  if (stopping.aborted || first === undefined) return true;
+  return probedScope === undefined && breaker.isPaused(first.attempt.meter);
+}
+
+// One answer was given to all, so the first tells as much as the others.
+function tellWatchAndBucket(finished: readonly FinishedAttempt[], { watch, bucket, log }: SendTools): void {
+  const [first] = finished;
+  if (first === undefined) return;
+  try {
+    watch.onAnswered(finished);
+    bucket.observe(first.verdict);
+  } catch (error) {
+    watch.onFailed();
+    log.error({ event: "deliver_failed", error });
+  }
+}
+
+async function tellBreaker(
+  { verdict, attempt }: FinishedAttempt,
+  probedScope: Scope | undefined,
+  { breaker, watch, log }: SendTools,
+): Promise<void> {
+  try {
+    await breaker.observe(verdict, { meter: attempt.meter, probedScope });
+  } catch (error) {
+    // The pause could not be written; the next failure writes it. This attempt's outcome must not be lost for it.
+    watch.onFailed();
+    log.error({ event: "breaker_failed", error });
+  }
+}
