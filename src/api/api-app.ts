@@ -8,17 +8,15 @@ import { mountWebhook } from "./webhooks/webhook-route.ts";
 import { mountSubscriptions } from "./organizations/subscription-route.ts";
 import { mountUnlink } from "./organizations/unlink-route.ts";
 import type { Db } from "../database/db.ts";
-import type { Scope } from "../http/api-key.ts";
-import { type App, createApp } from "../http/app.ts";
-import { type KeyOnly, requireAdmin, requireKey } from "../http/authentication.ts";
+import type { App } from "../http/app-env.ts";
+import { createApp } from "../http/app.ts";
 import { HeldBytes } from "../http/held-bytes.ts";
 import { billableByDefault } from "../usage/subscription-statuses.ts";
 import { mountHome } from "../http/home-page.ts";
-import { createKeyLookup } from "../http/key-lookup.ts";
-import { refuseUnknownQuery } from "../http/known-query.ts";
-import { limitReadings, limitRequests } from "../http/rate-limit.ts";
+import { limitReadings } from "../http/rate-limit.ts";
 import { bodyBytesMax, takeBody } from "../http/take-body.ts";
 import { createGroupCommit } from "../intake/group-commit.ts";
+import { createGuards, type Guards } from "./guards.ts";
 import { mountReadings } from "./readings/readings-route.ts";
 import { mountSensors } from "./sensors/sensors-route.ts";
 import type { Log } from "../log.ts";
@@ -41,14 +39,14 @@ import { mountReadingsList } from "./readings/readings-list-route.ts";
 import { mountUsage } from "./usage/usage-route.ts";
 import { mountUsageSummary } from "./usage/usage-summary-route.ts";
 
-/** The webhook's share of what may be held: its bodies come from strangers, who must not keep customers out. */
-const strangersShare = 1 / 4;
+/** The webhook's share of what may be held: anybody may send it bodies, and they must not keep customers out. */
+const webhooksShare = 1 / 4;
 
 export type ApiAppOptions = {
   db: Db;
   pool: pg.Pool;
   /** A few connections for API keys that were not seen before; `db`'s own when left out. */
-  strangersDb?: Db;
+  unknownKeysDb?: Db;
   /** Only sends; the API never runs a job. */
   boss: PgBoss;
   log: Log;
@@ -70,66 +68,77 @@ export type ApiAppOptions = {
 
 /** The whole HTTP API, without a socket: `app.request(…)` asks it, `startServer` serves it. */
 export function createApiApp(options: ApiAppOptions): App {
-  const {
-    db,
-    pool,
-    boss,
+  const { log, adminToken, held = new HeldBytes(), registry = new Registry(), tracer = untraced } = options;
+  const app = createApp({
     log,
-    adminToken,
-    readingsMaxAgeDays,
-    held = new HeldBytes(),
-    registry = new Registry(),
-    billableStatuses = billableByDefault,
-    tracer = untraced,
-  } = options;
-  const { requestsPerSecond = 0, readingsPerSecond = 0 } = options.rateLimits ?? {};
-  const secrets = [adminToken, ...options.webhookSecrets];
-  const onAnswered = countRequests(registry);
-  const app = createApp({ log, problemOf: apiProblemOf, held, secrets, onAnswered, tracer });
+    problemOf: apiProblemOf,
+    held,
+    secrets: [adminToken, ...options.webhookSecrets],
+    onAnswered: countRequests(registry),
+    tracer,
+  });
   showHeldBytes(registry, held);
-  // The key first, and only then what else the request says, and its body.
-  const knownQuery = refuseUnknownQuery(app);
-  const adminOnly = every(requireAdmin({ adminToken }), knownQuery, takeBody);
-  const findKey = createKeyLookup({ db, strangersDb: options.strangersDb });
-  const requestsLimit = limitRequests(requestsPerSecond);
-  const keyWith = (scope: Scope): KeyOnly =>
-    every(requireKey({ findKey, scope, limitRequests: requestsLimit }), knownQuery);
-  const mayWrite: KeyOnly = every(keyWith("ingest"), takeBody);
+  const { requestsPerSecond = 0 } = options.rateLimits ?? {};
+  const guards = createGuards(app, { ...options, requestsPerSecond });
+  const parts = { billableStatuses: billableByDefault, ...options, held, registry, tracer };
+  mountMonitoring(app, parts);
+  mountRoutesOfCustomers(app, guards, parts);
+  mountRoutesOfOperators(app, guards, parts);
+  mountStripesWebhook(app, parts);
+  mountHome(app, homes.api);
+  mountOpenApi(app);
+  return app;
+}
 
-  mountHealth(app, { check: options.readiness ?? createReadinessCheck({ db, renew: () => {} }, "api") });
-  mountMetrics(app, { registry, db, pool, log, billableStatuses });
+type Parts = ApiAppOptions &
+  Required<Pick<ApiAppOptions, "billableStatuses" | "held" | "registry">> & { tracer: Tracer };
+
+function mountMonitoring(app: App, parts: Parts): void {
+  const { db } = parts;
+  mountHealth(app, { check: parts.readiness ?? createReadinessCheck({ db, renew: () => {} }, "api") });
+  mountMetrics(app, parts);
+}
+
+function mountRoutesOfCustomers(app: App, { keyWith, adminOnly }: Guards, parts: Parts): void {
+  const { db, pool, log, tracer, registry } = parts;
+  const mayRead = keyWith("read");
   mountReadings(app, {
     store: createGroupCommit(pool, { tracer }),
     log,
     now: () => new Date(),
-    limits: { maxAgeDays: readingsMaxAgeDays },
+    limits: { maxAgeDays: parts.readingsMaxAgeDays },
     onStored: countReadings(registry),
-    readingsLimit: limitReadings(readingsPerSecond),
+    readingsLimit: limitReadings(parts.rateLimits?.readingsPerSecond ?? 0),
     mayWrite: keyWith("ingest"),
   });
-  mountReadingsList(app, { db, mayRead: keyWith("read") });
-  mountUsage(app, { db, mayRead: keyWith("read"), adminOnly });
-  mountUsageSummary(app, { db, adminOnly });
-  mountSensors(app, { db, mayWrite, mayRead: keyWith("read") });
-  mountOrganizations(app, { db, adminOnly, billableStatuses });
-  mountSubscriptions(app, { db, boss, adminOnly });
-  mountUnlink(app, { db, adminOnly });
-  mountApiKeys(app, { db, adminOnly });
+  mountReadingsList(app, { db, mayRead });
+  mountUsage(app, { db, mayRead, adminOnly });
+  mountSensors(app, { db, mayWrite: every(keyWith("ingest"), takeBody), mayRead });
+}
+
+function mountRoutesOfOperators(app: App, { adminOnly }: Guards, parts: Parts): void {
+  const deps = { ...parts, adminOnly };
+  mountUsageSummary(app, deps);
+  mountOrganizations(app, deps);
+  mountSubscriptions(app, deps);
+  mountUnlink(app, deps);
+  mountApiKeys(app, deps);
+  mountStripeEvents(app, deps);
+  mountOutbox(app, deps);
+  mountMeterEvents(app, deps);
+  mountMeterEventReadings(app, deps);
+}
+
+function mountStripesWebhook(app: App, parts: Parts): void {
+  const { db, boss, log, held, tracer, registry } = parts;
   mountWebhook(app, {
     db,
     boss,
-    secrets: options.webhookSecrets,
+    secrets: parts.webhookSecrets,
     now: () => new Date(),
-    held: held.part(Math.max(held.bytesMax * strangersShare, bodyBytesMax)),
+    held: held.part(Math.max(held.bytesMax * webhooksShare, bodyBytesMax)),
     log,
     counts: countWebhooks(registry),
     tracer,
   });
-  mountStripeEvents(app, { db, boss, adminOnly });
-  mountOutbox(app, { db, boss, adminOnly });
-  mountMeterEvents(app, { db, boss, adminOnly });
-  mountMeterEventReadings(app, { db, adminOnly });
-  mountHome(app, homes.api);
-  mountOpenApi(app);
-  return app;
 }

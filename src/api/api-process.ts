@@ -17,7 +17,7 @@ import { startTracing, type Tracing } from "../tracing/start-tracing.ts";
 
 const connectionsMax = 10;
 const queueConnectionsMax = 2;
-const strangersConnectionsMax = 2;
+const unknownKeysConnectionsMax = 2;
 /** Probes and heartbeats: they wait for no request, and give up before the prober does. */
 const probesConnectionsMax = 1;
 const probeTimeoutMs = 2_000;
@@ -29,8 +29,8 @@ type Parts = {
   tracing: Tracing;
   log: Log;
   database: Database;
-  /** For the search of keys that nobody has: strangers wait for each other, not the customers for them. */
-  strangers: Database;
+  /** To look up API keys that were not seen before, so that a flood of wrong keys makes no customer wait. */
+  unknownKeys: Database;
   probes: Database;
 };
 
@@ -51,21 +51,21 @@ export async function runApi(stop: StopSignals): Promise<void> {
     // At once: what has begun to run, pg-boss above all, would go on for ever.
     process.exit(1);
   }
-  await Promise.all([parts.database.close(), parts.strangers.close(), parts.probes.close()]);
+  await Promise.all([parts.database.close(), parts.unknownKeys.close(), parts.probes.close()]);
 }
 
-function openDatabases(config: ApiConfig, log: Log): Pick<Parts, "database" | "strangers" | "probes"> {
+function openDatabases(config: ApiConfig, log: Log): Pick<Parts, "database" | "unknownKeys" | "probes"> {
   const connectionString = config.DATABASE_URL;
   return {
     database: openDatabase(
       { connectionString, applicationName: "meter-outbox api", connectionsMax, statementTimeoutMs },
       log,
     ),
-    strangers: openDatabase(
+    unknownKeys: openDatabase(
       {
         connectionString,
         applicationName: "meter-outbox api, unknown keys",
-        connectionsMax: strangersConnectionsMax,
+        connectionsMax: unknownKeysConnectionsMax,
         statementTimeoutMs,
       },
       log,
@@ -106,16 +106,16 @@ async function serveUntilStopped(parts: Parts, stop: StopSignals): Promise<void>
 }
 
 function serve(
-  { config, log, tracing, database, strangers, probes }: Parts,
+  { config, log, tracing, database, unknownKeys, probes }: Parts,
   boss: PgBoss,
 ): Promise<RunningServer> {
   const held = new HeldBytes(config.HELD_BYTES_MAX);
   const app = createApiApp({
     db: database.db,
     pool: database.pool,
-    strangersDb: strangers.db,
+    unknownKeysDb: unknownKeys.db,
     readiness: createReadinessCheck(
-      { db: probes.db, renew: () => [probes, database, strangers].forEach(({ renew }) => renew()) },
+      { db: probes.db, renew: () => [probes, database, unknownKeys].forEach(({ renew }) => renew()) },
       "api",
     ),
     boss,

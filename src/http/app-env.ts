@@ -1,6 +1,9 @@
+import type { OpenAPIHono } from "@hono/zod-openapi";
 import type { Hold } from "./held-bytes.ts";
 
 /** What the shared middleware leaves in a request's context. The last two are there once a key was accepted. */
 export type AppEnv = {
   Variables: { requestId: string; hold: Hold; organizationId?: string; keyId?: string };
 };
+
+export type App = OpenAPIHono<AppEnv>;

@@ -2,7 +2,7 @@ import { OpenAPIHono } from "@hono/zod-openapi";
 import { methodNotAllowed } from "hono/method-not-allowed";
 import type { Log } from "../log.ts";
 import { type Tracer, untraced } from "../tracing/tracer.ts";
-import type { AppEnv } from "./app-env.ts";
+import type { App, AppEnv } from "./app-env.ts";
 import { problemOf } from "./failure.ts";
 import { HeldBytes } from "./held-bytes.ts";
 import { holdBytes } from "./hold-bytes.ts";
@@ -14,8 +14,6 @@ import { logRequests, type RequestWatch } from "./request-log.ts";
 import { thinOut } from "./thin-log.ts";
 import { traceRequests } from "./request-trace.ts";
 import { secureAnswers } from "./secure-answers.ts";
-
-export type App = OpenAPIHono<AppEnv>;
 
 export type AppOptions = {
   log: Log;

@@ -1,6 +1,6 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { html } from "hono/html";
-import type { App } from "./app.ts";
+import type { App } from "./app-env.ts";
 
 /** What a process is, in a sentence, and where to go from its front door. */
 export type Home = {

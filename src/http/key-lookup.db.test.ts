@@ -99,7 +99,7 @@ test("a flood of wrong keys takes the strangers' connections only, and a known k
 }) => {
   const { key, keyId } = await storeKey(db);
   let now = 0;
-  const findKey = createKeyLookup({ db, strangersDb: strangers.db, now: () => now });
+  const findKey = createKeyLookup({ db, unknownKeysDb: strangers.db, now: () => now });
   await findKey(key);
   const release = await holdOpen(pool, "lock table metering.api_keys");
   const flood = Array.from({ length: 200 }, () => findKey(makeApiKey(randomBytes(32)).key));
@@ -120,7 +120,7 @@ test("a key that was known is no stranger after the database was away", async ({
 }) => {
   const { key } = await storeKey(db);
   let now = 0;
-  const findKey = createKeyLookup({ db, strangersDb: strangers.db, now: () => now });
+  const findKey = createKeyLookup({ db, unknownKeysDb: strangers.db, now: () => now });
   await findKey(key);
   now = 500;
   await db.schema.alterTable("api_keys").renameTo("api_keys_away").execute();

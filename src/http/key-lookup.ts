@@ -22,7 +22,7 @@ type CachedLookup = { owner: Promise<KeyOwner | undefined>; startedAt: number; i
 export type KeyLookupDeps = {
   db: Db;
   /** Connections for keys that were not found before, so that a flood of wrong keys cannot take all of `db`'s; `db` if left out. */
-  strangersDb?: Db | undefined;
+  unknownKeysDb?: Db | undefined;
   now?: () => number;
 };
 
@@ -30,7 +30,7 @@ export type KeyLookupDeps = {
  * Finds the owner of a key, or undefined if there is none or the key is revoked. Answers are shared and remembered
  * for half a second from the start of their query; unknown keys are not remembered.
  */
-export function createKeyLookup({ db, strangersDb = db, now = Date.now }: KeyLookupDeps): FindKey {
+export function createKeyLookup({ db, unknownKeysDb = db, now = Date.now }: KeyLookupDeps): FindKey {
   const cache = new Map<string, CachedLookup>();
 
   function remember(id: string, lookup: CachedLookup): void {
@@ -48,7 +48,7 @@ export function createKeyLookup({ db, strangersDb = db, now = Date.now }: KeyLoo
     if (cached !== undefined && now() - cached.startedAt < lifetimeMs) return cached.owner;
 
     const wasKnown = cached?.isKnown ?? false;
-    const owner = findOwner(wasKnown ? db : strangersDb, Buffer.from(id, "base64"));
+    const owner = findOwner(wasKnown ? db : unknownKeysDb, Buffer.from(id, "base64"));
     const lookup: CachedLookup = { owner, startedAt: now(), isKnown: wasKnown };
     remember(id, lookup);
     try {

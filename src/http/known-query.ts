@@ -1,6 +1,5 @@
 import type { Context, MiddlewareHandler } from "hono";
-import type { App } from "./app.ts";
-import type { AppEnv } from "./app-env.ts";
+import type { App, AppEnv } from "./app-env.ts";
 import { Problem } from "./problem.ts";
 import { routeOf } from "./request-log.ts";
 

@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Socket } from "node:net";
 import { getRequestListener, type HttpBindings, type Http2Bindings } from "@hono/node-server";
 import { createAnswersUnderWay } from "./answers-under-way.ts";
-import type { App } from "./app.ts";
+import type { App } from "./app-env.ts";
 import { bareProblem, lingerOn } from "./bare-problem.ts";
 import { HeldBytes } from "./held-bytes.ts";
 import { answerOddRequests } from "./odd-requests.ts";

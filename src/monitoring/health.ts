@@ -1,5 +1,5 @@
 import { createRoute, z } from "@hono/zod-openapi";
-import type { App } from "../http/app.ts";
+import type { App } from "../http/app-env.ts";
 import { jsonAnswer } from "../http/json-content.ts";
 
 /** Tells each part that fails and what is wrong with it, in a few words without secrets. Empty: the process is ready. */

@@ -1,6 +1,7 @@
 import type { Hono } from "hono";
 import { openDatabase } from "../../../src/database/pool.ts";
-import { type App, createApp } from "../../../src/http/app.ts";
+import type { App } from "../../../src/http/app-env.ts";
+import { createApp } from "../../../src/http/app.ts";
 import { type KeyOnly, requireKey } from "../../../src/http/authentication.ts";
 import { createKeyLookup } from "../../../src/http/key-lookup.ts";
 import { startServer } from "../../../src/http/server.ts";

@@ -2,7 +2,7 @@ import { createRoute, z } from "@hono/zod-openapi";
 import { isMonthDropped } from "../../database/retention.ts";
 import type { Db } from "../../database/db.ts";
 import { findMeterEvent } from "../../delivery/meter-events.ts";
-import type { App } from "../../http/app.ts";
+import type { App } from "../../http/app-env.ts";
 import type { AdminOnly } from "../../http/authentication.ts";
 import { decodeCursor } from "../../http/cursor.ts";
 import { jsonAnswer } from "../../http/json-content.ts";

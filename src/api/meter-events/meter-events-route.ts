@@ -5,7 +5,7 @@ import { meterEventStates } from "../../delivery/meter-event-states.ts";
 import { findMeterEvent, listMeterEvents } from "../../delivery/meter-events.ts";
 import { resolutions, resolveMeterEvent } from "../../delivery/resolve.ts";
 import { retriedStates, retryMeterEvents } from "../../delivery/retry-rejected.ts";
-import type { App } from "../../http/app.ts";
+import type { App } from "../../http/app-env.ts";
 import type { AdminOnly } from "../../http/authentication.ts";
 import { decodeCursor } from "../../http/cursor.ts";
 import { jsonAnswer, jsonBody } from "../../http/json-content.ts";

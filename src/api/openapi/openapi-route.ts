@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { createRoute, z } from "@hono/zod-openapi";
-import type { App } from "../../http/app.ts";
+import type { App } from "../../http/app-env.ts";
 import { probes } from "../../http/request-log.ts";
 import { pageStyle, renderDocument } from "./openapi-page.ts";
 

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { createRoute, z } from "@hono/zod-openapi";
 import type { Db } from "../../database/db.ts";
 import { makeApiKey, type Scope, scopes } from "../../http/api-key.ts";
-import type { App } from "../../http/app.ts";
+import type { App } from "../../http/app-env.ts";
 import type { AdminOnly } from "../../http/authentication.ts";
 import { decodeCursor } from "../../http/cursor.ts";
 import { jsonAnswer, optionalJsonBody } from "../../http/json-content.ts";

@@ -1,6 +1,6 @@
 import { createRoute } from "@hono/zod-openapi";
 import type { Db } from "../../database/db.ts";
-import type { App } from "../../http/app.ts";
+import type { App } from "../../http/app-env.ts";
 import type { AdminOnly } from "../../http/authentication.ts";
 import { organizationIdOf, organizationParams } from "../../http/organization-reference.ts";
 import { adminProblems, bodyProblems, notFoundProblems } from "../../http/problem-answers.ts";

@@ -2,7 +2,7 @@ import { createRoute, z } from "@hono/zod-openapi";
 import type { PgBoss } from "pg-boss";
 import type { Db } from "../../database/db.ts";
 import { pauseDelivery, resumeDelivery } from "../../delivery/pauses.ts";
-import type { App } from "../../http/app.ts";
+import type { App } from "../../http/app-env.ts";
 import type { AdminOnly } from "../../http/authentication.ts";
 import { jsonAnswer, jsonBody } from "../../http/json-content.ts";
 import { adminProblems, bodyProblems } from "../../http/problem-answers.ts";

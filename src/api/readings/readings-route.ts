@@ -1,5 +1,5 @@
 import { createRoute, z } from "@hono/zod-openapi";
-import type { App } from "../../http/app.ts";
+import type { App } from "../../http/app-env.ts";
 import type { KeyOnly } from "../../http/authentication.ts";
 import { jsonAnswer } from "../../http/json-content.ts";
 import { bodyProblems, keyProblems, problemAnswer, problemSchema } from "../../http/problem-answers.ts";

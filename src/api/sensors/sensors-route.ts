@@ -1,6 +1,6 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import type { Db } from "../../database/db.ts";
-import type { App } from "../../http/app.ts";
+import type { App } from "../../http/app-env.ts";
 import type { KeyOnly } from "../../http/authentication.ts";
 import { decodeCursor } from "../../http/cursor.ts";
 import { jsonAnswer, jsonBody, optionalJsonBody } from "../../http/json-content.ts";

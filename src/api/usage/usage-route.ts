@@ -1,7 +1,7 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import type { Db } from "../../database/db.ts";
-import type { App } from "../../http/app.ts";
+import type { App } from "../../http/app-env.ts";
 import type { AdminOnly, KeyOnly } from "../../http/authentication.ts";
 import { organizationIdOf, organizationParams } from "../../http/organization-reference.ts";
 import { adminProblems, inputProblems, keyProblems, notFoundProblems } from "../../http/problem-answers.ts";

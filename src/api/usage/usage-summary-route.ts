@@ -1,7 +1,7 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { readKeptFrom } from "../../database/retention.ts";
 import type { Db } from "../../database/db.ts";
-import type { App } from "../../http/app.ts";
+import type { App } from "../../http/app-env.ts";
 import type { AdminOnly } from "../../http/authentication.ts";
 import { decodeCursor } from "../../http/cursor.ts";
 import { pageQuery, pageSchema, toPage } from "../../http/page.ts";

@@ -1,7 +1,7 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import type { PgBoss } from "pg-boss";
 import type { Db } from "../../database/db.ts";
-import type { App } from "../../http/app.ts";
+import type { App } from "../../http/app-env.ts";
 import type { HeldBytes } from "../../http/held-bytes.ts";
 import { jsonAnswer, jsonBody } from "../../http/json-content.ts";
 import { bodyProblems, databaseProblems } from "../../http/problem-answers.ts";

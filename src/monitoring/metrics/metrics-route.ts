@@ -1,7 +1,7 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import type { Registry } from "prom-client";
 import type { Db } from "../../database/db.ts";
-import type { App } from "../../http/app.ts";
+import type { App } from "../../http/app-env.ts";
 import type { Log } from "../../log.ts";
 import { countFailedReads, showMeasurements } from "./database-gauges.ts";
 import { databaseReads } from "./reads.ts";

@@ -1,5 +1,5 @@
 import { expect } from "vitest";
-import type { App } from "../../http/app.ts";
+import type { App } from "../../http/app-env.ts";
 import { type AnswerCheck, createAnswerCheck } from "./answer-check.ts";
 import { documentSchema, type OpenApiDocument } from "./document.ts";
 

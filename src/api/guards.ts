@@ -1,0 +1,35 @@
+import { every } from "hono/combine";
+import type { Db } from "../database/db.ts";
+import type { Scope } from "../http/api-key.ts";
+import type { App } from "../http/app-env.ts";
+import { type AdminOnly, type KeyOnly, requireAdmin, requireKey } from "../http/authentication.ts";
+import { createKeyLookup } from "../http/key-lookup.ts";
+import { refuseUnknownQuery } from "../http/known-query.ts";
+import { limitRequests } from "../http/rate-limit.ts";
+import { takeBody } from "../http/take-body.ts";
+
+/** Who may call a route. Each asks for the key or token first, and only then looks at the rest of the request. */
+export type Guards = {
+  adminOnly: AdminOnly;
+  keyWith: (scope: Scope) => KeyOnly;
+};
+
+export type GuardOptions = {
+  db: Db;
+  /** A few connections for API keys that were not seen before; `db`'s own when left out. */
+  unknownKeysDb?: Db;
+  adminToken: string;
+  /** Of each API key, in this process; 0 is no limit. */
+  requestsPerSecond: number;
+};
+
+/** What stands before the routes. Keys are looked up, and their requests counted, for all of them together. */
+export function createGuards(app: App, { requestsPerSecond, ...options }: GuardOptions): Guards {
+  const knownQuery = refuseUnknownQuery(app);
+  const findKey = createKeyLookup(options);
+  const requestsLimit = limitRequests(requestsPerSecond);
+  return {
+    adminOnly: every(requireAdmin(options), knownQuery, takeBody),
+    keyWith: (scope) => every(requireKey({ findKey, scope, limitRequests: requestsLimit }), knownQuery),
+  };
+}
