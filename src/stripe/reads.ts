@@ -1,6 +1,7 @@
 import type Stripe from "stripe";
 import { z } from "zod";
 import { type CustomerMode, readCustomerMode } from "./customer-mode.ts";
+import { type EventSummary, readEventSummaries, type SummaryQuestion } from "./read-event-summaries.ts";
 import { readSubscriptions, type SubscriptionRead } from "./read-subscriptions.ts";
 import { type MeterRead, type RememberedMeters, rememberMeters } from "./remember-meters.ts";
 import { isMissing } from "./answer.ts";
@@ -23,6 +24,7 @@ export type StripeReads = {
   isCustomerDeleted: (id: string) => Promise<boolean>;
   readMeter: (id: string) => Promise<MeterRead | undefined>;
   meters: RememberedMeters;
+  readEventSummaries: (asked: SummaryQuestion) => Promise<EventSummary[]>;
   readErrorReport: (eventId: string) => Promise<ErrorReport>;
 };
 
@@ -44,6 +46,7 @@ export function createStripeReads(stripe: Stripe, apiKey: string): StripeReads {
       return meter && { eventName: meter.event_name, isActive: meter.status === "active" };
     },
     meters: rememberMeters(stripe),
+    readEventSummaries: (asked) => readEventSummaries(stripe, asked),
     async readErrorReport(eventId) {
       return errorReport(await stripe.v2.core.events.retrieve(eventId));
     },

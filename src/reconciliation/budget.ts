@@ -1,0 +1,78 @@
+import { sql } from "kysely";
+import type { Db } from "../database/db.ts";
+
+/** Why a window is looked at, the most important first. */
+export type Cause = "operator" | "restore" | "doubt" | "close" | "report" | "routine";
+
+/** How many reads of Stripe's sums one UTC day may have, up to which each cause may go. */
+export type ReadBudget = { perDay: number; evidencePerDay: number };
+
+const windowDays = 30;
+/** Stripe allows so many reads for each transaction of the last 30 days, and as many as the second number anyway. */
+const readsPerTransaction = 500;
+const readsFloor = 10_000;
+/** The rest is for everything else that reads at Stripe. */
+const share = 20;
+
+/**
+ * Without a number from the operator a twentieth of Stripe's quota, counted as if each linked customer paid once a month.
+ * Periods close on a few days of the month: evidence may use what the 30 days have left, the rest a day's part.
+ */
+export async function readBudget(db: Db, readsPerDay: number | undefined): Promise<ReadBudget> {
+  if (readsPerDay !== undefined) return { perDay: readsPerDay, evidencePerDay: readsPerDay };
+  const found = await sql<{ customers: number; before: number }>`
+    select
+      (select count(*) from metering.subscriptions where stripe_customer_id is not null)::integer as customers,
+      (
+        select coalesce(sum(reads), 0) from metering.reconcile_reads
+        where day < ${today} and day > ${today} - ${windowDays}::integer
+      )::integer as before
+  `.execute(db);
+  const { customers = 0, before = 0 } = found.rows[0] ?? {};
+  const ofWindow = Math.floor(Math.max(readsFloor, readsPerTransaction * customers) / share);
+  const perDay = Math.max(1, Math.floor(ofWindow / windowDays));
+  return { perDay, evidencePerDay: Math.max(perDay, ofWindow - before) };
+}
+
+const today = sql`(now() at time zone 'UTC')::date`;
+
+/** How many reads of today a cause may use up; null: an operator's are counted and never refused. */
+export function limitOf(cause: Cause, { perDay, evidencePerDay }: ReadBudget): number | null {
+  switch (cause) {
+    case "operator":
+    case "restore":
+      return null;
+    case "doubt":
+    case "close":
+      return evidencePerDay;
+    case "report":
+      return Math.ceil((perDay * 3) / 4);
+    case "routine":
+      return Math.ceil(perDay / 2);
+  }
+}
+
+/** Takes one read out of today's budget, before it is made. False: it is used up as far as this cause may go. */
+export async function takeRead(db: Db, cause: Cause, budget: ReadBudget): Promise<boolean> {
+  const limit = limitOf(cause, budget);
+  const taken = await sql`
+    insert into metering.reconcile_reads as r (day, reads)
+    select ${today}, 1 where ${limit}::integer is null or ${limit}::integer > 0
+    on conflict (day) do update set reads = r.reads + 1
+    where ${limit}::integer is null or r.reads < ${limit}::integer
+    returning r.reads
+  `.execute(db);
+  return taken.rows.length > 0;
+}
+
+/** Writes down that so many windows wait for another day's budget. True the first time today. */
+export async function notePutOff(db: Db, windows: number): Promise<boolean> {
+  const noted = await sql<{ isFirst: boolean }>`
+    with before as (select put_off from metering.reconcile_reads where day = ${today})
+    insert into metering.reconcile_reads as r (day, put_off)
+    values (${today}, ${windows})
+    on conflict (day) do update set put_off = greatest(r.put_off, excluded.put_off)
+    returning coalesce((select put_off from before), 0) = 0 as "isFirst"
+  `.execute(db);
+  return noted.rows[0]?.isFirst ?? false;
+}
