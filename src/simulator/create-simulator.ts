@@ -17,11 +17,12 @@ import { stateView } from "./control/state-view.ts";
 import { addEndpoint } from "./control/webhook-controls.ts";
 import { stripeSide, type StripeSide } from "./control/stripe-side.ts";
 import { faultSpecSchema, type FaultInput } from "./faults/fault.ts";
-import type { KeyStatus } from "./request/keys.ts";
+import type { KeyDecree, KeyStatus } from "./request/keys.ts";
 import type { Settings } from "./settings.ts";
 import { createSimulation, type Simulation, type SimulationOptions } from "./state.ts";
 import type { AsyncError } from "./usage/async-error.ts";
 import type { Meter } from "./usage/meter.ts";
+import { stopFinalization } from "./v1/finalize-due.ts";
 import { addMeter } from "./v1/meters.ts";
 import type { EndpointInput } from "./webhooks/endpoint.ts";
 import { stopWebhooks } from "./webhooks/webhooks.ts";
@@ -44,7 +45,7 @@ export type Simulator = StripeSide & {
   bill: (filter?: BillFilter) => BillLine[];
   asyncErrors: () => AsyncError[];
   setClock: (change: ClockChange) => ClockView;
-  setKey: (key: string, status: KeyStatus) => void;
+  setKey: (key: string, status: KeyStatus, permissions?: KeyDecree["permissions"]) => void;
   setSettings: (patch: Partial<Settings>) => Settings;
   addFault: (fault: FaultInput) => FaultView[];
   clearFaults: () => number;
@@ -60,7 +61,7 @@ export function createSimulator(options: SimulatorOptions = {}): Simulator {
   const current = () => state;
   const reset = () => {
     // What is under way belongs to the account that is forgotten, and nobody waits for its end.
-    void stopWebhooks(state.webhooks);
+    void stop(state);
     state = furnishedSimulation(options);
   };
   return {
@@ -71,15 +72,20 @@ export function createSimulator(options: SimulatorOptions = {}): Simulator {
     bill: (filter) => billView(state, filter).data,
     asyncErrors: () => state.asyncErrors,
     setClock: (change) => changeClock(state, change),
-    setKey: (key, status) => changeKey(state, { key, status }),
+    setKey: (key, status, permissions) => changeKey(state, { key, status, permissions }),
     setSettings: (patch) => changeSettings(state, patch),
     addFault: (fault) => addFaults(state, [faultSpecSchema.parse(fault)]),
     clearFaults: () => removeFaults(state),
     addCustomers: (...ids) => addCustomers(state, ids),
     ...stripeSide(current),
     reset,
-    close: () => stopWebhooks(state.webhooks),
+    close: () => stop(state),
   };
+}
+
+function stop(state: Simulation): Promise<void> {
+  stopFinalization(state);
+  return stopWebhooks(state.webhooks);
 }
 
 function furnishedSimulation(options: SimulatorOptions): Simulation {

@@ -18,6 +18,22 @@ export function addDecimals(a: Decimal, b: Decimal): Decimal {
   return { unscaled: rescale(a, scale) + rescale(b, scale), scale };
 }
 
+/** Multiplies without rounding. */
+export function multiplyDecimals(a: Decimal, b: Decimal): Decimal {
+  return { unscaled: a.unscaled * b.unscaled, scale: a.scale + b.scale };
+}
+
+/** The nearest whole number of a decimal that is not negative; a half goes up. */
+export function roundDecimal({ unscaled, scale }: Decimal): bigint {
+  const unit = 10n ** BigInt(scale);
+  return (2n * unscaled + unit) / (2n * unit);
+}
+
+/** The decimal itself, or 0 where it is negative. */
+export function atLeastZero(value: Decimal): Decimal {
+  return value.unscaled < 0n ? ZERO : value;
+}
+
 /** Writes plain digits without trailing zeros after the point. */
 export function formatDecimal({ unscaled, scale }: Decimal): string {
   if (scale === 0) return unscaled.toString();

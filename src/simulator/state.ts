@@ -5,8 +5,9 @@ import { createIds, type NextId } from "./ids.ts";
 import { createRandom } from "./random.ts";
 import type { IdempotencyStore } from "./request/idempotency.ts";
 import { createInFlight, type InFlight } from "./request/in-flight.ts";
-import type { KeyStatus } from "./request/keys.ts";
+import type { KeyDecree } from "./request/keys.ts";
 import type { Buckets } from "./request/rate-limit.ts";
+import { createReads, type Reads } from "./request/read-quota.ts";
 import { createRequestLog, type RequestLog } from "./request/request-log.ts";
 import { DEFAULT_SETTINGS, type Settings } from "./settings.ts";
 import type { AsyncError } from "./usage/async-error.ts";
@@ -29,7 +30,7 @@ export type Simulation = {
   settings: Settings;
   random: () => number;
   nextId: NextId;
-  keys: Map<string, KeyStatus>;
+  keys: Map<string, KeyDecree>;
   meters: Map<string, Meter>;
   meterByEventName: Map<string, Meter>;
   customers: Map<string, Customer>;
@@ -40,6 +41,8 @@ export type Simulation = {
   checkoutSessions: Map<string, CheckoutSession>;
   paymentLinks: Map<string, PaymentLink>;
   testClocks: Map<string, TestClock>;
+  /** What wakes the finalization of drafts while the clock runs. */
+  finalization: { timer: NodeJS.Timeout | undefined; isStopped: boolean };
   sessions: Map<string, Session>;
   /** By id, oldest first. */
   events: Map<string, StoredEvent>;
@@ -51,6 +54,7 @@ export type Simulation = {
   idempotency: IdempotencyStore;
   inFlight: InFlight;
   buckets: Buckets;
+  reads: Reads;
   faults: Fault[];
   requestLog: RequestLog;
   totals: {
@@ -82,6 +86,7 @@ export function createSimulation(options: SimulationOptions = {}): Simulation {
     checkoutSessions: new Map(),
     paymentLinks: new Map(),
     testClocks: new Map(),
+    finalization: { timer: undefined, isStopped: false },
     sessions: new Map(),
     events: new Map(),
     webhooks: createWebhooks(),
@@ -91,6 +96,7 @@ export function createSimulation(options: SimulationOptions = {}): Simulation {
     idempotency: new Map(),
     inFlight: createInFlight(),
     buckets: new Map(),
+    reads: createReads(),
     faults: [],
     requestLog: createRequestLog(),
     totals: { duplicates: 0, replays: 0, conflicts: 0, rateLimited: 0, faultsFired: 0 },

@@ -33,7 +33,6 @@ export function billView(state: Simulation, filter: BillFilter = {}): { data: Bi
       customer,
       start: filter.start_time ?? -Infinity,
       end: filter.end_time ?? Infinity,
-      visibleUntilMs: Infinity,
     });
     if (counts.length === 0) continue;
     const rule = { formula: meter.formula, lastOrder: state.settings.last_order };

@@ -4,7 +4,8 @@ import { isRunning } from "../v1/billing-period.ts";
 import { changeSubscription } from "../v1/change-subscription.ts";
 import { checkoutSessionObject } from "../v1/checkout-session.ts";
 import { completeCheckout, settleAsyncPayment } from "../v1/complete-checkout.ts";
-import { cycleSubscription, findSubscription, settleInvoice } from "../v1/cycle-subscription.ts";
+import { settleInvoice } from "../v1/collect-invoice.ts";
+import { cycleSubscription, findSubscription } from "../v1/cycle-subscription.ts";
 import { invoiceObject } from "../v1/invoice.ts";
 import { openPaymentLink } from "../v1/payment-link.ts";
 import { subscriptionObject } from "../v1/subscription-object.ts";
@@ -26,6 +27,7 @@ export function setSubscription(state: Simulation, id: string, wanted: Subscript
     change: () => {
       if (wanted.status !== undefined) setStatus(subscription, wanted.status, state.clock.nowSeconds());
       subscription.periodStart = wanted.current_period_start ?? subscription.periodStart;
+      subscription.billedUntil = wanted.current_period_start ?? subscription.billedUntil;
       subscription.periodEnd = wanted.current_period_end ?? subscription.periodEnd;
       subscription.isPeriodPinned ||=
         wanted.current_period_start !== undefined || wanted.current_period_end !== undefined;
@@ -39,7 +41,9 @@ export function cycle(state: Simulation, id: string, { payment }: Cycle) {
   const subscription = findSubscription(state, id);
   if (subscription === undefined || !isRunning(subscription)) return undefined;
   const invoice = cycleSubscription(state, subscription);
-  if (payment !== undefined) settleInvoice(state, { subscription, invoice, isPaid: payment === "paid" });
+  if (payment !== undefined) {
+    settleInvoice(state, invoice, { isPaid: payment === "paid", cause: NO_REQUEST });
+  }
   return { subscription: subscriptionObject(subscription), invoice: invoiceObject(invoice) };
 }
 

@@ -26,6 +26,7 @@ import {
 import { meterEventsView } from "./meter-events-view.ts";
 import { requestsView } from "./requests-view.ts";
 import { stateView } from "./state-view.ts";
+import { usageRoutes } from "./usage-routes.ts";
 import { webhookRoutes } from "./webhook-routes.ts";
 
 type Account = { current: () => Simulation; reset: () => void };
@@ -86,6 +87,7 @@ export function controlRoutes({ current, reset }: Account): Hono {
     return c.json(stateView(current()));
   });
   routes.route("/", billingRoutes(current));
+  routes.route("/", usageRoutes(current));
   routes.route("/", webhookRoutes(current));
   return routes;
 }

@@ -12,6 +12,8 @@ export const clockSchema = z.strictObject({
 export const keySchema = z.strictObject({
   key: z.string().min(1),
   status: z.enum(["active", "revoked", "forbidden"]),
+  /** Of a restricted key: by the resource in the path, such as `invoices` or `billing`. */
+  permissions: z.record(z.string(), z.enum(["none", "read", "write"])).optional(),
 });
 
 export const settingsPatchSchema = settingsSchema.partial();

@@ -1,17 +1,18 @@
 import type { Fault, FaultSpec } from "../faults/fault.ts";
 import { createRandom } from "../random.ts";
-import type { KeyStatus } from "../request/keys.ts";
+import type { KeyDecree, KeyStatus } from "../request/keys.ts";
 import type { Settings } from "../settings.ts";
 import type { Simulation } from "../state.ts";
 import { namedCustomer } from "../v1/customer.ts";
 import { catchUpAll } from "../v1/cycle-subscription.ts";
+import { finalizeDue, scheduleFinalization } from "../v1/finalize-due.ts";
 import type { ClockChange } from "./control-schemas.ts";
 
 export type ClockView = { now: string; unix: number; frozen: boolean };
 
 export type FaultView = FaultSpec & { id: string; fired: number };
 
-/** Tells the simulator what time it is. Periods that have ended by then are ended. */
+/** Tells the simulator what time it is. Periods and drafts that end by then are ended. */
 export function changeClock(state: Simulation, change: ClockChange): ClockView {
   const { clock } = state;
   if (change.now !== undefined) {
@@ -21,12 +22,16 @@ export function changeClock(state: Simulation, change: ClockChange): ClockView {
   if (change.frozen === true) clock.freeze();
   if (change.frozen === false) clock.run();
   catchUpAll(state);
+  finalizeDue(state);
+  scheduleFinalization(state);
   return { now: new Date(clock.nowMs()).toISOString(), unix: clock.nowSeconds(), frozen: clock.isFrozen() };
 }
 
-/** Revokes a key (401 from now on), forbids it everything (403), or makes it good again. */
-export function changeKey(state: Simulation, { key, status }: { key: string; status: KeyStatus }): void {
-  state.keys.set(key, status);
+type KeyChange = { key: string; status: KeyStatus; permissions?: KeyDecree["permissions"] | undefined };
+
+/** Revokes a key (401 from now on), forbids it everything or what is named (403), or makes it good again. */
+export function changeKey(state: Simulation, { key, status, permissions = {} }: KeyChange): void {
+  state.keys.set(key, { status, permissions });
 }
 
 /** Changes the settings that are named and leaves the others. */

@@ -16,6 +16,10 @@ export function stateView(state: Simulation) {
     idempotent_replays: totals.replays,
     parallel_refused: totals.conflicts,
     rate_limited: totals.rateLimited,
+    /** GETs that were answered, those of them that read sums, and those past the quota. */
+    reads: state.reads.total,
+    event_summary_reads: state.reads.eventSummaries,
+    reads_refused: state.reads.refused,
     faults_fired: totals.faultsFired,
     meters: state.meters.size,
     customers: state.customers.size,

@@ -9,6 +9,13 @@ import { complete, cycle, endAsyncPayment, openLink, setSubscription } from "./b
 import type { AsyncPayment, Completion, Cycle, SubscriptionChange } from "./billing-schemas.ts";
 import { injectedEventSchema, injectEvent, type InjectedEvent } from "./injected-event.ts";
 import {
+  forgetIdentifiers,
+  refuseUsage,
+  usageRefusalSchema,
+  type ChosenUsage,
+  type UsageRefusal,
+} from "./usage-controls.ts";
+import {
   addEndpoint,
   changeEndpoint,
   listDeliveries,
@@ -37,6 +44,10 @@ export type StripeSide = {
   emit: (event: InjectedEvent) => ReturnType<typeof eventObject>;
   /** Sends the thin events about usage that was found wanting since the last report. */
   reportErrors: (options?: { samples_max?: number }) => ThinEvent[];
+  /** Forgets identifiers before their time; all when nothing is named. */
+  forgetIdentifiers: (chosen?: ChosenUsage) => { forgotten: number };
+  /** Finds events invalid that were accepted and counted, for the next report to tell. */
+  refuseUsage: (refusal?: UsageRefusal) => { refused: string[] };
   resend: (eventId: string) => { deliveries: number };
   deliveries: (filter?: DeliveryFilter) => DeliveryAttempt[];
   /** Sends what is held; resolves after the first attempts. */
@@ -60,6 +71,8 @@ export function stripeSide(current: () => Simulation): StripeSide {
     events: () => [...current().events.values()].map(eventObject),
     emit: (event) => injectEvent(current(), injectedEventSchema.parse(event)),
     reportErrors: (options) => reportErrors(current(), options),
+    forgetIdentifiers: (chosen = {}) => forgetIdentifiers(current(), chosen),
+    refuseUsage: (refusal = {}) => refuseUsage(current(), usageRefusalSchema.parse(refusal)),
     resend: (eventId) => found(eventId, resend(current(), eventId)),
     deliveries: (filter) => listDeliveries(current(), filter),
     release: (options = {}) => releaseHeld(current(), releaseSchema.parse(options)),

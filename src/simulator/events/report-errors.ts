@@ -20,7 +20,10 @@ export function reportErrors(
       type: `v1.billing.meter.${related === null ? "no_meter_found" : "error_report_triggered"}`,
       livemode: errors[0]?.livemode ?? false,
       related_object: related,
-      data: reportData(errors, { samplesMax, settings: state.settings }),
+      data: reportData(errors, {
+        samplesMax: samplesMax ?? state.settings.error_report_samples_max ?? undefined,
+        settings: state.settings,
+      }),
     });
   });
 }

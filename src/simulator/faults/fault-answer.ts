@@ -31,6 +31,7 @@ export function refusalOfFault(spec: ActionSpec, { route, touched }: Struck): An
     case "never_answer":
     case "slow_drip":
     case "duplicate_processing":
+    case "refuse_later":
       return undefined;
   }
 }

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { RATE_LIMIT_REASONS } from "../request/rate-limit.ts";
+import { LATE_REFUSAL_CODES } from "../usage/async-error.ts";
 
 const matchers = {
   /** The share of matching requests that it strikes. */
@@ -54,6 +55,12 @@ const actions = [
     interval_ms: z.number().positive().max(60_000).default(50),
   }),
   z.strictObject({ kind: z.literal("duplicate_processing"), ...matchers }),
+  z.strictObject({
+    kind: z.literal("refuse_later"),
+    ...matchers,
+    /** What the error report says of it. */
+    code: z.enum(LATE_REFUSAL_CODES).default("meter_event_customer_not_found"),
+  }),
 ] as const;
 
 const actionSchema = z.discriminatedUnion("kind", actions);

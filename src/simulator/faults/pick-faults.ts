@@ -39,6 +39,7 @@ function isMatch({ spec, fired }: Fault, { route, path, touched }: Target): bool
 function isPossible(spec: FaultSpec, route: Route): boolean {
   switch (spec.kind) {
     case "duplicate_processing":
+    case "refuse_later":
       return route.takesEvents === true;
     case "inactive_meter":
       return route.takesEvents === true && route.needsSession !== true;

@@ -6,6 +6,7 @@ import type { Delivery } from "./deliver.ts";
 import { internalError } from "./errors.ts";
 import type { Exchange } from "./exchange.ts";
 import { drawTokens, rateLimited } from "./rate-limit.ts";
+import { drawRead } from "./read-quota.ts";
 import { work } from "./work.ts";
 
 /** Decides what becomes of a request: done, refused, spoilt by a fault, or left without an answer. */
@@ -14,6 +15,7 @@ export async function answerRequest(exchange: Exchange): Promise<Delivery> {
     exchange.state.totals.rateLimited += 1;
     return { kind: "send", answer: rateLimited("endpoint-rate") };
   }
+  if (!isWithinQuota(exchange)) return { kind: "send", answer: rateLimited("resource-specific") };
   const { action } = exchange.struck;
   if (action === undefined) return { kind: "send", answer: await work(exchange, () => execute(exchange)) };
   const refusal = refusalOfFault(action, exchange);
@@ -45,6 +47,9 @@ async function answerSpoilt(exchange: Exchange, action: ActionSpec): Promise<Del
     case "duplicate_processing":
       exchange.request.countTimes = 2;
       return { kind: "send", answer: await work(exchange, () => execute(exchange)) };
+    case "refuse_later":
+      exchange.request.refusedLater = action;
+      return { kind: "send", answer: await work(exchange, () => execute(exchange)) };
     case "status":
     case "wrong_key":
     case "forbidden":
@@ -64,6 +69,12 @@ function isWithinRate({ state, route, request, touched }: Exchange): boolean {
     perSecond,
     nowMs: state.clock.nowMs(),
   });
+}
+
+function isWithinQuota({ state, route }: Exchange): boolean {
+  if (route.method !== "GET") return true;
+  const quota = state.settings.read_quota;
+  return drawRead(state.reads, { path: route.path, quota, nowMs: state.clock.nowMs() });
 }
 
 function execute({ state, route, request }: Exchange): Answer {

@@ -45,6 +45,12 @@ export function keyForbidden(): Answer {
   return refuse(403, { type: "invalid_request_error", message });
 }
 
+/** 403 for a restricted key that lacks the permission; wording of the message: uncertain. */
+export function permissionMissing(maskedKey: string): Answer {
+  const message = `The provided key '${maskedKey}' does not have the required permissions for this endpoint.`;
+  return refuse(403, { type: "invalid_request_error", message });
+}
+
 /** 401 of the stream (API reference, certain): the SDK needs both the code and the type. */
 export function sessionExpired(): Answer {
   return refuse(401, {

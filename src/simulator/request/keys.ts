@@ -1,29 +1,49 @@
 import type { Answer } from "./answer.ts";
-import { keyForbidden, keyRefused } from "./errors.ts";
+import { keyForbidden, keyRefused, permissionMissing } from "./errors.ts";
 
 const KEY_FORM = /^(?:sk|rk)_(test|live)_\S+$/;
 
-/** What the operator has decreed about a key; a key without an entry is active. */
+/** What a restricted key may do with a resource. */
+export type Permission = "none" | "read" | "write";
+
+/** What the operator has decreed about a key; a key without a decree is active and may do everything. */
+export type KeyDecree = {
+  status: KeyStatus;
+  /** By the path's second segment, say `invoices`; what is not named may be written. */
+  permissions: Readonly<Record<string, Permission>>;
+};
+
 export type KeyStatus = "active" | "revoked" | "forbidden";
 
 export type Authentication =
   | { authenticated: true; apiKey: string; livemode: boolean }
   | { authenticated: false; answer: Answer };
 
-/** Any well-formed secret or restricted key is good, unless it was revoked (401) or forbidden (403). */
+type Call = { header: string | undefined; method: string; path: string };
+
+/**
+ * Any well-formed secret or restricted key is good, unless it was revoked (401) or forbidden (403). A restricted key
+ * lacks permissions by resource (docs.stripe.com/keys/restricted-api-keys, certain), and gets a 403 there before
+ * anything else is looked at (our guess).
+ */
 export function authenticate(
-  keys: ReadonlyMap<string, KeyStatus>,
-  header: string | undefined,
+  keys: ReadonlyMap<string, KeyDecree>,
+  { header, method, path }: Call,
 ): Authentication {
   const apiKey = bearerOf(header);
   if (apiKey === undefined)
     return { authenticated: false, answer: keyRefused("You did not provide an API key.") };
   const mode = KEY_FORM.exec(apiKey)?.[1];
-  const status = keys.get(apiKey) ?? "active";
-  if (mode === undefined || status === "revoked") {
+  const decree = keys.get(apiKey);
+  if (mode === undefined || decree?.status === "revoked") {
     return { authenticated: false, answer: keyRefused(`Invalid API Key provided: ${masked(apiKey)}`) };
   }
-  if (status === "forbidden") return { authenticated: false, answer: keyForbidden() };
+  if (decree?.status === "forbidden") return { authenticated: false, answer: keyForbidden() };
+  const resource = path.split("/")[2] ?? "";
+  const permission = decree?.permissions[resource] ?? "write";
+  if (permission === "none" || (permission === "read" && method !== "GET")) {
+    return { authenticated: false, answer: permissionMissing(masked(apiKey)) };
+  }
   return { authenticated: true, apiKey, livemode: mode === "live" };
 }
 

@@ -20,7 +20,7 @@ export async function readRequest(
   state: Simulation,
   { route, context, requestId }: { route: Route; context: RequestContext; requestId: string },
 ): Promise<Reading> {
-  const authentication = admit(state, route, context.req.header("Authorization"));
+  const authentication = admit(state, route, context);
   if (!authentication.authenticated) return { isLetIn: false, answer: authentication.answer };
   const text = route.method === "GET" ? queryOf(context.req.url) : await context.req.text();
   const request: StripeRequest = {
@@ -33,14 +33,18 @@ export async function readRequest(
     form: {},
     json: undefined,
     countTimes: 1,
+    refusedLater: undefined,
   };
   const answer = readBody(request, { route, text, contentType: context.req.header("Content-Type") ?? "" });
   if (answer !== undefined) return { isLetIn: false, answer };
   return { isLetIn: true, request, fingerprint: `${route.method} ${request.path} ${text}` };
 }
 
-function admit(state: Simulation, route: Route, header: string | undefined): Authentication {
-  if (route.needsSession !== true) return authenticate(state.keys, header);
+function admit(state: Simulation, route: Route, { req }: RequestContext): Authentication {
+  const header = req.header("Authorization");
+  if (route.needsSession !== true) {
+    return authenticate(state.keys, { header, method: route.method, path: req.path });
+  }
   const token = bearerOf(header);
   if (token === undefined)
     return { authenticated: false, answer: keyRefused("You did not provide a session token.") };

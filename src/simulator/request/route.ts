@@ -18,7 +18,12 @@ export type StripeRequest = {
   json: unknown;
   /** How often an accepted meter event counts: 1, or 2 under the fault `duplicate_processing`. */
   countTimes: number;
+  /** Of the fault `refuse_later`: which of the events are accepted now and found wanting afterwards. */
+  refusedLater: LateRefusal | undefined;
 };
+
+/** Without a customer or meter, the events of all of them. */
+export type LateRefusal = { code: string; customer?: string | undefined; meter?: string | undefined };
 
 /** The usage that a request is about: what locks, faults and the request log go by. */
 export type Touched = { customer: string; eventName: string; identifier?: string; value?: string };

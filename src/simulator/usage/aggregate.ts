@@ -2,9 +2,16 @@ import { addDecimals, ZERO, type Decimal } from "../decimal.ts";
 import { usageKey, type Count, type Ledger } from "./ledger.ts";
 import { HOUR_SECONDS, type Meter } from "./meter.ts";
 
-type Range = { meter: Meter; customer: string; start: number; end: number; visibleUntilMs: number };
+type Range = {
+  meter: Meter;
+  customer: string;
+  start: number;
+  end: number;
+  /** Where sums lag, whether one shows the count already. */
+  isVisible?: (count: Count) => boolean;
+};
 
-/** The counts of a customer in [start, end), unix seconds, that were received early enough to be visible. */
+/** The counts of a customer in [start, end), unix seconds; all that were received, unless sums lag. */
 export function collectCounts(ledger: Ledger, range: Range): Count[] {
   const hours = ledger.hours.get(usageKey(range.meter.id, range.customer));
   if (hours === undefined) return [];
@@ -35,7 +42,7 @@ function isInside(count: Count, range: Range): boolean {
   return (
     count.timestamp >= range.start &&
     count.timestamp < range.end &&
-    count.receivedAtMs <= range.visibleUntilMs &&
+    range.isVisible?.(count) !== false &&
     count.record.cancelledAtMs === undefined
   );
 }

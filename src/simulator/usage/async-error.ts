@@ -1,5 +1,5 @@
 import type { DefectKind } from "./find-defect.ts";
-import type { Intake } from "./ledger.ts";
+import type { Intake, Origin } from "./ledger.ts";
 
 /** One event that was accepted and found wanting afterwards; Stripe tells it by an error report. */
 export type AsyncError = {
@@ -14,6 +14,19 @@ export type AsyncError = {
   livemode: boolean;
   received_at: string;
 };
+
+/** The codes that an accepted event can be reported with (SDK typings, certain; the list is open). */
+export const LATE_REFUSAL_CODES = [
+  "archived_meter",
+  "meter_event_customer_not_found",
+  "meter_event_dimension_count_too_high",
+  "meter_event_invalid_value",
+  "meter_event_no_customer_defined",
+  "meter_event_value_too_many_digits",
+  "missing_dimension_payload_keys",
+  "timestamp_in_future",
+  "timestamp_too_far_in_past",
+] as const;
 
 /**
  * The code of a defect in `v1.billing.meter.error_report_triggered` (SDK typings, certain); undefined where
@@ -40,4 +53,32 @@ export function asyncErrorCode(kind: DefectKind): string | undefined {
     case "duplicate":
       return undefined;
   }
+}
+
+/** What a report says of an event that was refused on demand. */
+export const foundInvalid = "The event was found invalid afterwards (simulated).";
+
+type Finding = {
+  code: string;
+  message: string;
+  eventName: string;
+  identifier: string;
+  customer: string | null;
+  receivedAtMs: number;
+};
+
+/** Adds what the next error report will tell of. */
+export function noteAsyncError(errors: AsyncError[], origin: Origin, finding: Finding): void {
+  errors.push({
+    code: finding.code,
+    message: finding.message,
+    event_name: finding.eventName,
+    identifier: finding.identifier,
+    customer: finding.customer,
+    api: origin.api,
+    request_id: origin.requestId,
+    idempotency_key: origin.idempotencyKey ?? null,
+    livemode: origin.livemode,
+    received_at: new Date(finding.receivedAtMs).toISOString(),
+  });
 }

@@ -51,7 +51,7 @@ export function identifierKey(state: Simulation, event: ReceivedEvent): string {
 /** The record of an identifier that Stripe has not forgotten yet. */
 export function rememberedRecord(state: Simulation, event: ReceivedEvent): EventRecord | undefined {
   const record = state.ledger.records.get(identifierKey(state, event));
-  if (record === undefined) return undefined;
+  if (record === undefined || record.isForgotten) return undefined;
   const ageMs = state.clock.nowMs() - record.acceptedAtMs;
   return ageMs < state.settings.identifier_window_seconds * 1000 ? record : undefined;
 }

@@ -14,6 +14,14 @@ export type Count = {
   record: EventRecord;
 };
 
+/** The request that an identifier was accepted from. */
+export type Origin = {
+  api: Intake;
+  requestId: string;
+  idempotencyKey: string | undefined;
+  livemode: boolean;
+};
+
 /** Everything known about one identifier. More than one count means that a customer was billed twice. */
 export type EventRecord = {
   identifier: string;
@@ -22,6 +30,9 @@ export type EventRecord = {
   /** Every request that carried the identifier, refused ones included. */
   requestIds: string[];
   acceptedAtMs: number;
+  origin: Origin;
+  /** Whether Stripe has forgotten the identifier before its time, so that it would be counted again. */
+  isForgotten: boolean;
   cancelledAtMs: number | undefined;
 };
 
@@ -31,30 +42,33 @@ export type Ledger = {
   hours: Map<string, Map<number, Count[]>>;
   countsTotal: number;
   doublesTotal: number;
+  /** The number of the latest count; a number is never given twice. */
+  sequence: number;
 };
 
 /** Creates the empty ledger. */
 export function createLedger(): Ledger {
-  return { records: new Map(), hours: new Map(), countsTotal: 0, doublesTotal: 0 };
+  return { records: new Map(), hours: new Map(), countsTotal: 0, doublesTotal: 0, sequence: 0 };
 }
 
-type Acceptance = { key: string; identifier: string; meter: Meter; requestId: string; nowMs: number };
+type Acceptance = { key: string; identifier: string; meter: Meter; origin: Origin; nowMs: number };
 
 /** Remembers an identifier that was accepted, whether or not its usage counts. */
 export function rememberIdentifier(ledger: Ledger, acceptance: Acceptance): EventRecord {
-  const { key, identifier, meter, requestId, nowMs } = acceptance;
+  const { key, identifier, meter, origin, nowMs } = acceptance;
   const known = ledger.records.get(key);
   if (known !== undefined) {
-    known.acceptedAtMs = nowMs;
-    known.requestIds.push(requestId);
-    return known;
+    known.requestIds.push(origin.requestId);
+    return Object.assign(known, { acceptedAtMs: nowMs, origin, isForgotten: false });
   }
   const record = {
     identifier,
     meter,
     counts: [],
-    requestIds: [requestId],
+    requestIds: [origin.requestId],
     acceptedAtMs: nowMs,
+    origin,
+    isForgotten: false,
     cancelledAtMs: undefined,
   };
   ledger.records.set(key, record);
@@ -67,17 +81,31 @@ type Usage = { meter: Meter; customer: string; value: string; timestamp: number;
 export function countUsage(ledger: Ledger, record: EventRecord, usage: Usage): void {
   ledger.countsTotal += 1;
   if (record.counts.length > 0) ledger.doublesTotal += 1;
+  ledger.sequence += 1;
   const count = {
     customer: usage.customer,
     valueText: usage.value,
     value: parseDecimal(usage.value),
     timestamp: usage.timestamp,
     receivedAtMs: usage.nowMs,
-    sequence: ledger.countsTotal,
+    sequence: ledger.sequence,
     record,
   };
   record.counts.push(count);
   hourOf(ledger, usage).push(count);
+}
+
+/** Takes the usage of an identifier out of every sum again; the identifier stays used. */
+export function withdrawUsage(ledger: Ledger, record: EventRecord): void {
+  for (const { customer, timestamp } of record.counts) {
+    const hours = ledger.hours.get(usageKey(record.meter.id, customer));
+    const hour = Math.floor(timestamp / HOUR_SECONDS);
+    const others = hours?.get(hour)?.filter((count) => count.record !== record);
+    if (others !== undefined) hours?.set(hour, others);
+  }
+  ledger.countsTotal -= record.counts.length;
+  ledger.doublesTotal -= Math.max(0, record.counts.length - 1);
+  record.counts = [];
 }
 
 /** The key of a customer's usage of a meter in `Ledger.hours`. */

@@ -1,6 +1,6 @@
 import type { StripeRequest } from "../request/route.ts";
 import type { Simulation } from "../state.ts";
-import { asyncErrorCode } from "./async-error.ts";
+import { asyncErrorCode, foundInvalid, noteAsyncError } from "./async-error.ts";
 import {
   findDefect,
   identifierKey,
@@ -9,79 +9,89 @@ import {
   type DefectKind,
   type ReceivedEvent,
 } from "./find-defect.ts";
-import { countUsage, rememberIdentifier } from "./ledger.ts";
+import { countUsage, rememberIdentifier, type EventRecord, type Origin } from "./ledger.ts";
+import type { Meter } from "./meter.ts";
 
 type Taking = {
-  request: Pick<StripeRequest, "requestId" | "idempotencyKey" | "livemode">;
-  /** Two when a fault makes Stripe count the event twice. */
-  times: number;
+  request: Pick<StripeRequest, "requestId" | "idempotencyKey" | "livemode" | "countTimes" | "refusedLater">;
   /** The defects that this endpoint tells at once; all others appear in the asynchronous report. */
   toldAtOnce: ReadonlySet<DefectKind>;
 };
 
 /** Judges one event and counts it. Returns the defect that the endpoint has to tell, or undefined for accepted. */
 export function takeEvent(state: Simulation, event: ReceivedEvent, taking: Taking): Defect | undefined {
+  const { request } = taking;
   const defect = findDefect(state, event);
   if (defect === undefined) {
-    countAccepted(state, event, taking);
+    takeSound(state, event, request);
     return undefined;
   }
   if (defect.kind === "duplicate") {
     state.totals.duplicates += 1;
-    rememberedRecord(state, event)?.requestIds.push(taking.request.requestId);
+    rememberedRecord(state, event)?.requestIds.push(request.requestId);
   }
   if (taking.toldAtOnce.has(defect.kind)) return defect;
-  reportLater(state, event, { defect, request: taking.request });
+  const code = asyncErrorCode(defect.kind);
+  // Duplicates have no asynchronous code, so they vanish silently (certain by absence).
+  if (code !== undefined) reportLater(state, event, { code, message: defect.message, request });
   return undefined;
 }
 
-function countAccepted(state: Simulation, event: ReceivedEvent, { request, times }: Taking): void {
+/** Counts an event without a defect, unless a fault makes Stripe find one afterwards. */
+function takeSound(state: Simulation, event: ReceivedEvent, request: Taking["request"]): void {
   const meter = state.meterByEventName.get(event.eventName);
   if (meter === undefined) return;
-  const nowMs = state.clock.nowMs();
-  const record = rememberIdentifier(state.ledger, {
-    key: identifierKey(state, event),
-    identifier: event.identifier,
-    meter,
-    requestId: request.requestId,
-    nowMs,
-  });
   const customer = event.payload[meter.customerKey] ?? "";
+  const { refusedLater, countTimes } = request;
+  if (
+    refusedLater !== undefined &&
+    (refusedLater.customer ?? customer) === customer &&
+    (refusedLater.meter ?? event.eventName) === event.eventName
+  ) {
+    const { code } = refusedLater;
+    reportLater(state, event, { code, message: foundInvalid, request });
+    return;
+  }
+  const record = remember(state, event, { meter, request });
   const value = event.payload[meter.valueKey] ?? "";
-  for (let time = 0; time < times; time += 1) {
+  const nowMs = state.clock.nowMs();
+  for (let time = 0; time < countTimes; time += 1) {
     countUsage(state.ledger, record, { meter, customer, value, timestamp: event.timestamp, nowMs });
   }
 }
 
+type Found = Pick<Taking, "request"> & { code: string; message: string };
+
 /**
- * Records what Stripe would report by a thin event. Duplicates have no asynchronous code, so they vanish silently
- * (certain by absence). The identifier is taken all the same: deduplication comes before validation (our guess).
+ * Records what Stripe would report by a thin event. The identifier is taken all the same: deduplication comes before
+ * validation (our guess).
  */
-function reportLater(
-  state: Simulation,
-  event: ReceivedEvent,
-  { defect, request }: Pick<Taking, "request"> & { defect: Defect },
-): void {
-  const code = asyncErrorCode(defect.kind);
-  if (code === undefined) return;
-  const { requestId, idempotencyKey, livemode } = request;
+function reportLater(state: Simulation, event: ReceivedEvent, { code, message, request }: Found): void {
   const meter = state.meterByEventName.get(event.eventName);
-  const nowMs = state.clock.nowMs();
-  if (meter !== undefined) {
-    const key = identifierKey(state, event);
-    rememberIdentifier(state.ledger, { key, identifier: event.identifier, meter, requestId, nowMs });
-  }
-  state.asyncErrors.push({
+  if (meter !== undefined) remember(state, event, { meter, request });
+  noteAsyncError(state.asyncErrors, originOf(event, request), {
     code,
-    message: code === "no_meter" ? noMeterMatches(event.eventName) : defect.message,
-    event_name: event.eventName,
+    message: code === "no_meter" ? noMeterMatches(event.eventName) : message,
+    eventName: event.eventName,
     identifier: event.identifier,
     customer: event.payload[meter?.customerKey ?? ""] ?? null,
-    api: event.intake,
-    request_id: requestId,
-    idempotency_key: idempotencyKey ?? null,
-    livemode,
-    received_at: new Date(nowMs).toISOString(),
+    receivedAtMs: state.clock.nowMs(),
+  });
+}
+
+function originOf(event: ReceivedEvent, { requestId, idempotencyKey, livemode }: Taking["request"]): Origin {
+  return { api: event.intake, requestId, idempotencyKey, livemode };
+}
+
+type Sender = Pick<Taking, "request"> & { meter: Meter };
+
+function remember(state: Simulation, event: ReceivedEvent, { meter, request }: Sender): EventRecord {
+  return rememberIdentifier(state.ledger, {
+    key: identifierKey(state, event),
+    identifier: event.identifier,
+    meter,
+    origin: originOf(event, request),
+    nowMs: state.clock.nowMs(),
   });
 }
 

@@ -27,6 +27,7 @@ export function addSubscription(state: Simulation, wanted: NewSubscription): Sub
     anchor: trialEnd ?? now,
     periodStart: now,
     periodEnd: trialEnd ?? intervalsAfter(now, { items }, 1),
+    billedUntil: now,
     isPeriodPinned: false,
     trialEnd,
     cancelAtPeriodEnd: wanted.cancelAtPeriodEnd ?? false,

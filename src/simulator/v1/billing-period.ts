@@ -49,7 +49,7 @@ export function isPeriodOver(subscription: Subscription, now: number): boolean {
 /** Begins a period at `now`, which is the anchor from then on. */
 export function beginPeriod(subscription: Subscription, now: number): void {
   const periodEnd = intervalsAfter(now, subscription, 1);
-  Object.assign(subscription, { anchor: now, periodStart: now, periodEnd });
+  Object.assign(subscription, { anchor: now, periodStart: now, periodEnd, billedUntil: now });
 }
 
 /** Ends the period: the trial is over, the next one begins, or a cancelled subscription ends. */
@@ -64,10 +64,11 @@ export function endPeriod(subscription: Subscription): void {
     subscription.anchor = subscription.periodEnd;
   }
   subscription.periodStart = subscription.periodEnd;
-  subscription.periodEnd = nextEnd(subscription);
+  subscription.periodEnd = nextPeriodEnd(subscription);
 }
 
-function nextEnd(subscription: Subscription): number {
+/** When the period ends that follows the current one. */
+export function nextPeriodEnd(subscription: Subscription): number {
   for (let count = 1; ; count += 1) {
     const end = intervalsAfter(subscription.anchor, subscription, count);
     if (end > subscription.periodEnd) return end;

@@ -1,11 +1,12 @@
 import { emit, NO_REQUEST } from "../events/emit.ts";
 import type { Simulation } from "../state.ts";
 import { DAY_SECONDS } from "../usage/meter.ts";
+import { addInvoice } from "./add-invoice.ts";
 import { addSubscription } from "./add-subscription.ts";
 import { changeSubscription } from "./change-subscription.ts";
 import { checkoutSessionObject, type CheckoutSession, type PaymentStatus } from "./checkout-session.ts";
+import { collectInvoice } from "./collect-invoice.ts";
 import { addCustomer } from "./customers.ts";
-import { addInvoice, collectInvoice } from "./invoices.ts";
 import type { Subscription } from "./subscription.ts";
 
 /**

@@ -1,9 +1,9 @@
 import { NO_REQUEST } from "../events/emit.ts";
 import type { Simulation } from "../state.ts";
+import { addInvoice } from "./add-invoice.ts";
 import { endPeriod, isPeriodOver } from "./billing-period.ts";
 import { changeSubscription } from "./change-subscription.ts";
 import type { Invoice } from "./invoice.ts";
-import { addInvoice, collectInvoice } from "./invoices.ts";
 import { nowOf } from "./test-clock.ts";
 import type { Subscription } from "./subscription.ts";
 
@@ -30,21 +30,6 @@ export function cycleSubscription(state: Simulation, subscription: Subscription)
   });
   changeSubscription(state, subscription, { cause: NO_REQUEST, change: () => endPeriod(subscription) });
   return invoice;
-}
-
-/** Settles an invoice: a payment that fails leaves its subscription `past_due`, one that succeeds `active`. */
-export function settleInvoice(
-  state: Simulation,
-  { subscription, invoice, isPaid }: { subscription: Subscription; invoice: Invoice; isPaid: boolean },
-): void {
-  collectInvoice(state, invoice, { isPaid, cause: NO_REQUEST });
-  changeSubscription(state, subscription, {
-    cause: NO_REQUEST,
-    change: () => {
-      if (isPaid && ["past_due", "unpaid"].includes(subscription.status)) subscription.status = "active";
-      if (!isPaid && subscription.status === "active") subscription.status = "past_due";
-    },
-  });
 }
 
 function catchUp(state: Simulation, subscription: Subscription): void {

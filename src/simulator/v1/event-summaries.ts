@@ -8,6 +8,7 @@ import type { Simulation } from "../state.ts";
 import { aggregateCounts, collectCounts } from "../usage/aggregate.ts";
 import type { Count } from "../usage/ledger.ts";
 import { DAY_SECONDS, HOUR_SECONDS, type Meter } from "../usage/meter.ts";
+import { visibleAt } from "../usage/summary-lag.ts";
 
 const MINUTE_SECONDS = 60;
 
@@ -29,8 +30,8 @@ function listEventSummaries(state: Simulation, request: StripeRequest): Answer {
   if ("answer" in reading) return reading.answer;
   const { query } = reading;
   if (!state.customers.has(query.customer)) return resourceMissing("customer", query.customer, "customer");
-  const visibleUntilMs = state.clock.nowMs() - state.settings.summary_delay_seconds * 1000;
-  const counts = collectCounts(state.ledger, { meter, visibleUntilMs, ...query });
+  const isVisible = visibleAt(state.clock.nowMs(), state.settings);
+  const counts = collectCounts(state.ledger, { meter, isVisible, ...query });
   const summaries = groupCounts(counts, query).map(([range, group]) => ({
     id: `mtrusg_${meter.id}_${query.customer}_${range.start}_${range.end}`,
     object: "billing.meter_event_summary",

@@ -39,11 +39,7 @@ function createMeterEvent(state: Simulation, request: StripeRequest): Answer {
   const reading = readMeterEvent(request.form, state.clock.nowSeconds());
   if ("answer" in reading) return reading.answer;
   const { event } = reading;
-  const defect = takeEvent(state, event, {
-    request,
-    times: request.countTimes,
-    toldAtOnce: TOLD_AT_ONCE,
-  });
+  const defect = takeEvent(state, event, { request, toldAtOnce: TOLD_AT_ONCE });
   if (defect !== undefined) return refuseDefect(defect);
   return ok({
     object: "billing.meter_event",

@@ -24,6 +24,8 @@ export type Subscription = {
   anchor: number;
   periodStart: number;
   periodEnd: number;
+  /** The end of the usage that its last invoice counts; the next one goes on from here. */
+  billedUntil: number;
   /** Set when the period was set by hand: it then stays, whatever the time. */
   isPeriodPinned: boolean;
   trialEnd: number | null;

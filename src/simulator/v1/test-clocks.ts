@@ -1,4 +1,3 @@
-import { NO_REQUEST } from "../events/emit.ts";
 import { ok, type Answer } from "../request/answer.ts";
 import { invalidParameter, missingParameter, resourceMissing } from "../request/errors.ts";
 import { textField, type Form } from "../request/form.ts";
@@ -6,12 +5,10 @@ import { listPage } from "../request/list.ts";
 import type { Route, StripeRequest } from "../request/route.ts";
 import type { Simulation } from "../state.ts";
 import { catchUpAll } from "./cycle-subscription.ts";
-import { collectInvoice } from "./invoices.ts";
-import { nowOf, testClockObject, type TestClock } from "./test-clock.ts";
+import { finalizeDue } from "./finalize-due.ts";
+import { testClockObject, type TestClock } from "./test-clock.ts";
 
 const CLOCKS_PATH = "/v1/test_helpers/test_clocks";
-/** docs.stripe.com/billing/subscriptions/usage-based/configure-grace-period, certain: an hour unless it is raised. */
-const GRACE_SECONDS = 3_600;
 
 /** docs.stripe.com/api/test_clocks, certain: only in test mode, and only forwards. */
 export const testClockRoutes: Route[] = [
@@ -56,13 +53,7 @@ function advanceClock(state: Simulation, { id, form }: StripeRequest): Answer {
   }
   clock.frozenTime = frozenTime;
   catchUpAll(state);
-  for (const invoice of state.invoices.values()) {
-    const isOfClock = state.customers.get(invoice.customer)?.testClock === id;
-    const isDue = nowOf(state, invoice.customer) - invoice.periodEnd >= GRACE_SECONDS;
-    if (isOfClock && isDue && invoice.status === "draft") {
-      collectInvoice(state, invoice, { isPaid: true, cause: NO_REQUEST });
-    }
-  }
+  finalizeDue(state);
   return ok(testClockObject(clock));
 }
 

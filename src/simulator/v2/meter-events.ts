@@ -38,11 +38,7 @@ function createMeterEvent(state: Simulation, request: StripeRequest): Answer {
   if (!body.success)
     return refuse(400, { code: "invalid_fields", message: "The meter event is not well-formed." });
   const event = receivedEvent(state, body.data, "v2");
-  const defect = takeEvent(state, event, {
-    request,
-    times: request.countTimes,
-    toldAtOnce: TOLD_AT_ONCE,
-  });
+  const defect = takeEvent(state, event, { request, toldAtOnce: TOLD_AT_ONCE });
   if (defect !== undefined) return refuseDefect(defect);
   return ok({
     object: "v2.billing.meter_event",

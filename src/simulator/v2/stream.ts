@@ -32,11 +32,7 @@ function createStream(state: Simulation, request: StripeRequest): Answer {
     return refuse(400, { code: "invalid_fields", message });
   }
   for (const event of body.data.events) {
-    takeEvent(state, receivedEvent(state, event, "stream"), {
-      request,
-      times: request.countTimes,
-      toldAtOnce: TOLD_AT_ONCE,
-    });
+    takeEvent(state, receivedEvent(state, event, "stream"), { request, toldAtOnce: TOLD_AT_ONCE });
   }
   // An empty body would make the SDK fail with "Invalid JSON".
   return ok({});

@@ -1,0 +1,225 @@
+import { Stripe } from "stripe";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { startSimulator, type RunningSimulator } from "../start-simulator.ts";
+import { makePrice } from "./make-price.ts";
+
+const HOUR = 3_600;
+const NOW = Date.parse("2026-11-20T10:00:30Z") / 1000;
+const PERIOD_END = Date.parse("2026-12-20T10:00:30Z") / 1000;
+
+let running: RunningSimulator;
+let stripe: Stripe;
+let subscription: string;
+
+beforeEach(async () => {
+  running = await startSimulator({
+    meters: [
+      { event_name: "readings", formula: "sum" },
+      { event_name: "sensors", formula: "last" },
+    ],
+    customers: ["cus_1"],
+  });
+  running.simulator.setClock({ now: NOW, frozen: true });
+  stripe = stripeWith("sk_test_x");
+  const { data: meters } = await stripe.billing.meters.list();
+  const items = await Promise.all(meters.map(async ({ id }) => ({ price: await makePrice(stripe, id) })));
+  subscription = (await stripe.subscriptions.create({ customer: "cus_1", items })).id;
+});
+
+afterEach(() => running.stop());
+
+test("a draft is finalized an hour after it was drawn up, with the usage that had arrived by then", async () => {
+  await send("readings", "40", NOW);
+  const draft = await draftOf();
+  const drawnUp = await quantities(draft.id);
+  await send("readings", "2", PERIOD_END - 1);
+  await send("sensors", "7", PERIOD_END - 1);
+  await send("readings", "1000", PERIOD_END);
+  running.simulator.setClock({ now: PERIOD_END + HOUR });
+  const finalized = await stripe.invoices.retrieve(draft.id);
+  await send("readings", "500", PERIOD_END - 2);
+
+  expect(draft).toMatchObject({
+    status: "draft",
+    automatically_finalizes_at: PERIOD_END + HOUR,
+    period_start: NOW,
+    period_end: PERIOD_END,
+  });
+  expect(drawnUp).toEqual({ readings: "40", sensors: "0" });
+  expect(await quantities(draft.id)).toEqual({ readings: "42", sensors: "7" });
+  expect(finalized).toMatchObject({ status: "paid", automatically_finalizes_at: null, total: 98 });
+  expect(finalized.status_transitions.finalized_at).toBe(PERIOD_END + HOUR);
+});
+
+test("usage after the draft is on the next invoice, and what came after a finalization on none", async () => {
+  await draftOf();
+  await send("readings", "3", PERIOD_END);
+  running.simulator.setClock({ now: PERIOD_END + HOUR });
+  await send("readings", "500", PERIOD_END - 1);
+  running.simulator.setClock({ now: "2027-01-20T10:00:30Z" });
+  const [next] = (await stripe.invoices.list({ status: "draft" })).data;
+
+  expect(await quantities(next?.id ?? "")).toEqual({ readings: "3", sensors: "0" });
+});
+
+test("a request moves the finalization, again and again while it is a draft", async () => {
+  const { id } = await draftOf();
+  await stripe.invoices.update(id, { automatically_finalizes_at: PERIOD_END + 2 * HOUR });
+  running.simulator.setClock({ now: PERIOD_END + HOUR });
+  const held = await stripe.invoices.update(id, { automatically_finalizes_at: PERIOD_END + HOUR + 300 });
+  running.simulator.setClock({ now: PERIOD_END + HOUR + 300 });
+
+  expect(held).toMatchObject({ status: "draft", automatically_finalizes_at: PERIOD_END + HOUR + 300 });
+  expect(await stripe.invoices.retrieve(id)).toMatchObject({ status: "paid" });
+  await expect(
+    stripe.invoices.update(id, { automatically_finalizes_at: PERIOD_END + 9 * HOUR }),
+  ).rejects.toMatchObject({ statusCode: 400, code: "invoice_not_editable" });
+  expect(updates()).toEqual([
+    { automatically_finalizes_at: PERIOD_END + HOUR },
+    { automatically_finalizes_at: PERIOD_END + 2 * HOUR },
+  ]);
+});
+
+test.for([
+  ["a time that has passed", { automatically_finalizes_at: PERIOD_END }],
+  ["a time more than five years ahead", { automatically_finalizes_at: PERIOD_END + 5 * 366 * 24 * HOUR }],
+  ["a time without auto_advance", { automatically_finalizes_at: PERIOD_END + 60, auto_advance: false }],
+  ["no number", { automatically_finalizes_at: Number.NaN }],
+] as const)("%s is refused as the time of a finalization", async ([, change]) => {
+  const { id } = await draftOf();
+
+  await expect(stripe.invoices.update(id, change)).rejects.toMatchObject({
+    statusCode: 400,
+    param: "automatically_finalizes_at",
+  });
+  expect(await stripe.invoices.retrieve(id)).toMatchObject({ automatically_finalizes_at: PERIOD_END + HOUR });
+});
+
+test("without auto_advance a draft stays one until it is finalized by request", async () => {
+  const { id } = await draftOf();
+  const off = await stripe.invoices.update(id, { auto_advance: false });
+  running.simulator.setClock({ now: PERIOD_END + 100 * HOUR });
+  const draft = await stripe.invoices.retrieve(id);
+  await stripe.invoices.finalizeInvoice(id);
+
+  expect([off.automatically_finalizes_at, draft.status]).toEqual([null, "draft"]);
+  expect(await stripe.invoices.retrieve(id)).toMatchObject({ status: "open" });
+});
+
+test("a draft finalizes by itself while the clock runs", async () => {
+  const { id } = await draftOf();
+  running.simulator.setClock({ now: PERIOD_END + HOUR - 1, frozen: false });
+
+  await expect.poll(async () => (await stripe.invoices.retrieve(id)).status, { timeout: 5_000 }).toBe("paid");
+});
+
+test("an invoice.created that was not taken holds a finalization back for 72 hours, a time of one's own does not", async () => {
+  running.simulator.setSettings({ webhook_attempts_max: 1 });
+  running.simulator.addWebhookEndpoint({ url: "http://127.0.0.1:1", secrets: ["whsec_one"] });
+  const other = await stripe.subscriptions.create({ customer: "cus_1", items: await licensed() });
+  const [held, set] = await Promise.all([draftOf(subscription), draftOf(other.id)]);
+  await running.simulator.deliveriesSettled();
+  await stripe.invoices.update(set.id, { automatically_finalizes_at: PERIOD_END + 2 * HOUR });
+  running.simulator.setClock({ now: PERIOD_END + 71 * HOUR });
+  const before = await Promise.all([held, set].map(({ id }) => stripe.invoices.retrieve(id)));
+  running.simulator.setClock({ now: PERIOD_END + 72 * HOUR });
+
+  expect(before.map(({ status }) => status)).toEqual(["draft", "paid"]);
+  expect((await stripe.invoices.retrieve(held.id)).status).toBe("paid");
+});
+
+test("the grace period is the account's to set", async () => {
+  running.simulator.setSettings({ invoice_grace_seconds: 72 * HOUR });
+
+  expect(await draftOf()).toMatchObject({ automatically_finalizes_at: PERIOD_END + 72 * HOUR });
+});
+
+test("the lines come in pages, each with its price", async () => {
+  const { id } = await draftOf();
+  const first = await stripe.invoices.listLineItems(id, { limit: 1 });
+  const last = await stripe.invoices.listLineItems(id, {
+    limit: 1,
+    starting_after: first.data[0]?.id ?? "",
+  });
+
+  expect([first.has_more, last.has_more]).toEqual([true, false]);
+  expect([...first.data, ...last.data].map(({ period }) => period)).toEqual([
+    { start: NOW, end: PERIOD_END },
+    { start: NOW, end: PERIOD_END },
+  ]);
+});
+
+test("a negative total of a period bills as 0, and fractions are kept in quantity_decimal", async () => {
+  await send("readings", "-5", NOW);
+  await send("sensors", "2.5", NOW);
+  const { id } = await draftOf();
+  const { data } = await stripe.invoices.listLineItems(id);
+
+  expect(await quantities(id)).toEqual({ readings: "0", sensors: "2.5" });
+  expect(new Map(data.map(({ quantity, amount }) => [quantity, amount]))).toEqual(
+    new Map([
+      [0, 0],
+      [2, 5],
+    ]),
+  );
+});
+
+test("a restricted key may read invoices and not write them", async () => {
+  const { id } = await draftOf();
+  running.simulator.setKey("rk_test_reader", "active", { invoices: "read", billing: "none" });
+  const reader = stripeWith("rk_test_reader");
+
+  expect(await reader.invoices.retrieve(id)).toMatchObject({ status: "draft" });
+  await expect(
+    reader.invoices.update(id, { automatically_finalizes_at: PERIOD_END + 2 * HOUR }),
+  ).rejects.toMatchObject({ statusCode: 403 });
+  await expect(reader.invoices.update("in_none", {})).rejects.toMatchObject({ statusCode: 403 });
+  await expect(reader.billing.meters.list()).rejects.toMatchObject({ statusCode: 403 });
+});
+
+function stripeWith(key: string): Stripe {
+  const { host, port } = running;
+  return new Stripe(key, { host, port, protocol: "http", maxNetworkRetries: 0 });
+}
+
+/** Lets the period end; answers with the draft of a subscription. */
+async function draftOf(id = subscription): Promise<Stripe.Invoice> {
+  running.simulator.setClock({ now: PERIOD_END });
+  const { data } = await stripe.invoices.list({ subscription: id, status: "draft" });
+  const [draft] = data;
+  if (draft === undefined) throw new Error("There is no draft.");
+  return draft;
+}
+
+async function licensed(): Promise<{ price: string }[]> {
+  return [{ price: await makePrice(stripe) }];
+}
+
+async function send(eventName: string, value: string, timestamp: number): Promise<void> {
+  await stripe.billing.meterEvents.create({
+    event_name: eventName,
+    payload: { stripe_customer_id: "cus_1", value },
+    timestamp,
+  });
+}
+
+/** What an invoice bills, by the event name of the meter behind each line's price. */
+async function quantities(invoice: string): Promise<Record<string, string>> {
+  const { data } = await stripe.invoices.listLineItems(invoice);
+  const billed = await Promise.all(
+    data.map(async ({ pricing, quantity_decimal }) => {
+      const id = pricing?.price_details?.price;
+      const price = typeof id === "string" ? await stripe.prices.retrieve(id) : undefined;
+      const meter = await stripe.billing.meters.retrieve(price?.recurring?.meter ?? "");
+      return [meter.event_name, String(quantity_decimal)];
+    }),
+  );
+  return Object.fromEntries(billed);
+}
+
+function updates(): unknown[] {
+  return running.simulator
+    .events()
+    .filter(({ type }) => type === "invoice.updated")
+    .map(({ data }) => (data as Stripe.InvoiceUpdatedEvent["data"]).previous_attributes);
+}
