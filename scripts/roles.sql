@@ -92,6 +92,9 @@ begin
       'grant insert (id, kind), update (seen_at, stopped_at) on metering.processes to %I',
       member
     );
+    -- One process of either kind looks at the conditions of alerts for all.
+    execute format('grant select, insert, update on metering.alerts to %I', member);
+    execute format('grant select, update (looked_at) on metering.alert_watch to %I', member);
   end loop;
 
   -- An entry is born unsealed: nobody may insert one that already belongs to a meter event.
@@ -181,8 +184,6 @@ begin
       to %I',
     worker
   );
-  execute format('grant select, insert, update on metering.alerts to %I', worker);
-  execute format('grant select, update (looked_at) on metering.alert_watch to %I', worker);
   -- Jobs are reminders: pg-boss inserts, fetches, retries and deletes them.
   execute format('grant select, insert, update, delete on all tables in schema pgboss to %I', worker);
   execute format('grant usage on all sequences in schema pgboss to %I', worker);

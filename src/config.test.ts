@@ -73,6 +73,7 @@ test.each([
   ["cli", "READINGS_RETENTION_DAYS", "364"],
   ["cliStripe", "READINGS_RETENTION_DAYS", "364"],
   ["worker", "OUTBOX_RETENTION_DAYS", "69"],
+  ["api", "ALERT_WEBHOOK_URL", "hunter2"],
   ["worker", "ALERT_WEBHOOK_URL", "hunter2"],
   ["worker", "ALERT_WEBHOOK_URL", "ftp://receiver/hunter2"],
   ["worker", "STRIPE_SECRET_KEY", "pk_test_hunter2"],

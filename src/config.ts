@@ -74,6 +74,9 @@ const tracing = {
     .default("parentbased_always_on"),
   OTEL_TRACES_SAMPLER_ARG: z.coerce.number().min(0).max(1).default(1),
 };
+const alerts = {
+  ALERT_WEBHOOK_URL: z.string().refine(isHttpUrl, "must be an http(s) URL").optional(),
+};
 const shutdown = { SHUTDOWN_GRACE_SECONDS: seconds(0, 3_600).default(30) };
 const meters = {
   METER_READINGS_EVENT_NAME: z.string().min(1).max(100).default("temperature_readings"),
@@ -136,6 +139,7 @@ const apiEnvironment = z
     STRIPE_WEBHOOK_SECRET: secretList,
     RATE_LIMIT_REQUESTS_PER_SECOND: perSecond,
     RATE_LIMIT_READINGS_PER_SECOND: perSecond,
+    ...alerts,
   })
   .refine(keepsWhatItAccepts, tooShortRetention);
 
@@ -157,7 +161,7 @@ const workerEnvironment = z
     RETRY_MAX_SECONDS: seconds(1, 86_400).default(900),
     ...sensors,
     OUTBOX_RETENTION_DAYS: days(retentionDaysMin, 36_500).default(400),
-    ALERT_WEBHOOK_URL: z.string().refine(isHttpUrl, "must be an http(s) URL").optional(),
+    ...alerts,
   })
   .refine((env) => env.METER_READINGS_EVENT_NAME !== env.METER_SENSORS_EVENT_NAME, {
     path: ["METER_SENSORS_EVENT_NAME"],

@@ -1,4 +1,5 @@
 import type { PgBoss } from "pg-boss";
+import type { Registry } from "prom-client";
 import { type ApiConfig, readApiConfig } from "../config.ts";
 import { type Database, openDatabase } from "../database/pool.ts";
 import { HeldBytes } from "../http/held-bytes.ts";
@@ -7,6 +8,7 @@ import { type RunningServer, startServer } from "../http/server.ts";
 import { createLog, type Log } from "../log.ts";
 import { createApiApp } from "./api-app.ts";
 import { awaitSchema } from "../migrate/await-schema.ts";
+import { watchAlerts } from "../monitoring/alerts/watch-alerts.ts";
 import { startHeartbeat } from "../monitoring/heartbeat.ts";
 import { createProcessRegistry } from "../monitoring/metrics/registry.ts";
 import { createReadinessCheck } from "../monitoring/readiness.ts";
@@ -89,8 +91,13 @@ async function serveUntilStopped(parts: Parts, stop: StopSignals): Promise<void>
     { db: parts.database.db, log },
     { databaseUrl: config.DATABASE_URL, role: "api", connectionsMax: queueConnectionsMax },
   );
-  const server = await serve(parts, boss);
+  const registry = createProcessRegistry("api");
+  const server = await serve({ ...parts, registry }, boss);
   const heartbeat = startHeartbeat({ db: parts.probes.db, log }, "api");
+  const url = config.ALERT_WEBHOOK_URL;
+  // Here too: of the worker's absence no worker can tell.
+  const alerts =
+    url === undefined ? undefined : watchAlerts({ db: parts.database.db, log, registry }, { url });
   const stopSignal = stop.takeOver();
   log.info({ event: "api_started", host: config.HOST, port: server.port });
 
@@ -98,7 +105,7 @@ async function serveUntilStopped(parts: Parts, stop: StopSignals): Promise<void>
   const graceMs = config.SHUTDOWN_GRACE_SECONDS * 1_000;
   const endsAtMs = performance.now() + graceMs;
   endAfterGrace(graceMs, log);
-  const { cut } = await server.stop(graceMs);
+  const [{ cut }] = await Promise.all([server.stop(graceMs), alerts?.stop()]);
   await heartbeat.stop();
   await tracing.stop(endsAtMs - performance.now());
   await boss.stop({ graceful: false });
@@ -106,7 +113,7 @@ async function serveUntilStopped(parts: Parts, stop: StopSignals): Promise<void>
 }
 
 function serve(
-  { config, log, tracing, database, unknownKeys, probes }: Parts,
+  { config, log, tracing, database, unknownKeys, probes, registry }: Parts & { registry: Registry },
   boss: PgBoss,
 ): Promise<RunningServer> {
   const held = new HeldBytes(config.HELD_BYTES_MAX);
@@ -129,7 +136,7 @@ function serve(
       readingsPerSecond: config.RATE_LIMIT_READINGS_PER_SECOND,
     },
     held,
-    registry: createProcessRegistry("api"),
+    registry,
     tracer: tracing.tracer,
   });
   const limits = { connectionsMax: config.HTTP_CONNECTIONS_MAX };

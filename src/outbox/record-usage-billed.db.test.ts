@@ -20,3 +20,26 @@ test("usage that another service records is billed once", async ({ road, account
   expect(await readTotal(account, { customer })).toBe(16);
   expect(await findBillingViolations(database.db, account)).toEqual([]);
 });
+
+test("usage that another service records for an archived organization is held, and billed once it is linked", async ({
+  road,
+  account,
+  api,
+  database,
+}) => {
+  const { id } = await api.join();
+  const token = api.adminToken;
+  const archived = await api.ask("PATCH", `/v1/organizations/${id}`, { token, json: { archived: true } });
+  expect(archived.status).toBe(200);
+  await database.pool.query("select metering.record_usage($1, 'temperature_readings', 5)", [id]);
+  const { id: customer } = await account.stripe.customers.create({ name: "Acme" });
+
+  const json = { stripe_customer_id: customer, status: "active" };
+  const linked = await api.ask("PUT", `/v1/organizations/${id}/subscription`, { token, json });
+  await road.startWorker();
+  await road.untilBilled();
+
+  expect(linked.status).toBe(200);
+  expect(await readTotal(account, { customer })).toBe(5);
+  expect(await findBillingViolations(database.db, account)).toEqual([]);
+});

@@ -186,4 +186,13 @@ export const alertRules: readonly AlertRule[] = [
     by: ["table"],
     when: { above: day },
   },
+  {
+    name: "MeterOutboxProcessUnseen",
+    severity: "critical",
+    summary: "No {{ $labels.kind }} has been seen for {{ $value | humanizeDuration }}",
+    gauge: "meter_outbox_heartbeat_age_seconds",
+    fold: "max",
+    by: ["kind"],
+    when: { above: 5 * minute },
+  },
 ];

@@ -118,6 +118,22 @@ test("a receiver that fails gets the same post again, later, and no log line nam
   }
 });
 
+test("an API tells that no worker has been seen for five minutes", async ({ database: { db }, launch }) => {
+  const receiver = await receive();
+  await sql`
+    insert into metering.processes (id, kind, started_at, seen_at)
+    values (gen_random_uuid(), 'worker', now() - interval '1 day', now() - interval '301 seconds')
+  `.execute(db);
+  const api = launch("api", { ALERT_WEBHOOK_URL: receiver.url });
+  await until(() => receiver.posts.length > 0, { what: "a post", standing: api.output });
+
+  expect(receiver.posts).toMatchObject([{ alert: "MeterOutboxProcessUnseen", state: "began" }]);
+  expect(receiver.posts[0]?.text).toMatch(
+    /^\[critical\] MeterOutboxProcessUnseen \(kind=worker\): No worker has been seen for 5m/,
+  );
+  expect(api.output()).not.toContain(secret);
+});
+
 /** A receiver of posts at an address that is a secret, as Slack's are. */
 async function receive(answer = 200): Promise<Receiver> {
   const receiver: Receiver = { url: "", posts: [], answer };

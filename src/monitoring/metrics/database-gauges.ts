@@ -65,6 +65,10 @@ export const databaseGauges = {
     help: "For how long the oldest month of a table should have been dropped already; 0: none is past its days",
     labels: ["table"],
   },
+  meter_outbox_heartbeat_age_seconds: {
+    help: "Since any process of this kind, api or worker, last wrote its heartbeat; missing when none ever did",
+    labels: ["kind"],
+  },
 } as const satisfies Record<string, { help: string; labels: readonly string[] }>;
 
 export type GaugeName = keyof typeof databaseGauges;

@@ -2,6 +2,7 @@ import type { Db } from "../../database/db.ts";
 import type { Sample } from "./database-gauges.ts";
 import { readInboxGauges } from "./read-inbox.ts";
 import { readMeterEventGauges } from "./read-meter-events.ts";
+import { readHeartbeatGauges } from "./read-processes.ts";
 import { readUninvoicedGauges } from "./read-uninvoiced.ts";
 import { readPauseGauges } from "./read-pauses.ts";
 import { readUnsealedAgeGauges, readUnsealedGauges } from "./read-unsealed.ts";
@@ -19,6 +20,7 @@ export const databaseReads: readonly Read[] = [
   { name: "default_partitions", read: readPartitionGauges },
   { name: "retention", read: readRetentionGauges },
   { name: "sensor_counts", read: readSensorCountGauges },
+  { name: "heartbeats", read: readHeartbeatGauges },
   { name: "uninvoiced", read: readUninvoicedGauges },
   { name: "unsealed_amounts", read: readUnsealedGauges },
 ];

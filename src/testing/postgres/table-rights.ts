@@ -64,8 +64,8 @@ export const nothing = may({ select: false });
 
 /** All that a thief of the API's process can do to our tables. */
 export const apiMay: Record<string, Privileges> = {
-  alert_watch: nothing,
-  alerts: nothing,
+  alert_watch: may({ update: ["looked_at"] }),
+  alerts: may({ insert: alert, update: alert }),
   api_keys: may({
     insert: ["organization_id", "name", "prefix", "key_hash", "scopes"],
     update: ["last_used_at", "revoked_at"],
