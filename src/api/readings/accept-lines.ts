@@ -3,12 +3,8 @@ import { Problem } from "../../http/problem.ts";
 import { readLines } from "../../http/read-lines.ts";
 import { createTurns } from "../../http/turns.ts";
 import { judgeReading, type ReadingLimits, type ReadingVerdict } from "../../usage/reading.ts";
-import {
-  allowFaults,
-  type IntakeDeps,
-  type IntakeResult,
-  storeJudged,
-} from "../../intake/accept-readings.ts";
+import { allowFaults, type IntakeDeps, storeJudged } from "../../intake/accept-readings.ts";
+import { foldResults, type LinesResult } from "./result-runs.ts";
 
 export const ndjsonReadingsMax = 100_000;
 export const ndjsonBytesMax = 16 * 1_048_576;
@@ -31,7 +27,7 @@ export type LinesRequest = { organizationId: string; request: Request; hold: Hol
 export async function* acceptLines(
   { now, limits, ...deps }: IntakeDeps,
   { organizationId, request, hold }: LinesRequest,
-): AsyncGenerator<IntakeResult> {
+): AsyncGenerator<LinesResult> {
   const allowance = allowFaults();
   let index = 0;
   hold.take(heldBytes);
@@ -40,8 +36,7 @@ export async function* acceptLines(
     const first = index;
     index += judged.length;
     const chunk = await storeJudged(deps, organizationId, { judged, allowance });
-    const results = chunk.results.map((result) => ({ ...result, index: first + result.index }));
-    yield { ...chunk, results };
+    yield foldResults(chunk, first);
   }
 }
 

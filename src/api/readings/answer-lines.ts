@@ -6,9 +6,10 @@ import { Problem } from "../../http/problem.ts";
 import type { ReadingsLimit } from "../../http/rate-limit.ts";
 import type { Log } from "../../log.ts";
 import { acceptLines, ndjsonBytesMax } from "./accept-lines.ts";
-import type { IntakeDeps, IntakeResult } from "../../intake/accept-readings.ts";
+import type { IntakeDeps } from "../../intake/accept-readings.ts";
 import { heldBytesOf } from "./result-bytes.ts";
 import { countOf, documentPieces, streamOf } from "./result-pieces.ts";
+import { addRun, type LinesResult } from "./result-runs.ts";
 import { type Chunks, takenBefore, tellLines } from "./tell-lines.ts";
 
 export type LineDeps = IntakeDeps & { log: Log; readingsLimit?: ReadingsLimit | undefined };
@@ -49,8 +50,8 @@ function asksForLines(accept: string | undefined): boolean {
 }
 
 async function answerDocument(c: Context, chunks: Chunks, hold: Hold): Promise<Response> {
-  const { results, ...counts } = await addUp(chunks, hold);
-  const pieces = documentPieces(counts, results);
+  const { runs, ...counts } = await addUp(chunks, hold);
+  const pieces = documentPieces(counts, runs);
   const status = counts.rejected === countOf(counts) ? 422 : 200;
   return c.body(
     streamOf(pieces, () => hold.release()),
@@ -59,15 +60,15 @@ async function answerDocument(c: Context, chunks: Chunks, hold: Hold): Promise<R
   );
 }
 
-async function addUp(chunks: Chunks, hold: Hold): Promise<IntakeResult> {
-  const total: IntakeResult = { accepted: 0, duplicates: 0, rejected: 0, results: [] };
+async function addUp(chunks: Chunks, hold: Hold): Promise<LinesResult> {
+  const total: LinesResult = { accepted: 0, duplicates: 0, rejected: 0, runs: [] };
   try {
     for await (const chunk of chunks) {
       total.accepted += chunk.accepted;
       total.duplicates += chunk.duplicates;
       total.rejected += chunk.rejected;
-      for (const result of chunk.results) total.results.push(result);
-      hold.take(heldBytesOf(chunk));
+      const added = chunk.runs.filter((run) => addRun(total.runs, run));
+      hold.take(heldBytesOf(added));
     }
   } catch (error) {
     // Where nothing was taken in, there is nothing to tell.
@@ -78,11 +79,11 @@ async function addUp(chunks: Chunks, hold: Hold): Promise<IntakeResult> {
 }
 
 /** The problem that ended it, and what was taken in before. */
-function interrupted(error: unknown, { results, ...counts }: IntakeResult, hold: Hold): Problem {
+function interrupted(error: unknown, { runs, ...counts }: LinesResult, hold: Hold): Problem {
   const { fields, cause } = apiProblemOf(error);
   const detail = `${fields.detail} ${takenBefore(countOf(counts))}`;
   const write = (document: Readonly<Record<string, unknown>>) =>
-    streamOf(documentPieces(document, results), () => hold.release());
+    streamOf(documentPieces(document, runs), () => hold.release());
   return new Problem({ ...fields, detail, members: counts, write }, { cause });
 }
 

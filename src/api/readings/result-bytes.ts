@@ -1,17 +1,20 @@
-import type { IntakeResult, ReadingResult } from "../../intake/accept-readings.ts";
+import type { ResultRun } from "./result-runs.ts";
 
-/** What an object with its members costs, about; every text in it comes on top. */
-const objectBytes = 64;
+/** What a run costs besides its texts, measured: two objects, its place in a list that grows, and what waits to be collected. */
+const runBytes = 256;
+const faultBytes = 128;
+/** Texts with a character outside Latin-1 take two bytes for each. */
+const bytesPerChar = 2;
 
-/** What the results of a chunk cost while they wait for the client to read them, about. */
-export function heldBytesOf({ results }: IntakeResult): number {
-  return results.reduce((sum, result) => sum + bytesOf(result), objectBytes);
+/** What runs of results cost while they wait for the client to read them, about. */
+export function heldBytesOf(runs: readonly ResultRun[]): number {
+  return runs.reduce((sum, { result }) => sum + bytesOf(result), 0);
 }
 
-function bytesOf({ detail, errors = [] }: ReadingResult): number {
-  const texts = errors.reduce(
-    (sum, error) => sum + objectBytes + error.pointer.length + error.detail.length,
+function bytesOf({ detail, errors = [] }: ResultRun["result"]): number {
+  const faults = errors.reduce(
+    (sum, fault) => sum + faultBytes + bytesPerChar * (fault.pointer.length + fault.detail.length),
     0,
   );
-  return objectBytes + detail.length + texts;
+  return runBytes + bytesPerChar * detail.length + faults;
 }

@@ -1,4 +1,4 @@
-import type { IntakeResult, ReadingResult } from "../../intake/accept-readings.ts";
+import { type LinesResult, type ResultRun, resultsOf } from "./result-runs.ts";
 
 /** Results that are written at once: some tens of kilobytes. */
 const resultsPerPiece = 1_000;
@@ -11,32 +11,37 @@ type Piece = string;
  */
 export function* documentPieces(
   head: Readonly<Record<string, unknown>>,
-  results: readonly ReadingResult[],
+  runs: readonly ResultRun[],
 ): Generator<Piece> {
   yield `${JSON.stringify(head).slice(0, -1)},"results":[`;
-  for (let at = 0; at < results.length; at += resultsPerPiece) {
-    const piece = results.slice(at, at + resultsPerPiece).map((result) => JSON.stringify(result));
-    yield `${at === 0 ? "" : ","}${piece.join(",")}`;
+  let piece: string[] = [];
+  let isFirst = true;
+  for (const result of resultsOf(runs)) {
+    piece.push(JSON.stringify(result));
+    if (piece.length < resultsPerPiece) continue;
+    yield `${isFirst ? "" : ","}${piece.join(",")}`;
+    isFirst = false;
+    piece = [];
   }
-  yield "]}";
+  yield `${isFirst || piece.length === 0 ? "" : ","}${piece.join(",")}]}`;
 }
 
 /** Writes one line for each reading of a chunk, in order, whose first reading has the index `first`. */
-export function* linePieces({ results, ...counts }: IntakeResult, first: number): Generator<Piece> {
-  const resultByIndex = new Map(results.map((result) => [result.index, result]));
-  const end = first + countOf(counts);
-  for (let at = first; at < end; at += resultsPerPiece) {
-    const length = Math.min(resultsPerPiece, end - at);
-    const lines = Array.from({ length }, (_, offset) => {
-      const index = at + offset;
-      return `${JSON.stringify(resultByIndex.get(index) ?? { index, status: "accepted" })}\n`;
-    });
-    yield lines.join("");
-  }
+export function linesPiece({ runs, ...counts }: LinesResult, first: number): Piece {
+  const results = resultsOf(runs);
+  let next = results.next();
+  const lines = Array.from({ length: countOf(counts) }, (_, offset) => {
+    const index = first + offset;
+    if (next.done === true || next.value.index !== index) return `{"index":${index},"status":"accepted"}\n`;
+    const line = `${JSON.stringify(next.value)}\n`;
+    next = results.next();
+    return line;
+  });
+  return lines.join("");
 }
 
 /** How many readings the counts are about. */
-export function countOf({ accepted, duplicates, rejected }: Omit<IntakeResult, "results">): number {
+export function countOf({ accepted, duplicates, rejected }: Omit<LinesResult, "runs">): number {
   return accepted + duplicates + rejected;
 }
 

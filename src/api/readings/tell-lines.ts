@@ -1,10 +1,13 @@
 import { apiProblemOf } from "../failure.ts";
 import type { Hold } from "../../http/held-bytes.ts";
-import type { IntakeResult } from "../../intake/accept-readings.ts";
 import { heldBytesOf } from "./result-bytes.ts";
-import { countOf, linePieces, streamOf } from "./result-pieces.ts";
+import { countOf, linesPiece, streamOf } from "./result-pieces.ts";
+import type { LinesResult } from "./result-runs.ts";
 
-export type Chunks = AsyncGenerator<IntakeResult>;
+export type Chunks = AsyncGenerator<LinesResult>;
+
+/** What a chunk costs besides its runs. */
+const chunkBytes = 256;
 
 type TellOptions = {
   /** Counts what was taken in and not told yet; released at the end. */
@@ -22,7 +25,7 @@ export async function tellLines(
   chunks: Chunks,
   { hold, onFailed }: TellOptions,
 ): Promise<ReadableStream<Uint8Array>> {
-  const untold: IntakeResult[] = [];
+  const untold: LinesResult[] = [];
   const state = { isOver: false, isGone: false, failure: "", taken: 0 };
   let news = Promise.withResolvers<void>();
   const first = await chunks.next();
@@ -32,7 +35,7 @@ export async function tellLines(
       for await (const chunk of startingWith(first, chunks)) {
         state.taken += countOf(chunk);
         untold.push(chunk);
-        hold.keep(heldBytesOf(chunk));
+        hold.keep(chunkBytes + heldBytesOf(chunk.runs));
         news.resolve();
         if (state.isGone) return;
         hold.admit();
@@ -55,9 +58,9 @@ export async function tellLines(
         news = Promise.withResolvers<void>();
         continue;
       }
-      yield* linePieces(chunk, told);
+      yield linesPiece(chunk, told);
       told += countOf(chunk);
-      hold.giveBack(heldBytesOf(chunk));
+      hold.giveBack(chunkBytes + heldBytesOf(chunk.runs));
     }
     if (state.failure !== "") yield state.failure;
   }
@@ -70,7 +73,7 @@ export async function tellLines(
   });
 }
 
-async function* startingWith(first: IteratorResult<IntakeResult>, rest: Chunks): Chunks {
+async function* startingWith(first: IteratorResult<LinesResult>, rest: Chunks): Chunks {
   try {
     if (first.done !== true) yield first.value;
     yield* rest;
