@@ -1,12 +1,15 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { Socket } from "node:net";
+import type { Server as NetServer, Socket } from "node:net";
 import { getRequestListener, type HttpBindings, type Http2Bindings } from "@hono/node-server";
 import { createAnswersUnderWay } from "./answers-under-way.ts";
 import type { App } from "./app-env.ts";
 import { bareProblem, lingerOn } from "./bare-problem.ts";
 import { HeldBytes } from "./held-bytes.ts";
+import { listenOnMany, portOf } from "./listen-on-many.ts";
 import { answerOddRequests } from "./odd-requests.ts";
+import { probes } from "./request-log.ts";
+import { createRequestTurns } from "./request-turns.ts";
 import { malformedRequest } from "./unparsable-request.ts";
 
 /** What one client may take of the process, so that none can take all of it. */
@@ -64,11 +67,17 @@ export async function startServer(app: App, options: ServerOptions): Promise<Run
     errorHandler: answerUnreadable,
   });
   async function answer(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
+    if (incoming.socket.destroyed) return;
+    await listener(incoming, outgoing);
+    answers.holdUnread(outgoing);
+  }
+  const inTurn = createRequestTurns();
+  function receive(incoming: IncomingMessage, outgoing: ServerResponse): void {
     // After the last answer of a connection nothing more is done for it.
     if (incoming.socket.writableEnded) return void incoming.resume();
     answers.begin(outgoing);
-    await listener(incoming, outgoing);
-    answers.holdUnread(outgoing);
+    if (probes.has(incoming.url ?? "")) void answer(incoming, outgoing);
+    else inTurn(() => void answer(incoming, outgoing));
   }
   const server = createServer(
     {
@@ -80,26 +89,24 @@ export async function startServer(app: App, options: ServerOptions): Promise<Run
       // Node would answer with nothing but a status; `answerUnreadable` says what is missing.
       requireHostHeader: false,
     },
-    (incoming, outgoing) => void answer(incoming, outgoing),
+    receive,
   );
   // A client that ends its side after its request gets its answer all the same.
   Object.assign(server, { httpAllowHalfOpen: true });
-  server.maxConnections = limits.connectionsMax;
   server.setTimeout(limits.silenceTimeoutMs);
   answerOddRequests(server, answers.of);
   const watch = setInterval(answers.watchReaders, limits.slowClientCheckMs);
   server.once("close", () => clearInterval(watch));
-  server.listen({ port: options.port, host: options.host, backlog: limits.connectionsMax });
-  await once(server, "listening");
-  const address = server.address();
-  const port = typeof address === "object" && address !== null ? address.port : options.port;
   const sockets = new Set<Socket>();
-  server.on("connection", (socket) => {
+  // Before Node's own listener, which would begin to read.
+  server.prependListener("connection", (socket) => {
+    if (sockets.size >= limits.connectionsMax) return void socket.destroy();
     sockets.add(socket);
     closeGently(socket);
     socket.once("close", () => sockets.delete(socket));
   });
-  return { port, stop: (graceMs) => stopServer({ server, sockets }, graceMs) };
+  const listening = await listenOnMany(server, { ...options, backlog: limits.connectionsMax });
+  return { port: portOf(server), stop: (graceMs) => stopServer({ server, listening, sockets }, graceMs) };
 }
 
 /**
@@ -133,12 +140,16 @@ function closeGently(socket: Socket): void {
 }
 
 async function stopServer(
-  { server, sockets }: { server: Server; sockets: ReadonlySet<Socket> },
+  {
+    server,
+    listening,
+    sockets,
+  }: { server: Server; listening: readonly NetServer[]; sockets: ReadonlySet<Socket> },
   graceMs: number,
 ): Promise<{ cut: boolean }> {
   let cut = false;
-  const closed = once(server, "close");
-  server.close();
+  const closed = Promise.all(listening.map((one) => once(one, "close")));
+  for (const one of listening) one.close();
   // A kept-alive connection becomes idle only when its answer is out, after close() looked for idle ones.
   const drain = setInterval(() => {
     server.closeIdleConnections();

@@ -1,0 +1,61 @@
+import { once } from "node:events";
+import type { Server as HttpServer } from "node:http";
+import { createServer, type Server } from "node:net";
+
+/**
+ * Of one listening socket libuv takes one connection in a turn of the event loop: after a thousand strangers a newcomer
+ * would wait a thousand turns.
+ */
+const socketsMax = 16;
+
+export type ListenOptions = { host: string; port: number; backlog: number };
+
+/**
+ * Makes the server listen on several sockets of one address, so that it takes several connections in a turn; on one
+ * where the system has no SO_REUSEPORT. Throws when another process listens there. Returns all that listen.
+ */
+export async function listenOnMany(server: HttpServer, options: ListenOptions): Promise<Server[]> {
+  // Sockets that share an address would let a second process share it, too. The system chooses a free port by itself.
+  if (options.port !== 0) await expectFree(options);
+  if (!(await canShare(server, options))) return [server];
+  const shared = { ...options, port: portOf(server), reusePort: true };
+  const others: Server[] = [];
+  while (others.length < socketsMax - 1) {
+    const other = createServer({ allowHalfOpen: true, noDelay: true }, (socket) =>
+      server.emit("connection", socket),
+    );
+    await listen(other, shared);
+    others.push(other);
+  }
+  return [server, ...others];
+}
+
+export function portOf(server: Server): number {
+  const address = server.address();
+  if (typeof address !== "object" || address === null) throw new Error("the server listens on no port");
+  return address.port;
+}
+
+async function expectFree(options: ListenOptions): Promise<void> {
+  const alone = createServer();
+  await listen(alone, options);
+  const closed = once(alone, "close");
+  alone.close();
+  await closed;
+}
+
+async function canShare(server: HttpServer, options: ListenOptions): Promise<boolean> {
+  try {
+    await listen(server, { ...options, reusePort: true });
+    return true;
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && error.code === "ENOTSUP")) throw error;
+    await listen(server, options);
+    return false;
+  }
+}
+
+async function listen(server: Server, options: ListenOptions & { reusePort?: boolean }): Promise<void> {
+  server.listen(options);
+  await once(server, "listening");
+}

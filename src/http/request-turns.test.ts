@@ -1,0 +1,21 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { expect, test } from "vitest";
+import { createRequestTurns } from "./request-turns.ts";
+
+test("requests that would make a turn of the event loop long wait for the next, in order", async () => {
+  let now = 0;
+  const started: number[] = [];
+  const inTurn = createRequestTurns(() => now);
+  const startRequest = (request: number) =>
+    inTurn(() => {
+      started.push(request);
+      now += 3;
+    });
+  for (const request of [1, 2, 3, 4, 5]) startRequest(request);
+  expect(started).toEqual([1, 2]);
+  await nextTurn();
+  startRequest(6);
+  expect(started.length).toBeLessThan(6);
+  while (started.length < 6) await nextTurn();
+  expect(started).toEqual([1, 2, 3, 4, 5, 6]);
+});
