@@ -1,6 +1,6 @@
 import { startProgram } from "./process/start-program.ts";
 
-await startProgram(
-  { name: "api", kind: "service" },
-  async () => (await import("./api/api-process.ts")).runApi,
-);
+await startProgram({ name: "api", kind: "service" }, async () => {
+  const { runApi } = await import("./api/api-process.ts");
+  return (stop) => runApi(stop, () => import("./console/mount-console.tsx"));
+});

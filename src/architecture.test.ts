@@ -11,13 +11,14 @@ type Import = { from: SourceFile; to: string; isType: boolean };
  * code a room may import the rooms below its floor, and none beside or above it. docs/code.md tells what each is for.
  */
 const floors: readonly (readonly string[])[] = [
-  ["usage", "log.ts"],
+  ["usage", "log.ts", "variable-forms.ts"],
   ["config.ts", "database", "tracing", "process"],
   ["queue", "stripe", "http"],
   ["intake", "outbox", "delivery", "migrate"],
   ["billing"],
   ["organizations", "monitoring", "reconciliation"],
   ["api", "worker"],
+  ["console"],
   ["cli"],
   ["api.ts", "worker.ts", "cli.ts", "migrate.ts", "simulator.ts"],
 ];
@@ -93,7 +94,7 @@ const generated = "database/schema.ts";
 
 test("every file keeps to its room", async () => {
   const root = new URL(".", import.meta.url);
-  const paths = (await readdir(root, { recursive: true })).filter((path) => path.endsWith(".ts"));
+  const paths = (await readdir(root, { recursive: true })).filter((path) => /\.tsx?$/.test(path));
   const files = paths.map(async (path) => ({ path, text: await readFile(new URL(path, root), "utf8") }));
   expect(findStrays(await Promise.all(files))).toEqual([]);
 });
@@ -231,5 +232,5 @@ function packageOf(specifier: string): string {
 }
 
 function isTest(path: string): boolean {
-  return /\.test\.ts$|^(?:testing|acceptance)\//.test(path);
+  return /\.test\.tsx?$|^(?:testing|acceptance)\//.test(path);
 }

@@ -5,6 +5,7 @@ import {
   statusesMeant,
   statusPattern,
 } from "./usage/subscription-statuses.ts";
+import { isBareHttpUrl, isCollectorUrl, isHeaderList, isHttpUrl, isPostgresUrl } from "./variable-forms.ts";
 
 /** Exit code of a process whose environment is wrong: EX_CONFIG of sysexits.h. */
 const exitCodeConfig = 78;
@@ -106,6 +107,8 @@ const tooShortRetention = {
     "must not be smaller than READINGS_MAX_AGE_DAYS: a reading sent again after its month was dropped would be billed twice",
 };
 
+const operatorToken = z.string().min(32, "must have at least 32 characters");
+
 const migrateEnvironment = z.object(database).refine(keepsWhatItAccepts, tooShortRetention);
 
 const cli = z.object({
@@ -135,11 +138,18 @@ const apiEnvironment = z
       .min(heldBytesMin)
       .max(2 ** 40)
       .default(268_435_456),
-    ADMIN_TOKEN: z.string().min(32, "must have at least 32 characters"),
+    ADMIN_TOKEN: operatorToken,
+    CONSOLE: z.enum(["on", "off"]).default("on"),
+    CONSOLE_TOKEN: operatorToken.optional(),
+    CONSOLE_SIGN_IN_CODE: operatorToken.optional(),
     STRIPE_WEBHOOK_SECRET: secretList,
     RATE_LIMIT_REQUESTS_PER_SECOND: perSecond,
     RATE_LIMIT_READINGS_PER_SECOND: perSecond,
     ...alerts,
+  })
+  .refine((env) => env.CONSOLE_TOKEN !== env.ADMIN_TOKEN, {
+    path: ["CONSOLE_TOKEN"],
+    message: "must not be ADMIN_TOKEN: who has it may only look",
   })
   .refine(keepsWhatItAccepts, tooShortRetention);
 
@@ -222,29 +232,4 @@ function withoutEmpty(env: Record<string, string | undefined>): Record<string, s
   return Object.fromEntries(
     Object.entries(env).filter((pair): pair is [string, string] => pair[1] !== undefined && pair[1] !== ""),
   );
-}
-
-function isPostgresUrl(value: string): boolean {
-  return URL.canParse(value) && /^postgres(ql)?:$/.test(new URL(value).protocol);
-}
-
-function isBareHttpUrl(value: string): boolean {
-  if (!URL.canParse(value)) return false;
-  const url = new URL(value);
-  return /^https?:$/.test(url.protocol) && url.pathname === "/" && url.search === "" && url.username === "";
-}
-
-function isHttpUrl(value: string): boolean {
-  return URL.canParse(value) && /^https?:$/.test(new URL(value).protocol);
-}
-
-function isCollectorUrl(value: string): boolean {
-  if (!URL.canParse(value)) return false;
-  const { protocol, username, search, hash } = new URL(value);
-  return /^https?:$/.test(protocol) && username === "" && search === "" && hash === "";
-}
-
-/** As the OpenTelemetry specification has it; what a header cannot carry is refused. */
-function isHeaderList(value: string): boolean {
-  return value.split(",").every((pair) => /^ *[\w.-]+ *=(?:[ -$&-:<-~]|%[2-7][\dA-Fa-f])+$/.test(pair));
 }

@@ -21,7 +21,10 @@ export async function compilePrograms(prefix: string): Promise<string> {
     { cwd: root, stdio: ["ignore", "inherit", "inherit"] },
   );
   const [exitCode] = await once(compiler, "close");
-  if (exitCode === 0) return folder;
+  if (exitCode === 0) {
+    await cp(join(root, "src/console/assets"), join(folder, "console/assets"), { recursive: true });
+    return folder;
+  }
   await rm(folder, { recursive: true, force: true });
   throw new Error("the sources do not compile");
 }

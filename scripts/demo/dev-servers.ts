@@ -103,7 +103,13 @@ type DevProcess = {
 function start({ teardown, guard }: DevSurroundings, { name, flags, env, onLine }: DevProcess): Child {
   const child = startChild({
     name,
-    args: [...flags, `${root}src/${name}.ts`],
+    // The console's pages are .tsx, which Node does not run by itself.
+    args: [
+      ...flags,
+      "--import",
+      new URL("../build/load-tsx.mjs", import.meta.url).href,
+      `${root}src/${name}.ts`,
+    ],
     env: childEnvironment(process.env, env),
     guard,
     onLine: (line) => {

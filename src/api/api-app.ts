@@ -51,6 +51,10 @@ export type ApiAppOptions = {
   boss: PgBoss;
   log: Log;
   adminToken: string;
+  /** Besides, what must not reach the log: the console's tokens. */
+  otherSecrets?: readonly string[];
+  /** Whether the console stands beside it, for the front door to name. */
+  hasConsole?: boolean;
   readingsMaxAgeDays: number;
   webhookSecrets: readonly string[];
   /** Whose sensors the workers count; the usual ones when left out. */
@@ -73,7 +77,7 @@ export function createApiApp(options: ApiAppOptions): App {
     log,
     problemOf: apiProblemOf,
     held,
-    secrets: [adminToken, ...options.webhookSecrets],
+    secrets: [adminToken, ...options.webhookSecrets, ...(options.otherSecrets ?? [])],
     onAnswered: countRequests(registry),
     tracer,
   });
@@ -85,7 +89,7 @@ export function createApiApp(options: ApiAppOptions): App {
   mountRoutesOfCustomers(app, guards, parts);
   mountRoutesOfOperators(app, guards, parts);
   mountStripesWebhook(app, parts);
-  mountHome(app, homes.api);
+  mountHome(app, options.hasConsole === true ? homes.apiWithConsole : homes.api);
   mountOpenApi(app);
   return app;
 }

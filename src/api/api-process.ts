@@ -2,11 +2,13 @@ import type { PgBoss } from "pg-boss";
 import type { Registry } from "prom-client";
 import { type ApiConfig, readApiConfig } from "../config.ts";
 import { type Database, openDatabase } from "../database/pool.ts";
+import type { App } from "../http/app-env.ts";
 import { HeldBytes } from "../http/held-bytes.ts";
 import { readFilesMax, warnOfFewFiles } from "../http/open-files.ts";
 import { type RunningServer, startServer } from "../http/server.ts";
 import { createLog, type Log } from "../log.ts";
 import { createApiApp } from "./api-app.ts";
+import type { LoadConsole } from "./console-parts.ts";
 import { awaitSchema } from "../migrate/await-schema.ts";
 import { watchAlerts } from "../monitoring/alerts/watch-alerts.ts";
 import { startHeartbeat } from "../monitoring/heartbeat.ts";
@@ -34,10 +36,11 @@ type Parts = {
   /** To look up API keys that were not seen before, so that a flood of wrong keys makes no customer wait. */
   unknownKeys: Database;
   probes: Database;
+  loadConsole: LoadConsole;
 };
 
 /** Serves until a signal. Without the schema, or after a failure, it ends with a line and exit code 1. */
-export async function runApi(stop: StopSignals): Promise<void> {
+export async function runApi(stop: StopSignals, loadConsole: LoadConsole): Promise<void> {
   const config = readApiConfig();
   const tracing = await startTracing(config, {
     service: "api",
@@ -46,7 +49,8 @@ export async function runApi(stop: StopSignals): Promise<void> {
   const { log } = tracing;
   const parts = { config, tracing, log, ...openDatabases(config, log) };
   try {
-    if (await awaitSchema({ db: parts.database.db, log })) await serveUntilStopped(parts, stop);
+    if (await awaitSchema({ db: parts.database.db, log }))
+      await serveUntilStopped({ ...parts, loadConsole }, stop);
     else process.exitCode = 1;
   } catch (error) {
     log.error({ event: "api_failed", error });
@@ -112,10 +116,8 @@ async function serveUntilStopped(parts: Parts, stop: StopSignals): Promise<void>
   log.info({ event: "api_stopped", requests_cut: cut });
 }
 
-function serve(
-  { config, log, tracing, database, unknownKeys, probes, registry }: Parts & { registry: Registry },
-  boss: PgBoss,
-): Promise<RunningServer> {
+async function serve(parts: Parts & { registry: Registry }, boss: PgBoss): Promise<RunningServer> {
+  const { config, log, tracing, database, unknownKeys, probes, registry } = parts;
   const held = new HeldBytes(config.HELD_BYTES_MAX);
   const app = createApiApp({
     db: database.db,
@@ -128,6 +130,10 @@ function serve(
     boss,
     log,
     adminToken: config.ADMIN_TOKEN,
+    otherSecrets: [config.CONSOLE_TOKEN, config.CONSOLE_SIGN_IN_CODE].filter(
+      (secret) => secret !== undefined,
+    ),
+    hasConsole: config.CONSOLE === "on",
     readingsMaxAgeDays: config.READINGS_MAX_AGE_DAYS,
     webhookSecrets: config.STRIPE_WEBHOOK_SECRET,
     billableStatuses: config.BILLABLE_STATUSES,
@@ -139,7 +145,26 @@ function serve(
     registry,
     tracer: tracing.tracer,
   });
+  if (config.CONSOLE === "on") await serveConsole(app, parts, boss);
   const limits = { connectionsMax: config.HTTP_CONNECTIONS_MAX };
   warnOfFewFiles({ ...limits, filesMax: readFilesMax() }, log);
   return startServer(app, { host: config.HOST, port: config.PORT, limits, held });
+}
+
+async function serveConsole(
+  app: App,
+  { config, log, database, loadConsole }: Parts,
+  boss: PgBoss,
+): Promise<void> {
+  const { mountConsole } = await loadConsole();
+  await mountConsole(app, {
+    db: database.db,
+    boss,
+    log,
+    adminToken: config.ADMIN_TOKEN,
+    consoleToken: config.CONSOLE_TOKEN,
+    signInCode: config.CONSOLE_SIGN_IN_CODE,
+    billableStatuses: config.BILLABLE_STATUSES,
+    now: () => new Date(),
+  });
 }

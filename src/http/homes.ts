@@ -6,16 +6,22 @@ const probes = [
   { path: "/metrics", shows: "what it measures, for Prometheus" },
 ];
 
+const api: Home = {
+  title: "meter-outbox API",
+  does: "Takes temperature readings in and answers for what was billed. All of /v1 needs a token.",
+  places: [
+    { path: "/docs", shows: "every call, to read" },
+    { path: "/openapi.json", shows: "every call, for machines" },
+    ...probes,
+  ],
+};
+
 /** The front doors of the two processes. */
-export const homes: Record<"api" | "worker", Home> = {
-  api: {
-    title: "meter-outbox API",
-    does: "Takes temperature readings in and answers for what was billed. All of /v1 needs a token.",
-    places: [
-      { path: "/docs", shows: "every call, to read" },
-      { path: "/openapi.json", shows: "every call, for machines" },
-      ...probes,
-    ],
+export const homes: Record<"api" | "apiWithConsole" | "worker", Home> = {
+  api,
+  apiWithConsole: {
+    ...api,
+    places: [{ path: "/console", shows: "the console, for operators" }, ...api.places],
   },
   worker: {
     title: "meter-outbox worker",

@@ -34,8 +34,6 @@ const missing = {
     "CLOSE_GATE",
     "CLOSE_GATE_MARGIN_MINUTES",
     "LATE_USAGE",
-    "CONSOLE",
-    "CONSOLE_TOKEN",
   ],
   paths: [
     "/v1/organizations/{id}/reconcile",

@@ -17,7 +17,7 @@ const projectRoot = new URL("../../..", import.meta.url);
 
 /** Starts `src/<program>`, straight from the sources, with this environment and no other variable but Node's cache. */
 export function startCrashProcess(program: string, environment: Record<string, string>): CrashProcess {
-  const child = spawn(process.execPath, [`src/${program}`], {
+  const child = spawn(process.execPath, ["--import", "./scripts/build/load-tsx.mjs", `src/${program}`], {
     cwd: projectRoot,
     env: { NODE_COMPILE_CACHE: compileCache, ...environment },
     stdio: ["ignore", "pipe", "pipe"],

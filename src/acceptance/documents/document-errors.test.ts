@@ -17,7 +17,7 @@ test("docs/api.md lists every problem that the API may answer with, and no other
 async function readSources(): Promise<string> {
   const paths = (await readdir(rooms, { recursive: true })).filter(
     (path) =>
-      path.endsWith(".ts") &&
+      /\.tsx?$/.test(path) &&
       !path.endsWith(".test.ts") &&
       !/^(?:acceptance|testing|simulator|stripe)\b/.test(path),
   );

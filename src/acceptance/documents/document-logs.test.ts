@@ -54,7 +54,7 @@ function nameIn(cell: string): string {
 async function readSources(): Promise<string> {
   const root = new URL("../..", import.meta.url);
   const paths = (await readdir(root, { recursive: true })).filter(
-    (path) => path.endsWith(".ts") && !path.endsWith(".test.ts") && !/^(?:testing|simulator)\b/.test(path),
+    (path) => /\.tsx?$/.test(path) && !path.endsWith(".test.ts") && !/^(?:testing|simulator)\b/.test(path),
   );
   return (await Promise.all(paths.map((path) => readFile(new URL(path, root), "utf8")))).join("\n");
 }

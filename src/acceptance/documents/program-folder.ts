@@ -4,6 +4,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const projectRoot = fileURLToPath(new URL("../../../", import.meta.url));
+/** The console's pages are .tsx, which Node does not run by itself. */
+const loadTsx = JSON.stringify(new URL("../../../scripts/build/load-tsx.mjs", import.meta.url).href);
 const programs = ["api", "cli", "migrate", "simulator", "worker"];
 
 export type ProgramFolder = {
@@ -25,7 +27,7 @@ export async function makeProgramFolder(): Promise<ProgramFolder> {
   for (const folder of [join(path, "dist"), standIns]) await mkdir(folder);
   for (const program of programs) {
     const source = JSON.stringify(new URL(`../../${program}.ts`, import.meta.url).href);
-    await writeFile(join(path, "dist", `${program}.js`), `import ${source};\n`);
+    await writeFile(join(path, "dist", `${program}.js`), `import ${loadTsx};\nimport ${source};\n`);
   }
   const standInSources = new URL("stand-ins/", import.meta.url);
   const sources = (await readdir(standInSources)).filter((name) => !name.endsWith(".test.ts"));

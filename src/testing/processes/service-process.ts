@@ -21,6 +21,8 @@ export type ServiceProcess = {
 };
 
 const projectRoot = new URL("../../..", import.meta.url);
+/** The console's pages are .tsx, which Node does not run by itself. */
+const loadTsx = ["--import", "./scripts/build/load-tsx.mjs"];
 const startWithinMs = 30_000;
 const endWithinMs = 30_000;
 
@@ -33,7 +35,7 @@ export function startService(
   environment: Record<string, string>,
   args: readonly string[] = [],
 ): ServiceProcess {
-  const child = spawn(process.execPath, [`src/${service}.ts`, ...args], {
+  const child = spawn(process.execPath, [...loadTsx, `src/${service}.ts`, ...args], {
     cwd: projectRoot,
     env: { NODE_COMPILE_CACHE: compileCache, ...environment },
     stdio: ["ignore", "pipe", "pipe"],

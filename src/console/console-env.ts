@@ -1,0 +1,12 @@
+import type { Context, Hono } from "hono";
+import type { AppEnv } from "../http/app-env.ts";
+import type { AssetPaths } from "./served-assets.ts";
+import type { Session } from "./session/session-cookie.ts";
+
+/** What a request of the console carries besides what every request does. Before the sign-in there is no session. */
+export type ConsoleEnv = {
+  Variables: AppEnv["Variables"] & { session: Session | undefined; assets: AssetPaths };
+};
+
+export type ConsoleApp = Hono<ConsoleEnv>;
+export type ConsoleContext = Context<ConsoleEnv>;

@@ -1,0 +1,39 @@
+import { Hono } from "hono";
+import { csrf } from "hono/csrf";
+import type { ConsoleParts } from "../api/console-parts.ts";
+import type { App } from "../http/app-env.ts";
+import type { ConsoleApp, ConsoleEnv } from "./console-env.ts";
+import { showFailure, showNotFound } from "./layout/failure-page.tsx";
+import { guardPages } from "./guard-pages.ts";
+import { mountRoad } from "./road/road-route.tsx";
+import { serveAssets } from "./served-assets.ts";
+import { requireSession } from "./session/require-session.ts";
+import { mountSignIn } from "./session/sign-in-route.tsx";
+
+/** Adds the console at `/console`: pages for people, over the same functions as the API's routes. */
+export async function mountConsole(app: App, parts: ConsoleParts): Promise<void> {
+  const { log, adminToken, consoleToken, signInCode, now } = parts;
+  const tokens = { admin: adminToken, reader: consoleToken };
+  const pages: ConsoleApp = new Hono<ConsoleEnv>();
+  pages.onError((error, c) => showFailure(c, error, log));
+  pages.use(guardPages());
+  const assets = await serveAssets(pages);
+  pages.use(async (c, next) => {
+    c.set("assets", assets);
+    await next();
+  });
+  pages.use(csrf({ origin: isOwnOrigin }));
+  mountSignIn(pages, { tokens, code: signInCode, log, now });
+  pages.use(requireSession(tokens, now));
+  mountRoad(pages, parts);
+  pages.all("*", showNotFound);
+  app.route("/console", pages);
+}
+
+/** A proxy that ends TLS changes the scheme, and leaves the host. */
+function isOwnOrigin(
+  origin: string,
+  { req }: { req: { header: (name: string) => string | undefined } },
+): boolean {
+  return URL.canParse(origin) && new URL(origin).host === req.header("host");
+}

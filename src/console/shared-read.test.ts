@@ -1,0 +1,60 @@
+import { expect, test } from "vitest";
+import { createSharedRead } from "./shared-read.ts";
+
+const limits = { reusedMs: 1_000, reusedPerDuration: 100, reusedMsMax: 10_000 };
+
+/** A read that takes so many milliseconds of a clock that only it moves. */
+function createRead(durationMs: number) {
+  const clock = { ms: 0, reads: 0, isAway: false };
+  const read = async () => {
+    clock.ms += durationMs;
+    clock.reads += 1;
+    if (clock.isAway) throw new Error("away");
+    return clock.reads;
+  };
+  return { clock, shared: createSharedRead(read, limits, () => clock.ms) };
+}
+
+test("who asks at the same time, or soon after, shares one read", async () => {
+  const { clock, shared } = createRead(1);
+  const answers = await Promise.all([shared(), shared(), shared()]);
+  clock.ms += 999;
+  expect([...answers, await shared()].map(({ value }) => value)).toEqual([1, 1, 1, 1]);
+  clock.ms += 1;
+  expect((await shared()).value).toBe(2);
+});
+
+test("a slow read is not repeated before a hundred times as long as it took", async () => {
+  const { clock, shared } = createRead(50);
+  await shared();
+  clock.ms += 4_999;
+  expect((await shared()).value).toBe(1);
+  clock.ms += 1;
+  expect((await shared()).value).toBe(2);
+});
+
+test("a read as old as the limit is repeated, however slow it is", async () => {
+  const { clock, shared } = createRead(500);
+  await shared();
+  clock.ms += 9_999;
+  expect((await shared()).value).toBe(1);
+  clock.ms += 1;
+  expect((await shared()).value).toBe(2);
+});
+
+test("when a read fails, what was read before is given again with the failure", async () => {
+  const { clock, shared } = createRead(1);
+  const before = await shared();
+  clock.ms += 1_000;
+  clock.isAway = true;
+  expect(await shared()).toEqual({ ...before, failure: new Error("away") });
+  clock.ms += 1_000;
+  clock.isAway = false;
+  expect(await shared()).toMatchObject({ value: 3, failure: undefined });
+});
+
+test("the first read of all throws when it fails", async () => {
+  const { clock, shared } = createRead(1);
+  clock.isAway = true;
+  await expect(shared()).rejects.toThrow("away");
+});

@@ -1,0 +1,52 @@
+/** What was read, and when. `failure`: the latest try failed, so that it is older than it should be. */
+export type Shared<T> = { value: T; readAt: Date; failure: Error | undefined };
+
+export type SharedRead<T> = () => Promise<Shared<T>>;
+
+export type SharedLimits = {
+  /** A read is not repeated sooner. */
+  reusedMs: number;
+  /** Nor sooner than so many times as long as it took: the share of a connection that it keeps busy at most. */
+  reusedPerDuration: number;
+  /** But a read this old is repeated. */
+  reusedMsMax: number;
+};
+
+/** Keeps an open page below a hundredth of a connection, as long as the read takes less than 0.2 s. */
+export const liveLimits: SharedLimits = { reusedMs: 1_500, reusedPerDuration: 100, reusedMsMax: 20_000 };
+
+/**
+ * Reads when asked, once for everybody who asks meanwhile and for a while after. When a read fails, what was read before
+ * is given again with the failure; the first failure of all throws.
+ */
+export function createSharedRead<T>(
+  read: () => Promise<T>,
+  { reusedMs, reusedPerDuration, reusedMsMax }: SharedLimits,
+  clockMs: () => number = () => performance.now(),
+): SharedRead<T> {
+  let latest: Shared<T> | undefined;
+  let goodUntilMs = Number.NEGATIVE_INFINITY;
+  let underWay: Promise<Shared<T>> | undefined;
+
+  async function readAgain(): Promise<Shared<T>> {
+    const startedMs = clockMs();
+    try {
+      latest = { value: await read(), readAt: new Date(), failure: undefined };
+    } catch (error) {
+      if (latest === undefined) throw error;
+      latest = { ...latest, failure: error instanceof Error ? error : new Error(String(error)) };
+    }
+    const endedMs = clockMs();
+    goodUntilMs =
+      endedMs + Math.min(reusedMsMax, Math.max(reusedMs, (endedMs - startedMs) * reusedPerDuration));
+    return latest;
+  }
+
+  return async () => {
+    if (latest !== undefined && clockMs() < goodUntilMs) return latest;
+    underWay ??= readAgain().finally(() => {
+      underWay = undefined;
+    });
+    return underWay;
+  };
+}
