@@ -35,7 +35,7 @@ type Done = Omit<Extract<Applied, { kind: "done" }>, "kind">;
 type Effect = (trx: Trx) => Promise<string | Done | undefined>;
 
 /** A backlog of others, which holds back other seals, is no reason to miss an invoice: few events come of one customer. */
-const undeliveredMaxAtFlush = 1_000_000;
+const pendingMaxAtFlush = 1_000_000;
 
 /**
  * Applies an event exactly once: reads what it needs from Stripe with no transaction open, then writes the effect and
@@ -160,9 +160,9 @@ async function prepareFlush(deps: ApplyDeps, plan: Extract<EventPlan, { kind: "f
   const { db, boss, tracer } = deps;
   const sync = plan.isOfSubscription ? await prepareSync(deps, plan.customerId) : undefined;
   const organizationIds = await findOrganizationsOf(db, plan.customerId);
-  for (const first of organizationIds) {
-    await hurryOrganization({ db, boss }, first);
-    const options = { meters: meterNames, first, undeliveredMax: undeliveredMaxAtFlush };
+  for (const organizationId of organizationIds) {
+    await hurryOrganization({ db, boss }, organizationId);
+    const options = { meters: meterNames, onlyOrganizationId: organizationId, pendingMax: pendingMaxAtFlush };
     await sealDueEntries({ db, boss, tracer }, options);
   }
   return async (trx) => {

@@ -1,5 +1,6 @@
 import { sql } from "kysely";
 import type { Db } from "../database/db.ts";
+import { exactInstant } from "../database/exact-instant.ts";
 import type { InboxState } from "./inbox.ts";
 
 /** Times are RFC 3339 in UTC to the microsecond: they order the list, and a Date would cut them. */
@@ -16,13 +17,10 @@ export type StoredEvent = {
   payload: unknown;
 };
 
-const rfc3339 = (column: string) =>
-  sql`to_char(${sql.ref(column)} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
-
 const columns = sql`
-  event_id as id, event_type as type, state, attempts, ${rfc3339("received_at")} as "receivedAt",
-  ${rfc3339("handled_at")} as "handledAt", error,
-  ${rfc3339("dismissed_at")} as "dismissedAt", dismissed_because as "dismissedBecause", payload
+  event_id as id, event_type as type, state, attempts, ${exactInstant("received_at")} as "receivedAt",
+  ${exactInstant("handled_at")} as "handledAt", error,
+  ${exactInstant("dismissed_at")} as "dismissedAt", dismissed_because as "dismissedBecause", payload
 `;
 
 /** The webhook inbox, the newest first. `before` is the page before's last event: its time and id. */

@@ -1,13 +1,13 @@
 import { sql } from "kysely";
 import { expect } from "vitest";
 import type { Db } from "../database/db.ts";
-import type { MeterEventKey } from "../delivery/begin-attempts.ts";
+import type { MeterEventKey } from "../usage/meter-event-key.ts";
 import { attemptsPerSlot } from "../delivery/limits.ts";
 import { pauseDelivery, readPauses, resumeDelivery } from "../delivery/pauses.ts";
 import { holdSeal } from "../outbox/hold-seal.ts";
 import { sealDueEntries } from "../outbox/seal.ts";
 import { appendEntries } from "../testing/rows/entries.ts";
-import { holdRequests } from "../testing/net/held-way.ts";
+import { holdRequests } from "../testing/net/request-gate.ts";
 import { hoursAgo } from "../testing/rows/hours.ts";
 import { readSubscriptionOf } from "../testing/rows/inbox.ts";
 import { addDueEvent, addMeterEvent, readMeterEvent } from "../testing/rows/meter-events.ts";

@@ -1,11 +1,11 @@
 import { sql } from "kysely";
 import { joinByIndex } from "../database/one-plan.ts";
 import type { Db, Trx } from "../database/db.ts";
+import type { MeterEventKey } from "../usage/meter-event-key.ts";
 import type { MeterName } from "../usage/meters.ts";
+import { hasNoAttemptUnderWay } from "./attempt-under-way.ts";
 import { isOvertaken } from "./supersede-gauges.ts";
 import { eventAgeMsMax, identifierSafeMs, unfinishedAttemptsMax } from "./limits.ts";
-
-export type MeterEventKey = { organizationId: string; meterEventId: string };
 
 /** An attempt that is counted in the database and may now be made. */
 export type Attempt = MeterEventKey & {
@@ -66,10 +66,7 @@ async function countAttempts(
     from k
     where m.organization_id = k.organization_id and m.id = k.id
       and m.state = k.state
-      and (
-        m.attempts_started = m.attempts_finished
-        or m.last_attempt_at < now() - make_interval(secs => ${options.leaseSeconds})
-      )
+      and ${hasNoAttemptUnderWay(options)}
       and m.attempts_started - m.attempts_finished < ${unfinishedAttemptsMax}
       and m.event_at <= ${options.sendableUntil ?? "infinity"}::timestamptz
       and m.event_at > now() - make_interval(secs => ${eventAgeMsMax / 1_000})

@@ -4,10 +4,10 @@ import type { Db } from "../database/db.ts";
 import { hurryReminders } from "../queue/deliver-job.ts";
 import { meterNames } from "../usage/meters.ts";
 
-/** An organization has as many undelivered events as hours and seals have passed; more than these are not hurried. */
+/** An organization has as many pending events as hours and seals have passed; more than these are not hurried. */
 const hurriedMax = 1_000;
 
-/** Moves an organization's undelivered meter events ahead of everybody else's. */
+/** Moves an organization's pending meter events ahead of everybody else's. */
 export async function hurryOrganization(
   { db, boss }: { db: Db; boss: PgBoss },
   organizationId: string,

@@ -5,7 +5,7 @@ import { silentLog } from "../log.ts";
 import { createBoss } from "../queue/boss.ts";
 import { createLoops } from "../testing/processes/delivery-loops.ts";
 import { startEmbeddedPostgres } from "../testing/postgres/embedded-postgres.ts";
-import { holdRequests } from "../testing/net/held-way.ts";
+import { holdRequests } from "../testing/net/request-gate.ts";
 import { addDueEvent } from "../testing/rows/meter-events.ts";
 import { openStripeAccount } from "../testing/stripe/stripe-account.ts";
 import { until } from "../testing/processes/until.ts";

@@ -5,7 +5,7 @@ import type { Db } from "../database/db.ts";
 import { remindToDeliver } from "../queue/deliver-job.ts";
 import { ensureQueues } from "../queue/install.ts";
 import { createLoops, leaseSeconds } from "../testing/processes/delivery-loops.ts";
-import { holdRequests } from "../testing/net/held-way.ts";
+import { holdRequests } from "../testing/net/request-gate.ts";
 import { addDueEvent, readDeliverJobs, readMeterEvent } from "../testing/rows/meter-events.ts";
 import { json, serve } from "../testing/net/raw-server.ts";
 import { roadTest } from "../testing/fixtures/road-test.ts";

@@ -1,7 +1,7 @@
 import { sql } from "kysely";
 import { byIndex } from "../database/one-plan.ts";
 import type { Db } from "../database/db.ts";
-import type { MeterEventState } from "./meter-event-states.ts";
+import { forEachState, type MeterEventState, undeliveredStates } from "./meter-event-states.ts";
 import { type Wait, waiting } from "./waiting.ts";
 
 export type MeterEvent = {
@@ -152,19 +152,12 @@ export async function reportMeterEvents(db: Db): Promise<DeliveryReport> {
     const { count = 0, quantity = 0 } = byState.get(state) ?? {};
     return { count, quantity };
   };
-  const oldest = (["pending", "in_doubt"] as const)
+  const oldest = undeliveredStates
     .map((state) => byState.get(state)?.oldest_at ?? null)
     .filter((at) => at !== null)
     .toSorted((a, b) => a.getTime() - b.getTime());
   return {
-    states: {
-      pending: countOf("pending"),
-      delivered: countOf("delivered"),
-      in_doubt: countOf("in_doubt"),
-      rejected: countOf("rejected"),
-      expired: countOf("expired"),
-      superseded: countOf("superseded"),
-    },
+    states: forEachState(countOf),
     oldestUndeliveredAt: oldest[0] ?? null,
   };
 }
@@ -178,7 +171,7 @@ export async function addUpMeterEvents(db: Db): Promise<number> {
   return added.rows[0]?.events ?? 0;
 }
 
-/** Undelivered meter events whose usage is at least `ageDays` old, and the time of the oldest. */
+/** Meter events of the `sendableStates` whose usage is at least `ageDays` old, and the time of the oldest. */
 export async function reportOldEvents(
   db: Db,
   { ageDays }: { ageDays: number },
@@ -191,7 +184,7 @@ export async function reportOldEvents(
       select event_at from metering.meter_events where state = 'pending'
       union all
       select event_at from metering.meter_events where state in ('in_doubt', 'rejected')
-    ) undelivered
+    ) sendable
     where event_at < now() - make_interval(days => ${ageDays})
   `.execute(trx),
   );

@@ -2,6 +2,7 @@ import { sql } from "kysely";
 import type { Trx } from "../database/db.ts";
 import { storableText } from "../database/storable.ts";
 import type { ErrorReport } from "../stripe/reads.ts";
+import type { MeterEventKey } from "../usage/meter-event-key.ts";
 import type { MeterName } from "../usage/meters.ts";
 
 /** Stripe validates within seconds; usage sent this long before a report's window may still belong to it. */
@@ -9,9 +10,7 @@ const validationLagSeconds = 60;
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 /** A meter event that was rejected for another's word than its own attempt's answer, and its latest attempt. */
-export type RejectedEvent = {
-  organizationId: string;
-  meterEventId: string;
+export type RejectedEvent = MeterEventKey & {
   meter: string;
   attempt: number;
   reason: string;

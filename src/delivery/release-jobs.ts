@@ -6,7 +6,7 @@ import type { Log } from "../log.ts";
 import { putOffReminder } from "../queue/deliver-job.ts";
 import { deliverQueueOf } from "../queue/queues.ts";
 import type { MeterName } from "../usage/meters.ts";
-import type { MeterEventKey } from "./begin-attempts.ts";
+import type { MeterEventKey } from "../usage/meter-event-key.ts";
 
 type JobOfEvent = { job: Pick<Job, "id" | "retryCount">; key: MeterEventKey };
 type Release = { jobs: readonly JobOfEvent[]; sendableUntil?: Date | undefined };

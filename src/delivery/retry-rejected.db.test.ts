@@ -10,7 +10,7 @@ import {
   readMeterEvent,
 } from "../testing/rows/meter-events.ts";
 import { roadTest as test } from "../testing/fixtures/road-test.ts";
-import type { MeterEventKey } from "./begin-attempts.ts";
+import type { MeterEventKey } from "../usage/meter-event-key.ts";
 import { resumeDelivery } from "./pauses.ts";
 import { meterEventStates } from "./meter-event-states.ts";
 import { eventAgeMsMax, identifierSafeMs } from "./limits.ts";

@@ -8,7 +8,7 @@ import { addDueEvent, readAttempts, readDeliverJobs, readMeterEvent } from "../t
 import { createRecordingLog } from "../testing/processes/recording-log.ts";
 import { roadTest } from "../testing/fixtures/road-test.ts";
 import { parseScrape } from "../testing/net/scraped.ts";
-import type { MeterEventKey } from "./begin-attempts.ts";
+import type { MeterEventKey } from "../usage/meter-event-key.ts";
 import { deliver } from "./deliver.ts";
 import { createSettler } from "./settler.ts";
 import { type TakenJob, takeJobs } from "./take-jobs.ts";

@@ -13,7 +13,7 @@ import {
   readMeterEvent,
 } from "../testing/rows/meter-events.ts";
 import { roadTest } from "../testing/fixtures/road-test.ts";
-import type { MeterEventKey } from "./begin-attempts.ts";
+import type { MeterEventKey } from "../usage/meter-event-key.ts";
 import { outcomeOf } from "./outcome.ts";
 import { type FinishedAttempt, settleAttempts } from "./settle.ts";
 import { type TakenJob, takeJobs } from "./take-jobs.ts";

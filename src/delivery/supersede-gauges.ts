@@ -2,6 +2,7 @@ import { sql } from "kysely";
 import { joinByIndex } from "../database/one-plan.ts";
 import type { Db } from "../database/db.ts";
 import { metersFoldedBy } from "../usage/meters.ts";
+import { hasNoAttemptUnderWay } from "./attempt-under-way.ts";
 
 /** Of the meter event `m`: whether it is a gauge value that a newer one has overtaken. */
 export const isOvertaken = sql<boolean>`(
@@ -33,10 +34,7 @@ export function supersedeGauges(db: Db, options: { leaseSeconds: number }): Prom
     update metering.meter_events m
     set state = 'superseded', reason = 'newer_value'
     where m.state = 'pending'
-      and (
-        m.attempts_started = m.attempts_finished
-        or m.last_attempt_at < now() - make_interval(secs => ${options.leaseSeconds})
-      )
+      and ${hasNoAttemptUnderWay(options)}
       and ${isOvertaken}
     returning m.id
   `.execute(trx);

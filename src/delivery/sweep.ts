@@ -3,6 +3,7 @@ import type { PgBoss } from "pg-boss";
 import { byIndex, joinByIndex } from "../database/one-plan.ts";
 import type { Db, Trx } from "../database/db.ts";
 import { type Reminder, remindToDeliver } from "../queue/deliver-job.ts";
+import { hasNoAttemptUnderWay } from "./attempt-under-way.ts";
 import { supersedeGauges } from "./supersede-gauges.ts";
 import { eventAgeMsMax, identifierSafeMs, unfinishedAttemptsMax } from "./limits.ts";
 
@@ -62,12 +63,8 @@ async function park(trx: Trx, options: { leaseSeconds: number }): Promise<{ stat
           when first_unknown_at <= now() - make_interval(secs => ${identifierSafeMs / 1_000}) then 'identifier_too_old'
           else 'usage_too_old'
         end as reason
-      from metering.meter_events
-      where state = 'pending'
-        and (
-          attempts_started = attempts_finished
-          or last_attempt_at < now() - make_interval(secs => ${options.leaseSeconds})
-        )
+      from metering.meter_events m
+      where state = 'pending' and ${hasNoAttemptUnderWay(options)}
     )
     update metering.meter_events m
     set state = next.state, reason = next.reason

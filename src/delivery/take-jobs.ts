@@ -2,8 +2,9 @@ import type { Job, PgBoss } from "pg-boss";
 import type { Db } from "../database/db.ts";
 import type { Log } from "../log.ts";
 import { type DeliverJob, deliverJobPayload, deliverQueueOf } from "../queue/queues.ts";
+import type { MeterEventKey } from "../usage/meter-event-key.ts";
 import { type MeterName, meters } from "../usage/meters.ts";
-import { type Attempt, beginAttempts, type BeginOptions, type MeterEventKey } from "./begin-attempts.ts";
+import { type Attempt, beginAttempts, type BeginOptions } from "./begin-attempts.ts";
 import { releaseJobs } from "./release-jobs.ts";
 import { supersedeGauges } from "./supersede-gauges.ts";
 

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { z } from "zod";
-import { invalidRequest, jsonPointer } from "./input-errors.ts";
+import { jsonPointer } from "../usage/json-pointer.ts";
+import { invalidRequest } from "./input-errors.ts";
 
 const body = z.strictObject({
   name: z.string(),

@@ -1,4 +1,5 @@
 import type { z } from "zod";
+import { jsonPointer } from "../usage/json-pointer.ts";
 import { type InputError, notFound, Problem } from "./problem.ts";
 
 /** A body can hold tens of thousands of faults; nobody reads more than these. */
@@ -18,11 +19,6 @@ export function invalidRequest(target: string, issues: readonly Issue[]): Proble
   const detail =
     first === undefined ? "The request is not valid." : `${first.pointer || "body"}: ${first.detail}`;
   return new Problem({ status: 400, code: "invalid_request", detail, errors });
-}
-
-/** `/sensors/0/id`, with `~` and `/` escaped as RFC 6901 says. The whole document is the empty string. */
-export function jsonPointer(path: readonly PropertyKey[]): string {
-  return path.map((part) => `/${String(part).replaceAll("~", "~0").replaceAll("/", "~1")}`).join("");
 }
 
 function inputErrorsOf(target: string): (issue: Issue) => InputError[] {

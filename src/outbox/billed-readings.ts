@@ -1,5 +1,6 @@
 import { sql } from "kysely";
 import type { Db } from "../database/db.ts";
+import { exactInstant } from "../database/exact-instant.ts";
 
 /** A stored reading, and the meter event that bills it; null while its entry is not sealed, or when it was dropped. */
 export type BilledReading = {
@@ -60,7 +61,7 @@ export async function listBilledReadings(
     )
     select
       p.sensor_id as "sensorId",
-      to_char(p.recorded_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as "recordedAt",
+      ${exactInstant("p.recorded_at")} as "recordedAt",
       p.temperature,
       (select v.id from versions v where v.sealed_into = e.meter_event_id order by v.id desc limit 1) as "meterEventId",
       -- A reading commits with its entry, which only retention takes away.

@@ -171,7 +171,7 @@ test("whatever the links and their order, each customer gets the usage of its ow
       if (link !== undefined) expected[link.customer] = (expected[link.customer] ?? 0) + quantity;
     }
 
-    await sealDueEntries({ db, boss }, { meters, first: acme });
+    await sealDueEntries({ db, boss }, { meters, onlyOrganizationId: acme });
 
     expect(await billed(db, acme)).toEqual(expected);
   });

@@ -1,5 +1,6 @@
 import { type RawBuilder, sql } from "kysely";
 import type { Db } from "../database/db.ts";
+import type { MeterEventKey } from "../usage/meter-event-key.ts";
 
 export type Entry = {
   id: string;
@@ -9,10 +10,8 @@ export type Entry = {
   idempotencyKey: string | null;
 };
 
-type EventKey = { organizationId: string; meterEventId: string };
-
 /** The entries that a meter event folds, the oldest first; those of one that replaces another are that one's. */
-export async function listEntriesOf(db: Db, event: EventKey): Promise<Entry[]> {
+export async function listEntriesOf(db: Db, event: MeterEventKey): Promise<Entry[]> {
   const entries = await sql<Entry>`
     select
       e.id, e.occurred_at as "occurredAt", e.quantity::float8 as quantity,
@@ -33,7 +32,7 @@ export async function listEntriesOf(db: Db, event: EventKey): Promise<Entry[]> {
  * The event that the seal stamped entries with: the event itself or, when it replaces one that was in doubt, the first
  * of the chain of replacements.
  */
-export function sealedEventOf(event: EventKey): RawBuilder<string> {
+export function sealedEventOf(event: MeterEventKey): RawBuilder<string> {
   return sql`(
     with recursive chain as (
       select organization_id, id, replaces_id

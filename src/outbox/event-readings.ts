@@ -1,5 +1,7 @@
 import { sql } from "kysely";
 import type { Db } from "../database/db.ts";
+import { exactInstant } from "../database/exact-instant.ts";
+import type { MeterEventKey } from "../usage/meter-event-key.ts";
 import { sealedEventOf } from "./entries.ts";
 
 /** A reading behind a meter event. */
@@ -12,7 +14,6 @@ export type EventReading = {
   entryId: string;
 };
 
-type EventKey = { organizationId: string; meterEventId: string };
 /** Entry, sensor and time of the page before's last reading. */
 export type EventReadingKey = readonly [entryId: string, sensorId: string, recordedAt: string];
 type Page = { after: EventReadingKey; limit: number };
@@ -26,7 +27,7 @@ const beforeAll: EventReadingKey = ["00000000-0000-0000-0000-000000000000", "", 
  */
 export async function listEventReadings(
   db: Db,
-  event: EventKey,
+  event: MeterEventKey,
   { after = beforeAll, limit }: { after?: EventReadingKey | undefined; limit: number },
 ): Promise<EventReading[]> {
   const entries = await listEntriesFrom(db, event, after);
@@ -39,7 +40,11 @@ export async function listEventReadings(
 }
 
 /** The entries that a page may come from, each with how many readings the ones before it give to the page. */
-async function listEntriesFrom(db: Db, event: EventKey, [entryId]: EventReadingKey): Promise<CountedEntry[]> {
+async function listEntriesFrom(
+  db: Db,
+  event: MeterEventKey,
+  [entryId]: EventReadingKey,
+): Promise<CountedEntry[]> {
   // Readings of the first entry may be on the page before, so it gives none for certain.
   const entries = await sql<CountedEntry>`
     select
@@ -66,7 +71,7 @@ async function listEntriesFrom(db: Db, event: EventKey, [entryId]: EventReadingK
  */
 async function readFrom(
   db: Db,
-  { organizationId }: EventKey,
+  { organizationId }: MeterEventKey,
   { after, limit, entries }: Page & { entries: readonly CountedEntry[] },
 ): Promise<EventReading[]> {
   const ids = entries.map(({ id }) => id);
@@ -79,7 +84,7 @@ async function readFrom(
     )
     select
       organization_id as "organizationId", sensor_id as "sensorId",
-      to_char(recorded_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as "recordedAt",
+      ${exactInstant("recorded_at")} as "recordedAt",
       temperature, entry_id as "entryId"
     from stored_between
     where entry_id = any(${ids}::uuid[])

@@ -123,7 +123,7 @@ test("an organization that is sealed first is sealed alone, and goes ahead of al
   await appendHours(db, early, [4]);
   await appendHours(db, late, [3, 2]);
 
-  await sealDueEntries({ db, boss }, { meters, first: late });
+  await sealDueEntries({ db, boss }, { meters, onlyOrganizationId: late });
 
   const order = (await fetchAll(boss, "temperature_readings")).map(({ organizationId }) => organizationId);
   expect(order).toEqual([late, late, early]);

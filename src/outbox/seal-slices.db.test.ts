@@ -81,7 +81,7 @@ test("where little can be sealed at a time, all get their turn, whoever has the 
   const others = [await addWithEntries(db, "cus_1", [1]), await addWithEntries(db, "cus_2", [1])];
 
   for (let run = 0; run < 3; run += 1) {
-    expect(await sealDueEntries({ db, boss }, { meters, undeliveredMax: 1 })).toMatchObject({ events: 1 });
+    expect(await sealDueEntries({ db, boss }, { meters, pendingMax: 1 })).toMatchObject({ events: 1 });
     await deliverAll(db);
   }
 
@@ -95,7 +95,7 @@ test("sealing stops at the bound of undelivered events, and goes on when some ar
 }) => {
   const { db } = database;
   for (let n = 0; n < 9; n += 1) await addWithEntries(db, `cus_${n}`, [1]);
-  const options = { meters, undeliveredMax: 4 };
+  const options = { meters, pendingMax: 4 };
   const heldBack = { stopped: "too_many_undelivered", heldBack: ["temperature_readings"] };
 
   expect(await sealDueEntries({ db, boss }, options)).toMatchObject({ events: 4, ...heldBack });
@@ -115,7 +115,7 @@ test("undelivered events of one meter hold back no other", async ({ database, bo
   }));
   await appendEntries(db, acme, [...sensors, { at: hoursAgo(1), quantity: 7 }]);
 
-  const sealed = await sealDueEntries({ db, boss }, { meters, undeliveredMax: 2 });
+  const sealed = await sealDueEntries({ db, boss }, { meters, pendingMax: 2 });
 
   expect(sealed).toMatchObject({ events: 3, heldBack: ["active_sensors"] });
   expect(await readMeterEvents(db)).toContainEqual(

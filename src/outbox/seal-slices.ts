@@ -1,12 +1,8 @@
 import { sql } from "kysely";
 import type { Trx } from "../database/db.ts";
-import type { Reminder } from "../queue/deliver-job.ts";
 import { type MeterName, meters } from "../usage/meters.ts";
 import type { DueOrganization } from "./due-organizations.ts";
-import { entryTracesMax } from "./seal-spans.ts";
-
-/** `traceparents`: of the first entries that were stored under a trace. */
-export type SealedEvent = Reminder & { entries: number; quantity: string; traceparents: string[] | null };
+import { entryTracesMax, type SealedEvent } from "./sealed-event.ts";
 
 export type SliceInput = {
   meter: MeterName;
@@ -60,7 +56,12 @@ const traces = sql<string[] | null>`
   (array_agg(e.traceparent order by e.occurred_at, e.id) filter (where e.traceparent is not null))[1:${sql.lit(entryTracesMax)}]
 `;
 
+/** Of the entry `e`: an unsealed one of the meter, of the organization of the row that is named. The index has these words. */
+const unsealedOf = (meter: MeterName) => (row: "f" | "q" | "t") =>
+  sql`e.meter_event_id is null and e.meter = ${meter} and e.organization_id = ${sql.ref(`${row}.organization_id`)}`;
+
 function sliceStatement({ meter, organizations, cutOff, entriesMax, isTraced }: SliceInput) {
+  const isUnsealedOf = unsealedOf(meter);
   const isLast = meters[meter].aggregation === "last";
   const quantity = isLast
     ? sql`(array_agg(e.quantity order by e.occurred_at desc, e.id desc))[1]`
@@ -83,7 +84,7 @@ function sliceStatement({ meter, organizations, cutOff, entriesMax, isTraced }: 
       cross join lateral (
         select e.occurred_at
         from metering.meter_outbox e
-        where e.meter_event_id is null and e.meter = ${meter} and e.organization_id = q.organization_id
+        where ${isUnsealedOf("q")}
           and e.occurred_at >= q.from_at and e.occurred_at <= ${cutOff}
         order by e.occurred_at
         limit 1
@@ -109,7 +110,7 @@ function sliceStatement({ meter, organizations, cutOff, entriesMax, isTraced }: 
       cross join lateral (
         select e.occurred_at, e.id, e.quantity, e.traceparent
         from metering.meter_outbox e
-        where e.meter_event_id is null and e.meter = ${meter} and e.organization_id = t.organization_id
+        where ${isUnsealedOf("t")}
           and e.occurred_at >= t.starts_at and e.occurred_at < t.ends_at and e.occurred_at <= ${cutOff}
         order by e.occurred_at, e.id
         limit ${entriesMax}
@@ -142,7 +143,7 @@ function sliceStatement({ meter, organizations, cutOff, entriesMax, isTraced }: 
       update metering.meter_outbox e
       set meter_event_id = f.id
       from folded f
-      where e.meter_event_id is null and e.meter = ${meter} and e.organization_id = f.organization_id
+      where ${isUnsealedOf("f")}
         and e.occurred_at >= f.starts_at and e.occurred_at <= f.event_at
         and (e.occurred_at, e.id) <= (f.event_at, f.last_id)
       returning e.id
@@ -165,7 +166,7 @@ function sliceStatement({ meter, organizations, cutOff, entriesMax, isTraced }: 
       (
         select e.occurred_at::text
         from metering.meter_outbox e
-        where e.meter_event_id is null and e.meter = ${meter} and e.organization_id = f.organization_id
+        where ${isUnsealedOf("f")}
           and e.occurred_at >= f.event_at and e.occurred_at <= ${cutOff}
           and (e.occurred_at, e.id) > (f.event_at, f.last_id)
         order by e.occurred_at

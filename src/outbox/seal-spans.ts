@@ -1,9 +1,6 @@
 import type { Reminder } from "../queue/deliver-job.ts";
 import type { Tracer } from "../tracing/tracer.ts";
-import type { SealedEvent } from "./seal-slices.ts";
-
-/** Entries that one meter event's span links to at most. */
-export const entryTracesMax = 32;
+import type { SealedEvent } from "./sealed-event.ts";
 
 /**
  * Records the seal of one transaction, and below it the seal of each meter event: that one continues the trace of the

@@ -6,7 +6,8 @@ import type { Tracer } from "../tracing/tracer.ts";
 import type { MeterName } from "../usage/meters.ts";
 import type { DueOrganization } from "./due-organizations.ts";
 import { holdSeal } from "./hold-seal.ts";
-import { type SealedEvent, sealSlices, type Slices } from "./seal-slices.ts";
+import type { SealedEvent } from "./sealed-event.ts";
+import { sealSlices, type Slices } from "./seal-slices.ts";
 import { traceSeal } from "./seal-spans.ts";
 import type { SliceSize } from "./slice-size.ts";
 
@@ -22,8 +23,8 @@ export type MeterSeal = {
   queue: DueOrganization[];
   size: SliceSize;
   cutOff: Date;
-  isFirst: boolean;
-  undeliveredMax: number;
+  isAheadOfAll: boolean;
+  pendingMax: number;
   eventsPerTransaction: number;
   entriesPerTransaction: number;
   msPerTransaction: number;
@@ -70,7 +71,7 @@ async function sealOnce(
   await holdSeal(trx);
   const startedAtMs = Date.now();
   await limitStatements(trx, Math.ceil(seal.msPerTransaction * shareOfSlices));
-  const room = seal.undeliveredMax - (await countUndelivered(trx, seal));
+  const room = seal.pendingMax - (await countPending(trx, seal));
   if (room <= 0) return "too_many_undelivered";
   const slices = await sealSlices(trx, {
     meter: seal.meter,
@@ -83,7 +84,7 @@ async function sealOnce(
   const reminders = traceSeal(tracer, slices.events, { startedAtMs });
   const jobs = await remindToDeliver(
     boss,
-    reminders.map((event) => (seal.isFirst ? { ...event, ahead: aheadOfAll } : event)),
+    reminders.map((event) => (seal.isAheadOfAll ? { ...event, ahead: aheadOfAll } : event)),
     trx,
   );
   // To a queue whose row was lost pg-boss adds nothing, and says nothing; the sweep brings the queue back.
@@ -108,13 +109,13 @@ async function limitStatements(trx: Trx, ms: number): Promise<void> {
   `.execute(trx);
 }
 
-async function countUndelivered(
+async function countPending(
   trx: Trx,
-  { meter, undeliveredMax }: { meter: MeterName; undeliveredMax: number },
+  { meter, pendingMax }: { meter: MeterName; pendingMax: number },
 ): Promise<number> {
   const counted = await sql<{ count: number }>`
     select count(*)::int as count
-    from (select from metering.meter_events where state = 'pending' and meter = ${meter} limit ${undeliveredMax}) pending
+    from (select from metering.meter_events where state = 'pending' and meter = ${meter} limit ${pendingMax}) pending
   `.execute(trx);
   return counted.rows[0]?.count ?? 0;
 }

@@ -12,13 +12,13 @@ export type SealResult = {
   entries: number;
   /** `time`: `msMax` has passed, and there is more to seal. */
   stopped: "done" | "time" | "too_many_undelivered";
-  /** The meters of which too many events are undelivered. */
+  /** The meters of which too many events are pending. */
   heldBack: MeterName[];
 };
 
 export type SealLimits = {
-  /** Sealing of a meter stops while this many of its events are undelivered; its entries then wait. */
-  undeliveredMax: number;
+  /** Sealing of a meter stops while this many of its events are pending; its entries then wait. */
+  pendingMax: number;
   /** Bounds of one transaction, which is made smaller where it takes long. Each event is another organization's. */
   eventsPerTransaction: number;
   entriesPerTransaction: number;
@@ -29,7 +29,7 @@ export type SealLimits = {
 };
 
 const sealLimits: SealLimits = {
-  undeliveredMax: 10_000,
+  pendingMax: 10_000,
   eventsPerTransaction: 2_000,
   entriesPerTransaction: 20_000,
   msPerTransaction: 2_000,
@@ -39,7 +39,7 @@ const sealLimits: SealLimits = {
 export type SealOptions = Partial<SealLimits> & {
   meters: readonly MeterName[];
   /** Seals this organization alone, and its events go ahead of all others. */
-  first?: string;
+  onlyOrganizationId?: string;
 };
 
 type SealDeps = { db: Db; boss: PgBoss; tracer?: Tracer | undefined };
@@ -82,9 +82,9 @@ async function openSeals(db: Db, limits: SealLimits & SealOptions): Promise<Mete
   const cutOff = await readDatabaseClock(db);
   const seals: MeterSeal[] = [];
   for (const meter of limits.meters) {
-    const queue = await listDueOrganizations(db, { meter, cutOff, only: limits.first });
-    const isFirst = limits.first !== undefined;
-    seals.push({ ...limits, meter, queue, cutOff, isFirst, size: createSliceSize(), faults: [] });
+    const queue = await listDueOrganizations(db, { meter, cutOff, only: limits.onlyOrganizationId });
+    const isAheadOfAll = limits.onlyOrganizationId !== undefined;
+    seals.push({ ...limits, meter, queue, cutOff, isAheadOfAll, size: createSliceSize(), faults: [] });
   }
   return seals;
 }

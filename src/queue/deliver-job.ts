@@ -1,5 +1,6 @@
 import type { JobInsert, PgBoss } from "pg-boss";
 import type { Trx } from "../database/db.ts";
+import type { MeterEventKey } from "../usage/meter-event-key.ts";
 import { type MeterName, meterNames } from "../usage/meters.ts";
 import { insideTransaction } from "./boss.ts";
 import { type DeliverJob, deliverQueueOf } from "./queues.ts";
@@ -11,12 +12,10 @@ const turnsMax = 100_000;
 export const aheadOfAll = -turnsMax;
 
 /** A meter event to be reminded of. */
-export type Reminder = {
-  organizationId: string;
-  meterEventId: string;
+export type Reminder = MeterEventKey & {
   meter: MeterName;
   stripeCustomerId: string;
-  /** How many undelivered events of the same organization and meter are ahead of it; or `aheadOfAll`. */
+  /** How many pending events of the same organization and meter are ahead of it; or `aheadOfAll`. */
   ahead: number;
   /** The trace that its delivery continues. */
   traceparent?: string | undefined;

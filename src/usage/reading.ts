@@ -1,5 +1,7 @@
 import { z } from "zod";
+import { jsonPointer } from "./json-pointer.ts";
 import { parseCanonicalForm, parseRecordedAt, type RecordedAt, recordedAtSchema } from "./recorded-at.ts";
+import { sensorIdPattern, sensorIdSchema } from "./sensor-id.ts";
 
 /** One measured temperature, valid in itself. */
 export type Reading = {
@@ -31,10 +33,8 @@ const faultsMax = 10;
 const pointerCharsMax = 100;
 const absoluteZeroCelsius = -273.15;
 
-export const sensorIdPattern = /^[A-Za-z0-9._:-]{1,128}$/;
-
 export const readingSchema = z.strictObject({
-  sensor_id: z.string().regex(sensorIdPattern, "must be 1 to 128 of A–Z a–z 0–9 . _ : -"),
+  sensor_id: sensorIdSchema,
   recorded_at: recordedAtSchema,
   temperature: z.number("must be a finite number").min(absoluteZeroCelsius, "must be at least −273.15 °C"),
 });
@@ -96,7 +96,7 @@ function faultsOfIssue(issue: z.core.$ZodIssue, input: unknown): ReadingFault[] 
   const pointer = issue.path.map((step) => `/${String(step)}`).join("");
   if (issue.code === "unrecognized_keys") {
     return issue.keys.slice(0, faultsMax).map((key) => ({
-      pointer: `${pointer}/${shorten(key).replaceAll("~", "~0").replaceAll("/", "~1")}`,
+      pointer: pointer + jsonPointer([shorten(key)]),
       code: "unknown_field",
       detail: "is not a field of a reading",
     }));

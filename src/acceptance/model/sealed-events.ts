@@ -1,7 +1,7 @@
 import { sql } from "kysely";
 import type { PgBoss } from "pg-boss";
 import type { Db } from "../../database/db.ts";
-import type { MeterEventKey } from "../../delivery/begin-attempts.ts";
+import type { MeterEventKey } from "../../usage/meter-event-key.ts";
 import { sealDueEntries } from "../../outbox/seal.ts";
 import { deliverQueueOf } from "../../queue/queues.ts";
 import type { MeterName } from "../../usage/meters.ts";

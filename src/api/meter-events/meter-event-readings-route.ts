@@ -9,9 +9,9 @@ import { jsonAnswer } from "../../http/json-content.ts";
 import { pageQuery, pageSchema, toPage } from "../../http/page.ts";
 import { adminProblems, inputProblems, notFoundProblems, problemAnswer } from "../../http/problem-answers.ts";
 import { notFound, Problem } from "../../http/problem.ts";
-import { sensorIdSchema } from "../sensors/sensor-schema.ts";
 import { type EventReading, listEventReadings } from "../../outbox/event-readings.ts";
 import { recordedAtSchema } from "../../usage/recorded-at.ts";
+import { addressableSensorIdSchema } from "../../usage/sensor-id.ts";
 import { readingsKept, tellReadingsKept } from "../readings/readings-kept.ts";
 
 const eventReadingSchema = z
@@ -43,7 +43,7 @@ const listRoute = createRoute({
   },
 });
 
-const cursorKey = z.tuple([z.uuid(), sensorIdSchema, recordedAtSchema]);
+const cursorKey = z.tuple([z.uuid(), addressableSensorIdSchema, recordedAtSchema]);
 
 /** Adds `GET /v1/meter-events/{id}/readings`. */
 export function mountMeterEventReadings(app: App, { db, adminOnly }: { db: Db; adminOnly: AdminOnly }): void {

@@ -1,6 +1,6 @@
 import { z } from "@hono/zod-openapi";
 import type { Db } from "../../database/db.ts";
-import type { MeterEventState } from "../../delivery/meter-event-states.ts";
+import { forEachState } from "../../delivery/meter-event-states.ts";
 import { reportMeterEvents } from "../../delivery/meter-events.ts";
 import { readPauses } from "../../delivery/pauses.ts";
 import { reportUnsealed } from "../../outbox/report.ts";
@@ -16,14 +16,7 @@ export const outboxSchema = z.strictObject({
     oldest_at: instant.nullable(),
     held: z.strictObject({ entries: z.int(), quantity: z.int() }),
   }),
-  meter_events: z.strictObject({
-    pending: counted,
-    delivered: counted,
-    in_doubt: counted,
-    rejected: counted,
-    expired: counted,
-    superseded: counted,
-  } satisfies Record<MeterEventState, typeof counted>),
+  meter_events: z.strictObject(forEachState(() => counted)),
   oldest_undelivered_at: instant.nullable(),
   paused: z.array(
     z.strictObject({ scope: z.string(), reason: z.string(), since: instant, until: instant.nullable() }),

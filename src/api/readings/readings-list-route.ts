@@ -7,9 +7,9 @@ import { jsonAnswer } from "../../http/json-content.ts";
 import { pageQuery, pageSchema, toPage } from "../../http/page.ts";
 import { inputProblems, keyProblems } from "../../http/problem-answers.ts";
 import { readingsKept, tellReadingsKept } from "./readings-kept.ts";
-import { sensorIdSchema } from "../sensors/sensor-schema.ts";
 import { type BilledReading, listBilledReadings } from "../../outbox/billed-readings.ts";
 import { recordedAtSchema } from "../../usage/recorded-at.ts";
+import { addressableSensorIdSchema } from "../../usage/sensor-id.ts";
 
 const billedReadingSchema = z
   .strictObject({
@@ -36,7 +36,7 @@ const listRoute = createRoute({
   security: [{ apiKey: [] }],
   request: {
     query: pageQuery.extend({
-      sensor_id: sensorIdSchema.optional(),
+      sensor_id: addressableSensorIdSchema.optional(),
       from: recordedAtSchema.optional(),
       to: recordedAtSchema.optional(),
     }),
@@ -48,7 +48,7 @@ const listRoute = createRoute({
   },
 });
 
-const cursorKey = z.tuple([sensorIdSchema, recordedAtSchema]);
+const cursorKey = z.tuple([addressableSensorIdSchema, recordedAtSchema]);
 
 /** Adds `GET /v1/readings`. */
 export function mountReadingsList(app: App, { db, mayRead }: { db: Db; mayRead: KeyOnly }): void {

@@ -6,6 +6,7 @@ import { bodyProblems, keyProblems, problemAnswer, problemSchema } from "../../h
 import { Problem } from "../../http/problem.ts";
 import { readBody } from "../../http/read-body.ts";
 import { bodyBytesMax } from "../../http/take-body.ts";
+import { jsonPointer } from "../../usage/json-pointer.ts";
 import { readingSchema } from "../../usage/reading.ts";
 import { ndjsonReadingsMax } from "./accept-lines.ts";
 import { acceptReadings } from "../../intake/accept-readings.ts";
@@ -144,7 +145,7 @@ function elementsOf(body: unknown): readonly unknown[] {
   const [unknownField] = Object.keys(others);
   if (unknownField !== undefined) {
     throw invalidBody({
-      pointer: `/${unknownField.replaceAll("~", "~0").replaceAll("/", "~1")}`,
+      pointer: jsonPointer([unknownField]),
       code: "unknown_field",
       detail: "is not a field of this request",
     });

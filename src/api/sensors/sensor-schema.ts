@@ -1,14 +1,7 @@
 import { z } from "@hono/zod-openapi";
 import { nameSchema } from "../../http/name.ts";
 import type { Sensor } from "../../intake/sensors.ts";
-
-/** As in readings, but for `.` and `..`: every client takes those for steps of the path, so that they cannot be asked for. */
-const addressable = /^(?:[A-Za-z0-9_:-]|\.[A-Za-z0-9_:-]|\.\.[A-Za-z0-9._:-])[A-Za-z0-9._:-]*$/;
-const idCharsMax = 128;
-const idRule = `must be 1 to ${idCharsMax} of A–Z a–z 0–9 . _ : -, and not . or ..`;
-
-/** The customer's own name for a sensor. */
-export const sensorIdSchema = z.string().max(idCharsMax, idRule).regex(addressable, idRule);
+import { addressableSensorIdSchema } from "../../usage/sensor-id.ts";
 
 /** A sensor as the API shows it. */
 export const sensorSchema = z
@@ -33,7 +26,7 @@ export const sensorChangeSchema = z.strictObject({
 /** The body of `POST /v1/sensors`. No id may come twice, since its name would be anybody's guess. */
 export const sensorsSchema = z.strictObject({
   sensors: z
-    .array(z.strictObject({ id: sensorIdSchema, name: nameSchema.optional() }))
+    .array(z.strictObject({ id: addressableSensorIdSchema, name: nameSchema.optional() }))
     .superRefine((sensors, check) => {
       const seen = new Set<string>();
       for (const [index, { id }] of sensors.entries()) {

@@ -7,19 +7,14 @@ import { jsonAnswer, jsonBody, optionalJsonBody } from "../../http/json-content.
 import { pageQuery, pageSchema, toPage } from "../../http/page.ts";
 import { bodyProblems, inputProblems, keyProblems, notFoundProblems } from "../../http/problem-answers.ts";
 import { notFound, Problem } from "../../http/problem.ts";
-import {
-  renderSensor,
-  sensorChangeSchema,
-  sensorIdSchema,
-  sensorSchema,
-  sensorsSchema,
-} from "./sensor-schema.ts";
+import { renderSensor, sensorChangeSchema, sensorSchema, sensorsSchema } from "./sensor-schema.ts";
+import { addressableSensorIdSchema } from "../../usage/sensor-id.ts";
 import { findSensor, listSensors, putSensor, registerSensors } from "../../intake/sensors.ts";
 
 const sensorsMax = 1_000;
 
 const shared = { tags: ["Sensors"], security: [{ apiKey: [] }] };
-const params = z.object({ sensor_id: sensorIdSchema });
+const params = z.object({ sensor_id: addressableSensorIdSchema });
 
 const putRoute = createRoute({
   ...shared,
@@ -79,7 +74,7 @@ const getRoute = createRoute({
   },
 });
 
-const cursorKey = z.tuple([sensorIdSchema]);
+const cursorKey = z.tuple([addressableSensorIdSchema]);
 
 export type SensorRoutes = { db: Db; mayWrite: KeyOnly; mayRead: KeyOnly };
 

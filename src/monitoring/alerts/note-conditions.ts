@@ -1,7 +1,7 @@
 import { sql } from "kysely";
 import type { Db, Trx } from "../../database/db.ts";
 import type { Log } from "../../log.ts";
-import type { Measurement } from "../metrics/measurer.ts";
+import type { Measurement } from "../metrics/database-gauges.ts";
 import { alertRules } from "./alert-rules.ts";
 import { type Condition, findConditions } from "./find-conditions.ts";
 import { type Alert, moveAlert, newAlert } from "./move-alert.ts";

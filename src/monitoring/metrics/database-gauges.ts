@@ -1,5 +1,4 @@
 import { Counter, Gauge, type Registry } from "prom-client";
-import type { Measurement } from "./measurer.ts";
 
 /** Every gauge that is read from the database. None has a label whose values customers choose. */
 export const databaseGauges = {
@@ -73,6 +72,8 @@ export const databaseGauges = {
 
 export type GaugeName = keyof typeof databaseGauges;
 export type Sample = { name: GaugeName; labels?: Record<string, string>; value: number };
+/** What was read of the database. `isUp`: it answered. What failed, or is not read yet, is missing. */
+export type Measurement = { isUp: boolean; samples: Sample[] };
 
 /** Registers the gauges, and returns what sets them all: one that was not measured is left out of the answer. */
 export function showMeasurements(registry: Registry): (measurement: Measurement) => void {

@@ -3,11 +3,8 @@ import { readByIndex } from "../../database/one-plan.ts";
 import type { Db } from "../../database/db.ts";
 import { isDatabaseUnavailable } from "../../database/database-unavailable.ts";
 import { wait } from "../../process/wait.ts";
-import type { Sample } from "./database-gauges.ts";
+import type { Measurement } from "./database-gauges.ts";
 import { databaseReads, type Read } from "./reads.ts";
-
-/** What was read of the database. `isUp`: it answered. What failed, or is not read yet, is missing. */
-export type Measurement = { isUp: boolean; samples: Sample[] };
 
 export type MeasurerLimits = {
   /** Of each statement. */

@@ -1,13 +1,12 @@
 import { sql } from "kysely";
 import type { Db } from "../../database/db.ts";
+import { sendableStates } from "../../delivery/meter-event-states.ts";
 import { eventAgeMsMax, identifierSafeMs } from "../../delivery/limits.ts";
 import { meterNames } from "../../usage/meters.ts";
 import type { Sample } from "./database-gauges.ts";
 
 /** What waits, or waits for somebody. Delivered events are counted as they are settled: nobody counts a year's rows. */
-const openStates = ["pending", "in_doubt", "rejected", "expired"] as const;
-/** Usage in these can still reach Stripe. */
-const undeliveredStates: readonly string[] = ["pending", "in_doubt", "rejected"];
+const openStates = [...sendableStates, "expired"] as const;
 
 type OpenEvents = {
   state: string;
@@ -43,9 +42,9 @@ function timeLeft(open: readonly OpenEvents[]): Sample[] {
     const value = identifierSafeMs / 1_000 - Math.max(...unknownSeconds);
     samples.push({ name: "meter_outbox_identifier_seconds_left", value });
   }
-  const undelivered = open.filter(({ state }) => undeliveredStates.includes(state));
-  if (undelivered.length > 0) {
-    const value = eventAgeMsMax / 1_000 - Math.max(...undelivered.map(({ ageSeconds }) => ageSeconds));
+  const sendable = open.filter(({ state }) => sendableStates.some((one) => one === state));
+  if (sendable.length > 0) {
+    const value = eventAgeMsMax / 1_000 - Math.max(...sendable.map(({ ageSeconds }) => ageSeconds));
     samples.push({ name: "meter_outbox_expiry_seconds_left", labels: { of: "meter_event" }, value });
   }
   return samples;

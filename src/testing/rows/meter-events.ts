@@ -3,7 +3,7 @@ import type { PgBoss } from "pg-boss";
 import { putSubscription } from "../../billing/put-subscription.ts";
 import type { Db } from "../../database/db.ts";
 import type { DB } from "../../database/schema.ts";
-import type { MeterEventKey } from "../../delivery/begin-attempts.ts";
+import type { MeterEventKey } from "../../usage/meter-event-key.ts";
 import { remindToDeliver } from "../../queue/deliver-job.ts";
 import type { MeterName } from "../../usage/meters.ts";
 import { startOfHour } from "./hours.ts";

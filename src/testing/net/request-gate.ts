@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, request, type ServerResponse } from
 import { onTestFinished } from "vitest";
 import { listen } from "./listen.ts";
 
-export type HeldWay = {
+export type RequestGate = {
   /** In place of the server's own. */
   url: string;
   /** How many requests wait. */
@@ -15,7 +15,7 @@ export type HeldWay = {
  * A way to a server on which requests for paths that begin with `path` wait until the test opens it: what happens while
  * a request is under way is then no matter of milliseconds. Ends with the test.
  */
-export async function holdRequests(serverUrl: string, path: string): Promise<HeldWay> {
+export async function holdRequests(serverUrl: string, path: string): Promise<RequestGate> {
   const opened = Promise.withResolvers<void>();
   let held = 0;
   async function wait(): Promise<void> {
