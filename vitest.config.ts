@@ -1,6 +1,6 @@
 import { defineConfig } from "vitest/config";
 
-/** A condition is waited for, however slow the machine; the usual seconds are the clock's mercy. */
+/** Tests wait for conditions; slow machines need more time than vitest's defaults. */
 const patience = { testTimeout: 60_000, hookTimeout: 60_000, expect: { poll: { timeout: 30_000 } } };
 
 export default defineConfig({

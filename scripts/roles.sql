@@ -7,7 +7,7 @@
 -- The role needs CREATEROLE if the two do not exist yet. They are made without a password; docs/security.md says how
 -- to set one, and what each may do and why.
 --
--- A role may change its own settings and its own password, and whoever stole its connection would so outlive it. So
+-- A role may change its own settings and its own password, and a thief of its connection could so stay in after the theft is found. So
 -- this script resets every setting of the two, in every database, and gives them the passwords that it is told:
 --
 --   psql … -c "set metering.api_password = '…'" -c "set metering.worker_password = '…'" -f scripts/roles.sql
@@ -46,7 +46,7 @@ begin
       begin
         execute format('create role %I login', member);
       exception when duplicate_object or unique_violation then
-        -- Roles belong to the whole server: a session in another of its databases was faster.
+        -- Roles belong to the whole server: a session in another database of it was faster.
         null;
       end;
     end if;
@@ -54,7 +54,7 @@ begin
     if pg_has_role(member, owner, 'member') then
       raise exception 'the role % may do all that the owner of the tables may: choose another', member;
     end if;
-    -- Only where there is something to reset: it takes more than the owner's rights where somebody else made the role.
+    -- Only where there is something to reset: resetting takes more than the owner's rights where another role made this one.
     for setting in
       select d.datname from pg_db_role_setting s left join pg_database d on d.oid = s.setdatabase
       where s.setrole = (select oid from pg_roles where rolname = member)
@@ -97,7 +97,7 @@ begin
     execute format('grant select, update (looked_at) on metering.alert_watch to %I', member);
   end loop;
 
-  -- An entry is born unsealed: nobody may insert one that already belongs to a meter event.
+  -- An entry is born unsealed: no role may insert one that already belongs to a meter event.
   select string_agg(quote_ident(a.attname), ', ' order by a.attnum) into entry_columns
   from pg_attribute a
   where a.attrelid = 'metering.meter_outbox'::regclass and a.attnum > 0 and not a.attisdropped
@@ -128,7 +128,7 @@ begin
       to %I',
     api
   );
-  -- Whoever has stolen it can ask for a comparison, and invent none.
+  -- A thief of the API's connection can ask for a comparison, and cannot invent one.
   execute format(
     'grant insert (organization_id, cause, period_from, period_to) on metering.reconcile_requests to %I', api
   );

@@ -23,7 +23,7 @@ const floors: readonly (readonly string[])[] = [
   ["api.ts", "worker.ts", "cli.ts", "migrate.ts", "simulator.ts"],
 ];
 
-/** What a room may not import although it lies below: the road of a reading knows no HTTP. */
+/** Rooms that a room may not import although they lie below: the road of a reading knows no HTTP. */
 const closed: Record<string, readonly string[]> = {
   intake: ["http"],
   outbox: ["http"],
@@ -37,7 +37,7 @@ const rooms: Record<string, readonly string[]> = {
       floor.map((room) => [room, mayImport(room, floors.slice(0, index).flat())]),
     ),
   ),
-  // Stripe's stand-in knows nothing of the service; the program that starts it writes its log as the others do.
+  // The simulator knows nothing of the service; only the program that starts it writes its log as the others do.
   simulator: [],
   "simulator-process.ts": ["log.ts", "process", "simulator"],
   testing: [],
@@ -49,7 +49,7 @@ function mayImport(room: string, below: readonly string[]): readonly string[] {
   return [...below, ...program].filter((one) => !closed[room]?.includes(one));
 }
 
-/** Packages that are at home in some rooms only. Their types may be imported anywhere. */
+/** Packages that only some rooms may use. Their types may be imported anywhere. */
 const packageHomes: Record<string, readonly string[]> = {
   "@hono/node-server": ["http", "simulator"],
   "@opentelemetry/api": ["tracing"],
@@ -64,7 +64,7 @@ const packageHomes: Record<string, readonly string[]> = {
   stripe: ["stripe"],
 };
 
-/** What only some files may do, by what it looks like in the text. */
+/** Texts that only some files may contain. */
 const reserved: { what: string; pattern: RegExp; allowed: RegExp }[] = [
   {
     what: "touches meter_outbox",
@@ -194,7 +194,7 @@ function judgeFile(file: SourceFile): string[] {
 
 function judgeImport({ from: { path }, to, isType }: Import): string[] {
   const room = roomOf(path);
-  // Tests set up whatever they need; the simulator's are to know it from outside, as Stripe's own client does.
+  // Tests import any room to set up their data; the simulator's own tests use it from outside, as Stripe's client does.
   if (isTest(path) && room !== "simulator") return [];
   if (to.startsWith(".")) {
     const target = roomOf(new URL(to, `file:///${path}`).pathname.slice(1));

@@ -131,7 +131,7 @@ test("a bad environment ends the process with exit code 78 and one line for each
   });
 });
 
-/** Only another process shows how reading the configuration ends one. */
+/** Only a separate process shows how a wrong configuration ends it. */
 function readApiConfigIn(env: Record<string, string>): Promise<{ stdout: string }> {
   const config = new URL("config.ts", import.meta.url).href;
   const program = `import { readApiConfig } from "${config}"; process.stdout.write(JSON.stringify(readApiConfig()));`;

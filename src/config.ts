@@ -12,10 +12,10 @@ const exitCodeConfig = 78;
 
 const seconds = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
 const days = seconds;
-/** Stripe takes usage of the last 35 days. `metering.drop_partition` refuses what is younger, too. */
+/** Stripe takes usage of the last 35 days. `metering.drop_partition` refuses younger months, too. */
 const retentionDaysMin = 70;
 const port = z.coerce.number().int().min(0).max(65_535);
-/** 0 is no limit. */
+/** 0: no limit. */
 const perSecond = z.coerce.number().int().min(0).max(1_000_000).default(0);
 const secretList = z
   .string()
@@ -41,7 +41,7 @@ const statusList = z
   .refine((words) => words.every((word) => statusPattern.test(word)), `each word ${allowedStatuses}`)
   .transform(statusesMeant);
 const sensors = { BILLABLE_STATUSES: statusList.default([...billableByDefault]) };
-/** One body. */
+/** The size of one body. */
 const heldBytesMin = 1_048_576;
 
 const database = {
@@ -95,7 +95,7 @@ const stripeConnection = {
   STRIPE_TIMEOUT_MS: z.coerce.number().int().min(100).max(40_000).default(15_000),
 };
 
-/** Of every process, so that the one that takes readings in and the one that drops them agree. */
+/** Checked by every process, so that the one that takes readings in and the one that drops them agree. */
 const keepsWhatItAccepts = (env: {
   READINGS_MAX_AGE_DAYS: number;
   READINGS_RETENTION_DAYS?: number | undefined;

@@ -53,7 +53,10 @@ test("an event below the level is not written", async () => {
   expect(line["event"]).toBe("shown");
 });
 
-/** The only line that a process wrote to stdout; only a process of its own has a stdout that nobody else writes to. */
+/**
+ * The only line that a process wrote to stdout; it needs a process of its own, whose stdout the test runner does not
+ * write to.
+ */
 async function logged(statements: string): Promise<z.infer<typeof lineSchema>> {
   const log = new URL("log.ts", import.meta.url).href;
   const program = `

@@ -21,8 +21,9 @@ export function createLog(options: { level: LogLevel; service: string }): Log {
     formatters: { level: (label: string) => ({ level: label }) },
     serializers: { error: describeError },
   };
-  // Asynchronous: lines that come while one is being written go out together, where each cost a request more than its
-  // validation did. What waits is written when the process ends; a killed one may lose the last millisecond's.
+  // Asynchronous: lines that come while one is being written go out together. Written one by one, each cost a request
+  // more than its validation did. Waiting lines are written when the process ends; a killed process may lose those of
+  // its last millisecond.
   return pino(format, pino.destination({ sync: false }));
 }
 

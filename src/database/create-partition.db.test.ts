@@ -41,7 +41,7 @@ test("a role that owns nothing makes partitions, and they belong to the owner of
   const made = await asStranger(db, async (trx, role) => {
     await sql`grant execute on function metering.create_partition to ${sql.ref(role)}`.execute(trx);
     await sql`set local role ${sql.ref(role)}`.execute(trx);
-    // A table of the caller's own, which it would like to be found in place of the catalog's.
+    // A table of the calling role, which tries to have it found in place of the catalog's.
     await sql`
       create temporary table pg_class as select 'readings_2031_01' as relname, 'metering'::regnamespace as relnamespace
     `.execute(trx);
@@ -66,7 +66,7 @@ test("a role that was not granted it makes no partition", async ({ database: { d
   await expect(tried).rejects.toThrow("permission denied for function create_partition");
 });
 
-/** Runs `work` in a transaction in which a role exists that may look into the schema; nothing of it stays. */
+/** Runs `work` in a transaction that holds a role which may look into the schema; the transaction is rolled back. */
 async function asStranger<T>(db: Db, work: (trx: Db, role: string) => Promise<T>): Promise<T> {
   const role = `stranger_${crypto.randomUUID().slice(0, 8)}`;
   const trx = await db.startTransaction().execute();

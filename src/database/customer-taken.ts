@@ -11,7 +11,7 @@ export function customerTakenBy(error: unknown): string | undefined {
 
 export type SharedCustomer = { customer: string; organizationIds: string[] };
 
-/** Customers of more than one organization: pairs of before, which nothing makes any more. */
+/** Customers that several organizations are linked to. Databases from before that was refused may have some. */
 export async function findSharedCustomers(db: Db): Promise<SharedCustomer[]> {
   const shared = await sql<SharedCustomer>`
     select stripe_customer_id as customer, array_agg(organization_id order by organization_id) as "organizationIds"

@@ -8,15 +8,15 @@ const networkCodes = new Set([
   "ENOTFOUND",
   "EAI_AGAIN",
 ]);
-// A standby in the middle of a failover, too slow to answer, busy with somebody who holds the lock, or a disk that fails.
+// A standby during a failover, a server that is too slow, a lock that another session holds, or a disk that fails.
 const serverCodes = new Set(["25006", "57014", "55P03", "40P01", "40001", "58030"]);
-// The way to the server; no disk, memory or connections left; shut down by the administrator, crashed, starting up.
+// The server cannot be reached, has no disk, memory or connections left, was shut down or crashed, or is starting.
 const serverClasses = /^(?:08\w{3}|53\w{3}|57P0[1-5])$/;
-// The driver's own errors carry no code.
+// Errors of the driver itself carry no code.
 const driverMessages =
   /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error)/;
 
-/** Whether the error means that the database cannot be reached at the moment, so that trying again later makes sense. */
+/** Whether the error means that the database cannot be reached now, so that a later try makes sense. */
 export function isDatabaseUnavailable(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   const code = "code" in error && typeof error.code === "string" ? error.code : "";

@@ -1,7 +1,7 @@
 import type { Kysely, Transaction } from "kysely";
 import type { DB } from "./schema.ts";
 
-/** The database, or a transaction of it: what reads, and what writes alone, takes it. */
+/** The database or a transaction of it. A function that reads, or that writes alone, takes this. */
 export type Db = Kysely<DB>;
-/** An open transaction: what writes together with others takes it. */
+/** An open transaction. A function that writes together with others takes this. */
 export type Trx = Transaction<DB>;

@@ -4,8 +4,8 @@ import type { Db } from "./db.ts";
 type Settings = { fsync: string; fullPageWrites: string; synchronousCommit: string };
 
 /**
- * What in the server's settings lets a crash lose what was committed, in words; empty when nothing does. Our own
- * connections ask for `synchronous_commit` themselves, so that one is about the other programs of the database.
+ * Which of the server's settings let a crash lose committed rows, in words; empty when none does. Our own connections
+ * set `synchronous_commit` themselves, so that one matters to other programs of the database.
  */
 export async function readDurabilityFaults(db: Db): Promise<string[]> {
   const { rows } = await sql<Settings>`

@@ -42,7 +42,7 @@ emptyDatabaseTest("no table takes a time that is none, nor a temperature", async
   }
 });
 
-/** Vitest's `test` with a database of before these rules. */
+/** Vitest's `test` with a database from before these rules. */
 const test = emptyDatabaseTest.extend("before", async ({ empty }) => {
   await sql`create schema metering`.execute(empty.db);
   const { error } = await createMigrator(empty.db).migrateTo("0021_unsealed_by_meter");

@@ -37,7 +37,7 @@ test.runIf(roles !== undefined)("the worker's role lacks what the API needs", as
   expect(missing).toContain("insert on metering.readings");
 });
 
-/** Carries the answer past the transaction, which is to be rolled back. */
+/** Carries the answer out of the transaction, which is rolled back. */
 class Missing extends Error {
   readonly rights: string[];
   constructor(rights: string[]) {

@@ -37,8 +37,8 @@ const ofBoth: Record<string, readonly Privilege[]> = {
 };
 
 /**
- * What a process must be allowed to do with a schema, a table (or some columns of it) or a function, lest its requests or
- * jobs fail one by one. scripts/roles.sql gives it.
+ * What a process must be allowed to do with a schema, a table (or some of its columns) or a function. Without one of
+ * these rights single requests or jobs would fail. scripts/roles.sql gives them.
  */
 export const neededRights: Record<ProcessKind, Record<string, readonly Privilege[]>> = {
   api: {
@@ -78,8 +78,8 @@ export const neededRights: Record<ProcessKind, Record<string, readonly Privilege
 };
 
 /**
- * The rights that a role lacks for what a process of this kind does, such as "insert on metering.readings", as an
- * expression for a statement. Reads the catalog alone; what does not exist nobody has a right to.
+ * The rights that a role lacks for a process of this kind, such as "insert on metering.readings", as an expression for
+ * a statement. Reads the catalog alone; a missing table counts as a missing right.
  */
 export function missingRights(kind: ProcessKind, role: string | undefined): RawBuilder<string[]> {
   const pairs = Object.entries(neededRights[kind]).flatMap(([name, privileges]) =>
@@ -111,7 +111,7 @@ export function missingRights(kind: ProcessKind, role: string | undefined): RawB
   )`;
 }
 
-/** The same as an answer: of this connection's role, or of another one. */
+/** The same as an answer, for this connection's role or another one. */
 export async function readMissingRights(
   db: Db,
   { kind, role }: { kind: ProcessKind; role?: string },

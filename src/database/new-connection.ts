@@ -1,13 +1,12 @@
 import type pg from "pg";
 
-/** A connection is replaced after this long even if nothing is wrong, so that no switchover goes unnoticed for ever. */
+/** A healthy connection is replaced after this long, too, so that a switchover is noticed in the end. */
 export const connectionLifeSecondsMax = 300;
 
 /**
- * What every connection says before its first use: that a commit is answered once it is on disk, whatever the server's,
- * the database's or the role's settings are (`remote_apply`, which is more, stays), and that no statement of ours is
- * compiled, which costs the first more than all of them gain. A statement rather than startup options, which poolers
- * refuse or drop.
+ * Each connection runs this before its first use. Commits are answered once they are on disk, whatever the server, the
+ * database or the role is set to (`remote_apply` is stricter and stays). Our statements are not compiled: compiling the
+ * first one costs more than all later ones gain. It is a statement because poolers refuse or drop startup options.
  */
 const firstWords = `
   select
@@ -19,7 +18,7 @@ const firstWords = `
     set_config('jit', 'off', false)
 `;
 
-/** Options of every pool of connections in the service, pg-boss's too. */
+/** Options of every pool of connections in the service, pg-boss's included. */
 export const newConnections = {
   maxLifetimeSeconds: connectionLifeSecondsMax,
   verify: (client, done) => {

@@ -2,8 +2,8 @@ import { sql } from "kysely";
 import type { Db, Trx } from "./db.ts";
 
 /**
- * For the rest of the transaction, reads no table whole where an index serves, whatever the statistics say: after a load or
- * an outage they are those of other tables, and what reads the few rows in some state would read a year of them.
+ * For the rest of the transaction the planner prefers indexes to reading whole tables. After a load or an outage its
+ * statistics are out of date, and it would read a year of rows to find a few in some state.
  */
 export async function readByIndex(trx: Db): Promise<void> {
   await sql`select set_config('enable_seqscan', 'off', true)`.execute(trx);
@@ -19,7 +19,7 @@ export async function joinByIndex(trx: Trx): Promise<void> {
   `.execute(trx);
 }
 
-/** Runs `work` under `readByIndex`, in the transaction that is open or in one of its own. */
+/** Runs `work` under `readByIndex`, in the open transaction or in a new one. */
 export async function byIndex<T>(db: Db, work: (db: Db) => Promise<T>): Promise<T> {
   if (db.isTransaction) {
     await readByIndex(db);

@@ -3,10 +3,13 @@ import type { RetentionDays } from "./retention.ts";
 import { type PartitionedTable, partitionedTables } from "./partitions.ts";
 import type { Db } from "./db.ts";
 
-/** For how long the oldest month of a table should have been gone already; 0: none is past its days. */
+/** For how long the oldest month of a table should have been dropped already; 0: none is past its days. */
 export type Overdue = { table: PartitionedTable; seconds: number };
 
-/** Writes down the days of this worker's environment, so that other processes can tell what is overdue. */
+/**
+ * Writes down the retention days of this worker's environment, so that other processes can tell which months are
+ * overdue.
+ */
 export async function noteRetention(db: Db, days: RetentionDays): Promise<void> {
   const kept = partitionedTables.map((table) => days[table] ?? null);
   await sql`
@@ -17,7 +20,9 @@ export async function noteRetention(db: Db, days: RetentionDays): Promise<void> 
   `.execute(db);
 }
 
-/** Of each table that is not kept for ever, by the days that a worker wrote down last. Reads the catalog alone. */
+/**
+ * One row for each table that is not kept for ever, by the days that a worker wrote down last. Reads the catalog alone.
+ */
 export async function readOverdue(db: Db): Promise<Overdue[]> {
   const { rows } = await sql<Overdue>`
     select

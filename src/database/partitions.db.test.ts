@@ -9,7 +9,7 @@ import type { Db } from "./db.ts";
 const dayMs = 86_400_000;
 const none = { readings: 0, meter_outbox: 0, delivery_attempts: 0 };
 
-// Months of every length, a leap day and the turn of a year, far from those that the migration made.
+// Months of every length, a leap day and the turn of a year, far from the months that the migration made.
 const moments = [
   "2031-01-31T23:59:59.999Z",
   "2032-02-29T12:00:00Z",
@@ -55,7 +55,7 @@ test("two processes at once make every partition once", async ({ database: { db 
     const input = { now: new Date(Date.UTC(year, 5)), readingsMaxAgeDays: 365 };
     const made = (await Promise.all([ensurePartitions(db, input), ensurePartitions(db, input)])).flat();
 
-    // Of readings 12 months back, of entries 2, of attempts 1, and of all the present month and 2 ahead.
+    // Readings: 12 months back. Entries: 2. Attempts: 1. All three: the present month and 2 ahead.
     expect(new Set(made).size).toBe(12 + 2 + 1 + 3 * 3);
     expect(made).toHaveLength(24);
   }

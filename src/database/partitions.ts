@@ -2,7 +2,7 @@ import { sql } from "kysely";
 import { addMonths, monthsBetween } from "./months.ts";
 import type { Db } from "./db.ts";
 
-/** Months that are made ahead of now. The daily job has this long to be noticed when it fails. */
+/** Partitions are made this many months ahead. An operator has that long to notice that the daily job fails. */
 const monthsAhead = 2;
 /** Stripe takes usage of the last 35 days, so entries can be that old; one month more is for clocks and restores. */
 const outboxMonthsBack = 2;
@@ -16,8 +16,8 @@ export type PartitionedTable = (typeof partitionedTables)[number];
 export type PartitionInput = { now: Date; readingsMaxAgeDays: number };
 
 /**
- * Makes the monthly partitions that may receive rows from now on. Returns the names of
- * those it made. Safe to run twice and at once, also as a role that owns no table: a function of the database does it.
+ * Makes the monthly partitions that may receive rows from now on, and returns the names of the new ones. Safe to run
+ * twice and at once, also as a role that owns no table: a function of the database does it.
  */
 export async function ensurePartitions(db: Db, input: PartitionInput): Promise<string[]> {
   const oldestReading = new Date(input.now.getTime() - input.readingsMaxAgeDays * 86_400_000);
@@ -37,7 +37,7 @@ export async function ensurePartitions(db: Db, input: PartitionInput): Promise<s
       const name = await createPartition(db, { table, month });
       if (name !== null) made.push(name);
     } catch (error) {
-      // A month whose rows lie in the default partition cannot be attached; the others still can.
+      // A month cannot be attached while the default partition holds rows of it; the others still can.
       const failure = `the partition of ${table} from ${month.toISOString()} was not made`;
       failures.push(new Error(failure, { cause: error }));
     }
@@ -59,7 +59,7 @@ export async function countDefaultPartitionRows(db: Db): Promise<Record<Partitio
   return row;
 }
 
-/** Returns the name of the partition, or null when it was there. */
+/** Returns the name of the new partition, or null when it existed already. */
 async function createPartition(
   db: Db,
   { table, month }: { table: PartitionedTable; month: Date },

@@ -10,7 +10,7 @@ import { createRenewal } from "./renewal.ts";
 export type Database = {
   db: Db;
   pool: pg.Pool;
-  /** Ends all connections that are open, each as soon as it is idle, once a second at most; what comes next opens new ones. */
+  /** Ends all open connections, each as soon as it is idle, once a second at most; later queries open new ones. */
   renew: () => void;
   close: () => Promise<void>;
 };
@@ -21,7 +21,7 @@ export type PoolOptions = {
   connectionsMax: number;
   /** How long to wait for a free or new connection before failing. */
   connectTimeoutMs?: number;
-  /** 0: no limit, and a server that does not answer is waited for. */
+  /** 0: no limit; the pool waits as long as the server does not answer. */
   statementTimeoutMs?: number;
   /** How much later than its own timeout a statement's answer may come before the connection counts as lost. */
   answerDelayMsMax?: number;
@@ -30,9 +30,9 @@ export type PoolOptions = {
 const idleMsMax = 10_000;
 
 /**
- * Opens a pool of connections and Kysely on top of it. Nothing connects before the first query; a connection that
- * breaks while idle is logged and replaced, and so is one that leads to a server which may only be read. A statement
- * fails as if the connection had broken when the server does not answer within its timeout and five seconds: the timeout
+ * Opens a pool of connections and Kysely on top of it. The first query connects. A connection that breaks while idle is
+ * logged and replaced, and so is one that leads to a server which may only be read. When the server does not answer
+ * within a statement's timeout and five seconds more, the statement fails as if the connection had broken: the timeout
  * itself runs on the server, which may be frozen or gone.
  */
 export function openDatabase(options: PoolOptions, log: Log): Database {
@@ -44,7 +44,7 @@ export function openDatabase(options: PoolOptions, log: Log): Database {
     max: options.connectionsMax,
     connectionTimeoutMillis: options.connectTimeoutMs ?? 5_000,
     statement_timeout: statementTimeoutMs,
-    // Sooner than its silence would count as that of a server that is lost.
+    // Shorter than the silence that counts as a lost server.
     idleTimeoutMillis: Math.min(idleMsMax, silenceMs / 2),
     ...(statementTimeoutMs > 0 && { stream: () => createWatchedSocket(silenceMs) }),
     // A transaction left open holds back vacuum for every table.
@@ -54,11 +54,11 @@ export function openDatabase(options: PoolOptions, log: Log): Database {
   });
   const renewal = createRenewal(pool);
   pool.on("connect", renewal.watch);
-  // Whoever gives it back: Kysely does without a word about its errors.
+  // Ends a connection when it is given back; Kysely does not report errors on it.
   pool.on("release", (_error, client) => {
     if (renewal.isDue(client)) void client.end();
   });
-  // Without a listener a connection that breaks while it is in use ends the process, although its query rejects too.
+  // Without a listener, a connection that breaks in use would end the process, although its query rejects too.
   pool.on("connect", (client) => client.on("error", () => {}));
   pool.on("error", (error) => log.warn({ event: "database_connection_lost", message: error.message }));
   const db = new Kysely<DB>({ dialect: new PostgresDialect({ pool }) }).withSchema("metering");

@@ -7,7 +7,7 @@ import { type Database, openDatabase } from "./pool.ts";
 
 const insert = sql`insert into metering.organizations (name) values ('Acme')`;
 
-/** A pool of three, and what makes of the server one that may only be read, for sessions that begin from now on. */
+/** A pool of three connections, and a switch that makes the server read-only for sessions that begin from now on. */
 const test = databaseTest
   .extend("way", async ({ database }, { onCleanup }) => {
     const way = openDatabase(
@@ -126,7 +126,7 @@ async function openAll({ db }: Database): Promise<void> {
   );
 }
 
-/** As the intake writes, which borrows its connection from the pool itself. */
+/** The intake takes its connection from the pool itself, and so does this. */
 async function insertByPool(pool: Database["pool"]): Promise<void> {
   const client = await pool.connect();
   try {

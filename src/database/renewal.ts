@@ -1,23 +1,23 @@
 import type pg from "pg";
 import { endsConnection, isReadOnlyServer } from "./lost-connection.ts";
 
-/** What has to be known of a pool's connections so that those of no use any more are not used again. */
+/** Watches the connections of a pool, so that useless ones are not used again. */
 export type Renewal = {
-  /** Listens to what the server says on a new connection. */
+  /** Listens to the server's messages on a new connection. */
   watch: (client: pg.PoolClient) => void;
-  /** Whether it is to be ended when it is given back. */
+  /** Whether the connection is to be ended when it is given back. */
   isDue: (client: pg.PoolClient) => boolean;
   renewAll: () => void;
 };
 
-/** While the server may only be read, a new way to another is looked for no more often. */
+/** While the server may only be read, the pool looks for another server at most this often. */
 const renewedEveryMs = 1_000;
 
 /**
- * Ends a connection on which the server said that it is going away. When one says that it may only be read, all that
- * were open are ended, each as soon as it is idle: they lead to the same server, and after a switchover it may answer
- * for hours, well and in vain. Until a second later their successors stay, however often they say the same: a server that
- * hands over needs no thousand logins a second besides.
+ * Ends a connection on which the server said that it is going away. When the server says on one connection that it may
+ * only be read, all connections that were open then are ended, each as soon as it is idle: they lead to the same
+ * server, which may refuse writes for hours after a switchover. New connections stay for a second even if they hear the
+ * same: a server that is handing over must not get a thousand log-ins a second.
  */
 export function createRenewal(pool: pg.Pool): Renewal {
   const lost = new WeakSet<pg.PoolClient>();
@@ -32,7 +32,7 @@ export function createRenewal(pool: pg.Pool): Renewal {
 
   async function endOne(): Promise<void> {
     const client = await pool.connect().catch(() => undefined);
-    // Without one there was nothing left to end: somebody took it, who ends it, or the pool has closed.
+    // No connection is left to end: another caller has it and ends it, or the pool has closed.
     client?.release(true);
   }
 

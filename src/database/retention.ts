@@ -6,28 +6,28 @@ import { type Database, openDatabase } from "./pool.ts";
 import type { Db } from "./db.ts";
 
 const dayMs = 86_400_000;
-/** A month's rows are counted once before it goes; no request waits for that. */
+/** A month's rows are counted once before the month is dropped; no request waits for that. */
 const dropTimeoutMs = 30 * 60_000;
 
 /** For how many days each table keeps its rows; undefined: for ever. */
 export type RetentionDays = Record<PartitionedTable, number | undefined>;
 
-/** What became of a month that is past its days, in the words of `metering.drop_partition`. */
+/** What happened to a month that is past its days, in the words of `metering.drop_partition`. */
 export type DueMonth = {
   table: PartitionedTable;
   month: Date;
   outcome: "dropped" | "kept" | "written" | "busy" | "absent";
   rows: number;
-  /** What keeps it: entries that no meter event carries, and meter events that are not final. */
+  /** Why it is kept: entries without a meter event, and meter events that are not final. */
   unsealed: number;
   openEvents: number;
 };
 
 /**
- * Drops every monthly partition that ended more than its table's days ago and in which all is final, the oldest first,
- * each in a transaction of its own. Tells what became of each of them. Safe to run at any time and from several
- * processes, also as a role that owns no table. Nobody waits for it longer than 200 ms at a time: a table that cannot be
- * locked within that is `busy`, and its other months are left alone too.
+ * Drops every monthly partition that ended more than its table's days ago and in which all usage is final, the oldest
+ * first, each in a transaction of its own, and returns what happened to each. Safe to run at any time and from several
+ * processes, also as a role that owns no table. Other sessions wait for it 200 ms at a time at most: a table that
+ * cannot be locked within that is `busy`, and its other months are left alone too.
  */
 export async function dropDuePartitions(
   db: Db,
@@ -42,7 +42,7 @@ export async function dropDuePartitions(
       if (addMonths(month, 1) > endedBefore) break;
       const outcome = await dropPartition(db, { table, month });
       due.push(outcome);
-      // Whoever holds the table holds it for its other months too.
+      // A session that holds the table holds its other months too.
       if (outcome.outcome === "busy") break;
     }
   }
@@ -50,8 +50,8 @@ export async function dropDuePartitions(
 }
 
 /**
- * A connection that counts a month for as long as that may take: those of the other work are cut off when the server has
- * said nothing for half a minute, as a server that is gone does.
+ * A connection that counts a month for as long as that takes. Other connections are ended after half a minute without a
+ * word from the server, because such a server may be gone.
  */
 export function openUpkeepDatabase(connectionString: string, log: Log): Database {
   const applicationName = "meter-outbox worker, upkeep";
@@ -85,7 +85,7 @@ export async function isMonthDropped(
   return dropped !== undefined;
 }
 
-/** The months that a table has partitions of, the oldest first. */
+/** The months of a table's partitions, the oldest first. */
 export async function listMonths(db: Db, table: PartitionedTable): Promise<Date[]> {
   const months = await sql<{ month: Date }>`
     select to_timestamp(right(c.relname, 7) || '+00', 'YYYY_MMTZH') as month

@@ -23,7 +23,7 @@ const scriptTest = databaseTest.extend("script", async ({ database: { pool } }, 
 });
 const test = scriptTest.runIf(inject("testServer").roles !== undefined);
 
-/** Everything that is granted in the database, in one text. */
+/** All grants of the database, in one text. */
 async function readGrants(client: PoolClient): Promise<string> {
   const { rows } = await client.query<{ grants: string }>(`
     select concat(

@@ -13,7 +13,7 @@ import { apiMay, may, nothing, workerMay } from "../testing/postgres/table-right
 import type { ServiceRole } from "../testing/postgres/service-roles.ts";
 import { ensurePartitions } from "./partitions.ts";
 
-// Where the tests' Postgres lets nobody create roles there are none to test; the set-up has said so.
+// Where the tests' Postgres role may not create roles, there is nothing to test; the set-up has said so.
 const test = databaseTest.runIf(inject("testServer").roles !== undefined);
 const services: readonly ServiceRole[] = ["api", "worker"];
 const insufficientPrivilege = "42501";

@@ -1,15 +1,16 @@
-/** Stands for what Postgres cannot store. */
+/** Stands for a character that Postgres cannot store. */
 const replacement = "\ufffd";
 
 /**
- * The text as Postgres can store it, as `text` and inside `jsonb`: without U+0000, which it has not, and without halves of
- * surrogate pairs, which are no Unicode. What others say of us is stored by this, so that no word of theirs can refuse a row.
+ * The text as Postgres can store it, as `text` and inside `jsonb`: without U+0000, and without lone halves of surrogate
+ * pairs, which are no valid Unicode. Texts from outside are stored through this, so that none of them can make an
+ * insert fail.
  */
 export function storableText(text: string): string {
   return text.toWellFormed().replaceAll("\0", replacement);
 }
 
-/** A value of JSON as text for `jsonb`, with every text in it storable, the names of its fields too. */
+/** A JSON value as text for `jsonb`, in which every text is storable, names of fields included. */
 export function storableJson(value: unknown): string {
   return JSON.stringify(value, (_name, part: unknown) => {
     if (typeof part === "string") return storableText(part);

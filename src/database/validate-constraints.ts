@@ -6,12 +6,12 @@ import type { Db } from "./db.ts";
 const checkViolation = "23514";
 
 /**
- * Reads the rows of tables that got a new rule, which migrations only lay upon new rows, so that they lock nothing for
- * long; each table in a transaction of its own that stops neither readers nor writers. Old rows that break a rule are
- * warned of and stay.
+ * Checks old rows against new rules. Migrations add a rule for new rows only, so that they lock nothing for long; this
+ * reads the old rows, each table in a transaction that stops neither readers nor writers. Old rows that break a rule
+ * are warned of and stay.
  */
 export async function validateConstraints({ db, log }: { db: Db; log: Log }): Promise<void> {
-  // Partitions first: what is valid in each is not read again for the whole.
+  // Partitions first: a rule that holds in each partition is not checked again for the whole table.
   const found = await sql<{ table: string; constraint: string }>`
     select c.relname as table, k.conname as constraint
     from pg_constraint k

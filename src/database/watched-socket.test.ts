@@ -10,7 +10,7 @@ let accepted: Socket[];
 beforeEach(async () => {
   accepted = [];
   server = createServer((socket) => {
-    // A server never hears why its client left.
+    // A server does not learn why its client left.
     accepted.push(socket.on("error", () => {}));
     socket.on("data", (word) => {
       if (String(word) !== "silence") socket.write("row");
@@ -44,7 +44,7 @@ test("a connection lasts while words come and go", async () => {
     await once(socket, "data").catch(() => {});
   }
 
-  // Words also stop while the machine stands still; that alone may end the connection.
+  // The output also stops while the machine itself stands still; that alone may end the connection.
   const wasSilent = performance.now() - spokeAtMs > 500;
   expect(socket.destroyed && !wasSilent).toBe(false);
   socket.destroy();

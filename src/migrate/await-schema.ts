@@ -9,8 +9,8 @@ const patienceMs = 30_000;
 const retryMs = 500;
 
 /**
- * Whether a process may start: waits up to 30 seconds for the database to answer, then compares its schema. Logs one
- * line that says what to do when the answer is no. Any other error is thrown.
+ * Whether a process may start: waits up to 30 seconds for the database to answer, then compares its schema. When the
+ * answer is no, it logs one line that says what to do. Throws every other error.
  */
 export async function awaitSchema({ db, log }: { db: Db; log: Log }): Promise<boolean> {
   const startedAt = performance.now();
@@ -37,7 +37,7 @@ export async function awaitSchema({ db, log }: { db: Db; log: Log }): Promise<bo
   }
 }
 
-/** A warning and no refusal: a process that does not start loses more readings than a crash that may never come. */
+/** A warning only: a process that refused to start would lose more readings than a crash that may never come. */
 async function warnOfLoss({ db, log }: { db: Db; log: Log }): Promise<void> {
   const faults = await readDurabilityFaults(db);
   if (faults.length === 0) return;

@@ -2,7 +2,7 @@ import { readMigrateConfig } from "../config.ts";
 import { migrate } from "./migrate.ts";
 import { createLog } from "../log.ts";
 
-/** Brings the database to this program's schema. A signal ends it at once, and nothing of the run stays. */
+/** Brings the database to this program's schema. A signal ends it at once, and the run leaves nothing behind. */
 export async function runMigrate(): Promise<void> {
   const config = readMigrateConfig();
   const log = createLog({ level: config.LOG_LEVEL, service: "migrate" });

@@ -40,7 +40,7 @@ test("a migration waits for one that runs before it does anything", async ({ emp
   const blocked = await empty.db.connection().execute(async (session) => {
     await sql`begin`.execute(session);
     await sql`create schema metering`.execute(session);
-    // The first of them waits for our schema's commit, and the second for the first.
+    // The first one waits for the commit of our schema, and the second one for the first.
     const migrations = [1, 2].map(() => migrate({ databaseUrl: empty.url, log: silentLog }));
     await until(() => isAdvisoryLockAwaited(empty.db), { what: "one migration to wait for the other" });
     await sql`rollback`.execute(session);

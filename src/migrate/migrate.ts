@@ -9,15 +9,15 @@ import { openDatabase } from "../database/pool.ts";
 import type { Db } from "../database/db.ts";
 import { validateConstraints } from "../database/validate-constraints.ts";
 
-/** "meter-ou" in ASCII: nobody else on the server takes this lock by chance. */
+/** "meter-ou" in ASCII: no other program on the server takes this lock by chance. */
 const migrationLockKey = "7882832134917926261";
 
 export type MigrateInput = { databaseUrl: string; log: Log; readingsMaxAgeDays?: number; now?: Date };
 
 /**
- * Brings the database to this program's schema: our tables, the partitions that will be needed, and pg-boss's own
- * schema with our queues. Forward only, under a lock of the whole database, safe to run twice and at once. Throws
- * with the name of the migration that failed; then none of this run's migrations stays.
+ * Brings the database to this program's schema: our tables, the coming months' partitions, and pg-boss's own schema
+ * with our queues. Forward only, under one lock for the database, safe to run twice and at once. Throws with the name
+ * of the migration that failed; then no migration of this run stays.
  */
 export async function migrate(input: MigrateInput): Promise<void> {
   await underMigrationLock(input.databaseUrl, async () => {
@@ -52,20 +52,22 @@ export async function migrate(input: MigrateInput): Promise<void> {
   });
 }
 
-// Databases of before may have such pairs. They bill one of the two gauges only, and no migration can know which link is wrong.
+// Databases from before that was refused may have such pairs. Only one of the two gauges is billed, and a migration
+// cannot know which link is wrong.
 async function warnOfSharedCustomers(db: Db, log: Log): Promise<void> {
   for (const { customer, organizationIds } of await findSharedCustomers(db)) {
     log.warn({ event: "customer_shared", stripe_customer_id: customer, organization_ids: organizationIds });
   }
 }
 
-// A session lock on a connection of its own, so that pg-boss's migrations, which open their own, are covered too.
+// A session lock on its own connection, so that it also covers pg-boss's migrations, which open a connection of their
+// own.
 async function underMigrationLock(databaseUrl: string, work: () => Promise<void>): Promise<void> {
   const client = new pg.Client({
     connectionString: databaseUrl,
     application_name: "meter-outbox migrate lock",
   });
-  // Should the lock be lost in the middle, Kysely's and pg-boss's own locks still keep two from migrating at once.
+  // If the lock is lost in the middle, Kysely's and pg-boss's own locks still keep two runs from migrating at once.
   client.on("error", () => {});
   await client.connect();
   try {

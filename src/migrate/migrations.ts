@@ -21,7 +21,7 @@ export const sqlMigrations: MigrationProvider = {
   },
 };
 
-/** `migrations/NNNN_name.sql` in order, each with its plain SQL. `schema.sql` beside them is no migration. */
+/** `migrations/NNNN_name.sql` in order, each as plain SQL. `schema.sql` in the same folder is no migration. */
 export async function readMigrations(): Promise<{ name: string; text: string }[]> {
   const files = (await readdir(migrationsFolder)).filter((file) => /^\d{4}_\w+\.sql$/.test(file)).toSorted();
   return Promise.all(
@@ -38,9 +38,8 @@ export function createMigrator(db: Db): Migrator {
 }
 
 /**
- * The migrations that this program needs and the database does not have, in order. Empty when the schema is new
- * enough. A database that is ahead of the program is accepted: migrations are made so that the version before
- * keeps working.
+ * The migrations that this program needs and the database does not have, in order. Empty when the schema is new enough.
+ * A database that is ahead of the program is accepted: the version before keeps working after each migration.
  */
 export async function missingMigrations(db: Db): Promise<string[]> {
   const needed = Object.keys(await sqlMigrations.getMigrations()).toSorted();
@@ -53,7 +52,10 @@ export async function missingMigrations(db: Db): Promise<string[]> {
   return [...needed.filter((name) => !names.has(name)), ...(await missingQueueSchema(db))];
 }
 
-/** pg-boss's own schema, by the same rule: named when it is missing, older than this program needs, or without its version. */
+/**
+ * pg-boss's own schema by the same rule: named when it is missing, is older than this program needs, or lost its
+ * version.
+ */
 async function missingQueueSchema(db: Db): Promise<string[]> {
   const version = await readQueueSchemaVersion(db);
   const isNewEnough = typeof version === "number" && version >= queueSchemaVersion;

@@ -18,7 +18,7 @@ const attemptsOfBefore = sql`
     ('00000000-0000-7000-8000-000000000002', '00000000-0000-7000-8000-00000000000c', 2, '2025-04-01T00:00:00Z', 23, 'delivered', 200, null, null, 'req_3')
 `;
 
-/** Vitest's `test` with a database as the last version before retention left it, and attempts in it. */
+/** Vitest's `test` with a database of the last version before retention, and attempts in it. */
 const test = emptyDatabaseTest.extend("before", async ({ empty }) => {
   await sql`create schema metering`.execute(empty.db);
   const { error } = await createMigrator(empty.db).migrateTo("0015_entry_traceparent");

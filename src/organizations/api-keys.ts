@@ -48,7 +48,10 @@ export async function listApiKeys(
   return query.orderBy("id").limit(limit).execute();
 }
 
-/** Revokes a key, which fails within a second. False if the organization has no such key; true also the second time. */
+/**
+ * Revokes a key; the API refuses it within a second. False if the organization has no such key; true also the second
+ * time.
+ */
 export async function revokeApiKey(
   db: Db,
   { organizationId, keyId }: { organizationId: string; keyId: string },

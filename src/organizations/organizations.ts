@@ -8,12 +8,12 @@ export type NewOrganization = { id: string; name: string; externalId: string | n
 export type Organization = NewOrganization & {
   archivedAt: Date | null;
   subscription: Subscription | null;
-  /** Its usage that no invoice will have. */
+  /** The organization's usage that no invoice will have. */
   uninvoiced: readonly UninvoicedUsage[];
   activeSensors: number;
 };
 
-/** `holderId`: the organization that has the external id; undefined when it has given it up since. */
+/** `holderId`: the organization that has the external id; undefined when it has given the id up meanwhile. */
 export type ExternalIdTaken = { kind: "external_id_taken"; externalId: string; holderId: string | undefined };
 
 /** Creates an organization. Names need not be unique; external ids are. */
@@ -32,7 +32,7 @@ export async function createOrganization(
   return describeHolder(db, externalId);
 }
 
-/** Who has an external id that was refused. */
+/** The organization that holds an external id which was refused to another one. */
 export async function describeHolder(db: Db, externalId: string): Promise<ExternalIdTaken> {
   const holder = await db
     .selectFrom("organizations")
@@ -57,7 +57,7 @@ export async function hasOrganization(db: Db, id: string): Promise<boolean> {
 export type OrganizationFilter = {
   externalId?: string | undefined;
   isArchived?: boolean | undefined;
-  /** The id of the page before's last organization. */
+  /** The id of the last organization of the page before. */
   after: string | undefined;
   limit: number;
 };

@@ -8,7 +8,7 @@ import {
   type Organization,
 } from "./organizations.ts";
 
-/** What to change of an organization; what is undefined stays as it is. An external id of null takes it away. */
+/** The changes to an organization; undefined fields stay as they are. An external id of null takes it away. */
 export type OrganizationChange = {
   name?: string | undefined;
   externalId?: string | null | undefined;
@@ -19,13 +19,13 @@ export type OrganizationUpdate =
   | { kind: "updated"; organization: Organization }
   | { kind: "not_found" }
   | ExternalIdTaken
-  /** It cannot be archived yet. */
+  /** Its usage waits, so that it cannot be archived yet. */
   | { kind: "usage_waits"; waiting: WaitingUsage };
 
-/** What Postgres calls a value that another row has. */
+/** Postgres's code for a value that another row has. */
 const uniqueViolation = "23505";
 
-/** Changes an organization, all of what is asked or nothing. Archiving is refused while its usage waits. */
+/** Changes an organization: everything that was asked, or nothing. Archiving is refused while its usage waits. */
 export async function updateOrganization(
   db: Db,
   id: string,
@@ -73,7 +73,7 @@ async function update(
   return { kind: "updated", organization };
 }
 
-/** What keeps an organization from being archived, for people. */
+/** Why an organization cannot be archived, for people. */
 export function describeWaiting({ isUnsealed, isPending, isInDoubt }: WaitingUsage): string {
   const waits = [
     ...(isUnsealed ? ["entries are not sealed"] : []),

@@ -9,7 +9,7 @@ export type BilledReading = {
   recordedAt: string;
   temperature: number;
   meterEventId: string | null;
-  /** Retention dropped its entry, which was billed. */
+  /** Retention dropped the reading's entry, which was billed. */
   isEntryDropped: boolean;
 };
 
@@ -18,14 +18,14 @@ export type ReadingFilter = {
   /** Half-open: `from` counts, `to` does not. */
   from: string | undefined;
   to: string | undefined;
-  /** Sensor and time of the page before's last reading. */
+  /** Sensor and time of the last reading of the page before. */
   after: readonly [string, string] | undefined;
   limit: number;
 };
 
 /**
- * An organization's readings by sensor and time, each with the meter event that bills it: the one its entry was sealed
- * into, or what replaced that when it was in doubt. Entries are found by primary key, since a reading's entry id holds
+ * An organization's readings by sensor and time, each with the meter event that bills it: the event of its entry, or
+ * the event that replaced that one after a doubt. Entries are found by primary key, since a reading's entry id holds
  * the entry's time.
  */
 export async function listBilledReadings(

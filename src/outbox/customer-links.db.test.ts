@@ -131,7 +131,7 @@ test("linking the same customer again ends nothing, and changes in one transacti
 });
 
 const minute = fc.integer({ min: 1, max: 179 });
-/** Where links end and begin: each from one mark to the next, held between. */
+/** Where links end and begin: each runs from one mark to the next; between them usage is held. */
 const plan = fc.record({
   marks: fc.uniqueArray(minute, { minLength: 1, maxLength: 8 }),
   deleted: fc.array(fc.boolean(), { minLength: 4, maxLength: 4 }),
@@ -180,7 +180,7 @@ test("whatever the links and their order, each customer gets the usage of its ow
 
 type WrittenLink = { customer: string; from: Date; until?: Date; isDeleted?: boolean };
 
-/** Writes when an organization was linked to whom, in place of what the trigger wrote. */
+/** Writes when an organization was linked to which customer, in place of the trigger's rows. */
 async function writeLinks(db: Db, organizationId: string, links: readonly WrittenLink[]): Promise<void> {
   await db.deleteFrom("customer_links").where("organization_id", "=", organizationId).execute();
   for (const { customer, from, until, isDeleted } of links) {
@@ -197,7 +197,7 @@ async function writeLinks(db: Db, organizationId: string, links: readonly Writte
   }
 }
 
-/** What each customer of an organization is billed. */
+/** The quantity that each customer of an organization is billed. */
 async function billed(db: Db, organizationId: string): Promise<Record<string, number>> {
   const events = (await readMeterEvents(db)).filter((event) => event.organizationId === organizationId);
   const byCustomer = Map.groupBy(events, ({ customer }) => customer);
@@ -209,7 +209,7 @@ async function billed(db: Db, organizationId: string): Promise<Record<string, nu
   );
 }
 
-/** The database's time, a little later than all that it has written. */
+/** The database's time, a little after everything that it has written. */
 async function readClock(db: Db): Promise<Date> {
   const { rows } = await sql<{ now: Date }>`
     select date_trunc('milliseconds', clock_timestamp()) + interval '1 millisecond' as now

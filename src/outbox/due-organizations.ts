@@ -4,17 +4,17 @@ import type { Db } from "../database/db.ts";
 import type { MeterName } from "../usage/meters.ts";
 import { billedUntil } from "./held.ts";
 
-/** An organization that waits for its turn, and from when on its unsealed entries begin: Postgres's text of it. */
+/** An organization that waits for its turn, and where its unsealed entries begin: a time as Postgres's text. */
 export type DueOrganization = { organizationId: string; from: string };
 
 export type DueFilter = { meter: MeterName; cutOff: Date; only: string | undefined };
 
-/** How many of the newest meter events are looked through for the one that this meter's seal made last. */
+/** So many of the newest meter events are searched for the last one that this meter's seal made. */
 const eventsLookedThrough = 1_000;
 
 /**
- * The organizations with entries of this meter to seal, in the order of their turns: it goes on after the organization
- * that was sealed last, so that none waits longer than one round of all, however little can be sealed at a time.
+ * The organizations with entries of this meter to seal, in the order of their turns. The round goes on after the
+ * organization that was sealed last, so that each waits one round at most, however little can be sealed at a time.
  */
 export function listDueOrganizations(db: Db, filter: DueFilter): Promise<DueOrganization[]> {
   return byIndex(db, async (trx) => {

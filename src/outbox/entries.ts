@@ -6,7 +6,7 @@ export type Entry = {
   id: string;
   occurredAt: Date;
   quantity: number;
-  /** Of `record_usage`, while it is kept. */
+  /** The idempotency key of `record_usage`, while it is kept. */
   idempotencyKey: string | null;
 };
 

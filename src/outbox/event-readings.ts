@@ -34,7 +34,7 @@ export async function listEventReadings(
   const page = { after, limit };
   const nearEntries = entries.filter(({ readingsBefore }) => readingsBefore < limit);
   const near = await readFrom(db, event, { ...page, entries: nearEntries });
-  // Entries without readings count too, so that there may be more behind them.
+  // Entries without readings count too, so that more may follow them.
   const isWhole = near.length === limit || nearEntries.length === entries.length;
   return isWhole ? near : readFrom(db, event, { ...page, entries });
 }

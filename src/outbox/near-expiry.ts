@@ -4,7 +4,7 @@ import type { Db } from "../database/db.ts";
 
 export type NearExpiry = { entries: number; oldestAt: Date | null };
 
-/** Unsealed entries that are at least `ageDays` old, and the oldest of them: usage that Stripe will soon refuse. */
+/** Unsealed entries that are at least `ageDays` old, and the oldest one: usage that Stripe will soon refuse. */
 export async function reportOldEntries(db: Db, { ageDays }: { ageDays: number }): Promise<NearExpiry> {
   const old = await byIndex(db, (trx) =>
     sql<NearExpiry>`

@@ -18,7 +18,7 @@ type Usage = {
 
 const unknown = "00000000-0000-7000-8000-000000000000";
 
-/** Vitest's `test` with an organization, and another service's call. */
+/** Vitest's `test` with an organization, and a call by another service. */
 const test = databaseTest.extend("usage", async ({ database: { db, pool } }) => {
   const organizationId = await addOrganization(db);
 
@@ -272,7 +272,7 @@ test("nobody may record usage without having been granted it", async ({ database
   expect(rows).toEqual([]);
 });
 
-/** The statements that the manual gives to whoever runs another service. */
+/** The statements that the manual gives to the operator of another service. */
 async function readGrants(): Promise<string> {
   const manual = await readFile(new URL("../../docs/record-usage.md", import.meta.url), "utf8");
   const grants = /## Rights\n+```sql[^\n]*\n(.*?)```/s.exec(manual)?.[1];

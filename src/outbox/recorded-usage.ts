@@ -1,7 +1,7 @@
 import { sql } from "kysely";
 import type { Db } from "../database/db.ts";
 
-/** What `record_usage` wrote under an idempotency key. */
+/** The usage that `record_usage` wrote under an idempotency key. */
 export type RecordedUsage = {
   organizationId: string;
   entryId: string;
@@ -13,10 +13,10 @@ export type RecordedUsage = {
 
 type KeyFilter = { idempotencyKey: string; organizationId?: string | undefined };
 
-/** A key is an organization's own, so that several may have used the same; so many are found at most. */
+/** A key belongs to an organization, so several organizations may have used the same key; at most so many are found. */
 const organizationsMax = 100;
 
-/** The usage that was recorded under a key. One probe of the keys' own index for each organization. */
+/** The usage that was recorded under a key. Reads one index entry for each organization. */
 export async function findRecordedUsage(
   db: Db,
   { idempotencyKey, organizationId }: KeyFilter,

@@ -7,11 +7,11 @@ export type UnsealedReport = {
   entries: number;
   quantity: number;
   oldestAt: Date | null;
-  /** Those that no Stripe customer pays for, which wait for one. Counted above too. */
+  /** The entries that no Stripe customer pays for. They are counted above too. */
   held: { entries: number; quantity: number };
 };
 
-/** What lies in the outbox and is not sealed yet. */
+/** The entries of the outbox that are not sealed yet. */
 export async function reportUnsealed(db: Db): Promise<UnsealedReport> {
   const report = await byIndex(db, (trx) =>
     sql<{

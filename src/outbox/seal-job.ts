@@ -6,20 +6,20 @@ import type { Tracer } from "../tracing/tracer.ts";
 import { type MeterName, meterNames } from "../usage/meters.ts";
 import { sealDueEntries } from "./seal.ts";
 
-/** pg-boss's shortest. An operator's "seal now" waits no longer. */
+/** pg-boss's shortest interval. An operator's "seal now" waits no longer than this. */
 const pollSeconds = 0.5;
 
 export type SealJobOptions = {
   intervalSeconds: number;
-  /** The meters that may be sent now. Entries of the others wait, and fold by the hour meanwhile. */
+  /** The meters that may be sent now. Entries of other meters wait, and fold by the hour meanwhile. */
   openMeters: () => Promise<readonly MeterName[]>;
 };
 
-/** A seal ends after so long, and the next begins at once with what has arrived meanwhile. */
+/** A seal ends after this long, and the next one begins at once with the entries that have arrived meanwhile. */
 const sealSecondsMax = 30;
 
 /**
- * Works the seal queue: seals what is due, and reminds itself to begin again `intervalSeconds` later, at once where there
+ * Works the seal queue: seals due entries, and sends the next job for `intervalSeconds` later, or for now where there
  * is more to seal.
  */
 export async function workSealQueue(
@@ -48,12 +48,14 @@ export async function workSealQueue(
   });
 }
 
-/** Sends the job that seals; one that waits already makes this a no-op. */
+/** Sends the job that seals; does nothing when one waits already. */
 export async function remindToSeal(boss: PgBoss, { afterSeconds }: { afterSeconds: number }): Promise<void> {
   await boss.send(sealQueue.name, {}, { startAfter: afterSeconds });
 }
 
-/** Asks for a seal as soon as a worker can, beside the one that waits for its time, and even while sending is paused. */
+/**
+ * Asks for a seal as soon as a worker can, beside the job that waits for its time, and even while sending is paused.
+ */
 export async function requestSeal(boss: PgBoss): Promise<void> {
   await boss.send(sealQueue.name, { evenIfPaused: true }, { singletonKey: "now" });
 }

@@ -24,7 +24,7 @@ test("an hour of more entries than a transaction takes becomes several events", 
   const acme = await addOrganization(db, { customer: "cus_acme" });
   await appendEntries(db, acme, [
     ...[1, 2, 3].map((minute) => ({ at: hoursAgo(1, minute), quantity: 1 })),
-    // Of one moment, so that only their ids say where to cut.
+    // All of one moment, so that only their ids say where to cut.
     ...[10, 20, 30, 40].map((quantity) => ({ at: hoursAgo(1, 4), quantity })),
   ]);
 
@@ -247,7 +247,7 @@ async function deliverAll(db: Db): Promise<void> {
   await sql`update metering.meter_events set state = 'delivered', delivered_at = now()`.execute(db);
 }
 
-/** Makes every stamp take a while, as a busy machine does. */
+/** Makes every stamp slow, as on a busy machine. */
 async function slowDown(db: Db, { secondsPerEntry }: { secondsPerEntry: number }): Promise<void> {
   await sql`
     create function slow() returns trigger language plpgsql
@@ -258,7 +258,7 @@ async function slowDown(db: Db, { secondsPerEntry }: { secondsPerEntry: number }
   `.execute(db);
 }
 
-/** Those of intake count readings, and these entries have none. */
+/** Entries of intake have readings, and these have none. */
 async function findSealViolations(db: Db): Promise<string[]> {
   return (await findViolations(db)).filter((violation) => !violation.includes("readings"));
 }

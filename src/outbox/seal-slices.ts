@@ -8,7 +8,7 @@ export type SliceInput = {
   meter: MeterName;
   /** Each gets one meter event at most, in this order. */
   organizations: readonly DueOrganization[];
-  /** What came later is left to the next seal. */
+  /** Later entries are left to the next seal. */
   cutOff: Date;
   /** Of all slices together. */
   entriesMax: number;
@@ -19,11 +19,11 @@ export type Slices = {
   events: SealedEvent[];
   /** How many of the organizations have had their turn. */
   turns: number;
-  /** Those of them that have more to seal, from then on. */
+  /** The organizations that have more to seal, and from which time on. */
   unfinished: DueOrganization[];
 };
 
-/** Stripe takes no more than 15 digits. */
+/** Stripe takes 15 digits at most. */
 const quantityMax = 999_999_999_999_999n;
 
 type SliceRow = SealedEvent & { place: number; nextFrom: string | null };

@@ -3,9 +3,9 @@ import type { Tracer } from "../tracing/tracer.ts";
 import type { SealedEvent } from "./sealed-event.ts";
 
 /**
- * Records the seal of one transaction, and below it the seal of each meter event: that one continues the trace of the
- * event's first traced entry and links to all of them, so that each can be followed to Stripe. Returns the reminders,
- * which carry the trace on. A seal of nothing leaves no span.
+ * Records the seal of one transaction, and below it the seal of each meter event. A meter event's span continues the
+ * trace of its first traced entry and links to the others, so that each entry can be followed to Stripe. Returns the
+ * reminders, which carry the trace on. A seal of nothing leaves no span.
  */
 export function traceSeal(
   tracer: Tracer,

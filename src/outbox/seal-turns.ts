@@ -11,7 +11,7 @@ import { sealSlices, type Slices } from "./seal-slices.ts";
 import { traceSeal } from "./seal-spans.ts";
 import type { SliceSize } from "./slice-size.ts";
 
-/** The statement that seals may take this much of a transaction's time; the rest is left for the jobs. */
+/** The sealing statement may take this share of a transaction's time; the rest is left for the jobs. */
 const shareOfSlices = 0.75;
 
 export type SealDeps = { db: Db; boss: PgBoss; tracer: Tracer };
@@ -19,7 +19,7 @@ export type SealDeps = { db: Db; boss: PgBoss; tracer: Tracer };
 /** The seal of one meter. */
 export type MeterSeal = {
   meter: MeterName;
-  /** Whose turn is next. */
+  /** The organizations whose turn is next. */
   queue: DueOrganization[];
   size: SliceSize;
   cutOff: Date;
@@ -33,9 +33,9 @@ export type MeterSeal = {
 };
 
 /**
- * Lets the next organizations of the queue have their turns, in one transaction; those with more to seal go to the end.
- * What cannot be done in time, or fails because of its rows, is tried again in halves: an organization that fails alone
- * is left out, and its fault noted.
+ * Lets the next organizations of the queue have their turns, in one transaction; organizations with more to seal go to
+ * the end. A batch that cannot be done in time, or fails because of its rows, is tried again in halves. An organization
+ * that fails alone is left out, and its fault is noted.
  */
 export async function sealTurns(
   deps: SealDeps,
@@ -67,7 +67,7 @@ async function sealOnce(
   seal: MeterSeal,
   next: readonly DueOrganization[],
 ): Promise<Slices | "too_many_undelivered"> {
-  // One seal at a time: an entry is stamped by whoever holds this.
+  // One seal at a time: only the holder of this lock stamps entries.
   await holdSeal(trx);
   const startedAtMs = Date.now();
   await limitStatements(trx, Math.ceil(seal.msPerTransaction * shareOfSlices));
@@ -87,7 +87,7 @@ async function sealOnce(
     reminders.map((event) => (seal.isAheadOfAll ? { ...event, ahead: aheadOfAll } : event)),
     trx,
   );
-  // To a queue whose row was lost pg-boss adds nothing, and says nothing; the sweep brings the queue back.
+  // pg-boss adds nothing to a queue whose row was lost, and reports nothing; the sweep makes the queue again.
   if (jobs !== slices.events.length) {
     throw new Error(`sealing made ${slices.events.length} events but ${jobs} jobs; nothing was sealed`);
   }
@@ -96,8 +96,8 @@ async function sealOnce(
 }
 
 /**
- * Ends each statement of this transaction that takes longer. A join in an update cannot be written so that it has one plan
- * only, so the others are not offered: what is not joined row by row reads all that waits.
+ * Ends each statement of this transaction that takes longer. Postgres offers no way to fix the plan of a join in an
+ * update, so the other plans are switched off: a plan that does not join row by row would read all waiting entries.
  */
 async function limitStatements(trx: Trx, ms: number): Promise<void> {
   await sql`
@@ -121,7 +121,7 @@ async function countPending(
 }
 
 const queryCanceled = "57014";
-/** Data exceptions and violated constraints: whatever else fails has nothing to do with the rows. */
+/** Data exceptions and violated constraints; other errors have nothing to do with the rows. */
 const classesOfRows = ["22", "23"];
 
 function faultOf(error: unknown): "too_slow" | "of_rows" | "other" {

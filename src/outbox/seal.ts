@@ -24,7 +24,7 @@ export type SealLimits = {
   entriesPerTransaction: number;
   /** A transaction that takes longer, without its commit, is given up and tried again in halves. */
   msPerTransaction: number;
-  /** No transaction begins after so long. */
+  /** No transaction begins after this long. */
   msMax: number;
 };
 
@@ -45,9 +45,9 @@ export type SealOptions = Partial<SealLimits> & {
 type SealDeps = { db: Db; boss: PgBoss; tracer?: Tracer | undefined };
 
 /**
- * Folds all unsealed entries of these meters that a Stripe customer pays for into meter events, with one pg-boss job for
- * each. Meters, and the organizations of each, take turns of a slice each, so that nobody waits for long behind one with
- * millions of entries. Safe to run at any time and from several processes.
+ * Folds all unsealed entries of these meters that a Stripe customer pays for into meter events, with one pg-boss job
+ * for each event. Meters and organizations take turns of one slice each, so that one organization with millions of
+ * entries does not hold up the others. Safe to run at any time and from several processes.
  */
 export async function sealDueEntries(
   { db, boss, tracer = untraced }: SealDeps,
@@ -78,7 +78,7 @@ export async function sealDueEntries(
 }
 
 async function openSeals(db: Db, limits: SealLimits & SealOptions): Promise<MeterSeal[]> {
-  // What arrives meanwhile is left to the next seal: chasing it would make an event of every request.
+  // Entries that arrive meanwhile are left to the next seal; otherwise every request would become a meter event.
   const cutOff = await readDatabaseClock(db);
   const seals: MeterSeal[] = [];
   for (const meter of limits.meters) {

@@ -1,17 +1,17 @@
-/** What a transaction of the seal should take at most. */
+/** A transaction of the seal should take this long at most. */
 const msWanted = 500;
 const halvingsMax = 12;
 
 export type SliceSize = {
-  /** As much of `most` as this machine has shown that it can do in time, one at least. */
+  /** How much of `most` this machine has shown that it can do in time, one at least. */
   of: (most: number) => number;
-  /** A transaction of this size took so long. */
+  /** Notes that a transaction of this size took so long. */
   took: (ms: number) => void;
-  /** Returns false when it cannot be smaller. */
+  /** Halves the size; returns false when it cannot be smaller. */
   halve: () => boolean;
 };
 
-/** Finds out how much may be sealed in one transaction: it is halved when that takes long, and doubled when it does not. */
+/** Finds out how much may be sealed in one transaction: halved when a transaction is slow, doubled when it is not. */
 export function createSliceSize(): SliceSize {
   let halvings = 0;
   function halve(): boolean {

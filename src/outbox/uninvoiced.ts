@@ -3,11 +3,11 @@ import { byIndex } from "../database/one-plan.ts";
 import type { Db } from "../database/db.ts";
 import { type MeterName, meterNames, metersFoldedBy } from "../usage/meters.ts";
 
-/** Why no invoice has usage: the customer's subscription begins later, has ended, or there is none of ours. */
+/** Why no invoice has usage: the customer's subscription begins later, has ended, or bills none of our meters. */
 export const uninvoicedReasons = ["before_subscription", "after_subscription", "no_subscription"] as const;
 export type UninvoicedReason = (typeof uninvoicedReasons)[number];
 
-/** `quantity`: a `sum` meter's usage; of a `last` meter the largest value. */
+/** `quantity`: the usage of a `sum` meter; the largest value of a `last` meter. */
 export type UninvoicedUsage = {
   organizationId: string;
   meter: MeterName;
@@ -15,15 +15,16 @@ export type UninvoicedUsage = {
   quantity: number;
 };
 
-/** Stripe takes no usage that is older. */
+/** Stripe takes no older usage. */
 const spanDays = 35;
-/** What was sealed longer ago cannot be mended any more, and was told for so long. */
+/** Usage that was sealed longer ago cannot be mended any more; the alert has told of it for this long. */
 const toldDays = 7;
 
 /**
- * Usage of linked organizations at times that no invoice has, as far as Stripe's subscriptions or a `PUT` tell: unsealed,
- * or sealed within the last days and not refused. Where the link is younger than the period, an earlier period's invoice
- * is final, too, an hour after its end. Reads, for each organization with such times, these times alone by index.
+ * Usage of linked organizations at times that no invoice has, as far as Stripe's subscriptions or a `PUT` tell:
+ * unsealed, or sealed within the last days and not refused. Where the link is younger than the billing period, the
+ * invoice of an earlier period is final too, an hour after its end. For each organization with such times it reads
+ * these times alone, by index.
  */
 export function readUninvoiced(
   db: Db,

@@ -3,10 +3,10 @@ import type { Db } from "../database/db.ts";
 import { meterNames } from "../usage/meters.ts";
 import { billedUntil, isHeld, joinBilledUntil } from "./held.ts";
 
-/** `meter` is `unknown` where other services wrote a name that is no meter's: such entries are never sealed. */
+/** `meter` is `unknown` where another service wrote a name that is no meter's: such entries are never sealed. */
 export type UnsealedAmount = { meter: string; isHeld: boolean; entries: number; quantity: number };
 
-/** How much lies in the outbox and is not sealed yet. Takes as long as there are such entries. */
+/** The number of entries that are not sealed yet, and the usage in them. Its time grows with their number. */
 export async function readUnsealedAmounts(db: Db): Promise<UnsealedAmount[]> {
   const amounts = await sql<UnsealedAmount>`
     select
@@ -25,9 +25,9 @@ export async function readUnsealedAmounts(db: Db): Promise<UnsealedAmount[]> {
 export type UnsealedAge = { isHeld: boolean; ageSeconds: number };
 
 /**
- * The age of the oldest unsealed entry: of those that a Stripe customer pays for, and of those that are held. One probe
- * of an index for each organization and meter, two where some usage has a customer and later usage has none, however much
- * is unsealed.
+ * The age of the oldest unsealed entry with a paying Stripe customer, and of the oldest held one. Reads one index entry
+ * for each organization and meter, or two where older usage has a customer and later usage has none, however much is
+ * unsealed.
  */
 export async function readUnsealedAges(db: Db): Promise<UnsealedAge[]> {
   const ages = await sql<UnsealedAge>`

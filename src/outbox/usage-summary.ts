@@ -9,12 +9,12 @@ export type SummaryQuery = {
   to: Date;
   /** From when on all entries are kept; null: none were dropped. */
   keptFrom: Date | null;
-  /** The id of the page before's last organization. */
+  /** The id of the last organization of the page before. */
   after: string | undefined;
   limit: number;
 };
 
-/** One organization's usage of a period. `quantity` is what was used; the others say where it is now. */
+/** One organization's usage of a period. `quantity` is all usage; the other fields say where it is now. */
 export type UsageTotal = {
   id: string;
   externalId: string | null;
@@ -65,7 +65,7 @@ export async function readUsageSummary(db: Db, query: SummaryQuery): Promise<Usa
   return summary.rows;
 }
 
-/** The whole hours of a period, and what its ends cut out of others. */
+/** The whole hours of a period, and the pieces of hours at its ends. */
 function spansOf({ from, to }: Span): { whole: Span; cut: Span[] } {
   const wholeFrom = new Date(Math.min(Math.ceil(from.getTime() / hourMs) * hourMs, to.getTime()));
   const wholeTo = new Date(Math.max(Math.floor(to.getTime() / hourMs) * hourMs, wholeFrom.getTime()));
@@ -108,7 +108,7 @@ function allParts(query: SummaryQuery): RawBuilder<unknown> {
   `;
 }
 
-/** Where entries were dropped, each meter event stands for those that it folded, at the time of the latest. */
+/** Where entries were dropped, each meter event stands for its entries, at the time of the latest one. */
 function ofDropped({ meter, keptFrom }: SummaryQuery, { from, to }: Span): RawBuilder<unknown> {
   if (keptFrom === null || from >= keptFrom) return sql``;
   return sql`
@@ -126,7 +126,7 @@ const isMonthDropped = sql`date_trunc('month', hour, 'UTC') in (
   select month from metering.dropped_partitions where table_name = 'meter_outbox'
 )`;
 
-/** Of a gauge only the latest value of the period counts. */
+/** A gauge counts with its latest value of the period only. */
 function latestPart(query: SummaryQuery): RawBuilder<unknown> {
   const { whole, cut } = spansOf(query);
   const { meter, keptFrom } = query;

@@ -16,7 +16,7 @@ export type UsageQuery = {
   keptFrom: Date | null;
 };
 
-/** One bucket of usage, cut to what was asked for. `quantity` is what was used; the others say where it is now. */
+/** One bucket of usage, cut to the period asked for. `quantity` is all usage; the other fields say where it is now. */
 export type UsageBucket = {
   start: Date;
   end: Date;
@@ -41,7 +41,7 @@ export async function readUsage(
   { meter, from, to, granularity, timeZone, keptFrom }: UsageQuery,
 ): Promise<UsageBucket[]> {
   const step = sql.lit(`1 ${granularity}`);
-  // Hours are steps of absolute time. Days and months are steps of local time, so that one of them may have 23 hours.
+  // Hours are steps of absolute time. Days and months are steps of local time, so that a day may have 23 hours.
   const starts =
     granularity === "hour"
       ? sql`generate_series(date_trunc('hour', ${from}::timestamptz, ${timeZone}), ${to}::timestamptz, ${step})`

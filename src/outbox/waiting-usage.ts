@@ -1,10 +1,10 @@
 import { sql } from "kysely";
 import type { Db } from "../database/db.ts";
 
-/** What of an organization's usage has not ended its way. */
+/** An organization's usage that is neither delivered nor given up. */
 export type WaitingUsage = { isUnsealed: boolean; isPending: boolean; isInDoubt: boolean };
 
-/** Whether usage of an organization waits, and for what. Each part is one probe of its index. */
+/** Whether usage of an organization waits, and in which state. Each part reads one entry of its index. */
 export async function readWaitingUsage(db: Db, organizationId: string): Promise<WaitingUsage> {
   const waiting = await sql<WaitingUsage>`
     select

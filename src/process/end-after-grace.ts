@@ -1,11 +1,11 @@
 import type { Log } from "../log.ts";
 
-/** What closing connections may take once the grace is over. */
+/** How long closing connections may take after the grace. */
 const closeWithinMs = 5_000;
 
 /**
- * Ends the process five seconds after its grace, should it not have ended by itself: a frozen database keeps its
- * connections from closing, and the sender of the signal kills what takes too long.
+ * Ends the process five seconds after its grace, if it has not ended by itself: a frozen database keeps its connections
+ * from closing, and the sender of the signal would kill the process later anyway.
  */
 export function endAfterGrace(graceMs: number, log: Log): void {
   setTimeout(() => {

@@ -2,8 +2,8 @@
 const nodeMajorMin = 24;
 
 /**
- * One line on what to do when this Node is too old for a program, or undefined when it is not. This file and all that
- * it imports must run on Node 20, which is what many machines have.
+ * One line on what to do when this Node is too old for a program; undefined when it is not. This file and its imports
+ * must run on Node 20, which many machines have.
  */
 export function nodeFault(program: string, version: string): string | undefined {
   if (Number.parseInt(version, 10) >= nodeMajorMin) return undefined;

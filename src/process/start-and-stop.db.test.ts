@@ -47,7 +47,7 @@ test.for(["api", "worker", "migrate", "cli", "simulator"] as const)(
   "the %s ends on SIGTERM in its first moment",
   async (program, { launch }) => {
     const begun = launch(program, {}, program === "cli" ? ["outbox", "status"] : []);
-    // Before Node listens to anything the signal itself ends the process, and the exit code is null.
+    // Before Node listens to signals, the signal itself ends the process, and the exit code is null.
     expect([0, 143, null]).toContain(await begun.stop());
   },
 );
@@ -65,7 +65,7 @@ test("a worker that fails in the middle of its start ends with 1 and a line that
   database,
   launch,
 }) => {
-  // pg-boss runs by then, and is not allowed what comes next.
+  // pg-boss runs by then, and its next step is not allowed.
   await sql`
     create function pgboss.refuse() returns trigger language plpgsql as 'begin raise ''no queue for you''; end'
   `.execute(database.db);
@@ -92,7 +92,7 @@ test.for(["api", "worker", "simulator"] as const)(
   },
 );
 
-/** A server that takes connections and never says a word, as a frozen Postgres does. */
+/** A server that takes connections and never answers, as a frozen Postgres does. */
 async function acceptInSilence(): Promise<{ port: number; connections: () => number }> {
   const sockets: Socket[] = [];
   const server = createServer((socket) => void sockets.push(socket.on("error", () => {})));

@@ -1,7 +1,7 @@
 import { nodeFault } from "./node-version.ts";
 import { listenToStopSignals, type StopSignals } from "./stop-signals.ts";
 
-/** Exit code of a process that cannot work where it was started: EX_CONFIG of sysexits.h. */
+/** Exit code of a process that cannot work in its environment: EX_CONFIG of sysexits.h. */
 const exitCodeConfig = 78;
 
 type Run = (stop: StopSignals) => Promise<void>;

@@ -2,18 +2,19 @@ import { constants } from "node:os";
 
 const stopSignalNames = ["SIGTERM", "SIGINT"] as const;
 
-/** What a program that is being loaded is handed, to end well once it has something to finish. */
+/** Given to a program while it is loaded, so that it can end well once it has something to finish. */
 export type StopSignals = {
   /**
-   * From this call on a signal ends nothing by itself: the promise tells its name, and the caller finishes what is under
-   * way. A second signal then ends the process at once, with exit code 1.
+   * From this call on a signal ends nothing by itself: the promise tells its name, and the caller finishes its work. A
+   * second signal then ends the process at once, with exit code 1.
    */
   takeOver: () => Promise<string>;
 };
 
 /**
- * Listens to SIGTERM and SIGINT. Until `takeOver` nothing is under way that could be finished, so the process ends at
- * once: a service with 0, as after every stop; a command with 128 and the signal's number, as its work is not done.
+ * Listens to SIGTERM and SIGINT. Until `takeOver` no work is under way that could be finished, so the process ends at
+ * once: a service with 0, as after every stop; a command with 128 and the signal's number, because its work is not
+ * done.
  */
 export function listenToStopSignals(kind: "service" | "command"): StopSignals {
   let onSignal = (name: (typeof stopSignalNames)[number]): void => {

@@ -12,8 +12,8 @@ export async function wait(ms: number, signal: AbortSignal): Promise<void> {
 export type Repeating = { stop: () => Promise<void> };
 
 /**
- * Runs `work` at once and then `everyMs` after each end of it, until stopped. What it throws goes to `onError` and the
- * next run is due as usual.
+ * Runs `work` at once and then `everyMs` after each end of it, until stopped. An error goes to `onError`, and the next
+ * run is due as usual.
  */
 export function repeat(
   work: () => Promise<void>,

@@ -14,7 +14,9 @@ export type BossOptions = {
   /** `worker` watches over jobs and fires the crons; `api` only sends; `migrate` may change pg-boss's schema. */
   role: "worker" | "api" | "migrate";
   connectionsMax: number;
-  /** The schema is of a newer pg-boss than ours. It refuses to start on one, but not where it may migrate: forward only. */
+  /**
+   * A newer pg-boss than ours made the schema. Ours refuses to start on it, except where it may migrate: forward only.
+   */
   isSchemaAhead?: boolean;
 };
 
@@ -26,13 +28,13 @@ export function createBoss(options: BossOptions, log: Log): PgBoss {
     schema: queueSchema,
     max: options.connectionsMax,
     ...newConnections,
-    // pg-boss hands what it does not know to pg.
+    // pg-boss passes unknown options on to pg.
     ...(options.role !== "migrate" && { stream: () => createWatchedSocket(silenceMsMax) }),
     migrate: options.role === "migrate" || options.isSchemaAhead === true,
     createSchema: options.role === "migrate",
     supervise: options.role === "worker",
     schedule: options.role === "worker",
-    // A job whose worker was killed is fetched again within its lease and one pass.
+    // The job of a killed worker is fetched again within its lease and one pass.
     superviseIntervalSeconds: 10,
     monitorIntervalSeconds: 10,
   });

@@ -5,7 +5,7 @@ import { type MeterName, meterNames } from "../usage/meters.ts";
 import { insideTransaction } from "./boss.ts";
 import { type DeliverJob, deliverQueueOf } from "./queues.ts";
 
-/** pg-boss takes integers; nobody's turn is later than this. */
+/** pg-boss takes integers; this is the latest turn. */
 const turnsMax = 100_000;
 
 /** The turn of an event that must reach Stripe before an invoice is finalized. */
@@ -22,8 +22,8 @@ export type Reminder = MeterEventKey & {
 };
 
 /**
- * Sends the jobs that remind a worker to deliver these meter events, inside the transaction where one is given.
- * Events that have a job already are passed over. Returns how many jobs were made.
+ * Sends the jobs that remind a worker to deliver these meter events, inside the transaction where one is given. An
+ * event that has a job already gets no second one. Returns how many jobs were made.
  */
 export async function remindToDeliver(
   boss: PgBoss,
@@ -44,9 +44,9 @@ export async function remindToDeliver(
 }
 
 /**
- * - Its group is the customer and meter: Stripe allows one request in flight for each.
- * - Its priority is its turn within its organization, so that organizations take turns: the first event of each goes
- *   before anybody's second.
+ * - Its group is the customer and meter: Stripe allows one request at a time for each.
+ * - Its priority is its turn within its organization, so that organizations take turns: the first events of all
+ *   organizations go before all second ones.
  */
 function deliverJob(reminder: Reminder): JobInsert<DeliverJob> {
   return {

@@ -14,7 +14,8 @@ const jobTableSettings = ["autovacuum_vacuum_scale_factor=0.02", "autovacuum_ana
 
 /** Creates or migrates pg-boss's schema and creates our queues. Part of the migration step. */
 export async function installQueues({ db, log }: { db: Db; log: Log }, databaseUrl: string): Promise<void> {
-  // Tables of an unknown version, as a dump without pg-boss's rows leaves them. Jobs are only reminders: start anew.
+  // The tables are of an unknown version, as a dump without pg-boss's rows leaves them. Jobs are only reminders: start
+  // anew.
   if ((await readQueueSchemaVersion(db)) === "lost") {
     await sql`drop schema ${sql.id(queueSchema)} cascade`.execute(db);
   }
@@ -30,8 +31,8 @@ export async function installQueues({ db, log }: { db: Db; log: Log }, databaseU
 
 /**
  * Has the table of all jobs vacuumed and analyzed when a fiftieth of it has changed, in place of a fifth. Every job is
- * updated twice and deleted an hour later, and no update is HOT (measured: 0 of 29,632), as pg-boss indexes what changes.
- * Set only where it is not, so that a second migration waits for nobody's vacuum.
+ * updated twice and deleted an hour later, and no update is HOT (measured: 0 of 29,632), since pg-boss indexes the
+ * columns that change. Set only where it is missing, so that a second migration waits for no vacuum.
  */
 async function tuneJobTable(db: Db): Promise<void> {
   const tuned = await sql`
@@ -44,7 +45,7 @@ async function tuneJobTable(db: Db): Promise<void> {
   );
 }
 
-/** Seconds each. */
+/** In seconds each. */
 export type DeliverRetry = { retryDelay: number; retryDelayMax: number; expireInSeconds: number };
 
 /**

@@ -11,9 +11,9 @@ type QueueDefinition = {
 };
 
 /**
- * Seals due entries, then sends itself again after SEAL_INTERVAL_SECONDS. `short` keeps one waiting job at most;
- * the seal's own advisory lock, not pg-boss, keeps two from running at once, so that a job whose worker was killed
- * holds up nothing.
+ * Seals due entries, then sends itself again after SEAL_INTERVAL_SECONDS. `short` keeps one waiting job at most. The
+ * seal's own advisory lock, not pg-boss, keeps two from running at once, so that the job of a killed worker holds up
+ * nothing.
  */
 export const sealQueue = {
   name: "seal-entries",
@@ -40,7 +40,7 @@ const deliverQueueOptions = {
   deleteAfterSeconds: 3_600,
 } as const satisfies Omit<Queue, "name">;
 
-/** Where the trace of what made the job goes on. Whatever else stands there is no reason to leave the job undone. */
+/** Continues the trace in which the job was made. A malformed value is no reason to leave the job undone. */
 const traceparent = z.string().optional().catch(undefined);
 
 export const deliverJobPayload = z.object({
@@ -69,7 +69,7 @@ export const partitionsQueue = {
 } as const satisfies QueueDefinition;
 
 /**
- * Drops months that are past their retention, daily, and again in an hour when one was busy. It counts what it drops,
+ * Drops months that are past their retention, daily, and again in an hour when one was busy. It counts the rows before,
  * which may take long.
  */
 export const retentionQueue = {
@@ -86,8 +86,8 @@ export const retentionQueue = {
 } as const satisfies QueueDefinition;
 
 /**
- * One job for each webhook event. What makes an event a dead letter is counted in the inbox; these retries only have to
- * outlast an outage of Stripe's.
+ * One job for each webhook event. The inbox counts the attempts after which an event is a dead letter; these retries
+ * only have to last longer than an outage of Stripe's.
  */
 export const stripeEventsQueue = {
   name: "apply-stripe-event",
@@ -105,7 +105,9 @@ export const stripeEventsQueue = {
 
 export const stripeEventJobPayload = z.object({ eventId: z.string(), traceparent });
 
-/** Reads a customer at Stripe that an operator has just linked; a waiting job is enough for all that was linked before. */
+/**
+ * Reads a customer at Stripe that an operator has just linked; one waiting job serves all links made before it runs.
+ */
 export const readCustomerQueue = {
   name: "read-customer",
   options: {
@@ -122,7 +124,7 @@ export const readCustomerQueue = {
 
 export const readCustomerPayload = z.object({ organizationId: z.uuid() });
 
-/** Counts active sensors at every full hour. The count's own key, not pg-boss, makes it happen once. */
+/** Counts active sensors at every full hour. The primary key of the count, not pg-boss, makes it happen once. */
 export const sensorsQueue = {
   name: "count-sensors",
   options: { policy: "short", retryLimit: 20, retryDelay: 15, retryBackoff: true, retryDelayMax: 300 },

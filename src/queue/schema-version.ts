@@ -21,7 +21,7 @@ export async function readQueueSchemaVersion(db: Db): Promise<number | "lost" | 
 
 /**
  * Writes pg-boss's version row again if it is gone: without it no cron fires and no process can start. Only for a
- * pg-boss that has started, since it found this very version then.
+ * pg-boss that has started, since it found this version then.
  */
 export async function restoreQueueSchemaVersion(boss: PgBoss): Promise<void> {
   const name = `${queueSchema}.version`;

@@ -5,8 +5,8 @@ import { type BossOptions, createBoss } from "./boss.ts";
 import { queueSchemaVersion, readQueueSchemaVersion } from "./schema-version.ts";
 
 /**
- * Creates pg-boss for an API, a worker or a command, and starts it: also on a schema of pg-boss's that a newer version of
- * this program has migrated already, as the version before has to run on until it is replaced.
+ * Creates pg-boss for an API, a worker or a command, and starts it. It also starts on a schema that a newer version of
+ * this program has migrated already, since this version has to run on until it is replaced.
  */
 export async function startBoss(
   { db, log }: { db: Db; log: Log },

@@ -4,11 +4,11 @@ import type { Log } from "../log.ts";
 export type WorkDeps = {
   boss: PgBoss;
   log: Log;
-  /** Is told of every job that failed, for metrics. Must not throw. */
+  /** Called for every job that failed, for metrics. Must not throw. */
   onJobFailed?: ((queue: string) => void) | undefined;
 };
 
-/** What of pg-boss's options a queue may choose. */
+/** The options of pg-boss that a queue may choose. */
 export type WorkQueueOptions = Pick<
   WorkOptions,
   "pollingIntervalSeconds" | "localConcurrency" | "batchSize" | "burstWhenBatchFull"
@@ -17,8 +17,8 @@ export type WorkQueueOptions = Pick<
 type Failure = { queue: string; jobs: readonly Job<unknown>[]; error: unknown };
 
 /**
- * Works a queue by pg-boss. The only way to do so: what a handler throws is logged with its queue and counted before
- * pg-boss decides when to try again, and so is a handler that outlives its job's lease or the worker's grace.
+ * Works a queue by pg-boss; the only way to do so. A handler's error is logged with its queue and counted before
+ * pg-boss decides when to try again, and so is a handler that takes longer than its job's lease or the worker's grace.
  */
 export async function workQueue(
   deps: WorkDeps,
@@ -37,7 +37,7 @@ export async function workQueue(
   );
 }
 
-/** The same for a queue whose jobs are handled and fail each for itself, several at a time. */
+/** The same for a queue whose jobs are handled several at a time, where each job may fail alone. */
 export async function workEachJob(
   deps: WorkDeps,
   { queue, ...options }: { queue: string } & WorkQueueOptions,
@@ -57,7 +57,7 @@ export async function workEachJob(
   );
 }
 
-/** pg-boss fails a job whose handler takes too long and says nothing to the handler but by the job's signal. */
+/** pg-boss fails a job whose handler takes too long, and tells the handler by the job's signal only. */
 async function watched<T>(
   deps: WorkDeps,
   { queue, jobs }: Omit<Failure, "error">,

@@ -4,11 +4,11 @@ import { answerOfError, type StripeAnswer } from "./answer.ts";
 import { createStripe } from "./client.ts";
 
 const apiKey = "sk_test_51HgSecretSecretSecret";
-/** What an answer that comes may take; only silence is waited for. */
+/** An answer that comes may take this long; tests wait longer for silence only. */
 const patienceMs = 30_000;
 const silenceMs = 300;
 
-/** What the real SDK makes of it when it sends a meter event, over v1 or v2. */
+/** Sends a meter event with the real SDK, over v1 or v2, and returns how its answer is read. */
 async function answerOf(
   apiBase: string,
   { api = "v1", timeoutMs = patienceMs }: { api?: "v1" | "v2"; timeoutMs?: number } = {},
@@ -116,7 +116,7 @@ type NoAnswer = {
   answer: RawAnswer;
   code: string | null;
   timeoutMs?: number;
-  /** Where an answer began. */
+  /** The point at which an answer began. */
   httpStatus?: number;
 };
 const noAnswers: NoAnswer[] = [
@@ -152,7 +152,7 @@ test("a refused connection never reached Stripe", async () => {
 });
 
 test("a host that nobody knows was never reached", async () => {
-  // A name with a label of more than 63 characters is no name: it is refused here, and no server asked.
+  // A name with a label of more than 63 characters is no valid name: Node refuses it and asks no server.
   const answer = await answerOf(`http://${"a".repeat(64)}.invalid`);
 
   expect(answer).toMatchObject({ kind: "no_answer", reachedStripe: "no" });

@@ -2,7 +2,7 @@ import Stripe from "stripe";
 import { z } from "zod";
 import { foreignAnswerOf } from "./foreign-answer.ts";
 
-/** What came back from one request to Stripe, with nothing concluded from it yet. */
+/** The answer to one request to Stripe, before any conclusion. */
 export type StripeAnswer =
   | SuccessAnswer
   | {
@@ -19,37 +19,37 @@ export type StripeAnswer =
       /** Header `Retry-After`, in milliseconds, when it is a number of seconds. */
       retryAfterMs: number | null;
     }
-  /** Somebody between us and Stripe answered: whether Stripe got the request, it does not tell. */
+  /** A server between us and Stripe answered; whether Stripe got the request is unknown. */
   | { kind: "foreign"; httpStatus: number; message: string }
   | {
       kind: "no_answer";
-      /** Whether the request can have reached Stripe: a refused connection or an unknown host cannot. */
+      /** Whether the request can have reached Stripe: after a refused connection or an unknown host it cannot. */
       reachedStripe: "no" | "maybe";
       code: string | null;
       message: string;
-      /** Of an answer that began and did not end, or that was given to what had to come before the request. */
+      /** For an answer that began and did not end, or an answer to a request that had to come first. */
       httpStatus?: number;
     };
 
 type SuccessAnswer = { kind: "success"; httpStatus: number; requestId: string | null };
 
-/** What the SDK adds to every answer; the id is a header that only Stripe's own answers are sure to have. */
+/** Fields that the SDK adds to every answer; the id is a header that only Stripe's own answers are sure to have. */
 const answeredSchema = z.object({
   lastResponse: z.object({ statusCode: z.int(), requestId: z.string().optional().catch(undefined) }),
 });
 
-/** Reads what the SDK returned. */
+/** Reads an answer that the SDK returned. */
 export function successOf(answered: unknown): SuccessAnswer {
   const { statusCode: httpStatus, requestId = null } = answeredSchema.parse(answered).lastResponse;
   return { kind: "success", httpStatus, requestId };
 }
 
-/** Error codes of connections that were never made, unless it was reading or writing that failed with them. */
+/** Error codes of connections that were never made, unless reading or writing failed with them. */
 const neverConnected = new Set(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "ENETUNREACH"]);
 
 /**
- * Reads what the SDK threw. By status, not by class: 409 and 5xx share a class, and 429 has two (stripe-node's own
- * mapping). Anything that is no error of the SDK's is thrown on.
+ * Reads an error that the SDK threw. By status, not by class: 409 and 5xx share a class, and 429 has two (stripe-node's
+ * own mapping). Throws every other error again.
  */
 export function answerOfError(error: unknown): StripeAnswer {
   const foreign = foreignAnswerOf(error);
@@ -82,7 +82,7 @@ export function answerOfError(error: unknown): StripeAnswer {
   };
 }
 
-/** The HTTP status that came, if one did. */
+/** The HTTP status, if one came. */
 export function httpStatusOf(answer: StripeAnswer): number | null {
   return answer.httpStatus ?? null;
 }
@@ -92,7 +92,7 @@ function withoutKeys(message: string): string {
   return message.replaceAll(/\b(sk|rk|whsec)_(?:(test|live)_)?[\w*]+/g, "$1_…");
 }
 
-/** What Node said of the connection, which our own client may have wrapped. */
+/** Node's message about the connection, which our own client may have wrapped. */
 function connectionFailure(detail: unknown): { code: string | null; syscall: string | null } {
   if (!(detail instanceof Error)) return { code: null, syscall: null };
   if (!("code" in detail) && detail.cause !== undefined) return connectionFailure(detail.cause);
@@ -117,7 +117,10 @@ function retryAfterMs(header: string | null): number | null {
   return Number(header) * 1_000;
 }
 
-/** Whether Stripe itself says that there is no such object; a 404 for anything else, or anybody else's, does not. */
+/**
+ * Whether Stripe itself says that this object does not exist. A 404 for something else, or from another server, does
+ * not count.
+ */
 export function isMissing(error: unknown): boolean {
   return (
     error instanceof Stripe.errors.StripeError &&
@@ -126,7 +129,7 @@ export function isMissing(error: unknown): boolean {
   );
 }
 
-/** Whether a read failed because Stripe could not answer it, or would not for reasons that concern every read. */
+/** Whether a read failed because Stripe could not answer it, or refused it for a reason that concerns every read. */
 export function isStripesFault(error: unknown): boolean {
   if (!(error instanceof Stripe.errors.StripeError)) return false;
   const { statusCode } = error;

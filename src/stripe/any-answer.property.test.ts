@@ -13,7 +13,7 @@ import { createStripeReads } from "./reads.ts";
 import { createStreamTransport } from "./stream-transport.ts";
 import { createSyncTransport, type MeterEventRequest } from "./sync-transport.ts";
 
-// An answer that ends the process, or leaves a promise behind, fails the run by itself: vitest reports what nobody caught.
+// An answer that ends the process or leaves a rejected promise fails the run: vitest reports uncaught errors.
 
 const apiKey = "sk_test_anything";
 const timeoutMs = 5_000;

@@ -6,16 +6,16 @@ import { createStripe } from "./client.ts";
 import { listen } from "../testing/net/listen.ts";
 
 const apiKey = "sk_test_client";
-/** What an answer that comes may take; only those that never end are waited for. */
+/** An answer that comes may take this long; tests wait longer only for answers that never end. */
 const patienceMs = 30_000;
 const timeoutMs = 300;
-/** What the event loop may need on a busy machine to notice that a deadline has passed. */
+/** A busy machine's event loop may need this long to notice that a deadline has passed. */
 const slackMs = 20_000;
 
 const meterEvent = { event_name: "readings", payload: { stripe_customer_id: "cus_1", value: "1" } };
 const accepted = json(200, { object: "billing.meter_event" });
 
-/** Sends one meter event; tells how long it took and what the SDK threw. */
+/** Sends one meter event; tells how long it took and the SDK's error. */
 async function send(apiBase: string, deadlineMs: number): Promise<{ durationMs: number; error: unknown }> {
   const startedAtMs = performance.now();
   const stripe = createStripe({ apiKey, apiBase, timeoutMs: deadlineMs });
@@ -91,7 +91,7 @@ test("a TLS handshake that nobody answers ends at the deadline", async () => {
 
 test("an answer in good time leaves no deadline behind that could cut another", async () => {
   const { url } = await serve(accepted);
-  // Longer than what the poll lets pass.
+  // Longer than the poll lets pass.
   const stripe = createStripe({ apiKey, apiBase: url, timeoutMs: 3_600_000 });
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
   onTestFinished(() => void vi.useRealTimers());
@@ -131,7 +131,7 @@ test("a connection that is closed on its second request is not used to send that
   const stripe = createStripe({ apiKey, apiBase: url, timeoutMs: patienceMs });
 
   await stripe.billing.meterEvents.create(meterEvent);
-  // In the moment in which it answers, the connection is not free yet.
+  // In the moment in which the server answers, the connection is not free yet.
   await setImmediate();
   await expect(stripe.billing.meterEvents.create(meterEvent)).rejects.toThrow("connection to Stripe");
 

@@ -4,19 +4,19 @@ import { createHttpClient } from "./http-client.ts";
 import { createStripeClock, type StripeClock } from "./stripe-clock.ts";
 
 /**
- * The version of Stripe's API that every request names, whatever the account's own default is: the one whose fields this
- * service reads. A newer SDK changes nothing here by itself.
+ * The version of Stripe's API that every request names, whatever the account's default is: this service reads the
+ * fields of this version. A newer SDK does not change it.
  */
 export const stripeApiVersion = "2026-10-28.endive";
 
 export type StripeOptions = {
   apiKey: string;
-  /** Where every request goes: `https://api.stripe.com`, or a simulator. */
+  /** The base of every request: `https://api.stripe.com`, or a simulator. */
   apiBase: string;
   /** Bound of one whole request, from connecting to the last byte of the answer. */
   timeoutMs: number;
   tracer?: Tracer;
-  /** Is told what time it is at Stripe. */
+  /** Learns Stripe's time from the answers. */
   clock?: StripeClock;
 };
 

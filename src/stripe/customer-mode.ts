@@ -2,15 +2,15 @@ import Stripe from "stripe";
 import { isMissing } from "./answer.ts";
 import type { KeyMode } from "./key-mode.ts";
 
-/** What Stripe says of a customer to a live or test key. */
+/** Stripe's answer about a customer to a live or test key. */
 export type CustomerMode =
   | { kind: "found"; mode: KeyMode }
-  /** Stripe says so itself when it refuses the id. */
+  /** Stripe's refusal of the id names the other mode. */
   | { kind: "of_the_other_mode" }
   | { kind: "deleted" }
   | { kind: "unknown" };
 
-/** Reads which mode a customer is of. Throws the SDK's error for everything but a customer that is not there. */
+/** Reads which mode a customer is of. Throws the SDK's error for everything but a missing customer. */
 export async function readCustomerMode(stripe: Stripe, customerId: string): Promise<CustomerMode> {
   try {
     const customer = await stripe.customers.retrieve(customerId);

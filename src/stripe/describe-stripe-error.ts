@@ -1,7 +1,9 @@
 import Stripe from "stripe";
 import { answerOfError } from "./answer.ts";
 
-/** What went wrong between us and Stripe, in one phrase without keys; undefined for an error of anybody else's. */
+/**
+ * What went wrong between us and Stripe, in one phrase without keys; undefined for an error that has another source.
+ */
 export function describeStripeError(error: unknown): string | undefined {
   if (!(error instanceof Stripe.errors.StripeError)) return undefined;
   const answer = answerOfError(error);

@@ -1,19 +1,19 @@
-/** What Stripe answers a request with when it grants it. */
+/** The object that Stripe answers a request with when it grants it. */
 export type ExpectedObject =
   | { kind: "list"; isNamed: boolean }
-  /** `id` is the one that was asked for, where the path names it. */
+  /** `id` is the id of the request's path, where the path names one. */
   | { kind: "object"; name: string; id: string | undefined }
   /** The stream answers with an empty object. */
   | { kind: "anything" };
 
-/** First segments that are no collection of their own, as far as this service has business with them. */
+/** First segments of paths that are no collections themselves, as far as this service uses them. */
 const namespaces = new Set(["billing", "billing_portal", "checkout", "core", "test_helpers"]);
 const streamPath = "/v2/billing/meter_event_stream";
 
 /**
- * Tells from a request what its answer is, by the rule that all of Stripe's paths and objects follow: a collection
- * (`/v1/billing/meters`) holds objects of its singular name (`billing.meter`), a GET of it is a list, and so is a GET of
- * what lies below one of its objects. Pure.
+ * Tells from a request which answer to expect, by the rule that all of Stripe's paths and objects follow: a collection
+ * (`/v1/billing/meters`) holds objects of its singular name (`billing.meter`); a GET of it is a list, and so is a GET
+ * of a path below one of its objects. Pure.
  */
 export function expectedObject(method: string, path: string): ExpectedObject {
   const pathname = path.replace(/[?#].*$/s, "");

@@ -3,8 +3,8 @@ import type Stripe from "stripe";
 const pageSize = 100;
 
 /**
- * The account's meters with these event names, active or not, by event name. A deactivated meter keeps its name; an
- * active one of the same name goes before it.
+ * The account's meters with these event names, active or not, by event name. A deactivated meter keeps its name; where
+ * an active meter has the same name, the active one is returned.
  */
 export async function findMeters(
   stripe: Stripe,

@@ -6,7 +6,7 @@ export type WebhookEndpoint = {
   id: string;
   url: string;
   isEnabled: boolean;
-  /** Used types that it does not send. */
+  /** The used types that it does not send. */
   missingTypes: string[];
 };
 

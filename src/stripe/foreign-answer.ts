@@ -1,11 +1,11 @@
 import Stripe from "stripe";
 
-/** An answer that is not Stripe's own: whatever its status says, it is no verdict on the request. */
+/** An answer that is not Stripe's own: whatever its status is, it is no verdict on the request. */
 export class ForeignAnswer extends Error {
   override readonly name = "ForeignAnswer";
   readonly httpStatus: number;
 
-  /** `what` tells what was wrong with it, in words of ours: nothing of its text, which may hold anything. */
+  /** `what` tells what was wrong with the answer, in our own words: the answer's text may hold anything. */
   constructor(httpStatus: number, what: string) {
     super(`HTTP ${httpStatus} is no answer of Stripe's: ${what}`);
     this.httpStatus = httpStatus;

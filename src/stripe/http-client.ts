@@ -13,11 +13,11 @@ export type HttpClientOptions = {
   /** For the whole request, from connecting to the last byte of the answer. */
   deadlineMs: number;
   tracer: Tracer;
-  /** Learns from the answers what time it is at Stripe. */
+  /** Learns Stripe's time from the answers. */
   clock: StripeClock;
 };
 
-/** Stripe's longest answers are pages of a list; what is longer than this is none of its own, and is not read on. */
+/** Stripe's longest answers are pages of a list. A longer answer is not Stripe's, and is not read to its end. */
 export const answerBytesMax = 1024 * 1024;
 
 /**
@@ -52,7 +52,7 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
 type Headers = Record<string, string | string[]>;
 export type Received = { status: number; headers: Headers; text: string };
 
-/** All of an answer, whoever gave it. */
+/** Reads a whole answer, Stripe's or not. */
 function send(agent: Agent, deadlineMs: number, request: Dispatcher.DispatchOptions): Promise<Received> {
   const { promise, resolve, reject } = Promise.withResolvers<Received>();
   let controller: Dispatcher.DispatchController | undefined;
@@ -71,7 +71,7 @@ function send(agent: Agent, deadlineMs: number, request: Dispatcher.DispatchOpti
   const handler: Dispatcher.DispatchHandler = {
     onRequestStart(started) {
       controller = started;
-      // It waited for its connection until nobody waited for it any more: so it is never sent.
+      // The caller gave up while the request waited for a connection: so it is never sent.
       if (given !== undefined) started.abort(given);
     },
     onResponseStart(_controller, statusCode, received) {
@@ -98,10 +98,10 @@ function send(agent: Agent, deadlineMs: number, request: Dispatcher.DispatchOpti
   return promise;
 }
 
-/** An answer of Stripe's that has come whole. */
+/** A complete answer of Stripe's. */
 class JudgedAnswer extends Stripe.HttpClientResponse {
   readonly #body: object;
-  /** What the SDK hands out as `lastResponse`, with the status and the ids that it adds. */
+  /** The SDK returns this as `lastResponse`, with the status and the ids that it adds. */
   readonly #raw: { headers: Headers };
 
   constructor(status: number, headers: Headers, body: object) {
@@ -128,15 +128,16 @@ function present(headers: IncomingHttpHeaders): Headers {
   return all;
 }
 
-/** The status of an answer that began and did not end is told along. */
+/** Passes on the status of an answer that began and did not end. */
 function withStatus(error: unknown, httpStatus: number | undefined): unknown {
   return error instanceof Error && httpStatus !== undefined ? Object.assign(error, { httpStatus }) : error;
 }
 
 const codesOfClosing = ["ECONNRESET", "EPIPE", "UND_ERR_SOCKET"];
 
-// By the first two codes the SDK sends once more, even with `maxNetworkRetries: 0`: twice as long, and one attempt
-// recorded. So the code stands one cause deeper; undici's own name for a closed connection is told as the system's.
+// After an error with one of the first two codes the SDK sends once more, even with `maxNetworkRetries: 0`: twice as
+// long, and one attempt recorded. So the code is moved one cause deeper. undici's own code for a closed connection
+// becomes the system's.
 function withoutCodeOfClosing(error: unknown): unknown {
   const code = error instanceof Error && "code" in error ? error.code : undefined;
   if (!codesOfClosing.some((closing) => closing === code)) return error;

@@ -7,9 +7,9 @@ type JsonObject = Record<string, unknown>;
 const errorWord = /^[a-z][a-z0-9_]*$/;
 
 /**
- * The answer's body, when it is one of Stripe's own; throws a `ForeignAnswer` otherwise. The status is judged first: below
- * 300 the body has to be the object that was asked for, from 400 on an error as Stripe writes them. Everything else came
- * from somebody between us and Stripe, whatever its status says.
+ * The answer's body, when it is one of Stripe's own; throws a `ForeignAnswer` otherwise. The status is judged first:
+ * below 300 the body has to be the requested object, from 400 on an error in Stripe's form. Every other answer came
+ * from a server between us and Stripe, whatever its status says.
  */
 export function judgeAnswer(
   { method, path }: { method: string; path: string },

@@ -1,7 +1,10 @@
 import type Stripe from "stripe";
 import { usedEventTypes } from "./used-event-types.ts";
 
-/** So few that a page of the largest objects, invoices with all their lines, stays below what an answer may hold. */
+/**
+ * A small page: with the largest objects, invoices with all their lines, it must stay below the longest answer that is
+ * read.
+ */
 const pageSize = 20;
 
 /** docs.stripe.com/api/events: "going back up to 30 days". */
@@ -27,7 +30,7 @@ export async function* listEvents(stripe: Stripe, since: Date): AsyncGenerator<S
   yield* stripe.events.list({ types, ending_before: start.id, limit: pageSize });
 }
 
-/** Without an event before the instant, the first one after it is the last of the whole list. */
+/** Without an event before the instant, the first event after it is the last of the whole list. */
 async function findOldest(stripe: Stripe, sinceSeconds: number): Promise<Stripe.Event | undefined> {
   let oldest: Stripe.Event | undefined;
   const newestFirst = stripe.events.list({

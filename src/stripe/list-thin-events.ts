@@ -4,8 +4,8 @@ import { usedThinEventTypes } from "./used-event-types.ts";
 const pageSize = 100;
 
 /**
- * The thin events of the used types since an instant, without their `data`, as they are delivered. They come in an
- * order of Stripe's own; each stands for itself. Throws the SDK's error.
+ * The thin events of the used types since an instant, without their `data`, as they are delivered. Their order is
+ * Stripe's and has no meaning; each event stands alone. Throws the SDK's error.
  */
 export async function* listThinEvents(stripe: Stripe, since: Date): AsyncGenerator<object> {
   for await (const event of stripe.v2.core.events.list({ types: [...usedThinEventTypes], limit: pageSize })) {

@@ -1,6 +1,6 @@
 import type Stripe from "stripe";
 
-/** A meter as this service needs it to be. */
+/** A meter with the settings that this service needs. */
 export type WantedMeter = {
   eventName: string;
   /** Stripe's word for how events are folded over a billing period. */
@@ -13,8 +13,8 @@ const customerKey = "stripe_customer_id";
 const valueKey = "value";
 
 /**
- * What about a meter would bill other sums than ours, one phrase each. None of it can be changed once a meter exists
- * (docs.stripe.com/api/billing/meter/update). Whether it is active is another question.
+ * The settings of a meter that would bill other sums than ours, one phrase each. None of them can be changed once a
+ * meter exists (docs.stripe.com/api/billing/meter/update). Whether the meter is active is not looked at here.
  */
 export function meterFaults(meter: Stripe.Billing.Meter, { formula }: WantedMeter): string[] {
   const faults: string[] = [];
@@ -29,7 +29,7 @@ export function meterFaults(meter: Stripe.Billing.Meter, { formula }: WantedMete
   return faults;
 }
 
-/** What Stripe is asked to create. */
+/** The parameters with which a meter is created at Stripe. */
 export function meterToCreate({
   eventName,
   formula,

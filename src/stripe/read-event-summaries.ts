@@ -9,11 +9,11 @@ export type SummaryQuestion = {
   start: Date;
   /** Exclusive, the same. */
   end: Date;
-  /** Without it one sum of all. */
+  /** Without it Stripe answers with one sum of all. */
   grouping?: "day" | "hour" | undefined;
 };
 
-/** Stripe's sum of one window, as plain digits: it may have a fraction or a sign where others send, too. */
+/** Stripe's sum of one window, as plain digits: it may have a fraction or a sign where other programs send, too. */
 export type EventSummary = { start: Date; end: Date; value: string };
 
 /** As many windows as one answer holds (docs.stripe.com/api/billing/meter-event-summary). */
@@ -33,8 +33,9 @@ const answer = z.object({
 });
 
 /**
- * Reads Stripe's sums of a customer's meter in one request; at most `summariesMax` windows may be asked for. Windows that
- * Stripe leaves out had no event. Throws the SDK's error, and a `ForeignAnswer` for what does not answer the question.
+ * Reads Stripe's sums of a customer's meter in one request; at most `summariesMax` windows may be asked for. Windows
+ * that Stripe leaves out had no event. Throws the SDK's error, and a `ForeignAnswer` for an answer that does not fit
+ * the question.
  */
 export async function readEventSummaries(stripe: Stripe, asked: SummaryQuestion): Promise<EventSummary[]> {
   const { meterId, customerId, start, end, grouping } = asked;
@@ -71,14 +72,17 @@ function isAskedFor(row: Row, { meterId, start, end, grouping }: SummaryQuestion
   return row.start.getTime() % length === 0 && row.end.getTime() - row.start.getTime() === length;
 }
 
-/** Two sums of one window, or two where there can be one, would be added up or lost. */
+/**
+ * Stripe has two sums for one window, or two windows where one was asked for: adding them up or choosing one would be
+ * wrong.
+ */
 function hasTwins(rows: readonly Row[]): boolean {
   return rows.some((row) =>
     rows.some((other) => other !== row && other.start < row.end && row.start < other.end),
   );
 }
 
-/** A number in digits alone: `1e21` is `1000000000000000000000`. */
+/** Writes a number as digits alone: `1e21` is `1000000000000000000000`. */
 export function plainDecimal(value: number): string {
   if (Number.isInteger(value)) return BigInt(value).toString();
   const text = String(value);

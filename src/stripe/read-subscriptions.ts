@@ -6,7 +6,7 @@ type ItemRead = { meterId: string | null; periodStart: Date; periodEnd: Date };
 /** A subscription as Stripe has it at the moment of the read. */
 export type SubscriptionRead = {
   id: string;
-  /** Stripe's own word; the list is open. */
+  /** Stripe's own word; Stripe may add others. */
   status: string;
   createdAt: Date;
   /** From when it bills: its creation, or earlier where it was made with `backdate_start_date`. */
@@ -35,7 +35,7 @@ export async function readSubscriptions(
       found.push(await subscriptionRead(stripe, subscription));
     }
   } catch (error) {
-    // Stripe answers 400 for a parameter that names nothing.
+    // Stripe answers 400 when a parameter names an object that does not exist.
     if (error instanceof Stripe.errors.StripeInvalidRequestError && error.code === "resource_missing")
       return undefined;
     throw error;
@@ -64,7 +64,7 @@ async function subscriptionRead(
   };
 }
 
-/** A list inside an object is cut to its first page. */
+/** Stripe cuts a list inside an object to its first page. */
 async function allItems(
   stripe: Stripe,
   { id, items }: Stripe.Subscription,

@@ -18,7 +18,7 @@ export type ErrorReport = {
 
 export type StripeReads = {
   mode: KeyMode;
-  /** All of a customer's, the newest first; undefined for a customer that Stripe does not know. */
+  /** All subscriptions of a customer, the newest first; undefined for a customer that Stripe does not know. */
   readSubscriptions: (customerId: string) => Promise<SubscriptionRead[] | undefined>;
   readCustomerMode: (customerId: string) => Promise<CustomerMode>;
   isCustomerDeleted: (id: string) => Promise<boolean>;
@@ -29,8 +29,8 @@ export type StripeReads = {
 };
 
 /**
- * What the service reads of Stripe's objects. Each returns undefined for what does not exist and throws the SDK's
- * error for everything else.
+ * The reads of Stripe's objects. Each returns undefined for an object that does not exist, and throws the SDK's error
+ * for everything else.
  */
 export function createStripeReads(stripe: Stripe, apiKey: string): StripeReads {
   return {
@@ -75,7 +75,7 @@ const errorReportSchema = z.object({
             .array(
               z.object({
                 error_message: z.string(),
-                // One of Stripe's examples has the second name; the value is the identifier or the request's key.
+                // One of Stripe's examples uses the second name; the value is the identifier or the request's key.
                 request: z.object({
                   identifier: z.string().nullish(),
                   idempotency_key: z.string().nullish(),

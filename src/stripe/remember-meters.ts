@@ -5,17 +5,17 @@ export type MeterRead = { eventName: string; isActive: boolean };
 export type RememberedMeters = {
   /** The account's meters by id. Read again when one of these ids is not among them, and when they are old. */
   knowing: (ids: readonly string[]) => Promise<ReadonlyMap<string, MeterRead>>;
-  /** The next one who asks reads them again, as after word of a change. */
+  /** Makes the next call read the meters again, as after an event that says they changed. */
   forget: () => void;
 };
 
 const pageSize = 100;
-/** A meter that was deactivated is told by an event, which may have reached another process. */
+/** An event tells that a meter was deactivated, but it may have reached another process. */
 const goodForMs = 600_000;
 
 /**
  * The account's meters, which hardly ever change, so that the choice of a subscription costs one read and not two. A
- * meter that was made since is found by its id: Stripe never gives one twice.
+ * new meter is found by its id: Stripe never gives an id twice.
  */
 export function rememberMeters(stripe: Stripe, nowMs: () => number = Date.now): RememberedMeters {
   let remembered: { meters: Map<string, MeterRead>; readAtMs: number } | undefined;

@@ -2,14 +2,14 @@ import type Stripe from "stripe";
 import { findMeters } from "./find-meters.ts";
 import { meterFaults, meterToCreate, type WantedMeter } from "./meter-faults.ts";
 
-/** What became of one meter. */
+/** What was done about one meter. */
 export type MeterSetUp<Wanted> = {
   wanted: Wanted;
   meterId: string;
   action: "created" | "reactivated" | "unchanged";
 };
 
-/** A meter of a wanted name that cannot be used and cannot be changed. */
+/** A meter has a wanted name, cannot be used and cannot be changed. */
 export type RefusedMeter<Wanted> = { wanted: Wanted; meterId: string; faults: string[] };
 
 export type SetUp<Wanted> =
@@ -17,8 +17,8 @@ export type SetUp<Wanted> =
   | { kind: "refused"; meters: RefusedMeter<Wanted>[] };
 
 /**
- * Makes sure that these meters exist and are active. Nothing is changed when one of them is there with other
- * settings. Safe to repeat. Throws the SDK's error.
+ * Makes sure that these meters exist and are active. Nothing is changed when one of them exists with other settings.
+ * Safe to repeat. Throws the SDK's error.
  */
 export async function setUpMeters<Wanted extends WantedMeter>(
   stripe: Stripe,

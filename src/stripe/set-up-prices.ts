@@ -1,6 +1,6 @@
 import Stripe from "stripe";
 
-/** A product of this id is made once, whatever calls this twice. */
+/** Stripe makes a product of this id once, however often it is asked. */
 const productId = "meter_outbox";
 
 export type WantedPrice = {
@@ -17,8 +17,8 @@ export type PricesSetUp<Wanted> =
   | { kind: "amount_missing"; wanted: Wanted };
 
 /**
- * Makes sure that each meter has an active metered price: any that is there will do; otherwise one is made, of one
- * product. Nothing is made where an amount is missing. Safe to repeat. Throws the SDK's error.
+ * Makes sure that each meter has an active metered price. Any existing one will do; otherwise one is made, with one
+ * product for all. No price is made where an amount is missing. Safe to repeat. Throws the SDK's error.
  */
 export async function setUpPrices<Wanted extends WantedPrice>(
   stripe: Stripe,

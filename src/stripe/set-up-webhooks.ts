@@ -2,19 +2,19 @@ import Stripe from "stripe";
 import { describeStripeError } from "./describe-stripe-error.ts";
 import { usedEventTypes, usedThinEventTypes } from "./used-event-types.ts";
 
-/** What became of one destination. The secret is Stripe's to tell once, when it makes the destination. */
+/** What was done about one destination. Stripe tells the secret once, when it makes the destination. */
 export type DestinationSetUp = { payload: "snapshot" | "thin" } & (
   | { action: "created"; id: string; secret: string }
   | { action: "unchanged"; id: string }
   | { action: "changed"; id: string; changes: string[] }
-  /** It cannot be used and cannot be changed, or Stripe did not do what was asked. */
+  /** It cannot be used and cannot be changed, or Stripe did not do as asked. */
   | { action: "refused"; id: string | null; reason: string }
 );
 
 /**
- * Makes sure that Stripe sends its events to this URL: the snapshots that are used to a webhook endpoint of our API version,
- * and the thin reports of refused usage to an event destination. What is there is enabled and given the types that it
- * lacks. Safe to repeat. What Stripe refuses is told of each for itself, so that no secret of the other is lost.
+ * Makes sure that Stripe sends its events to this URL: the used snapshots to a webhook endpoint of our API version, and
+ * the thin reports of refused usage to an event destination. Existing ones are enabled and get the types that they
+ * lack. Safe to repeat. A refusal of one is reported beside the other's result, so that no secret is lost.
  */
 export async function setUpWebhooks(stripe: Stripe, url: string): Promise<DestinationSetUp[]> {
   return [
@@ -101,7 +101,7 @@ async function setUpDestination(stripe: Stripe, url: string): Promise<Destinatio
   return { payload, action: "changed", id, changes: describeChanges({ isDisabled, missing }) };
 }
 
-/** What Stripe has told, and what it is told. */
+/** The parts of Stripe's objects that are read, and that are sent. */
 function isEventType(type: string): type is Stripe.WebhookEndpointCreateParams.EnabledEvent {
   return type !== "";
 }

@@ -12,7 +12,7 @@ const minuteMs = 60_000;
 const secretKey = "sk_test_stream";
 const sessionPath = "/v2/billing/meter_event_session";
 const streamPath = "/v2/billing/meter_event_stream";
-/** What an answer that comes may take; only those that never end are waited for. */
+/** An answer that comes may take this long; tests wait longer only for answers that never end. */
 const patienceMs = 30_000;
 const endlessMs = 1_000;
 

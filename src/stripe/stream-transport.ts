@@ -9,7 +9,7 @@ const eventsPerRequestMax = 100;
 /** A session lives 15 minutes; one this near to its end is not used any more. */
 const renewBeforeMs = 60_000;
 
-/** What of a session's answer is used; the token goes into a header. */
+/** The used fields of a session's answer; the token goes into a header. */
 const sessionSchema = z.object({
   authentication_token: z.string().regex(/^[\x21-\x7e]+$/),
   created: z.iso.datetime({ offset: true }),
@@ -34,7 +34,7 @@ type Session = { token: string; usableUntilMs: number };
 /**
  * The v2 meter event stream (docs.stripe.com/api/v2/billing/meter-event-stream): up to 100 events a request, accepted
  * before they are validated. Sessions are renewed before they expire, and at once when Stripe refuses one. `nowMs` is
- * this process's clock; how far it is from Stripe's does not matter.
+ * this process's clock; its distance from Stripe's clock does not matter.
  */
 export function createStreamTransport(
   stripe: Stripe,
@@ -47,7 +47,7 @@ export function createStreamTransport(
     const known = latest;
     const session = await known;
     if (session !== undefined && session.usableUntilMs > nowMs()) return session;
-    // The first that finds it outdated opens the next one, and the others share that.
+    // The first sender that finds the session outdated opens the next one, and the others share it.
     if (latest === known) latest = undefined;
     latest ??= open();
     return latest;
@@ -68,7 +68,7 @@ export function createStreamTransport(
     } catch (error) {
       return answerBeforeSending(error instanceof z.ZodError ? unusableSession : answerOfError(error));
     }
-    // The stream takes what Stripe then refuses. With the session it has told what time it is there.
+    // The stream accepts events that Stripe refuses later. The session's answer has told Stripe's time.
     if (requests.some((request) => isTooEarly(request, clock))) return tooEarly;
     try {
       const accepted: unknown = await stripe.v2.billing.meterEventStream.create(
@@ -93,8 +93,8 @@ async function openSession(stripe: Stripe, nowMs: () => number): Promise<Session
 }
 
 /**
- * No event was sent, whatever became of the session: an outcome that would be unknown, or a refusal of the request, is
- * certain here and no event's fault. Only what concerns the whole account is passed on.
+ * No event was sent, whatever happened to the session: an unknown outcome or a refusal of this request is no event's
+ * fault. Only outcomes that concern the whole account are passed on.
  */
 function answerBeforeSending(answer: StripeAnswer): StripeAnswer {
   if (isRefusalOfKey(answer) || (answer.kind === "error" && answer.httpStatus === 429)) return answer;

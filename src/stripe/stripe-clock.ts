@@ -1,10 +1,10 @@
 import type Stripe from "stripe";
 
-/** What time it is at Stripe, as far as its answers tell. */
+/** Stripe's time, as far as its answers tell. */
 export type StripeClock = {
   /** Learns from the `Date` of an answer that is Stripe's own. */
   observe: (date: unknown) => void;
-  /** Stripe's time in milliseconds since 1970, behind by up to a second and the way; our own until an answer came. */
+  /** Stripe's time in milliseconds since 1970, late by up to a second and the way; our own until an answer came. */
   nowMs: () => number;
 };
 

@@ -10,15 +10,18 @@ export type MeterEventRequest = {
   customerId: string;
   /** Plain decimal digits, exactly as stored. */
   value: string;
-  /** What Stripe deduplicates by; the same for every attempt. */
+  /** Stripe finds duplicates by it; it is the same for every attempt. */
   identifier: string;
   /** Unix seconds. */
   timestamp: number;
-  /** From 1; makes the request's Idempotency-Key, since Stripe replays a stored 500 for a repeated one. */
+  /** From 1; makes the request's Idempotency-Key, since Stripe replays a stored 500 for a repeated key. */
   attempt: number;
 };
 
-/** A way to Stripe. `send` takes 1 to `eventsPerRequestMax` events and never throws for what Stripe says of them. */
+/**
+ * A way to Stripe. `send` takes 1 to `eventsPerRequestMax` events, and returns Stripe's refusals instead of throwing
+ * them.
+ */
 export type Transport = {
   eventsPerRequestMax: number;
   send: (requests: readonly MeterEventRequest[]) => Promise<StripeAnswer>;
@@ -34,7 +37,7 @@ export function createSyncTransport(
     async send([request]) {
       if (request === undefined) throw new Error("no meter event to send");
       const answer = await sendOne(stripe, request);
-      // The answer itself told what time it is at Stripe.
+      // The answer itself told Stripe's time.
       return answer.kind === "error" && isTooEarly(request, clock) ? { ...answer, isTooEarly: true } : answer;
     },
   };
@@ -42,8 +45,8 @@ export function createSyncTransport(
 
 const acceptedSchema = z.object({ identifier: z.unknown().optional() });
 
-// Not by `stripe.billing.meterEvents.create`: the SDK's methods write down a stack trace before every call, a fifth
-// of what they cost a worker. Its raw request does the same without.
+// Not by `stripe.billing.meterEvents.create`: the SDK's methods build a stack trace before every call, a fifth of the
+// time that they cost a worker. Its raw request does the same without it.
 async function sendOne(stripe: Stripe, request: MeterEventRequest): Promise<StripeAnswer> {
   try {
     const meterEvent: Stripe.Billing.MeterEventCreateParams = {
@@ -62,7 +65,7 @@ async function sendOne(stripe: Stripe, request: MeterEventRequest): Promise<Stri
   }
 }
 
-/** A cache, or a mix-up on the way, may give us what Stripe said of another event. */
+/** A cache, or a mix-up on the way, may give us Stripe's answer about another event. */
 function ofAnother(httpStatus: number): StripeAnswer {
   const { message } = new ForeignAnswer(httpStatus, "it is about another meter event");
   return { kind: "foreign", httpStatus, message };

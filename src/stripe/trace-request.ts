@@ -1,14 +1,14 @@
 import { inSpan, type Tracer } from "../tracing/tracer.ts";
 
-/** An id inside a path, which would make every request a name of its own. */
+/** An id inside a path; with it every request would have a span name of its own. */
 const idInPath = /(?<=\/)(?:cus|evt|mtr|sub|we)_[^/]+/g;
 
 type Request = { method: string; host: string; port: string | number; path: string };
 type Response = { status: number; headers: Record<string, string | string[]> };
 
 /**
- * Records one span for one HTTP request to Stripe, until its answer has come whole. No query string, header or body, and
- * nothing is sent to Stripe of the trace.
+ * Records one span for one HTTP request to Stripe, until its answer is complete. The span has no query string, header
+ * or body, and the request tells Stripe nothing of the trace.
  */
 export async function traceRequest<R extends Response>(
   tracer: Tracer,

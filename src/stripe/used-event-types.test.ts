@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { planEvent } from "../billing/plan-event.ts";
 import { usedEventTypes, usedThinEventTypes } from "./used-event-types.ts";
 
-/** What every used type asks for, and so why an endpoint has to send it. */
+/** The member that every used type asks for, and so the reason why an endpoint has to send the type. */
 const kinds: Record<string, RegExp> = {
   "checkout.session.completed": /^link$/,
   "checkout.session.async_payment_succeeded": /^link$/,
@@ -21,7 +21,7 @@ const kinds: Record<string, RegExp> = {
   "v1.billing.meter.no_meter_found": /^reject_reported$/,
 };
 
-/** Has what any of the types needs, so that nothing is left out for want of a field. */
+/** Has every member that any of the types needs, so that no type has no effect for lack of one. */
 const object = {
   id: "id_1",
   mode: "subscription",

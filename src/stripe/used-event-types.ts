@@ -1,5 +1,5 @@
 /**
- * The types of snapshot events that have an effect here: what a webhook endpoint has to send, and what is read from
+ * The types of snapshot events that have an effect here: a webhook endpoint has to send them, and they are read from
  * Stripe's list of events. Stripe takes 20 in one list at most.
  */
 export const usedEventTypes: readonly string[] = [

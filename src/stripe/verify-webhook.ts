@@ -1,13 +1,13 @@
 import Stripe from "stripe";
 
-/** How old, or how far ahead of us, a signature may be. Stripe signs each retry afresh. */
+/** A signature may be this old, or this far ahead of us. Stripe signs each retry anew. */
 const toleranceSeconds = 300;
 
 export type WebhookDelivery = { payload: string; signature: string | undefined };
 
 /**
- * Why a delivery is not taken. `other_secret`: signed just now, in Stripe's form, and by no secret of ours, as when
- * the endpoint's secret is another one.
+ * Why a webhook is refused. `other_secret`: signed just now, in Stripe's form, and by none of our secrets, as when the
+ * endpoint's secret is another one.
  */
 export const signatureFaults = [
   "no_signature",
@@ -20,9 +20,9 @@ export const signatureFaults = [
 export type SignatureFault = (typeof signatureFaults)[number];
 
 /**
- * What is wrong with the signature; undefined when one of the secrets signed the payload, not more than five minutes ago
- * or ahead (docs.stripe.com/webhooks/signature). The SDK itself looks only at the past and at one secret, and throws
- * something else for signatures that are none.
+ * What is wrong with the signature; undefined when one of the secrets signed the payload, not more than five minutes
+ * ago or ahead (docs.stripe.com/webhooks/signature). The SDK itself looks only at the past and at one secret, and
+ * throws another error for malformed signatures.
  */
 export function signatureFault(
   { payload, signature }: WebhookDelivery,
