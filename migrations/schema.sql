@@ -109,7 +109,9 @@ CREATE TABLE metering.billing_periods (
     paid_at timestamp with time zone,
     invoiced jsonb,
     closed_at timestamp with time zone,
-    CONSTRAINT billing_periods_check CHECK ((isfinite(period_start) AND isfinite(period_end) AND (period_start < period_end)))
+    routine_at timestamp with time zone DEFAULT '2000-01-01 00:00:00+00'::timestamp with time zone,
+    CONSTRAINT billing_periods_check CHECK ((isfinite(period_start) AND isfinite(period_end) AND (period_start < period_end))),
+    CONSTRAINT billing_periods_routine_at_check CHECK (isfinite(routine_at))
 );
 
 COMMENT ON TABLE metering.billing_periods IS 'every billing period that a subscription has told, written by a trigger on subscriptions, and its invoice, by webhooks';
@@ -122,10 +124,14 @@ COMMENT ON COLUMN metering.billing_periods.invoiced IS 'quantity of the invoice'
 
 COMMENT ON COLUMN metering.billing_periods.closed_at IS 'its invoice is final, and its sums are compared';
 
+COMMENT ON COLUMN metering.billing_periods.routine_at IS 'when the running period is compared next with Stripe''s sums; null: it has ended, and next_look_at has what follows';
+
 ALTER TABLE ONLY metering.billing_periods
     ADD CONSTRAINT billing_periods_pkey PRIMARY KEY (organization_id, period_start);
 
 CREATE INDEX billing_periods_open ON metering.billing_periods USING btree (period_end) WHERE (closed_at IS NULL);
+
+CREATE INDEX billing_periods_routine ON metering.billing_periods USING btree (routine_at) WHERE (routine_at IS NOT NULL);
 
 ALTER TABLE ONLY metering.billing_periods
     ADD CONSTRAINT billing_periods_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES metering.organizations(id);

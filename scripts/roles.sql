@@ -170,7 +170,7 @@ begin
         invoice_created_at, finalizes_at, held_until, finalized_at, paid_at, invoiced, closed_at
       ), update (
         period_end, stripe_customer_id, stripe_subscription_id, invoice_id, invoice_status, invoice_created_at,
-        finalizes_at, held_until, finalized_at, paid_at, invoiced, closed_at
+        finalizes_at, held_until, finalized_at, paid_at, invoiced, closed_at, routine_at
       ) on metering.billing_periods to %I',
     worker
   );

@@ -171,6 +171,9 @@ const workerEnvironment = z
     RETRY_MAX_SECONDS: seconds(1, 86_400).default(900),
     ...sensors,
     OUTBOX_RETENTION_DAYS: days(retentionDaysMin, 36_500).default(400),
+    RECONCILE_READS_PER_DAY: z.coerce.number().int().min(0).max(1_000_000).optional(),
+    RECONCILE_SETTLE_SECONDS: seconds(0, 86_400).default(900),
+    RECONCILE_ABSENCE_SECONDS: seconds(0, 604_800).default(3_600),
     ...alerts,
   })
   .refine((env) => env.METER_READINGS_EVENT_NAME !== env.METER_SENSORS_EVENT_NAME, {

@@ -112,6 +112,10 @@ export interface BillingPeriods {
   paid_at: Timestamp | null;
   period_end: Timestamp;
   period_start: Timestamp;
+  /**
+   * when the running period is compared next with Stripe's sums; null: it has ended, and next_look_at has what follows
+   */
+  routine_at: Generated<Timestamp | null>;
   stripe_customer_id: string;
   stripe_subscription_id: string | null;
 }

@@ -94,6 +94,7 @@ roadTest("each cron has its time, in UTC", async ({ database: { db }, boss }) =>
       { name: "drop-partitions", cron: "53 3 * * *" },
       { name: "ensure-partitions", cron: "17 3 * * *" },
       { name: "purge-stripe-events", cron: "41 3 * * *" },
+      { name: "reconcile", cron: "* * * * *" },
     ].map((one) => ({ ...one, timezone: "UTC" })),
   );
 });

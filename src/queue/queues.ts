@@ -138,6 +138,32 @@ export const purgeQueue = {
   cron: "41 3 * * *",
 } as const satisfies QueueDefinition;
 
+/**
+ * Looks every minute whether anything is due to be compared with Stripe's sums. What is due and who compares it is in the
+ * rows, so two at once do no harm.
+ */
+export const reconcileQueue = {
+  name: "reconcile",
+  options: { policy: "short", retryLimit: 0, expireInSeconds: 600, deleteAfterSeconds: 3_600 },
+  cron: "* * * * *",
+} as const satisfies QueueDefinition;
+
+/** One job for each comparison that an operator asks for. */
+export const reconcileRequestQueue = {
+  name: "answer-reconcile-request",
+  options: {
+    policy: "exclusive",
+    retryLimit: 5,
+    retryDelay: 2,
+    retryBackoff: true,
+    retryDelayMax: 60,
+    expireInSeconds: 600,
+    deleteAfterSeconds: 3_600,
+  },
+} as const satisfies QueueDefinition;
+
+export const reconcileRequestPayload = z.object({ organizationId: z.uuid(), requestId: z.uuid() });
+
 export const queues: readonly QueueDefinition[] = [
   sealQueue,
   partitionsQueue,
@@ -146,5 +172,7 @@ export const queues: readonly QueueDefinition[] = [
   readCustomerQueue,
   sensorsQueue,
   purgeQueue,
+  reconcileQueue,
+  reconcileRequestQueue,
   ...meterNames.map((meter) => ({ name: deliverQueueOf(meter), options: deliverQueueOptions })),
 ];

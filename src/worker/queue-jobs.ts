@@ -6,6 +6,7 @@ import { workSensorsQueue } from "../intake/count-sensors-job.ts";
 import { type SealJobOptions, workSealQueue } from "../outbox/seal-job.ts";
 import type { Repeating } from "../process/wait.ts";
 import type { WorkDeps } from "../queue/work-queue.ts";
+import { workReconcile } from "../reconciliation/reconcile-job.ts";
 import type { StripeReads } from "../stripe/reads.ts";
 import type { Tracer } from "../tracing/tracer.ts";
 import { meterEventNames } from "../usage/meters.ts";
@@ -26,6 +27,14 @@ export async function workQueues(
   await workReadCustomer({ ...deps, eventNames });
   await workPurgeQueue(deps);
   await workSensorsQueue(deps, { billableStatuses: config.BILLABLE_STATUSES });
+  await workReconcile(
+    { ...deps, eventNames },
+    {
+      readsPerDay: config.RECONCILE_READS_PER_DAY,
+      settleSeconds: config.RECONCILE_SETTLE_SECONDS,
+      absenceSeconds: config.RECONCILE_ABSENCE_SECONDS,
+    },
+  );
   await workPartitionsQueue(deps, { readingsMaxAgeDays: config.READINGS_MAX_AGE_DAYS });
   return startRetention(deps, {
     databaseUrl: config.DATABASE_URL,

@@ -2,6 +2,8 @@ import { Counter, type Registry } from "prom-client";
 import {
   partitionsQueue,
   purgeQueue,
+  reconcileQueue,
+  reconcileRequestQueue,
   retentionQueue,
   sealQueue,
   sensorsQueue,
@@ -10,9 +12,16 @@ import {
 
 /** What the worker does again and again: pg-boss's queues that have a handler, and loops of its own. */
 const works = [
-  ...[sealQueue, partitionsQueue, retentionQueue, stripeEventsQueue, sensorsQueue, purgeQueue].map(
-    ({ name }) => name,
-  ),
+  ...[
+    sealQueue,
+    partitionsQueue,
+    retentionQueue,
+    stripeEventsQueue,
+    sensorsQueue,
+    purgeQueue,
+    reconcileQueue,
+    reconcileRequestQueue,
+  ].map(({ name }) => name),
   "sweep",
   "sensor-changes",
   "expiry-check",

@@ -120,7 +120,7 @@ export const workerMay: Record<string, Privileges> = {
   api_keys: nothing,
   billing_periods: may({
     insert: ["organization_id", "period_start", "period_end", ...period],
-    update: ["period_end", ...period],
+    update: ["period_end", ...period, "routine_at"],
   }),
   customer_links: may({ update: ["customer_deleted_at"] }),
   delivery_attempts: may({

@@ -1,0 +1,13 @@
+import type { Db } from "../database/db.ts";
+import type { WorkDeps } from "../queue/work-queue.ts";
+import type { LookDeps } from "./look.ts";
+
+/** Seconds, and reads a day; without a number of reads, a part of Stripe's quota. */
+export type ReconcileSettings = {
+  readsPerDay: number | undefined;
+  settleSeconds: number;
+  absenceSeconds: number;
+};
+
+/** What a worker has for the comparison with Stripe's sums. */
+export type ReconcileDeps = WorkDeps & { db: Db } & Pick<LookDeps, "reads" | "eventNames">;

@@ -1,0 +1,41 @@
+import { reconcileQueue } from "../queue/queues.ts";
+import { workQueue } from "../queue/work-queue.ts";
+import { describeStripeError } from "../stripe/describe-stripe-error.ts";
+import { readBudget } from "./budget.ts";
+import type { LookDeps } from "./look.ts";
+import type { ReconcileDeps, ReconcileSettings } from "./reconcile-deps.ts";
+import { remindOfRequests, workReconcileRequests } from "./requests-job.ts";
+import { compareRunningPeriods } from "./routine.ts";
+
+type Step = { name: string; run: (deps: ReconcileDeps & LookDeps) => Promise<void> };
+
+/** What every minute brings, the most important first. One that fails stops none of the others. */
+const steps: readonly Step[] = [
+  { name: "requests", run: remindOfRequests },
+  { name: "routine", run: compareRunningPeriods },
+];
+
+/** Works the queues of the comparison with Stripe's sums. */
+export async function workReconcile(deps: ReconcileDeps, settings: ReconcileSettings): Promise<void> {
+  await workQueue(deps, { queue: reconcileQueue.name, pollingIntervalSeconds: 5 }, () =>
+    reconcile(deps, settings),
+  );
+  await workReconcileRequests(deps, settings);
+}
+
+/** One run of all steps. */
+export async function reconcile(deps: ReconcileDeps, settings: ReconcileSettings): Promise<void> {
+  const failed: Error[] = [];
+  for (const { name, run } of steps) {
+    try {
+      const budget = await readBudget(deps.db, settings.readsPerDay);
+      await run({ ...deps, ...settings, budget });
+    } catch (error) {
+      const reason = describeStripeError(error) ?? (error instanceof Error ? error.message : String(error));
+      failed.push(new Error(`${name}: ${reason}`, { cause: error }));
+    }
+  }
+  const [first] = failed;
+  if (failed.length > 1) throw new AggregateError(failed, failed.map(({ message }) => message).join("; "));
+  if (first !== undefined) throw first;
+}

@@ -1,0 +1,118 @@
+import type { Log } from "../log.ts";
+import { isStripesFault } from "../stripe/answer.ts";
+import { describeStripeError } from "../stripe/describe-stripe-error.ts";
+import { foreignAnswerOf } from "../stripe/foreign-answer.ts";
+import { meterNames } from "../usage/meters.ts";
+import { notePutOff } from "./budget.ts";
+import { comparePeriod } from "./compare-period.ts";
+import type { Window } from "./fold-window.ts";
+import { findFirstLooks, lookAgain } from "./look-again.ts";
+import type { LookDeps, NoLook } from "./look.ts";
+import type { Look } from "./looks.ts";
+import {
+  countDue,
+  findSettled,
+  openCalendarMonths,
+  putOff,
+  type RunningPeriod,
+  takeRunningPeriod,
+} from "./running-periods.ts";
+import { wholeMinutes } from "./windows.ts";
+
+export type RoutineDeps = LookDeps & { log: Log };
+
+const daySeconds = 86_400;
+/** What its worker did not end is due again after so long. */
+const leaseSeconds = 600;
+/** Running for longer would keep the next minute's doubt and closing periods waiting. */
+const runMsMax = 40_000;
+
+/**
+ * Compares running periods that are due: each once a day, as far as the budget goes, and those that were short an hour ago
+ * once more. The one that has waited longest comes first, so each has its turn.
+ */
+export async function compareRunningPeriods(deps: RoutineDeps): Promise<void> {
+  const { db } = deps;
+  await openCalendarMonths(db);
+  const endsAtMs = performance.now() + runMsMax;
+  while (performance.now() < endsAtMs) {
+    const period = await takeRunningPeriod(db, { leaseSeconds });
+    if (period === undefined) return;
+    const outcome = await comparePeriodOf(deps, period);
+    if (outcome === "put_off") {
+      await putOff(db, period, 0);
+      await tellPutOff(deps);
+      return;
+    }
+    await putOff(db, period, outcome.againInSeconds);
+  }
+}
+
+type Outcome = "put_off" | { againInSeconds: number };
+
+async function comparePeriodOf(deps: RoutineDeps, period: RunningPeriod): Promise<Outcome> {
+  let againInSeconds = daySeconds;
+  for (const meter of meterNames) {
+    const { until, customers } = await findSettled(deps.db, period, {
+      meter,
+      settleSeconds: deps.settleSeconds,
+    });
+    const { start } = wholeMinutes(period);
+    if (until <= start) continue;
+    for (const customer of customers) {
+      const window = { organizationId: period.organizationId, customer, meter, start, end: until };
+      const compared = await compareOrTell(deps, window);
+      if (compared === "put_off") return "put_off";
+      if (compared === "first_look") againInSeconds = Math.min(againInSeconds, deps.absenceSeconds + 1);
+    }
+  }
+  return { againInSeconds };
+}
+
+/** Stripe's word about one customer stops no other; what stops every read is thrown. */
+async function compareOrTell(deps: RoutineDeps, window: Window): Promise<"put_off" | "first_look" | "done"> {
+  try {
+    const looks = await compareOnce(deps, window);
+    if (looks === "put_off") return "put_off";
+    if (looks === "no_meter") return "done";
+    tellDifferences(deps.log, looks);
+    return looks.some(({ reason }) => reason === "first_look") ? "first_look" : "done";
+  } catch (error) {
+    const reason = describeStripeError(error);
+    if (reason === undefined || isStripesFault(error) || foreignAnswerOf(error) !== undefined) throw error;
+    const { organizationId, customer, meter } = window;
+    const fields = { organization_id: organizationId, stripe_customer_id: customer, meter };
+    deps.log.warn({ event: "reconcile_read_refused", ...fields, reason });
+    return "done";
+  }
+}
+
+/** What was short an hour ago is looked at alone: the whole period would cost more reads and say less. */
+async function compareOnce(deps: RoutineDeps, window: Window): Promise<Look[] | NoLook> {
+  const first = await findFirstLooks(deps.db, window);
+  if (first.length > 0) return lookAgain(deps, window, { cause: "routine", windows: first });
+  const compared = await comparePeriod(deps, window, { cause: "routine" });
+  return typeof compared === "string" ? compared : [compared.whole, ...compared.parts];
+}
+
+/** One line for each window that differs, the widest first. */
+export function tellDifferences(log: Log, looks: readonly Look[]): void {
+  for (const look of looks.filter(({ result }) => result === "different")) {
+    log.warn({
+      event: "sums_differ",
+      organization_id: look.organizationId,
+      stripe_customer_id: look.customer,
+      meter: look.meter,
+      window_start: look.start.toISOString(),
+      window_end: look.end.toISOString(),
+      ours: look.ours,
+      theirs: look.theirs,
+    });
+  }
+}
+
+async function tellPutOff({ db, log }: RoutineDeps): Promise<void> {
+  const customers = await countDue(db);
+  const isFirst = await notePutOff(db, customers);
+  if (isFirst) log.info({ event: "reconcile_put_off", customers });
+}

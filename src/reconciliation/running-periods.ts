@@ -1,0 +1,109 @@
+import { sql } from "kysely";
+import type { Db } from "../database/db.ts";
+import type { MeterName } from "../usage/meters.ts";
+import { floorTo, hourMs, type Span } from "./windows.ts";
+
+/** A billing period that has not ended yet. */
+export type RunningPeriod = Span & { organizationId: string; customer: string };
+
+/** Customers whom no subscription has told a period get the UTC month. */
+export async function openCalendarMonths(db: Db): Promise<void> {
+  await sql`
+    insert into metering.billing_periods (organization_id, period_start, period_end, stripe_customer_id)
+    select
+      s.organization_id, date_trunc('month', now(), 'UTC'), date_trunc('month', now(), 'UTC') + interval '1 month',
+      s.stripe_customer_id
+    from metering.subscriptions s
+    where s.stripe_customer_id is not null and s.current_period_end is null
+      and not exists (
+        select from metering.billing_periods p
+        where p.organization_id = s.organization_id and p.period_start <= now() and p.period_end > now()
+      )
+    on conflict do nothing
+  `.execute(db);
+}
+
+/**
+ * Takes the running period that is due longest, and puts it off by the lease, so that no other worker takes it. Undefined:
+ * none is due.
+ */
+export async function takeRunningPeriod(
+  db: Db,
+  { leaseSeconds }: { leaseSeconds: number },
+): Promise<RunningPeriod | undefined> {
+  await sql`
+    update metering.billing_periods set routine_at = null where routine_at <= now() and period_end <= now()
+  `.execute(db);
+  const taken = await sql<RunningPeriod>`
+    update metering.billing_periods p
+    set routine_at = now() + make_interval(secs => ${leaseSeconds})
+    from (
+      select organization_id, period_start
+      from metering.billing_periods
+      where routine_at <= now()
+      order by routine_at, organization_id
+      limit 1
+      for update skip locked
+    ) due
+    where p.organization_id = due.organization_id and p.period_start = due.period_start
+    returning
+      p.organization_id as "organizationId", p.stripe_customer_id as customer, p.period_start as start,
+      p.period_end as "end"
+  `.execute(db);
+  return taken.rows[0];
+}
+
+/** Notes when a running period is due again, in so many seconds. */
+export async function putOff(db: Db, period: RunningPeriod, seconds: number): Promise<void> {
+  await sql`
+    update metering.billing_periods
+    set routine_at = now() + make_interval(secs => ${seconds})
+    where organization_id = ${period.organizationId} and period_start = ${period.start}
+  `.execute(db);
+}
+
+/** Running periods that are due and wait. */
+export async function countDue(db: Db): Promise<number> {
+  const due = await sql<{ count: number }>`
+    select count(*)::integer as count from metering.billing_periods where routine_at <= now() and period_end > now()
+  `.execute(db);
+  return due.rows[0]?.count ?? 0;
+}
+
+export type SettledUsage = {
+  /** All usage of the period before it has settled: the latest hour that has, and no later than the database's clock. */
+  until: Date;
+  /** Whose customers the usage is, as an organization may have had several. */
+  customers: string[];
+};
+
+/**
+ * Until when a period's usage of a meter can be compared: events that were attempted or delivered a moment ago, or whose
+ * attempts have not told their outcome, may not be in Stripe's sum yet.
+ */
+export async function findSettled(
+  db: Db,
+  { organizationId, start, end }: RunningPeriod,
+  { meter, settleSeconds }: { meter: MeterName; settleSeconds: number },
+): Promise<SettledUsage> {
+  const found = await sql<{ unsettledAt: Date | null; settledUntil: Date; customers: string[] }>`
+    select
+      min(event_at) filter (
+        where (state = 'pending' and attempts_started > 0)
+          or greatest(last_attempt_at, delivered_at, resolved_at) > now() - make_interval(secs => ${settleSeconds})
+      ) as "unsettledAt",
+      least(now() - make_interval(secs => ${settleSeconds}), ${end}::timestamptz) as "settledUntil",
+      coalesce(array_agg(distinct stripe_customer_id), '{}') as customers
+    from metering.meter_events
+    where organization_id = ${organizationId} and meter = ${meter}
+      and hour >= ${floorTo(start, hourMs)}::timestamptz and hour < ${end}::timestamptz
+      and event_at >= ${start}::timestamptz and event_at < ${end}::timestamptz
+  `.execute(db);
+  const [row] = found.rows;
+  if (row === undefined) throw new Error("an aggregate has one row");
+  const untilMs = Math.min(
+    row.settledUntil.getTime(),
+    row.unsettledAt?.getTime() ?? Number.POSITIVE_INFINITY,
+  );
+  return { until: floorTo(new Date(untilMs), hourMs), customers: row.customers };
+}
