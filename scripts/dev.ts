@@ -1,10 +1,9 @@
-import { describeFailure } from "./demo/describe-failure.ts";
+import { describeFailure } from "./process/describe-failure.ts";
 import { startDevServers } from "./demo/dev-servers.ts";
-import { startOrphanGuard } from "./demo/orphan-guard.ts";
-import { renderPlaces } from "./demo/places.ts";
-import { onStopRequest, StopRequest } from "./demo/stop-signal.ts";
-import { createTeardown } from "./demo/teardown.ts";
-import { untilAborted } from "./demo/until-aborted.ts";
+import { startOrphanGuard } from "./process/orphan-guard.ts";
+import { renderPlaces } from "./demo/stack.ts";
+import { StopRequest, onStopRequest, untilAborted } from "./process/stop-request.ts";
+import { createTeardown } from "./process/teardown.ts";
 
 const teardown = createTeardown();
 const ending = new AbortController();

@@ -1,5 +1,4 @@
-import { readRunningServers } from "./demo/running-servers.ts";
-import { runReplay } from "./demo/run-replay.ts";
+import { readRunningServers, runReplay } from "./demo/run-replay.ts";
 
 const exitCodeConfig = 78;
 

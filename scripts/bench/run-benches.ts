@@ -1,7 +1,7 @@
-import { describeFailure } from "../demo/describe-failure.ts";
-import { startOrphanGuard } from "../demo/orphan-guard.ts";
-import { onStopRequest } from "../demo/stop-signal.ts";
-import { createTeardown } from "../demo/teardown.ts";
+import { describeFailure } from "../process/describe-failure.ts";
+import { startOrphanGuard } from "../process/orphan-guard.ts";
+import { onStopRequest } from "../process/stop-request.ts";
+import { createTeardown } from "../process/teardown.ts";
 import { type Bench, benches } from "./benches.ts";
 import type { Comparison, Skipped } from "./comparison.ts";
 import type { BenchFlags } from "./flags.ts";

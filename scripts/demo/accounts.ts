@@ -1,10 +1,9 @@
 import { registerSensors } from "./gateway.ts";
-import type { OperatorApi } from "./operator-api.ts";
-import { type DemoOrganization, demoOrganizations } from "./organizations.ts";
+import type { Link, OperatorApi } from "./operator-api.ts";
+import { type DemoOrganization, demoOrganizations } from "./replay-plan.ts";
 import type { StripeAccount } from "./stripe-account.ts";
-import { type Link, subscribe } from "./subscribe.ts";
+import { subscribe, untilSubscribed } from "./subscribe.ts";
 import type { StripeSide } from "./stripe-side.ts";
-import { untilSubscribed } from "./until-subscribed.ts";
 
 /** An organization as both sides know it: the service, and the Stripe account that bills it. */
 export type Account = Link & {

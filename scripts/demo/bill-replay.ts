@@ -1,20 +1,18 @@
 import { openAccounts } from "./accounts.ts";
-import { type BillLine, drawUpBill } from "./bill.ts";
-import { followBilling } from "./follow-billing.ts";
+import { drawUpBill, type BillLine } from "./bill.ts";
 import { createOperatorApi, type Outbox } from "./operator-api.ts";
-import { demoOrganizations } from "./organizations.ts";
+import { demoOrganizations } from "./replay-plan.ts";
 import type { Progress } from "./progress.ts";
-import { startReplay } from "./replay.ts";
+import { type Tally, addToTally, changePlans, emptyTally, startReplay } from "./replay.ts";
 import type { DemoStack } from "./stack.ts";
 import { openStripeAccount } from "./stripe-account.ts";
-import { changePlans } from "./change-plans.ts";
 import { describeSubscribing } from "./subscribe.ts";
-import { addToTally, emptyTally, type Tally } from "./tally.ts";
 import { loadTemperatures } from "./temperatures.ts";
-import type { DemoOutcome } from "./verdict-line.ts";
+import type { DemoOutcome } from "./bill-table.ts";
+import { setTimeout as sleep } from "node:timers/promises";
 
 /** How long billing may take after the last reading, and the sensors' count and Stripe's summaries after that. */
-const patienceMs = {
+const patienceOf = {
   simulator: { billing: 60_000, summaries: 15_000 },
   sandbox: { billing: 120_000, summaries: 300_000 },
 };
@@ -33,7 +31,7 @@ export type Billing = {
 /** Has the organizations subscribe, replays their readings, waits until all is billed, and returns the bill. */
 export async function billReplay({ servers, progress, signal, report }: Billing): Promise<BillLine[]> {
   const startedAt = new Date();
-  const patience = patienceMs[servers.stripe.kind];
+  const patience = patienceOf[servers.stripe.kind];
   const temperatures = await loadTemperatures(startedAt);
   const stripe = await openStripeAccount(servers.stripe);
   const api = createOperatorApi({ url: servers.apiUrl, adminToken: servers.adminToken, signal });
@@ -83,4 +81,45 @@ function describeProgress({ accepted, duplicates, rejected }: Tally, outbox: Out
 
 function counted(amount: number): string {
   return amount.toLocaleString("en-US");
+}
+
+const pollEveryMs = 200;
+
+export type Following = {
+  readOutbox: () => Promise<Outbox>;
+  isReplayDone: () => boolean;
+  onOutbox: (outbox: Outbox) => void;
+  /** How long billing may take once the replay is done. */
+  patienceMs: number;
+  signal: AbortSignal;
+};
+
+/**
+ * Watches the outbox until the replay is done and nothing in it waits any more. Throws with what still waits, and why
+ * if the API knows, when that takes too long.
+ */
+export async function followBilling(following: Following): Promise<void> {
+  let deadlineMs = Number.POSITIVE_INFINITY;
+  for (;;) {
+    // Asked before the outbox, so that an empty outbox after the last reading is what it seems.
+    const isReplayDone = following.isReplayDone();
+    const outbox = await following.readOutbox();
+    following.onOutbox(outbox);
+    if (isReplayDone && isDrained(outbox)) return;
+    if (isReplayDone) deadlineMs = Math.min(deadlineMs, performance.now() + following.patienceMs);
+    if (performance.now() > deadlineMs) throw new Error(describeDelay(outbox, following.patienceMs));
+    await sleep(pollEveryMs, undefined, { signal: following.signal });
+  }
+}
+
+function isDrained({ unsealed, meter_events: events }: Outbox): boolean {
+  return unsealed.entries === 0 && events.pending.count === 0;
+}
+
+function describeDelay({ unsealed, meter_events: events, paused }: Outbox, patienceMs: number): string {
+  const pauses = paused.map(({ scope, reason }) => `; delivery is paused for ${scope}: ${reason}`).join("");
+  return (
+    `${patienceMs / 1_000} seconds after the last reading ${unsealed.entries} entries are not sealed and ` +
+    `${events.pending.count} meter events not delivered${pauses}`
+  );
 }

@@ -1,7 +1,6 @@
 import { expect, test } from "vitest";
 import type { BillLine } from "./bill.ts";
-import { renderBill } from "./bill-table.ts";
-import { isOk, verdictLine } from "./verdict-line.ts";
+import { isOk, renderBill, verdictLine } from "./bill-table.ts";
 
 const line: BillLine = {
   organization: "Alpine Dairy",

@@ -1,9 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import type { Account } from "./accounts.ts";
-import type { Replay } from "./replay.ts";
+import { type Replay, sentReadings } from "./replay.ts";
 import type { StripeAccount } from "./stripe-account.ts";
-import { sentReadings } from "./tally.ts";
 
 const readAgainAfterMs = 1_000;
 

@@ -1,16 +1,17 @@
 import { fileURLToPath } from "node:url";
 import { startEmbeddedPostgres } from "../../src/testing/postgres/embedded-postgres.ts";
-import { childEnvironment } from "./child-environment.ts";
-import { type Child, describeDeath, startChild } from "./child-process.ts";
-import { furnishSimulator } from "./furnish-simulator.ts";
-import { parseLogLine } from "./log-line.ts";
-import type { OrphanGuard } from "./orphan-guard.ts";
-import { preferPort } from "./preferred-port.ts";
+import { childEnvironment } from "../process/child-environment.ts";
+import { describeDeath, startChild, type Child } from "../process/child-process.ts";
+import { furnishSimulator, webhookUrl } from "./simulator-control.ts";
+import { parseLogLine } from "./stack-process.ts";
+import type { OrphanGuard } from "../process/orphan-guard.ts";
 import { apiVariables, makeSecret, workerVariables } from "./service-variables.ts";
-import { webhookUrl } from "./simulator-webhooks.ts";
 import type { Stack } from "./stack.ts";
 import { findSandbox, simulatorAt, type StripeSide } from "./stripe-side.ts";
-import type { Teardown } from "./teardown.ts";
+import type { Teardown } from "../process/teardown.ts";
+import { once } from "node:events";
+import { createServer } from "node:net";
+import { findFreePort } from "../../src/testing/net/free-port.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const ports = { api: 3_000, worker: 3_001, simulator: 12_111 };
@@ -119,4 +120,17 @@ function start({ teardown, guard }: DevSurroundings, { name, flags, env, onLine 
   });
   teardown.add(() => child.stop());
   return child;
+}
+
+/** The port, or any free one when another process has it. */
+export async function preferPort(port: number): Promise<number> {
+  const server = createServer().listen(port, "127.0.0.1");
+  try {
+    await once(server, "listening");
+  } catch {
+    return findFreePort();
+  }
+  server.close();
+  await once(server, "close");
+  return port;
 }

@@ -1,7 +1,6 @@
 import { z } from "zod";
-import { callApi } from "./api-call.ts";
+import { callApi, withRetry } from "./api-call.ts";
 import type { Batch, PostedReading } from "./replay-plan.ts";
-import { withRetry } from "./retry.ts";
 
 const answerSchema = z.object({ accepted: z.int(), duplicates: z.int(), rejected: z.int() });
 

@@ -1,7 +1,5 @@
 import { z } from "zod";
-import { callApi } from "./api-call.ts";
-import { withRetry } from "./retry.ts";
-import type { Link } from "./subscribe.ts";
+import { callApi, withRetry } from "./api-call.ts";
 
 const counted = z.object({ count: z.int() });
 const outboxSchema = z.object({
@@ -19,6 +17,9 @@ const organizationSchema = z.object({ subscription: subscriptionSchema.nullable(
 
 export type Outbox = z.infer<typeof outboxSchema>;
 export type SubscriptionShown = z.infer<typeof subscriptionSchema>;
+
+/** Which Stripe customer pays for which organization. */
+export type Link = { organizationId: string; stripeCustomerId: string };
 
 /** What the demo asks of the API as its operator, over HTTP. */
 export type OperatorApi = {

@@ -1,6 +1,5 @@
 import { expect, test } from "vitest";
-import { demoOrganizations } from "./organizations.ts";
-import { planReplay } from "./replay-plan.ts";
+import { demoOrganizations, planReplay } from "./replay-plan.ts";
 
 const hourMs = 3_600_000;
 const temperatures = Array.from({ length: 8_759 }, (_, hour) => ({

@@ -1,8 +1,12 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { OperatorApi } from "./operator-api.ts";
+import { changePlan, type SubscribeDeps, untilSubscribed } from "./subscribe.ts";
 import type { Account } from "./accounts.ts";
-import { replayGateway } from "./gateway.ts";
+import { replayGateway, type BatchAnswer } from "./gateway.ts";
 import { planReplay } from "./replay-plan.ts";
-import { addToTally, emptyTally, type Tally } from "./tally.ts";
 import type { HourlyTemperature } from "./temperatures.ts";
+
+const lookEveryMs = 50;
 
 export type Replay = {
   /** How many distinct readings each organization sends. */
@@ -35,4 +39,49 @@ export function startReplay(
     isDone = true;
   }
   return { readingsEach: temperatures.length, tallyOf, isDone: () => isDone, done: replayAll() };
+}
+
+/** What the API answered about one organization's readings; those sent again count again. */
+export type Tally = { accepted: number; duplicates: number; rejected: number };
+
+export const emptyTally: Tally = { accepted: 0, duplicates: 0, rejected: 0 };
+
+/** Adds one answer to a tally, or one tally to another. */
+export function addToTally(tally: Tally, answer: BatchAnswer): Tally {
+  return {
+    accepted: tally.accepted + answer.accepted,
+    duplicates: tally.duplicates + answer.duplicates,
+    rejected: tally.rejected + answer.rejected,
+  };
+}
+
+/** Every reading that the API answered for. */
+export function sentReadings({ accepted, duplicates, rejected }: Tally): number {
+  return accepted + duplicates + rejected;
+}
+
+export type ChangeDeps = SubscribeDeps & {
+  api: Pick<OperatorApi, "linkCustomer" | "readSubscription">;
+  signal: AbortSignal;
+};
+
+/**
+ * Has the organizations that change their plan do so when half of their readings are taken, and waits until the service
+ * follows the new subscription. A sandbox has no checkout that completes by itself, so nothing changes there.
+ */
+export async function changePlans(
+  deps: ChangeDeps,
+  { accounts, replay }: { accounts: readonly Account[]; replay: Replay },
+): Promise<void> {
+  if (deps.side.kind === "sandbox") return;
+  const changing = accounts.filter(({ organization }) => organization.joining === "plan_change");
+  await Promise.all(
+    changing.map(async (account) => {
+      while (replay.tallyOf(account).accepted < replay.readingsEach / 2 && !replay.isDone()) {
+        await sleep(lookEveryMs, undefined, { signal: deps.signal });
+      }
+      const stripeSubscriptionId = await changePlan(deps, account);
+      await untilSubscribed(deps, { ...account, stripeSubscriptionId });
+    }),
+  );
 }

@@ -1,11 +1,11 @@
-import { renderBill } from "./bill-table.ts";
+import { isOk, renderBill, type DemoOutcome, verdictLine } from "./bill-table.ts";
 import { billReplay, type Servers } from "./bill-replay.ts";
-import { describeFailure } from "./describe-failure.ts";
-import { furnishSimulator } from "./furnish-simulator.ts";
+import { describeFailure } from "../process/describe-failure.ts";
+import { furnishSimulator, sendEachEventTwice } from "./simulator-control.ts";
 import { createProgress } from "./progress.ts";
-import { sendEachEventTwice } from "./simulator-webhooks.ts";
-import { onStopRequest } from "./stop-signal.ts";
-import { type DemoOutcome, isOk, verdictLine } from "./verdict-line.ts";
+import { onStopRequest } from "../process/stop-request.ts";
+import { z } from "zod";
+import { simulatorAt } from "./stripe-side.ts";
 
 const exitCodeFailed = 1;
 
@@ -31,4 +31,36 @@ export async function runReplay(servers: Servers): Promise<number> {
   }
   console.log(verdictLine(outcome));
   return isOk(outcome) ? 0 : exitCodeFailed;
+}
+
+const environmentSchema = z.object({
+  API_URL: z.url(),
+  ADMIN_TOKEN: z.string().min(1),
+  DATABASE_URL: z.string().min(1),
+  /** The simulator: the replay gives it meters and customers, which it would not do to anybody's account. */
+  STRIPE_API_BASE: z.url(),
+});
+
+export type ServersRead = { kind: "known"; servers: Servers } | { kind: "unknown"; faults: string[] };
+
+/** Reads where servers run that somebody else started, with a simulator and a worker among them. */
+export function readRunningServers(env: Record<string, string | undefined>): ServersRead {
+  const read = environmentSchema.safeParse(env);
+  if (!read.success) {
+    return {
+      kind: "unknown",
+      faults: read.error.issues.map(({ path, message }) => `${path.join(".")}: ${message}`),
+    };
+  }
+  const { API_URL: apiUrl, ADMIN_TOKEN: adminToken, DATABASE_URL: databaseUrl, STRIPE_API_BASE } = read.data;
+  const stripe = simulatorAt(withoutSlash(STRIPE_API_BASE));
+  const startWorker = async () => {};
+  return {
+    kind: "known",
+    servers: { apiUrl: withoutSlash(apiUrl), adminToken, databaseUrl, stripe, startWorker },
+  };
+}
+
+function withoutSlash(url: string): string {
+  return url.replace(/\/$/, "");
 }

@@ -1,10 +1,10 @@
 import { appendFileSync } from "node:fs";
 import { join } from "node:path";
-import { childEnvironment } from "./child-environment.ts";
-import { type Child, describeDeath, startChild } from "./child-process.ts";
-import { type LogLine, parseLogLine } from "./log-line.ts";
-import type { OrphanGuard } from "./orphan-guard.ts";
-import type { Teardown } from "./teardown.ts";
+import { childEnvironment } from "../process/child-environment.ts";
+import { describeDeath, startChild, type Child } from "../process/child-process.ts";
+import type { OrphanGuard } from "../process/orphan-guard.ts";
+import type { Teardown } from "../process/teardown.ts";
+import { z } from "zod";
 
 const startTimeoutMs = 30_000;
 
@@ -83,4 +83,23 @@ function launch(
       if (logLine !== undefined) onLogLine?.(logLine);
     },
   });
+}
+
+const logLineSchema = z.looseObject({
+  event: z.string(),
+  port: z.number().nullish(),
+  url: z.string().optional(),
+});
+
+/** What the demo reads from its children's logs: that they have started, and where. */
+export type LogLine = z.infer<typeof logLineSchema>;
+
+/** Parses one line of a JSON log; undefined when it is anything else, such as a warning of Node's. */
+export function parseLogLine(line: string): LogLine | undefined {
+  if (!line.startsWith("{")) return undefined;
+  try {
+    return logLineSchema.safeParse(JSON.parse(line)).data;
+  } catch {
+    return undefined;
+  }
 }

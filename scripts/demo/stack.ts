@@ -2,8 +2,8 @@ import { startEmbeddedPostgres } from "../../src/testing/postgres/embedded-postg
 import { findFreePort } from "../../src/testing/net/free-port.ts";
 import { createServiceRoles, nameServiceRoles, urlOfRole } from "../../src/testing/postgres/service-roles.ts";
 import { apiVariables, makeSecret, workerVariables } from "./service-variables.ts";
-import { sendWebhooks } from "./simulator-webhooks.ts";
-import { runToEnd, type StackSurroundings, startService } from "./stack-process.ts";
+import { sendWebhooks } from "./simulator-control.ts";
+import { runToEnd, startService, type StackSurroundings } from "./stack-process.ts";
 import { findSandbox, simulatorAt, type StripeSide } from "./stripe-side.ts";
 
 export type Stack = {
@@ -62,4 +62,26 @@ async function startSimulator(surroundings: StackSurroundings): Promise<StripeSi
   const { url } = await startService(surroundings, { name: "simulator", env: { PORT: "0" } });
   if (url === undefined) throw new Error("the simulator does not say where it listens");
   return simulatorAt(url);
+}
+
+/** Where to look while the servers are up. The token opens this run's API only, and dies with it. */
+export function renderPlaces({ apiUrl, workerUrl, databaseUrl, adminToken, stripe }: Stack): string {
+  const biller =
+    stripe.kind === "simulator"
+      ? [
+          `simulator     ${stripe.apiBase}`,
+          `its state     ${stripe.apiBase}/_simulator/state`,
+          `its bill      ${stripe.apiBase}/_simulator/bill`,
+          `its webhooks  ${stripe.apiBase}/_simulator/webhook_deliveries`,
+        ]
+      : ["Stripe        https://dashboard.stripe.com/test/customers"];
+  return [
+    `API           ${apiUrl}`,
+    `its pages     ${apiUrl}/docs`,
+    `outbox        curl -H 'Authorization: Bearer ${adminToken}' ${apiUrl}/v1/outbox`,
+    `worker        ${workerUrl}`,
+    ...biller,
+    `DATABASE_URL  ${databaseUrl}`,
+    `ADMIN_TOKEN   ${adminToken}`,
+  ].join("\n");
 }

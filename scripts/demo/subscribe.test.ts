@@ -1,10 +1,11 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { type RunningSimulator, startSimulator } from "../../src/simulator/start-simulator.ts";
-import { type Receiver, startReceiver } from "../../src/simulator/webhooks/start-receiver.ts";
-import { sendWebhooks } from "./simulator-webhooks.ts";
+import { startSimulator, type RunningSimulator } from "../../src/simulator/start-simulator.ts";
+import { startReceiver, type Receiver } from "../../src/simulator/webhooks/start-receiver.ts";
+import { sendWebhooks } from "./simulator-control.ts";
 import { openStripeAccount, type StripeAccount } from "./stripe-account.ts";
 import { simulatorAt } from "./stripe-side.ts";
-import { changePlan, type Link, subscribe } from "./subscribe.ts";
+import { changePlan, subscribe, untilSubscribed } from "./subscribe.ts";
+import type { Link, SubscriptionShown } from "./operator-api.ts";
 
 const organizationId = "01a1fd9f-8459-7111-8a99-2db57b5d4006";
 
@@ -86,3 +87,32 @@ test("a changed plan is another subscription of the same customer, and the one o
 function deps() {
   return { api, stripe, side: simulatorAt(running.url) };
 }
+
+const link = { organizationId: "01a1fd9f-8459-7111-8a99-2db57b5d4006", stripeCustomerId: "cus_1" };
+
+test("an organization is subscribed when its subscription is active, this customer's and the one that is named", async () => {
+  const shown: (SubscriptionShown | null)[] = [
+    null,
+    { status: "incomplete", stripe_customer_id: "cus_1", stripe_subscription_id: "sub_2" },
+    { status: "active", stripe_customer_id: "cus_of_others", stripe_subscription_id: "sub_2" },
+    { status: "active", stripe_customer_id: "cus_1", stripe_subscription_id: "sub_1" },
+    { status: "active", stripe_customer_id: "cus_1", stripe_subscription_id: "sub_2" },
+  ];
+  const readSubscription = async () => shown.shift() ?? null;
+
+  await untilSubscribed(
+    { api: { readSubscription }, signal: new AbortController().signal },
+    { ...link, stripeSubscriptionId: "sub_2" },
+  );
+
+  expect(shown).toEqual([]);
+});
+
+test("the wait ends when the demo is stopped", async () => {
+  const reason = new Error("stopped");
+  const notYet = { readSubscription: async () => null };
+
+  await expect(untilSubscribed({ api: notYet, signal: AbortSignal.abort(reason) }, link)).rejects.toThrow(
+    expect.objectContaining({ name: "AbortError", cause: reason }),
+  );
+});

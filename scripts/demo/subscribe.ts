@@ -1,11 +1,12 @@
-import type { OperatorApi } from "./operator-api.ts";
-import type { Joining } from "./organizations.ts";
+import type { Link, OperatorApi } from "./operator-api.ts";
+import type { Joining } from "./replay-plan.ts";
 import { controlSimulator } from "./simulator-control.ts";
 import type { StripeAccount } from "./stripe-account.ts";
 import type { StripeSide } from "./stripe-side.ts";
+import { setTimeout as sleep } from "node:timers/promises";
 
-/** Which Stripe customer pays for which organization. */
-export type Link = { organizationId: string; stripeCustomerId: string };
+const pollEveryMs = 100;
+const patienceMs = 30_000;
 
 export type SubscribeDeps = {
   api: Pick<OperatorApi, "linkCustomer">;
@@ -46,5 +47,32 @@ export function describeSubscribing({ kind }: StripeSide, organizations: number)
       return `${organizations} organizations subscribed: one is linked by hand, the others by the simulator's checkout; its signed events came twice each`;
     case "sandbox":
       return `${organizations} organizations are linked to new customers of the sandbox by PUT, without a checkout`;
+  }
+}
+
+/**
+ * Waits until the API shows that the organization's subscription is active and this customer's, and the one that is named. Throws with what it
+ * shows instead when that takes too long.
+ */
+export async function untilSubscribed(
+  { api, signal }: { api: Pick<OperatorApi, "readSubscription">; signal: AbortSignal },
+  { organizationId, stripeCustomerId, stripeSubscriptionId }: Link & { stripeSubscriptionId?: string },
+): Promise<void> {
+  const deadlineMs = performance.now() + patienceMs;
+  for (;;) {
+    const subscription = await api.readSubscription(organizationId);
+    const isWanted =
+      subscription?.status === "active" &&
+      subscription.stripe_customer_id === stripeCustomerId &&
+      (stripeSubscriptionId === undefined || subscription.stripe_subscription_id === stripeSubscriptionId);
+    if (isWanted) return;
+    if (performance.now() > deadlineMs) {
+      const shown = JSON.stringify(subscription);
+      throw new Error(
+        `after ${patienceMs / 1_000} seconds organization ${organizationId} has the subscription ${shown}, ` +
+          `not an active one of customer ${stripeCustomerId}`,
+      );
+    }
+    await sleep(pollEveryMs, undefined, { signal });
   }
 }

@@ -1,7 +1,7 @@
 import { fork } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
-import { childEnvironment } from "../../demo/child-environment.ts";
+import { childEnvironment } from "../../process/child-environment.ts";
 import type { Site } from "./site.ts";
 import type { Answer, Question, Tasks } from "./serve-tasks.ts";
 

@@ -4,7 +4,7 @@ import { connect } from "node:net";
 import { fileURLToPath } from "node:url";
 import { setTimeout as sleep } from "node:timers/promises";
 import { findFreePort } from "../../../src/testing/net/free-port.ts";
-import { childEnvironment } from "../../demo/child-environment.ts";
+import { childEnvironment } from "../../process/child-environment.ts";
 import type { Site } from "./site.ts";
 
 const startTimeoutMs = 60_000;

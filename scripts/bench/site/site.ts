@@ -2,8 +2,8 @@ import pg from "pg";
 import { migrate } from "../../../src/migrate/migrate.ts";
 import { silentLog } from "../../../src/log.ts";
 import { startEmbeddedPostgres } from "../../../src/testing/postgres/embedded-postgres.ts";
-import type { OrphanGuard } from "../../demo/orphan-guard.ts";
-import type { Teardown } from "../../demo/teardown.ts";
+import type { OrphanGuard } from "../../process/orphan-guard.ts";
+import type { Teardown } from "../../process/teardown.ts";
 
 /** Where a bench runs: how long, on which Postgres, and who ends what it starts. */
 export type Site = {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { withRetry } from "./retry.ts";
+import { withRetry } from "./api-call.ts";
 
 const { signal } = new AbortController();
 

@@ -36,3 +36,12 @@ export function onStopRequest(stop: (request: StopRequest) => void): void {
     if (process.ppid !== parent) request("SIGTERM");
   }, parentCheckMs).unref();
 }
+
+/** Waits until the signal is aborted; rejects with its reason. */
+export function untilAborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    const abort = () => reject(signal.reason as Error);
+    if (signal.aborted) abort();
+    else signal.addEventListener("abort", abort, { once: true });
+  });
+}

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { readRunningServers } from "./running-servers.ts";
+import { readRunningServers } from "./run-replay.ts";
 
 const env = {
   API_URL: "http://api:3000/",
