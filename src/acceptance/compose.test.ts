@@ -4,7 +4,7 @@ import { environments } from "../config.ts";
 
 const compose = await readFile(new URL("../../compose.yaml", import.meta.url), "utf8");
 
-/** Inside the containers they are what compose.yaml itself counts on. */
+/** Inside the containers compose.yaml itself sets these. */
 const settled = ["HOST", "PORT", "WORKER_PORT"];
 
 test.each(["migrate", "api", "worker", "cli"] as const)(

@@ -75,7 +75,7 @@ test("every index serves a query, or guards what its name says", async ({
     await flushStatistics(pools);
     return findUnusedIndexes(db);
   };
-  // A session that was closed tells what it read a moment later.
+  // The statistics of a closed session come a moment later.
   await expect.poll(readUnused).toEqual(Object.keys(guards).toSorted());
 });
 
@@ -165,7 +165,7 @@ async function statusOf(api: Api, path: string, token: string): Promise<number> 
   return (await api.ask("GET", `/v1/${path}`, { token })).status;
 }
 
-/** What a worker does by the clock. */
+/** The jobs that a worker runs by the clock. */
 async function keepUp({ db, boss }: Databases): Promise<void> {
   await sweep({ db, boss, log: silentLog }, { retryDelay: 1, retryDelayMax: 2, expireInSeconds: 45 });
   await warnOfExpiry({ db, log: silentLog });
@@ -225,7 +225,7 @@ async function flushStatistics(pools: readonly Pool[]): Promise<void> {
   }
 }
 
-/** The indexes of our schema that nobody has read; those of all partitions count as one. */
+/** The indexes of our schema that no query has read; the indexes of all partitions count as one. */
 async function findUnusedIndexes(db: Db): Promise<string[]> {
   const { rows } = await sql<{ name: string }>`
     select coalesce(whole.relname, s.indexrelname) as name

@@ -13,7 +13,7 @@ const image = inject("postgresImage");
 const customerCount = 12;
 const postEveryMs = 50;
 const stripeLatencyMs = 800;
-/** What a request may wait for a connection and for its statement, and as much again as a busy machine needs. */
+/** How long a request may wait for a connection and for its statement, and as much again for a busy machine. */
 const patienceMs = 25_000 + 10_000;
 const codes = ["database_unavailable", "outcome_unknown", "overloaded"];
 
@@ -28,12 +28,12 @@ test.runIf(image !== null)(
 
     const loading = new AbortController();
     const load = Promise.all(
-      // Each at its own pace: who hangs holds up no other.
+      // Each at its own pace, so that a gateway that waits holds up no other.
       gateways.map((gateway) =>
         postUntilStopped([gateway], { apiUrl: api.url(), everyMs: postEveryMs, signal: loading.signal }),
       ),
     );
-    // A gateway that is answered something else ends the load, and the wait.
+    // A gateway with any other answer ends the load, and the wait.
     const eachAnswered = (status: number) =>
       Promise.race([load, Promise.all(customers.map(({ untilAnswered }) => untilAnswered(status)))]);
     let survivor: ServiceProcess;
@@ -66,7 +66,7 @@ test.runIf(image !== null)(
       { what: "every gateway to be answered" },
     );
     expect(await survivor.stop()).toBe(0);
-    // Else a job of the moment of an outage would be waited for until a cron revives it, within a minute.
+    // Otherwise the test would wait for a job of the moment of the outage until a cron revives it, within a minute.
     await skipTheLeases(db);
     await site.startWorker();
     await untilDrained(db, { withinMs: 60_000 });

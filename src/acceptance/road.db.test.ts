@@ -83,7 +83,9 @@ async function signUpThree([api]: Apis, { stripe }: StripeAccount): Promise<Cust
   return signed;
 }
 
-/** Each customer's gateways post at once, beginning at different API processes. Returns the readings of each customer. */
+/**
+ * Each customer's gateways post at once, beginning at different API processes. Returns the readings of each customer.
+ */
 async function postReadings(
   customers: readonly Customer[],
   apis: Apis,

@@ -63,7 +63,7 @@ async function promoteAnother(db: Db): Promise<void> {
   });
 }
 
-/** Posts one reading after the other, whatever is answered. Each is a moment of its own. */
+/** Posts one reading after the other, after any answer. Each has a moment of its own. */
 async function postSteadily(
   { apiUrl, key, sensorId }: { apiUrl: string; key: string; sensorId: string },
   { posts, signal }: { posts: Post[]; signal: AbortSignal },

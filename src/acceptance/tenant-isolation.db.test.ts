@@ -8,7 +8,9 @@ import { linkCustomer } from "../testing/rows/organizations.ts";
 import { roadTest } from "../testing/fixtures/road-test.ts";
 import { meterNames } from "../usage/meters.ts";
 
-/** What the other organization has, and what nobody has: whoever asks must not be able to tell one from the other. */
+/**
+ * The other organization's things, and things that do not exist: an answer must not show which of the two it is about.
+ */
 type Ids = {
   organization: string;
   key: string;
@@ -18,7 +20,7 @@ type Ids = {
   recordedAt: string;
 };
 
-/** One way of asking a route for what is another's. */
+/** One way of asking a route for another organization's things. */
 type Attempt = { what: string; path: string; query?: Record<string, string>; json?: unknown };
 
 const from = "2020-01-01T00:00:00Z";
@@ -36,9 +38,9 @@ const usage = {
 const cursorOf = (...key: string[]) => ({ cursor: encodeCursor(key) });
 const mine = { sensor_id: "mine", recorded_at: new Date().toISOString(), temperature: 1 };
 
-/** Every route of the document; one that is not here fails the test until somebody thought about it. */
+/** Every route of the document; a new route fails the test until it is added here. */
 const attempts: Record<string, (ids: Ids) => Attempt[]> = {
-  // An organization's.
+  // Routes of an organization.
   postReadings: (ids) => [
     { what: "another's sensor", path: "/v1/readings", json: reading(ids) },
     { what: "another's sensor among one's own", path: "/v1/readings", json: [mine, reading(ids)] },
@@ -105,7 +107,7 @@ const attempts: Record<string, (ids: Ids) => Attempt[]> = {
     { what: "another organization", path: "/v1/sensors", query: { organization_id: ids.organization } },
     { what: "another's cursor", path: "/v1/sensors", query: cursorOf(ids.sensor.slice(0, -1)) },
   ],
-  // The operator's, which no key opens.
+  // The operator's routes, which no key opens.
   createOrganization: () => [{ what: "a new one", path: "/v1/organizations", json: { name: "x" } }],
   listOrganizations: () => [{ what: "all", path: "/v1/organizations" }],
   getOrganization: (ids) => [{ what: "another", path: `/v1/organizations/${ids.organization}` }],
@@ -162,7 +164,7 @@ const attempts: Record<string, (ids: Ids) => Attempt[]> = {
       json: { resolution: "delivered", reason: "x" },
     },
   ],
-  // Open to all, and about nobody.
+  // Open to all, and about no organization.
   receiveStripeEvent: () => [
     { what: "an unsigned event", path: "/webhooks/stripe", json: { id: "evt_x", object: "event" } },
   ],
@@ -302,7 +304,7 @@ async function ask(
   return { status: answer.status, code, text };
 }
 
-/** The answer without what differs from one request to the next, and without the id that was asked for. */
+/** The answer without the parts that differ from request to request, and without the id of the question. */
 function comparable({ status, text }: Told, ids: Ids): { status: number; text: string } {
   if (text.startsWith("#")) return { status, text: "metrics" };
   const asked = Object.values(ids).reduce((told, id) => told.replaceAll(id, "ID"), text);
@@ -314,14 +316,14 @@ function comparable({ status, text }: Told, ids: Ids): { status: number; text: s
   };
 }
 
-/** What in an answer is the other's; what was asked for may come back. */
+/** The other organization's texts in an answer; the question's own id may come back. */
 function traces(text: string, { path, query, json }: Attempt, ids: Ids): string[] {
   const sent = JSON.stringify({ path, query, json });
   const secrets = [...Object.values(ids), "cus_others", "-17.0625"];
   return secrets.filter((secret) => text.includes(secret) && !sent.includes(secret));
 }
 
-/** All that the service holds of an organization, and of the inbox and the pauses, which belong to nobody. */
+/** All that the service holds of an organization, and the inbox and the pauses, which belong to no organization. */
 async function rowsOf(db: Db, { organization }: Ids): Promise<string[]> {
   const owned = [
     "api_keys",

@@ -39,7 +39,7 @@ import { mountReadingsList } from "./readings/readings-list-route.ts";
 import { mountUsage } from "./usage/usage-route.ts";
 import { mountUsageSummary } from "./usage/usage-summary-route.ts";
 
-/** The webhook's share of what may be held: anybody may send it bodies, and they must not keep customers out. */
+/** The webhook's share of the bytes that may be held: strangers may send it bodies, and must not keep customers out. */
 const webhooksShare = 1 / 4;
 
 export type ApiAppOptions = {
@@ -51,21 +51,21 @@ export type ApiAppOptions = {
   boss: PgBoss;
   log: Log;
   adminToken: string;
-  /** Besides, what must not reach the log: the console's tokens. */
+  /** Further texts that must not reach the log: the console's tokens. */
   otherSecrets?: readonly string[];
   /** Whether the console stands beside it, for the front door to name. */
   hasConsole?: boolean;
   readingsMaxAgeDays: number;
   webhookSecrets: readonly string[];
-  /** Whose sensors the workers count; the usual ones when left out. */
+  /** The organizations of these statuses have their sensors counted by the workers; the default when left out. */
   billableStatuses?: readonly string[];
-  /** For each API key, in this process; 0 or left out is no limit. */
+  /** For each API key, in this process; 0 or left out: no limit. */
   rateLimits?: { requestsPerSecond?: number; readingsPerSecond?: number };
-  /** What the process holds for its clients; the same as the server's. */
+  /** The bytes that the process holds for its clients; the same object as the server's. */
   held?: HeldBytes;
   /** Whether the process can do its work; asked of `db` when left out. */
   readiness?: ReadinessCheck;
-  /** Of the process; one of the app's own when left out. */
+  /** The process's metrics; a registry of the app's own when left out. */
   registry?: Registry;
   tracer?: Tracer | undefined;
 };

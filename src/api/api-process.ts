@@ -54,7 +54,7 @@ export async function runApi(stop: StopSignals, loadConsole: LoadConsole): Promi
     else process.exitCode = 1;
   } catch (error) {
     log.error({ event: "api_failed", error });
-    // At once: what has begun to run, pg-boss above all, would go on for ever.
+    // At once: pg-boss and other parts that have started would go on for ever.
     process.exit(1);
   }
   await Promise.all([parts.database.close(), parts.unknownKeys.close(), parts.probes.close()]);
@@ -99,7 +99,7 @@ async function serveUntilStopped(parts: Parts, stop: StopSignals): Promise<void>
   const server = await serve({ ...parts, registry }, boss);
   const heartbeat = startHeartbeat({ db: parts.probes.db, log }, "api");
   const url = config.ALERT_WEBHOOK_URL;
-  // Here too: of the worker's absence no worker can tell.
+  // The API watches too, because no worker can tell that all workers are gone.
   const alerts =
     url === undefined ? undefined : watchAlerts({ db: parts.database.db, log, registry }, { url });
   const stopSignal = stop.takeOver();

@@ -3,19 +3,19 @@ import type { Db } from "../database/db.ts";
 import type { App } from "../http/app-env.ts";
 import type { Log } from "../log.ts";
 
-/** What the API lends the console, which stands above it and is mounted beside its routes. */
+/** The API lends these to the console, which stands above it and is mounted beside its routes. */
 export type ConsoleParts = {
   db: Db;
   /** Only sends; the API never runs a job. */
   boss: PgBoss;
   log: Log;
   adminToken: string;
-  /** Of a reader who may only look. */
+  /** The token of a reader who may only look. */
   consoleToken?: string | undefined;
   /** Signs in once, within ten minutes of the start: the demo's. */
   signInCode?: string | undefined;
   billableStatuses: readonly string[];
-  /** How often figures are read that renew themselves; the usual when left out. */
+  /** How often the renewing figures are read; the default when left out. */
   live?: { reusedMs: number; reusedPerDuration: number; reusedMsMax: number };
   now: () => Date;
 };

@@ -1,7 +1,7 @@
-/** A number, or text that people have written. */
+/** A number, or a text that a person wrote. */
 export type CsvCell = string | number | null;
 
-/** Lines of CSV as RFC 4180 writes them; null is nothing between two commas. */
+/** Lines of CSV as RFC 4180 writes them; null becomes an empty field. */
 export function csvLines(rows: readonly (readonly CsvCell[])[]): string {
   return rows.map((row) => `${row.map(csvCell).join(",")}\r\n`).join("");
 }
@@ -18,8 +18,8 @@ function csvCell(cell: CsvCell): string {
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
-// A spreadsheet runs what begins in this way, also in a name that a customer chose; an apostrophe makes it text. The
-// full-width forms count in some languages.
+// A spreadsheet runs a text that begins in this way as a formula, also in a name that a customer chose; an apostrophe
+// makes it text. The full-width forms count in some languages.
 function isFormula(text: string): boolean {
   return /^[\s'"]*[=+\-@\t\r＝＋－＠]/u.test(text);
 }

@@ -6,7 +6,7 @@ import { Overloaded } from "../intake/overloaded.ts";
 
 const retryAfterSeconds = 2;
 
-/** The problem that a caller of the API is told about for whatever was thrown: the road's own failures get their status here. */
+/** The problem document for an error: the road's own failures get their status here. */
 export function apiProblemOf(error: unknown): Problem {
   if (error instanceof Overloaded) {
     return overloaded(

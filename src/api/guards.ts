@@ -8,7 +8,10 @@ import { refuseUnknownQuery } from "../http/known-query.ts";
 import { limitRequests } from "../http/rate-limit.ts";
 import { takeBody } from "../http/take-body.ts";
 
-/** Who may call a route. Each asks for the key or token first, and only then looks at the rest of the request. */
+/**
+ * Which callers may use a route. Each guard asks for the key or token first, and only then looks at the rest of the
+ * request.
+ */
 export type Guards = {
   adminOnly: AdminOnly;
   keyWith: (scope: Scope) => KeyOnly;
@@ -19,11 +22,11 @@ export type GuardOptions = {
   /** A few connections for API keys that were not seen before; `db`'s own when left out. */
   unknownKeysDb?: Db;
   adminToken: string;
-  /** Of each API key, in this process; 0 is no limit. */
+  /** For each API key, in this process; 0: no limit. */
   requestsPerSecond: number;
 };
 
-/** What stands before the routes. Keys are looked up, and their requests counted, for all of them together. */
+/** The checks before the routes. Keys are looked up, and their requests counted, for all routes together. */
 export function createGuards(app: App, { requestsPerSecond, ...options }: GuardOptions): Guards {
   const knownQuery = refuseUnknownQuery(app);
   const findKey = createKeyLookup(options);

@@ -2,7 +2,7 @@ import { expect } from "vitest";
 import { apiTest, type Api } from "../testing/fixtures/api-test.ts";
 import { documentSchema, type Operation, operationsOf } from "../testing/openapi/document.ts";
 
-/** What is open to everybody, and what Stripe signs. Whoever adds a route without a token adds it here. */
+/** The routes that are open to all, and the one that Stripe signs. A new route without a token must be added here. */
 const withoutToken = [
   "GET /",
   "GET /docs",
@@ -22,7 +22,7 @@ async function operationsFor(api: Api, token: Operation["token"]): Promise<Opera
   return operationsOf(documentSchema.parse(body)).filter((operation) => operation.token === token);
 }
 
-/** The statuses that every route answers to a token, by the route's name. No body is one that a route would take. */
+/** The statuses that every route answers to a token, by the route's name. No route would take the body. */
 async function answersTo(api: Api, operations: readonly Operation[], token: string | undefined) {
   const asked = operations.map(async (operation) => {
     const path = operation.path.replaceAll(/\{\w+\}/g, nobodysId);

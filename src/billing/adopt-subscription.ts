@@ -4,9 +4,9 @@ import type { BilledTime } from "./choose-subscription.ts";
 import type { CustomerRead } from "./read-customer.ts";
 
 /**
- * Writes what Stripe says now of a customer's subscriptions to the organization that the customer is linked to. It
- * never links, and a customer without any subscription of ours keeps what is stored. A read that began before the one
- * that is stored changes nothing. Returns what was done, in one word.
+ * Writes Stripe's present state of a customer's subscriptions to the organization that the customer is linked to. It
+ * never links, and a customer without any subscription of ours keeps the stored one. A read that began before the
+ * stored one changes nothing. Returns what was done, in one word.
  */
 export async function adoptSubscription(trx: Trx, read: CustomerRead): Promise<string | undefined> {
   const { chosen, customerId, readBeganAt } = read;

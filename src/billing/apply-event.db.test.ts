@@ -42,7 +42,7 @@ function billing(meterId: string): Omit<SubscriptionRead, "status"> {
   return { id: "sub_1", createdAt: at, startedAt: at, endedAt: null, items: [{ meterId, ...period }] };
 }
 
-/** A Stripe whose subscription moves on with every read; each read takes its own time. */
+/** A Stripe whose subscription changes with every read; each read takes its own time. */
 function movingReads(reads: ApplyDeps["reads"], base: SubscriptionRead): ApplyDeps["reads"] {
   let reading = 0;
   return {

@@ -26,7 +26,7 @@ export type ApplyDeps = {
   tracer?: Tracer;
 };
 
-/** What was done about an event, in one word for the log; or why nothing ever can be. */
+/** What was done about an event, in one word for the log; or why it can never be handled. */
 export type Applied =
   | { kind: "done"; effect: string; consequences: readonly Consequence[] }
   | { kind: "unusable"; reason: string };
@@ -34,12 +34,15 @@ export type Applied =
 type Done = Omit<Extract<Applied, { kind: "done" }>, "kind">;
 type Effect = (trx: Trx) => Promise<string | Done | undefined>;
 
-/** A backlog of others, which holds back other seals, is no reason to miss an invoice: few events come of one customer. */
+/**
+ * A backlog of other organizations holds back seals, but must not make this one miss an invoice: a customer has few
+ * events.
+ */
 const pendingMaxAtFlush = 1_000_000;
 
 /**
- * Applies an event exactly once: reads what it needs from Stripe with no transaction open, then writes the effect and
- * marks the event handled in one transaction. Throws what the reads throw; nothing is written then.
+ * Applies an event exactly once: makes its reads at Stripe with no transaction open, then writes the effect and marks
+ * the event handled in one transaction. Throws the errors of the reads; nothing is written then.
  */
 export async function applyStripeEvent(deps: ApplyDeps, event: StripeEvent): Promise<Applied> {
   const plan = planEvent(event);
@@ -79,9 +82,9 @@ async function prepare(
   }
 }
 
-// Events that were handled before there was a link had nothing to change. So the link is written first, which may
-// happen twice without harm, and then all is read again: what they told is in this second read, and whatever comes
-// after it finds the link.
+// Events that were handled before the link existed had nothing to change. So the link is written first (twice does no
+// harm), and then everything is read again: this second read holds what those events told, and every later event finds
+// the link.
 async function prepareLink(
   deps: ApplyDeps,
   { organizationId, customerId, subscriptionId }: Extract<EventPlan, { kind: "link" }>,
@@ -122,7 +125,7 @@ async function withoutSubscription(
   return { kind: "unusable", reason: `no subscription of ${customerId} bills our meters` };
 }
 
-// Whether a link still runs is what Stripe says now, and not whichever event was handled last.
+// Whether a link still runs is decided by Stripe's present state, not by the event that was handled last.
 async function syncRunningLink(deps: ApplyDeps, { organizationId, customerId }: Linking): Promise<void> {
   const present = await findLink(deps.db, organizationId);
   if (present === undefined || present.customerId === null || present.customerId === customerId) return;
@@ -130,7 +133,7 @@ async function syncRunningLink(deps: ApplyDeps, { organizationId, customerId }: 
   if (read !== undefined) await deps.db.transaction().execute((trx) => adoptSubscription(trx, read));
 }
 
-// The inbox alone is not believed: whoever can write into it must not be able to reject a living customer's usage.
+// The inbox alone is not believed: a thief who can write into it must not be able to reject a living customer's usage.
 async function prepareUnlink({ reads }: ApplyDeps, customerId: string): Promise<Effect> {
   return (await reads.isCustomerDeleted(customerId))
     ? unlink(customerId)
@@ -139,7 +142,7 @@ async function prepareUnlink({ reads }: ApplyDeps, customerId: string): Promise<
 
 function unlink(customerId: string): Effect {
   return async (trx) => {
-    // A seal that is running may make events for the customer: they are waited for, so that none is left pending.
+    // A seal that is running may make events for the customer. It is waited for, so that none of them stays pending.
     await holdSeal(trx);
     await unlinkCustomer(trx, customerId);
     const events = await rejectOfCustomer(trx, customerId);
@@ -147,7 +150,8 @@ function unlink(customerId: string): Effect {
   };
 }
 
-// Of a customer that no organization has there is nothing to write; a link that is being made reads after it is written.
+// For a customer without an organization there is nothing to write; a link that is being made reads again after it is
+// written.
 async function prepareSync(deps: ApplyDeps, customerId: string): Promise<Effect> {
   if (!(await isLinked(deps.db, customerId))) return async () => "not_linked";
   const read = await readCustomer(deps, customerId);
@@ -171,7 +175,7 @@ async function prepareFlush(deps: ApplyDeps, plan: Extract<EventPlan, { kind: "f
   };
 }
 
-// What the meter is now counts, whichever event comes last.
+// The meter's present state counts, whichever event comes last.
 async function prepareMeter(
   deps: ApplyDeps,
   { meterId }: Extract<EventPlan, { kind: "pause_meter" | "resume_meter" }>,
@@ -196,7 +200,7 @@ async function prepareRejections(
 ): Promise<Effect> {
   const report = await deps.reads.readErrorReport(eventId);
   const meter = meterId === null ? undefined : await findMeter(deps, meterId);
-  // A report about no meter may be about any of ours, and one about a meter of others about none.
+  // A report that names no meter may be about any of ours; a report about another program's meter is about none.
   const meters = meterId === null ? meterNames : meterNames.filter((name) => name === meter?.name);
   return async (trx) => {
     const { rejected, marked } = await rejectReported(trx, report, { meters });

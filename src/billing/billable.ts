@@ -2,7 +2,9 @@ import { sql } from "kysely";
 import type { Db } from "../database/db.ts";
 import type { Subscription } from "./subscriptions.ts";
 
-/** Why an organization's sensors are not counted, in words; undefined: they are. `statuses`: those that are billable. */
+/**
+ * Why an organization's sensors are not counted, in words; undefined: they are counted. `statuses`: the billable ones.
+ */
 export function whyNotBillable(
   { archivedAt, subscription }: { archivedAt: Date | null; subscription: Subscription | null },
   statuses: readonly string[],
@@ -15,7 +17,9 @@ export function whyNotBillable(
 
 export type Unbillable = { organizationId: string; customer: string; status: string; activeSensors: number };
 
-/** Organizations that are linked to a customer, not archived, and not billable. Those with the most sensors come first. */
+/**
+ * Organizations that are linked to a customer, not archived, and not billable, the ones with the most sensors first.
+ */
 export async function listUnbillable(db: Db, statuses: readonly string[]): Promise<Unbillable[]> {
   const found = await sql<Unbillable>`
     select
@@ -34,7 +38,7 @@ export async function listUnbillable(db: Db, statuses: readonly string[]): Promi
   return found.rows;
 }
 
-/** How many there are. */
+/** How many such organizations there are. */
 export async function countUnbillable(db: Db, statuses: readonly string[]): Promise<number> {
   const counted = await sql<{ count: number }>`
     select count(*)::int as count

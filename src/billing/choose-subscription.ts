@@ -15,7 +15,7 @@ export function isEnded(status: string): boolean {
   return ended.includes(status);
 }
 
-/** Those of the account's meters that our usage goes to: of each event name the active one, or else any of that name. */
+/** The account's meters that our usage goes to: for each event name the active meter, or else any of that name. */
 export function chooseMeters(
   meters: ReadonlyMap<string, MeterRead>,
   eventNames: readonly string[],
@@ -29,7 +29,7 @@ export function chooseMeters(
   );
 }
 
-/** Of a customer's subscriptions those that bill one of these meters. */
+/** The customer's subscriptions that bill one of these meters. */
 export function billingOf(
   subscriptions: readonly SubscriptionRead[],
   meterIds: ReadonlySet<string>,
@@ -41,7 +41,7 @@ export function billingOf(
 
 /**
  * The best of the subscriptions that bill one of these meters: running before paused, unpaid and incomplete before
- * ended, then the newest. Of two that were made in the same second the one that Stripe lists first, which is the newer.
+ * ended, then the newest. Of two that were made in the same second, the one that Stripe lists first is the newer one.
  */
 export function chooseSubscription(
   subscriptions: readonly SubscriptionRead[],
@@ -55,7 +55,10 @@ export function chooseSubscription(
   return { id: best.id, status: best.status, periodStart: item.periodStart, periodEnd: item.periodEnd };
 }
 
-/** When usage of these meters lies on an invoice of one of the subscriptions. One that was never paid has none. */
+/**
+ * When usage of these meters lies on an invoice of one of the subscriptions. A subscription that was never paid has no
+ * such time.
+ */
 export function billedTimes(
   subscriptions: readonly SubscriptionRead[],
   meterIds: ReadonlySet<string>,

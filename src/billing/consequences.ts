@@ -2,12 +2,12 @@ import type { Scope } from "../delivery/pauses.ts";
 import type { RejectedEvent } from "../delivery/reject.ts";
 import type { Log } from "../log.ts";
 
-/** What a webhook did to deliveries. */
+/** The effects of a webhook on deliveries. */
 export type Consequence =
   | { kind: "rejected"; events: readonly RejectedEvent[] }
   | { kind: "paused" | "resumed"; scope: Scope };
 
-/** Logs them as the worker logs what it learns from its own requests, with the webhook event that told it. */
+/** Logs them as the worker logs the effects of its own requests, with the id of the webhook event. */
 export function logConsequences(
   log: Log,
   consequences: readonly Consequence[],

@@ -11,7 +11,7 @@ const test = stripeSideTest.extend("reported", async ({ database: { db }, boss, 
   await stripeSide.startWorker({ BILLABLE_STATUSES: [] });
   const read = (key: Awaited<ReturnType<typeof addDueEvent>>) => readMeterEvent(db, key);
 
-  /** Sends a meter event, which Stripe takes whether it knows the customer or not. */
+  /** Sends a meter event; Stripe takes it whether it knows the customer or not. */
   async function send({ customer, meter = "temperature_readings" }: Sent) {
     const organizationId = await addOrganization(db, { customer });
     const key = await addDueEvent(

@@ -83,7 +83,7 @@ test("whatever the order and repetition of events, the row is the best subscript
   }
 });
 
-/** Said once more, in another way than the code: worst and oldest last. */
+/** The same rule, written in another way than the code: worst and oldest last. */
 function bestOf(listed: readonly Stripe.Subscription[], meter: string): Stripe.Subscription | undefined {
   const order = [
     ["active", "trialing", "past_due"],

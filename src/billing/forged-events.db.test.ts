@@ -8,7 +8,7 @@ import { stripeSideTest } from "../testing/fixtures/stripe-side-test.ts";
 import { pauseDelivery } from "../delivery/pauses.ts";
 import { storeStripeEvent } from "./inbox.ts";
 
-/** Whoever has stolen the API's process writes into the inbox with its role, past the webhook and its signature. */
+/** A thief of the API's process writes into the inbox with its role, past the webhook and its signature. */
 const test = stripeSideTest.extend("forge", async ({ database }, { onCleanup }) => {
   const { db, url } = database.as("api");
   const boss = createBoss({ databaseUrl: url, role: "api", connectionsMax: 1 }, createRecordingLog().log);
@@ -51,7 +51,7 @@ test("the same word about a customer whom Stripe has deleted is believed, whoeve
   stripeSide,
   forge,
 }) => {
-  // Stripe's own word of it does not come.
+  // Stripe sends no event of its own about it.
   simulator.setSettings({ webhook_hold: true });
   await pauseDelivery(db, "the test's");
   await stripeSide.startWorker(countingNobody);

@@ -13,7 +13,7 @@ import { beginHandling } from "./inbox.ts";
 import type { StripeEvent } from "./stripe-event.ts";
 import { putSubscription } from "./put-subscription.ts";
 
-/** A crash right after a step of the handler's: what was begun stays as it was, and nobody comes back to it. */
+/** A crash right after a step of the handler: the rows stay as they are, and no handler finishes the step. */
 type Crash = { deps: ApplyDeps; eventId: string };
 
 const test = stripeSideTest.extend("site", async ({ database, boss, account, stripeSide }) => {
@@ -25,7 +25,7 @@ const test = stripeSideTest.extend("site", async ({ database, boss, account, str
   const eventId = stripeSide.eventOf("checkout.session.completed");
   const deliverCheckout = () => simulator.release({ event_ids: [eventId] });
 
-  /** A worker of later finds the job when its lease is over. */
+  /** A later worker finds the job when its lease is over. */
   async function recover(): Promise<void> {
     await endStripeEventLeases(db, boss);
     await stripeSide.startWorker();
@@ -103,7 +103,7 @@ test("an event whose worker died after the commit is not handled again", async (
   const { crash, organizationId, deliverCheckout, recover } = site;
   await deliverCheckout();
   await applyStripeEvent(crash.deps, await begin(crash));
-  // Whoever handled it again would write this status over.
+  // A second handling of the event would write this status over.
   await sql`update metering.subscriptions set status = 'seen' where organization_id = ${organizationId}`.execute(
     db,
   );

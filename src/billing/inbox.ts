@@ -10,7 +10,7 @@ export const inboxStates = ["pending", "handled", "failed", "refused", "dismisse
 export type InboxState = (typeof inboxStates)[number];
 
 /**
- * Stores an event and its job, which continues the trace, in one transaction. One that is there already changes
+ * Stores an event and its job, which continues the trace, in one transaction. An event that is stored already changes
  * nothing. Returns whether it is new.
  */
 export async function storeStripeEvent(
@@ -18,7 +18,7 @@ export async function storeStripeEvent(
   event: StripeEvent,
   { traceparent }: { traceparent?: string | undefined } = {},
 ): Promise<boolean> {
-  // A refused event would come again for three days. The job must name the event alike.
+  // If we refused this event, Stripe would send it again for three days. The job must name the event in the same way.
   const eventId = storableText(event.id);
   return db.transaction().execute(async (trx) => {
     const stored = await sql`
@@ -69,7 +69,7 @@ export async function beginHandling(
     : { event: stripeEventSchema.parse(row.payload), attempts: row.attempts };
 }
 
-/** Marks an event handled, in the transaction of its effect. Returns false when somebody else has handled it. */
+/** Marks an event handled, in the transaction of its effect. Returns false when another worker has handled it. */
 export async function markHandled(trx: Trx, eventId: string): Promise<boolean> {
   const handled = await sql`
     update metering.stripe_events set state = 'handled', handled_at = now(), error = null
@@ -91,7 +91,7 @@ export async function endWithoutEffect(
   `.execute(db);
 }
 
-/** Records why an attempt failed. `isStripesFault`: Stripe could not answer, so it was none of the event's. */
+/** Records why an attempt failed. `isStripesFault`: Stripe could not answer, so the attempt does not count. */
 export async function recordFailure(
   db: Db,
   eventId: string,

@@ -7,13 +7,13 @@ import type { CustomerRead } from "./read-customer.ts";
 
 export type LinkResult =
   | { kind: "linked" }
-  /** The organization has this customer already, as a later read told. */
+  /** The organization has this customer already, from a later read. */
   | { kind: "unchanged" }
   | { kind: "refused"; reason: string };
 
 /**
- * Links an organization to the customer that Stripe's checkout gave it. A running link is never moved to another
- * customer, and one customer belongs to one organization: what would do either is refused, for an operator to decide.
+ * Links an organization to the customer of a Stripe checkout. A running link is never moved to another customer, and
+ * one customer belongs to one organization: a link that would break either rule is refused, for an operator to decide.
  */
 export async function linkOrganization(
   db: Db,
@@ -66,7 +66,7 @@ async function link(
       returning organization_id
     `.execute(trx);
     if (linked.rows.length > 0) return { kind: "linked" };
-    // Another one has written the first link since it was looked for.
+    // Another handler has written the first link since the look-up.
     const now = await findLink(trx, organizationId);
     return now?.customerId === customerId ? { kind: "unchanged" } : wouldMove(now, customerId);
   });

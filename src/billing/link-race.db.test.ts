@@ -23,7 +23,7 @@ const test = stripeSideTest.extend(
       await applyStripeEvent(deps, begun.event);
     }
 
-    /** Handles the checkout; with the answer of one of its reads under way, something else happens first. */
+    /** Handles the checkout; while the answer of one of its reads is under way, `meanwhile` runs. */
     async function linkWhile(read: "readSubscriptions" | "isCustomerDeleted", happens: () => Promise<void>) {
       const { reads } = stripeSide.applyDeps;
       let isFirst = true;

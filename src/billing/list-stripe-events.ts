@@ -23,7 +23,7 @@ const columns = sql`
   ${exactInstant("dismissed_at")} as "dismissedAt", dismissed_because as "dismissedBecause", payload
 `;
 
-/** The webhook inbox, the newest first. `before` is the page before's last event: its time and id. */
+/** The webhook inbox, the newest first. `before`: time and id of the last event of the page before. */
 export async function listStripeEvents(
   db: Db,
   filter: { state: InboxState | undefined; before: [string, string] | undefined; limit: number },

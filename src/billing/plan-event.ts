@@ -1,13 +1,13 @@
 import { z } from "zod";
 import type { StripeEvent } from "./stripe-event.ts";
 
-/** What an event asks for. An event says that something changed, never what it is now: that is read from Stripe. */
+/** What an event asks for. An event says that something changed; the present state is always read from Stripe. */
 export type EventPlan =
   /** A paid or trialing checkout links an organization to its customer and subscription. */
   | { kind: "link"; organizationId: string; customerId: string; subscriptionId: string }
-  /** Something about a customer's subscriptions changed: all of them are read. */
+  /** A customer's subscriptions changed: all of them are read. */
   | { kind: "sync_customer"; customerId: string }
-  /** A draft invoice: whatever usage is here must reach Stripe before it is finalized. */
+  /** A draft invoice: all usage that is here must reach Stripe before the invoice is finalized. */
   | { kind: "flush"; customerId: string; isOfSubscription: boolean }
   | { kind: "unlink"; customerId: string }
   | { kind: "pause_meter"; meterId: string }
@@ -37,7 +37,7 @@ const invoice = z.looseObject({
     .nullish(),
 });
 
-/** Decides from an event's type and object what it asks for. Pure. Types that are not used are no fault. */
+/** Decides from an event's type and object what it asks for. Pure. A type that is not used is no fault. */
 export function planEvent(event: StripeEvent): EventPlan {
   const { type } = event;
   const object = event.data?.object;
@@ -57,7 +57,7 @@ function planCheckout(type: string, object: unknown): EventPlan {
   if (!isUsed) return { kind: "nothing", reason: "unused_type" };
   return parsed(checkoutSession, object, (session) => {
     if (session.mode !== "subscription") return { kind: "nothing", reason: "no_subscription" };
-    // A delayed payment that failed, or has not come yet, links nobody.
+    // A delayed payment that failed, or has not come yet, links no organization.
     if (session.payment_status === "unpaid") return { kind: "nothing", reason: "unpaid" };
     const organization = organizationOf(session);
     if ("reason" in organization) return { kind: "unusable", reason: organization.reason };
@@ -69,8 +69,8 @@ function planCheckout(type: string, object: unknown): EventPlan {
   });
 }
 
-// `metadata` comes from the account alone. `client_reference_id` of a Payment Link comes from its URL, so that who opens
-// the link can choose it: it never goes before metadata, nor against it.
+// Only the account's owner writes `metadata`. `client_reference_id` of a Payment Link comes from its URL, so the
+// visitor who opens the link can choose it: it is used only where `metadata` has no id, and never against it.
 function organizationOf(session: z.infer<typeof checkoutSession>): { id: string } | { reason: string } {
   const ofAccount = named(session.metadata?.["organization_id"]);
   const ofReference = named(session.client_reference_id);
@@ -84,7 +84,7 @@ function organizationOf(session: z.infer<typeof checkoutSession>): { id: string 
   return z.uuid().safeParse(id).success ? { id } : { reason: "the session's organization id is no UUID" };
 }
 
-/** An empty text names nothing; the hexadecimal digits of a UUID may be of either case. */
+/** An empty text is no id; the hexadecimal digits of a UUID may be in upper or lower case. */
 function named(id: string | null | undefined): string | undefined {
   return id === null || id === undefined || id === "" ? undefined : id.toLowerCase();
 }

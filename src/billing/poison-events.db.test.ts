@@ -82,7 +82,7 @@ test("an event whose read fails ten times for its own reason fails with that rea
 
   await post(api, eventOf("evt_unknown", type));
   await untilTried(db, ({ error }) => error !== null);
-  // As if it had failed seven times more.
+  // As after seven more failures.
   await sql`update metering.stripe_events set attempts = attempts + 7`.execute(db);
   await untilTried(db, ({ state }) => state === "failed");
 
@@ -114,7 +114,7 @@ test("an event that Stripe cannot answer for is tried until it can, and no attem
   simulator.addFault({ kind: "status", status: 500, path: "/v1/subscriptions" });
   await simulator.release({ event_ids: [stripeSide.eventOf("checkout.session.completed")] });
   await untilTried(db, () => simulator.state().faults_fired >= 1);
-  // As if all but one of its attempts had been burnt.
+  // As if all attempts but one had been used.
   await sql`update metering.stripe_events set attempts = attempts + 9`.execute(db);
   await untilTried(db, () => simulator.state().faults_fired >= 4);
   const meanwhile = await readInbox(db);
@@ -205,7 +205,7 @@ function eventOf(id: string, type: string) {
 
 type Inbox = Awaited<ReturnType<typeof readInbox>>;
 
-/** Lets the one event be tried again at once, over and over, until it has come this far. */
+/** Lets the event be tried again at once, over and over, until it has come this far. */
 async function untilTried(db: Db, isReached: (event: Inbox[number]) => boolean): Promise<void> {
   const ask = async () => {
     await hurryStripeEvents(db);

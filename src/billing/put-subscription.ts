@@ -11,7 +11,7 @@ export type Put =
   /** One customer belongs to one organization: this one. */
   | { kind: "customer_taken"; organizationId: string };
 
-/** Replaces an organization's subscription by what an operator says. */
+/** Replaces an organization's subscription with the operator's values. */
 export async function putSubscription(
   db: Db,
   organizationId: string,

@@ -50,7 +50,7 @@ test("a customer that Stripe does not know, or that is of the other mode or dele
   stripeSide,
   operator,
 }) => {
-  // The word of the deletion would unlink it.
+  // The event of the deletion would unlink it.
   simulator.setSettings({ webhook_hold: true });
   await stripeSide.startWorker();
   await operator.link("cus_unknown");

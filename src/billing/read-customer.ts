@@ -10,10 +10,10 @@ import {
   chooseSubscription,
 } from "./choose-subscription.ts";
 
-/** What one read of all of a customer's subscriptions told. */
+/** The result of one read of all of a customer's subscriptions. */
 export type CustomerRead = {
   customerId: string;
-  /** The one to follow; undefined: none of them bills our meters. */
+  /** The subscription to follow; undefined: none of them bills our meters. */
   chosen: ChosenSubscription | undefined;
   billed: BilledTime[];
   subscriptionIds: string[];
@@ -32,7 +32,7 @@ export async function readCustomer(
   const subscriptions = await reads.readSubscriptions(customerId);
   if (subscriptions === undefined) return undefined;
   const seen = subscriptions.flatMap(({ items }) => items.flatMap(({ meterId }) => meterId ?? []));
-  // Without a metered item there is nothing to choose from, and no reason to ask for meters.
+  // Without a metered item there is no choice to make, and no reason to ask for meters.
   const meters = seen.length === 0 ? new Map() : await reads.meters.knowing(seen);
   const ours = chooseMeters(meters, Object.values(eventNames));
   return {
@@ -44,7 +44,7 @@ export async function readCustomer(
   };
 }
 
-/** The one clock that reads by several workers can be ordered by. */
+/** The database's clock: the only one that puts the reads of several workers into an order. */
 async function readDatabaseClock(db: Db): Promise<string> {
   const clock = await sql<{ now: string }>`select clock_timestamp()::text as now`.execute(db);
   const [row] = clock.rows;

@@ -156,7 +156,7 @@ test("a draft invoice sends its organization's usage ahead of five hundred event
 
   expect(stripeSide.effectsOf(stripeSide.eventOf("invoice.created"))).toEqual(["flushed"]);
   const arrived = simulator.meterEvents().map((event) => event.customer);
-  // One after the other for one customer, each among the first that begin after it may.
+  // A customer's events go one after the other, and each is among the first that may go.
   expect(arrived.indexOf(customer)).toBeLessThan(attemptsPerSlot * concurrency);
   expect(arrived.lastIndexOf(customer)).toBeLessThan(100);
 

@@ -1,6 +1,6 @@
 import { z } from "zod";
 
-/** What a snapshot and a thin event have in common, and what of them is read here. */
+/** The members that snapshot and thin events share and that are read here. */
 export const stripeEventSchema = z.looseObject({
   id: z.string().min(1).max(255),
   object: z.enum(["event", "v2.core.event"]),

@@ -15,9 +15,9 @@ const pollSeconds = 0.5;
 /** Handled at once by one process: two batches. */
 const batchesAtOnce = 2;
 const eventsPerBatch = 5;
-/** Attempts that began, those that Stripe could not answer apart, after which an event goes to the dead letter. */
+/** After this many attempts an event goes to the dead letter. Attempts that Stripe could not answer do not count. */
 const attemptsMax = 10;
-/** Stripe's dashboard resends for 15 days and its command line for 30; an id seen later than this is nobody's retry. */
+/** Stripe's dashboard resends for 15 days and its command line for 30; after that no retry of this id can come. */
 const keptDays = 90;
 
 /** Works the queue of webhook events. */
@@ -29,7 +29,7 @@ export async function workStripeEvents(deps: ApplyDeps & WorkDeps): Promise<void
       pollingIntervalSeconds: pollSeconds,
       localConcurrency: batchesAtOnce,
       batchSize: eventsPerBatch,
-      // Without it a batch at every poll would be all, and a storm of events would last for hours.
+      // Otherwise each poll would handle one batch only, and a storm of events would last for hours.
       burstWhenBatchFull: true,
     },
     (job) => workJob(deps, job),
@@ -44,7 +44,7 @@ export async function workPurgeQueue(deps: WorkDeps & { db: Db }): Promise<void>
   });
 }
 
-/** Throws in the words that the job's row and the log may show. */
+/** Throws an error whose message the job's row and the log may show. */
 async function workJob(deps: ApplyDeps & { log: Log }, { data }: Job<unknown>): Promise<void> {
   try {
     const { eventId, traceparent: parent } = stripeEventJobPayload.parse(data);
@@ -78,7 +78,7 @@ async function handle(deps: ApplyDeps & { log: Log }, eventId: string, span: Spa
     return log.warn({ event: "stripe_event_refused", ...fields, reason: error });
   }
   if (attempts > attemptsMax) {
-    // None of them lived to tell why.
+    // All of its attempts ended with their process, so none could record why.
     const reason = `given up after ${attemptsMax} attempts`;
     await endWithoutEffect(db, eventId, { state: "failed", error: reason });
     span.fail("given_up");

@@ -10,16 +10,18 @@ export type NewSubscription = {
   currentPeriodEnd: Date | null;
 };
 
-/** As stored, with what Stripe said of the customer when an operator had linked it; null: nothing wrong, or not asked yet. */
+/**
+ * As stored, with Stripe's answer about the customer after an operator had linked it; null: no fault, or not asked yet.
+ */
 export type Subscription = NewSubscription & { customerFault: CustomerFault | null };
 
-/** What Stripe says is wrong with a customer. */
+/** A fault of a linked customer at Stripe. */
 export const customerFaults = ["unknown", "other_mode", "deleted"] as const;
 export type CustomerFault = (typeof customerFaults)[number];
 
 /**
- * Unlinks an organization by an operator's word: what it used before stays with its customer, what it uses from now on
- * is held. Nothing changes where nothing is linked. False without such an organization.
+ * Unlinks an organization for an operator: its usage from before stays with the customer, its usage from now on is
+ * held. Nothing changes where no customer is linked. False without such an organization.
  */
 export async function unlinkOrganization(db: Db, organizationId: string): Promise<boolean> {
   const found = await sql`
@@ -45,8 +47,8 @@ export async function unlinkOrganization(db: Db, organizationId: string): Promis
 }
 
 /**
- * Forgets a customer that Stripe has deleted: what it would have paid for, and is not sealed, is held from now on and
- * belongs to the customer that is linked next.
+ * Forgets a customer that Stripe has deleted: usage of it that is not sealed is held from now on and belongs to the
+ * customer that is linked next.
  */
 export async function unlinkCustomer(trx: Trx, customerId: string): Promise<void> {
   await sql`
@@ -63,7 +65,7 @@ export async function unlinkCustomer(trx: Trx, customerId: string): Promise<void
   `.execute(trx);
 }
 
-/** The organizations whose usage this customer pays for, or paid for until they were linked to another. */
+/** The organizations whose usage this customer pays for, or paid for until they were linked to another customer. */
 export async function findOrganizationsOf(db: Db, customerId: string): Promise<string[]> {
   const found = await sql<{ organization_id: string }>`
     select distinct organization_id

@@ -1,11 +1,11 @@
 import type { Log } from "../log.ts";
 import { signatureFaults } from "../stripe/verify-webhook.ts";
 
-/** Why a webhook is answered 400: its signature, or what is signed. */
+/** Why a webhook is answered 400: a fault of its signature, or of its content. */
 export const refusalReasons = [...signatureFaults, "malformed_json", "invalid_event"] as const;
 export type RefusalReason = (typeof refusalReasons)[number];
 
-/** Is told what becomes of webhooks that change nothing, for metrics. Must not throw. */
+/** Called for each webhook that changes nothing, for metrics. Must not throw. */
 export type WebhookCounts = {
   onDuplicate?: (() => void) | undefined;
   onRefused?: ((reason: RefusalReason) => void) | undefined;
@@ -19,8 +19,8 @@ export type WebhookWatch = {
 const quietMs = 1_000;
 
 /**
- * Logs and counts webhooks that change nothing. Strangers can send as many as they like, so of each reason at most one
- * line a second is written; it says how many were left out since the one before.
+ * Logs and counts webhooks that change nothing. Strangers can send any number of them, so at most one line a second is
+ * written for each reason; it says how many were left out since the line before.
  */
 export function watchWebhooks(
   log: Log,

@@ -7,7 +7,7 @@ const packageSchema = z.object({ version: z.string() });
 
 /** Runs the command that the process's arguments name; its outcome is the exit code. */
 export async function runCli(): Promise<void> {
-  // The reader of our output may have seen enough, as `head` has.
+  // A closed pipe (`| head`) is no error.
   process.stdout.on("error", () => process.exit());
 
   process.exitCode = await runCommandLine(process.argv.slice(2), {
@@ -20,7 +20,7 @@ export async function runCli(): Promise<void> {
   });
 }
 
-/** Of the package that this program is a part of, as it lies in `src/` or in `dist/`. */
+/** The version of the package that this program is a part of, in `src/` or in `dist/`. */
 async function readVersion(): Promise<string> {
   const written = await readFile(new URL("../../package.json", import.meta.url), "utf8");
   return packageSchema.parse(JSON.parse(written)).version;

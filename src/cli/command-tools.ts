@@ -10,7 +10,7 @@ import { createStripe } from "../stripe/client.ts";
 /** Where the command line runs: a process, or a test. */
 export type Surroundings = {
   version: string;
-  /** Each ends the process when the environment is bad. */
+  /** Each ends the process when the environment is wrong. */
   readConfig: () => CliConfig;
   readStripeConfig: () => CliStripeConfig;
   now: () => Date;
@@ -18,20 +18,20 @@ export type Surroundings = {
   writeErr: (text: string) => void;
 };
 
-/** What a command works with. */
+/** The tools of a command. */
 export type CommandTools = {
   config: CliConfig;
   db: Db;
   now: () => Date;
   /** A pg-boss that only sends, started by the first call. */
   openBoss: () => Promise<PgBoss>;
-  /** Stripe, for a command that cannot do without. */
+  /** Stripe, for a command that needs it. */
   openStripe: () => Stripe;
 };
 
 const connectionsMax = 2;
 
-/** Lends a command its tools, and takes them back whatever happens. */
+/** Lends a command its tools, and closes them afterwards in any case. */
 export async function withTools<T>(
   { readConfig, readStripeConfig, now }: Pick<Surroundings, "readConfig" | "readStripeConfig" | "now">,
   work: (tools: CommandTools) => Promise<T>,
@@ -60,7 +60,7 @@ export async function withTools<T>(
   }
 }
 
-/** Stripe as the configuration says. */
+/** The Stripe client of the configuration. */
 export function connectStripe(config: CliStripeConfig): Stripe {
   return createStripe({
     apiKey: config.STRIPE_SECRET_KEY,

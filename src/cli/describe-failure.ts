@@ -1,7 +1,7 @@
 import { isDatabaseUnavailable } from "../database/database-unavailable.ts";
 import { describeStripeError } from "../stripe/describe-stripe-error.ts";
 
-/** What made a command fail, in one line for people: no stack, no secret. */
+/** Why a command failed, in one line for people: no stack, no secret. */
 export function describeFailure(error: unknown): string {
   const ofStripe = describeStripeError(error);
   if (ofStripe !== undefined) return ofStripe;

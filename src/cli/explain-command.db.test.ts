@@ -63,7 +63,7 @@ test("a meter event is found by the idempotency key of its usage, and shows it",
   const listed = async (query: string) => (await events.list(`?idempotency_key=export-4711${query}`)).ids;
   expect(await listed("")).toEqual([found["id"]]);
 
-  // What replaces it carries the same usage.
+  // The event that replaces it carries the same usage.
   await sql`update metering.meter_events set state = 'in_doubt'`.execute(db);
   const { body } = await events.ask("POST", `/${String(found["id"])}/resolve`, {
     resolution: "not_delivered",

@@ -8,10 +8,10 @@ export const organizationHelp = "a UUID, or external: and its external id";
 /** Parses an argument or option that names an organization. */
 export const parseOrganization = parsedBy(organizationReferenceSchema);
 
-/** What a command says of an organization that is not there. */
+/** The message about an organization that does not exist. */
 export const noSuchOrganization = { kind: "failed", message: "there is no such organization" } as const;
 
-/** Runs a command on the organization that is named. */
+/** Runs a command on the named organization. */
 export async function onOrganization(
   db: Db,
   reference: string,

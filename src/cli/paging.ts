@@ -33,7 +33,7 @@ type Pager<Row, Key> = {
   read: (after: Key | undefined, limit: number) => Promise<Row[]>;
 };
 
-/** Reads one page, and shows it. A cursor that is none of the list's is wrong usage. */
+/** Reads one page, and shows it. A cursor of another list is wrong usage. */
 export async function showPage<Row, Key>(
   { limit, cursor }: PageOptions,
   { schema, keyOf, read }: Pager<Row, Key>,

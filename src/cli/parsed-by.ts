@@ -1,7 +1,10 @@
 import { InvalidArgumentError } from "commander";
 import type { z } from "zod";
 
-/** Makes a schema the parser of an argument or option: what it refuses is wrong usage, with its words. */
+/**
+ * Makes a schema the parser of an argument or option: a value that it refuses is wrong usage, with the schema's
+ * message.
+ */
 export function parsedBy<T>(schema: z.ZodType<T>): (text: string) => T {
   return (text) => {
     const parsed = schema.safeParse(text);

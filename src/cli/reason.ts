@@ -1,6 +1,6 @@
 import { z } from "zod";
 
-/** Why an operator does something, for whoever looks later. */
+/** The operator's reason, for people who look later. */
 export const reasonSchema = z
   .string()
   .trim()

@@ -5,7 +5,9 @@ import { listThinEvents } from "../stripe/list-thin-events.ts";
 import type { CommandTools } from "./command-tools.ts";
 import type { Outcome } from "./outcome.ts";
 
-/** Stores the events since an instant that the inbox lacks; a worker handles them as if they were delivered now. */
+/**
+ * Stores the events since an instant that the inbox lacks; a worker handles them as if Stripe had delivered them now.
+ */
 export async function replayEvents(
   { db, openBoss, openStripe }: CommandTools,
   since: Date,

@@ -38,7 +38,7 @@ export async function retryEvents(
   { db, openBoss }: CommandTools,
   { state, organization, meter }: RejectedOptions,
 ): Promise<Outcome> {
-  // Asked for in full, so that a forgotten id does not retry everything.
+  // Must be asked for in full, so that a forgotten id does not retry everything.
   if (state === undefined)
     return { kind: "wrong_usage", message: "name a meter event, or --state rejected or pending" };
   const organizationId = organization && (await findOrganizationId(db, organization));

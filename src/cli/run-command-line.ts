@@ -22,8 +22,8 @@ const exitCodes = { done: 0, alarming: 1, failed: 1, wrong_usage: 2 } as const s
 >;
 
 /**
- * Runs the command that the arguments name and returns the exit code: 0 done, 1 failed, 2 wrong usage. Never throws
- * for what a command meets.
+ * Runs the command that the arguments name and returns the exit code: 0 done, 1 failed, 2 wrong usage. Never throws for
+ * an error of a command.
  */
 export async function runCommandLine(args: readonly string[], surroundings: Surroundings): Promise<number> {
   let exitCode: number = exitCodes.done;

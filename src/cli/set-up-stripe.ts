@@ -9,7 +9,7 @@ import { type OurMeter, wantedMeters } from "./wanted-meters.ts";
 import { parseWebhookUrl } from "./webhook-url.ts";
 
 export type SetUpOptions = {
-  /** Where Stripe is to send its events. */
+  /** The address that Stripe is to send its events to. */
   webhook?: string;
   prices?: true;
   currency: string;
@@ -17,13 +17,13 @@ export type SetUpOptions = {
   sensorAmount?: string;
 };
 
-/** Prices of a sandbox, where nobody pays; for a live account a person says what usage costs. */
+/** Prices of a sandbox, where no money is paid; for a live account a person says what usage costs. */
 const sandboxAmounts = { temperature_readings: "0.02", active_sensors: "50" };
 
 type Part = { document: Record<string, unknown>; text: string; isAlarming?: boolean };
 type MeterPart = { meter: OurMeter["meter"]; event_name: string; stripe_meter_id: string; action: string };
 
-/** Finds or makes at Stripe what the service needs: both meters, and what else is asked for. */
+/** Finds or makes at Stripe what the service needs: both meters, and the other parts that the options ask for. */
 export async function setUpStripe(tools: CommandTools, options: SetUpOptions): Promise<Outcome> {
   const { config, openStripe } = tools;
   const isLive = modeOfKey(config.STRIPE_SECRET_KEY) === "live";

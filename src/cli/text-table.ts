@@ -1,4 +1,4 @@
-/** What a cell may hold; null shows as a dash. */
+/** The values of a cell; null shows as a dash. */
 export type Cell = string | number | null;
 
 /** Rows under headings, in columns as wide as they need to be. */
@@ -27,7 +27,7 @@ function aligned(rows: readonly (readonly Cell[])[]): string {
     .join("\n");
 }
 
-// What Stripe answered, above all, must not move the cursor of a terminal.
+// Texts from outside, Stripe's above all, must not move the cursor of a terminal.
 function cellText(cell: Cell): string {
   return cell === null ? "-" : String(cell).replaceAll(/\p{Cc}+/gu, " ");
 }

@@ -128,7 +128,7 @@ function wrong(message: string): Outcome {
   return { kind: "wrong_usage", message };
 }
 
-/** The option that gave a member of the query. */
+/** The command's option for a member of the query. */
 function optionOf(member: PropertyKey | undefined): string {
   return `--${String(member).replaceAll("_", "-")}`;
 }

@@ -1,7 +1,7 @@
 import type { WantedMeter } from "../stripe/meter-faults.ts";
 import { meterEventNames, type MeterName, meterNames, meters } from "../usage/meters.ts";
 
-/** One of our meters as Stripe has to have it. */
+/** One of our meters, with the settings that it must have at Stripe. */
 export type OurMeter = WantedMeter & {
   meter: MeterName;
   /** The environment variable that gives it another event name. */

@@ -4,8 +4,8 @@ import type { FinishedAttempt } from "./settle.ts";
 import type { TakenJob } from "./take-jobs.ts";
 
 /**
- * Begins a span for each attempt, which continues the trace that its job came with, if it came with one. Where they
- * share one request, that is below the first, and the others link to it.
+ * Begins a span for each attempt, which continues the trace of its job, if the job has one. Where attempts share one
+ * request, the request's span is below the first attempt's, and the others link to it.
  */
 export function startAttemptSpans(tracer: Tracer, taken: readonly TakenJob[]): Span[] {
   const spans: Span[] = [];
@@ -30,7 +30,7 @@ export function startAttemptSpans(tracer: Tracer, taken: readonly TakenJob[]): S
   return spans;
 }
 
-/** Sends with the first of the attempts' spans as the current one. What is thrown ends them all. */
+/** Sends with the first of the attempts' spans as the current one. An error ends them all. */
 export async function sendWithin<T>(
   tracer: Tracer,
   spans: readonly Span[],

@@ -16,21 +16,21 @@ export type Attempt = MeterEventKey & {
   /** From 1. */
   attempt: number;
   startedAt: Date;
-  /** When the first attempt with an unknown outcome began; this one's own start if none did before. */
+  /** When the first attempt with an unknown outcome began; this attempt's own start if there was none before. */
   firstUnknownAt: Date;
 };
 
 export type BeginOptions = {
   leaseSeconds: number;
-  /** Usage of later times would be refused as of the future; none where it is not known what time it is at Stripe. */
+  /** Usage after this time would be refused as of the future; absent while Stripe's time is not known. */
   sendableUntil?: Date | undefined;
 };
 
 /**
- * Counts one more attempt at each event, in a commit of its own before any request: should the request kill the
- * process, the count is there to tell. Returns the attempts that may be made. An event is left out when it is not
- * pending, when another attempt's lease runs, when it is too old or too far ahead for Stripe, when Stripe may have forgotten its
- * identifier, or when it keeps killing workers; the sweep settles those.
+ * Counts one more attempt at each event, in a commit of its own before any request: if the request kills the process,
+ * the count stays. Returns the attempts that may be made. An event is left out when it is not pending, when another
+ * attempt's lease runs, when it is too old or too far ahead for Stripe, when Stripe may have forgotten its identifier,
+ * or when it keeps killing workers; the sweep settles those events.
  */
 export function beginAttempts(
   db: Db,

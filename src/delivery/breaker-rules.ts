@@ -1,7 +1,7 @@
 import { account, type BreakerPause } from "./pauses.ts";
 import type { RetryReason, Verdict } from "./verdict.ts";
 
-/** Failures in a row, without any answer between them that shows Stripe at work, after which sending pauses. */
+/** Sending pauses after this many failures in a row, without any answer between them that shows Stripe at work. */
 export const failuresInRowMax = 10;
 
 const minuteMs = 60_000;

@@ -125,7 +125,7 @@ test("when a pause's time is over, one of all workers may probe, and the next on
   await workers.passTime();
 
   const hired = Array.from({ length: 6 }, () => workers.hire());
-  // All know that the time is over before any of them asks.
+  // All of them know that the time is over before any of them asks.
   await Promise.all(hired.map((worker) => worker.openMeters()));
   const permits = await Promise.all(hired.map((worker) => worker.permitFor(readings)));
 

@@ -27,13 +27,13 @@ export type Breaker = {
   isPaused: (meter: MeterName) => Promise<boolean>;
   /** There was nothing to probe with: another worker may do so at once. */
   giveBackProbe: (scope: Scope) => Promise<void>;
-  /** Learns from an attempt. `probedScope` is what its permit was a probe of. */
+  /** Learns from an attempt. `probedScope`: the scope that the attempt was a probe of. */
   observe: (verdict: Verdict, attempt: { meter: string; probedScope: Scope | undefined }) => Promise<void>;
 };
 
 /**
- * This process's side of the circuit breaker that all workers share through `delivery_control`. It makes pauses after
- * what attempts tell, and lets one probe through when a pause's time is over.
+ * This process's side of the circuit breaker that all workers share through `delivery_control`. It makes pauses from
+ * the outcomes of attempts, and lets one probe through when a pause's time is over.
  */
 export function createBreaker(
   { db, log }: { db: Db; log: Log },
@@ -104,7 +104,7 @@ async function openMetersAmong(db: Db, pauses: readonly Pause[]): Promise<readon
   return meterNames.filter((meter) => !closed.includes(meter));
 }
 
-// Nothing that waits could tell whether it works again: without new events the pause would never end.
+// Nothing waits that could be a probe, and without new events the pause would never end.
 async function lacksProbe(db: Db, { scope, until }: Pause): Promise<boolean> {
   return until !== null && until.getTime() <= Date.now() && !(await hasPending(db, scope));
 }

@@ -9,7 +9,9 @@ import type { FinishedAttempt } from "./settle.ts";
 import type { TakenJob } from "./take-jobs.ts";
 import { verdictOf } from "./verdict.ts";
 
-/** Ends attempts that were begun and then not made; each is recorded as such and costs its event nothing. */
+/**
+ * Ends attempts that were begun and then not made; each is recorded so, and the event's own attempts are not reduced.
+ */
 export function holdBack(taken: readonly TakenJob[]): FinishedAttempt[] {
   return taken.map(({ attempt, job, traceparent }) => ({
     attempt,
@@ -30,9 +32,9 @@ export type DeliverOptions = {
 };
 
 /**
- * Makes one attempt at each of these events, in one request: sends them as they were sealed and judges what came back,
- * which holds for each. No transaction is open meanwhile. Never throws: what goes wrong here, in whatever way, leaves the
- * outcome unknown, and an attempt that began always ends.
+ * Makes one attempt at each of these events, in one request: sends them as they were sealed and judges the answer,
+ * which holds for each. No transaction is open meanwhile. Never throws: an error here leaves the outcome unknown, and
+ * an attempt that began always ends.
  */
 export async function deliver(
   taken: readonly TakenJob[],
@@ -75,7 +77,7 @@ async function sendTogether(
   endAttemptSpans(spans, { verdict, answer });
   const isOfOne = verdict.kind === "rejected" || (verdict.kind === "delivered" && verdict.isDuplicate);
   if (isOfOne && taken.length > 1) {
-    // It was said of one of them; each alone shows of which.
+    // The answer is about one of them, and does not say which; sent alone, each shows it.
     const alone = await Promise.all(taken.map((one) => deliver([one], options)));
     return alone.flat();
   }
@@ -84,7 +86,7 @@ async function sendTogether(
 
 type Ended = { answer: StripeAnswer; durationMs: number; now: Date; spans?: readonly Span[] };
 
-/** What these attempts are after one answer to them all. */
+/** The ended attempts of one request, after one answer to them all. */
 function conclude(taken: readonly TakenJob[], { answer, durationMs, now, spans }: Ended): FinishedAttempt[] {
   const verdict = verdictOf(answer);
   return taken.map(({ attempt, job, traceparent }, index) => ({

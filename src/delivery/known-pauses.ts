@@ -6,11 +6,11 @@ export type KnownPauses = {
   all: () => Promise<readonly Pause[]>;
   /** The pause that concerns a meter: the account's before its own. */
   concerning: (meter: MeterName) => Promise<Pause | undefined>;
-  /** Has them read again, since this process changed one. */
+  /** Makes the next look read them again, because this process changed one. */
   forget: () => void;
 };
 
-/** How long what was read of the pauses is believed; a pause made by this process counts at once. */
+/** For how long a read of the pauses is used again; a pause made by this process counts at once. */
 const believedMs = 1_000;
 
 /** The pauses in force as this process knows them: read at most once a second. */

@@ -15,7 +15,7 @@ export const eventAheadMsMax = 4 * 60_000;
 /** An event whose attempts began and never ended this often in a row kills its worker. */
 export const unfinishedAttemptsMax = 3;
 
-/** How long a worker has an event to itself, beyond the requests' own deadlines, before another may try. */
+/** A worker has an event to itself for this long, beyond the requests' own deadlines, before another worker may try. */
 const leaseMarginSeconds = 15;
 
 /**
@@ -25,9 +25,9 @@ const leaseMarginSeconds = 15;
 export const attemptsPerSlot = 4;
 
 /**
- * Seconds after which an attempt that was begun and not settled counts as lost with its worker. An attempt is as many
- * requests as its transport makes one after the other, each with its own deadline, and before it come those of the
- * attempts that it waits for.
+ * Seconds after which an attempt that was begun and not settled counts as lost with its worker. An attempt takes as
+ * many requests as its transport makes one after the other, each with its own deadline, and the requests of the
+ * attempts that it waits for come before.
  */
 export function leaseSeconds(timeoutMs: number, requests = 1): number {
   return Math.ceil((attemptsPerSlot * timeoutMs * requests) / 1_000) + leaseMarginSeconds;

@@ -16,7 +16,7 @@ import { readPauses, resumeDelivery } from "./pauses.ts";
 const readings = "temperature_readings";
 const sensors = "active_sensors";
 const path = "/v1/billing/meter_events";
-/** Before a probe that nobody made could be claimed anew. */
+/** Sooner than a probe that was not made could be claimed again. */
 const belowLeaseMs = (leaseSeconds - 2) * 1_000;
 
 const test = roadTest
@@ -202,7 +202,7 @@ test("2,000 waiting events of one organization let another's single event throug
   const { recent, total } = account.simulator.requests();
   const position =
     total - recent.length + recent.findIndex(({ identifiers }) => identifiers.includes(meterEventId));
-  // What the loop may send meanwhile is bounded by its idle time, in which one customer has one request in flight.
+  // Meanwhile the loop's idle time bounds its requests: one customer has one request in flight.
   expect(position - before).toBeLessThanOrEqual(5);
 });
 
@@ -226,7 +226,7 @@ test("a new organization's event goes before everybody's second, one request at 
   const { recent, total } = account.simulator.requests();
   const position =
     total - recent.length + recent.findIndex(({ identifiers }) => identifiers.includes(meterEventId));
-  // Those that had begun before it, and one that began while it was written.
+  // The attempts that had begun before it, and one that began while it was written.
   expect(position - before).toBeLessThanOrEqual(attemptsPerSlot + 1);
 });
 

@@ -26,7 +26,7 @@ export type DeliveryLoopOptions = Omit<SendTools, "log" | "watch" | "stopping"> 
 
 type Deps = { db: Db; boss: PgBoss; log: Log };
 
-/** What the steps of one loop share. */
+/** Shared by the steps of one loop. */
 type Loop = {
   deps: Deps;
   options: DeliveryLoopOptions;
@@ -41,9 +41,9 @@ const idleMs = 500;
 const afterErrorMs = 1_000;
 
 /**
- * Delivers until stopped. It takes as many jobs from pg-boss as requests may start soon, which their leases allow for. A
- * pause or a stop holds back the requests that wait for a slot, which costs their events nothing, and leaves all other
- * jobs untouched in their queue.
+ * Delivers until stopped. It takes as many jobs from pg-boss as requests may start soon, which their leases allow for.
+ * A pause or a stop holds back the requests that wait for a slot, which uses up none of their events' attempts, and
+ * leaves all other jobs untouched in their queue.
  */
 export function startDelivery(deps: Deps, options: DeliveryLoopOptions): DeliveryLoop {
   const { watch = unwatched } = options;
@@ -97,7 +97,7 @@ async function idle({ tools: { stopping }, underWay }: Loop): Promise<void> {
   over.abort();
 }
 
-/** Takes what may be sent of a meter now and starts its requests. Returns how many jobs were there. */
+/** Takes the events of a meter that may be sent now and starts their requests. Returns how many jobs there were. */
 async function stepMeter(loop: Loop, meter: MeterName): Promise<number> {
   const { deps, options } = loop;
   const { breaker, bucket, transport, leaseSeconds } = options;

@@ -27,7 +27,7 @@ export type MeterEvent = {
   resolvedAt: Date | null;
   resolutionReason: string | null;
   waitsFor: Wait | null;
-  /** When it is due; null where something else decides. */
+  /** When it is due; null where no time decides. */
   nextAttemptAt: Date | null;
 };
 
@@ -46,9 +46,9 @@ export type MeterEventFilter = {
   state: MeterEventState | undefined;
   organizationId: string | undefined;
   meter: string | undefined;
-  /** Among these only. */
+  /** Only among these. */
   ids?: readonly string[] | undefined;
-  /** The id of the page before's last event. */
+  /** The id of the last event of the page before. */
   before: string | undefined;
   limit: number;
 };
@@ -89,7 +89,7 @@ export type DeliveryAttempt = {
   stripeRequestId: string | null;
 };
 
-/** The attempts at a meter event that ended, the first first. */
+/** The ended attempts at a meter event, the first one first. */
 export async function listAttempts(db: Db, event: MeterEvent): Promise<DeliveryAttempt[]> {
   const attempts = await sql<DeliveryAttempt>`
     select
@@ -108,12 +108,13 @@ export type DeliveryReport = {
 };
 
 /**
- * How many meter events are in each state, with their quantities, and the time of the oldest undelivered one. Takes as
- * long as there are events in other states than `delivered`, and events of the last hour: what was delivered is counted
- * as all events without the others. Each part reads the index whose predicate it repeats.
+ * How many meter events are in each state, with their quantities, and the time of the oldest undelivered one. Its time
+ * grows with the number of events in other states than `delivered`, and of events of the last hour: the number of
+ * delivered events is the total without the others. Each part reads the index whose predicate it repeats.
  */
 export async function reportMeterEvents(db: Db): Promise<DeliveryReport> {
-  // What was added up never changes. Its end comes as a value, or the planner would expect a third of all events after it.
+  // The events in the total never change. Its end is a parameter; otherwise the planner expects a third of all events
+  // after it.
   const total = await db
     .selectFrom("meter_event_total")
     .select(["through_id", "events", "quantity"])

@@ -38,7 +38,7 @@ export function isCertainlyNotCounted(verdict: Verdict): boolean {
   return verdict.kind === "retry" || verdict.kind === "rejected";
 }
 
-/** The event has no part in these: what waits for it is a pause or a new session, and its own delay does not grow. */
+/** The event has no part in these: it waits for a pause's end or a new session, and its own delay does not grow. */
 function isOfNoEvent(reason: RetryReason): boolean {
   switch (reason) {
     case "unauthorized":

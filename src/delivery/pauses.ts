@@ -2,7 +2,7 @@ import { sql } from "kysely";
 import type { Db, Trx } from "../database/db.ts";
 import type { MeterName } from "../usage/meters.ts";
 
-/** What can be paused: the whole account, or one meter by its name. */
+/** A scope that can be paused: the whole account, or one meter by its name. */
 export type Scope = string;
 export const account: Scope = "account";
 
@@ -20,7 +20,7 @@ export async function readPauses(db: Db): Promise<Pause[]> {
   return pauses.rows;
 }
 
-/** Pauses all sending until somebody resumes it. */
+/** Pauses all sending until an operator resumes it. */
 export async function pauseDelivery(db: Db, reason: string): Promise<void> {
   await sql`
     update metering.delivery_control
@@ -29,7 +29,7 @@ export async function pauseDelivery(db: Db, reason: string): Promise<void> {
   `.execute(db);
 }
 
-/** Ends every pause, of the account and of all meters, whoever made it; what waits is attempted now. */
+/** Ends every pause, of the account and of all meters, by breaker or operator; waiting events are attempted now. */
 export async function resumeDelivery(db: Db): Promise<void> {
   await db.transaction().execute(async (trx) => {
     await sql`
@@ -42,9 +42,9 @@ export async function resumeDelivery(db: Db): Promise<void> {
 export type BreakerPause = { scope: Scope; reason: string; firstMs: number; maxMs: number };
 
 /**
- * Lets the circuit breaker pause a scope, twice as long each time in a row. `isProbe` says that the failure is that of
- * the one attempt that a running pause allows; any other failure changes nothing while a pause runs. An operator's
- * pause is left as it is. Returns whether this call paused.
+ * Lets the circuit breaker pause a scope, twice as long each time in a row. `isProbe`: the one attempt that a running
+ * pause allows has failed; any other failure changes nothing while a pause runs. An operator's pause stays as it is.
+ * Returns whether this call paused.
  */
 export async function trip(
   db: Db,
@@ -67,7 +67,7 @@ export async function trip(
 }
 
 /**
- * Takes the one attempt that a pause allows once its time is over. Only one worker gets it; nobody else does before
+ * Takes the one attempt that a pause allows once its time is over. One worker gets it; the others wait until
  * `leaseSeconds` have passed.
  */
 export async function claimProbe(
@@ -84,7 +84,7 @@ export async function claimProbe(
   return claimed.rows.length > 0;
 }
 
-/** Lets the attempt that a pause allows be taken again at once, because nobody made it. */
+/** Lets the attempt that a pause allows be taken again at once, because it was not made. */
 export async function giveBackProbe(db: Db, scope: Scope): Promise<void> {
   await sql`
     update metering.delivery_control
@@ -105,7 +105,7 @@ export async function hasPending(db: Db, scope: Scope): Promise<boolean> {
 
 /**
  * Ends the circuit breaker's pause of a scope, because its probe succeeded. An operator's pause stays. Returns whether
- * there was one to end.
+ * there was a pause to end.
  */
 export async function endPause(db: Db, scope: Scope): Promise<boolean> {
   const ended = await sql`
@@ -136,7 +136,7 @@ export async function pauseMeter(trx: Trx, meter: MeterName): Promise<boolean> {
   return paused.rows[0]?.isNew === true;
 }
 
-/** Ends the pause of a meter that Stripe says was reactivated. Returns whether there was one to end. */
+/** Ends the pause of a meter that Stripe says was reactivated. Returns whether there was a pause to end. */
 export async function resumeMeter(trx: Trx, meter: MeterName): Promise<boolean> {
   return endPause(trx, meter);
 }

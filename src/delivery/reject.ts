@@ -9,7 +9,7 @@ import type { MeterName } from "../usage/meters.ts";
 const validationLagSeconds = 60;
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
-/** A meter event that was rejected for another's word than its own attempt's answer, and its latest attempt. */
+/** A meter event that was rejected by a later report, not by its own attempt's answer, and its latest attempt. */
 export type RejectedEvent = MeterEventKey & {
   meter: string;
   attempt: number;
@@ -31,7 +31,7 @@ export async function rejectReported(
   report: ErrorReport,
   { meters }: { meters: readonly MeterName[] },
 ): Promise<{ rejected: RejectedEvent[]; marked: number }> {
-  // Whoever else sends to the account names its events as it likes.
+  // Other senders on this Stripe account may use identifiers that are not UUIDs.
   const named = report.errors
     .map((error) => ({ ...error, identifier: error.identifier.replace(/:a\d+$/, "") }))
     .filter(({ identifier }) => uuid.test(identifier));
@@ -51,7 +51,7 @@ export async function rejectReported(
   return { rejected: rejected.rows, marked };
 }
 
-// Between its first and its last attempt Stripe may have taken an event at any time, also one that still is pending
+// Stripe may have taken an event at any time between its first and its last attempt, also one that is still pending
 // because the answer was lost.
 async function markForReconciliation(
   trx: Trx,
@@ -72,8 +72,9 @@ async function markForReconciliation(
 }
 
 /**
- * Rejects what waits for a customer that Stripe has deleted: it would be accepted, and billed to nobody. An attempt
- * under way is not waited for, since the event would be sent again if it failed; its outcome changes nothing any more.
+ * Rejects usage that waits for a customer that Stripe has deleted: Stripe would accept it, and bill no customer for it.
+ * An attempt under way is not waited for, since the event would be sent again if it failed; its outcome changes nothing
+ * any more.
  */
 export async function rejectOfCustomer(trx: Trx, customerId: string): Promise<RejectedEvent[]> {
   const rejected = await sql<RejectedEvent>`

@@ -12,8 +12,8 @@ type JobOfEvent = { job: Pick<Job, "id" | "retryCount">; key: MeterEventKey };
 type Release = { jobs: readonly JobOfEvent[]; sendableUntil?: Date | undefined };
 
 /**
- * Gives back jobs whose event may not be sent now. Where the event is still pending the reminder is put off, and where it
- * is ahead of Stripe's clock until it is not; otherwise it has done its work.
+ * Gives back jobs whose event may not be sent now. The reminder of a pending event is put off; that of an event ahead
+ * of Stripe's clock until Stripe would take it. The other jobs have done their work.
  */
 export async function releaseJobs(
   { db, boss, log }: { db: Db; boss: PgBoss; log: Log },
@@ -33,7 +33,7 @@ export async function releaseJobs(
   log.warn({ event: "usage_ahead_of_stripe", meter, count: early.length, wait_seconds: aheadSecondsMax });
 }
 
-/** The pending events of these jobs, with the seconds that each has to wait for Stripe's clock, and marks those. */
+/** The pending events of these jobs, with the seconds that each has to wait for Stripe's clock. Marks these events. */
 async function readPending(db: Db, { jobs, sendableUntil }: Release): Promise<Map<string, number>> {
   const pending = await db.transaction().execute(async (trx) => {
     await joinByIndex(trx);

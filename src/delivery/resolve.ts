@@ -6,7 +6,7 @@ import { type Reminder, remindToDeliver } from "../queue/deliver-job.ts";
 export const resolutions = ["delivered", "not_delivered"] as const;
 export type Resolution = { resolution: (typeof resolutions)[number]; reason: string };
 
-/** What became of the event; `replacedBy` is the event that sends its usage again, under an identifier of its own. */
+/** The event's new state; `replacedBy` is the event that sends its usage again, under an identifier of its own. */
 export type Resolved =
   | { state: "delivered" | "expired"; replacedBy: null }
   | { state: "superseded"; replacedBy: string };

@@ -48,8 +48,8 @@ export async function retryRejected(
 }
 
 /**
- * Makes pending meter events due now, whatever they wait for but a pause or their turn, and reminds of them where the
- * reminder is lost. Returns how many are pending, `retriedMax` at most.
+ * Makes pending meter events due now, unless a pause or their turn holds them, and reminds of them where the reminder
+ * is lost. Returns how many are pending, `retriedMax` at most.
  */
 export async function retryPending(
   { db, boss }: { db: Db; boss: PgBoss },

@@ -10,7 +10,7 @@ import type { DeliveryWatch } from "./watch.ts";
 /** The jobs of one request to Stripe. */
 export type TakenRequest = {
   jobs: readonly TakenJob[];
-  /** The pause that the request is the probe of. */
+  /** The pause that the request is a probe of. */
   probedScope: Scope | undefined;
 };
 
@@ -25,13 +25,14 @@ export type SendTools = DeliverOptions & {
 
 /**
  * Makes the attempts of a request, or holds them back where sending has stopped or paused while they waited for their
- * turn. What the answer says of Stripe is known to bucket and breaker before this resolves, and so before the next request starts.
+ * turn. The bucket and the breaker have learned from the answer before this resolves, and so before the next request
+ * starts.
  */
 export async function sendTaken(request: TakenRequest, tools: SendTools): Promise<FinishedAttempt[]> {
   const { jobs, probedScope } = request;
   if (await isHeldBack(request, tools)) {
     const held = holdBack(jobs);
-    // A stop held back a pause's probe: others may make it at once, not only when its lease is over.
+    // A stop held back a pause's probe: other workers may make it at once, not only when its lease is over.
     if (probedScope !== undefined && held[0] !== undefined) await tellBreaker(held[0], probedScope, tools);
     return held;
   }
@@ -50,7 +51,7 @@ async function isHeldBack(
   return probedScope === undefined && breaker.isPaused(first.attempt.meter);
 }
 
-// One answer was given to all, so the first tells as much as the others.
+// All of them got one answer, so the first tells as much as the others.
 function tellWatchAndBucket(finished: readonly FinishedAttempt[], { watch, bucket, log }: SendTools): void {
   const [first] = finished;
   if (first === undefined) return;

@@ -20,7 +20,7 @@ const test = roadTest.extend("desk", async ({ database: { db }, boss }) => {
   const { log, events } = createRecordingLog();
   const registry = new Registry();
   const settler = createSettler({ db, boss, log }, { ...watchDelivery(registry), onFailed() {} });
-  /** Delivers what is due by `send`, and settles all of it. */
+  /** Delivers the due events by `send`, and settles all of them. */
   async function deliverAll(send: (identifier: string) => StripeAnswer): Promise<void> {
     const { taken } = await takeJobs({ db, boss, log }, meter, { room: 100, leaseSeconds: 45 });
     const attempts = taken.map((one: TakenJob) =>
@@ -88,7 +88,7 @@ test("an answer that holds what Postgres cannot store is stored without it, and 
   ]);
 });
 
-/** Lets the database refuse to record anything about one meter event, or only its words. */
+/** Makes the database refuse to record anything about one meter event, or only the answer's words. */
 async function refuse(db: Db, key: MeterEventKey | undefined, when: string): Promise<void> {
   await sql`
     create function pg_temp_refuse() returns trigger language plpgsql as

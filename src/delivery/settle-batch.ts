@@ -11,9 +11,9 @@ import type { DeliveryWatch } from "./watch.ts";
 type Deps = { db: Db; boss: PgBoss; log: Log; watch: DeliveryWatch };
 
 /**
- * Settles attempts in one transaction. Returns those that are not settled because the database is not there. Where it
- * refuses them, they are settled in halves until the one that it refuses is alone: that one is recorded without its
- * answer's words, or else reported, and holds up no other.
+ * Settles attempts in one transaction. Returns the attempts that are not settled because the database cannot be
+ * reached. Where it refuses them, they are settled in halves until the refused one is alone: that one is recorded
+ * without its answer's words, or else reported, and holds up no other.
  */
 export async function settleBatch(
   deps: Deps,
@@ -61,7 +61,7 @@ function reportFailure({ log, watch }: Deps, batch: readonly FinishedAttempt[], 
   log.error({ event: "settle_failed", count: batch.length, error });
 }
 
-/** The attempt with nothing of what was answered but its kind and status: the rest may be what cannot be stored. */
+/** The attempt with only the kind and status of its answer: the rest may be what Postgres cannot store. */
 function withoutWords(finished: FinishedAttempt): FinishedAttempt {
   const { answer } = finished;
   const message = "the database refused to store what was answered";
@@ -77,7 +77,7 @@ function withoutWords(finished: FinishedAttempt): FinishedAttempt {
   }
 }
 
-// The attempt stays unsettled: its lease ends, and another under the same identifier follows.
+// The attempt stays unsettled: its lease ends, and another attempt under the same identifier follows.
 async function reportRefused(deps: Deps, finished: FinishedAttempt, error: unknown): Promise<void> {
   deps.log.error({ event: "settle_refused", ...fieldsOf(finished), error });
   deps.watch.onRefused(finished);
@@ -96,8 +96,8 @@ async function reportRefused(deps: Deps, finished: FinishedAttempt, error: unkno
 }
 
 /**
- * What Postgres says of the rows themselves: wrong data, a broken rule, a trigger's word, a damaged page. Everything else
- * (no connection, no right, no table, a lock, no space) concerns them all, and passes.
+ * Errors of Postgres about the rows themselves: wrong data, a broken rule, a trigger's refusal, a damaged page. Every
+ * other error (no connection, no right, no table, a lock, no space) concerns all rows, and passes.
  */
 const refusals = /^(?:22|23|27|38|39|44|54|P0|XX)\w{3}$/;
 

@@ -50,7 +50,7 @@ const silence: StripeAnswer = {
   message: "Timed out.",
 };
 
-/** What an attempt is after this answer. */
+/** The ended attempt after this answer. */
 function finish({ attempt, job }: TakenJob, answer: StripeAnswer): FinishedAttempt {
   const verdict = verdictOf(answer);
   const outcome = outcomeOf(verdict, { firstUnknownAt: attempt.firstUnknownAt, now: new Date() });
@@ -58,7 +58,7 @@ function finish({ attempt, job }: TakenJob, answer: StripeAnswer): FinishedAttem
 }
 
 function createDesk({ db, boss }: { db: Db; boss: PgBoss }) {
-  /** Takes the jobs that are due; `leaseSeconds` 0 counts attempts under way as lost. */
+  /** Takes the due jobs; `leaseSeconds` 0 counts attempts under way as lost. */
   async function take({ room = 100, leaseSeconds = 45 } = {}): Promise<TakenJob[]> {
     const { taken } = await takeJobs({ db, boss, log: silentLog }, meter, { room, leaseSeconds });
     return taken;
@@ -189,7 +189,7 @@ test("a failure of the account gives the event a fresh job, that waits for nothi
 test("a worker that overslept its lease changes nothing", async ({ desk, boss, database: { db } }) => {
   const key = await desk.addEvent();
   const overslept = await desk.takeOne();
-  // What pg-boss does when the lease is over.
+  // pg-boss does this when the lease is over.
   await boss.fail(`deliver-${meter}`, overslept.job.id);
   const later = await desk.takeOne({ leaseSeconds: 0 });
   const before = await readMeterEvent(db, key);

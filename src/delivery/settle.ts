@@ -12,12 +12,12 @@ import type { Attempt } from "./begin-attempts.ts";
 import { isCertainlyNotCounted, type Outcome } from "./outcome.ts";
 import type { Verdict } from "./verdict.ts";
 
-/** An attempt that ended, with all that is to be recorded of it. */
+/** An attempt that ended, with everything that is to be recorded of it. */
 export type FinishedAttempt = {
   attempt: Attempt;
-  /** The job's id, and which of its own attempts this is: pg-boss fences by both. */
+  /** The job's id, and its number of this try: pg-boss fences by both. */
   job: Pick<Job, "id" | "retryCount">;
-  /** The attempt's span, which the log names and the job that may follow goes on from. */
+  /** The attempt's span. The log names it, and the next job continues it. */
   traceparent?: string | undefined;
   durationMs: number;
   answer: StripeAnswer;

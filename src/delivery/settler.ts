@@ -6,7 +6,7 @@ import { settleBatch } from "./settle-batch.ts";
 import { type DeliveryWatch, unwatched } from "./watch.ts";
 
 export type Settler = {
-  /** Resolves once the attempt is recorded, or reported as one that the database refuses to record. */
+  /** Resolves once the attempt is recorded, or reported because the database refuses to record it. */
   settle: (finished: FinishedAttempt) => Promise<void>;
 };
 
@@ -15,8 +15,8 @@ const batchMax = 500;
 const retryAfterMs = 500;
 
 /**
- * Settles attempts as they end. Those that end while a transaction is under way share the next one, so an attempt
- * waits for one transaction at most. While the database is away their outcomes are kept and tried again.
+ * Settles attempts as they end. Attempts that end during a transaction share the next one, so each waits for one
+ * transaction at most. While the database cannot be reached their outcomes are kept and tried again.
  */
 export function createSettler(
   deps: { db: Db; boss: PgBoss; log: Log },
@@ -37,7 +37,7 @@ export function createSettler(
       );
       for (const { finished, resolve } of batch) if (!left.has(finished)) resolve();
       waiting = waiting.filter(({ finished }, index) => index >= batch.length || left.has(finished));
-      // A process that ends without its database leaves these attempts to the next: it must not wait for ever.
+      // A process that ends without its database leaves these attempts to the next one: it must not wait for ever.
       if (left.size > 0) await new Promise((resolve) => setTimeout(resolve, retryAfterMs).unref());
     }
     isSettling = false;

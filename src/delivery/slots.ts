@@ -1,5 +1,5 @@
 export type Slots = {
-  /** Runs `work` once one of the slots is free; those who wait go in the order in which they came. */
+  /** Runs `work` once one of the slots is free; waiting works run in the order of their calls. */
   run: <T>(work: () => Promise<T>) => Promise<T>;
 };
 

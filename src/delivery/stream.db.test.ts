@@ -14,7 +14,9 @@ const meter = "temperature_readings";
 const streamPath = "/v2/billing/meter_event_stream";
 const sessionPath = "/v2/billing/meter_event_session";
 
-/** Usage of several organizations, workers that deliver it through the stream, and what Stripe saw of it. */
+/**
+ * Usage of several organizations, workers that deliver it through the stream, and the simulated Stripe's record of it.
+ */
 const test = roadTest.extend("stream", async ({ database, account, road }, { onCleanup }) => {
   const { db } = database;
   const asWorker = database.as("worker");
@@ -44,7 +46,7 @@ const test = roadTest.extend("stream", async ({ database, account, road }, { onC
         );
       }
     },
-    /** What was used and what Stripe counted, by customer. */
+    /** Usage and Stripe's sum, by customer. */
     bill: () => {
       const lines = simulator.bill().filter((line) => line.event_name === meter);
       return { used, billed: new Map(lines.map(({ customer, total }) => [customer, Number(total)])) };

@@ -4,7 +4,7 @@ import type { Db } from "../database/db.ts";
 import { metersFoldedBy } from "../usage/meters.ts";
 import { hasNoAttemptUnderWay } from "./attempt-under-way.ts";
 
-/** Of the meter event `m`: whether it is a gauge value that a newer one has overtaken. */
+/** Whether the meter event `m` is a gauge value that a newer one has overtaken. */
 export const isOvertaken = sql<boolean>`(
   m.meter = any(${metersFoldedBy("last")})
   and exists (
@@ -25,7 +25,7 @@ export const isOvertaken = sql<boolean>`(
 /**
  * Supersedes every pending gauge value that a newer one of the same organization, meter and billing period has
  * overtaken. Stripe keeps the last value of a period, by time or by arrival (its pages say both), so sending the older
- * one late could only do harm. One under way is left until its attempt ends. Returns how many were superseded.
+ * one late could only do harm. A value under way is left until its attempt ends. Returns how many were superseded.
  */
 export function supersedeGauges(db: Db, options: { leaseSeconds: number }): Promise<number> {
   return db.transaction().execute(async (trx) => {

@@ -19,8 +19,8 @@ export type Swept = {
 const remindersMax = 10_000;
 
 /**
- * Moves pending events on that may not be sent any more, and reminds of all others, each by its own state alone:
- * what pg-boss remembers is not asked. Safe from several workers at once.
+ * Moves on pending events that may not be sent any more, and reminds of all others, each by its own state alone:
+ * pg-boss's rows are not asked. Safe from several workers at once.
  */
 export async function sweepMeterEvents(
   { db, boss }: { db: Db; boss: PgBoss },
@@ -78,7 +78,7 @@ async function park(trx: Trx, options: { leaseSeconds: number }): Promise<{ stat
   return parked.rows;
 }
 
-/** A reminder that exists already is left alone by pg-boss: the queue is exclusive by meter event. */
+/** pg-boss leaves a reminder that exists already alone: the queue is exclusive by meter event. */
 async function remindOfPending({ db, boss }: { db: Db; boss: PgBoss }): Promise<number> {
   const pending = await byIndex(db, (trx) =>
     sql<Reminder>`

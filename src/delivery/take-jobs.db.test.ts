@@ -22,7 +22,7 @@ function createTaker({ db, boss }: { db: Db; boss: PgBoss }) {
     events,
     take: (room = 100) => takeJobs({ db, boss, log }, meter, { room, leaseSeconds: 45 }),
     addEvent: (change?: Parameters<typeof addDueEvent>[1]) => addDueEvent({ db, boss }, change),
-    /** As a foreign hand may: under a singleton key of its own. */
+    /** Another program may do so: a job under a singleton key of its own. */
     addJob: (data: object) => boss.send(queue, data, { singletonKey: randomUUID() }),
     jobs: () => readDeliverJobs(db),
   };

@@ -11,13 +11,13 @@ import { supersedeGauges } from "./supersede-gauges.ts";
 export type TakenJob = {
   attempt: Attempt;
   job: Pick<Job, "id" | "retryCount">;
-  /** Where the job's trace goes on, if it came with one. */
+  /** The trace of the job, if it has one. */
   traceparent?: string | undefined;
 };
 
 /**
  * Takes up to `room` jobs of a meter from pg-boss and counts an attempt at each of their events. Jobs whose event may
- * not be sent now are given back, so fewer attempts than jobs may come out; `jobs` tells how many were there.
+ * not be sent now are given back, so fewer attempts than jobs may result; `jobs` tells how many jobs there were.
  */
 export async function takeJobs(
   { db, boss, log }: { db: Db; boss: PgBoss; log: Log },
@@ -32,11 +32,11 @@ export async function takeJobs(
   const keyed = parsed.flatMap(({ job, payload }) => (payload.success ? [keyedJob(job, payload.data)] : []));
   const foreign = parsed.flatMap(({ job, payload }) => (payload.success ? [] : [job]));
   if (foreign.length > 0) {
-    // A job that is none of ours must not stand in the way of the others; the sweep reminds of every event anyway.
+    // A job that is not ours must not hold up the others; the sweep reminds of every event anyway.
     log.error({ event: "deliver_jobs_unreadable", job_ids: foreign.map(({ id }) => id) });
     await boss.complete(deliverQueueOf(meter), foreign);
   }
-  // Before the sweep would: the overtaken value's job then ends, and the newest goes out alone.
+  // Sooner than the sweep: the overtaken value's job then ends, and the newest goes out alone.
   if (meters[meter].aggregation === "last") await supersedeGauges(db, { leaseSeconds });
   log.debug({ event: "attempts_beginning", meter, count: keyed.length });
   const attempts = await beginAttempts(
@@ -58,7 +58,7 @@ function keyedJob(job: Job<DeliverJob>, { traceparent, ...key }: DeliverJob): Ke
   return { job, key, traceparent };
 }
 
-/** Each attempt goes with one job, should a foreign hand have made several for its event: it is made once. */
+/** Each attempt goes with one job: if another program has made several jobs for an event, one attempt is made. */
 function matchAttempts(keyed: readonly KeyedJob[], attempts: readonly Attempt[]): TakenJob[] {
   const nameOf = ({ organizationId, meterEventId }: MeterEventKey) => `${organizationId} ${meterEventId}`;
   const left = new Map(attempts.map((attempt) => [nameOf(attempt), attempt]));

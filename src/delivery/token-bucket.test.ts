@@ -16,7 +16,7 @@ const rateLimited = (retryAfterMs: number | null): Verdict => ({
   retryAfterMs,
 });
 
-/** Takes whatever there is. */
+/** Takes all that the bucket gives now. */
 function drain(bucket: TokenBucket): number {
   const count = bucket.available();
   bucket.take(count);

@@ -6,13 +6,13 @@ export type TokenBucket = {
   take: (count: number) => void;
   /** Milliseconds until a request may start; 0 when one may start now. */
   waitMs: () => number;
-  /** Slows down after a 429; what else an attempt tells changes nothing. */
+  /** Slows down after a 429; other outcomes change nothing. */
   observe: (verdict: Verdict) => void;
   /** Requests a second at the moment. */
   rate: () => number;
 };
 
-/** Halving at each 429 of a burst would overshoot: Stripe's answers to requests sent together count once. */
+/** Halving at each 429 of a burst would be too much: Stripe's answers to requests sent together count once. */
 const slowDownAtMostEveryMs = 1_000;
 const ratePerSecondMin = 1;
 /** A full recovery takes about as many seconds as there are halvings to undo, times ten. */

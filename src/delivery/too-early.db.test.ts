@@ -43,11 +43,11 @@ test("usage ahead of Stripe's clock waits until Stripe takes it, and is then bil
     what: "the early one to wait",
   });
   expect(await stateOf(key)).toBe("pending");
-  // At most the first was sent, before anything was known of Stripe's clock; it was no verdict.
+  // At most the first was sent, before Stripe's clock was known; its answer was no verdict.
   expect((await readAttempts(db, key)).map(({ verdict }) => verdict)).not.toContain("rejected");
 
   account.simulator.setClock({ advance_seconds: 600 });
-  // The worker hears of it with the next answer; an operator need not wait for that.
+  // The worker learns of it with the next answer; an operator need not wait for that.
   await addDueEvent({ db, boss }, { ...timely, event_at: new Date(Date.now() - 19 * minuteMs) });
   await until(
     async () => {

@@ -1,7 +1,7 @@
 import { attemptsPerSlot } from "./limits.ts";
 import { createSlots } from "./slots.ts";
 
-/** One request: its sending, and then the settling of what was answered. */
+/** One request: its sending, and then the settling of its answer. */
 export type Work<T> = {
   send: () => Promise<T>;
   settle: (answered: T) => Promise<void>;
@@ -11,7 +11,7 @@ export type Work<T> = {
 export type UnderWay = {
   /** How many more requests may begin. */
   room: () => number;
-  /** A fetch costs the same for one job as for many: room for a few is not filled at once. */
+  /** A fetch costs the same for one job as for many, so room for a few is not filled at once. */
   isWorthAFetch: () => boolean;
   /** Begins a request; it is sent as soon as a slot is free. */
   start: <T>(work: Work<T>) => void;
@@ -21,9 +21,9 @@ export type UnderWay = {
 };
 
 /**
- * Counts the requests from the begin of their attempts until these are settled. `concurrency` of them are sent at once. A
- * few others for each have begun and wait for a slot, or were answered and are settled, so that no request waits for the
- * database.
+ * Counts requests from the begin of their attempts until these are settled. `concurrency` of them are sent at once. For
+ * each, a few others have begun and wait for a slot, or have their answer and are being settled, so that no request
+ * waits for the database.
  */
 export function createUnderWay({ concurrency }: { concurrency: number }): UnderWay {
   const slots = createSlots(concurrency);

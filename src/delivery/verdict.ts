@@ -20,14 +20,14 @@ export type RetryReason =
   | "idempotency_error"
   | "session_expired"
   | "not_connected"
-  /** The usage is too far ahead of Stripe's clock, since the database's is. */
+  /** The usage is too far ahead of Stripe's clock, because the database's clock is. */
   | "too_early"
   /** No request was made: sending stopped or paused between the attempt's beginning and its turn. */
   | "held_back";
 
 /** Stripe gives this refusal no code on v1, so the message is all there is (seen in production by several users). */
 const duplicateMessage = /already exists with identifier/i;
-/** How Stripe may say it is not known for certain; its clock is asked first. */
+/** Stripe's possible words for "we do not know"; its clock is asked first. */
 const tooEarlyMessage = /timestamp\b.*\bin (?:the )?future/i;
 const noMeterMessage = /no active meter found/i;
 
@@ -35,8 +35,8 @@ const duplicateCodes = new Set(["duplicate_meter_event"]);
 const noMeterCodes = new Set(["no_meter", "archived_meter"]);
 
 /**
- * Concludes from an answer what happened to the event, for v1 and v2 codes alike. Pure. What Stripe promises about
- * each status: docs.stripe.com/error-low-level and docs.stripe.com/rate-limits.
+ * Concludes from an answer what happened to the event, for v1 and v2 codes alike. Pure. Stripe's promises about each
+ * status: docs.stripe.com/error-low-level and docs.stripe.com/rate-limits.
  */
 export function verdictOf(answer: StripeAnswer): Verdict {
   switch (answer.kind) {
@@ -76,7 +76,7 @@ function verdictOfError(answer: Extract<StripeAnswer, { kind: "error" }>): Verdi
   if (httpStatus === 429 || code === "rate_limit") {
     return { kind: "retry", reason: "rate_limited", retryAfterMs };
   }
-  // 408 says that the request was too slow, not that nothing came of it; below 400 is nobody's promise.
+  // 408 says that the request was too slow, not that it had no effect; for a status below 400 Stripe promises nothing.
   if (httpStatus < 400 || httpStatus === 408 || httpStatus >= 500) {
     return { kind: "unknown", reason: "server_error" };
   }

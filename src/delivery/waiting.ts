@@ -1,16 +1,16 @@
 import { sql } from "kysely";
 
-/** What a pending meter event waits for. */
+/** The reason why a pending meter event waits. */
 export const waits = [
-  /** Its request to Stripe is under way, or was when its worker was last heard of. */
+  /** Its request to Stripe is under way, or was at the last sign of its worker. */
   "attempt_under_way",
   /** The account or its meter is paused. */
   "pause",
   /** The time after its latest attempt. */
   "backoff",
-  /** Stripe's clock, which the database's is ahead of. */
+  /** Stripe's clock; the database's clock is ahead of it. */
   "stripe_clock",
-  /** Others that are due before it, or a worker. */
+  /** Other events that are due before it, or a worker. */
   "turn",
   /** Its reminder is lost; a worker makes another within half a minute. */
   "reminder",
@@ -18,9 +18,9 @@ export const waits = [
 export type Wait = (typeof waits)[number];
 
 /**
- * One row of `"waitsFor"` and `"nextAttemptAt"` for each row of `metering.meter_events`, both null for one that is not
- * pending. The time is when it is due; it lies in the past for one that waits for its turn, and is null where only the
- * end of something else decides.
+ * One row of `"waitsFor"` and `"nextAttemptAt"` for each row of `metering.meter_events`, both null for an event that is
+ * not pending. The time is when it is due. It lies in the past for an event that waits for its turn, and is null where
+ * no time decides.
  */
 export const waiting = sql`(
   select

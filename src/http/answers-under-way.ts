@@ -4,15 +4,15 @@ import type { HeldBytes } from "./held-bytes.ts";
 
 type Options = {
   held: HeldBytes;
-  /** A client that takes nothing of its answer for so long is cut off. */
+  /** A client that takes nothing of its answer for this long is cut off. */
   unreadTimeoutMs: number;
-  /** What holds for a connection otherwise. */
+  /** The usual timeout of a connection. */
   silenceTimeoutMs: number;
 };
 
 /**
- * Knows the answers that are not finished: which of them are another's on the same connection, how many bytes of them
- * wait for their readers, which counts as held, and whether those readers still read.
+ * Knows the unfinished answers: which of them wait behind another on the same connection, how many of their bytes wait
+ * for their readers (these count as held), and whether the readers still read.
  */
 export function createAnswersUnderWay({ held, unreadTimeoutMs, silenceTimeoutMs }: Options) {
   const bySocket = new Map<Socket, ServerResponse[]>();
@@ -31,7 +31,7 @@ export function createAnswersUnderWay({ held, unreadTimeoutMs, silenceTimeoutMs 
     else bySocket.set(socket, others);
   }
 
-  /** To be called once all of it is written: what the client has not taken yet is held until it has. */
+  /** To be called once all of it is written: the bytes that the client has not taken yet are held until it has. */
   function holdUnread(answer: ServerResponse): void {
     const unread = answer.writableLength;
     if (unread === 0 || answer.closed) return;
@@ -40,7 +40,10 @@ export function createAnswersUnderWay({ held, unreadTimeoutMs, silenceTimeoutMs 
     answer.once("close", () => hold.release());
   }
 
-  /** To be called now and then. Node itself sees whether anything is taken, and cuts the connection when nothing is. */
+  /**
+   * To be called now and then. Node itself notices whether the client takes anything, and cuts the connection when it
+   * does not.
+   */
   function watchReaders(): void {
     for (const [socket, answers] of bySocket) {
       const isUnread = answers.some(({ writableLength }) => writableLength > 0);

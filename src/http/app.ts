@@ -17,21 +17,21 @@ import { secureAnswers } from "./secure-answers.ts";
 
 export type AppOptions = {
   log: Log;
-  /** What a caller is told for whatever was thrown, where that is more than HTTP and the database know. */
+  /** The problem document for errors that HTTP and the database do not know. */
   problemOf?: (error: unknown) => Problem;
-  /** What the process holds for its clients; one of the app's own when left out. */
+  /** The bytes that the process holds for its clients; an object of the app's own when left out. */
   held?: HeldBytes;
-  /** Besides all that has the form of a key, what must not reach the log or a trace. */
+  /** Further texts that must not reach the log or a trace; texts with the form of a key never do. */
   secrets?: readonly string[];
-  /** Is told of every answer, for metrics. */
+  /** Called with every answer, for metrics. */
   onAnswered?: RequestWatch;
   tracer?: Tracer;
 };
 
 /**
- * An application without routes that already keeps the promises made for every answer: X-Request-Id, headers against
- * browsers' and caches' zeal, one log line, problem+json for all failures, a bound on the bytes that are held, and no
- * query parameter that the route does not name.
+ * An application without routes that already keeps the promises made for every answer: X-Request-Id, headers that
+ * forbid caching and content sniffing, one log line, problem+json for all failures, a bound on the bytes that are held,
+ * and no query parameter that the route does not name.
  */
 export function createApp(options: AppOptions): App {
   const { held = new HeldBytes(), secrets = [], onAnswered, tracer = untraced } = options;

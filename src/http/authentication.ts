@@ -26,7 +26,7 @@ export function requireAdmin({ adminToken }: { adminToken: string }): AdminOnly 
 
 export type KeyRule = { findKey: FindKey; scope: Scope; limitRequests?: LimitRequests | undefined };
 
-/** Lets through requests that carry a valid API key with the scope, and no more of one key than the limit allows. */
+/** Lets through requests that carry a valid API key with the scope, and of one key no more than the limit allows. */
 export function requireKey({ findKey, scope, limitRequests }: KeyRule): KeyOnly {
   return async (c, next) => {
     const key = bearerToken(c);

@@ -4,12 +4,12 @@ import type { Socket } from "node:net";
 import { type Problem, problemBody } from "./problem.ts";
 
 const lingerMs = 1_000;
-/** What a client may still have on its way that sends all of a body before it reads the answer. */
+/** A client that sends its whole body before it reads the answer may still have this many bytes on their way. */
 const lingerBytesMax = 1_048_576;
 
 type BareProblem = { status: number; headers: Record<string, string>; body: string };
 
-/** The answer to what never became a request of the application, in the same form as every other failure. */
+/** The answer to input that never became a request of the application, in the same form as every other failure. */
 export function bareProblem(problem: Problem): BareProblem {
   const requestId = randomUUID();
   const body = JSON.stringify(problemBody(problem, requestId));
@@ -33,8 +33,8 @@ export function endWithProblem(socket: Socket, problem: Problem): void {
 }
 
 /**
- * Reads and drops what the client still sends, for a moment and to a limit. Closed at once, the answer could be lost to
- * a reset; left to the client, it could go on sending for ever.
+ * Reads and drops the client's further bytes, for a moment and up to a limit. If the connection were closed at once,
+ * the answer could be lost to a reset; without a limit, the client could go on sending for ever.
  */
 export function lingerOn(socket: Socket): void {
   const readBefore = socket.bytesRead;

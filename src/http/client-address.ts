@@ -3,10 +3,10 @@ import type { Context } from "hono";
 
 /**
  * The address that the connection comes from, for counting by it: behind a proxy it is the proxy's. Of an IPv6 address
- * the network, since one host has all of it. Headers that name another are not believed.
+ * only the network counts, since one host has all of it. Headers that name another address are not believed.
  */
 export function clientAddress(c: Context): string {
-  // Without a socket, as tests ask, there is none.
+  // Without a socket, as in tests, there is no address.
   const address = hasSocket(c.env) ? getConnInfo(c).remote.address : undefined;
   if (address === undefined) return "unknown";
   const isMapped = address.startsWith("::ffff:");

@@ -6,7 +6,9 @@ export function encodeCursor(key: readonly string[]): string {
   return Buffer.from(JSON.stringify(key)).toString("base64url");
 }
 
-/** The key inside a cursor, undefined without one. Throws the 400 `invalid_cursor` for one that is not ours. */
+/**
+ * The key inside a cursor, undefined without one. Throws the 400 `invalid_cursor` for a text that is no cursor of ours.
+ */
 export function decodeCursor<Key>(cursor: string | undefined, keySchema: z.ZodType<Key>): Key | undefined {
   if (cursor === undefined) return undefined;
   const key = keySchema.safeParse(parseJson(Buffer.from(cursor, "base64url").toString("utf8")));

@@ -4,7 +4,7 @@ import { Problem } from "./problem.ts";
 
 const retryAfterSeconds = 2;
 
-/** The problem that the caller is told about for whatever was thrown. Says nothing of an unexpected error's message. */
+/** The problem document for an error. It shows nothing of an unexpected error's message. */
 export function problemOf(error: unknown): Problem {
   if (error instanceof Problem) return error;
   if (error instanceof HTTPException) return problemOfHono(error);
@@ -21,12 +21,12 @@ export function problemOf(error: unknown): Problem {
   return new Problem({ status: 500, code: "internal_error", detail }, { cause: error });
 }
 
-/** Postgres's words for U+0000 in text (22021) and in JSON (22P05). */
+/** Postgres's error codes for U+0000 in text (22021) and in JSON (22P05). */
 function isUnstorableText(error: unknown): boolean {
   return error instanceof Error && "code" in error && (error.code === "22021" || error.code === "22P05");
 }
 
-// Hono itself throws for two reasons: a body that is no JSON, and a media type that the route does not take.
+// Hono itself throws for two reasons: a body that is not JSON, and a media type that the route does not take.
 function problemOfHono(error: HTTPException): Problem {
   if (error.status === 415) {
     const detail = "The body's Content-Type is not supported here. Send application/json.";

@@ -1,12 +1,12 @@
 import { overloaded } from "./overloaded.ts";
 import type { Problem } from "./problem.ts";
 
-/** As `HELD_BYTES_MAX`, which the API's own is set by. */
+/** The default of `HELD_BYTES_MAX`, which sets the API's. */
 const heldBytesMaxDefault = 268_435_456;
 
 /**
  * The bytes that a process holds for all its clients together: bodies that are being read or worked on, and answers
- * that their readers have not taken yet. What would go past the bound is refused with the 503 `overloaded`.
+ * that their readers have not taken yet. Bytes past the bound are refused with the 503 `overloaded`.
  */
 export class HeldBytes {
   readonly bytesMax: number;
@@ -33,12 +33,15 @@ export class HeldBytes {
     return new HeldBytes(Math.min(bytesMax, this.bytesMax), this);
   }
 
-  /** What one request holds from now on, which is nothing yet. */
+  /** A hold for one request, which has no bytes yet. */
   begin(): Hold {
     return new Hold(this);
   }
 
-  /** Throws the 503 when so many bytes more are too many; without a number, when there is no room for a single one. */
+  /**
+   * Throws the 503 when there is no room for so many bytes more; without a number, when there is no room for a single
+   * one.
+   */
   admit(bytes = 1): void {
     if (this.#bytes + bytes > this.bytesMax) throw this.refuse();
     this.#whole?.admit(bytes);
@@ -58,7 +61,7 @@ export class HeldBytes {
   }
 }
 
-/** What one request holds. Given back at its end, whatever its end is. */
+/** The bytes that one request holds. Given back at the request's end, in every case. */
 export class Hold {
   readonly #held: HeldBytes;
   #bytes = 0;
@@ -67,13 +70,13 @@ export class Hold {
     this.#held = held;
   }
 
-  /** Holds so many bytes more. Throws the 503 `overloaded`, and then holds what it held before. */
+  /** Holds so many bytes more. Throws the 503 `overloaded`, and then holds as many as before. */
   take(bytes: number): void {
     this.#held.admit(bytes);
     this.keep(bytes);
   }
 
-  /** Counts bytes that are in memory already, so that refusing them would help nobody. */
+  /** Counts bytes that are in memory already, so that a refusal would save none. */
   keep(bytes: number): void {
     this.#bytes += bytes;
     this.#held.add(bytes);
@@ -84,7 +87,7 @@ export class Hold {
     this.#held.admit(0);
   }
 
-  /** A hold for what outlives this one, such as an answer that is still being written. */
+  /** A hold for something that lives longer than this one, such as an answer that is still being written. */
   beginAnother(): Hold {
     return this.#held.begin();
   }

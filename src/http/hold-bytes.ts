@@ -4,8 +4,8 @@ import type { HeldBytes } from "./held-bytes.ts";
 import { probes } from "./request-log.ts";
 
 /**
- * Gives every request a hold for the bytes of its body, until its answer is made. While the process is full, all but
- * probes are refused before anything is done for them.
+ * Gives every request a hold for the bytes of its body, until its answer is made. While the process is full, all
+ * requests but probes are refused before any work is done for them.
  */
 export function holdBytes(held: HeldBytes): MiddlewareHandler<AppEnv> {
   return async (c, next) => {

@@ -2,7 +2,7 @@ import { createRoute, z } from "@hono/zod-openapi";
 import { html } from "hono/html";
 import type { App } from "./app-env.ts";
 
-/** What a process is, in a sentence, and where to go from its front door. */
+/** What a process is, in a sentence, and the links of its first page. */
 export type Home = {
   title: string;
   does: string;
@@ -29,7 +29,7 @@ const homeRoute = createRoute({
   },
 });
 
-/** Adds `/`: a small page for whoever opens the address in a browser, and the same as JSON for everything else. */
+/** Adds `/`: a small page for a browser, and the same as JSON for every other client. */
 export function mountHome(app: App, home: Home): void {
   app.openAPIRegistry.registerPath(homeRoute);
   app.get(homeRoute.path, (c) => {

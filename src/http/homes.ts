@@ -16,7 +16,7 @@ const api: Home = {
   ],
 };
 
-/** The front doors of the two processes. */
+/** The first pages of the two processes. */
 export const homes: Record<"api" | "apiWithConsole" | "worker", Home> = {
   api,
   apiWithConsole: {

@@ -2,14 +2,14 @@ import type { z } from "zod";
 import { jsonPointer } from "../usage/json-pointer.ts";
 import { type InputError, notFound, Problem } from "./problem.ts";
 
-/** A body can hold tens of thousands of faults; nobody reads more than these. */
+/** A body can have tens of thousands of faults; no reader needs more than these. */
 const errorsMax = 100;
 
 type Issue = z.core.$ZodIssue;
 
-/** What a request that does not fit its schema is answered: where each fault is, and what is wrong there. */
+/** The problem document for a request that does not fit its schema: where each fault is, and what is wrong there. */
 export function invalidRequest(target: string, issues: readonly Issue[]): Problem {
-  // An id that no row can have is an id that no row has.
+  // No row has an id of this form, so the answer is that of an unknown id.
   const isImpossibleId = (issue: Issue) =>
     issue.code === "invalid_union" || (issue.code === "invalid_format" && issue.format === "uuid");
   if (target === "param" && issues.some(isImpossibleId)) return notFound("resource");
@@ -38,7 +38,7 @@ function inputErrorsOf(target: string): (issue: Issue) => InputError[] {
   };
 }
 
-// Zod's issues do not hold the input unless it is asked to put it there, where it could end in an answer.
+// Zod's issues hold the input only if it is asked to put it there, where it could end in an answer.
 function isMissing(issue: Issue): boolean {
   return (
     issue.code === "invalid_type" && issue.path.length > 0 && issue.message.endsWith("received undefined")

@@ -3,7 +3,7 @@ import { apiTest as test } from "../testing/fixtures/api-test.ts";
 import { operationsOf } from "../testing/openapi/document.ts";
 import { readDocument } from "../testing/openapi/checked-requests.ts";
 
-/** Asks with a body that comes in pieces; tells what was answered, and whether a piece of it was read. */
+/** Asks with a body that comes in pieces; tells the answer, and whether a piece of the body was read. */
 async function askInPieces(
   app: { request: (path: string, init: RequestInit) => Response | Promise<Response> },
   { method, path, headers }: { method: string; path: string; headers: Record<string, string> },

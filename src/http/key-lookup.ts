@@ -2,11 +2,11 @@ import { sql } from "kysely";
 import type { Db } from "../database/db.ts";
 import { hashApiKey, isApiKey } from "./api-key.ts";
 
-/** What a valid key stands for. */
+/** The owner and the rights of a valid key. */
 export type KeyOwner = {
   keyId: string;
   organizationId: string;
-  /** An archived organization reads what it has and writes nothing. */
+  /** An archived organization reads its data and writes nothing. */
   isArchived: boolean;
   scopes: readonly string[];
 };
@@ -54,7 +54,7 @@ export function createKeyLookup({ db, unknownKeysDb = db, now = Date.now }: KeyL
     try {
       lookup.isKnown = (await owner) !== undefined;
     } catch (error) {
-      // Asked again at once, and a key that was known is no stranger after the database was away.
+      // Asked again at once. A key that was known before the database was away does not count as unknown.
       lookup.startedAt = Number.NEGATIVE_INFINITY;
       throw error;
     } finally {
@@ -79,7 +79,7 @@ async function findOwner(db: Db, hash: Buffer): Promise<KeyOwner | undefined> {
   return owner;
 }
 
-// `skip locked`: noting the use must never wait for somebody's open transaction on the key's row.
+// `skip locked`: noting the use must never wait for another transaction that holds the key's row.
 async function noteUse(db: Db, keyId: string): Promise<void> {
   await sql`
     update metering.api_keys set last_used_at = now()

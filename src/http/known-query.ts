@@ -7,8 +7,8 @@ const errorsMax = 100;
 const nameCharsMax = 100;
 
 /**
- * Refuses query parameters that the route's schema does not name, on every route: a filter that is misspelt would
- * otherwise list everything.
+ * Refuses query parameters that the route's schema does not name, on every route: a misspelt filter would otherwise
+ * list everything.
  */
 export function refuseUnknownQuery(app: App): MiddlewareHandler<AppEnv> {
   const routeFor = createRouteLookup(app);
@@ -20,7 +20,7 @@ export function refuseUnknownQuery(app: App): MiddlewareHandler<AppEnv> {
   };
 }
 
-/** The same, only for routes that are open to everyone: those with a token say first that it is wrong. */
+/** The same, only for routes without a token: the others check the token first. */
 export function refuseUnknownQueryOfOpenRoutes(app: App): MiddlewareHandler<AppEnv> {
   const routeFor = createRouteLookup(app);
   const refuse = refuseUnknownQuery(app);
@@ -34,7 +34,7 @@ function createRouteLookup(app: App): (c: Context) => KnownRoute | undefined {
   return (c) => {
     const pattern = c.req.url.includes("?") ? routeOf(c) : undefined;
     if (pattern === undefined) return undefined;
-    // Every route is there by the time of the first request.
+    // All routes exist by the time of the first request.
     routes ??= readRoutes(app);
     return routes.get(`${c.req.method === "HEAD" ? "GET" : c.req.method} ${pattern}`);
   };

@@ -8,7 +8,7 @@ import { createApp } from "./app.ts";
 import { startServer } from "./server.ts";
 
 const connections = 320;
-/** Only there can sockets share an address. */
+/** Only on Linux can sockets share an address. */
 const perTurn = platform() === "linux" ? 4 : 0;
 
 async function serve(port = 0) {

@@ -3,8 +3,8 @@ import type { Server as HttpServer } from "node:http";
 import { createServer, type Server } from "node:net";
 
 /**
- * Of one listening socket libuv takes one connection in a turn of the event loop: after a thousand strangers a newcomer
- * would wait a thousand turns.
+ * libuv takes one connection of a listening socket in a turn of the event loop: behind a thousand others a new
+ * connection would wait a thousand turns.
  */
 const socketsMax = 16;
 
@@ -12,7 +12,8 @@ export type ListenOptions = { host: string; port: number; backlog: number };
 
 /**
  * Makes the server listen on several sockets of one address, so that it takes several connections in a turn; on one
- * where the system has no SO_REUSEPORT. Throws when another process listens there. Returns all that listen.
+ * socket where the system has no SO_REUSEPORT. Throws when another process listens there. Returns all listening
+ * servers.
  */
 export async function listenOnMany(server: HttpServer, options: ListenOptions): Promise<Server[]> {
   // Sockets that share an address would let a second process share it, too. The system chooses a free port by itself.

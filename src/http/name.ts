@@ -1,6 +1,6 @@
 import { z } from "@hono/zod-openapi";
 
-/** A name for people: up to 200 characters, no control characters, which Postgres or a terminal would stumble over. */
+/** A name for people: up to 200 characters, without control characters, which can break Postgres or a terminal. */
 export const nameSchema = z
   .string()
   .trim()

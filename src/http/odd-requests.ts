@@ -5,7 +5,10 @@ import { bareProblem, endWithProblem } from "./bare-problem.ts";
 import { Problem } from "./problem.ts";
 import { type AnswersUnderWay, createUnparsableAnswer } from "./unparsable-request.ts";
 
-/** Answers with a problem document what Node keeps from the application: it would close the connection, or say nothing. */
+/**
+ * Answers with a problem document the requests that Node keeps from the application: it would close their connection
+ * without a word.
+ */
 export function answerOddRequests(server: Server, answersUnderWay: AnswersUnderWay): void {
   server.on("clientError", createUnparsableAnswer(answersUnderWay));
   server.on("checkExpectation", (_incoming, outgoing) => {

@@ -1,9 +1,9 @@
 import type { Log } from "../log.ts";
 
-/** Of the database, the log, and what Node itself keeps open. */
+/** Files of the database, the log, and Node itself. */
 const filesBesides = 100;
 
-/** Warns when the system lets the process have fewer files open than it promises connections. */
+/** Warns when the system lets the process open fewer files than it promises connections. */
 export function warnOfFewFiles(
   { connectionsMax, filesMax }: { connectionsMax: number; filesMax: number | undefined },
   log: Log,

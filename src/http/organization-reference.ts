@@ -14,7 +14,7 @@ export const externalIdSchema = z
     `must come without ${prefix}, which only stands before it in a route`,
   );
 
-/** What names an organization in every route and command: its id, or `external:` and its external id. */
+/** The name of an organization in every route and command: its id, or `external:` and its external id. */
 export const organizationReferenceSchema = z.union(
   [z.uuid(), z.string().regex(/^external:[A-Za-z0-9._:@-]{1,128}$/)],
   `must be a UUID, or ${prefix} and an external id`,
@@ -24,8 +24,8 @@ export const organizationReferenceSchema = z.union(
 export const organizationParams = z.object({ id: organizationReferenceSchema });
 
 /**
- * The id that a reference stands for; undefined when no organization has the external id. A UUID is not looked up:
- * whether there is such an organization is for the statement to tell that uses it.
+ * The id that a reference stands for; undefined when no organization has the external id. A UUID is not looked up: the
+ * statement that uses it finds out whether there is such an organization.
  */
 export async function findOrganizationId(db: Db, reference: string): Promise<string | undefined> {
   if (!reference.startsWith(prefix)) return reference;

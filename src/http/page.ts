@@ -18,7 +18,7 @@ export function pageSchema<Item extends z.ZodType>(item: Item) {
 export type Page<Item> = { data: Item[]; next_cursor: string | null };
 
 /**
- * Makes a page of rows that were asked for with one more than `limit`; `keyOf` tells where the page after a row begins.
+ * Makes a page of rows; the caller reads one row more than `limit`. `keyOf` tells where the page after a row begins.
  */
 export function toPage<Row>(rows: Row[], limit: number, keyOf: (row: Row) => readonly string[]): Page<Row> {
   const data = rows.slice(0, limit);

@@ -2,7 +2,7 @@ import { z } from "@hono/zod-openapi";
 
 const faultSchema = z.strictObject({ pointer: z.string(), code: z.string(), detail: z.string() });
 
-/** A failure as the document describes it; `Problem` writes it. */
+/** A failure as the OpenAPI document describes it; `Problem` writes it. */
 export const problemSchema = z
   .strictObject({
     type: z.string(),
@@ -35,20 +35,20 @@ export function problemAnswer(
   };
 }
 
-/** What a route that needs the database may answer. */
+/** The answers of every route that needs the database. */
 export const databaseProblems = {
   503: problemAnswer("The database cannot be reached; the same request may be sent again", {
     headers: { "Retry-After": header("seconds to wait") },
   }),
 };
 
-/** What a route for operators may answer besides its own. */
+/** The answers of every route for operators, besides its own. */
 export const adminProblems = {
   401: problemAnswer("No token, or not the operator's", { headers: challenge }),
   ...databaseProblems,
 };
 
-/** What a route for organizations may answer besides its own. */
+/** The answers of every route for organizations, besides its own. */
 export const keyProblems = {
   401: problemAnswer("No API key, an unknown or a revoked one", { headers: challenge }),
   403: problemAnswer("The API key lacks the scope, or would write for an archived organization", {
@@ -60,18 +60,18 @@ export const keyProblems = {
   ...databaseProblems,
 };
 
-/** What a route with parameters may answer. */
+/** The answers of every route with parameters. */
 export const inputProblems = { 400: problemAnswer("The input is not valid; `errors` says where") };
 
-/** What a route that may be sent a body, asked for or not, may answer. */
+/** The answers of every route that a client may send a body to, asked for or not. */
 export const bodyProblems = {
   ...inputProblems,
   413: problemAnswer("The body is too large"),
   415: problemAnswer("The body is of another type or encoding"),
 };
 
-/** What a route for one thing may answer. */
+/** The answers of every route about one thing. */
 export const notFoundProblems = { 404: problemAnswer("There is no such thing") };
 
-/** What a route answers that the thing's state does not allow. */
+/** The answer of a route when the thing's state does not allow the request. */
 export const conflictProblem = (description: string) => problemAnswer(description);

@@ -10,7 +10,7 @@ type ProblemFields = {
   /** For people: one sentence, without secrets. */
   detail: string;
   errors?: InputError[];
-  /** Extension members, as RFC 9457 calls what a kind of problem tells besides. */
+  /** Extension members, RFC 9457's name for further facts about a kind of problem. */
   members?: Readonly<Record<string, unknown>>;
   headers?: Record<string, string>;
   /** Writes the document where it is too long to be one text. */
@@ -28,7 +28,7 @@ export class Problem extends Error {
   }
 }
 
-/** The 404 for a thing that does not exist, or that the caller must not learn the existence of. */
+/** The 404 for a thing that does not exist, or whose existence the caller must not learn. */
 export function notFound(what: string): Problem {
   return new Problem({ status: 404, code: "not_found", detail: `There is no such ${what}.` });
 }

@@ -4,7 +4,7 @@ import { Problem } from "./problem.ts";
 /** Counts one request of a key. Throws the 429 when it is one too many in this second. */
 export type LimitRequests = (keyId: string) => Promise<void>;
 
-/** A key owes time for its readings: what it sends is charged, and while it owes too much it is refused. */
+/** A key owes time for its readings: they are charged as they come, and while the key owes too much it is refused. */
 export type ReadingsLimit = {
   /** Throws the 429 while the key owes more than a second. */
   admit: (keyId: string) => Promise<void>;
@@ -12,7 +12,7 @@ export type ReadingsLimit = {
 };
 
 const secondMs = 1_000;
-/** Also keeps the store's timers below what Node can count. */
+/** Also keeps the store's timers below the longest time that Node can wait. */
 const owedSecondsMax = 86_400;
 
 /** Limits the requests of each key; undefined when `perSecond` is 0, which means that there is no limit. */
@@ -30,8 +30,8 @@ export function limitRequests(perSecond: number): LimitRequests | undefined {
 }
 
 /**
- * Limits the readings of each key, on average; undefined when `perSecond` is 0. Nobody knows how many readings a body
- * has before it is read, and one request may bring many seconds' worth. So a request is let through whole or refused
+ * Limits the readings of each key, on average; undefined when `perSecond` is 0. How many readings a body has is not
+ * known before it is read, and one request may bring many seconds' worth. So a request is let through whole or refused
  * before anything of it is stored: readings are charged as they come, and the next request waits until they are paid.
  */
 export function limitReadings(perSecond: number): ReadingsLimit | undefined {
@@ -52,7 +52,7 @@ export function limitReadings(perSecond: number): ReadingsLimit | undefined {
       if (tooMuchMs > 0) throw rateLimited(`${perSecond} readings`, tooMuchMs);
     },
     charge: (keyId, readings) => {
-      // One after the other: two that saw the same debt would add only one of them.
+      // One after the other: of two calls that saw the same debt, only one would add to it.
       charged = charged.then(() => addDebt(keyId, readings));
       return charged;
     },

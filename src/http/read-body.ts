@@ -7,17 +7,17 @@ import { Problem } from "./problem.ts";
 import { createTurns } from "./turns.ts";
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
-/** Plain bodies up to this length are counted as they are announced, and read without a stream. */
+/** Plain bodies up to this length are counted by their announced length, and read without a stream. */
 export const plainBytesMax = 65_536;
-/** What readings pack to is a tenth or a twentieth; only what was made to burst packs to less than this. */
+/** Readings pack to a tenth or a twentieth; only a body that was made for an attack packs to less than this. */
 const inflationMax = 100;
-/** Up to so many bytes it does not matter. */
+/** The ratio is not looked at up to this many bytes. */
 const inflationFreeBytes = 65_536;
 
 export type BodyLimits = { bytesMax: number; hold: Hold };
 
 /**
- * Reads a body of at most `bytesMax` bytes, counted after decompression, as text. `gzip` is understood. What is read is
+ * Reads a body of at most `bytesMax` bytes, counted after decompression, as text. `gzip` is understood. The bytes are
  * counted in `hold`. Throws the problem to answer: 413 `body_too_large` or `compressed_too_much`, 415
  * `unsupported_encoding`, 400 `malformed_body` when it is no gzip or no UTF-8, 503 `overloaded`.
  */
@@ -45,7 +45,7 @@ export function isShortAndPlain(request: Request): boolean {
   return announced !== undefined && announced <= plainBytesMax && !request.headers.has("content-encoding");
 }
 
-/** Without a stream, which costs more than all else about a small request. */
+/** Without a stream, which costs more than everything else about a small request. */
 async function readAtOnce(request: Request, hold: Hold): Promise<ArrayBuffer> {
   hold.take(announcedBytes(request) ?? 0);
   try {
@@ -108,13 +108,13 @@ function decompressed(request: Request, packed: { bytes: number }): AsyncIterabl
 }
 
 /**
- * Not by `DecompressionStream`: when its reader stops early, Node throws `Controller is already closed` where nobody
+ * Not by `DecompressionStream`: when its reader stops early, Node throws `Controller is already closed` where no code
  * can catch it, and the process ends.
  */
 function unpack(body: ReadableStream<Uint8Array>, packed: { bytes: number }): AsyncIterable<Uint8Array> {
   const gunzip = createGunzip({ rejectGarbageAfterEnd: true });
   const source = Readable.from(countBytes(body, packed));
-  // One that fails, or is not wanted any more, ends the other. The reader of `gunzip` is told why.
+  // A stream that fails, or is not wanted any more, ends the other one. The reader of `gunzip` gets the reason.
   source.once("error", (error) => gunzip.destroy(error));
   gunzip.once("close", () => source.destroy());
   return source.pipe(gunzip);

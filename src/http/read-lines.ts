@@ -7,9 +7,9 @@ const fullLine = /\S[^\n]*/g;
 
 /**
  * Reads a body of lines as it arrives: yields the lines that each piece of it completes, one after the other, without
- * blank ones and without white space around. A longer line than `lineCharsMax` comes cut, with one character more than
- * that. Throws what `readBody` throws, except that bytes that are no UTF-8 become U+FFFD, so that they spoil their own
- * line only.
+ * blank ones and without white space around. A line longer than `lineCharsMax` is cut to one character more than that.
+ * Throws the errors of `readBody`, except that bytes that are no UTF-8 become U+FFFD, so that they spoil their own line
+ * only.
  */
 export async function* readLines(
   request: Request,
@@ -22,7 +22,7 @@ export async function* readLines(
     const text = begun + decoder.decode(chunk, { stream: true });
     const end = text.lastIndexOf("\n") + 1;
     yield linesOf(text.slice(0, end), cut);
-    // Trimmed before it is cut: what follows any amount of blanks still counts.
+    // Trimmed before it is cut: characters after any number of blanks still count.
     begun = cut(text.slice(end).trimStart());
   }
   yield linesOf(begun + decoder.decode(), cut);

@@ -6,7 +6,9 @@ const secretForms =
 
 export type LooksSecret = (text: string) => boolean;
 
-/** Tells texts that hold what looks like a key or a token, or one of the process's own `secrets`, also percent-encoded. */
+/**
+ * Finds texts that look like a key or a token, or that hold one of the process's own `secrets`, also percent-encoded.
+ */
 export function createSecretTest(secrets: readonly string[]): LooksSecret {
   const holdsOne = (text: string) =>
     secretForms.test(text) || secrets.some((secret) => text.includes(secret));

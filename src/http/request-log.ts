@@ -7,7 +7,7 @@ import { type LooksSecret, redactPath } from "./redact.ts";
 
 const saneRequestId = /^[\w.:=-]{1,128}$/;
 const loggedPathLengthMax = 300;
-/** Asked every few seconds by machines, and answered when nothing else is. */
+/** Machines ask these every few seconds, also while nothing else works. */
 export const probes = new Set(["/healthz", "/readyz", "/metrics"]);
 
 export type AnsweredRequest = {
@@ -21,7 +21,7 @@ export type AnsweredRequest = {
 export type RequestWatch = (request: AnsweredRequest) => void;
 
 /**
- * Gives every request an id, the caller's own if it is a sane one and no secret, and every answer the header that
+ * Gives every request an id, the caller's own if it is well-formed and no secret, and every answer the header that
  * names it; then logs one line. Never a query string, a header or a body: those hold keys and measurements.
  */
 export function logRequests({
@@ -56,7 +56,7 @@ export function logRequests({
   };
 }
 
-/** The last that matches is the route itself; what every path matches is middleware. */
+/** The last match is the route itself; middleware matches every path. */
 export function routeOf(c: Context): string | undefined {
   const route = routePath(c, -1);
   return route === "" || route.endsWith("*") ? undefined : route;

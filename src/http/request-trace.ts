@@ -3,12 +3,12 @@ import { inSpan, type Tracer } from "../tracing/tracer.ts";
 import type { AppEnv } from "./app-env.ts";
 import { probes, routeOf } from "./request-log.ts";
 
-/** Methods of RFC 9110; what else a caller makes up would be a name of its own in every backend. */
+/** Methods of RFC 9110; a caller's invented method would be a span name of its own in every backend. */
 const knownMethods = new Set(["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"]);
 
 /**
- * Records one span for each request, which continues the caller's trace if it sends a `traceparent`. The route's
- * pattern, never the path or a query string: those hold whatever callers put there.
+ * Records one span for each request, which continues the caller's trace if it sends a `traceparent`. The span has the
+ * route's pattern, never the path or a query string: callers may put anything there.
  */
 export function traceRequests(tracer: Tracer): MiddlewareHandler<AppEnv> {
   return async (c, next) => {

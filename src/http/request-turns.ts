@@ -2,7 +2,7 @@ const turnMsMax = 5;
 
 /**
  * Starts requests as they come, until those of one turn of the event loop have taken some milliseconds; the others wait
- * in a line for the next. So connections are accepted, and probes answered, between them.
+ * in a line for the next turn. So connections are accepted, and probes answered, between them.
  */
 export function createRequestTurns(now = () => performance.now()): (start: () => void) => void {
   let turnEndsAtMs: number | undefined;

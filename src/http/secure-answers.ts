@@ -1,12 +1,12 @@
 import type { MiddlewareHandler } from "hono";
 import { secureHeaders } from "hono/secure-headers";
 
-/** What a browser may do with an answer that is no page: nothing. */
+/** The policy of an answer that is no page: a browser may load and run nothing. */
 const noContent = { defaultSrc: ["'none'"], frameAncestors: ["'none'"] };
 
 /**
- * Gives every answer the headers that keep browsers and caches from doing more with it than reading it. A header that
- * the route has set stays. Strict-Transport-Security is left to whoever ends TLS in front of the process.
+ * Gives every answer headers that forbid caching and content sniffing. A header that the route has set stays. The proxy
+ * that ends TLS in front of the process sets Strict-Transport-Security.
  */
 export function secureAnswers(): MiddlewareHandler {
   const addHeaders = secureHeaders({

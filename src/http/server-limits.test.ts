@@ -30,18 +30,18 @@ async function serve(limits: Partial<ServerLimits>) {
 
   async function open(): Promise<Socket> {
     const socket = connect({ port: server.port, host: "127.0.0.1", allowHalfOpen: true });
-    // Whom the server cuts may be told so by a reset.
+    // A client that the server cuts off may see a reset.
     socket.on("error", () => {});
     sockets.add(socket);
     await once(socket, "connect");
     return socket;
   }
-  /** Polled where the limits are short: what stood still itself meanwhile is cut, too. */
+  /** Polled where the limits are short: a client that stood still meanwhile is cut off, too. */
   const ask = async () => (await fetch(`http://127.0.0.1:${server.port}/`)).status;
   return { open, ask, cut: cut.promise };
 }
 
-/** Sends the text one byte at a time, until it is out or the other side has had enough. */
+/** Sends the text one byte at a time, until it is out or the other side closes. */
 async function dribble(socket: Socket, bytes: string): Promise<void> {
   for (const byte of bytes) {
     if (!socket.writable) return;

@@ -12,21 +12,21 @@ import { probes } from "./request-log.ts";
 import { createRequestTurns } from "./request-turns.ts";
 import { malformedRequest } from "./unparsable-request.ts";
 
-/** What one client may take of the process, so that none can take all of it. */
+/** The share of the process that one client may take, so that none can take all of it. */
 export type ServerLimits = {
   /** Request line and headers together. */
   headerBytesMax: number;
-  /** A client that dribbles its headers, or sends nothing at all, is cut off. */
+  /** A client that sends its headers too slowly, or sends nothing at all, is cut off. */
   headersTimeoutMs: number;
   /** The same for the whole request, its body included. */
   requestTimeoutMs: number;
   slowClientCheckMs: number;
-  /** A connection on which nothing moves, such as one that does not read its answer. */
+  /** The timeout of a connection on which nothing moves, such as one whose client does not read its answer. */
   silenceTimeoutMs: number;
   /** The same while part of an answer waits for the client to read it. */
   unreadTimeoutMs: number;
   keepAliveTimeoutMs: number;
-  /** More are closed as they come. As many may wait to be accepted, if the system allows it. */
+  /** Further connections are closed as they come. As many may wait to be accepted, if the system allows it. */
   connectionsMax: number;
 };
 
@@ -38,7 +38,7 @@ const usualLimits: ServerLimits = {
   // Longer than any route works without a byte in or out: connecting to Postgres and one statement are 35 s.
   silenceTimeoutMs: 120_000,
   unreadTimeoutMs: 30_000,
-  // Longer than the idle time of common load balancers: the side that closes first must be theirs.
+  // Longer than the idle time of common load balancers: they must close first.
   keepAliveTimeoutMs: 75_000,
   connectionsMax: 10_000,
 };
@@ -55,11 +55,11 @@ export type ServerOptions = {
   host: string;
   port: number;
   limits?: Partial<ServerLimits>;
-  /** Where answers count that wait for their readers; the application's own, or else nobody's. */
+  /** Where waiting answers count; the application's own object, or none. */
   held?: HeldBytes;
 };
 
-/** Serves the application. Throws when the port cannot be had. */
+/** Serves the application. Throws when the port is not free. */
 export async function startServer(app: App, options: ServerOptions): Promise<RunningServer> {
   const limits = { ...usualLimits, ...options.limits };
   const answers = createAnswersUnderWay({ held: options.held ?? new HeldBytes(), ...limits });
@@ -73,7 +73,7 @@ export async function startServer(app: App, options: ServerOptions): Promise<Run
   }
   const inTurn = createRequestTurns();
   function receive(incoming: IncomingMessage, outgoing: ServerResponse): void {
-    // After the last answer of a connection nothing more is done for it.
+    // After the last answer of a connection no further work is done for it.
     if (incoming.socket.writableEnded) return void incoming.resume();
     answers.begin(outgoing);
     if (probes.has(incoming.url ?? "")) void answer(incoming, outgoing);
@@ -110,7 +110,7 @@ export async function startServer(app: App, options: ServerOptions): Promise<Run
 }
 
 /**
- * Says `Connection: close` where the answer is ready before all of the request came: the rest is never read, so that no
+ * Says `Connection: close` where the answer is ready before the whole request came: the rest is never read, so that no
  * other request can follow it, and a client that tried would be cut off in the middle.
  */
 async function answerRequest(
@@ -123,7 +123,7 @@ async function answerRequest(
   return response;
 }
 
-/** For what Node reads as a request, and no application can: without a host, or with one that is none. */
+/** For requests that Node can read and no application can answer: without a host, or with an invalid one. */
 function answerUnreadable(): Response {
   const { status, headers, body } = bareProblem(
     malformedRequest("The request has no valid target and Host."),
@@ -153,7 +153,7 @@ async function stopServer(
   // A kept-alive connection becomes idle only when its answer is out, after close() looked for idle ones.
   const drain = setInterval(() => {
     server.closeIdleConnections();
-    // Nor does Node call a connection idle on which nothing was ever sent, as clients open them ahead of need.
+    // Node does not call a connection idle on which nothing was ever sent; clients open such ones in advance.
     for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
   }, drainCheckMs);
   const deadline = setTimeout(() => {

@@ -5,8 +5,8 @@ const windowMs = 1_000;
 type Kind = { leftOut: number; write: ((leftOut: number) => void) | undefined };
 
 /**
- * A logger that writes at most one line a second of each kind of answer 503, with how many were left out since the line
- * before (`left_out`): while the database is away every request ends so. Every other line passes.
+ * A logger that writes at most one line a second for each kind of answer 503, with how many were left out since the
+ * line before (`left_out`): while the database is away every request ends so. Every other line passes.
  */
 export function thinOut(whole: Log): Log {
   const kinds = new Map<string, Kind>();

@@ -1,11 +1,11 @@
 const turnMsMax = 5;
 
-// A process has one event loop, so whoever waits for a turn of it stands in one line.
+// A process has one event loop, so all callers that wait for a turn of it stand in one line.
 const line: (() => void)[] = [];
 
 /**
- * Makes a function to call between the pieces of long work: it gives the event loop back to everyone else once this
- * work has had it for some milliseconds. Of all such work one piece is done in a turn of the loop, however much there is.
+ * Makes a function to call between the pieces of long work: it gives the event loop to other work once this one has had
+ * it for some milliseconds. Of all such work one piece is done in a turn of the loop, however much there is.
  */
 export function createTurns(now = () => performance.now()): () => Promise<void> {
   let sinceMs = now();

@@ -8,8 +8,8 @@ import { Problem } from "./problem.ts";
 export type AnswersUnderWay = (socket: Socket) => readonly ServerResponse[];
 
 /**
- * Makes the listener that answers what Node could not parse as a request, or gave up waiting for, in the same form as
- * every other failure, after the requests that came whole before it; then the connection is closed.
+ * Makes the listener for input that Node could not parse as a request, or stopped waiting for. It answers in the same
+ * form as every other failure, after the complete requests before it; then the connection is closed.
  */
 export function createUnparsableAnswer(answersUnderWay: AnswersUnderWay) {
   const refused = new WeakSet<Socket>();
@@ -18,9 +18,9 @@ export function createUnparsableAnswer(answersUnderWay: AnswersUnderWay) {
     const underWay = answersUnderWay(socket);
     const before = underWay.findLast(({ req }) => req.complete);
     if (before !== undefined) before.once("close", () => answer(error, socket));
-    // That one was the last: no more can be said.
+    // That answer was the last one: the connection can carry no more.
     else if (!socket.writable) lingerOn(socket);
-    // One that has begun would have ours in its middle.
+    // If an answer has begun, ours would stand in the middle of it.
     else if (underWay.some(({ headersSent }) => headersSent)) socket.destroy();
     else endWithProblem(socket, problemOf(error));
   }
@@ -30,7 +30,7 @@ export function createUnparsableAnswer(answersUnderWay: AnswersUnderWay) {
       socket.destroy();
       return;
     }
-    // What follows a broken request is as broken.
+    // Everything after a broken request is as broken.
     if (refused.has(socket)) return;
     refused.add(socket);
     answer(error, socket);
@@ -49,7 +49,7 @@ function problemOf(error: Error): Problem {
   return malformedRequest("This is not a valid HTTP request.");
 }
 
-/** The 400 for what cannot be read as a request. */
+/** The 400 for input that cannot be read as a request. */
 export function malformedRequest(detail: string): Problem {
   return new Problem({ status: 400, code: "malformed_request", detail });
 }

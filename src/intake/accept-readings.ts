@@ -8,9 +8,9 @@ import {
 import type { StoreReadings } from "./commit-batches.ts";
 import type { StoredAs } from "./judge-stored.ts";
 
-/** What the gateway is told about one reading that was not plainly accepted. */
+/** What the answer says about one reading that was not plainly accepted. */
 export type ReadingResult = {
-  /** Its place in the request, from 0. */
+  /** The reading's place in the request, from 0. */
   index: number;
   status: "duplicate" | "rejected";
   code: string;
@@ -32,11 +32,11 @@ export type IntakeDeps = StoreDeps & { now: () => Date; limits: ReadingLimits };
 
 type StoreDeps = {
   store: StoreReadings;
-  /** Is told of every result, for metrics. */
+  /** Called with every result, for metrics. */
   onStored?: ((result: IntakeResult) => void) | undefined;
 };
 
-/** How many faults one answer lists; its other invalid readings say their first fault only. */
+/** One answer lists this many faults; its other invalid readings name their first fault only. */
 export type FaultAllowance = { left: number };
 
 const faultsListedMax = 1_000;
@@ -48,7 +48,7 @@ export function allowFaults(): FaultAllowance {
 
 /**
  * Takes in the readings of one request: judges each by itself, stores the valid ones with their entry in one
- * transaction, and tells what became of each after the commit. Throws what `StoreReadings` throws.
+ * transaction, and after the commit tells the result of each. Throws the errors of `StoreReadings`.
  */
 export async function acceptReadings(
   { now, limits, ...deps }: IntakeDeps,

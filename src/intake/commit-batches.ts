@@ -6,11 +6,11 @@ import { type Batch, storeBatches } from "./store-readings.ts";
 
 /**
  * Stores the valid readings of one request; answers in their order, after the commit. Throws `NotConnected`,
- * `OutcomeUnknown`, `Overloaded`, or what Postgres said.
+ * `OutcomeUnknown`, `Overloaded`, or Postgres's error.
  */
 export type StoreReadings = (organizationId: string, readings: readonly Reading[]) => Promise<StoredAs[]>;
 
-/** No connection could be had: nothing was sent, which is certain. The cause says why. */
+/** No connection could be had, so it is certain that nothing was sent. The cause says why. */
 export class NotConnected extends Error {
   constructor(cause: unknown) {
     super("no connection to the database could be had", { cause });

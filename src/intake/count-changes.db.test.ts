@@ -20,7 +20,7 @@ async function readEntries(db: Db, organizationId: string): Promise<number[]> {
   return rows.map(({ quantity }) => quantity);
 }
 
-/** The count that stands for the latest hour. */
+/** The count that is stored for the latest hour. */
 async function readStanding(db: Db, organizationId: string): Promise<number | undefined> {
   const { rows } = await sql<{ active: number }>`
     select active_sensors as active from metering.sensor_counts

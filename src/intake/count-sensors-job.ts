@@ -21,7 +21,7 @@ export async function workSensorsQueue(deps: WorkDeps & { db: Db }, options: Sen
   await requestSensorCount(boss);
 }
 
-/** Counts what has changed, within a minute of the change; a burst of changes is counted once. */
+/** Counts the changes within a minute; a burst of changes is counted once. */
 export function watchSensorChanges(
   { db, log, onJobFailed }: Pick<WorkDeps, "log" | "onJobFailed"> & { db: Db },
   { lookEvery = lookEveryMs, ...options }: SensorOptions & Partial<BurstLimits> & { lookEvery?: number },
@@ -41,7 +41,7 @@ export function watchSensorChanges(
   );
 }
 
-/** Asks for the current hour's count as soon as a worker can. One that waits already makes this a no-op. */
+/** Asks for the current hour's count as soon as a worker can. Does nothing when one waits already. */
 export async function requestSensorCount(boss: PgBoss): Promise<void> {
   await boss.send(sensorsQueue.name, {});
 }

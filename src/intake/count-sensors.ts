@@ -3,10 +3,10 @@ import type { Db, Trx } from "../database/db.ts";
 
 export type SensorCount = {
   hour: Date;
-  /** Organizations whose number this call wrote; those whose number of this hour stands already are not among them. */
+  /** The organizations whose number this call wrote; without those whose number of this hour was stored already. */
   organizations: number;
   sensors: number;
-  /** Hours between the latest count before and this one, that nobody counted; 0 where only some organizations are. */
+  /** Hours without a count between the latest count and this one; 0 where only some organizations are counted. */
   missedHours: number;
 };
 
@@ -16,16 +16,16 @@ export type CountOptions = {
   organizationIds?: readonly string[];
 };
 
-/** A burst of changes is counted once it is over, or has lasted so long. */
+/** A burst of changes is counted once it is over, or has lasted this long. */
 export type BurstLimits = { quietSeconds: number; longestSeconds: number };
 
 const burstLimits: BurstLimits = { quietSeconds: 5, longestSeconds: 30 };
 
 /**
- * Counts the active sensors of organizations whose status is billable and that have a customer and are not archived, and writes each count and its
- * outbox entry together. An hour is counted again when the number has changed, when another customer pays, or when a
- * billing period has begun since; otherwise nothing is written, whatever calls this twice. Only the current hour is ever
- * counted, since nobody knows any more how many sensors were active in an earlier one.
+ * Counts the active sensors of organizations that are billable, have a customer and are not archived, and writes each
+ * count and its outbox entry together. An hour is counted again when the number has changed, when another customer
+ * pays, or when a billing period has begun since; otherwise a second call writes nothing. Only the current hour is ever
+ * counted: the number of an earlier hour is not known any more.
  */
 export async function countSensors(db: Db, options: CountOptions): Promise<SensorCount> {
   return db.transaction().execute(async (trx) => {
@@ -36,7 +36,7 @@ export async function countSensors(db: Db, options: CountOptions): Promise<Senso
 
 /**
  * Counts the organizations whose sensors or links have changed, after a burst of changes is over. Undefined when there
- * are none, or when somebody else is counting.
+ * are none, or when another process is counting.
  */
 export async function countChangedSensors(
   db: Db,
@@ -65,7 +65,7 @@ async function tryToHoldCount(trx: Trx): Promise<boolean> {
   return tried.rows[0]?.isHeld === true;
 }
 
-/** Takes the organizations out of the list; what is noted meanwhile stays there for the next time. */
+/** Takes the organizations out of the list; changes that are noted meanwhile stay there for the next time. */
 async function takeChanged(trx: Trx, { quietSeconds, longestSeconds }: BurstLimits): Promise<string[]> {
   const taken = await sql<{ organization_id: string }>`
     with due as materialized (
@@ -89,7 +89,7 @@ async function countAndWrite(
 ): Promise<SensorCount> {
   const isAskedFor =
     organizationIds === undefined ? sql`true` : sql`s.organization_id = any(${organizationIds}::uuid[])`;
-  // Of some organizations alone, a gap tells of a link that had ended.
+  // A count of some organizations alone shows a gap when a link had ended, which is no missed hour.
   const missedHours =
     organizationIds === undefined
       ? sql`coalesce(greatest(extract(epoch from h.hour - h.counted_before) / 3600 - 1, 0), 0)::int`

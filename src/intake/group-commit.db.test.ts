@@ -88,7 +88,7 @@ test("requests of one moment share a statement across organizations, and each ge
 test.for(["disk_full", "out_of_memory", "insufficient_resources", "io_error"])(
   "a shared statement that fails for %s, the server's own state, is not sent again one by one",
   async (state, { database: { pool }, organizations, way }) => {
-    // A sequence keeps what a statement that fails took of it.
+    // A sequence keeps the numbers that a failed statement took.
     await pool.query(`
       create sequence statements;
       create function refuse() returns trigger language plpgsql as
@@ -164,7 +164,7 @@ test("a request that Postgres refuses fails alone", async ({ database, organizat
 
   expect(before).toEqual({ status: "fulfilled", value: [{ status: "accepted" }, { status: "accepted" }] });
   expect(poison).toMatchObject({ status: "rejected", reason: expect.any(pg.DatabaseError) as unknown });
-  // Nothing of the refused request is there, not even the reading that was good.
+  // No reading of the refused request is stored, not even the good one.
   expect(after).toEqual(stored);
   expect(await countStored(database)).toMatchObject({ readings: 3 });
   expect(await findViolations(database.db)).toEqual([]);

@@ -10,11 +10,11 @@ import { createWaitingBatches, type WaitingBatch, type WaitingBatches } from "./
 
 /** Statements of small requests under way at once: one is prepared while Postgres works on the other. */
 const sharedStatementsMax = 2;
-/** From here on a request gains nothing from company. */
+/** A request of this size gains nothing from sharing a statement. */
 const readingsAloneFrom = 250;
 
 export type IntakeBounds = {
-  /** Requests and readings that are waiting or under way; what comes on top is refused. */
+  /** Requests and readings that wait or are under way; more are refused. */
   requestsMax: number;
   readingsMax: number;
   /** A request that has waited longer when its turn comes is refused; as long as one waits for a connection. */
@@ -67,12 +67,12 @@ export function createGroupCommit(
   };
 }
 
-/** Has the batches that wait share statements, of which a few are under way at once. */
+/** Lets the waiting batches share statements, of which a few are under way at once. */
 function shareStatements(commit: Commit, waiting: WaitingBatches): (batch: Batch) => Promise<StoredAs[]> {
   let statements = 0;
   let isStartPlanned = false;
 
-  /** After what else arrived in this turn of the event loop, so that it shares the statement. */
+  /** After the other requests that arrived in this turn of the event loop, so that they share the statement. */
   function planStart(): void {
     if (isStartPlanned || waiting.isEmpty() || statements >= sharedStatementsMax) return;
     isStartPlanned = true;
@@ -120,7 +120,7 @@ async function commitOneByOne(group: readonly WaitingBatch[], tools: GroupTools)
   }
 }
 
-/** Something in the statement's rows, rather than the server's own state, which would fail each of them again. */
+/** An error of the statement's rows, not of the server's own state, which would fail each of them again. */
 function isPerhapsOneRequestsFault(error: unknown): boolean {
   return error instanceof pg.DatabaseError && !isDatabaseUnavailable(error);
 }

@@ -53,7 +53,7 @@ test("the hourly cron has a running worker count", async ({ database, stripeSide
   await until(async () => (await readCounts(db)).length > 0 && (await areCronsThere()), {
     what: "the worker to have begun",
   });
-  // As if the next hour had come: nobody has counted it, and no sensor has changed.
+  // As if the next hour had come: it has no count, and no sensor has changed.
   await sql`delete from metering.sensor_counts`.execute(db);
   await sql`delete from metering.sensor_changes`.execute(db);
 

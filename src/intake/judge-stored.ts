@@ -1,17 +1,18 @@
 import type { Reading } from "../usage/reading.ts";
 
-/** What became of a reading that was valid in itself. */
+/** The result of a reading that was valid in itself. */
 export type StoredAs =
   | { status: "accepted" }
   | { status: "duplicate" }
   | { status: "rejected"; code: "conflict" | "unknown_sensor" | "sensor_inactive"; detail: string };
 
-/** A reading that was not inserted: its place in the statement's input, and what is there instead. */
+/** A reading that was not inserted: its place in the statement's input, and the row that is stored in its place. */
 export type Missed = { index: number; is_known: boolean; is_active: boolean; stored: number | null };
 
-/** Why a reading was not inserted, by what the statement found in its place. */
+/** Why a reading was not inserted, from the row that the statement found in its place. */
 export function judgeMissed(row: Missed, reading: Reading): StoredAs {
-  // Asked first: what was stored while the sensor was active stays a duplicate when it is sent again afterwards.
+  // Asked first: a reading that was stored while the sensor was active stays a duplicate when it is sent again
+  // afterwards.
   if (row.stored !== null) return compare(row.stored, reading);
   if (!row.is_known) {
     return {
@@ -30,7 +31,7 @@ export function judgeMissed(row: Missed, reading: Reading): StoredAs {
   throw new Error("a reading was neither inserted nor found");
 }
 
-/** What a reading is beside the temperature that is stored for its sensor and moment. */
+/** How a reading compares with the temperature that is stored for its sensor and moment. */
 export function compare(stored: number, reading: Reading): StoredAs {
   if (stored === reading.temperature) return { status: "duplicate" };
   return {

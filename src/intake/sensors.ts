@@ -3,12 +3,12 @@ import type { Db } from "../database/db.ts";
 
 export type Sensor = { id: string; name: string; registeredAt: Date; deactivatedAt: Date | null };
 
-/** What to change of a sensor; null leaves a thing as it is. */
+/** The changes to a sensor; null leaves a value as it is. */
 export type SensorChange = { id: string; name: string | null; isActive: boolean | null };
 
 type StoredSensor = Sensor & { isNew: boolean };
 
-/** Registers a sensor, or changes what is given of it; deactivating an inactive one keeps its time. */
+/** Registers a sensor, or changes the given values of it; deactivating an inactive one keeps its time. */
 export async function putSensor(
   db: Db,
   organizationId: string,
@@ -39,7 +39,7 @@ export async function putSensor(
 }
 
 /**
- * Registers the sensors that are not known yet, and renames those that are and come with a name; their state stays.
+ * Registers the sensors that are not known yet, and renames known ones that come with a name; their state stays.
  * Returns all of them, in the order of their ids. No id may come twice.
  */
 export async function registerSensors(
@@ -70,7 +70,7 @@ export async function findSensor(db: Db, organizationId: string, id: string): Pr
 
 export type SensorFilter = { isActive: boolean | undefined; after: string | undefined; limit: number };
 
-/** The organization's sensors in the order of their ids, after the one whose id is given, at most `limit`. */
+/** The organization's sensors in the order of their ids, after the given id, at most `limit`. */
 export async function listSensors(
   db: Db,
   organizationId: string,

@@ -62,7 +62,7 @@ test("the loser of a race is told what the winner stored, though it committed af
 
     expect(await loser).toMatchObject([{ status: "duplicate" }, { status: "rejected", code: "conflict" }]);
   } finally {
-    // Ends its transaction too, should the test have failed before.
+    // Ends its transaction too, if the test has failed before.
     winner.release(true);
   }
 });
@@ -96,7 +96,7 @@ async function storeOn(pool: Pool, organizationId: string, readings: Reading[]):
   }
 }
 
-/** The moments whose answers do not say that one caller was accepted, and the other told how its value compares. */
+/** The moments whose answers do not say that one caller was accepted, and how the other one's value compares. */
 function contradictions(readings: Reading[], answers: StoredAs[]): string[] {
   const told = readings.map((reading, n) => ({ ...reading, answer: answers[n] }));
   return told

@@ -9,7 +9,7 @@ import { storeReadings } from "./store-readings.ts";
 
 const firstMinuteMs = Math.floor(Date.now() / 60_000) * 60_000 - 3_600_000;
 
-/** A reading of sensor `a`, so many minutes after the first, unless told otherwise. */
+/** A reading of sensor `a`, this many minutes after the first, unless told otherwise. */
 function reading(minute: number, change: Partial<Reading> = {}): Reading {
   const recordedAt = new Date(firstMinuteMs + minute * 60_000).toISOString().replace("Z", "000Z");
   return { sensorId: "a", recordedAt, temperature: 20, ...change };
@@ -186,7 +186,7 @@ test("every temperature is found again to the last bit", async ({ intake }) => {
   expect(await intake.store(...readings)).toEqual(temperatures.map(() => duplicate));
 });
 
-/** What makes an insert fail inside the database: `at once`, or only when the transaction commits. */
+/** A trigger that makes an insert fail `at once`, or only when the transaction commits. */
 const refusals = [
   { table: "meter_outbox", when: "at once", trigger: "create trigger refused before insert" },
   {

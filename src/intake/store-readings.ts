@@ -125,7 +125,7 @@ export async function storeBatches(
   return judgeEach(batches, { organizations, input, missed });
 }
 
-/** For a statement that did not insert everything: what became of each reading. */
+/** For a statement that did not insert everything: the result of each reading. */
 function judgeEach(
   batches: readonly Batch[],
   { organizations, input, missed }: { organizations: Map<string, number>; input: Columns; missed: Missed[] },

@@ -6,8 +6,8 @@ import type { Batch } from "./store-readings.ts";
 const linksMax = 32;
 
 /**
- * Records one span for one statement: below the first request that is traced, linked to the others. `store` is given
- * what its entries are to carry.
+ * Records one span for one statement: below the first traced request, linked to the others. `store` gets the
+ * traceparent that its entries carry.
  */
 export async function inStoreSpan(
   tracer: Tracer,

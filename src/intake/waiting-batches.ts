@@ -14,13 +14,13 @@ export type WaitingBatch = {
 };
 
 export type WaitingBatches = {
-  /** Resolves with what became of the batch's readings. */
+  /** Resolves with the results of the batch's readings. */
   add: (batch: Batch) => Promise<StoredAs[]>;
   isEmpty: () => boolean;
   /** Takes the oldest that one statement can hold. */
   takeGroup: () => WaitingBatch[];
   isLate: (waiting: WaitingBatch) => boolean;
-  /** Refuses with `Overloaded` those that have waited too long. */
+  /** Refuses with `Overloaded` the batches that have waited too long. */
   refuseLate: () => void;
   refuseAll: (error: NotConnected) => void;
 };

@@ -4,7 +4,7 @@
  */
 const apartMsMax = 60_000;
 
-/** What is wrong with this machine's clock, so many milliseconds ahead of the database's; undefined: nothing. */
+/** What is wrong with this machine's clock, this many milliseconds ahead of the database's; undefined: nothing. */
 export function clockFault(aheadMs: number): string | undefined {
   if (Math.abs(aheadMs) < apartMsMax) return undefined;
   const seconds = Math.round(Math.abs(aheadMs) / 1_000);

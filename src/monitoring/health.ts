@@ -2,7 +2,7 @@ import { createRoute, z } from "@hono/zod-openapi";
 import type { App } from "../http/app-env.ts";
 import { jsonAnswer } from "../http/json-content.ts";
 
-/** Tells each part that fails and what is wrong with it, in a few words without secrets. Empty: the process is ready. */
+/** Names each part that fails, with the reason in a few words without secrets. Empty: the process is ready. */
 export type ReadinessCheck = () => Promise<Record<string, string>>;
 
 const checkTimeoutMs = 2_000;
@@ -48,7 +48,7 @@ export function mountHealth(app: App, { check }: { check: ReadinessCheck }): voi
   });
 }
 
-// Probes that come while a check hangs join it; they must not take one connection each.
+// Probes that come while a check hangs join it, so that they do not take one connection each.
 function oneAtATime(check: ReadinessCheck): ReadinessCheck {
   let underWay: Promise<Record<string, string>> | undefined;
   return () => {

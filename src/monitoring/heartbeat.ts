@@ -9,15 +9,15 @@ import { clockFault } from "./clock-fault.ts";
 const beatEveryMs = 10_000;
 /** A process that leaves does not wait longer for a database that does not answer. */
 const farewellMsMax = 1_000;
-/** One that goes on being off is told of this often. */
+/** A clock that stays wrong is logged this often. */
 const clockTellEveryMs = 60_000;
 const keptDays = 30;
 
 export type HeartbeatDeps = { db: Db; log: Log; now?: () => Date };
 
 /**
- * Writes every ten seconds that this process runs, and when it leaves in order that it does not. Compares the clocks on
- * the way, so that one that is off is in the log though nobody probes. A beat that fails is logged; the next is due.
+ * Writes every ten seconds that this process runs, and at its end that it does not. Compares the clocks on the way, so
+ * that a wrong clock is logged even if no probe comes. A beat that fails is logged; the next one is due as usual.
  */
 export function startHeartbeat(
   { db, log, now = () => new Date() }: HeartbeatDeps,

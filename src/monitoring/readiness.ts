@@ -8,7 +8,7 @@ import type { ReadinessCheck } from "./health.ts";
 export type ReadinessDeps = {
   /** A connection of its own, so that a probe waits for no request. */
   db: Db;
-  /** Ends the connections to a server that may only be read, so that the next look finds the one that may be written. */
+  /** Ends the connections to a server that may only be read, so that the next look finds the writer. */
   renew: () => void;
   now?: () => Date;
 };
@@ -17,8 +17,8 @@ type Answer = { now: Date; isReadOnly: boolean; missing: string[] };
 
 /**
  * Whether a process can do its work: the database answers and can be written, its schema is new enough, this process's
- * role may do what has to be done, and the clocks agree. One statement, which reads no table; migrations only go
- * forward, so those that were there once are not asked for again.
+ * role has its rights, and the clocks agree. One statement, which reads no table; migrations only go forward, so known
+ * ones are not asked for again.
  */
 export function createReadinessCheck(
   { db, renew, now = () => new Date() }: ReadinessDeps,

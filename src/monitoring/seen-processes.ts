@@ -2,10 +2,10 @@ import { sql } from "kysely";
 import type { ProcessKind } from "../database/needed-rights.ts";
 import type { Db } from "../database/db.ts";
 
-/** Three heartbeats and a little: one that is late is no process that is gone. */
+/** Three heartbeats and a little: a late heartbeat does not mean that its process is gone. */
 const liveSeconds = 35;
 
-/** How many of a kind run now, with which roles, and when one was last seen, in seconds; null: never. */
+/** How many processes of a kind run now, with which roles, and when one was last seen, in seconds; null: never. */
 export type SeenProcesses = {
   kind: ProcessKind;
   live: number;
@@ -34,7 +34,7 @@ export async function readSeenProcesses(db: Db): Promise<SeenProcesses[]> {
   return seen.rows;
 }
 
-/** "2 run", or that none does and for how long. */
+/** "2 run", or that none runs and since when. */
 export function describeSeen({ live, lastSeenSeconds }: SeenProcesses): string {
   if (live > 0) return live === 1 ? "one runs" : `${live} run`;
   if (lastSeenSeconds === null) return "none has ever run";

@@ -30,7 +30,7 @@ export type DeliverJobDeps = WorkDeps & {
   tracer: Tracer;
 };
 
-/** How pg-boss tries a delivery again, and after how long its lease is over. */
+/** How pg-boss tries a delivery again, and when its lease is over. */
 export function deliverRetry(config: WorkerConfig): DeliverRetry {
   return {
     retryDelay: config.RETRY_BASE_SECONDS,

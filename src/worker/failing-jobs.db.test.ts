@@ -10,7 +10,7 @@ import { workerConfig } from "../testing/processes/worker-config.ts";
 import { meterNames } from "../usage/meters.ts";
 import { startJobs } from "./worker-jobs.ts";
 
-/** The delivery loop fetches these itself, tells of failures in words of its own, and counts them all as `delivery`. */
+/** The delivery loop fetches these itself, logs failures under its own events, and counts them all as `delivery`. */
 const delivered = new Set(meterNames.map(deliverQueueOf));
 const handled = queues.map(({ name }) => name).filter((name) => !delivered.has(name));
 

@@ -3,7 +3,7 @@ import type { Db } from "../database/db.ts";
 import { partitionsQueue } from "../queue/queues.ts";
 import { type WorkDeps, workQueue } from "../queue/work-queue.ts";
 
-/** Works the daily job that makes the coming months' partitions, and says so when rows fell into a default one. */
+/** Works the daily job that makes the coming months' partitions, and logs it when rows fell into a default one. */
 export async function workPartitionsQueue(
   deps: WorkDeps & { db: Db },
   { readingsMaxAgeDays }: { readingsMaxAgeDays: number },

@@ -15,7 +15,7 @@ import { startRetention } from "./upkeep-jobs.ts";
 
 export type QueueJobDeps = WorkDeps & { db: Db; tracer: Tracer; reads: StripeReads };
 
-/** Works every queue of pg-boss but the deliveries. What it returns is stopped after pg-boss. */
+/** Works every queue of pg-boss but the deliveries. The returned loops are stopped after pg-boss. */
 export async function workQueues(
   deps: QueueJobDeps,
   config: WorkerConfig,

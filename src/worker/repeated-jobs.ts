@@ -10,7 +10,10 @@ import { warnOfExpiry } from "./warn-of-expiry.ts";
 const sweepEveryMs = 30_000;
 const warnEveryMs = 600_000;
 
-/** Starts what every worker repeats by its own clock, so that it needs no queue: the sweep, counts and warnings. */
+/**
+ * Starts the work that every worker repeats by its own clock, so that it needs no queue: the sweep, counts and
+ * warnings.
+ */
 export function startRepeatedJobs(
   deps: WorkDeps & { db: Db },
   config: WorkerConfig,

@@ -17,7 +17,7 @@ import { roadTest } from "../testing/fixtures/road-test.ts";
 import { until } from "../testing/processes/until.ts";
 import { enforceRetention } from "./retention-job.ts";
 
-/** All of what ended more than 200 days ago. */
+/** All tables are kept for 200 days. */
 const days: RetentionDays = { readings: 200, meter_outbox: 200, delivery_attempts: 200 };
 
 /** An organization's usage of a year ago up to now, sealed and delivered. */
@@ -197,7 +197,7 @@ test("whoever reads for long keeps a month, and intake goes on meanwhile", async
   await enforced;
 
   expect(tookMs.length).toBeGreaterThan(10);
-  // Three tries at the lock make three wait, 200 ms each at most; a machine that stalls makes one or two wait longer.
+  // Three tries at the lock make three waits, 200 ms each at most; a slow machine makes one or two of them longer.
   expect(tookMs.toSorted((a, b) => b - a)[2]).toBeLessThan(1_500);
   expect(old.events.map(({ event }) => event)).toEqual(["partitions_busy"]);
   expect(await countRows(db)).toMatchObject({ readings: 14 + tookMs.length });

@@ -14,7 +14,7 @@ export async function workRetentionQueue(deps: WorkDeps & { db: Db }, days: Rete
   );
 }
 
-/** Drops what is due, tells of it, and comes again in an hour for months that were busy. */
+/** Drops the due months, logs it, and comes again in an hour for months that were busy. */
 export async function enforceRetention(
   { db, boss, log }: { db: Db; boss: PgBoss; log: Log },
   input: { now: Date; days: RetentionDays },
@@ -26,7 +26,7 @@ export async function enforceRetention(
   }
   const kept = inState("kept");
   if (kept.length > 0) {
-    // Nobody else looks at usage this old: what is rejected or in doubt waits for a person.
+    // No other part of the service looks at usage this old: rejected usage and usage in doubt wait for an operator.
     log.warn({
       event: "partitions_kept",
       partitions: kept.map((one) => `${one.table} ${nameOf(one)}`),

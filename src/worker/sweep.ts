@@ -10,8 +10,8 @@ import { type DeliverRetry, ensureCrons, ensureQueues } from "../queue/install.t
 import { forgetOldProcesses } from "../monitoring/heartbeat.ts";
 
 /**
- * Brings back whatever pg-boss may have lost: queues, crons, and a job for everything that is due by its own state. Moves
- * meter events on that may not be sent any more. Nothing it relies on is a row of pg-boss's.
+ * Brings back whatever pg-boss may have lost: queues, crons, and a job for everything that is due by its own state.
+ * Moves on meter events that may not be sent any more. It relies on no row of pg-boss's.
  */
 export async function sweep(
   { db, boss, log }: { db: Db; boss: PgBoss; log: Log },

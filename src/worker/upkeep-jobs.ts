@@ -7,10 +7,10 @@ import type { WorkDeps } from "../queue/work-queue.ts";
 import { workRetentionQueue } from "./retention-job.ts";
 
 const lookEveryMs = 600_000;
-/** The job runs daily; what one run has missed the next may drop. docs/alerts.yaml has the same. */
+/** The job runs daily; the next run may drop what one run has missed. docs/alerts.yaml has the same time. */
 const overdueSecondsMax = 86_400;
 
-/** Drops months that are past their retention, on a connection of its own, and tells of those that stay. */
+/** Drops months that are past their retention, on a connection of its own, and logs the months that stay. */
 export async function startRetention(
   deps: WorkDeps & { db: Db },
   { databaseUrl, days }: { databaseUrl: string; days: RetentionDays },
@@ -33,7 +33,7 @@ export async function startRetention(
   };
 }
 
-/** Writes down how long months are kept, and warns of those that should have been gone for more than a day. */
+/** Writes down how long months are kept, and warns of months that should have been dropped more than a day ago. */
 export async function lookAtRetention({ db, log }: { db: Db; log: Log }, days: RetentionDays): Promise<void> {
   await noteRetention(db, days);
   const overdue = (await readOverdue(db)).filter(({ seconds }) => seconds > overdueSecondsMax);

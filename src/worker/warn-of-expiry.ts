@@ -3,7 +3,7 @@ import { reportOldEvents } from "../delivery/meter-events.ts";
 import type { Log } from "../log.ts";
 import { reportOldEntries } from "../outbox/near-expiry.ts";
 
-/** From this age on usage is warned of; at 34 days it expires, since Stripe refuses what is older than 35. */
+/** Usage of this age is warned of; at 34 days it expires, since Stripe refuses usage older than 35. */
 const warnAtDays = 30;
 
 /** Logs a warning while undelivered usage is about to become too old for Stripe. */

@@ -21,7 +21,7 @@ export type RunningJobs = { stop: (graceMs: number) => Promise<void> };
 
 type JobDeps = { db: Db; log: Log; registry?: Registry; tracer?: Tracer };
 
-/** Starts all that a worker does: queues, repeated jobs, deliveries. Its metrics go to `registry`. */
+/** Starts all of a worker's work: queues, repeated jobs, deliveries. Its metrics go to `registry`. */
 export async function startJobs(
   { db, log, registry = new Registry(), tracer = untraced }: JobDeps,
   config: WorkerConfig,

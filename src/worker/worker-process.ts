@@ -62,15 +62,15 @@ export async function runWorker(stop: StopSignals): Promise<void> {
     else process.exitCode = 1;
   } catch (error) {
     log.error({ event: "worker_failed", error });
-    // At once: what has begun to run, pg-boss above all, would go on for ever.
+    // At once: pg-boss and other parts that have started would go on for ever.
     process.exit(1);
   }
   await Promise.all([database.close(), probes.close()]);
 }
 
-// On a machine with much memory V8 lets its space for young objects grow to 128 MiB, and the old ones to several times what
-// lives, which is 25 MiB here. The first stays as large as loading this program has made it, 32 MiB; a third is added to
-// the second before it is collected again.
+// On a machine with much memory V8 lets its space for young objects grow to 128 MiB, and the space for old ones to
+// several times the live objects, which are 25 MiB here. The first stays as large as loading this program has made it,
+// 32 MiB; the second grows by a third before it is collected again.
 function boundMemory(): void {
   setFlagsFromString("--semi-space-growth-factor=1");
   setFlagsFromString("--heap-growing-percent=30");

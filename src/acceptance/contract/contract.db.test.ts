@@ -227,7 +227,7 @@ test(`every npm script and every program exists`, async () => {
   for (const program of programs) expect(existsSync(new URL(`src/${program}.ts`, root)), program).toBe(true);
 });
 
-/** `name` for what a body must have, `name?` for what it may. */
+/** `name` for a required member of the body, `name?` for an optional one. */
 function bodyMembersOf({ requestBody }: Operation): string[] {
   const schema = requestBody?.content["application/json"]?.schema ?? {};
   const { required = [] } = schema as { required?: string[] };

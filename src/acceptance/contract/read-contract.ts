@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 
-/** What users and deployments may rely on. */
+/** The contract that users and deployments may rely on. */
 export const contract = readFileSync(new URL("../../../docs/contract.md", import.meta.url), "utf8");
 
 /** The text below a heading, up to the next of its level or above. Throws when there is none. */
@@ -23,7 +23,7 @@ export function rowsOf(section: string): string[][] {
   return lines.slice(2).map(cells);
 }
 
-/** What stands in backticks. */
+/** The texts in backticks. */
 export function quotedIn(text: string): string[] {
   return [...text.matchAll(/`([^`]+)`/g)].map(([, quoted = ""]) => quoted);
 }

@@ -8,7 +8,7 @@ export type CrashProcess = {
   /** Waits until it wrote a line with this event; false when it died, or the time was over, before. */
   says: (event: string, withinMs: number) => Promise<boolean>;
   signal: (name: NodeJS.Signals) => void;
-  /** Resolves when it is gone; true if SIGKILL was what ended it. */
+  /** Resolves when it is gone; true if SIGKILL ended it. */
   died: () => Promise<boolean>;
   output: () => string;
 };

@@ -13,14 +13,14 @@ export type CrashRun = Killer & {
   answers: EventEmitter;
   /** Where the API listens whenever it lives. */
   apiUrl: string;
-  /** The API's; `environment` is the worker's. */
+  /** The API's environment; `environment` is the worker's. */
   apiEnvironment: Record<string, string>;
 };
 
-/** `api_at_answer`: of the API's, those at the moment of an answer. */
+/** `api_at_answer`: the API's deaths at the moment of an answer. */
 export type Deaths = Record<Step | "api" | "api_at_answer", number>;
 
-/** Longer than any lease, so that whatever a dead worker held is free. */
+/** Longer than any lease, so that everything a dead worker held is free. */
 const pastEveryLeaseSeconds = 90;
 const postEveryMs = 600;
 const apiLifeMsMax = 4_000;
@@ -30,8 +30,8 @@ const triesMax = 6;
 const leaseStaysRate = 0.3;
 
 /**
- * Posts readings all the time, kills `killsMin` workers, two of them alive at once, and the API meanwhile. Returns who
- * died where. Nothing of the service is left running.
+ * Posts readings all the time, kills `killsMin` workers, two of them alive at once, and the API meanwhile. Returns the
+ * deaths by step. No process of the service is left running.
  */
 export async function killUntil(run: CrashRun, killsMin: number): Promise<Deaths> {
   const stopping = new AbortController();
@@ -63,7 +63,7 @@ function planKills({ random }: CrashRun, count: number): Step[] {
     .map(({ step }) => step);
 }
 
-/** Two workers at once; but who kills a worker for the request that it holds must know that it is that worker's. */
+/** Two workers at once; but to kill a worker for the request that it holds, the test must know which worker that is. */
 function wavesOf(plan: readonly Step[]): Step[][] {
   const alone = plan.filter((step) => lonelySteps.includes(step)).map((step) => [step]);
   const others = plan.filter((step) => !lonelySteps.includes(step));
@@ -71,7 +71,7 @@ function wavesOf(plan: readonly Step[]): Step[][] {
   return [...pairs, ...alone];
 }
 
-/** A worker that a slow machine kept from its step died elsewhere, which is not counted: the next one shall reach it. */
+/** A slow machine may kill a worker before its step; such a death is not counted, and the next worker gets the step. */
 async function killWorker(run: CrashRun, deaths: Deaths, step: Step): Promise<void> {
   for (let tries = 0; tries < triesMax; tries += 1) {
     if (!(await killWorkerAt(step, run))) continue;
@@ -80,7 +80,7 @@ async function killWorker(run: CrashRun, deaths: Deaths, step: Step): Promise<vo
   }
 }
 
-/** At any moment, or at the very moment of an answer: what was answered must be stored by then. */
+/** At any moment, or at the very moment of an answer: answered readings must be stored by then. */
 async function killApiUntilStopped(run: CrashRun, deaths: Deaths, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
     const api = startCrashProcess("api.ts", run.apiEnvironment);

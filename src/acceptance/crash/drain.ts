@@ -30,7 +30,7 @@ async function readLeft(db: Db): Promise<Left> {
 
 /**
  * The events that were given up because they were in flight at too many deaths in a row. Throws when one was given up
- * without them: as many attempts as that must have begun and left no record.
+ * for another reason: as many attempts as that must have begun and left no record.
  */
 export async function listPoisoned(db: Db): Promise<string[]> {
   const { rows } = await sql<{ id: string; state: string; reason: string | null; lost: number }>`
@@ -52,7 +52,7 @@ export async function listPoisoned(db: Db): Promise<string[]> {
 }
 
 /**
- * Lets what dead workers began be anybody's, and pg-boss's jobs be lost: the next worker's sweep makes them anew. No
+ * Frees everything that dead workers began, and loses pg-boss's jobs: the next worker's sweep makes them again. No
  * worker may be alive.
  */
 export async function skipTheLeases(db: Db): Promise<void> {

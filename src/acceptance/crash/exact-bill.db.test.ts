@@ -40,7 +40,7 @@ test(
       for (const { key } of customers) await post(api, key, moments);
       for (const one of accounts) one.acknowledged = [...one.acknowledged, ...moments];
     }
-    // Such a Stripe earns itself pauses now and then, which grow with each probe that it fails.
+    // This Stripe fails so often that pauses begin, and they grow with each failed probe.
     const onError = (error: unknown) => {
       throw error;
     };

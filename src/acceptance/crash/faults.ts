@@ -18,7 +18,7 @@ export const fifthOfAllFaults: readonly FaultInput[] = [
   ]),
 ];
 
-/** Of issue's wording: cut after accepting 30 %, a 500 after accepting another 20 %, and 429 at random. */
+/** In the words: cut after accepting 30 %, a 500 after accepting another 20 %, and 429 at random. */
 export const acceptingAndFailing: readonly FaultInput[] = [
   ...shared(0.3, [
     { kind: "accept_then_cut", sent: "nothing" },

@@ -5,9 +5,9 @@ type Reading = { sensor_id: string; recorded_at: string; temperature: number };
 
 /** A gateway that posts its sensor's readings and, now and then, some that it posted before. */
 export type Gateway = {
-  /** Posts a batch: the one that was not answered, an old one, or a new one. */
+  /** Posts a batch: an unanswered one, an old one, or a new one. */
   postOne: (apiUrl: string) => Promise<void>;
-  /** Posts what was not answered yet; true when nothing is left. */
+  /** Posts the unanswered batches; true when none is left. */
   finish: (apiUrl: string) => Promise<boolean>;
   /** The moments of all readings that were answered 200, in order, each once. */
   acknowledged: () => string[];
@@ -20,7 +20,7 @@ export type GatewayOptions = {
   key: string;
   sensorId: string;
   random: () => number;
-  /** Hears "stored" the moment that a 200 arrives, and "ended", with its `PostEnd`, for every post. */
+  /** Called with "stored" the moment that a 200 arrives, and with "ended" and its `PostEnd` for every post. */
   answers: EventEmitter;
   /** How long it waits for an answer. */
   patienceMs?: number;
@@ -31,7 +31,10 @@ const batchMax = 20;
 const repeatRate = 0.2;
 const usualPatienceMs = 5_000;
 
-/** Creates a gateway. Like a sound client it keeps what was answered 200 and sends again what was not answered. */
+/**
+ * Creates a gateway. Like a correct client it remembers the readings that were answered 200, and sends the others
+ * again.
+ */
 export function createGateway(options: GatewayOptions): Gateway {
   const { key, sensorId, random, answers, patienceMs = usualPatienceMs } = options;
   const answered: Reading[][] = [];
@@ -95,7 +98,7 @@ function endOf(response: Response | undefined, text: string | undefined, tookMs:
   return { status: response.status, ...(response.status !== 200 && code !== undefined && { code }), tookMs };
 }
 
-// The API is being killed all the time: whatever keeps the answer from coming is the same to a gateway.
+// The API is being killed all the time: to a gateway, every reason for a missing answer is the same.
 function noAnswer(): undefined {
   return undefined;
 }

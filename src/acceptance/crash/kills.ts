@@ -28,7 +28,7 @@ const lifeMsMax = 2_500;
 /** Below the worker's deadline for a request, which a shutdown waits for. */
 const shutdownMsMax = 500;
 
-/** Steps that hold a request: only one worker may be there to make it. */
+/** Steps that hold a request: only one worker may run, so that it makes the request. */
 export const lonelySteps: readonly Step[] = ["during_request", "shutdown"];
 
 /** Starts a worker and kills it at the step. True if it was there when the kill came. */
@@ -97,7 +97,7 @@ function heldRequests(simulator: Simulator): number {
   return simulator.requests().by_outcome["never"] ?? 0;
 }
 
-/** A moment of chance: the time is the point, not something that is waited for. */
+/** A random moment: the time itself is tested here, and no condition is waited for. */
 export async function killAfter(ms: number, child: CrashProcess): Promise<boolean> {
   await pause(ms);
   return killed(child);

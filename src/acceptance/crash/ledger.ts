@@ -3,15 +3,15 @@ import type { Db } from "../../database/db.ts";
 import type { Simulator } from "../../simulator/create-simulator.ts";
 import { findViolations } from "../../testing/rows/invariants.ts";
 
-/** What the simulator recorded, wherever it runs. */
+/** The simulator's records, in this process or in another one. */
 export type Books = Pick<Simulator, "bill" | "meterEvents" | "requests" | "state">;
 
-/** An organization as its gateway knows it: the moments of the readings that it was told are stored. */
+/** An organization from its gateway's side: the moments of the readings that were answered 200. */
 export type Account = { organizationId: string; customer: string; acknowledged: readonly string[] };
 
 /**
- * Compares what gateways were told, what is stored and what the simulator counted, once everything is delivered: a
- * sentence for each difference.
+ * Compares the gateways' answers, the stored rows and the simulator's counts, once everything is delivered: a sentence
+ * for each difference.
  */
 export async function findLosses(
   { db, simulator, workersMax }: { db: Db; simulator: Books; workersMax: number },
@@ -50,8 +50,8 @@ function compareMoments(customer: string, told: readonly string[], stored: reado
 }
 
 /**
- * What Stripe itself would hold against us. Two workers may each have a request for the same customer under way, which
- * Stripe refuses with a 409; one worker never has two.
+ * Requests that break Stripe's rules. Two workers may each have a request for the same customer under way, which Stripe
+ * refuses with a 409; one worker never has two.
  */
 function findOffences(simulator: Books, workersMax: number): string[] {
   const { conflicting_identifiers: conflicts, max_in_flight: inFlight } = simulator.requests();

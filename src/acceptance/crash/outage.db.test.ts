@@ -30,7 +30,7 @@ test(
     await appendAll(entriesAt(outageHours + 1, 0));
     await road.startWorker();
     await until(async () => (await readPauses(db)).length > 0, { what: "the circuit breaker to open" });
-    // One that began before the pause could still seal what comes next.
+    // A seal that began before the pause could still seal the next entries.
     await untilSealed(db);
 
     for (const minute of minutes) {
@@ -69,7 +69,7 @@ function gaugeAt(hour: number, minute: number): number {
   return hour * 100 + minute;
 }
 
-/** Waits until a run of the seal has ended, whatever it found. */
+/** Waits until a run of the seal has ended, with or without entries. */
 async function untilSealed(db: Db): Promise<void> {
   const before = await countSeals(db);
   await until(async () => (await countSeals(db)) > before, { what: "another seal" });

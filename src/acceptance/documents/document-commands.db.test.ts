@@ -10,7 +10,7 @@ import { runPythonStatements, runStatements } from "./run-statements.ts";
 import { runTypeScript } from "./run-typescript.ts";
 import { differentMembers } from "./shape.ts";
 
-/** Why a block is not run here. Whoever adds a reason says in it who runs the block instead, or why nobody can. */
+/** Why a block is not run here. Each reason says which test or person runs the block instead, or why none can. */
 const knownReasons = new Set([
   "the gate runs it",
   "runs until it is stopped",
@@ -29,7 +29,7 @@ const otherShells = ["bash", "console", "shell", "shell-session", "zsh"];
 type Document = {
   path: string;
   fences: Fence[];
-  /** What its reader types, in order. */
+  /** The shell blocks that the page's reader types, in order. */
   blocks: Fence[];
 };
 
@@ -44,7 +44,7 @@ test(
   async ({ layDesk, openApi, openWorker, database, account }) => {
     const desk = await layDesk({ program, databaseUrl: database.url });
     await Promise.all([openApi(desk), openWorker(desk)]);
-    // Whoever tries the simulator has one to himself.
+    // Each reader who tries the simulator has one alone.
     const ownSimulator = await startSimulator();
     onTestFinished(ownSimulator.stop);
     const simulatorDesk = await layDesk({ program, databaseUrl: database.url });
@@ -178,7 +178,7 @@ function whyLeftOut({ notes }: Pick<Fence, "notes">): string | undefined {
   return notes["not-run"] ?? notes["run-by"];
 }
 
-/** Every request succeeds, save those that the block's note `answers` tells of, in order. */
+/** Every request succeeds, except those that the block's note `answers` names, in order. */
 function refusals({ block, statuses, out }: BlockRun): string[] {
   const refused = statuses.filter((status) => status >= 400).join(" ");
   const expected = block.notes["answers"] ?? "";
@@ -187,7 +187,7 @@ function refusals({ block, statuses, out }: BlockRun): string[] {
     : [`line ${block.line} was answered "${refused}" in place of "${expected}": ${out}`];
 }
 
-/** What the document shows right after a block has the members of what the block wrote. */
+/** The JSON that the document shows right after a block has the same members as the block's output. */
 function answerFaults({ block, out }: BlockRun, fences: readonly Fence[]): string[] {
   const shown = fences[fences.indexOf(block) + 1];
   const fault = shown === undefined ? undefined : faultOf(shown, out.trim());

@@ -15,7 +15,7 @@ test("docs/logs.md lists every log event with its levels, and no other", async (
 
 test("no log call hides its event's name", async () => {
   const source = await readSources();
-  // What the tracer's logger passes on was named by whoever called it.
+  // Lines that the tracer's logger passes on were named by its callers.
   const calls = source.match(/\blog(?:\.(?:debug|info|warn|error)|\[[^\]]*\])\((?!named\(fields\))/g) ?? [];
   expect(calls).toHaveLength(loggedIn(source).length);
 });
@@ -50,7 +50,7 @@ function nameIn(cell: string): string {
   return cell.replaceAll("`", "");
 }
 
-/** All that the processes of the service consist of. The simulator and the tests' own tools write other lines. */
+/** The files of the service's processes. The simulator and the tests' own tools write other lines. */
 async function readSources(): Promise<string> {
   const root = new URL("../..", import.meta.url);
   const paths = (await readdir(root, { recursive: true })).filter(

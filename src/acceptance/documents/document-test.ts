@@ -13,9 +13,9 @@ const { PATH = "/usr/bin:/bin" } = process.env;
 export type Surroundings = { program: ProgramFolder; databaseUrl: string };
 
 /**
- * Vitest's `test` for what a reader does with the documents at hand: `layDesk` makes a folder and an environment in
- * which commands are typed, with the variables of `.env.example` set and the simulator for Stripe; `openApi` and
- * `openWorker` start what runs until it is stopped, at the addresses that the documents name.
+ * Vitest's `test` for a reader of the documents: `layDesk` makes a folder and an environment in which commands are
+ * typed, with the variables of `.env.example` set and the simulator for Stripe; `openApi` and `openWorker` start the
+ * long-running programs at the addresses that the documents name.
  */
 export const documentTest = serviceTest
   .extend("layDesk", async ({ account }) => {

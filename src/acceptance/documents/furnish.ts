@@ -9,7 +9,10 @@ type Deps = { db: Db; account: StripeAccount };
 /** The organization of the examples in docs/record-usage.md. */
 export const exampleOrganization = "01938c5e-7f3a-7c61-9d55-3c1f5a2b8e90";
 
-/** What a document's reader has before the first command, by the document; the others begin with nothing. */
+/**
+ * The rows that a document's reader has before the first command, by document; the readers of other documents begin
+ * with an empty database.
+ */
 export const furnish: Record<string, (deps: Deps) => Promise<void>> = {
   "README.md": haveSubscribed,
   "docs/metrics.md": haveTroubles,

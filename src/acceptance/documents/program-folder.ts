@@ -10,7 +10,7 @@ const programs = ["api", "cli", "migrate", "simulator", "worker"];
 
 export type ProgramFolder = {
   path: string;
-  /** Programs to be found last: what the documents need, and a machine may lack. */
+  /** Programs to be found last: the documents need them, and a machine may lack them. */
   standIns: string;
   /** For NODE_COMPILE_CACHE: the same programs are started dozens of times. */
   compiled: string;
@@ -19,7 +19,7 @@ export type ProgramFolder = {
 
 /**
  * A folder that looks like a clone after `npm run build`, for commands such as `node dist/cli.js`. Its `dist/` leads to
- * the present source, which Node runs as it is: that the compiler's output works is what the demo shows.
+ * the present source, which Node runs directly; the demo shows that the compiler's output works.
  */
 export async function makeProgramFolder(): Promise<ProgramFolder> {
   const path = await mkdtemp(join(tmpdir(), "meter-outbox-documents-"));

@@ -7,7 +7,7 @@ export async function readDocument(path: string): Promise<string> {
   return readFile(new URL(path, projectRoot), "utf8");
 }
 
-/** The paths of all that is written for people: README.md and docs/*.md. */
+/** The paths of all pages for people: README.md and docs/*.md. */
 export async function listDocuments(): Promise<string[]> {
   const names = await readdir(new URL("docs/", projectRoot));
   const pages = names.filter((name) => name.endsWith(".md")).toSorted();

@@ -12,12 +12,12 @@ export type BlockRun = {
   statuses: number[];
 };
 
-/** What a reader has at hand who types a document's commands. */
+/** The folder, variables and programs of a reader who types a document's commands. */
 export type Desk = {
   /** Where the commands are typed; also the home of curl's settings. */
   folder: string;
   environment: Record<string, string>;
-  /** `host:port` in the document, and where that really is. */
+  /** `host:port` in the document, and the real address of the test. */
   addresses: Record<string, string>;
 };
 
@@ -25,8 +25,9 @@ const withinMs = 120_000;
 const statusLine = /^\[answered (\d{3})\]$/gm;
 
 /**
- * Runs a document's shell blocks as they are, in one shell from top to bottom, so that a block may use what an earlier
- * one set. Throws with the block and its output when a command fails. What a block leaves running is ended.
+ * Runs a document's shell blocks as they are, in one shell from top to bottom, so that a block may use variables of an
+ * earlier one. Throws with the block and its output when a command fails. Processes that a block leaves running are
+ * ended.
  */
 export async function runBlocks(blocks: readonly Fence[], desk: Desk): Promise<BlockRun[]> {
   const fileOf = (index: number, name: string) => join(desk.folder, `block-${index}.${name}`);
@@ -54,7 +55,10 @@ export async function runBlocks(blocks: readonly Fence[], desk: Desk): Promise<B
   );
 }
 
-/** A reader's curl, told where the document's addresses are here, and to tell each status apart from the answer. */
+/**
+ * A reader's curl, which knows the test's address for each address of the document, and separates each status from the
+ * answer.
+ */
 function curlSettings(addresses: Record<string, string>): string {
   const detours = Object.entries(addresses).map(([from, to]) => `connect-to = "${from}:${to}"\n`);
   return `${detours.join("")}silent\nshow-error\nwrite-out = "%{stderr}\\n[answered %{http_code}]\\n%{stdout}\\n"\n`;
@@ -83,7 +87,7 @@ function endProcessGroup(pid: number): void {
   try {
     process.kill(-pid, "SIGKILL");
   } catch (error) {
-    // ESRCH: nobody of the group is left.
+    // ESRCH: the group has no process left.
     if (!(error instanceof Error && "code" in error && error.code === "ESRCH")) throw error;
   }
 }

@@ -11,7 +11,7 @@ export async function runStatements(pool: Pool, blocks: readonly Fence[]): Promi
 }
 
 /**
- * Runs what a Python block gives to `execute`, since nobody installs psycopg for the tests: each statement with the
+ * Runs the statements that a Python block gives to `execute`, because the tests do not install psycopg: each with the
  * values that the block names. Returns how many there were.
  */
 export async function runPythonStatements(

@@ -1,6 +1,6 @@
 /**
- * The names of all members of a JSON value, each by its path: `.data[].id`. Elements of a list count together. What is
- * null here may be an object elsewhere, so its path ends in `?`.
+ * The names of all members of a JSON value, each by its path: `.data[].id`. Elements of a list count together. A member
+ * that is null here may be an object elsewhere, so its path ends in `?`.
  */
 export function memberNames(value: unknown, path = ""): string[] {
   if (value === null) return [`${path}?`];
@@ -11,7 +11,10 @@ export function memberNames(value: unknown, path = ""): string[] {
   return [path, ...Object.entries(value).flatMap(([name, member]) => memberNames(member, `${path}.${name}`))];
 }
 
-/** The members that only one of two JSON values has: `+` the second, `-` the first. Below a null nothing is compared. */
+/**
+ * The members that only one of two JSON values has: `+` the second, `-` the first. Members below a null are not
+ * compared.
+ */
 export function differentMembers(first: unknown, second: unknown): string[] {
   const [ofFirst, ofSecond] = [memberNames(first), memberNames(second)];
   const open = [...ofFirst, ...ofSecond]

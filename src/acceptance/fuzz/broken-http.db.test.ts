@@ -7,7 +7,7 @@ import { apiTest } from "../../testing/fixtures/api-test.ts";
 import { until } from "../../testing/processes/until.ts";
 import { keepChangeLedger } from "./change-ledger.ts";
 
-/** What is written to the bare connection, given the header that opens the door and a body that would be stored. */
+/** The bytes written to the bare connection, given the header that authenticates and a body that would be stored. */
 type Case = { what: string; send: (door: string, body: string) => string; answer: RegExp; isOpen?: true };
 
 const post = (door: string, ...headers: string[]) =>
@@ -91,7 +91,7 @@ const cases: Case[] = [
     what: "a length that nobody may send",
     send: (door) => post(door, "Content-Length: 99999999999"),
     answer: status(413),
-    // Its client goes on sending; one that ended here would have cut its body, which is a 400.
+    // Its client goes on sending; a client that ended here would have cut its body, which is a 400.
     isOpen: true,
   },
   {

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 
-/** Texts that something between here and the disk may stumble over. */
+/** Texts that may break a part between here and the disk. */
 export const junkText: fc.Arbitrary<string> = fc.oneof(
   fc.constantFrom(
     "",
@@ -39,7 +39,7 @@ export const junkText: fc.Arbitrary<string> = fc.oneof(
   fc.uuid(),
 );
 
-/** JSON values, as JSON: some of them no JavaScript value could be written as. */
+/** JSON values as JSON text; JavaScript values could not express some of them. */
 export const junkValue: fc.Arbitrary<string> = fc.oneof(
   fc.constantFrom(
     "null",
@@ -89,7 +89,7 @@ const unknownName = fc.constantFrom(
   "x".repeat(2_000),
 );
 
-/** A JSON text with something wrong, missing or too much at one place. Text that is no JSON comes back as it is. */
+/** A JSON text with something wrong, missing or too much at one place. A text that is not JSON comes back unchanged. */
 export function breakJson(text: string): fc.Arbitrary<string> {
   if (text.length > readableMax) return fc.constant(text);
   let value: unknown;
@@ -111,7 +111,7 @@ export function breakJson(text: string): fc.Arbitrary<string> {
   );
 }
 
-/** What was broken before may be longer, or nested deeper, than anybody can follow. */
+/** A text that was broken before may be longer, or nested deeper, than this code can follow. */
 const readableMax = 20_000;
 const depthMax = 10;
 
@@ -122,7 +122,7 @@ function placesOf(value: unknown, place: Place = []): Place[] {
   return [place, ...Object.entries(value).flatMap(([key, inner]) => placesOf(inner, [...place, key]))];
 }
 
-/** Writes the value as JSON, with what stands at one place changed, or left out where the change says nothing. */
+/** Writes the value as JSON, with one place changed, or left out where the change is undefined. */
 function written(value: unknown, place: Place, change: (json: string) => string | undefined): string {
   const [key, ...rest] = place;
   if (key === undefined) return change(JSON.stringify(value)) ?? "";

@@ -6,14 +6,14 @@ import type { FuzzRequest } from "./fuzz-request.ts";
 
 type Break = (request: FuzzRequest) => fc.Arbitrary<FuzzRequest>;
 
-/** Tokens that open nothing, or the wrong doors. */
+/** Tokens that are not valid, or are valid for other routes. */
 export type WrongTokens = readonly string[];
 
 /** The request with one to three things wrong with it, or at least unusual. */
 export function breakRequest(request: FuzzRequest, wrongTokens: WrongTokens): fc.Arbitrary<FuzzRequest> {
   const breakToken: Break = (one) =>
     fc.constantFrom(undefined, ...wrongTokens).map((token) => ({ ...one, token }));
-  // What is refused at the door tells nothing of the rooms behind it, so that it is the rarest.
+  // A refused token tests nothing of the route behind it, so wrong tokens are the rarest change.
   const breakDoor: Break = (one) => fc.oneof(breakToken(one), breakMethod(one));
   const ofBody = [breakBody, breakBody, breakBody, breakBytes, breakEncoding, breakType];
   const breaks: Break[] = [

@@ -4,13 +4,13 @@ import type { Db } from "../../database/db.ts";
 /** One row that was stored, changed or deleted. */
 export type Change = { what: `${string} ${"INSERT" | "UPDATE" | "DELETE"}`; organizationId: string | null };
 
-/** What was committed since the last look; nothing when all is as it was. */
+/** The commits since the last look; empty when nothing changed. */
 export type ReadChanges = () => Promise<Change[]>;
 
 /**
- * Lets the test's database note every committed change of the service's tables, and every new job, so that a look costs
- * one short query however much they hold. A row that is written as it was is no change, nor is the note that a key was
- * used.
+ * Makes the test's database note every committed change of the service's tables, and every new job, so that a look
+ * costs one short query however much the tables hold. Writing a row's old values is no change, nor is the note that a
+ * key was used.
  */
 export async function keepChangeLedger(db: Db): Promise<ReadChanges> {
   await sql`

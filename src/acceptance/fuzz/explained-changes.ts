@@ -1,7 +1,7 @@
 import type { Operation } from "../../testing/openapi/document.ts";
 import type { Change } from "./change-ledger.ts";
 
-/** What a route answered, and what it changed meanwhile. */
+/** A route's answer, and the changes that its request made. */
 export type Outcome = {
   /** Undefined when the document has no such route. */
   operation: Operation | undefined;
@@ -11,7 +11,7 @@ export type Outcome = {
   /** The answer's body. */
   text: string;
   changes: readonly Change[];
-  /** Whose key the request carries. */
+  /** The organization of the request's key. */
   organizationId: string;
 };
 
@@ -47,7 +47,7 @@ export const mayChange: Readonly<Record<string, readonly Change["what"][]>> = {
   resolveMeterEvent: ["meter_events UPDATE", "meter_events INSERT", "job INSERT"],
 };
 
-/** A sentence for everything stored, changed or deleted that the answer does not account for; none when it does. */
+/** A sentence for each stored, changed or deleted row that the answer does not explain; none when it explains all. */
 export function unexplainedChanges(outcome: Outcome): string[] {
   const { operation, isAllowed, status, changes, organizationId } = outcome;
   const allowed = isAllowed && status < 300 ? (mayChange[operation?.operationId ?? ""] ?? []) : [];
@@ -62,7 +62,7 @@ export function unexplainedChanges(outcome: Outcome): string[] {
   ];
 }
 
-/** Where the answer says how much is new, just that much is. */
+/** Where the answer tells a number of new rows, there are exactly so many. */
 function miscounted({ operation, isAllowed, status, text, changes }: Outcome): string[] {
   if (!isAllowed || status >= 300) return [];
   const told = Object.entries(countsTold[operation?.operationId ?? ""]?.(text, status) ?? {});

@@ -13,7 +13,7 @@ const keywordsOf: Record<string, readonly string[]> = {
   null: [],
 };
 const dayMs = 86_400_000;
-/** Long enough to find what goes wrong with many, short enough to be quick. */
+/** Long enough to find faults of long lists, short enough to be quick. */
 const itemsMax = 12;
 
 /** Where references lead, and values that mean something to the service, by the member or parameter that takes them. */
@@ -29,7 +29,7 @@ export function fitsSchema(schema: JsonSchema, source: Source): fc.Arbitrary<unk
   if (Array.isArray(type)) {
     return fc.oneof(...type.map((one: unknown) => fitsSchema({ ...schema, type: one }, source)));
   }
-  // Nothing said is anything allowed.
+  // A schema without keywords allows every value.
   if (type === undefined && Object.keys(schema).every((key) => passive.includes(key))) return fc.jsonValue();
   if (typeof type !== "string") throw new Error(`a schema says no type: ${JSON.stringify(schema)}`);
   const allowed = [
@@ -66,7 +66,7 @@ export function openObjects(schema: JsonSchema, source: Source, path: string): s
   ];
 }
 
-/** Values for a member or parameter: mostly those that lead somewhere, where some are known. */
+/** Values for a member or parameter: mostly existing ones, where some are known. */
 export function fitsNamed(name: string, schema: JsonSchema, source: Source): fc.Arbitrary<unknown> {
   const fitting = fitsSchema(schema, source);
   const known = source.meaningful[name];

@@ -17,11 +17,11 @@ export type FuzzRequest = {
   token: string | undefined;
 };
 
-/** What is there to be asked for. */
+/** The existing ids and tokens that a request may use. */
 export type Known = {
   tokens: { adminToken: string; apiKey: string };
   webhookSecret: string;
-  /** Whose the API key is. */
+  /** The organization of the API key. */
   organizationId: string;
   /** Ids by the path parameter that takes them, such as `/v1/meter-events/{id}`. */
   ids: Readonly<Record<string, readonly string[]>>;
@@ -139,6 +139,6 @@ export function toRequest({
 }
 
 function encoded(value: string): string {
-  // What is no text at all cannot be encoded; a request holds the replacement character then.
+  // A text that is not valid Unicode cannot be encoded; the request then holds the replacement character.
   return encodeURIComponent(value.toWellFormed());
 }

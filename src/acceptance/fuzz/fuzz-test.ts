@@ -10,7 +10,7 @@ import { keepChangeLedger, type ReadChanges } from "./change-ledger.ts";
 import type { Source } from "./fits-schema.ts";
 import type { Known } from "./fuzz-request.ts";
 
-/** A service, what is known of it, and what its document says. */
+/** A service, its known ids and tokens, and its OpenAPI document. */
 export type Fuzzed = {
   source: Source;
   operations: Operation[];
@@ -21,7 +21,7 @@ export type Fuzzed = {
 
 const listed = z.object({ data: z.array(z.object({ id: z.string() })) });
 
-/** Vitest's `test` with a service that holds a bit of everything, and knows what may be asked for. */
+/** Vitest's `test` with a service that has some of everything, and the ids of it. */
 export const fuzzTest = meterEventsTest.extend(
   "fuzzed",
   async ({ api, events, database: { db } }): Promise<Fuzzed> => {
@@ -75,7 +75,7 @@ export const fuzzTest = meterEventsTest.extend(
         components: document.components,
         meaningful: { sensor_id: sensors.slice(0, 2), time_zone: ["UTC", "Europe/Berlin", "Asia/Kathmandu"] },
       },
-      // A failure prints requests, which are unreadable with all that the document says of their route.
+      // A failure prints requests, which are unreadable with the whole document's part about their route.
       operations: operationsOf(document).map((one) => ({
         ...one,
         [fc.toStringMethod]: () => one.operationId,

@@ -19,7 +19,9 @@ const seed = Number(process.env["FUZZ_SEED"] ?? 20_261_120);
 const timeout = 60_000 + requests * 20;
 const answerWithinMs = 20_000;
 
-/** What the document's schemas cannot say: relations between members, and lists of names that only a library has. */
+/**
+ * Rules that the document's schemas cannot say: relations between members, and lists of names that only a library has.
+ */
 const refusedForMore: Record<string, readonly string[]> = {
   getUsage: ["invalid_request"],
   getOrganizationUsage: ["invalid_request"],
@@ -28,7 +30,10 @@ const refusedForMore: Record<string, readonly string[]> = {
   registerSensors: ["invalid_request"],
   receiveStripeEvent: ["invalid_event"],
 };
-/** Refusals of what is not there, or not in the right state; every other one says that the request is at fault. */
+/**
+ * Refusals because a thing does not exist, or is not in the right state; every other refusal says that the request is
+ * at fault.
+ */
 const refusedForState = new Set([404, 409, 410, 422]);
 
 test(
@@ -72,7 +77,7 @@ test("a body names every member that it may have", ({ fuzzed: { operations, sour
       openObjects(schema, source, operationId),
     ),
   );
-  // Stripe adds members to its events when it likes.
+  // Stripe may add members to its events at any time.
   expect(open.filter((place) => !place.startsWith("receiveStripeEvent"))).toEqual([]);
 });
 
@@ -86,8 +91,8 @@ type Wanted = { share: number; anyOf: (operation: Operation) => fc.Arbitrary<Fuz
 type Answer = { status: number; code: string; text: string };
 
 /**
- * Asks every route its share of the requests, one after the other, and holds each answer to what every answer promises:
- * it comes, it is as documented and no 5xx, and it accounts for all that changed. Then the rows are looked at as a whole.
+ * Asks every route its share of the requests, one after the other, and checks every answer: it comes, it is as
+ * documented and no 5xx, and it explains all changes. Then all rows are checked together.
  */
 async function fuzz(
   { fuzzed, api, database: { db } }: Given,
@@ -149,7 +154,7 @@ function telling(property: (request: FuzzRequest) => Promise<void>): (request: F
   };
 }
 
-/** Asks, and waits for the answer as long as anybody should. */
+/** Asks, and waits for the answer no longer than a patient client would. */
 async function answerTo(ask: Ask, request: FuzzRequest): Promise<Answer | "no answer"> {
   const { path, init } = toRequest(request);
   const timer = new AbortController();

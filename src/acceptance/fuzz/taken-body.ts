@@ -5,9 +5,9 @@ import type { FuzzRequest } from "./fuzz-request.ts";
 type Fits = (schema: JsonSchema, value: unknown) => boolean;
 
 /**
- * What of a body that was taken the document would not take: a sentence, or nothing. Of readings, which are judged one
- * by one, those that the answer does not name as rejected count as taken. Only of bodies that are read as JSON or
- * NDJSON.
+ * A sentence when the service accepted a body, or a part of it, that the document would refuse; else nothing. Readings
+ * are judged one by one: the ones that the answer does not reject count as accepted. Only for bodies that are read as
+ * JSON or NDJSON.
  */
 export function takenFaults(request: FuzzRequest, answer: string, fits: Fits): string[] {
   const { operation, method, headers } = request;
@@ -16,7 +16,7 @@ export function takenFaults(request: FuzzRequest, answer: string, fits: Fits): s
   const text = textOf(request);
   if (text === undefined || (text === "" && operation.requestBody?.required === false)) return [];
   const type = (headers["content-type"] ?? "").split(";")[0]?.trim().toLowerCase() ?? "";
-  // Stripe's signature says enough of an event.
+  // For an event, Stripe's signature is enough.
   const isRead =
     operation.requestBody?.content[type] !== undefined || operation.operationId === "receiveStripeEvent";
   if (!isRead) return [];
@@ -24,12 +24,12 @@ export function takenFaults(request: FuzzRequest, answer: string, fits: Fits): s
 
   const sent = isLines ? linesOf(text) : parse(text);
   const taken = operation.operationId === "postReadings" ? takenOf(sent, answer) : sent;
-  // Lines are answered before anybody knows whether one of them will be taken.
+  // Lines are answered before it is known whether one of them will be accepted.
   if (isLines && Array.isArray(taken) && taken.length === 0) return [];
   return fits(schema, taken) ? [] : [`taken, but does not fit: ${text.slice(0, 500)}`];
 }
 
-/** The text as the service reads it; undefined where it packs in a way that only few know. */
+/** The text as the service reads it; undefined for a packing that this test does not know. */
 function textOf({ headers, body }: FuzzRequest): string | undefined {
   const bytes = Buffer.from(body ?? []);
   const encoding = (headers["content-encoding"] ?? "identity").toLowerCase();
@@ -38,7 +38,7 @@ function textOf({ headers, body }: FuzzRequest): string | undefined {
   return encoding === "gzip" ? decoder.decode(gunzipSync(bytes)) : undefined;
 }
 
-/** A stand-in for what is no JSON, which fits nothing. */
+/** A stand-in for a text that is not JSON; it fits no schema. */
 const noJson = Symbol("no JSON");
 
 function parse(text: string): unknown {

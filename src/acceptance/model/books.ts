@@ -14,8 +14,8 @@ type Row = {
 };
 
 /**
- * Compares, after everything has come to rest, what was posted with what Stripe counted. A sentence for each
- * difference that no event in doubt, and no usage that Stripe would refuse for its age, explains.
+ * Compares, after everything has come to rest, the posted readings with Stripe's counts. A sentence for each difference
+ * that is not explained by an event in doubt, or by usage that Stripe would refuse for its age.
  */
 export async function findDifferences(world: World): Promise<string[]> {
   const { db } = world.database;
@@ -56,7 +56,7 @@ function judgeEvent({ id, state }: Row, counts: readonly Counted[]): string[] {
   }
 }
 
-/** Posted and counted differ by exactly what is in doubt and not counted, and what is expired. */
+/** Posted and counted differ by exactly the quantity that is in doubt and not counted, or expired. */
 function judgeSum(organization: Organization, events: readonly Row[], counts: readonly Counted[]): string[] {
   const counted = counts.filter(
     ({ customer, eventName }) => customer === organization.customer && eventName === "temperature_readings",
@@ -78,7 +78,7 @@ function judgeSum(organization: Organization, events: readonly Row[], counts: re
       ];
 }
 
-/** No older value arrives after a newer one, and the last one stands unless its own event is not to be had. */
+/** No older value arrives after a newer one, and the last value is counted unless its own event was lost. */
 function judgeGauge(
   organization: Organization,
   events: readonly Row[],

@@ -10,7 +10,7 @@ import { moods } from "./remembering-stripe.ts";
 import { deliverSome, fates, leaseSeconds, settleHeld } from "./workers.ts";
 import { letPass, measureGauge, openWorld, post, type World } from "./world.ts";
 
-/** What a run holds: the world, and the watch over its meter events' states. */
+/** A run's parts: the world, and the watch over its meter events' states. */
 export type Run = { world: World; watch: StateWatch };
 
 export async function startRun(): Promise<Run> {

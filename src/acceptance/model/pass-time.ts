@@ -2,8 +2,8 @@ import { sql } from "kysely";
 import type { Db, Trx } from "../../database/db.ts";
 
 /**
- * Lets time pass for deliveries and jobs: Postgres' own clock cannot be told, so every stored moment moves back. The
- * usage keeps its hours. What a running process remembers of the time is not moved.
+ * Lets time pass for deliveries and jobs: Postgres's own clock cannot be set, so every stored moment moves back. The
+ * usage keeps its hours. Times in the memory of a running process do not move.
  */
 export async function passSeconds(db: Db, seconds: number): Promise<void> {
   await pass(db, seconds, async () => {});
@@ -17,7 +17,7 @@ export async function passHours(db: Db, hours: number): Promise<void> {
 async function pass(db: Db, seconds: number, more: (trx: Trx, by: Interval) => Promise<void>): Promise<void> {
   const by = sql<string>`make_interval(secs => ${seconds})`;
   await db.transaction().execute(async (trx) => {
-    // The triggers that keep rows as they are would refuse; they come back with the end of the transaction.
+    // The triggers that forbid changes of rows would refuse; they are on again after the transaction.
     await sql`set local session_replication_role = replica`.execute(trx);
     await ageDeliveries(trx, by);
     await ageJobs(trx, by);

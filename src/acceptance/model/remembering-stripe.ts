@@ -26,25 +26,25 @@ export type Counted = {
   usedAtMs: number;
 };
 
-/** All that a meter event's sender can be judged by: what was counted, in order, and what it did wrong on the way. */
+/** All records by which a meter event's sender can be judged: the counted events, in order, and its faulty requests. */
 export type RememberingStripe = {
   answer: (mood: Mood, request: MeterEventRequest) => StripeAnswer;
   /** Says that the sender died before it learned of the answer to its request. */
   loseAnswer: (identifier: string) => void;
   /** Every count, a second one under the same identifier included. */
   counts: readonly Counted[];
-  /** A sentence for each request that no sound sender makes. */
+  /** A sentence for each request that a correct sender never makes. */
   offences: readonly string[];
 };
 
 import { hourMs } from "../../testing/rows/hours.ts";
 const memoryMs = 24 * hourMs;
-/** The sender's own rule, and the time that a test itself takes. */
+/** The sender's own limit, and the time that a test itself takes. */
 const safeMs = 23 * hourMs + 5 * 60_000;
 
 /**
- * A Stripe that forgets an identifier as soon as it may: 24 hours after it was counted. `passedMs` is what passed by
- * moving stored times back, which moves the usage's own times too.
+ * A Stripe that forgets an identifier as soon as it may: 24 hours after it was counted. `passedMs` is the time that
+ * passed by moving stored times back, which moves the usage's own times too.
  */
 export function createRememberingStripe(passedMs: () => number): RememberingStripe {
   const nowMs = () => Date.now() + passedMs();

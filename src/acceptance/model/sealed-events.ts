@@ -33,7 +33,7 @@ export async function sealGauge({ db, boss }: Deps, organizationId: string, hour
   await sealDueEntries({ db, boss }, { meters: ["active_sensors"] });
 }
 
-/** Opens every connection of the pool: whoever had to open one would never meet the others. */
+/** Opens every connection of the pool first: a caller that had to open one would never meet the others. */
 export async function meet(db: Db): Promise<void> {
   await Promise.all(Array.from({ length: connections }, () => sql`select pg_sleep(0.02)`.execute(db)));
 }

@@ -2,7 +2,9 @@ import { sql } from "kysely";
 import type { Db } from "../../database/db.ts";
 import type { MeterEventState } from "../../delivery/meter-event-states.ts";
 
-/** Where a meter event may go by the service's own doing: the state diagram, without an operator's resolutions. */
+/**
+ * The moves that the service itself may make with a meter event: the state diagram, without an operator's resolutions.
+ */
 const roads: Record<MeterEventState, readonly MeterEventState[]> = {
   pending: ["delivered", "in_doubt", "rejected", "expired", "superseded"],
   in_doubt: ["delivered"],
@@ -13,7 +15,7 @@ const roads: Record<MeterEventState, readonly MeterEventState[]> = {
 };
 
 export type StateWatch = {
-  /** Compares with the last look and throws when an event left the roads. */
+  /** Compares with the last look and throws when an event made a move that is not allowed. */
   look: () => Promise<void>;
 };
 

@@ -9,7 +9,7 @@ import type { World } from "./world.ts";
 
 export const leaseSeconds = 45;
 
-/** What becomes of an attempt's worker. */
+/** The fate of an attempt's worker. */
 export const fates = ["settles", "oversleeps", "dies_before_sending", "dies_after_sending"] as const;
 export type Fate = (typeof fates)[number];
 
@@ -17,7 +17,7 @@ export type Plan = { meter: MeterName; room: number; moods: readonly Mood[]; fat
 
 const eventNames = { temperature_readings: "temperature_readings", active_sensors: "active_sensors" };
 
-/** One worker's turn: what it may take, it sends, and each attempt has its own answer and fate. */
+/** One worker's turn: it sends what it may take, and each attempt has its own answer and fate. */
 export async function deliverSome(world: World, plan: Plan): Promise<{ jobs: number }> {
   const { db } = world.database;
   const breaker = createBreaker({ db, log: silentLog }, { leaseSeconds });

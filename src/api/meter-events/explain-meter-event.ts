@@ -13,13 +13,13 @@ export type Explanation = {
   event: MeterEvent;
   attempts: DeliveryAttempt[];
   entries: Entry[];
-  /** What of it retention has dropped, so that it is missing here. */
+  /** The parts that retention has dropped, so that they are missing here. */
   dropped: DroppedPart[];
 };
 
 export type DroppedPart = "attempts" | "entries";
 export type ExplanationWithReadings = Explanation & {
-  /** The first of them only. */
+  /** Only the first readings. */
   readings: EventReading[];
 };
 

@@ -58,7 +58,7 @@ const entrySchema = z.strictObject({
   idempotency_key: z.string().nullable().openapi({ description: "that record_usage was given" }),
 });
 
-// Not by extending, which the document would write as a conjunction of two closed schemas that nothing fits.
+// Not by extending: the OpenAPI document would write that as a conjunction of two closed schemas, which no answer fits.
 export const meterEventDetailSchema = z
   .strictObject({
     ...meterEventSchema.shape,
@@ -70,7 +70,7 @@ export const meterEventDetailSchema = z
   })
   .openapi("MeterEventDetail");
 
-/** What became of an event in doubt. */
+/** The result of resolving an event in doubt. */
 export const resolvedSchema = z.strictObject({
   id: z.uuid(),
   state: z.enum(["delivered", "superseded", "expired"]),

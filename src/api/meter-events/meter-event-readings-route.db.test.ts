@@ -13,7 +13,7 @@ const pageSchema = z.object({
   next_cursor: z.string().nullable(),
 });
 
-/** Vitest's `test` with readings that a gateway sent within one hour, each request's in an entry of its own. */
+/** Vitest's `test` with readings that a gateway sent within one hour; each request has an entry of its own. */
 const test = meterEventsTest.extend("billed", async ({ events, database: { db }, boss }) => {
   const organization = await addOrganization(db, { customer: "cus_acme" });
 

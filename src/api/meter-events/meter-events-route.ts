@@ -188,7 +188,10 @@ export function mountMeterEvents(app: App, { db, boss, adminOnly }: MeterEventRo
   });
 }
 
-/** The organization that a list is narrowed to. An external id that leads to none is a slip: its 404 says so. */
+/**
+ * The organization that a list is narrowed to. An external id that no organization has is probably a typing error, so
+ * the answer is 404.
+ */
 async function filterOf(db: Db, reference: string | undefined): Promise<string | undefined> {
   return reference === undefined ? undefined : organizationIdOf(db, reference);
 }

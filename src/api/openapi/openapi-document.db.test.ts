@@ -87,9 +87,9 @@ test("every object that a caller sends or is sent has no other members than thos
   );
   expect([...new Set(open)].toSorted()).toEqual([
     "getDocument 200: openapi",
-    // The parts are named by whoever checks them.
+    // Each checker names its parts itself.
     "getReadiness 503: ",
-    // Stripe's own, of which we read little and keep all.
+    // Stripe's events: we read little of them and keep everything.
     "receiveStripeEvent body: ",
     "receiveStripeEvent body: id",
     "receiveStripeEvent body: id, object, type, livemode, data, related_object",
@@ -100,7 +100,7 @@ test("every object that a caller sends or is sent has no other members than thos
 type Place = { place: string; schema: JsonSchema };
 type Document = Parameters<typeof operationsOf>[0];
 
-/** Every schema of the document that stands by itself. */
+/** Every schema of the document that stands alone. */
 function placesOf(document: Document): Place[] {
   const named = Object.entries(document.components.schemas).map(([place, schema]) => ({ place, schema }));
   const used = operationsOf(document).flatMap(({ operationId, parameters, requestBody, responses }) => [
@@ -116,11 +116,11 @@ function placesOf(document: Document): Place[] {
   return [...named, ...used];
 }
 
-/** The schema itself and all inside it. */
+/** The schema and all schemas inside it. */
 function partsOf(schema: unknown): JsonSchema[] {
   if (typeof schema !== "object" || schema === null) return [];
   const { properties, ...keywords } = schema as JsonSchema;
-  // A member may be called like a keyword, so that the members' names are passed over.
+  // A member may have the name of a keyword, so members' names are skipped.
   const members = (properties ?? {}) as JsonSchema;
   const inner = [...Object.values(keywords), ...Object.values(members)];
   const isSchema = !Array.isArray(schema);

@@ -3,7 +3,7 @@ import { z } from "zod";
 
 const content = z.record(z.string(), z.looseObject({ schema: z.unknown() })).optional();
 const answerSchema = z.looseObject({ description: z.string(), content });
-/** A schema that is no more than another's name. */
+/** A schema that only names another one. */
 const namedSchema = z.strictObject({ $ref: z.string().transform((ref) => ref.replace(/^.*\//, "")) });
 const operationSchema = z.looseObject({
   summary: z.string().optional(),
@@ -38,7 +38,9 @@ const tokenNames: Record<string, string> = {
   apiKey: "an organization's API key",
 };
 
-/** The page's own style sheet, exactly as it stands between the page's tags: its hash is what lets it in. */
+/**
+ * The page's own style sheet, exactly as it stands between the page's tags: the page's policy allows it by its hash.
+ */
 export const pageStyle = `
   :root { color-scheme: light dark; --faint: #8884; }
   body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
@@ -53,7 +55,9 @@ export const pageStyle = `
   td, th { border: 1px solid var(--faint); padding: .25rem .5rem; text-align: left; vertical-align: top; }
 `;
 
-/** Renders an OpenAPI document as one page to read, grouped by tags. Throws for what is no such document. */
+/**
+ * Renders an OpenAPI document as one page to read, grouped by tags. Throws for anything that is not such a document.
+ */
 export function renderDocument(document: unknown): Rendered {
   const { info, paths, components } = documentSchema.parse(document);
   const operations = Object.entries(paths).flatMap(([path, methods]) =>
@@ -160,7 +164,7 @@ function renderParameters({ parameters }: Operation): Rendered {
   </table>`;
 }
 
-/** Text as the document has it: what stands between backticks is code. */
+/** Text as the document has it: text between backticks is code. */
 function renderText(text: string): (string | Rendered)[] {
   return text.split("`").map((part, index) => (index % 2 === 0 ? part : html`<code>${part}</code>`));
 }

@@ -3,7 +3,7 @@ import { expect } from "vitest";
 import { z } from "zod";
 import { apiTest as test } from "../../testing/fixtures/api-test.ts";
 
-/** The routes that others may rely on. */
+/** The routes that clients may rely on. */
 const promised = [
   "get /healthz",
   "get /readyz",

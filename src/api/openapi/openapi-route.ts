@@ -11,7 +11,7 @@ const info = {
     "Metered usage to Stripe without losing it and without billing it twice. Failures are application/problem+json (RFC 9457); every answer carries X-Request-Id.",
 };
 
-/** The page needs nothing but itself, and of itself only its style sheet. */
+/** The page loads nothing but itself, and uses only its own style sheet. */
 const styleHash = createHash("sha256").update(pageStyle).digest("base64");
 const pagePolicy = [
   "default-src 'none'",
@@ -61,7 +61,7 @@ export function mountOpenApi(app: App): void {
   );
 }
 
-/** What every route may answer; a route says it in its own words where it can mean more. */
+/** The answers that every route may give; a route with a more special meaning describes it itself. */
 function everywhere(path: string) {
   const problem = (description: string) => ({
     description,

@@ -132,7 +132,7 @@ function archived(): Problem {
   return new Problem({ status: 409, code: "organization_archived", detail });
 }
 
-/** Writes a key's entry in a list the API's way; the key itself is not in it. */
+/** Renders a key in a list; the key itself is not in it. */
 export function renderApiKey(key: StoredKey): z.infer<typeof apiKeySchema> {
   return {
     id: key.id,

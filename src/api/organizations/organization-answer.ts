@@ -22,7 +22,7 @@ export const organizationSchema = newOrganizationSchema
   })
   .openapi("Organization");
 
-/** Writes an organization that was just created the API's way. */
+/** Renders an organization that was just created. */
 export function renderNewOrganization({
   id,
   name,
@@ -32,7 +32,7 @@ export function renderNewOrganization({
   return { id, name, external_id: externalId, created_at: createdAt.toISOString() };
 }
 
-/** Writes an organization the API's way. */
+/** Renders an organization. */
 export function renderOrganization(
   organization: Organization,
   billableStatuses: readonly string[],

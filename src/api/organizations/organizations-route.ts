@@ -33,7 +33,7 @@ import { describeWaiting, updateOrganization } from "../../organizations/update-
 
 const shared = { tags: ["Organizations"], security: [{ adminToken: [] }] };
 
-// Not by extending, which the document would write as a conjunction of two closed schemas that nothing fits.
+// Not by extending: the OpenAPI document would write that as a conjunction of two closed schemas, which no answer fits.
 const takenSchema = z.strictObject({
   ...problemSchema.shape,
   organization_id: z.uuid().optional().openapi({ description: "which organization has the external id" }),

@@ -31,7 +31,7 @@ export const subscriptionSchema = z
   })
   .openapi("Subscription");
 
-/** Writes a subscription the API's way. */
+/** Renders a subscription. */
 export function renderSubscription(
   subscription: Subscription,
   uninvoiced: readonly UninvoicedUsage[],

@@ -24,7 +24,7 @@ import { customerFaults, type NewSubscription, type Subscription } from "../../b
 const stripeId = (prefix: "cus" | "sub", what: string) =>
   z.string().regex(new RegExp(`^${prefix}_[\\w-]{1,251}$`), `must be ${what}, ${prefix}_…`);
 
-/** What a `PUT` of a subscription takes. */
+/** The body of a `PUT` of a subscription. */
 export const subscriptionBody = z
   .strictObject({
     stripe_customer_id: stripeId("cus", "a customer id of Stripe's"),
@@ -104,7 +104,7 @@ export function mountSubscriptions(
   });
 }
 
-/** What a `PUT` says. */
+/** The subscription that the body of a `PUT` describes. */
 export function subscriptionOf(body: z.infer<typeof subscriptionBody>): NewSubscription {
   return {
     stripeCustomerId: body.stripe_customer_id,

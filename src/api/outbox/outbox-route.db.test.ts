@@ -201,7 +201,7 @@ async function pause(api: Api, reason: string): Promise<void> {
   expect(answer).toMatchObject({ status: 204, body: {} });
 }
 
-/** One entry for each state, in hours of their own; the quantity is the state's place in the list, from 1. */
+/** One entry for each state, each in an hour of its own; the quantity is the state's place in the list, from 1. */
 async function sealOneOf(db: Db, states: readonly string[]): Promise<void> {
   const acme = await addOrganization(db, { customer: "cus_acme" });
   await appendEntries(

@@ -9,20 +9,22 @@ import { foldResults, type LinesResult } from "./result-runs.ts";
 export const ndjsonReadingsMax = 100_000;
 export const ndjsonBytesMax = 16 * 1_048_576;
 const readingsPerChunk = 1_000;
-/** After so many lines it looks whether others have waited long enough. */
+/** After this many lines it checks whether other work has waited long enough. */
 const linesPerLook = 50;
-/** Many times what a reading needs, even with every character escaped. */
+/** Many times the length of a reading, even with every character escaped. */
 const lineCharsMax = 4_096;
-/** What such a request has in memory at a time, however long it is: a piece of its body, and a chunk of readings. */
+/**
+ * Such a request has this much in memory at a time, however long it is: a piece of its body, and a chunk of readings.
+ */
 const heldBytes = 262_144;
 
 export type LinesRequest = { organizationId: string; request: Request; hold: Hold };
 
 /**
- * Takes in a body of one reading a line, as it arrives: yields what became of each chunk of readings, in order, after
- * its own commit. `index` counts the readings of the whole body; a line that is no JSON is one that is `invalid`.
- *
- * Throws the problem to answer; the chunks before it stay. Whoever stops asking stops the reading and the storing.
+ * Takes in a body of one reading a line, as it arrives: yields the results of each chunk of readings, in order, after
+ * its own commit. `index` counts the readings of the whole body; a line that is not JSON is an `invalid` reading.
+ * Throws the problem to answer; the chunks before it stay. A caller that stops asking stops the reading and the
+ * storing.
  */
 export async function* acceptLines(
   { now, limits, ...deps }: IntakeDeps,
@@ -40,7 +42,7 @@ export async function* acceptLines(
   }
 }
 
-/** Judges the lines as they come, and gathers what is made of them. */
+/** Judges the lines as they come, and gathers the results. */
 async function* chunksOf(
   pieces: AsyncIterable<Iterable<string>>,
   judge: (line: string) => ReadingVerdict,
@@ -65,7 +67,7 @@ async function* chunksOf(
 
 function judgeLine(line: string, at: Date, limits: ReadingLimits): ReadingVerdict {
   if (line.length > lineCharsMax) return notJson(`is longer than ${lineCharsMax} characters`);
-  // A parser's error costs as much as twenty readings, so what is cheaply seen is not left to it.
+  // A parser's error costs as much as twenty readings, so obvious faults are found without it.
   if (line.startsWith("{") && !line.endsWith("}")) return notJson("is not valid JSON");
   let input: unknown;
   try {

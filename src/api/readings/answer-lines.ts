@@ -13,13 +13,13 @@ import { addRun, type LinesResult } from "./result-runs.ts";
 import { type Chunks, takenBefore, tellLines } from "./tell-lines.ts";
 
 export type LineDeps = IntakeDeps & { log: Log; readingsLimit?: ReadingsLimit | undefined };
-/** `hold` is the answer's: it lives until the client has taken all of it. */
+/** `hold` belongs to the answer: it lives until the client has taken all of it. */
 type Caller = { organizationId: string; keyId: string; requestId: string; hold: Hold };
 
 /**
  * Answers readings that come one a line: with one JSON document at the end or, when `Accept` asks for it, with one line
  * for each, sent as soon as its chunk is committed. A problem before the first commit is answered like any other; after
- * it, it says what was taken in, or is the stream's last line.
+ * it, the problem says what was taken in, or is the stream's last line.
  */
 export async function answerLines(c: Context, deps: LineDeps, caller: Caller): Promise<Response> {
   const { organizationId, keyId, requestId, hold } = caller;
@@ -37,7 +37,7 @@ export async function answerLines(c: Context, deps: LineDeps, caller: Caller): P
   }
 }
 
-/** Charged as they come, so that the key's next request knows of them; this one is never stopped half-way. */
+/** Charged as they come, so that the key's next request knows of them; this request is never stopped half-way. */
 async function* chargeEach(chunks: Chunks, limit: ReadingsLimit, keyId: string): Chunks {
   for await (const chunk of chunks) {
     await limit.charge(keyId, countOf(chunk));
@@ -71,14 +71,14 @@ async function addUp(chunks: Chunks, hold: Hold): Promise<LinesResult> {
       hold.take(heldBytesOf(added));
     }
   } catch (error) {
-    // Where nothing was taken in, there is nothing to tell.
+    // Where no reading was taken in, there is nothing to tell.
     if (total.accepted + total.duplicates === 0) throw error;
     throw interrupted(error, total, hold);
   }
   return total;
 }
 
-/** The problem that ended it, and what was taken in before. */
+/** The problem that ended it, and the counts of readings taken in before. */
 function interrupted(error: unknown, { runs, ...counts }: LinesResult, hold: Hold): Problem {
   const { fields, cause } = apiProblemOf(error);
   const detail = `${fields.detail} ${takenBefore(countOf(counts))}`;
@@ -87,7 +87,7 @@ function interrupted(error: unknown, { runs, ...counts }: LinesResult, hold: Hol
   return new Problem({ ...fields, detail, members: counts, write }, { cause });
 }
 
-/** The status has long been sent when lines fail, so that nobody else hears of it. */
+/** The status has long been sent when lines fail, so the log is the only place to tell it. */
 function logFailure(log: Log, requestId: string): (error: unknown) => void {
   return (error) => {
     const { fields, cause } = apiProblemOf(error);

@@ -61,7 +61,7 @@ test("a client that goes away in the middle of a shared statement changes nothin
   for (const other of await Promise.all(others)) {
     expect(await other.json()).toMatchObject({ accepted: 1, rejected: 0 });
   }
-  // Its reading was taken in or not, as it happened; what is there is counted.
+  // Its reading was taken in or not; the stored rows are counted.
   const { rows } = await database.pool.query(`
     select (select count(*)::int from metering.readings) - sum(quantity)::int as difference
     from metering.meter_outbox

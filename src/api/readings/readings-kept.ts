@@ -2,7 +2,7 @@ import { z } from "@hono/zod-openapi";
 import { readKeptFrom } from "../../database/retention.ts";
 import type { Db } from "../../database/db.ts";
 
-/** What a list of readings says about those that it cannot show. */
+/** What a list of readings says about dropped readings. */
 export const readingsKept = {
   readings_kept_from: z.iso.datetime().nullable().openapi({
     description:

@@ -91,7 +91,10 @@ async function countReadings({ pool }: TestDatabase) {
   return rows[0];
 }
 
-/** A connection's way to Postgres that can be cut once, when the server has answered and nobody has heard it. */
+/**
+ * A connection's way to Postgres that can be cut once, after the server has answered and before the client has heard
+ * it.
+ */
 async function layWireTo(databaseUrl: string) {
   const url = new URL(databaseUrl);
   const target = { host: url.hostname, port: Number(url.port || 5_432) };

@@ -16,10 +16,10 @@ const minuteMs = 60_000;
 type Body = string | Uint8Array<ArrayBuffer> | ReadableStream;
 const answerSchema = z.record(z.string(), z.unknown());
 
-/** A measurement whose digits no time and no duration holds. */
+/** A measurement whose digits occur in no time and no duration. */
 const measured = "-41.0625";
 
-/** A reading of sensor `a`, so many minutes old. */
+/** A reading of sensor `a`, this many minutes old. */
 const reading = (minutesAgo: number, change: object = {}) => ({
   sensor_id: "a",
   recorded_at: new Date(Date.now() - minutesAgo * minuteMs).toISOString(),

@@ -34,7 +34,7 @@ const resultSchema = z.strictObject({
   ),
 });
 
-/** One that ended NDJSON after a commit says what was taken in. */
+/** A problem that ended NDJSON after a commit says what was taken in. */
 const interruptedSchema = z
   .strictObject({ ...problemSchema.shape, ...resultSchema.partial().shape })
   .openapi("ReadingsProblem");

@@ -10,16 +10,16 @@ import type { TestDatabase } from "../../testing/postgres/test-database.ts";
 import { meterNames } from "../../usage/meters.ts";
 
 const runs = 60;
-/** Many times what an idle machine needs. */
+/** Many times the time of an idle machine. */
 const timeout = 180_000;
-/** Sooner than that, so that fast-check is the one to report, with its seed. */
+/** Sooner than that, so that fast-check reports the failure, with its seed. */
 const timeLimitMs = timeout - 10_000;
 const organizations = 3;
 const minuteMs = 60_000;
 const dayMs = 1_440 * minuteMs;
 const startMs = Math.floor(Date.now() / minuteMs) * minuteMs - 60 * minuteMs;
 
-/** A reading that may be stored: `key` says whose and which. Or input with the one answer that it must get. */
+/** A reading that may be stored, with its owner and number in `key`. Or input with the one answer that it must get. */
 type Element = { input: unknown } & ({ key: string; temperature: number } | { refusedAs: string });
 type Post = { organization: number; elements: Element[] };
 /** Posts that are under way at once, maybe together with a seal. */
@@ -38,7 +38,7 @@ const refused = fc.constantFrom<Element>(
   { refusedAs: "invalid", input: null },
 );
 
-/** Few keys and values, so that many meet. No two organizations have a temperature in common. */
+/** Few keys and values, so that many posts have some in common. No two organizations have a temperature in common. */
 function storable(organization: number): fc.Arbitrary<Element> {
   return fc.tuple(fc.constantFrom("a", "b"), fc.nat(3), fc.nat(2)).map(([sensor_id, minute, degrees]) => {
     const recorded_at = at(startMs + minute * minuteMs);
@@ -107,7 +107,7 @@ async function join(api: Api): Promise<{ id: string; key: string }> {
   return member;
 }
 
-/** What a gateway was told about one element. */
+/** The answer about one element. */
 type Told = { element: Element; post: Post; round: number; code: string; detail: string };
 
 const answerSchema = z.object({
@@ -127,7 +127,9 @@ async function send(
   });
 }
 
-/** Where the answers contradict what was sent, or each other. Nobody knows who came first among posts of one round. */
+/**
+ * Contradictions between answers and input, or among answers. Which of the posts of one round came first is not known.
+ */
 function contradictions(told: Told[]): string[] {
   const misjudged = told.filter(({ element, code }) => "refusedAs" in element && element.refusedAs !== code);
   const rivals = Map.groupBy(told, ({ element }) => ("key" in element ? element.key : undefined));
@@ -137,7 +139,7 @@ function contradictions(told: Told[]): string[] {
   );
 }
 
-/** Of all that was told about one reading, in the order of the rounds, what cannot be; all of it without one winner. */
+/** Contradictions among all answers about one reading, in the order of the rounds; all of them without one winner. */
 function misjudgedRivals(rivals: Told[]): Told[] {
   const [winner, ...others] = rivals.filter(({ code }) => code === "accepted");
   if (winner === undefined || others.length > 0) return rivals;
@@ -159,7 +161,7 @@ function describeReading({ element }: Told): string {
   return "key" in element ? `${element.key} ${element.temperature}` : JSON.stringify(element.input);
 }
 
-/** The organization's rows, described alike. */
+/** The organization's rows, described in the same way. */
 async function readStored(
   { db }: TestDatabase,
   { id, organization }: { id: string; organization: number },

@@ -1,12 +1,12 @@
 import type { ResultRun } from "./result-runs.ts";
 
-/** What a run costs besides its texts, measured: two objects, its place in a list that grows, and what waits to be collected. */
+/** The bytes of a run beside its texts, measured: two objects, its place in a growing list, and garbage. */
 const runBytes = 256;
 const faultBytes = 128;
 /** Texts with a character outside Latin-1 take two bytes for each. */
 const bytesPerChar = 2;
 
-/** What runs of results cost while they wait for the client to read them, about. */
+/** About how many bytes runs of results take while they wait for the client to read them. */
 export function heldBytesOf(runs: readonly ResultRun[]): number {
   return runs.reduce((sum, { result }) => sum + bytesOf(result), 0);
 }

@@ -7,7 +7,7 @@ type Piece = string;
 
 /**
  * Writes a JSON document whose last member is `results`, piece by piece: the members of `head` first. Of a hundred
- * thousand results no more is in memory as text than the client takes.
+ * thousand results, only the piece that the client takes next is in memory as text.
  */
 export function* documentPieces(
   head: Readonly<Record<string, unknown>>,
@@ -26,7 +26,7 @@ export function* documentPieces(
   yield `${isFirst || piece.length === 0 ? "" : ","}${piece.join(",")}]}`;
 }
 
-/** Writes one line for each reading of a chunk, in order, whose first reading has the index `first`. */
+/** Writes one line for each reading of a chunk, in order; its first reading has the index `first`. */
 export function linesPiece({ runs, ...counts }: LinesResult, first: number): Piece {
   const results = resultsOf(runs);
   let next = results.next();
@@ -40,7 +40,7 @@ export function linesPiece({ runs, ...counts }: LinesResult, first: number): Pie
   return lines.join("");
 }
 
-/** How many readings the counts are about. */
+/** The number of readings that the counts add up to. */
 export function countOf({ accepted, duplicates, rejected }: Omit<LinesResult, "runs">): number {
   return accepted + duplicates + rejected;
 }

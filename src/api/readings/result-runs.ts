@@ -3,7 +3,7 @@ import type { IntakeResult, ReadingResult } from "../../intake/accept-readings.t
 /** The same result of some readings in a row, so that a hundred thousand that fail alike cost as little as one. */
 export type ResultRun = { first: number; count: number; result: Omit<ReadingResult, "index"> };
 
-/** What became of some lines. */
+/** The results of some lines. */
 export type LinesResult = Omit<IntakeResult, "results"> & { runs: ResultRun[] };
 
 /** The results of a chunk as runs, where the chunk's first reading is the request's reading `first`. */
@@ -22,14 +22,14 @@ export function addRun(runs: ResultRun[], run: ResultRun): boolean {
   return false;
 }
 
-/** What each reading of the runs is told, in order. */
+/** The result of each reading of the runs, in order. */
 export function* resultsOf(runs: readonly ResultRun[]): Generator<ReadingResult> {
   for (const { first, count, result } of runs) {
     for (let index = first; index < first + count; index += 1) yield { index, ...result };
   }
 }
 
-/** Those with faults of their own are few, and each is told by itself. */
+/** Readings with faults of their own are few, and each is a run of its own. */
 function isAlike(one: ResultRun["result"], other: ResultRun["result"]): boolean {
   return (
     one.code === other.code &&

@@ -6,20 +6,20 @@ import type { LinesResult } from "./result-runs.ts";
 
 export type Chunks = AsyncGenerator<LinesResult>;
 
-/** What a chunk costs besides its runs. */
+/** The bytes of a chunk beside its runs. */
 const chunkBytes = 256;
 
 type TellOptions = {
-  /** Counts what was taken in and not told yet; released at the end. */
+  /** Counts results that were not sent yet; released at the end. */
   hold: Hold;
-  /** Is told what ended the lines early, for the log. */
+  /** Called with the error that ended the lines early, for the log. */
   onFailed: (error: unknown) => void;
 };
 
 /**
- * Tells what became of each reading, one line each, as soon as its chunk is committed; one last line when it cannot go
- * on. A client that sends everything before it reads is served: readings are taken in without waiting for it, and what
- * it has not read is kept as results, not as text. Throws what the first chunk throws.
+ * Sends the result of each reading, one line each, as soon as its chunk is committed; one last line when it cannot go
+ * on. A client that sends everything before it reads is served: readings are taken in without waiting for it, and
+ * unread results are kept as results, not as text. Throws the error of the first chunk.
  */
 export async function tellLines(
   chunks: Chunks,
@@ -68,7 +68,7 @@ export async function tellLines(
   const takenIn = takeIn();
   return streamOf(tell(), () => {
     state.isGone = true;
-    // A chunk may be under way, whose results come to be held yet.
+    // A chunk may be under way whose results are not held yet.
     void takenIn.then(() => hold.release());
   });
 }
@@ -87,7 +87,7 @@ function lastLine(error: unknown, taken: number): string {
   return `${JSON.stringify({ status: "aborted", code, detail: `${detail} ${takenBefore(taken)}` })}\n`;
 }
 
-/** What the caller is told when it goes no further. */
+/** The last line of an answer that ends early. */
 export function takenBefore(taken: number): string {
   return `The ${taken} readings before were taken in; sending them again bills nothing twice.`;
 }

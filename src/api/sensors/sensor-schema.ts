@@ -14,7 +14,7 @@ export const sensorSchema = z
   })
   .openapi("Sensor");
 
-/** The body of `PUT /v1/sensors/{sensor_id}`: what is left out stays as it is. */
+/** The body of `PUT /v1/sensors/{sensor_id}`: values that are left out stay as they are. */
 export const sensorChangeSchema = z.strictObject({
   name: nameSchema.optional(),
   active: z
@@ -23,7 +23,7 @@ export const sensorChangeSchema = z.strictObject({
     .openapi({ description: "false deactivates the sensor, true reactivates it" }),
 });
 
-/** The body of `POST /v1/sensors`. No id may come twice, since its name would be anybody's guess. */
+/** The body of `POST /v1/sensors`. No id may come twice, because two names for it would leave a choice. */
 export const sensorsSchema = z.strictObject({
   sensors: z
     .array(z.strictObject({ id: addressableSensorIdSchema, name: nameSchema.optional() }))
@@ -39,7 +39,7 @@ export const sensorsSchema = z.strictObject({
     }),
 });
 
-/** Writes a sensor the API's way. */
+/** Renders a sensor. */
 export function renderSensor({
   id,
   name,

@@ -12,12 +12,12 @@ const bucketsMax = 8_808;
 const granularityMs = { hour: 3_600_000, day: 86_400_000, month: 28 * 86_400_000 };
 
 const zoneFault = "must be an IANA time zone such as Europe/Berlin";
-/** Postgres's word for a value that a function does not take; here only the time zone can be one. */
+/** Postgres's error for a value that a function does not take; here only the time zone can be one. */
 const invalidParameterValue = "22023";
 
 const instant = z.iso.datetime();
 
-/** What is known of usage in every answer that tells of it. */
+/** The parts of every answer about usage. */
 export const quantitiesShape = {
   quantity: z.int(),
   delivered: z.int(),
@@ -38,7 +38,7 @@ export const usageSchema = z
   })
   .openapi("Usage");
 
-/** What to ask for. */
+/** The question. */
 export const usageQuery = z.object({
   meter: z.enum(meterNames),
   from: instantSchema,
@@ -105,7 +105,7 @@ function isUnknownZone(error: unknown): boolean {
 }
 
 function isTimeZone(name: string): boolean {
-  // Node takes an offset for a zone; Postgres does too, but counts it the other way round.
+  // Node takes an offset as a zone; Postgres does too, but counts it the other way round.
   if (/^[+-]/.test(name)) return false;
   try {
     return new Intl.DateTimeFormat("en", { timeZone: name }).resolvedOptions().timeZone !== "";

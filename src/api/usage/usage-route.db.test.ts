@@ -141,7 +141,7 @@ test.for([
   ["from=2020-11-20T10:00:00Z&to=2026-11-20T10:00:00Z", "from"],
   ["from=2026-11-20T10:00:00Z&to=2026-11-20T11:00:00Z&granularity=week", "granularity"],
   ["from=2026-11-20T10:00:00Z&to=2026-11-20T11:00:00Z&time_zone=Mars/Olympus", "time_zone"],
-  // Postgres counts an offset's sign the other way round than everybody else.
+  // Postgres counts an offset's sign the other way round than ISO 8601 does.
   ["from=2026-11-20T10:00:00Z&to=2026-11-20T11:00:00Z&time_zone=%2B05:30", "time_zone"],
   // Node knows it, and Postgres does not.
   ["from=2026-11-20T10:00:00Z&to=2026-11-20T11:00:00Z&time_zone=US/Pacific-New", "time_zone"],

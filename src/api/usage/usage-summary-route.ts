@@ -18,7 +18,7 @@ import {
   usageTotalSchema,
 } from "./usage-summary-answer.ts";
 
-/** Of a summary that is answered whole. */
+/** The page size of a summary that is answered whole. */
 const csvPageSize = 200;
 
 const summaryRoute = createRoute({
@@ -71,7 +71,10 @@ export function mountUsageSummary(app: App, { db, adminOnly }: { db: Db; adminOn
   });
 }
 
-/** The heading and all pages. The first is read before the answer begins, so that what fails at once is a problem. */
+/**
+ * The heading and all pages. The first page is read before the answer begins, so that an error there becomes a problem
+ * document.
+ */
 async function csvStream(pages: AsyncGenerator<UsageTotal[]>): Promise<ReadableStream<Uint8Array>> {
   const encoder = new TextEncoder();
   const first = await pages.next();

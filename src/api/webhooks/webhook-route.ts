@@ -37,16 +37,16 @@ const webhookRoute = createRoute({
   },
 });
 
-/** Many times what Stripe's events are. What is nested some thousands deep can be neither written nor stored. */
+/** Many times the depth of Stripe's events. JSON nested some thousand levels deep can be neither written nor stored. */
 const nestingMax = 100;
 
 export type WebhookDeps = {
   db: Db;
   boss: PgBoss;
-  /** Every one is tried: while one is rotated, Stripe signs with the old and the new. */
+  /** Each of them is tried: while one is rotated, Stripe signs with the old and the new. */
   secrets: readonly string[];
   now: () => Date;
-  /** Where the bodies count; they come from strangers until their signature is verified. */
+  /** Where the bodies count: before their signature is verified, they come from strangers. */
   held: HeldBytes;
   log: Log;
   counts?: WebhookCounts;
@@ -64,7 +64,7 @@ export function mountWebhook(app: App, deps: WebhookDeps): void {
   app.openAPIRegistry.registerPath(webhookRoute);
   app.post(webhookRoute.path, async (c) => {
     const signature = c.req.header("stripe-signature");
-    // Said before a byte of the body is read.
+    // Checked before a byte of the body is read.
     if (signature === undefined) throw refuse("no_signature");
     const hold = held.begin();
     try {
@@ -93,7 +93,7 @@ function isNestedWithin(value: unknown, levels: number): boolean {
   return levels > 0 && Object.values(value).every((inner) => isNestedWithin(inner, levels - 1));
 }
 
-/** Undefined for what is no JSON, which no JSON is. */
+/** Undefined for a text that is not JSON: JSON has no undefined. */
 function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
@@ -123,7 +123,7 @@ function refusal(reason: RefusalReason): Problem {
     case "too_old":
     case "in_future":
     case "other_secret":
-      // Which of them is in the log: a stranger has no use for it.
+      // The log has the reason: the answer does not tell it to a stranger.
       return new Problem({
         status: 400,
         code: "invalid_signature",

@@ -40,7 +40,7 @@ test("a storm of events while the worker dies and the API restarts loses none", 
   await stripeSide.untilHandled();
 
   const inbox = await readInbox(db);
-  // Meters, products and prices were there before the API asked for events.
+  // Meters, products and prices existed before the API asked for events.
   const sent = simulator.events().filter(({ type }) => !setUpTypes.has(type));
   expect(inbox.map(({ id }) => id).toSorted()).toEqual(sent.map(({ id }) => id).toSorted());
   expect(new Set(inbox.map(({ state }) => state))).toEqual(new Set(["handled"]));

@@ -5,7 +5,10 @@ import { type Finding, ok, problem } from "./finding.ts";
 const check = "billable";
 const namedMax = 5;
 
-/** Whether the sensors of every organization that is linked are counted. One that has left and has none is no problem. */
+/**
+ * Whether the sensors of every linked organization are counted. An organization that has left and has no sensors is no
+ * problem.
+ */
 export async function checkBillable(db: Db, statuses: readonly string[]): Promise<Finding> {
   const unbillable = await listUnbillable(db, statuses);
   if (unbillable.length === 0) return ok(check, "every linked organization");

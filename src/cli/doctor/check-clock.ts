@@ -2,7 +2,7 @@ import { type Finding, ok, problem, unchecked } from "./finding.ts";
 
 /**
  * Stripe refuses usage that is more than 5 minutes ahead, and we refuse signatures that are 5 minutes off. Clocks that
- * are a minute apart are on their way there.
+ * are a minute apart may get there.
  */
 const apartMsMax = 60_000;
 

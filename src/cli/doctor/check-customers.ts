@@ -12,7 +12,7 @@ const says: Record<CustomerFault, string> = {
   deleted: "was deleted",
 };
 
-/** Whether Stripe has the customers that operators linked, as the workers found when they read them. */
+/** Whether Stripe has the customers that operators linked, by the workers' reads. */
 export async function checkLinkedCustomers(db: Db): Promise<Finding> {
   const { rows } = await sql<{ organization: string; customer: string; fault: CustomerFault }>`
     select organization_id as organization, stripe_customer_id as customer, customer_fault as fault

@@ -4,7 +4,7 @@ import { type DeliveryReport, reportMeterEvents } from "../../delivery/meter-eve
 import { readPauses } from "../../delivery/pauses.ts";
 import { type Finding, ok, problem } from "./finding.ts";
 
-/** Whether usage flows: nothing paused, no meter event and no webhook event that waits for somebody. */
+/** Whether usage flows: nothing is paused, and no meter event and no webhook event waits for an operator. */
 export async function checkDelivery(db: Db): Promise<Finding[]> {
   const { states } = await reportMeterEvents(db);
   return [await checkPauses(db), checkInDoubt(states), checkRejected(states), await checkInbox(db)];

@@ -5,7 +5,7 @@ import { readCustomerMode } from "../../stripe/customer-mode.ts";
 import type { KeyMode } from "../../stripe/key-mode.ts";
 import { type Finding, ok, problem } from "./finding.ts";
 
-/** One wrong key makes every customer wrong, so a few tell as much as all. */
+/** A wrong key makes every customer wrong, so a few tell as much as all. */
 const customersRead = 5;
 
 const check = "key mode";

@@ -17,8 +17,8 @@ export async function checkProcesses(db: Db): Promise<Finding[]> {
 }
 
 /**
- * Whether this command's role may do what the API may, as its commands do, and each process that runs what it has to do
- * with its own role.
+ * Whether this command's role may do what the API may, because its commands do the same, and whether each running
+ * process may do its work with its own role.
  */
 export async function checkRights(db: Db): Promise<Finding> {
   const own = (await readMissingRights(db, { kind: "api" })).map(

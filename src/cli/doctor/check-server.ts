@@ -3,7 +3,7 @@ import { readDurabilityFaults } from "../../database/durability.ts";
 import type { Db } from "../../database/db.ts";
 import { type Finding, ok, problem } from "./finding.ts";
 
-/** Whether the server takes writes, and keeps what it has committed. */
+/** Whether the server takes writes, and keeps committed rows after a crash. */
 export async function checkServer(db: Db): Promise<Finding[]> {
   return [await checkWritable(db), await checkDurability(db)];
 }

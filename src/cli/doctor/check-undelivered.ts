@@ -6,12 +6,12 @@ import { listUndelivered, type UndeliveredEvents } from "../../stripe/list-undel
 import { type Finding, ok, problem, unchecked } from "./finding.ts";
 
 const check = "webhook deliveries";
-/** What is younger may be on its way. */
+/** A younger event may be on its way. */
 const graceMs = 60_000;
 
 /**
- * Whether Stripe has events that it could not deliver and that the inbox lacks, as with a wrong secret. Asks for one page of
- * events.
+ * Whether Stripe has events that it could not deliver and that the inbox lacks, as with a wrong secret. Asks for one
+ * page of events.
  */
 export async function checkUndelivered(
   { db, stripe }: { db: Db; stripe: Stripe },

@@ -6,7 +6,7 @@ import { type Finding, ok, problem, unchecked } from "./finding.ts";
 const check = "webhook endpoint";
 const path = "/webhooks/stripe";
 
-/** Whether Stripe sends its events to a webhook endpoint that can only be ours, and all that are used. */
+/** Whether Stripe sends all used events to a webhook endpoint that can only be ours. */
 export async function checkWebhookEndpoint(stripe: Stripe): Promise<Finding> {
   const endpoints = await listUnlessForbidden(stripe);
   if (endpoints === undefined) return unchecked(check, "the restricted key may not read webhook endpoints");

@@ -1,6 +1,6 @@
 /**
- * How far another clock is ahead of ours, in milliseconds, taking it that it was read in the middle of the time that
- * the reading took. Undefined when the reading yields no time.
+ * How far another clock is ahead of ours, in milliseconds, if it was read in the middle of the time that the reading
+ * took. Undefined when the reading yields no time.
  */
 export async function readAheadMs(
   readOther: () => Promise<Date | undefined>,

@@ -1,6 +1,6 @@
 import { describeStripeError } from "../../stripe/describe-stripe-error.ts";
 
-/** What the doctor found out about one thing. */
+/** The doctor's result about one thing. */
 export type Finding = { check: string } & (
   | { state: "ok"; detail: string }
   | { state: "problem"; detail: string; remedy: string }
@@ -23,7 +23,7 @@ export function unchecked(check: string, detail: string): Finding {
 /** `insufficient_privilege` of Postgres. */
 const notAllowedCode = "42501";
 
-/** Looks at something in the database. That this role may not is a finding, in Postgres's words, which name the right. */
+/** Runs a check on the database. A missing right is a finding, in Postgres's words, which name the right. */
 export async function findInDatabase(
   check: string,
   look: () => Promise<Finding | Finding[]>,
@@ -36,7 +36,7 @@ export async function findInDatabase(
   }
 }
 
-/** Looks at something at Stripe. That Stripe does not answer, or refuses, is a finding too. */
+/** Runs a check at Stripe. A Stripe that does not answer, or refuses, is a finding too. */
 export async function findAtStripe(check: string, look: () => Promise<Finding>): Promise<Finding> {
   try {
     return await look();

@@ -7,7 +7,7 @@ import type { Reached } from "./reach-database.ts";
 
 const check = "stripe";
 
-/** Asks Stripe for the least there is: whether it answers, takes the key, and what time it has. */
+/** Makes the smallest request to Stripe: does it answer, does it take the key, and what is its time. */
 export async function reachStripe(
   { stripe, now }: { stripe: Stripe | undefined; now: () => Date },
   { apiBase }: { apiBase: string },

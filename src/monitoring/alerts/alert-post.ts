@@ -9,7 +9,7 @@ export type AlertTold = {
   endedAt: Date | null;
 };
 
-/** What the receiver is sent. Slack shows `text`; `id` is the same for the beginning, its repetitions and the end. */
+/** The body of a post. Slack shows `text`; `id` is the same for the beginning, its repetitions and the end. */
 export type AlertPost = {
   text: string;
   id: string;

@@ -38,7 +38,7 @@ function promqlOf({ gauge, where = {}, fold, by, when }: AlertRule): string {
   const labels = Object.entries(where).map(([label, value]) => `${label}="${value}"`);
   const selector = labels.length === 0 ? gauge : `${gauge}{${labels.join(",")}}`;
   const asked = (suffix = "") =>
-    // Every process tells the same, so that a sum is one over each meter's largest.
+    // Every process shows the same value, so the sum is taken over each meter's largest.
     fold === "sum"
       ? `sum(max by (meter) (${selector}${suffix}))`
       : `${fold}${by === undefined ? "" : ` by (${by.join(", ")})`}${by === undefined ? "" : " "}(${selector})`;

@@ -9,14 +9,14 @@ export type AlertRule = {
   severity: "warning" | "critical";
   summary: string;
   gauge: GaugeName;
-  /** Samples with these labels only. */
+  /** Only samples with these labels. */
   where?: Readonly<Record<string, string>>;
   /** How samples become one value; `by` names the labels that each alert is about. */
   fold: "max" | "min" | "sum";
   by?: readonly string[];
   /** A limit to cross, or growth: more than so long before. */
   when: { above: number } | { below: number } | { growsWithin: number; keepFiring: number };
-  /** It begins when it has held for so long. */
+  /** The alert begins when its condition has been true for this long. */
   heldFor?: number;
 };
 

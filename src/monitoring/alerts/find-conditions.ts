@@ -7,11 +7,14 @@ export type Condition = {
   /** As `scope=account`, or `meter=…,reason=…`; empty where a rule is about one thing only. */
   subject: string;
   value: number;
-  /** Undefined for a rule about growth: only what the value was before can tell. */
+  /** Undefined for a rule about growth: it depends on the value before. */
   isTrue: boolean | undefined;
 };
 
-/** The conditions of the rules whose gauges were measured. Pure: whether one has held for long enough, others know. */
+/**
+ * The conditions of the rules whose gauges were measured. Pure; `moveAlert` decides whether one has been true long
+ * enough.
+ */
 export function findConditions(rules: readonly AlertRule[], samples: readonly Sample[]): Condition[] {
   return rules.flatMap((rule) => {
     const groups = Map.groupBy(

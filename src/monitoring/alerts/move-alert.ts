@@ -1,11 +1,11 @@
 import type { Condition } from "./find-conditions.ts";
 
-/** What is known of an alert: of its condition, and what the receiver has been told. */
+/** The stored state of an alert: of its condition, and of the receiver's knowledge. */
 export type Alert = {
   value: number | null;
   true_since: Date | null;
   false_since: Date | null;
-  /** Of a condition about growth. */
+  /** For a condition about growth. */
   level: number | null;
   grown_at: Date | null;
   began_at: Date | null;
@@ -26,10 +26,10 @@ export const newAlert: Alert = {
   ended_told_at: null,
 };
 
-/** A condition that comes and goes is one alert: it is over when it has been false for so long. */
+/** A condition that comes and goes is one alert: it is over when it has been false for this long. */
 const quietMs = 300_000;
 
-/** The alert after a look at its condition. Pure. Nothing that the receiver was not told yet is forgotten. */
+/** The alert after a look at its condition. Pure. A change that the receiver does not know yet is never forgotten. */
 export function moveAlert(before: Alert, { rule, value, isTrue }: Condition, now: Date): Alert {
   const { when, heldFor = 0 } = rule;
   if ("growsWithin" in when) {

@@ -8,7 +8,7 @@ import { type Alert, moveAlert, newAlert } from "./move-alert.ts";
 
 type StoredAlert = Alert & { name: string; subject: string };
 
-/** Claims the next look for this process; false while another one looked less than so long ago. */
+/** Claims the next look for this process; false while another process looked less than `everyMs` ago. */
 export async function claimLook(db: Db, everyMs: number): Promise<boolean> {
   const claimed = await sql`
     update metering.alert_watch set looked_at = now()
@@ -19,8 +19,8 @@ export async function claimLook(db: Db, everyMs: number): Promise<boolean> {
 }
 
 /**
- * Writes down what a measurement says about each condition, and logs what begins and ends. `isWhole`: every read of it
- * went well; when not, a gauge that is missing says nothing.
+ * Stores each condition of a measurement, and logs alerts that begin and end. `isWhole`: every read of the measurement
+ * succeeded; if not, a missing gauge says nothing.
  */
 export async function noteConditions(
   { db, log }: { db: Db; log: Log },
@@ -34,7 +34,7 @@ export async function noteConditions(
     const gone = isWhole ? conditionsGone(stored.rows, found) : [];
     for (const condition of [...found, ...gone]) {
       const before = stored.rows.find((alert) => isOf(alert, condition));
-      // What never held and cannot grow needs no row.
+      // A condition that was never true and cannot grow needs no row.
       if (before === undefined && condition.isTrue === false) continue;
       const after = moveAlert(before ?? newAlert, condition, now);
       await writeAlert(trx, condition, after);
@@ -43,7 +43,7 @@ export async function noteConditions(
   });
 }
 
-/** Alerts whose gauge, or whose subject, is not there any more: their conditions are false. */
+/** Alerts whose gauge, or whose subject, does not exist any more: their conditions are false. */
 function conditionsGone(stored: readonly StoredAlert[], found: readonly Condition[]): Condition[] {
   return stored
     .filter((alert) => !found.some((condition) => isOf(alert, condition)))

@@ -4,7 +4,7 @@ import { databaseReads } from "../metrics/reads.ts";
 import { alertRules } from "./alert-rules.ts";
 import { type Condition, findConditions } from "./find-conditions.ts";
 
-/** Every condition that is true now, by what the database says. Throws when a read fails. */
+/** Every condition that is true now, by the database's gauges. Throws when a read fails. */
 export async function readConditions(db: Db): Promise<Condition[]> {
   const samples: Sample[] = [];
   for (const { read } of databaseReads) samples.push(...(await read(db)));

@@ -2,7 +2,7 @@ import type { SendAlert } from "./tell-alerts.ts";
 
 const timeoutMs = 10_000;
 
-/** Posts to the receiver. Its address holds a secret, so no error of the request's is passed on but its code. */
+/** Posts to the receiver. Its address holds a secret, so of a failed request only the error's code is passed on. */
 export function sendAlertTo(url: string): SendAlert {
   return async (post) => {
     try {

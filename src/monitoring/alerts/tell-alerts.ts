@@ -4,7 +4,7 @@ import type { Log } from "../../log.ts";
 import { alertRules } from "./alert-rules.ts";
 import { type AlertPost, writeAlertPost } from "./alert-post.ts";
 
-/** Sends a post. Resolves with why it was not taken, or undefined when it was; never throws. */
+/** Sends a post. Resolves with the reason when it was not taken, or undefined when it was; never throws. */
 export type SendAlert = (post: AlertPost) => Promise<string | undefined>;
 
 export type TellDeps = {
@@ -29,7 +29,7 @@ type Due = {
   attempts: number;
 };
 
-/** Tells the receiver everything that is due, the oldest first, a beginning before its end. Stops at `signal`. */
+/** Sends the receiver everything that is due, the oldest first, a beginning before its end. Stops at `signal`. */
 export async function tellAlerts(deps: TellDeps, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
     const due = await claimDue(deps.db);
@@ -60,7 +60,7 @@ async function claimDue(db: Db): Promise<Due | undefined> {
 
 async function tell({ db, log, send, onPost }: TellDeps, due: Due): Promise<void> {
   const rule = alertRules.find(({ name }) => name === due.name);
-  // A rule of another version of the program, which tells of it.
+  // A rule of another version of the program; that version tells of it.
   if (rule === undefined) return;
   const reason = await send(writeAlertPost({ ...due, rule, value: due.value ?? 0 }));
   onPost(reason === undefined ? "taken" : "failed");

@@ -9,7 +9,7 @@ import { sendAlertTo } from "./send-alert.ts";
 import { tellAlerts } from "./tell-alerts.ts";
 
 const usualEveryMs = 30_000;
-/** Far longer than all reads may take together: half a measurement would end what still holds. */
+/** Far longer than all reads may take together: half a measurement would end alerts whose condition is still true. */
 const measuredWithinMs = 120_000;
 /** Of `everyMs`: processes that look at about the same time take turns. */
 const claimedForShare = 0.8;
@@ -17,8 +17,8 @@ const claimedForShare = 0.8;
 export type AlertWatchDeps = { db: Db; log: Log; registry: Registry };
 
 /**
- * Looks at the conditions of docs/alerts.yaml every half minute, whichever process is first, and posts to the URL what
- * begins and what ends, at least once.
+ * Looks at the conditions of docs/alerts.yaml every half minute, in the process that is first, and posts the beginning
+ * and the end of each alert to the URL, at least once.
  */
 export function watchAlerts(
   { db, log, registry }: AlertWatchDeps,

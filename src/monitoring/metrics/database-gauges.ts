@@ -75,7 +75,10 @@ export type Sample = { name: GaugeName; labels?: Record<string, string>; value: 
 /** What was read of the database. `isUp`: it answered. What failed, or is not read yet, is missing. */
 export type Measurement = { isUp: boolean; samples: Sample[] };
 
-/** Registers the gauges, and returns what sets them all: one that was not measured is left out of the answer. */
+/**
+ * Registers the gauges, and returns a function that sets them all: a gauge that was not measured is left out of the
+ * answer.
+ */
 export function showMeasurements(registry: Registry): (measurement: Measurement) => void {
   const registers = [registry];
   const isUp = new Gauge({

@@ -1,7 +1,7 @@
 import { Counter, type Registry } from "prom-client";
 import type { IntakeResult } from "../../intake/accept-readings.ts";
 
-/** Counts readings by what became of them: `accepted`, `duplicate`, or the code of their rejection. */
+/** Counts readings by their result: `accepted`, `duplicate`, or the code of their rejection. */
 export function countReadings(registry: Registry): (result: IntakeResult) => void {
   const readings = new Counter({
     name: "meter_outbox_readings_total",

@@ -10,7 +10,7 @@ import {
   stripeEventsQueue,
 } from "../../queue/queues.ts";
 
-/** What the worker does again and again: pg-boss's queues that have a handler, and loops of its own. */
+/** The repeated work of a worker: pg-boss's queues that have a handler, and loops of its own. */
 const works = [
   ...[
     sealQueue,

@@ -97,7 +97,7 @@ test("measuring reads open rows through their indexes, and never a whole table t
   }
 });
 
-/** Years of an organization's history, all of it done. */
+/** Years of an organization's history, all of it settled. */
 async function addHistory(db: Db): Promise<void> {
   const id = await addOrganization(db, { customer: "cus_1" });
   const hours = sql`generate_series(1, 20000) as n, lateral (select date_trunc('hour', now()) - n * interval '1 hour' as hour) h`;

@@ -7,9 +7,9 @@ import type { Measurement } from "./database-gauges.ts";
 import { databaseReads, type Read } from "./reads.ts";
 
 export type MeasurerLimits = {
-  /** Of each statement. */
+  /** For each statement. */
   statementTimeoutMs: number;
-  /** Whoever asks waits no longer, and takes what is there. */
+  /** A caller waits no longer than this, and takes the finished reads. */
   deadlineMs: number;
   /** A measurement is not repeated sooner. */
   reusedMs: number;
@@ -28,8 +28,8 @@ export type MeasurerDeps = {
 };
 
 /**
- * Measures the database when asked, one measurement at a time on one connection: who asks meanwhile shares it. Never
- * throws; without a database `isUp` is false.
+ * Measures the database when asked, one measurement at a time on one connection: callers that ask meanwhile share it.
+ * Never throws; without a database `isUp` is false.
  */
 export function createMeasurer(
   { db, onFailedRead, reads = databaseReads }: MeasurerDeps,

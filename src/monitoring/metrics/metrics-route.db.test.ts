@@ -19,7 +19,7 @@ const test = apiTest.extend("scrape", async ({ api }) => async () => {
   return parseScrape(text);
 });
 
-/** So many seconds, give or take what a test on a busy machine takes. */
+/** So many seconds, give or take the time of a test on a busy machine. */
 function seconds(expected: number): unknown {
   return expect.toSatisfy((value: number) => Math.abs(value - expected) < 60, `about ${expected} seconds`);
 }

@@ -5,7 +5,10 @@ import { eventAgeMsMax, identifierSafeMs } from "../../delivery/limits.ts";
 import { meterNames } from "../../usage/meters.ts";
 import type { Sample } from "./database-gauges.ts";
 
-/** What waits, or waits for somebody. Delivered events are counted as they are settled: nobody counts a year's rows. */
+/**
+ * The states that wait for the service or an operator. Delivered events are counted as they are settled: counting a
+ * year's rows would take too long.
+ */
 const openStates = [...sendableStates, "expired"] as const;
 
 type OpenEvents = {
@@ -51,8 +54,8 @@ function timeLeft(open: readonly OpenEvents[]): Sample[] {
 }
 
 /**
- * Two statements in one, each with the predicate of its partial index in so many words: meter_events_pending and
- * meter_events_attention. The seal bounds the first, and people keep the second short.
+ * Two statements in one, each with the predicate of its partial index word for word: meter_events_pending and
+ * meter_events_attention. The seal bounds the first, and operators keep the second short.
  */
 async function readOpenEvents(db: Db): Promise<OpenEvents[]> {
   const open = await sql<OpenEvents>`

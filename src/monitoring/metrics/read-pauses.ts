@@ -6,7 +6,7 @@ type Control = { scope: string; by: "breaker" | "operator" | null; seconds: numb
 
 const pausers = ["breaker", "operator"] as const;
 
-/** Which scopes are paused, by whom and for how long. A pause without an end is an operator's. */
+/** The paused scopes, by breaker or operator, and for how long. A pause without an end is an operator's. */
 export async function readPauseGauges(db: Db): Promise<Sample[]> {
   const controls = await sql<Control>`
     select

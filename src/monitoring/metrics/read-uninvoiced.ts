@@ -3,7 +3,7 @@ import { readUninvoiced, uninvoicedReasons } from "../../outbox/uninvoiced.ts";
 import { meterNames } from "../../usage/meters.ts";
 import type { Sample } from "./database-gauges.ts";
 
-/** How much usage no invoice will have. Where there is none the gauges say so, rather than nothing. */
+/** How much usage no invoice will have. Where there is none, the gauges are 0 and not missing. */
 export async function readUninvoicedGauges(db: Db): Promise<Sample[]> {
   const uninvoiced = await readUninvoiced(db);
   return meterNames.flatMap((meter) =>

@@ -4,7 +4,7 @@ import { readUnsealedAges, readUnsealedAmounts } from "../../outbox/unsealed.ts"
 import { meterNames } from "../../usage/meters.ts";
 import type { Sample } from "./database-gauges.ts";
 
-/** Where nothing waits the gauges say so, rather than nothing. */
+/** Where no entry waits, the gauges are 0 and not missing. */
 const held = [false, true];
 
 /** How much waits to be sealed. */
@@ -22,7 +22,7 @@ export async function readUnsealedGauges(db: Db): Promise<Sample[]> {
   });
 }
 
-/** For how long the oldest has waited, and how long it still can. */
+/** For how long the oldest entry has waited, and how long it still can. */
 export async function readUnsealedAgeGauges(db: Db): Promise<Sample[]> {
   const ages = await readUnsealedAges(db);
   const samples = held.map((isHeld): Sample => {

@@ -4,7 +4,7 @@ import { countDefaultPartitionRows } from "../../database/partitions.ts";
 import type { Db } from "../../database/db.ts";
 import type { Sample } from "./database-gauges.ts";
 
-/** How long ago the latest counted hour began, if any was. One probe of the key for each organization. */
+/** How long ago the latest counted hour began, if any hour was counted. Reads one index entry for each organization. */
 export async function readSensorCountGauges(db: Db): Promise<Sample[]> {
   const counted = await sql<{ ageSeconds: number | null }>`
     select extract(epoch from now() - max(latest.hour))::float8 as "ageSeconds"

@@ -8,10 +8,10 @@ import { readPauseGauges } from "./read-pauses.ts";
 import { readUnsealedAgeGauges, readUnsealedGauges } from "./read-unsealed.ts";
 import { readPartitionGauges, readRetentionGauges, readSensorCountGauges } from "./read-upkeep.ts";
 
-/** One statement, or few, with its own time limit. Should it fail, only its own gauges are missing. */
+/** One statement, or few, with its own time limit. If it fails, only its own gauges are missing. */
 export type Read = { name: string; read: (db: Db) => Promise<Sample[]> };
 
-/** All that is measured in the database. What alerts rest on comes first, and what may take long comes last. */
+/** All reads of the database for metrics. Reads for alerts come first, and slow ones last. */
 export const databaseReads: readonly Read[] = [
   { name: "unsealed_ages", read: readUnsealedAgeGauges },
   { name: "meter_events", read: readMeterEventGauges },

@@ -6,7 +6,10 @@ import { z } from "zod";
 const axePath = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
 const found = z.array(z.object({ id: z.string(), nodes: z.array(z.object({ html: z.string() })) }));
 
-/** What axe finds wrong with a page: the rule and the element. It runs beside the page's own scripts, past its policy. */
+/**
+ * The faults that axe finds in a page: the rule and the element. It runs beside the page's own scripts, past its
+ * policy.
+ */
 export async function findAxeFaults(page: Page): Promise<string[]> {
   await page.evaluate(await readFile(axePath, "utf8"));
   const violations = await page.evaluate("axe.run().then(({ violations }) => violations)");

@@ -2,12 +2,12 @@ import { once } from "node:events";
 import { createServer } from "node:net";
 
 /**
- * Below what Linux, macOS and Windows hand out by themselves, to whoever asks for any port and to every outgoing
- * connection: whoever listens here, stops and listens again finds its port still free.
+ * Below the ports that Linux, macOS and Windows give to outgoing connections and to programs that ask for any port. So
+ * a program that listens here, stops and listens again finds its port still free.
  */
 const ports = { min: 15_000, max: 32_000 };
 const triesMax = 100;
-/** Windows keeps whole ranges for itself, and says so by the second. */
+/** Windows keeps whole ranges for itself, and answers with the second code. */
 const takenCodes: readonly unknown[] = ["EADDRINUSE", "EACCES"];
 
 /**

@@ -5,7 +5,7 @@ type SentReading = { sensor_id: string; recorded_at: string; temperature: number
 
 export type Gateway = {
   key: string;
-  /** Where it may post; it takes turns, and goes on with the next one when one does not answer. */
+  /** The addresses it may post to; it takes turns, and goes on with the next one when one does not answer. */
   apiUrls: readonly string[];
   sensors: readonly string[];
   /** The time of its first reading; no other gateway of the organization has readings of the same times. */
@@ -52,7 +52,7 @@ async function isTaken(
     if (status === 503) return false;
     throw new Error(`the API answered ${status}: ${JSON.stringify(body)}`);
   } catch (error) {
-    // What fetch throws when the process has gone; whether it took the batch is unknown, so it is sent again.
+    // fetch's error when the process has gone. Whether it took the batch is unknown, so it is sent again.
     if (error instanceof TypeError) return false;
     throw error;
   }

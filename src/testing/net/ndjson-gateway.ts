@@ -77,7 +77,7 @@ export const ndjsonTest = apiTest.extend("gateway", async ({ api, database }, { 
   return { events, ask, post, postForLines, countStored, listen };
 });
 
-/** What each line of an answer says. */
+/** The JSON of each line of an answer. */
 export function parseLines(text: string): Record<string, unknown>[] {
   return text
     .trimEnd()

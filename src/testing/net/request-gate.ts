@@ -7,13 +7,13 @@ export type RequestGate = {
   url: string;
   /** How many requests wait. */
   held: () => number;
-  /** Lets those that wait go on, and all others pass. */
+  /** Lets the waiting requests go on, and all others pass. */
   open: () => void;
 };
 
 /**
- * A way to a server on which requests for paths that begin with `path` wait until the test opens it: what happens while
- * a request is under way is then no matter of milliseconds. Ends with the test.
+ * A way to a server on which requests for paths that begin with `path` wait until the test opens it, so that a test of
+ * requests under way does not depend on milliseconds. Ends with the test.
  */
 export async function holdRequests(serverUrl: string, path: string): Promise<RequestGate> {
   const opened = Promise.withResolvers<void>();
@@ -36,7 +36,7 @@ export async function holdRequests(serverUrl: string, path: string): Promise<Req
 }
 
 function pass(serverUrl: string, incoming: IncomingMessage, outgoing: ServerResponse): void {
-  // Whoever asked has given up meanwhile.
+  // The client has given up meanwhile.
   if (outgoing.destroyed) return;
   const { method, headers } = incoming;
   const onwards = request(new URL(incoming.url ?? "/", serverUrl), { method, headers }, (answer) => {

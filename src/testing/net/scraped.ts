@@ -9,7 +9,7 @@ export function parseScrape(text: string): Record<string, number> {
   );
 }
 
-/** The names of all series of a scrape that begin so. */
+/** The names of all series of a scrape that begin with this text. */
 export function seriesOf(scraped: Record<string, number>, prefix: string): string[] {
   return Object.keys(scraped).filter((series) => series.startsWith(prefix));
 }

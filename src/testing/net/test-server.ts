@@ -4,13 +4,13 @@ import { nameServiceRoles, type ServiceRoles } from "../postgres/service-roles.t
 
 /** The server that a test run uses, and the databases on it that are the run's own. */
 export type TestServer = {
-  /** Of a database that exists, with a role that may create databases. */
+  /** The URL of a database that exists, with a role that may create databases. */
   url: string;
   /** Begins the name of every database of this run and of no other. */
   prefix: string;
   /** The migrated database that each test's own is a copy of. */
   template: string;
-  /** What the API and the worker under test connect as; undefined: as the URL's own role, which may not create any. */
+  /** The roles of the API and the worker under test; undefined: the URL's own role, which may not create any. */
   roles: ServiceRoles | undefined;
 };
 
@@ -27,7 +27,7 @@ export function urlOfDatabase(serverUrl: string, database: string): string {
   return url.href;
 }
 
-/** Creates a database, empty or as a copy of another that nobody is connected to. */
+/** Creates a database, empty or as a copy of another that has no sessions. */
 export async function createDatabase(server: TestServer, name: string, template?: string): Promise<void> {
   // Copying files takes half as long as the default, which logs every page.
   const copy = template === undefined ? "" : ` template ${escapeIdentifier(template)} strategy file_copy`;

@@ -12,12 +12,12 @@ export type CheckedAnswer = {
 
 export type AnswerCheck = (answer: CheckedAnswer) => string[];
 
-/** Says nothing to a request for what the document does not have. */
+/** Returns nothing for a request that the document does not have. */
 const refusalsOfUndocumented = new Set([400, 404, 405, 413, 415, 429]);
 
 /**
- * Makes the strict comparison of answers with the document: a sentence for each difference, none when an answer is one
- * that the document promises. A status, content type or member that it does not name is a difference.
+ * Makes the strict comparison of answers with the document: a sentence for each difference, none when the answer is as
+ * documented. A status, content type or member that the document does not name is a difference.
  */
 export function createAnswerCheck(document: OpenApiDocument): AnswerCheck {
   const operations = operationsOf(document);

@@ -3,7 +3,7 @@ import type { App } from "../../http/app-env.ts";
 import { type AnswerCheck, createAnswerCheck } from "./answer-check.ts";
 import { documentSchema, type OpenApiDocument } from "./document.ts";
 
-/** `app.request` of which every answer was compared with the document. */
+/** An `app.request` that compares every answer with the document. */
 export type AskApp = (path: string, init: RequestInit) => Promise<Response>;
 
 // The document is the same for every app, and validators are slow to make.
@@ -15,7 +15,7 @@ export async function readDocument(app: App): Promise<OpenApiDocument> {
   return documentSchema.parse(await answer.json());
 }
 
-/** Asks the application without a socket, and fails the test when an answer is not what the document says. */
+/** Asks the application without a socket, and fails the test when an answer is not as documented. */
 export function checkedRequests(app: App): AskApp {
   return async (path, init) => {
     const response = await app.request(path, init);

@@ -38,7 +38,7 @@ const operationSchema = z.strictObject({
 });
 const methodSchema = z.enum(["get", "put", "post", "delete", "patch"]);
 
-/** What this project uses of OpenAPI 3.1, and nothing else: what is not known here would not be checked. */
+/** The parts of OpenAPI 3.1 that this project uses, and no others: an unknown part would not be checked. */
 export const documentSchema = z.strictObject({
   openapi: z.literal("3.1.0"),
   info: z.strictObject({ title: z.string(), version: z.string(), description: z.string() }),

@@ -2,7 +2,7 @@ import { type ErrorObject, Ajv2020, type ValidateFunction } from "ajv/dist/2020.
 import addFormats from "ajv-formats";
 import type { JsonSchema, OpenApiDocument } from "./document.ts";
 
-/** Tells what is wrong with a value, in one line for each fault; nothing when it fits. */
+/** Tells the faults of a value, one line for each; nothing when it fits. */
 export type FaultsOf = (value: unknown) => string[];
 
 /** Makes validators from schemas of the document, each once. Throws for a keyword or format that is not known. */

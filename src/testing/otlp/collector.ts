@@ -4,13 +4,13 @@ import { onTestFinished } from "vitest";
 import { type CollectedSpan, spansOf } from "./spans.ts";
 import { listen } from "../net/listen.ts";
 
-/** What an OpenTelemetry collector would receive over OTLP/HTTP. */
+/** The exports that an OpenTelemetry collector would receive over OTLP/HTTP. */
 export type Collector = {
   url: string;
   /** Each export as it came, answered or not. */
   exports: { path: string; headers: IncomingHttpHeaders; body: Buffer }[];
   spans: () => CollectedSpan[];
-  /** How later exports are answered; those that were left unanswered stay so. */
+  /** How later exports are answered; the unanswered ones stay so. */
   answerWith: (status: number | "never") => void;
 };
 

@@ -3,7 +3,7 @@ import type { LogEvent } from "../../log.ts";
 import { startTracing, type Tracing } from "../../tracing/start-tracing.ts";
 import { createRecordingLog } from "../processes/recording-log.ts";
 
-/** Traces as an api does that is configured like this; `events` is what it logs. */
+/** Traces as an api with this configuration does; `events` are its log events. */
 export async function startTraced(
   variables: Record<string, string>,
 ): Promise<Tracing & { events: LogEvent[] }> {

@@ -2,12 +2,12 @@ import pg from "pg";
 import { shapeOf } from "./plan-shape.ts";
 
 const ours = /^\s*(?:with|select|insert|update)\b[\s\S]*\b(?:from|join|into|update)\s+metering\./i;
-/** What fits into so many pages may be read whole. */
+/** A table of so few pages may be read whole. */
 const smallPages = 1;
 
 export type ExplainingPool = {
   pool: pg.Pool;
-  /** The plans of our statements since it was asked last. */
+  /** The plans of our statements since the last call. */
   takePlans: () => string[];
 };
 

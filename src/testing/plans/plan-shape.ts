@@ -21,9 +21,9 @@ const explained = z.tuple([z.object({ Plan: node })]);
 const sameIndexes: Record<string, string> = { meter_events_id: "meter_events_pkey" };
 
 /**
- * What of a plan tells how its time grows: by which index each table is read, or that it is read whole. Months of a table
- * are one; a bitmap is another way to read the same index. Tables that fit into a few pages are left out: reading them
- * whole is as good.
+ * The parts of a plan that tell how its time grows: by which index each table is read, or that it is read whole. Months
+ * of a table count as one; a bitmap is another way to read the same index. Tables of a few pages are left out: reading
+ * them whole is as good.
  */
 export function shapeOf(plan: unknown, smallTables: ReadonlySet<string>): string[] {
   const [{ Plan: root }] = explained.parse(plan);

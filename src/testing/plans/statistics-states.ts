@@ -12,7 +12,10 @@ export type StatisticsState = (typeof statisticsStates)[number];
 
 const organizations = 200;
 
-/** Fills the tables with organizations, sensors, entries, pending and delivered events, and leaves statistics like that. */
+/**
+ * Fills the tables with organizations, sensors, entries, pending and delivered events, and leaves statistics of this
+ * state.
+ */
 export async function fillTables(db: Db, state: StatisticsState): Promise<void> {
   await forbidAutovacuum(db);
   if (state === "analyzed empty") await sql`analyze`.execute(db);

@@ -7,11 +7,11 @@ import { copyPostgresBinaries, findPostgresBinaries, type PostgresBinaries } fro
 import { runPostgresCommand } from "./postgres-process.ts";
 import { makeScratchFolder } from "../processes/scratch-folder.ts";
 
-/** An initialized data folder, and what a server on it needs. */
+/** An initialized data folder, and the facts that a server on it needs. */
 export type EmbeddedCluster = {
   binaries: PostgresBinaries;
   account: PostgresAccount | undefined;
-  /** Temporary; whoever prepared the cluster removes it. */
+  /** Temporary; the caller that prepared the cluster removes it. */
   scratchFolder: string;
   dataFolder: string;
   isTemporary: boolean;

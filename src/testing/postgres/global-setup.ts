@@ -20,8 +20,9 @@ declare module "vitest" {
 }
 
 /**
- * Starts the database suite's Postgres, migrates the template that each test's database is a copy of, creates the
- * roles of the API and the worker, and returns what undoes all. Reads `TEST_DATABASE_URL`, `TEST_POSTGRES` and `TEST_POSTGRES_IMAGE`.
+ * Starts the database suite's Postgres, migrates the template that each test's database is a copy of, creates the roles
+ * of the API and the worker, and returns a function that undoes all. Reads `TEST_DATABASE_URL`, `TEST_POSTGRES` and
+ * `TEST_POSTGRES_IMAGE`.
  */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
   const write = (line: string) => process.stdout.write(`${line}\n`);

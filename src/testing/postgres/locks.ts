@@ -8,7 +8,7 @@ export async function holdOpen(
 ): Promise<() => Promise<void>> {
   const holder = await pool.connect();
   await holder.query("begin");
-  // The pool's own limit of the service would end it where the rest of the test takes its time.
+  // The pool's own limit would end it while the rest of the test runs.
   await holder.query("set local idle_in_transaction_session_timeout = 0");
   await holder.query(statement, [...values]);
   return async () => {

@@ -37,7 +37,7 @@ const adminToken = "operator-token-of-the-outages-0123456789";
 
 /**
  * Vitest's `test` with an `open` for a Postgres container of its own and the service on it, every program a process
- * with its own role. Nothing of it outlives the test.
+ * with its own role. All of it ends with the test.
  */
 export const outageTest = base.extend("open", async ({ task }, { onCleanup }) => {
   const undos: (() => Promise<void>)[] = [];

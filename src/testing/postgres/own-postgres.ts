@@ -3,12 +3,12 @@ import { untilPostgresAnswers } from "./container-postgres.ts";
 import { findFreePort } from "../net/free-port.ts";
 import { until } from "../processes/until.ts";
 
-/** A Postgres in a container of its own, which a test may treat badly. Its data and its address outlive every end. */
+/** A Postgres in a container of its own, which a test may stop, kill and freeze. Its data and its address stay. */
 export type OwnPostgres = {
   url: string;
   /** Ends every session, writes its checkpoint and ends. */
   stop: () => Promise<void>;
-  /** Ends like a machine that lost its power, but for what the operating system still held. */
+  /** Ends like a machine that lost its power, except for the data that the operating system still held. */
   kill: () => Promise<void>;
   /** Resolves when it answers. */
   start: () => Promise<void>;

@@ -10,12 +10,12 @@ const privilegesSchema = z.object({
 });
 
 /**
- * What may be done to a table: the columns that may be inserted or updated, in the table's own order. To read one column
- * is to read.
+ * The allowed operations on a table: the columns that may be inserted or updated, in the table's own order. To read one
+ * column is to read.
  */
 export type Privileges = z.infer<typeof privilegesSchema>;
 
-// Each statement runs in a subtransaction; what is allowed may fail for any other reason, and is undone in any case.
+// Each statement runs in a subtransaction; an allowed one may fail for any other reason, and is undone in any case.
 const tryEverything = (schema: string) => `
   do $$
   declare
@@ -66,8 +66,8 @@ const tryEverything = (schema: string) => `
 `;
 
 /**
- * Tries everything on every table of a schema, with the connections of whoever is asked about, and tells by table what
- * was not refused. Nothing of it stays.
+ * Tries everything on every table of a schema, with the connections of the role in question, and tells by table which
+ * operations were not refused. Everything is undone.
  */
 export async function readPrivileges(pool: Pool, schema: string): Promise<Record<string, Privileges>> {
   const client = await pool.connect();

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { Client, escapeIdentifier, escapeLiteral } from "pg";
 
-/** What the API and the worker under test connect as. */
+/** The roles that the API and the worker under test connect as. */
 export type ServiceRole = "api" | "worker";
 export type ServiceRoles = Record<ServiceRole, { name: string; password: string }>;
 
@@ -21,8 +21,8 @@ export function nameServiceRoles(prefix: string): ServiceRoles {
 }
 
 /**
- * Creates the roles, and grants them what they need in the database of this URL. False, and nothing is changed, when
- * the URL's own role may not create roles.
+ * Creates the roles, and grants them their rights in the database of this URL. False, and nothing is changed, when the
+ * URL's own role may not create roles.
  */
 export async function createServiceRoles(databaseUrl: string, roles: ServiceRoles): Promise<boolean> {
   try {
@@ -39,7 +39,7 @@ export async function createServiceRoles(databaseUrl: string, roles: ServiceRole
   return true;
 }
 
-/** Grants the roles what they need, by the script that operators run, and creates those that are not there. */
+/** Grants the roles their rights, by the script that operators run, and creates missing roles. */
 export async function grantServiceRoles(databaseUrl: string, roles: ServiceRoles): Promise<void> {
   await withClient(databaseUrl, async (client) => {
     for (const role of serviceRoles) {
@@ -49,7 +49,7 @@ export async function grantServiceRoles(databaseUrl: string, roles: ServiceRoles
   });
 }
 
-/** Drops the roles; every database in which they were granted something must be gone. */
+/** Drops the roles; every database with grants to them must be dropped before. */
 export async function dropServiceRoles(serverUrl: string, roles: ServiceRoles): Promise<void> {
   await withClient(serverUrl, async (client) => {
     for (const { name } of Object.values(roles)) {

@@ -51,7 +51,7 @@ const sensorCount = {
   insert: ["organization_id", "hour", "active_sensors", "counted_at", "stripe_customer_id"],
   update: ["active_sensors", "counted_at", "stripe_customer_id"],
 };
-/** What a role may do to a table: read it, and what is told. */
+/** The rights of a role on a table: to read it, and the named ones. */
 export const may = (privileges: Partial<Privileges> = {}): Privileges => ({
   select: true,
   insert: [],
@@ -113,7 +113,7 @@ export const apiMay: Record<string, Privileges> = {
   usage_keys: may(),
 };
 
-/** The same for the worker's. */
+/** The same for a thief of the worker's. */
 export const workerMay: Record<string, Privileges> = {
   alert_watch: may({ update: ["looked_at"] }),
   alerts: may({ insert: alert, update: alert }),

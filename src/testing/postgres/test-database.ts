@@ -7,10 +7,10 @@ import { silentLog } from "../../log.ts";
 import { grantServiceRoles, type ServiceRole, urlOfRole } from "./service-roles.ts";
 import { createDatabase, dropDatabase, urlOfDatabase } from "../net/test-server.ts";
 
-/** A way into a database: as whom, and with connections of its own. */
+/** A way into a database: with a role, and with connections of its own. */
 export type DatabaseAccess = { url: string; db: Db; pool: Pool };
 
-/** The access of the owner, who may do everything by hand, and those that the API and the worker under test have. */
+/** The access of the owner, who may do everything by hand, and the accesses of the API and the worker under test. */
 export type TestDatabase = DatabaseAccess & {
   as: (role: ServiceRole) => DatabaseAccess;
   /** Runs scripts/roles.sql, as an operator does after a migration. */
@@ -20,7 +20,7 @@ export type TestDatabase = DatabaseAccess & {
 
 /**
  * Makes a migrated, empty database for one test. Its owner drops it, which ends every other session in it; prefer
- * `databaseTest`, which always does. Throws at the drop when the test kept a connection of the pool for itself.
+ * `databaseTest`, which always does. Throws at the drop when the test did not give back a connection of the pool.
  */
 export async function createTestDatabase(options: { applicationName?: string } = {}): Promise<TestDatabase> {
   const server = inject("testServer");
@@ -48,7 +48,7 @@ export async function createTestDatabase(options: { applicationName?: string } =
 
   async function drop(): Promise<void> {
     const heldConnections = opened.reduce((sum, { pool }) => sum + pool.totalCount - pool.idleCount, 0);
-    // Waiting for a pool to end would wait for ever for a connection that nobody gives back.
+    // The pool's end waits for every connection, and so for ever for one that is not given back.
     const ended = Promise.all(opened.map(({ pool }) => (pool.ending ? Promise.resolve() : pool.end())));
     if (heldConnections === 0) await ended;
     await dropDatabase(server, name);

@@ -4,8 +4,8 @@ import { createRecordingLog } from "./recording-log.ts";
 import type { TestDatabase } from "../postgres/test-database.ts";
 
 /**
- * The whole API over one way to the database, asked without a socket, with what it logs. Its pg-boss never starts:
- * no reading sends a job.
+ * The whole API over one way to the database, asked without a socket, with its log events. Its pg-boss never starts: no
+ * reading sends a job.
  */
 export function createTestApi(
   { db, pool, url }: Pick<TestDatabase, "db" | "pool" | "url">,

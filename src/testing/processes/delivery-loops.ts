@@ -46,7 +46,7 @@ export function createLoops({ db, boss }: Deps) {
       return loop;
     },
     stopAll: () => Promise.all(running.map((loop) => loop.stop(5_000))),
-    /** Waits until no attempt is under way: none can pause anything any more. */
+    /** Waits until no attempt is under way: then none can pause anything any more. */
     untilSettled: () =>
       until(
         async () => {

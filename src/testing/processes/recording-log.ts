@@ -3,8 +3,8 @@ import type { Log, LogEvent } from "../../log.ts";
 type Level = keyof Log;
 
 /**
- * A logger that remembers its events, so that a test can look for what must, or must not, be among them. `at` gives those
- * of one level.
+ * A logger that remembers its events, so that a test can look for those that must, or must not, be among them. `at`
+ * gives the events of one level.
  */
 export function createRecordingLog(): { log: Log; events: LogEvent[]; at: (level: Level) => LogEvent[] } {
   const lines: { level: Level; event: LogEvent }[] = [];

@@ -14,7 +14,7 @@ export type ServiceProcess = {
   stop: (signal?: NodeJS.Signals) => Promise<number | null>;
   /** Resolves with the exit code when the process ends; null when a signal ended it. */
   ended: () => Promise<number | null>;
-  /** All that it wrote so far, stdout and stderr. */
+  /** All of its output so far, stdout and stderr. */
   output: () => string;
   /** Ends it at once if it still runs. */
   kill: () => Promise<void>;
@@ -27,8 +27,8 @@ const startWithinMs = 30_000;
 const endWithinMs = 30_000;
 
 /**
- * Starts `src/<service>.ts` as a process of its own with this environment and no other variable but Node's cache. Its owner kills it;
- * prefer `serviceTest`, which always does.
+ * Starts `src/<service>.ts` as a process of its own with this environment and no other variable but Node's cache. The
+ * caller kills it; prefer `serviceTest`, which always does.
  */
 export function startService(
   service: Service,

@@ -1,14 +1,14 @@
 import { setTimeout as pause } from "node:timers/promises";
 
 const askAgainMs = 50;
-/** Only a test that fails waits so long; a slow machine that also stands still now and then stays far below. */
+/** Only a failing test waits this long; a slow machine that also stands still now and then stays far below. */
 const usualPatienceMs = 45_000;
 
 export type Patience = {
-  /** What is waited for, for the message when it does not come. */
+  /** A name of the condition, for the message when it does not come. */
   what: string;
   withinMs?: number | undefined;
-  /** Describes how things stand, for the same message. */
+  /** Describes the present state, for the same message. */
   standing?: () => string | Promise<string>;
 };
 

@@ -1,7 +1,7 @@
 import { environments, type WorkerConfig } from "../../config.ts";
 import type { StripeAccount } from "../stripe/stripe-account.ts";
 
-/** The environment of a worker that works for a test: everything as in production, but sooner. */
+/** The environment of a worker in a test: everything as in production, but sooner. */
 export function workerEnvironment({
   databaseUrl,
   account,

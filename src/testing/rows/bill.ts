@@ -2,16 +2,16 @@ import type { MeterName } from "../../usage/meters.ts";
 import { hourMs, startOfHour } from "./hours.ts";
 import type { StripeAccount } from "../stripe/stripe-account.ts";
 
-/** What is asked of Stripe's event summaries; both times are rounded outwards to whole hours. */
+/** The question to Stripe's event summaries; both times are rounded outwards to whole hours. */
 export type BillQuery = { customer: string; meter?: MeterName; from?: Date; until?: Date };
 
-/** What Stripe will bill a customer for the time, in one figure. */
+/** The usage that Stripe will bill a customer for the time, in one figure. */
 export async function readTotal(account: StripeAccount, query: BillQuery): Promise<number> {
   const [summary] = (await account.stripe.billing.meters.listEventSummaries(...range(account, query))).data;
   return summary?.aggregated_value ?? 0;
 }
 
-/** What Stripe counted in each hour with usage, keyed by the hour's start. */
+/** Stripe's count in each hour with usage, keyed by the hour's start. */
 export async function readHours(account: StripeAccount, query: BillQuery): Promise<Map<string, number>> {
   const [meterId, asked] = range(account, query);
   const hours = new Map<string, number>();

@@ -6,8 +6,8 @@ import { hourMs } from "./hours.ts";
 type EventRow = { id: string; meter: string; quantity: string; customer: string; hour: Date; state: string };
 
 /**
- * What Stripe's records say against our meter events: a sentence for each difference, none when every delivered
- * event was counted once, as it was sealed and in its own hour, and nothing else was counted.
+ * Differences between Stripe's records and our meter events: a sentence for each, none when every delivered event was
+ * counted once, as it was sealed and in its own hour, and no other event was counted.
  */
 export async function findBillingViolations(
   db: Db,

@@ -17,7 +17,7 @@ export async function readInbox(db: Db): Promise<InboxRow[]> {
 
 export type SubscriptionRow = { customer: string | null; subscription: string | null; status: string };
 
-/** Who pays for an organization, as we know it; undefined when nobody ever did. */
+/** Who pays for an organization, as we know it; undefined when it never had a customer. */
 export async function readSubscriptionOf(
   db: Db,
   organizationId: string,
@@ -30,14 +30,14 @@ export async function readSubscriptionOf(
   return rows[0];
 }
 
-/** Lets every event that waits for its next attempt have it now. */
+/** Makes every event that waits for its next attempt due now. */
 export async function hurryStripeEvents(db: Db): Promise<void> {
   await sql`
     update pgboss.job set start_after = now() where name = ${stripeEventsQueue.name} and state in ('created', 'retry')
   `.execute(db);
 }
 
-/** Lets pg-boss find, without the wait, that whoever holds a job has not been heard of for the length of its lease. */
+/** Ends the lease of every job at once, as if its holder had not been heard of for that long. */
 export async function endStripeEventLeases(db: Db, boss: PgBoss): Promise<void> {
   const { name } = stripeEventsQueue;
   await sql`

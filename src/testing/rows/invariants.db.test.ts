@@ -65,7 +65,7 @@ async function storeLawfulRowsAnd(pool: Pool, breach: string): Promise<void> {
     await client.query(lawlessSession);
     await client.query(breach);
   } finally {
-    // Whoever is next must not inherit the session's disabled triggers.
+    // The next user of the session must not inherit its disabled triggers.
     client.release(true);
   }
 }

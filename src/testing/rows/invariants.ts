@@ -6,8 +6,8 @@ import { metersFoldedBy } from "../../usage/meters.ts";
 const readingsMeter = "temperature_readings";
 
 /**
- * What the stored rows say against the service's invariants: a sentence for each violation, none when all hold. Reads
- * the rows alone and whole, each rule on a snapshot of its own, so nothing may be written meanwhile.
+ * Differences between the stored rows and the service's invariants: a sentence for each violation, none when all hold.
+ * Reads the rows alone and whole, each rule on a snapshot of its own, so nothing may be written meanwhile.
  */
 export async function findViolations(db: Db): Promise<string[]> {
   const violations: string[] = [];
@@ -188,7 +188,7 @@ const replacementRules: Rule[] = [
   `,
 ];
 
-/** Attempts are counted before they are made, each once, and whatever was delivered says when. */
+/** Attempts are counted before they are made, each once, and every delivered event says when. */
 const deliveryRules: Rule[] = [
   sql`
     select format(

@@ -24,8 +24,8 @@ export function ago(ms: number): Date {
 }
 
 /**
- * Writes a meter event as the seal might have left it ten minutes ago, or with whatever became of it since; without
- * entries, and without a job.
+ * Writes a meter event as the seal might have left it ten minutes ago, or in a later state; without entries, and
+ * without a job.
  */
 export async function addMeterEvent(
   db: Db,
@@ -85,7 +85,7 @@ export async function readMeterEvent(
     .executeTakeFirstOrThrow();
 }
 
-/** The recorded attempts at a meter event, the first first. */
+/** The recorded attempts at a meter event, the first one first. */
 export async function readAttempts(
   db: Db,
   { meterEventId }: MeterEventKey,
@@ -122,7 +122,7 @@ export async function readDeliverJobs(db: Db, key?: MeterEventKey): Promise<JobR
   return rows;
 }
 
-/** Lets every job that waits for its time be fetched now. */
+/** Makes every job that waits for its time due now. */
 export async function hurryDeliverJobs(db: Db): Promise<void> {
   await sql`
     update pgboss.job set start_after = now() where name like 'deliver-%' and state in ('created', 'retry')

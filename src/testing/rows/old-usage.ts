@@ -47,7 +47,7 @@ export async function takeInOld(
   return id;
 }
 
-/** Seals all, and settles what was sealed as if it had been delivered at once, hours and months ago. */
+/** Seals all, and settles the new events as if they had been delivered at once, hours and months ago. */
 export async function sealAndDeliverOld({ db, boss }: { db: Db; boss: PgBoss }): Promise<void> {
   await sealDueEntries({ db, boss }, { meters: meterNames });
   await sql`
@@ -67,8 +67,8 @@ export async function sealAndDeliverOld({ db, boss }: { db: Db; boss: PgBoss }):
 }
 
 /**
- * Moves the ids of meter events to the time of their usage: this seal was just now, and retention leaves alone what was
- * written in the last hour.
+ * Moves the ids of meter events to the time of their usage: this seal was just now, and retention leaves alone rows
+ * that were written in the last hour.
  */
 async function ageSeals(db: Db): Promise<void> {
   await db.transaction().execute(async (trx) => {

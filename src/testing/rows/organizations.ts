@@ -23,7 +23,7 @@ export async function organizationOf(db: Db, customer: string): Promise<string> 
   return found?.organization_id ?? addOrganization(db, { customer });
 }
 
-/** Gives an organization the customer who pays for it, and the period that is running. */
+/** Gives an organization the customer who pays for it, and the running period. */
 export async function linkCustomer(db: Db, organizationId: string, link: Link): Promise<void> {
   const put = await putSubscription(db, organizationId, {
     stripeCustomerId: link.customer,

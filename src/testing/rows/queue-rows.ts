@@ -5,8 +5,8 @@ import { until } from "../processes/until.ts";
 const deadlockDetected = "40P01";
 
 /**
- * Deletes every row of every table of pg-boss's, its queues, crons and version too, whatever runs meanwhile; events
- * that wait look as if sealed long ago, so that the next sweep does not take them for new.
+ * Deletes every row of every table of pg-boss's, its queues, crons and version too, while anything may run; waiting
+ * events look as if sealed long ago, so that the next sweep does not take them for new ones.
  */
 export async function loseQueueRows(db: Db): Promise<void> {
   await until(() => tryToLoseRows(db), { what: "pg-boss's tables to be free for a moment" });
@@ -21,8 +21,8 @@ async function tryToLoseRows(db: Db): Promise<boolean> {
   const names = tables.rows.map(({ name }) => sql.table(name));
   try {
     await db.transaction().execute(async (trx) => {
-      // First, as whoever settles does: in the other order one that holds an event and asks pg-boss for its queue on
-      // another connection would wait for us and we for it, which Postgres cannot see.
+      // The settling code locks in this order too. In the other order, a session that holds an event and asks pg-boss
+      // for its queue on another connection would wait for us and we for it; Postgres cannot see that deadlock.
       await sql`lock table metering.meter_events in share row exclusive mode`.execute(trx);
       await sql`truncate ${sql.join(names)}`.execute(trx);
       await sql`alter table metering.meter_events disable trigger meter_event_immutable`.execute(trx);

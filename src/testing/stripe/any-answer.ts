@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { onTestFinished } from "vitest";
 import { listen } from "../net/listen.ts";
 
-/** What a server may write in answer to a request; it closes the connection behind it. */
+/** Writes an answer to a request; the server closes the connection behind it. */
 export type AnyAnswer = { status: number; headers: string; body: Buffer };
 
 /** Starts a server that answers every request with the bytes of the latest `say`, right or wrong. Ends with the test. */
@@ -69,7 +69,7 @@ function anyHeaders(body: Buffer): fc.Arbitrary<string> {
   return fc.oneof({ weight: 3, arbitrary: fc.constant(right) }, fc.constantFrom(...wrong, ...odd));
 }
 
-/** Any status with any bytes; `likely` are bodies worth meeting more often than chance would have it. */
+/** Any status with any bytes; `likely` are bodies that should come more often than chance gives them. */
 export function anyAnswer(likely: readonly unknown[]): fc.Arbitrary<AnyAnswer> {
   const anyStatus = fc.oneof(
     fc.integer({ min: 100, max: 599 }),

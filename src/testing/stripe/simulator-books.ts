@@ -1,6 +1,6 @@
 import type { Books } from "../../acceptance/crash/ledger.ts";
 
-/** What a simulator in another process has recorded so far. */
+/** The records so far of a simulator in another process. */
 export async function readBooks(simulatorUrl: string): Promise<Books> {
   const [bill, meterEvents, requests, state] = await Promise.all(
     ["bill", "meter_events", "requests", "state"].map(async (view) => {

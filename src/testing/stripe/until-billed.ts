@@ -5,8 +5,8 @@ import { until } from "../processes/until.ts";
 type Left = { unsealed: number; pending: number; stuck: string | null };
 
 /**
- * Waits until every entry that a customer pays for is sealed and every meter event delivered. Fails at once when an
- * event ends elsewhere, and after a while with what is left.
+ * Waits until every entry with a paying customer is sealed and every meter event delivered. Fails at once when an event
+ * ends elsewhere, and after a while with the usage that is left.
  */
 export async function untilBilled(db: Db): Promise<void> {
   await until(

@@ -6,7 +6,7 @@ import { listen } from "../net/listen.ts";
 type Shape = { name: string; say: (response: ServerResponse) => void };
 
 const megabyte = 1024 * 1024;
-/** A byte so often, for ever. */
+/** Sends a byte now and then, for ever. */
 const dripMs = 40;
 
 const json = (name: string, status: number, body: unknown): Shape => ({
@@ -24,7 +24,7 @@ const raw = (name: string, head: string, body: string | Buffer = ""): Shape => (
 const error = (name: string, status: number, fields: unknown) => json(name, status, { error: fields });
 const type = "invalid_request_error";
 
-/** Answers that are none of Stripe's, or that tell nothing for certain. */
+/** Answers that are not Stripe's, or that tell nothing for certain. */
 export const wrongAnswers: readonly Shape[] = [
   ...[302, 401, 403, 404, 429, 500, 503].flatMap((status) => [
     json("with {}", status, {}),
@@ -74,8 +74,9 @@ export type WrongWay = {
 };
 
 /**
- * A way to a server on which every answer is wrong, by turns for each customer in all ways there are, until it is mended.
- * Every other wrongly answered request reaches the server first, so that what it did is not told. Ends with the test.
+ * A way to a server on which every answer is wrong, by turns for each customer in all ways there are, until it is
+ * mended. Every other wrongly answered request reaches the server first, so that the answer does not show its effect.
+ * Ends with the test.
  */
 export async function answerWrongly(serverUrl: string): Promise<WrongWay> {
   const given = new Map<string, number>();

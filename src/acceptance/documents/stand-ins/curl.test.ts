@@ -40,7 +40,7 @@ test("curl's stand-in refuses an option that it does not know", async () => {
 
 type Asked = { method: string; url: string; body: string };
 
-/** A server that stands where the settings in the folder lead from 127.0.0.1:3000. */
+/** A server at the address that the folder's settings give for 127.0.0.1:3000. */
 async function openServer(): Promise<{ folder: string; asked: Asked[] }> {
   const asked: Asked[] = [];
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
 import { parseArgs } from "node:util";
 
-// curl for a machine that has none: what the documents ask of it, and the settings that the tests' reader gives it. Any
-// other option is an error.
+// curl for a machine without one: the options that the documents use, and the settings that the tests' reader gives it.
+// Any other option is an error.
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -48,7 +48,7 @@ function withoutLineEnds(part: Buffer): string {
   return part.toString().replaceAll(/[\r\n]/g, "");
 }
 
-/** Where the settings say that an address really is. */
+/** The real address, by the settings. */
 async function placeOf(host: string): Promise<string> {
   const settings = await readFile(join(homedir(), ".curlrc"), "utf8");
   const detour = settings.match(new RegExp(`^connect-to = "${RegExp.escape(host)}:(.+)"$`, "m"));

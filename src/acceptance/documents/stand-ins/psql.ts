@@ -1,7 +1,7 @@
 import { parseArgs } from "node:util";
 import { Client } from "pg";
 
-// psql for a machine that has none: `psql URL -c STATEMENT`, and no other option.
+// psql for a machine without one: `psql URL -c STATEMENT`, and no other option.
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
