@@ -92,6 +92,58 @@ CREATE TRIGGER api_key_revoked_for_good BEFORE UPDATE OF revoked_at ON metering.
 ALTER TABLE ONLY metering.api_keys
     ADD CONSTRAINT api_keys_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES metering.organizations(id);
 
+-- billing_invoices
+
+CREATE TABLE metering.billing_invoices (
+    organization_id uuid NOT NULL,
+    invoice_id text NOT NULL,
+    period_start timestamp with time zone NOT NULL,
+    stripe_customer_id text NOT NULL,
+    stripe_subscription_id text,
+    billing_reason text,
+    status text NOT NULL,
+    invoiced jsonb NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    finalizes_at timestamp with time zone,
+    held_since timestamp with time zone,
+    held_until timestamp with time zone,
+    warned_for timestamp with time zone,
+    finalized_at timestamp with time zone,
+    paid_at timestamp with time zone,
+    read_began_at timestamp with time zone NOT NULL,
+    CONSTRAINT billing_invoices_check CHECK ((isfinite(period_start) AND isfinite(created_at) AND isfinite(finalizes_at) AND isfinite(held_since) AND isfinite(held_until) AND isfinite(warned_for) AND isfinite(finalized_at) AND isfinite(paid_at) AND isfinite(read_began_at))),
+    CONSTRAINT billing_invoices_invoice_id_check CHECK (((length(invoice_id) >= 1) AND (length(invoice_id) <= 255))),
+    CONSTRAINT billing_invoices_status_check CHECK (((length(status) >= 1) AND (length(status) <= 64)))
+);
+
+COMMENT ON TABLE metering.billing_invoices IS 'invoices that bill our meters, as Stripe last told; written by webhooks and by the close of periods';
+
+COMMENT ON COLUMN metering.billing_invoices.period_start IS 'the billing period whose usage it bills';
+
+COMMENT ON COLUMN metering.billing_invoices.status IS 'Stripe''s own word, or deleted';
+
+COMMENT ON COLUMN metering.billing_invoices.invoiced IS 'quantity of its lines by our meters'' names, as decimal strings';
+
+COMMENT ON COLUMN metering.billing_invoices.finalizes_at IS 'when Stripe finalizes the draft by itself, as last heard or set';
+
+COMMENT ON COLUMN metering.billing_invoices.held_since IS 'when the gate first moved its finalization';
+
+COMMENT ON COLUMN metering.billing_invoices.held_until IS 'where the gate has moved its finalization, or was about to';
+
+COMMENT ON COLUMN metering.billing_invoices.warned_for IS 'the finalization about which the gate has warned, where it watches or may not move it';
+
+COMMENT ON COLUMN metering.billing_invoices.read_began_at IS 'when the read of Stripe''s object that this row holds began; an older read never overwrites it';
+
+ALTER TABLE ONLY metering.billing_invoices
+    ADD CONSTRAINT billing_invoices_pkey PRIMARY KEY (organization_id, invoice_id);
+
+CREATE INDEX billing_invoices_draft ON metering.billing_invoices USING btree (finalizes_at) WHERE (status = 'draft'::text);
+
+CREATE INDEX billing_invoices_period ON metering.billing_invoices USING btree (organization_id, period_start);
+
+ALTER TABLE ONLY metering.billing_invoices
+    ADD CONSTRAINT billing_invoices_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES metering.organizations(id);
+
 -- billing_periods
 
 CREATE TABLE metering.billing_periods (
@@ -100,36 +152,37 @@ CREATE TABLE metering.billing_periods (
     period_end timestamp with time zone NOT NULL,
     stripe_customer_id text NOT NULL,
     stripe_subscription_id text,
-    invoice_id text,
-    invoice_status text,
-    invoice_created_at timestamp with time zone,
-    finalizes_at timestamp with time zone,
-    held_until timestamp with time zone,
-    finalized_at timestamp with time zone,
-    paid_at timestamp with time zone,
-    invoiced jsonb,
     closed_at timestamp with time zone,
+    next_look_at timestamp with time zone,
+    books text,
+    not_billed jsonb,
     routine_at timestamp with time zone DEFAULT '2000-01-01 00:00:00+00'::timestamp with time zone,
+    CONSTRAINT billing_periods_books_check CHECK ((books = ANY (ARRAY['open'::text, 'settling'::text, 'different'::text, 'unknown'::text, 'equal'::text]))),
     CONSTRAINT billing_periods_check CHECK ((isfinite(period_start) AND isfinite(period_end) AND (period_start < period_end))),
+    CONSTRAINT billing_periods_next_look_at_check CHECK (isfinite(next_look_at)),
     CONSTRAINT billing_periods_routine_at_check CHECK (isfinite(routine_at))
 );
 
 COMMENT ON TABLE metering.billing_periods IS 'every billing period that a subscription has told, written by a trigger on subscriptions, and its invoice, by webhooks';
 
-COMMENT ON COLUMN metering.billing_periods.finalizes_at IS 'when Stripe finalizes the draft by itself, as last heard or set';
+COMMENT ON COLUMN metering.billing_periods.closed_at IS 'when an invoice of it was first known to be final';
 
-COMMENT ON COLUMN metering.billing_periods.held_until IS 'the last time that the gate has moved finalization to';
+COMMENT ON COLUMN metering.billing_periods.next_look_at IS 'when a worker looks at it next; null: when it ends; later than all time that matters: never';
 
-COMMENT ON COLUMN metering.billing_periods.invoiced IS 'quantity of the invoice''s lines by our meters'' names, as decimal strings';
+COMMENT ON COLUMN metering.billing_periods.books IS 'what the last look found: usage is open, or its sums settle, differ, could not be compared, or are equal';
 
-COMMENT ON COLUMN metering.billing_periods.closed_at IS 'its invoice is final, and its sums are compared';
+COMMENT ON COLUMN metering.billing_periods.not_billed IS 'by our meters'' names, usage that its final invoices lack and no later period carries, as decimal strings; null: none';
 
 COMMENT ON COLUMN metering.billing_periods.routine_at IS 'when the running period is compared next with Stripe''s sums; null: it has ended, and next_look_at has what follows';
 
 ALTER TABLE ONLY metering.billing_periods
     ADD CONSTRAINT billing_periods_pkey PRIMARY KEY (organization_id, period_start);
 
-CREATE INDEX billing_periods_open ON metering.billing_periods USING btree (period_end) WHERE (closed_at IS NULL);
+CREATE INDEX billing_periods_customer ON metering.billing_periods USING btree (stripe_customer_id, period_start);
+
+CREATE INDEX billing_periods_due ON metering.billing_periods USING btree (COALESCE(next_look_at, period_end));
+
+CREATE INDEX billing_periods_not_billed ON metering.billing_periods USING btree (closed_at) WHERE (not_billed IS NOT NULL);
 
 CREATE INDEX billing_periods_routine ON metering.billing_periods USING btree (routine_at) WHERE (routine_at IS NOT NULL);
 
@@ -294,6 +347,8 @@ CREATE TABLE metering.meter_events (
     reconcile_since timestamp with time zone,
     counted_before numeric DEFAULT 0 NOT NULL,
     replaced_by_id uuid,
+    carried_from timestamp with time zone,
+    CONSTRAINT meter_events_carried_from_check CHECK (isfinite(carried_from)),
     CONSTRAINT meter_events_check CHECK (((event_at >= hour) AND (event_at < (hour + '01:00:00'::interval)))),
     CONSTRAINT meter_events_check1 CHECK ((attempts_finished <= attempts_started)),
     CONSTRAINT meter_events_entries_check CHECK ((entries > 0)),
@@ -323,6 +378,8 @@ COMMENT ON COLUMN metering.meter_events.counted_before IS 'of an event that repl
 
 COMMENT ON COLUMN metering.meter_events.replaced_by_id IS 'of a superseded event: the one that sends what was missing of it, where one replaces several';
 
+COMMENT ON COLUMN metering.meter_events.carried_from IS 'of usage that came too late for its invoice: start of the billing period that it belongs to';
+
 ALTER TABLE metering.meter_events
     ADD CONSTRAINT meter_events_finite CHECK ((isfinite(hour) AND isfinite(event_at) AND isfinite(sealed_at) AND isfinite(first_attempt_at) AND isfinite(last_attempt_at) AND isfinite(first_unknown_at) AND isfinite(delivered_at) AND isfinite(resolved_at) AND isfinite(reconcile_since))) NOT VALID;
 
@@ -334,6 +391,8 @@ ALTER TABLE metering.meter_events
 
 CREATE INDEX meter_events_attention ON metering.meter_events USING btree (state, id) WHERE (state = ANY (ARRAY['in_doubt'::text, 'rejected'::text, 'expired'::text, 'superseded'::text]));
 
+CREATE INDEX meter_events_carried ON metering.meter_events USING btree (organization_id, carried_from) WHERE (carried_from IS NOT NULL);
+
 CREATE INDEX meter_events_hour ON metering.meter_events USING btree (organization_id, meter, hour);
 
 CREATE INDEX meter_events_id ON metering.meter_events USING btree (id);
@@ -342,7 +401,7 @@ CREATE INDEX meter_events_pending_by_meter ON metering.meter_events USING btree 
 
 CREATE INDEX meter_events_replacements ON metering.meter_events USING btree (organization_id, replaces_id) WHERE (replaces_id IS NOT NULL);
 
-CREATE TRIGGER meter_event_immutable BEFORE UPDATE OF organization_id, id, meter, hour, quantity, event_at, entries, stripe_customer_id, sealed_at, replaces_id, counted_before ON metering.meter_events FOR EACH ROW EXECUTE FUNCTION metering.refuse_change();
+CREATE TRIGGER meter_event_immutable BEFORE UPDATE OF organization_id, id, meter, hour, quantity, event_at, entries, stripe_customer_id, sealed_at, replaces_id, counted_before, carried_from ON metering.meter_events FOR EACH ROW EXECUTE FUNCTION metering.refuse_change();
 
 CREATE TRIGGER meter_event_not_deleted BEFORE DELETE ON metering.meter_events FOR EACH ROW EXECUTE FUNCTION metering.refuse_change();
 
@@ -1119,8 +1178,12 @@ begin
   end if;
   update metering.billing_periods p
   set period_end = new.current_period_start
-  where p.organization_id = new.organization_id and p.invoice_id is null
-    and p.period_start < new.current_period_start and p.period_end > new.current_period_start;
+  where p.organization_id = new.organization_id
+    and p.period_start < new.current_period_start and p.period_end > new.current_period_start
+    and not exists (
+      select from metering.billing_invoices i
+      where i.organization_id = p.organization_id and i.period_start = p.period_start
+    );
   insert into metering.billing_periods as p (
     organization_id, period_start, period_end, stripe_customer_id, stripe_subscription_id
   )
@@ -1131,7 +1194,10 @@ begin
   on conflict (organization_id, period_start) do update
   set period_end = excluded.period_end, stripe_customer_id = excluded.stripe_customer_id,
     stripe_subscription_id = excluded.stripe_subscription_id
-  where p.invoice_id is null;
+  where not exists (
+    select from metering.billing_invoices i
+    where i.organization_id = p.organization_id and i.period_start = p.period_start
+  );
   return null;
 end
 $$;

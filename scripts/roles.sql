@@ -84,7 +84,8 @@ begin
         metering.readings_default, metering.meter_outbox, metering.meter_outbox_default, metering.sensor_counts,
         metering.meter_events, metering.delivery_control, metering.stripe_events, metering.delivery_attempts_default,
         metering.dropped_partitions, metering.processes, metering.retention,
-        metering.reconciliations, metering.reconcile_reads, metering.reconcile_requests, metering.billing_periods
+        metering.reconciliations, metering.reconcile_reads, metering.reconcile_requests, metering.billing_periods,
+        metering.billing_invoices
       to %I',
       member
     );
@@ -166,12 +167,19 @@ begin
   execute format('grant update (done_at, answer, error), delete on metering.reconcile_requests to %I', worker);
   execute format(
     'grant insert (
-        organization_id, period_start, period_end, stripe_customer_id, stripe_subscription_id, invoice_id, invoice_status,
-        invoice_created_at, finalizes_at, held_until, finalized_at, paid_at, invoiced, closed_at
+        organization_id, period_start, period_end, stripe_customer_id, stripe_subscription_id
       ), update (
-        period_end, stripe_customer_id, stripe_subscription_id, invoice_id, invoice_status, invoice_created_at,
-        finalizes_at, held_until, finalized_at, paid_at, invoiced, closed_at, routine_at
+        period_end, stripe_customer_id, stripe_subscription_id, closed_at, next_look_at, books, not_billed, routine_at
       ) on metering.billing_periods to %I',
+    worker
+  );
+  execute format(
+    'grant insert (
+        organization_id, invoice_id, period_start, stripe_customer_id, stripe_subscription_id, billing_reason, status,
+        invoiced, created_at, finalizes_at, finalized_at, paid_at, read_began_at
+      ), update (
+        status, invoiced, finalizes_at, held_since, held_until, warned_for, finalized_at, paid_at, read_began_at
+      ) on metering.billing_invoices to %I',
     worker
   );
   execute format('grant insert on metering.delivery_control to %I', worker);

@@ -45,7 +45,7 @@ export async function readCustomer(
 }
 
 /** The database's clock: the only one that puts the reads of several workers into an order. */
-async function readDatabaseClock(db: Db): Promise<string> {
+export async function readDatabaseClock(db: Db): Promise<string> {
   const clock = await sql<{ now: string }>`select clock_timestamp()::text as now`.execute(db);
   const [row] = clock.rows;
   if (row === undefined) throw new Error("the database has no clock");

@@ -87,29 +87,67 @@ export interface ApiKeys {
   scopes: string[];
 }
 
-export interface BillingPeriods {
-  /**
-   * its invoice is final, and its sums are compared
-   */
-  closed_at: Timestamp | null;
+export interface BillingInvoices {
+  billing_reason: string | null;
+  created_at: Timestamp;
   finalized_at: Timestamp | null;
   /**
    * when Stripe finalizes the draft by itself, as last heard or set
    */
   finalizes_at: Timestamp | null;
   /**
-   * the last time that the gate has moved finalization to
+   * when the gate first moved its finalization
+   */
+  held_since: Timestamp | null;
+  /**
+   * where the gate has moved its finalization, or was about to
    */
   held_until: Timestamp | null;
-  invoice_created_at: Timestamp | null;
-  invoice_id: string | null;
-  invoice_status: string | null;
+  invoice_id: string;
   /**
-   * quantity of the invoice's lines by our meters' names, as decimal strings
+   * quantity of its lines by our meters' names, as decimal strings
    */
-  invoiced: Json | null;
+  invoiced: Json;
   organization_id: string;
   paid_at: Timestamp | null;
+  /**
+   * the billing period whose usage it bills
+   */
+  period_start: Timestamp;
+  /**
+   * when the read of Stripe's object that this row holds began; an older read never overwrites it
+   */
+  read_began_at: Timestamp;
+  /**
+   * Stripe's own word, or deleted
+   */
+  status: string;
+  stripe_customer_id: string;
+  stripe_subscription_id: string | null;
+  /**
+   * the finalization about which the gate has warned, where it watches or may not move it
+   */
+  warned_for: Timestamp | null;
+}
+
+export interface BillingPeriods {
+  /**
+   * what the last look found: usage is open, or its sums settle, differ, could not be compared, or are equal
+   */
+  books: string | null;
+  /**
+   * when an invoice of it was first known to be final
+   */
+  closed_at: Timestamp | null;
+  /**
+   * when a worker looks at it next; null: when it ends; later than all time that matters: never
+   */
+  next_look_at: Timestamp | null;
+  /**
+   * by our meters' names, usage that its final invoices lack and no later period carries, as decimal strings; null: none
+   */
+  not_billed: Json | null;
+  organization_id: string;
   period_end: Timestamp;
   period_start: Timestamp;
   /**
@@ -190,6 +228,10 @@ export interface DroppedUsage {
 export interface MeterEvents {
   attempts_finished: Generated<number>;
   attempts_started: Generated<number>;
+  /**
+   * of usage that came too late for its invoice: start of the billing period that it belongs to
+   */
+  carried_from: Timestamp | null;
   /**
    * of an event that replaces others: what Stripe had counted of them already, by its sum; 0 for all other events
    */
@@ -502,6 +544,7 @@ export interface DB {
   alert_watch: AlertWatch;
   alerts: Alerts;
   api_keys: ApiKeys;
+  billing_invoices: BillingInvoices;
   billing_periods: BillingPeriods;
   customer_links: CustomerLinks;
   customer_spans: CustomerSpans;

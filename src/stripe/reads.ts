@@ -5,6 +5,7 @@ import { type EventSummary, readEventSummaries, type SummaryQuestion } from "./r
 import { readSubscriptions, type SubscriptionRead } from "./read-subscriptions.ts";
 import { type MeterRead, type RememberedMeters, rememberMeters } from "./remember-meters.ts";
 import { isMissing } from "./answer.ts";
+import { createStripeInvoices, type StripeInvoices } from "./invoices.ts";
 import { type KeyMode, modeOfKey } from "./key-mode.ts";
 
 /** One failure of a meter error report, as far as Stripe names it. */
@@ -25,6 +26,7 @@ export type StripeReads = {
   readMeter: (id: string) => Promise<MeterRead | undefined>;
   meters: RememberedMeters;
   readEventSummaries: (asked: SummaryQuestion) => Promise<EventSummary[]>;
+  invoices: StripeInvoices;
   readErrorReport: (eventId: string) => Promise<ErrorReport>;
 };
 
@@ -47,6 +49,7 @@ export function createStripeReads(stripe: Stripe, apiKey: string): StripeReads {
     },
     meters: rememberMeters(stripe),
     readEventSummaries: (asked) => readEventSummaries(stripe, asked),
+    invoices: createStripeInvoices(stripe),
     async readErrorReport(eventId) {
       return errorReport(await stripe.v2.core.events.retrieve(eventId));
     },

@@ -33,19 +33,7 @@ const alert = [
   "attempts",
   "next_attempt_at",
 ];
-const period = [
-  "stripe_customer_id",
-  "stripe_subscription_id",
-  "invoice_id",
-  "invoice_status",
-  "invoice_created_at",
-  "finalizes_at",
-  "held_until",
-  "finalized_at",
-  "paid_at",
-  "invoiced",
-  "closed_at",
-];
+const payer = ["stripe_customer_id", "stripe_subscription_id"];
 const pause = ["paused_until", "reason", "paused_at", "openings"];
 const sensorCount = {
   insert: ["organization_id", "hour", "active_sensors", "counted_at", "stripe_customer_id"],
@@ -70,6 +58,7 @@ export const apiMay: Record<string, Privileges> = {
     insert: ["organization_id", "name", "prefix", "key_hash", "scopes"],
     update: ["last_used_at", "revoked_at"],
   }),
+  billing_invoices: may(),
   billing_periods: may(),
   customer_links: may(),
   delivery_attempts: may(),
@@ -118,9 +107,36 @@ export const workerMay: Record<string, Privileges> = {
   alert_watch: may({ update: ["looked_at"] }),
   alerts: may({ insert: alert, update: alert }),
   api_keys: nothing,
+  billing_invoices: may({
+    insert: [
+      "organization_id",
+      "invoice_id",
+      "period_start",
+      ...payer,
+      "billing_reason",
+      "status",
+      "invoiced",
+      "created_at",
+      "finalizes_at",
+      "finalized_at",
+      "paid_at",
+      "read_began_at",
+    ],
+    update: [
+      "status",
+      "invoiced",
+      "finalizes_at",
+      "held_since",
+      "held_until",
+      "warned_for",
+      "finalized_at",
+      "paid_at",
+      "read_began_at",
+    ],
+  }),
   billing_periods: may({
-    insert: ["organization_id", "period_start", "period_end", ...period],
-    update: ["period_end", ...period, "routine_at"],
+    insert: ["organization_id", "period_start", "period_end", ...payer],
+    update: ["period_end", ...payer, "closed_at", "next_look_at", "books", "not_billed", "routine_at"],
   }),
   customer_links: may({ update: ["customer_deleted_at"] }),
   delivery_attempts: may({

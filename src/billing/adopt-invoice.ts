@@ -1,0 +1,146 @@
+import { sql } from "kysely";
+import type { Trx } from "../database/db.ts";
+import type { InvoiceRead } from "../stripe/invoices.ts";
+import { endsPeriod, type InvoiceUsage } from "./invoice-usage.ts";
+import type { InvoiceToAdopt } from "./read-invoice.ts";
+
+/** What was done about an invoice, in one word. */
+export type Adopted = "invoice_noted" | "invoice_known" | "invoice_gone" | "invoice_of_others";
+
+/** Statuses of invoices that bill what is on them. */
+const billed = ["open", "paid", "uncollectible"];
+
+/**
+ * Writes what Stripe says now of an invoice to the billing period whose usage it bills, and `wakes` a worker to look at
+ * that period at once. A read that began before the one that is stored changes nothing; nor does an invoice that bills none of our
+ * meters, or whose customer pays for no organization. So order and repetition do not matter.
+ */
+export async function adoptInvoice(
+  trx: Trx,
+  read: InvoiceToAdopt,
+  { wakes = true }: { wakes?: boolean } = {},
+): Promise<Adopted> {
+  const { invoice } = read;
+  if (invoice === undefined) return markGone(trx, read, { wakes });
+  const period = await findPeriod(trx, { invoice, usage: read.usage });
+  if (period === undefined) return "invoice_of_others";
+  const { id, subscriptionId, status } = invoice;
+  const noted = await sql`
+    insert into metering.billing_invoices as i (
+      organization_id, invoice_id, period_start, stripe_customer_id, stripe_subscription_id, billing_reason, status,
+      invoiced, created_at, finalizes_at, finalized_at, paid_at, read_began_at
+    )
+    values (
+      ${period.organizationId}, ${id}, ${period.start}, ${invoice.customerId}, ${subscriptionId},
+      ${invoice.billingReason}, ${status}, ${JSON.stringify(read.usage?.invoiced ?? {})}::jsonb, ${invoice.createdAt},
+      ${invoice.finalizesAt}, ${invoice.finalizedAt}, ${invoice.paidAt}, ${read.readBeganAt}::timestamptz
+    )
+    on conflict (organization_id, invoice_id) do update set
+      status = excluded.status, invoiced = excluded.invoiced, finalizes_at = excluded.finalizes_at,
+      finalized_at = excluded.finalized_at, paid_at = excluded.paid_at, read_began_at = excluded.read_began_at
+    where i.read_began_at < excluded.read_began_at
+    returning invoice_id
+  `.execute(trx);
+  if (noted.rows.length === 0) return "invoice_known";
+  await closePeriod(trx, period, { wakes });
+  return "invoice_noted";
+}
+
+type Period = { organizationId: string; start: Date };
+
+/** A draft that was deleted bills nothing; Stripe deletes no other invoice. */
+async function markGone(
+  trx: Trx,
+  { invoiceId, customerId, readBeganAt }: InvoiceToAdopt,
+  options: { wakes: boolean },
+): Promise<Adopted> {
+  const gone = await sql<Period>`
+    update metering.billing_invoices
+    set status = 'deleted', finalizes_at = null, read_began_at = ${readBeganAt}::timestamptz
+    where organization_id in (
+        select organization_id from metering.customer_links where stripe_customer_id = ${customerId}
+      )
+      and invoice_id = ${invoiceId} and read_began_at < ${readBeganAt}::timestamptz
+    returning organization_id as "organizationId", period_start as start
+  `.execute(trx);
+  for (const period of gone.rows) await closePeriod(trx, period, options);
+  return gone.rows.length === 0 ? "invoice_of_others" : "invoice_gone";
+}
+
+// A customer pays for one organization at a time, and periods of both before and after a move are kept with it.
+async function findPeriod(
+  trx: Trx,
+  { invoice, usage }: { invoice: InvoiceRead; usage: InvoiceUsage | undefined },
+): Promise<Period | undefined> {
+  const { customerId, subscriptionId } = invoice;
+  if (usage === undefined) return findEmptyPeriod(trx, invoice);
+  const found = await sql<Period>`
+    select organization_id as "organizationId", period_start as start
+    from metering.billing_periods
+    where stripe_customer_id = ${customerId} and period_start <= ${usage.start} and period_end > ${usage.start}
+    order by period_start desc
+    limit 1
+  `.execute(trx);
+  const [period] = found.rows;
+  if (period !== undefined) {
+    // An invoice knows better when its period ended than the subscription did when that began.
+    if (endsPeriod(invoice) && period.start.getTime() === usage.start.getTime()) {
+      await sql`
+        update metering.billing_periods p set period_end = ${usage.end}
+        where organization_id = ${period.organizationId} and period_start = ${period.start}
+          and period_end <> ${usage.end}
+          and not exists (
+            select from metering.billing_periods n
+            where n.organization_id = p.organization_id and n.period_start > p.period_start
+              and n.period_start < ${usage.end}
+          )
+      `.execute(trx);
+    }
+    return period;
+  }
+  const made = await sql<Period>`
+    insert into metering.billing_periods as p (
+      organization_id, period_start, period_end, stripe_customer_id, stripe_subscription_id
+    )
+    select organization_id, ${usage.start}, ${usage.end}, ${customerId}, ${subscriptionId}
+    from metering.customer_links
+    where stripe_customer_id = ${customerId}
+    order by linked_at desc
+    limit 1
+    on conflict (organization_id, period_start) do update set stripe_customer_id = p.stripe_customer_id
+    returning organization_id as "organizationId", period_start as start
+  `.execute(trx);
+  return made.rows[0];
+}
+
+/** The invoice of a followed subscription whose metered items were taken away: it closes its period, and bills nothing. */
+async function findEmptyPeriod(trx: Trx, invoice: InvoiceRead): Promise<Period | undefined> {
+  if (invoice.billingReason !== "subscription_cycle") return undefined;
+  const found = await sql<Period>`
+    select organization_id as "organizationId", period_start as start
+    from metering.billing_periods
+    where stripe_customer_id = ${invoice.customerId} and stripe_subscription_id = ${invoice.subscriptionId}
+      and period_start = ${invoice.periodStart}
+  `.execute(trx);
+  return found.rows[0];
+}
+
+/** A period is closed as long as one of its invoices is final, and is looked at when that changes. */
+async function closePeriod(
+  trx: Trx,
+  { organizationId, start }: Period,
+  { wakes }: { wakes: boolean },
+): Promise<void> {
+  await sql`
+    update metering.billing_periods p
+    set
+      next_look_at = case when ${wakes} then now() else next_look_at end,
+      closed_at = case when exists (
+        select from metering.billing_invoices i
+        where i.organization_id = p.organization_id and i.period_start = p.period_start
+          and i.status = any(${billed}::text[])
+          and i.billing_reason is distinct from 'subscription_threshold'
+      ) then coalesce(p.closed_at, now()) end
+    where organization_id = ${organizationId} and period_start = ${start}
+  `.execute(trx);
+}

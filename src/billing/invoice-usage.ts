@@ -1,0 +1,50 @@
+import type { InvoiceRead, MeteredLine } from "../stripe/invoices.ts";
+import type { MeterRead } from "../stripe/remember-meters.ts";
+import { type MeterEventNames, type MeterName, meterNames } from "../usage/meters.ts";
+import { addQuantities } from "../usage/quantity.ts";
+
+/** What an invoice bills of our meters, and the time in which that was used. */
+export type InvoiceUsage = {
+  start: Date;
+  end: Date;
+  invoiced: Partial<Record<MeterName, string>>;
+};
+
+/** An invoice whose time is told only roughly is not believed to begin a period. */
+const toleranceMs = 60_000;
+
+/**
+ * What an invoice bills of ours: the sum of each meter's lines, since tiers, a changed plan and several items make several
+ * lines of one meter, over the whole time that they cover. Undefined for an invoice that bills none of our meters.
+ *
+ * The first invoice of a subscription announces the metered items of the period that it begins: only lines whose time is
+ * over when an invoice is made tell of usage (a subscription that was backdated has such lines there). A threshold's
+ * invoice bills a part of a period that still runs.
+ */
+export function invoiceUsage(
+  invoice: InvoiceRead,
+  lines: readonly MeteredLine[],
+  { meters, eventNames }: { meters: ReadonlyMap<string, MeterRead>; eventNames: MeterEventNames },
+): InvoiceUsage | undefined {
+  const isTold = ({ periodEnd }: MeteredLine) =>
+    invoice.billingReason !== "subscription_create" ||
+    periodEnd.getTime() <= invoice.createdAt.getTime() + toleranceMs;
+  const invoiced: InvoiceUsage["invoiced"] = {};
+  let start = Infinity;
+  let end = -Infinity;
+  for (const meter of meterNames) {
+    const its = lines
+      .filter(({ meterId }) => meters.get(meterId)?.eventName === eventNames[meter])
+      .filter(isTold);
+    if (its.length === 0) continue;
+    invoiced[meter] = addQuantities(its.map(({ quantity }) => quantity));
+    start = Math.min(start, ...its.map(({ periodStart }) => periodStart.getTime()));
+    end = Math.max(end, ...its.map(({ periodEnd }) => periodEnd.getTime()));
+  }
+  return start < end ? { start: new Date(start), end: new Date(end), invoiced } : undefined;
+}
+
+/** Whether an invoice, once final, ends the billing of its period: one of a threshold bills what there is so far. */
+export function endsPeriod({ billingReason }: Pick<InvoiceRead, "billingReason">): boolean {
+  return billingReason !== "subscription_threshold" && billingReason !== "subscription_create";
+}

@@ -1,0 +1,140 @@
+import { sql } from "kysely";
+import type { Db } from "../../database/db.ts";
+import type { MeterName } from "../../usage/meters.ts";
+import type { Books } from "./gate-rules.ts";
+
+/** A billing period of an organization's customer; half-open. */
+export type BillingPeriod = {
+  organizationId: string;
+  start: Date;
+  end: Date;
+  customer: string;
+  subscriptionId: string | null;
+  /** When one of its invoices was first known to be final. */
+  closedAt: Date | null;
+  /** What the last look found. */
+  books: Books | null;
+  /** Usage that its final invoices lack, by meter. */
+  notBilled: Quantities | null;
+};
+
+export type Quantities = Partial<Record<MeterName, string>>;
+
+/** An invoice of a period, as Stripe last told. */
+export type PeriodInvoice = {
+  id: string;
+  subscriptionId: string | null;
+  billingReason: string | null;
+  status: string;
+  invoiced: Quantities;
+  createdAt: Date;
+  finalizesAt: Date | null;
+  heldSince: Date | null;
+  heldUntil: Date | null;
+  finalizedAt: Date | null;
+  paidAt: Date | null;
+  readBeganAt: Date;
+};
+
+const columns = sql`
+  p.organization_id as "organizationId", p.period_start as start, p.period_end as "end",
+  p.stripe_customer_id as customer, p.stripe_subscription_id as "subscriptionId", p.closed_at as "closedAt",
+  p.books, p.not_billed as "notBilled"
+`;
+
+/**
+ * Takes periods whose next look is due, the longest due first, and puts their next look off by the lease: so several
+ * workers share them, and what a killed worker took comes again.
+ */
+export async function takeDuePeriods(
+  db: Db,
+  { limit, leaseSeconds }: { limit: number; leaseSeconds: number },
+): Promise<BillingPeriod[]> {
+  const due = await sql<BillingPeriod>`
+    update metering.billing_periods p
+    set next_look_at = now() + make_interval(secs => ${leaseSeconds})
+    from (
+      select organization_id, period_start
+      from metering.billing_periods
+      where coalesce(next_look_at, period_end) <= now()
+      order by coalesce(next_look_at, period_end)
+      limit ${limit}
+      for update skip locked
+    ) due
+    where p.organization_id = due.organization_id and p.period_start = due.period_start
+    returning ${columns}
+  `.execute(db);
+  return due.rows;
+}
+
+/** Notes what a look found, and when the next one is. One that was asked for meanwhile is not put off. */
+export async function noteLook(
+  db: Db,
+  { organizationId, start }: BillingPeriod,
+  look: { books: Books; notBilled: Quantities | null; nextLookAt: Date },
+): Promise<void> {
+  await sql`
+    update metering.billing_periods
+    set
+      books = ${look.books},
+      not_billed = ${look.notBilled === null ? null : JSON.stringify(look.notBilled)}::jsonb,
+      next_look_at = case when next_look_at > now() then ${look.nextLookAt}::timestamptz else next_look_at end
+    where organization_id = ${organizationId} and period_start = ${start}
+  `.execute(db);
+}
+
+/** The period of an organization that begins at a moment. */
+export async function findPeriod(
+  db: Db,
+  organizationId: string,
+  start: Date,
+): Promise<BillingPeriod | undefined> {
+  const found = await sql<BillingPeriod>`
+    select ${columns}
+    from metering.billing_periods p
+    where organization_id = ${organizationId} and period_start = ${start}
+  `.execute(db);
+  return found.rows[0];
+}
+
+/** An organization's periods, the newest first. `before`: those that begin earlier. */
+export async function listPeriods(
+  db: Db,
+  organizationId: string,
+  { before, limit }: { before: Date | undefined; limit: number },
+): Promise<BillingPeriod[]> {
+  const found = await sql<BillingPeriod>`
+    select ${columns}
+    from metering.billing_periods p
+    where organization_id = ${organizationId}
+      ${before === undefined ? sql`` : sql`and period_start < ${before}`}
+    order by period_start desc
+    limit ${limit}
+  `.execute(db);
+  return found.rows;
+}
+
+/** A period's invoices, the newest first. */
+export async function listInvoices(
+  db: Db,
+  { organizationId, start }: Pick<BillingPeriod, "organizationId" | "start">,
+): Promise<PeriodInvoice[]> {
+  const found = await sql<PeriodInvoice>`
+    select
+      invoice_id as id, stripe_subscription_id as "subscriptionId", billing_reason as "billingReason", status,
+      invoiced, created_at as "createdAt", finalizes_at as "finalizesAt", held_since as "heldSince",
+      held_until as "heldUntil", finalized_at as "finalizedAt", paid_at as "paidAt", read_began_at as "readBeganAt"
+    from metering.billing_invoices
+    where organization_id = ${organizationId} and period_start = ${start}
+    order by created_at desc, invoice_id
+  `.execute(db);
+  return found.rows;
+}
+
+/** Statuses of invoices that are final and bill what is on them. */
+const billedStatuses = ["open", "paid", "uncollectible"];
+
+/** Whether an invoice is final and bills what is on it. */
+export function isBilled({ status }: Pick<PeriodInvoice, "status">): boolean {
+  return billedStatuses.includes(status);
+}

@@ -1,0 +1,159 @@
+import { sql } from "kysely";
+import type { PgBoss } from "pg-boss";
+import type { Db, Trx } from "../../database/db.ts";
+import { type LateOf, moveUnsentUsage, sendLateUsage } from "../../delivery/carry-forward.ts";
+import type { Log } from "../../log.ts";
+import { readPeriodEntries } from "../../outbox/period-entries.ts";
+import { type Reminder, remindToDeliver } from "../../queue/deliver-job.ts";
+import { type MeterName, meterNames, metersFoldedBy } from "../../usage/meters.ts";
+import { subtractQuantity } from "../../usage/quantity.ts";
+import {
+  type BillingPeriod,
+  isBilled,
+  listInvoices,
+  type PeriodInvoice,
+  type Quantities,
+} from "./billing-periods.ts";
+import type { Books } from "./gate-rules.ts";
+import { type DeliveredEvent, findLateDelivery } from "./late-rules.ts";
+import { dueQuantity, invoicedQuantities, notBilled } from "./not-billed.ts";
+import { readPeriodEvents } from "./period-events.ts";
+
+export const lateUsageModes = ["report", "carry_forward"] as const;
+export type LateUsageMode = (typeof lateUsageModes)[number];
+
+type LateDeps = { db: Db; boss: PgBoss; log: Log; lateUsage: LateUsageMode };
+
+/** What the final invoices of a period lack, by meter; null: nothing, or none is final yet. */
+export async function readNotBilled(db: Db, period: BillingPeriod): Promise<Quantities | null> {
+  if (period.closedAt === null) return null;
+  const invoices = await listInvoices(db, period);
+  const entries = await readPeriodEntries(db, period);
+  const events = await readPeriodEvents(db, period);
+  return notBilled(invoices, (meter) =>
+    dueQuantity(meter, {
+      entries: entries.find((one) => one.meter === meter),
+      events: events.find((one) => one.meter === meter),
+    }),
+  );
+}
+
+/**
+ * Sends what came too late for a period's invoice in the running period, where the operator wants that and there is one:
+ * usage that never left in place of its old events, and, once the books are equal, usage that Stripe counted after the
+ * invoice was final. One transaction under the period's row, which reads again what is missing: so it happens once.
+ */
+export async function carryForward(
+  { db, boss, log, lateUsage }: LateDeps,
+  period: BillingPeriod,
+  books: Books,
+): Promise<void> {
+  if (lateUsage === "report" || period.closedAt === null) return;
+  const carried = await db.transaction().execute(async (trx) => {
+    if (!(await lockForCarrying(trx, period))) return [];
+    const late: LateOf = period;
+    const reminders = await moveUnsentUsage(trx, late);
+    if (books === "equal") reminders.push(...(await sendDelivered(trx, period)));
+    await remindToDeliver(boss, reminders, trx);
+    return reminders;
+  });
+  if (carried.length > 0) tell(log, period, carried);
+}
+
+function tell(log: Log, period: BillingPeriod, carried: readonly Reminder[]): void {
+  const fields = { organization_id: period.organizationId, period_start: period.start.toISOString() };
+  log.info({ event: "late_usage_carried_forward", ...fields, events: carried.length });
+}
+
+/** Locks a closed period; false where no period of the same customer runs, or an invoice of this one is a draft yet. */
+async function lockForCarrying(
+  trx: Trx,
+  { organizationId, customer, start }: BillingPeriod,
+): Promise<boolean> {
+  const locked = await sql`
+    select
+    from metering.billing_periods p
+    where p.organization_id = ${organizationId} and p.period_start = ${start} and p.closed_at is not null
+      and not exists (
+        select from metering.billing_invoices i
+        where i.organization_id = p.organization_id and i.period_start = p.period_start and i.status = 'draft'
+      )
+      and exists (
+        select
+        from metering.subscriptions s
+        where s.organization_id = p.organization_id and s.stripe_customer_id = ${customer}
+          and s.status in ('active', 'trialing', 'past_due')
+          and s.current_period_start > p.period_start
+          and s.current_period_start <= now() and s.current_period_end > now()
+      )
+    for update of p
+  `.execute(trx);
+  return locked.rows.length > 0;
+}
+
+async function sendDelivered(trx: Trx, period: BillingPeriod): Promise<Reminder[]> {
+  const invoices = await listInvoices(trx, period);
+  const finalizedAt = lastFinalization(invoices);
+  if (finalizedAt === undefined) return [];
+  const invoiced = invoicedQuantities(invoices);
+  const events = await readPeriodEvents(trx, period);
+  const reminders: Reminder[] = [];
+  for (const meter of metersFoldedBy("sum")) {
+    const quantity = invoiced[meter];
+    const its = events.find((one) => one.meter === meter);
+    if (quantity === undefined || its === undefined) continue;
+    const missing = subtractQuantity(subtractQuantity(its.sent, its.carriedOut), quantity);
+    const lateSince = (await readLastCarried(trx, period, meter)) ?? finalizedAt;
+    const late = findLateDelivery(missing, await readDelivered(trx, period, meter), lateSince);
+    if (late !== undefined) reminders.push(...(await sendLateUsage(trx, period, { meter, ...late })));
+  }
+  return reminders;
+}
+
+/** When the last of a period's invoices was finalized. */
+export function lastFinalization(invoices: readonly PeriodInvoice[]): Date | undefined {
+  return invoices
+    .filter(isBilled)
+    .flatMap(({ finalizedAt }) => finalizedAt ?? [])
+    .toSorted((a, b) => b.getTime() - a.getTime())[0];
+}
+
+/** When usage of a period was last sent once more: what was delivered until then is in it. */
+async function readLastCarried(
+  trx: Trx,
+  { organizationId, start }: BillingPeriod,
+  meter: MeterName,
+): Promise<Date | null> {
+  const last = await sql<{ at: Date | null }>`
+    select max(sealed_at) as at
+    from metering.meter_events
+    where organization_id = ${organizationId} and carried_from = ${start} and meter = ${meter} and replaces_id is null
+  `.execute(trx);
+  return last.rows[0]?.at ?? null;
+}
+
+const deliveredMax = 10_000;
+
+/** Meter events of a period that Stripe has counted, the youngest delivery first. */
+async function readDelivered(
+  trx: Trx,
+  { organizationId, customer, start, end }: BillingPeriod,
+  meter: MeterName,
+): Promise<DeliveredEvent[]> {
+  const delivered = await sql<DeliveredEvent>`
+    select quantity::text as quantity, delivered_at as "deliveredAt", entries
+    from metering.meter_events
+    where organization_id = ${organizationId} and stripe_customer_id = ${customer} and meter = ${meter}
+      and hour > ${start}::timestamptz - interval '1 hour' and hour < ${end}
+      and event_at >= ${start} and event_at < ${end}
+      and state = 'delivered'
+    order by delivered_at desc
+    limit ${deliveredMax}
+  `.execute(trx);
+  return delivered.rows;
+}
+
+/** Whether two amounts by meter are the same. */
+export function sameQuantities(a: Quantities | null, b: Quantities | null): boolean {
+  return meterNames.every((meter) => (a?.[meter] ?? null) === (b?.[meter] ?? null));
+}

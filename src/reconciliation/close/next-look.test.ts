@@ -1,0 +1,43 @@
+import { expect, test } from "vitest";
+import { type Looked, nextLook } from "./next-look.ts";
+
+const end = new Date("2026-11-01T00:00:00Z");
+const hours = (count: number) => new Date(end.getTime() + count * 3_600_000);
+const minutesUntil = (looked: Partial<Looked>) => {
+  const at = { now: hours(1), end, hasInvoice: true, hasDraft: false, isClosed: true, isLacking: false };
+  const all: Looked = { ...at, books: "equal", ...looked };
+  return (nextLook(all).getTime() - all.now.getTime()) / 60_000;
+};
+
+test("a draft is looked at every minute, however old it is", () => {
+  const draft = { hasDraft: true, isClosed: false } as const;
+  expect(minutesUntil(draft)).toBe(1);
+  expect(minutesUntil({ ...draft, now: hours(2_000) })).toBe(1);
+});
+
+test("an invoice that does not come is looked for more and more rarely", () => {
+  const without = { hasInvoice: false, isClosed: false } as const;
+  expect([1, 5, 30, 200].map((age) => minutesUntil({ ...without, now: hours(age) }))).toEqual([
+    1, 10, 60, 360,
+  ]);
+});
+
+test("a closed period is looked at daily when all is equal, and more often while something is missing", () => {
+  expect(minutesUntil({ now: hours(1) })).toBe(24 * 60);
+  expect(minutesUntil({ now: hours(20), isLacking: true })).toBe(1);
+  expect(minutesUntil({ now: hours(50), books: "open" })).toBe(60);
+});
+
+test("after 40 days it is not looked at any more", () => {
+  expect(
+    nextLook({
+      now: hours(24 * 41),
+      end,
+      hasInvoice: false,
+      hasDraft: false,
+      isClosed: false,
+      books: "open",
+      isLacking: false,
+    }).getUTCFullYear(),
+  ).toBe(9999);
+});

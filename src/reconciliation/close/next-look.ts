@@ -1,0 +1,38 @@
+import type { Books } from "./gate-rules.ts";
+
+export type Looked = {
+  now: Date;
+  end: Date;
+  /** Whether an invoice of it is known, is a draft, and is final. */
+  hasInvoice: boolean;
+  hasDraft: boolean;
+  isClosed: boolean;
+  books: Books;
+  /** Whether final invoices lack usage. */
+  isLacking: boolean;
+};
+
+const minuteMs = 60_000;
+const hourMs = 60 * minuteMs;
+const dayMs = 24 * hourMs;
+/** Stripe takes no usage that is older than 35 days; after that a period does not change any more. */
+const watchedMs = 40 * dayMs;
+const never = new Date("9999-01-01T00:00:00Z");
+
+/** When a period is looked at next: a draft each minute, since it may have to be held, and all else more and more rarely. */
+export function nextLook(looked: Looked): Date {
+  const { now, end, hasDraft } = looked;
+  if (hasDraft) return new Date(now.getTime() + minuteMs);
+  const sinceMs = now.getTime() - end.getTime();
+  if (sinceMs > watchedMs) return never;
+  return new Date(now.getTime() + waitMs(looked, sinceMs));
+}
+
+function waitMs({ hasInvoice, isClosed, books, isLacking }: Looked, sinceMs: number): number {
+  const isDone = isClosed && books === "equal" && !isLacking;
+  if (isDone) return dayMs;
+  // Its invoice is awaited, or usage came too late and may be on its way.
+  if (sinceMs < 2 * hourMs || (isClosed && sinceMs < dayMs)) return minuteMs;
+  if (!hasInvoice && sinceMs < dayMs) return 10 * minuteMs;
+  return sinceMs < 4 * dayMs ? hourMs : 6 * hourMs;
+}

@@ -1,0 +1,42 @@
+import type { PeriodEntries } from "../../outbox/period-entries.ts";
+import { type MeterName, meterNames, meters } from "../../usage/meters.ts";
+import { addQuantities, compareQuantities, subtractQuantity } from "../../usage/quantity.ts";
+import { isBilled, type PeriodInvoice, type Quantities } from "./billing-periods.ts";
+import type { PeriodEvents } from "./period-events.ts";
+
+/** What final invoices bill of each meter; a meter that none of them bills is left out, as the plan has no price for it. */
+export function invoicedQuantities(invoices: readonly PeriodInvoice[]): Quantities {
+  const billed = invoices.filter(isBilled);
+  return Object.fromEntries(
+    meterNames.flatMap((meter) => {
+      const lines = billed.flatMap(({ invoiced }) => invoiced[meter] ?? []);
+      if (lines.length === 0) return [];
+      // Several invoices add up what was used; of a gauge each has the whole.
+      return [[meter, meters[meter].aggregation === "sum" ? addQuantities(lines) : (lines[0] ?? "0")]];
+    }),
+  );
+}
+
+export type Used = { entries: PeriodEntries | undefined; events: PeriodEvents | undefined };
+
+/** What a period's invoices should bill of a meter: all its usage, but what a later period carries. */
+export function dueQuantity(meter: MeterName, { entries, events }: Used): string {
+  if (meters[meter].aggregation === "last") return entries?.quantity ?? events?.counted ?? "0";
+  const counted = addQuantities([events?.counted ?? "0", entries?.unsealedQuantity ?? "0"]);
+  return subtractQuantity(counted, events?.carriedOut ?? "0");
+}
+
+/** Usage that final invoices lack, by meter; null: none. What they have above ours is not in it. */
+export function notBilled(
+  invoices: readonly PeriodInvoice[],
+  dueOf: (meter: MeterName) => string,
+): Quantities | null {
+  const invoiced = invoicedQuantities(invoices);
+  const lacking = meterNames.flatMap((meter) => {
+    const quantity = invoiced[meter];
+    if (quantity === undefined) return [];
+    const due = dueOf(meter);
+    return compareQuantities(due, quantity) > 0 ? [[meter, subtractQuantity(due, quantity)] as const] : [];
+  });
+  return lacking.length === 0 ? null : Object.fromEntries(lacking);
+}

@@ -1,0 +1,41 @@
+import { adoptInvoice } from "../../billing/adopt-invoice.ts";
+import { readInvoice } from "../../billing/read-invoice.ts";
+import { type BillingPeriod, listInvoices, type PeriodInvoice } from "./billing-periods.ts";
+import type { GateDeps } from "./gate.ts";
+
+const minuteMs = 60_000;
+/** Stripe tells of an invoice by a webhook; who waits for so long asks. */
+const awaitedMs = 10 * minuteMs;
+/** A person may have moved a draft at Stripe, which no event tells that we use. */
+const draftReadEveryMs = 60 * minuteMs;
+/** A draft's time has passed, and nothing told that it is final. */
+const overdueMs = minuteMs;
+const listedMax = 20;
+
+/**
+ * Brings a period's invoices up to date where webhooks may be missing, and returns them: one that nothing told of is looked
+ * for among the customer's, and a draft whose time has passed is read again.
+ */
+export async function refreshInvoices(deps: GateDeps, period: BillingPeriod): Promise<PeriodInvoice[]> {
+  const known = await listInvoices(deps.db, period);
+  const stale =
+    known.length === 0 ? await findMissing(deps, period) : known.filter((one) => isStale(deps, one));
+  for (const { id } of stale) {
+    const read = await readInvoice(deps, { invoiceId: id, customerId: period.customer });
+    await deps.db.transaction().execute((trx) => adoptInvoice(trx, read, { wakes: false }));
+  }
+  return stale.length === 0 ? known : listInvoices(deps.db, period);
+}
+
+async function findMissing(deps: GateDeps, { customer, end }: BillingPeriod): Promise<{ id: string }[]> {
+  if (deps.stripeNowMs() - end.getTime() < awaitedMs) return [];
+  const invoices = await deps.reads.invoices.listSince(customer, end, listedMax);
+  return invoices.filter(({ billingReason }) => billingReason !== "subscription_create");
+}
+
+function isStale({ stripeNowMs }: GateDeps, { status, finalizesAt, readBeganAt }: PeriodInvoice): boolean {
+  if (status !== "draft") return false;
+  const readMs = Date.now() - readBeganAt.getTime();
+  const isOverdue = finalizesAt !== null && stripeNowMs() - finalizesAt.getTime() > overdueMs;
+  return readMs > draftReadEveryMs || (isOverdue && readMs > overdueMs);
+}
