@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { expect, test } from "vitest";
+import { functionLengths } from "./testing/source/function-lengths.ts";
 
 /** A source file: its path below `src/`, and its text. */
 type SourceFile = { path: string; text: string };
@@ -91,12 +92,33 @@ const reserved: { what: string; pattern: RegExp; allowed: RegExp }[] = [
 
 const linesMax = { production: 250, test: 400 };
 const generated = "database/schema.ts";
+/** Of production functions, as `functionLengths` counts; nine of ten are no longer than the second. */
+const functionLinesMax = { longest: 60, nineOfTen: 22 };
 
 test("every file keeps to its room", async () => {
-  const root = new URL(".", import.meta.url);
-  const paths = (await readdir(root, { recursive: true })).filter((path) => /\.tsx?$/.test(path));
-  const files = paths.map(async (path) => ({ path, text: await readFile(new URL(path, root), "utf8") }));
-  expect(findStrays(await Promise.all(files))).toEqual([]);
+  expect(findStrays(await readSources())).toEqual([]);
+});
+
+test("a production function is no longer than a screen, and most are short", async () => {
+  const lengths = (await readSources())
+    .filter(({ path }) => !isTest(path) && path !== generated)
+    .flatMap((file) => functionLengths(file).map((one) => ({ ...one, path: file.path })));
+  const long = lengths.filter(({ lines }) => lines > functionLinesMax.longest);
+  expect(long.map(({ path, line, name, lines }) => `${path}:${line} ${name} ${lines}`)).toEqual([]);
+  const sorted = lengths.map(({ lines }) => lines).toSorted((a, b) => a - b);
+  expect(sorted.length).toBeGreaterThan(1_000);
+  expect(sorted[Math.ceil(sorted.length * 0.9) - 1]).toBeLessThanOrEqual(functionLinesMax.nineOfTen);
+});
+
+test("a function's length is that of its code, without its SQL and its comments", () => {
+  const statement = `sql\`\n${"  select 1\n".repeat(80)}\``;
+  const text = `/* x */\nfunction long() {\n  // why\n\n  return ${statement};\n}\nconst one = () => {\n  call();\n};\n`;
+  expect(functionLengths({ path: "api/a.ts", text })).toEqual([
+    { name: "long", line: 2, lines: 3 },
+    { name: "one", line: 88, lines: 3 },
+  ]);
+  const told = functionLengths({ path: "api/a.ts", text: text.replace("sql`", "text`") });
+  expect(told[0]).toEqual({ name: "long", line: 2, lines: 84 });
 });
 
 test("docs/code.md has the floors as they are, a line for each room, and no path that leads nowhere", async () => {
@@ -164,6 +186,14 @@ test("a file of more lines than anybody wants to read is a stray", () => {
   expect(findStrays(ofLines(250))).toEqual([]);
   expect(findStrays(ofLines(251))).toEqual(["api/a.ts has 251 lines, more than 250"]);
 });
+
+async function readSources(): Promise<SourceFile[]> {
+  const root = new URL(".", import.meta.url);
+  const paths = (await readdir(root, { recursive: true })).filter((path) => /\.tsx?$/.test(path));
+  return Promise.all(
+    paths.map(async (path) => ({ path, text: await readFile(new URL(path, root), "utf8") })),
+  );
+}
 
 function namesIn(text: string): string[] {
   return [...text.matchAll(/`([^`]+)`/g)].map(([, name = ""]) => name);
