@@ -1,4 +1,4 @@
-// Installs what is missing, and says nothing when nothing is. Every npm script that needs the packages runs it
+// Installs missing packages, and prints nothing when none is missing. Every npm script that needs the packages runs it
 // first, so it depends on no package and works on the Node that the clone was made with (20 or newer).
 import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -37,7 +37,7 @@ async function install() {
   fail(`${faultLeft} although npm succeeded. Are install scripts allowed (npm config get ignore-scripts)?`);
 }
 
-/** What is wrong with node_modules, in words, or undefined when all is there. */
+/** What is wrong with node_modules, in words, or undefined when all packages are there. */
 function findFault() {
   const wanted = readPackages(join(root, "package-lock.json"));
   if (wanted === undefined) fail("package-lock.json is missing or not readable");

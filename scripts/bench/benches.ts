@@ -14,7 +14,7 @@ import type { Comparison, Skipped } from "./comparison.ts";
 import type { BenchName } from "./names.ts";
 import type { Site } from "./site/site.ts";
 
-/** Measures on a Postgres of its own; throws when anything that was to be measured went wrong. */
+/** Measures on a Postgres of its own; throws when any part of the measurement failed. */
 export type Bench = (site: Site) => Promise<(Comparison | Skipped)[]>;
 
 export const benches: Record<BenchName, Bench> = {

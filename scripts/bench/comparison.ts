@@ -1,7 +1,7 @@
 import type { BenchName } from "./names.ts";
 import { medianOf } from "./statistics.ts";
 
-/** What the ratio of ours to theirs has to be. */
+/** The bound for the ratio of our figure to theirs. */
 export type Target = { ratio: "at least" | "at most"; value: number };
 
 /** One figure of ours beside the limit or peer that was measured in the same run, each with all of its rounds. */

@@ -26,7 +26,7 @@ export const benchUsage = `usage: npm run bench [-- NAME…] [options]
 Prints a Markdown table and writes bench-results/*.json. Exit code 0 when everything was measured, also when a
 target was missed; 1 when something failed; 2 for wrong usage.`;
 
-/** Reads the arguments of `npm run bench`; whatever is not known is wrong. */
+/** Reads the arguments of `npm run bench`; an unknown one is wrong usage. */
 export function readBenchFlags(args: readonly string[]): BenchFlags {
   const read = parse(args);
   if ("fault" in read) return { kind: "wrong", fault: read.fault };

@@ -1,8 +1,9 @@
 export type Contestant<T> = { name: string; run: () => Promise<T> };
 
 /**
- * Lets contestants run in turns, `rounds` times each after one round that only warms up, and returns what each round
- * of each contestant gave, by its name. Who begins changes from round to round, so that nobody always follows the same.
+ * Lets contestants run in turns, `rounds` times each after one round that only warms up, and returns the figures of
+ * each contestant's rounds, by its name. The order changes from round to round, so that none always follows the same
+ * one.
  */
 export async function interleave<T>(
   contestants: readonly Contestant<T>[],

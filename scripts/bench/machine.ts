@@ -23,7 +23,7 @@ export type Machine = {
   commit: string | null;
 };
 
-/** What a figure depends on: hardware, system and versions. `postgres` is the server's own word. */
+/** The facts that a figure depends on: hardware, system and versions. `postgres` is the server's own text. */
 export function describeMachine(postgres: string): Machine {
   const processors = cpus();
   const versions = Object.fromEntries(packages.map((name) => [name, versionOf(name)]));

@@ -40,7 +40,7 @@ export async function putInPlace(folder: string, { dist = join(root, "dist") } =
   await rm(before, { recursive: true, force: true });
 }
 
-/** Copies a compiled folder to `dist/` where there is none yet: nobody can be running there. */
+/** Copies a compiled folder to `dist/` where there is none yet: no process can be running there. */
 export async function copyWhereMissing(folder: string, { dist = join(root, "dist") } = {}): Promise<void> {
   if (existsSync(dist)) return;
   const copy = `${folder}-copy`;

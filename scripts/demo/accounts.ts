@@ -21,8 +21,8 @@ export type Offices = {
 
 /**
  * Opens an account for every organization and resolves when all of them are subscribed. An hour's sensors are counted
- * once, so they are registered before anybody subscribes. The worker starts after that: it counts those that are
- * linked by then, as all are in a sandbox, and those that a checkout links later as soon as it does.
+ * once, so they are registered before the first subscription. The worker starts after that: it counts the organizations
+ * that are linked by then, as all are in a sandbox, and counts others as soon as a checkout links them.
  */
 export async function openAccounts(offices: Offices): Promise<Account[]> {
   const { api, signal } = offices;

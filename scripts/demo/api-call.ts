@@ -52,7 +52,7 @@ function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    // Whatever it is, the refusal shows it.
+    // The refusal shows the body, JSON or not.
     return text;
   }
 }

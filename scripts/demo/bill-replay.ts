@@ -17,7 +17,7 @@ const patienceOf = {
   sandbox: { billing: 120_000, summaries: 300_000 },
 };
 
-/** What the replay needs to know of the servers, whoever started them. */
+/** The facts about the servers that the replay needs, whether the demo started them or another program. */
 export type Servers = Omit<DemoStack, "workerUrl">;
 
 export type Billing = {

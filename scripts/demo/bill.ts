@@ -47,7 +47,10 @@ export async function drawUpBill(books: Books, accounts: readonly Account[]): Pr
   }
 }
 
-/** Whether everybody counts what the gateways had to send, and Stripe as many sensors as there are. */
+/**
+ * Whether API, database and Stripe count the readings that the gateways had to send, and Stripe as many sensors as
+ * there are.
+ */
 export function isSettled({ readings, stored, entered, billed, sensors, billedSensors }: BillLine): boolean {
   const areReadingsSettled = readings === stored && readings === entered && readings === billed;
   return areReadingsSettled && sensors === billedSensors;

@@ -9,7 +9,7 @@ export const demoUsage = `usage: npm run demo [-- --once]
 
 STRIPE_SECRET_KEY=sk_test_… bills in that Stripe sandbox in place of the simulator.`;
 
-/** Reads the demo's arguments; whatever is not a flag of its own is wrong. */
+/** Reads the demo's arguments; an unknown flag is wrong usage. */
 export function readDemoFlags(args: readonly string[]): DemoFlags {
   const argument = args.find((word) => !["--once", "--help", "-h"].includes(word));
   if (argument !== undefined) return { kind: "wrong", argument };

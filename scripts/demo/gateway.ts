@@ -4,7 +4,7 @@ import type { Batch, PostedReading } from "./replay-plan.ts";
 
 const answerSchema = z.object({ accepted: z.int(), duplicates: z.int(), rejected: z.int() });
 
-/** What the API says became of a batch, in numbers of readings. */
+/** The API's results for a batch, in numbers of readings. */
 export type BatchAnswer = z.infer<typeof answerSchema>;
 
 export type GatewayConnection = {
@@ -14,7 +14,7 @@ export type GatewayConnection = {
   signal: AbortSignal;
 };
 
-/** Registers sensors with the gateway's own key. Those that exist stay as they are. */
+/** Registers sensors with the gateway's own key. Existing ones stay as they are. */
 export async function registerSensors(
   { apiUrl, apiKey, signal }: Omit<GatewayConnection, "onAnswer">,
   sensorIds: readonly string[],
@@ -23,7 +23,7 @@ export async function registerSensors(
   await callApi({ method: "POST", url: `${apiUrl}/v1/sensors`, token: apiKey, body, signal }, z.unknown());
 }
 
-/** Posts a gateway's batches, one after the other; some of them twice, as gateways do whose answer got lost. */
+/** Posts a gateway's batches, one after the other; some of them twice, as a gateway does whose answer was lost. */
 export async function replayGateway(connection: GatewayConnection, batches: readonly Batch[]): Promise<void> {
   for (const { readings, resend } of batches) {
     switch (resend) {

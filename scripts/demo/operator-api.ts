@@ -21,7 +21,7 @@ export type SubscriptionShown = z.infer<typeof subscriptionSchema>;
 /** Which Stripe customer pays for which organization. */
 export type Link = { organizationId: string; stripeCustomerId: string };
 
-/** What the demo asks of the API as its operator, over HTTP. */
+/** The demo's calls of the API as its operator, over HTTP. */
 export type OperatorApi = {
   url: string;
   createOrganization: (name: string) => Promise<{ id: string }>;
@@ -31,7 +31,7 @@ export type OperatorApi = {
   readOutbox: () => Promise<Outbox>;
 };
 
-/** Speaks for the operator until the signal comes. Everything throws what the API refuses. */
+/** Calls for the operator until the signal comes. Throws each refusal of the API. */
 export function createOperatorApi(access: {
   url: string;
   adminToken: string;

@@ -3,7 +3,7 @@ const columnsDefault = 80;
 const clearLine = "\r\u001B[2K";
 
 export type Progress = {
-  /** Replaces what was shown before; where nothing can be replaced, adds a line now and then. */
+  /** Replaces the line shown before; where no line can be replaced, adds one now and then. */
   show: (text: string) => void;
   /** Writes a line that stays. */
   say: (text: string) => void;

@@ -15,8 +15,8 @@ const exitCodeFailed = 1;
 const exitCodeOfSignal = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 };
 
 /**
- * Runs the whole demo and returns its exit code. Whatever happens, every process that it started has ended and its
- * temporary folders are gone when it returns.
+ * Runs the whole demo and returns its exit code. In any case, every process that it started has ended and its temporary
+ * folders are gone when it returns.
  */
 export async function runDemo({ once }: { once: boolean }): Promise<number> {
   const teardown = createTeardown();

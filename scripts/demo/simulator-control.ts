@@ -4,7 +4,7 @@ import type { StripeSide } from "./stripe-side.ts";
 
 const requestTimeoutMs = 15_000;
 
-/** Tells the simulator what no Stripe can be told, by one of its control endpoints. Throws what it refuses. */
+/** Calls one of the simulator's control endpoints, which Stripe does not have. Throws its refusals. */
 export async function controlSimulator(
   { apiBase }: { apiBase: string },
   path: string,

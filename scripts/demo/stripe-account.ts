@@ -6,7 +6,7 @@ import type { Link } from "./operator-api.ts";
 
 const requestTimeoutMs = 15_000;
 const minuteSeconds = 60;
-/** The worker's client never retries by itself; here nothing else would. */
+/** The worker's client never retries by itself; here no other part would. */
 const requestOptions: Stripe.RequestOptions = { maxNetworkRetries: 3 };
 
 /** The account that bills, real or simulated, as the demo uses it: always through Stripe's own package. */

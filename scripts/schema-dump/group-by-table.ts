@@ -28,7 +28,7 @@ function readSections(dump: string): Section[] {
   return sections.filter(({ type }) => type !== "SCHEMA");
 }
 
-// Lines of the dump that say how to restore it, and not what the schema is.
+// Lines of the dump about restoring it, not about the schema.
 function withoutSettings(text: string): string {
   const [statement = ""] = text.split("\n--\n-- PostgreSQL database dump complete");
   return statement.replaceAll(/^(?:SET default_\w+ = .*;|\\(?:un)?restrict .*)\n+/gm, "").trim();

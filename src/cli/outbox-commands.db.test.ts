@@ -1,6 +1,6 @@
 import { sql } from "kysely";
 import { expect } from "vitest";
-import { sealQueue } from "../queue/queues.ts";
+import { retentionQueue, sealQueue } from "../queue/queues.ts";
 import { appendEntries } from "../testing/rows/entries.ts";
 import { hoursAgo } from "../testing/rows/hours.ts";
 import { addOrganization } from "../testing/rows/organizations.ts";
@@ -57,4 +57,12 @@ test("a seal tells whether a worker is there to do it", async ({ cli, database }
   expect((await cli(["seal"])).out).toBe(
     "the next worker that starts will seal (workers: none runs; the last was seen 60 s ago)\n",
   );
+});
+
+test("the months past their retention are dropped when an operator asks", async ({ cli, boss }) => {
+  expect(await cli.json(["drop-partitions"])).toEqual({ requested: true, workers: 0 });
+  expect((await cli(["drop-partitions"])).out).toBe(
+    "the next worker that starts will look (workers: none has ever run)\n",
+  );
+  expect(await boss.fetch(retentionQueue.name, { batchSize: 5 })).toHaveLength(1);
 });

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { pauseDelivery, resumeDelivery } from "../delivery/pauses.ts";
 import { requestSeal } from "../outbox/seal-job.ts";
-import { describeSeen, readSeenProcesses } from "../monitoring/seen-processes.ts";
+import { askWorker } from "./ask-worker.ts";
 import type { CommandTools } from "./command-tools.ts";
 import { showOutbox } from "./outbox-status.ts";
 import type { Outcome } from "./outcome.ts";
@@ -34,12 +34,7 @@ export function addOutboxCommands(program: Command, run: Run): void {
 
 async function seal({ db, openBoss }: CommandTools): Promise<Outcome> {
   await requestSeal(await openBoss());
-  const worker = (await readSeenProcesses(db)).find(({ kind }) => kind === "worker");
-  const workers = worker?.live ?? 0;
-  const seen = worker === undefined ? "none runs" : describeSeen(worker);
-  const text =
-    workers > 0 ? "a worker will seal at once" : `the next worker that starts will seal (workers: ${seen})`;
-  return { kind: "done", document: { requested: true, workers }, text };
+  return askWorker(db, { now: "a worker will seal at once", later: "seal" });
 }
 
 async function pause({ db }: CommandTools, reason: string): Promise<Outcome> {

@@ -4,6 +4,7 @@ import { type CommandTools, type Surroundings, withTools } from "./command-tools
 import { describeFailure } from "./describe-failure.ts";
 import { addCountSensorsCommand } from "./count-sensors-command.ts";
 import { addDoctorCommand } from "./doctor-command.ts";
+import { addDropPartitionsCommand } from "./drop-partitions-command.ts";
 import { addEventsCommands } from "./events-commands.ts";
 import { addExplainCommand } from "./explain-command.ts";
 import { addKeyCommands } from "./key-commands.ts";
@@ -65,6 +66,7 @@ function createProgram({ version, writeOut, writeErr }: Surroundings, run: Run):
   addWebhooksCommands(program, run);
   addExplainCommand(program, run);
   addCountSensorsCommand(program, run);
+  addDropPartitionsCommand(program, run);
   addStripeCommands(program, run);
   addDoctorCommand(program, run);
   return program;

@@ -3,7 +3,7 @@ import type { AppEnv } from "../http/app-env.ts";
 import type { AssetPaths } from "./served-assets.ts";
 import type { Session } from "./session/session-cookie.ts";
 
-/** What a request of the console carries besides what every request does. Before the sign-in there is no session. */
+/** The values of a request of the console, besides those of every request. Before the sign-in there is no session. */
 export type ConsoleEnv = {
   Variables: AppEnv["Variables"] & { session: Session | undefined; assets: AssetPaths };
 };

@@ -2,7 +2,7 @@ import type { MiddlewareHandler } from "hono";
 import { secureHeaders } from "hono/secure-headers";
 import type { ConsoleEnv } from "./console-env.ts";
 
-/** A page loads what comes from the process itself and nothing else; nothing runs or is styled that stands in the page. */
+/** A page loads files of this process only; no script and no style inside the page runs. */
 const policy = {
   defaultSrc: ["'none'"],
   scriptSrc: ["'self'"],

@@ -1,4 +1,6 @@
-/** What was read, and when. `failure`: the latest try failed, so that it is older than it should be. */
+/**
+ * The result of a read, and its time. `failure`: the latest try failed, so that the result is older than it should be.
+ */
 export type Shared<T> = { value: T; readAt: Date; failure: Error | undefined };
 
 export type SharedRead<T> = () => Promise<Shared<T>>;
@@ -16,8 +18,8 @@ export type SharedLimits = {
 export const liveLimits: SharedLimits = { reusedMs: 1_500, reusedPerDuration: 100, reusedMsMax: 20_000 };
 
 /**
- * Reads when asked, once for everybody who asks meanwhile and for a while after. When a read fails, what was read before
- * is given again with the failure; the first failure of all throws.
+ * Reads when asked, once for all callers that ask meanwhile and for a while after. When a read fails, the result of the
+ * one before is given again with the failure; the first failure of all throws.
  */
 export function createSharedRead<T>(
   read: () => Promise<T>,

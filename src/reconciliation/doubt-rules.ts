@@ -3,7 +3,7 @@ import { isSumOfSome } from "./is-sum-of-some.ts";
 /** One read of Stripe's sum of a window, and what our rows of the window were when it was made. */
 export type Look = { theirs: string; fingerprint: string; readAt: Date };
 
-/** What a look tells of the doubtful events of its window. Pure data, so that it can be logged. */
+/** The result of a look at a window's doubtful events. Pure data, so that it can be logged. */
 export type DoubtVerdict =
   /** Stripe has all of them. */
   | { kind: "all" }
@@ -42,8 +42,9 @@ export type SumEvidence = {
 };
 
 /**
- * What Stripe's sum says of the doubtful events of a `sum` meter's window. Its sum minus what is certain is what it has of
- * them. A sum that lags is too small, never too large: that all are in it needs one look, that any is not needs two.
+ * Stripe's sum of a `sum` meter's window, as evidence about its doubtful events. The sum minus the certain usage is
+ * Stripe's part of them. A sum that lags is too small, never too large: to know that all are in it takes one look, to
+ * know that some are not takes two.
  */
 export function judgeSum({
   theirs,
@@ -76,8 +77,8 @@ export type GaugeEvidence = {
 };
 
 /**
- * What Stripe's value says of the doubtful latest event of a `last` meter's window. Only the value is billed, so one that
- * is the same as before needs no other.
+ * Stripe's value as evidence about the doubtful latest event of a `last` meter's window. Only the value is billed, so a
+ * value that is the same as before needs no other evidence.
  */
 export function judgeGauge({ theirs, latest, older, isStable }: GaugeEvidence): DoubtVerdict {
   const value = exactInteger(theirs);

@@ -5,7 +5,7 @@ import { type MeterName, meters } from "../usage/meters.ts";
 import { bucketsOf, floorTo, type Grouping, hourMs, type Span } from "./windows.ts";
 
 /**
- * What is compared: a customer's usage of a meter. Stripe knows no organizations: where one customer paid for several after
+ * A customer's usage of a meter is compared. Stripe knows no organizations: where one customer paid for several after
  * each other, all their events are in its sum, and in ours.
  */
 export type Subject = { organizationId: string; customer: string; meter: MeterName };
@@ -13,11 +13,14 @@ export type Window = Subject & Span;
 
 /** Our events of one window, folded as Stripe folds them. Quantities are decimal strings. */
 export type Fold = Span & {
-  /** Of what is surely at Stripe. */
+  /** The usage that is surely at Stripe. */
   certain: string;
-  /** Of what may be there: in doubt, or covered by an error report that does not name it. Of a gauge: the latest. */
+  /**
+   * The usage that may be there: in doubt, or covered by an error report that does not name it. Of a gauge: the latest
+   * value.
+   */
   doubtful: string;
-  /** Of what is pending and was attempted. */
+  /** The usage that is pending and was attempted. */
   open: string;
   certainEvents: number;
   doubtfulEvents: number;

@@ -29,8 +29,8 @@ export type Evidence = {
 };
 
 /**
- * What a look at Stripe's sum of a window says. A sum lags and is never ahead: too much counts at once, and too little
- * only when another look, `absenceSeconds` before, was the same. Of a gauge an old value may be the greater one.
+ * The verdict on Stripe's sum of a window. A sum lags and is never ahead: too much counts at once, and too little only
+ * when another look, `absenceSeconds` before, was the same. Of a gauge an old value may be the greater one.
  */
 export function judgeWindow(
   { fold, foldAfter, theirs, aggregation, now, agreesSince }: Evidence,

@@ -19,7 +19,7 @@ export type Look = Window &
     readAt: Date;
   };
 
-/** What was seen of a window, before it is judged. */
+/** A look at a window before it is judged. */
 export type Seen = Pick<Window, "start" | "end"> & { ours: string; theirs: string; fingerprint: string };
 
 /**

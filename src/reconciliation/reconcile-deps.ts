@@ -9,5 +9,5 @@ export type ReconcileSettings = {
   absenceSeconds: number;
 };
 
-/** What a worker has for the comparison with Stripe's sums. */
+/** The dependencies of a worker's comparison with Stripe's sums. */
 export type ReconcileDeps = WorkDeps & { db: Db } & Pick<LookDeps, "reads" | "eventNames">;

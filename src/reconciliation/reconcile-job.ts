@@ -9,7 +9,7 @@ import { compareRunningPeriods } from "./routine.ts";
 
 type Step = { name: string; run: (deps: ReconcileDeps & LookDeps) => Promise<void> };
 
-/** What every minute brings, the most important first. One that fails stops none of the others. */
+/** The steps of every minute, the most important first. A step that fails stops none of the others. */
 const steps: readonly Step[] = [
   { name: "requests", run: remindOfRequests },
   { name: "routine", run: compareRunningPeriods },

@@ -48,7 +48,7 @@ export async function remindOfRequests({ db, boss }: { db: Db; boss: PgBoss }): 
 
 type AnswerDeps = LookDeps & { log: Log };
 
-/** Compares what was asked for, and writes the answer down. Where Stripe gives none, that is the answer. */
+/** Compares the requested windows, and writes the answer down. When Stripe gives none, that is the answer. */
 async function answerRequest(deps: AnswerDeps, request: ReconcileRequest): Promise<void> {
   try {
     await endRequest(deps.db, request, { answer: await compareAll(deps, request) });

@@ -8,13 +8,15 @@ import type { Span } from "./windows.ts";
 
 export type ReconcileRequest = Span & { organizationId: string; id: string; cause: "operator" | "restore" };
 
-/** What became of a request. */
+/** The state of a request. */
 export type RequestState =
   | { state: "waiting" }
   | { state: "answered"; answer: ComparedWindows }
   | { state: "failed"; error: string };
 
-/** Asks the workers, who alone have Stripe's key, to compare an organization's usage. Returns the request's id. */
+/**
+ * Asks the workers, the only processes with Stripe's key, to compare an organization's usage. Returns the request's id.
+ */
 export async function askForComparison(
   { db, boss }: { db: Db; boss: PgBoss },
   { organizationId, start, end }: { organizationId: string } & Span,
@@ -50,7 +52,7 @@ export async function readRequest(
   return row.answer === null ? { state: "waiting" } : { state: "answered", answer: row.answer };
 }
 
-/** A request that nobody has answered yet. */
+/** A request without an answer yet. */
 export async function findWaitingRequest(
   db: Db,
   { organizationId, id }: Pick<ReconcileRequest, "organizationId" | "id">,
@@ -63,7 +65,7 @@ export async function findWaitingRequest(
   return found.rows[0];
 }
 
-/** Ends a request, with what was found or with why nothing was. */
+/** Ends a request, with the result or with the reason why there is none. */
 export async function endRequest(
   db: Db,
   { organizationId, id }: ReconcileRequest,

@@ -22,7 +22,7 @@ import { wholeMinutes } from "./windows.ts";
 export type RoutineDeps = LookDeps & { log: Log };
 
 const daySeconds = 86_400;
-/** What its worker did not end is due again after so long. */
+/** A period is due again after this long when its worker did not finish it. */
 const leaseSeconds = 600;
 /** Running for longer would keep the next minute's doubt and closing periods waiting. */
 const runMsMax = 40_000;
@@ -69,7 +69,7 @@ async function comparePeriodOf(deps: RoutineDeps, period: RunningPeriod): Promis
   return { againInSeconds };
 }
 
-/** Stripe's word about one customer stops no other; what stops every read is thrown. */
+/** An error of Stripe's about one customer stops no other; an error that stops every read is thrown. */
 async function compareOrTell(deps: RoutineDeps, window: Window): Promise<"put_off" | "first_look" | "done"> {
   try {
     const looks = await compareOnce(deps, window);

@@ -73,7 +73,7 @@ export async function countDue(db: Db): Promise<number> {
 export type SettledUsage = {
   /** All usage of the period before it has settled: the latest hour that has, and no later than the database's clock. */
   until: Date;
-  /** Whose customers the usage is, as an organization may have had several. */
+  /** The customers of the usage; an organization may have had several. */
   customers: string[];
 };
 

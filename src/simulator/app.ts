@@ -25,7 +25,7 @@ export function createApp(account: { current: () => Simulation; reset: () => voi
     return deliver(c, { kind: "send", answer }, envelopeOf(account.current()));
   });
 
-  // A request that was cut short while it was read ends here too; nobody is left to see the answer then.
+  // A request that was cut short while it was read ends here too; no client is left to see the answer.
   app.onError((error, c) => {
     const answer = refuse(500, { type: "api_error", message: `The simulator failed: ${error.message}` });
     return deliver(c, { kind: "send", answer }, envelopeOf(account.current()));

@@ -36,7 +36,7 @@ export type SimulatorOptions = SimulationOptions & {
   webhookEndpoints?: readonly EndpointInput[];
 };
 
-/** The simulator in-process: the HTTP application, and what `/_simulator/…` offers as plain functions. */
+/** The simulator in-process: the HTTP application, and the actions of `/_simulator/…` as plain functions. */
 export type Simulator = StripeSide & {
   app: SimulatorApp;
   state: () => ReturnType<typeof stateView>;
@@ -55,12 +55,12 @@ export type Simulator = StripeSide & {
   close: () => Promise<void>;
 };
 
-/** Creates a simulator that listens to nobody yet; `startSimulator` gives it a port. */
+/** Creates a simulator that does not listen yet; `startSimulator` gives it a port. */
 export function createSimulator(options: SimulatorOptions = {}): Simulator {
   let state = furnishedSimulation(options);
   const current = () => state;
   const reset = () => {
-    // What is under way belongs to the account that is forgotten, and nobody waits for its end.
+    // Work under way belongs to the forgotten account, and is not waited for.
     void stop(state);
     state = furnishedSimulation(options);
   };

@@ -5,7 +5,7 @@ import { DEFAULT_WEBHOOK_SETTINGS, webhookSettingsSchema } from "./webhooks/webh
 const GRACE_SECONDS_MAX = 72 * 3_600;
 
 /**
- * What can be switched, because Stripe's sources conflict or say nothing, and what is off by default.
+ * Settings for rules on which Stripe's sources conflict or say nothing, and for rules that are off by default.
  * docs/simulator.md tells which is which.
  */
 export const settingsSchema = z.strictObject({
@@ -27,7 +27,7 @@ export const settingsSchema = z.strictObject({
   idempotency_retention_seconds: z.number().positive(),
   /** docs.stripe.com/rate-limits: 1,000 meter events a second in live mode, 25 in a sandbox. Null: no limit. */
   rate_limit_events_per_second: z.number().positive().nullable(),
-  /** What `request` of a sample error names: typings say the request's key, the field's name the meter event's. */
+  /** The meaning of `request` in a sample error: typings say the request's key, the field's name the meter event's. */
   error_report_names: z.enum(["identifier", "idempotency_key"]),
   /** Its field: `identifier` by the typings, `idempotency_key` in one example of the documentation. */
   error_report_field: z.enum(["identifier", "idempotency_key"]),

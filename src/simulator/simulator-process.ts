@@ -43,7 +43,7 @@ export async function runSimulator(stop: StopSignals): Promise<void> {
 }
 
 function readEnvironment(log: Log): Environment {
-  // An empty variable is one that a compose file passes on without having it.
+  // An empty variable is one that a compose file passes on without a value.
   const given = Object.fromEntries(Object.entries(process.env).filter(([, value]) => value !== ""));
   const environment = environmentSchema.safeParse(given);
   if (environment.success) return environment.data;

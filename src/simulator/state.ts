@@ -41,7 +41,7 @@ export type Simulation = {
   checkoutSessions: Map<string, CheckoutSession>;
   paymentLinks: Map<string, PaymentLink>;
   testClocks: Map<string, TestClock>;
-  /** What wakes the finalization of drafts while the clock runs. */
+  /** Ends the wait for the finalization of drafts while the clock runs. */
   finalization: { timer: NodeJS.Timeout | undefined; isStopped: boolean };
   sessions: Map<string, Session>;
   /** By id, oldest first. */

@@ -14,6 +14,11 @@ export async function workRetentionQueue(deps: WorkDeps & { db: Db }, days: Rete
   );
 }
 
+/** Asks for a run as soon as a worker can, beside the one that waits for its time. */
+export async function requestRetention(boss: PgBoss): Promise<void> {
+  await boss.send(retentionQueue.name, {}, { singletonKey: "now" });
+}
+
 /** Drops the due months, logs it, and comes again in an hour for months that were busy. */
 export async function enforceRetention(
   { db, boss, log }: { db: Db; boss: PgBoss; log: Log },

@@ -84,7 +84,7 @@ export function filling(
 
 export type DeliverTable = {
   tables: Tables;
-  /** Takes away what the round before has left. */
+  /** Deletes the rows that the round before has left. */
   empty: () => Promise<void>;
 };
 

@@ -15,7 +15,7 @@ import { sealContestant } from "./seal.ts";
 
 type Store = { millions: number; url: string; port: number; stored: Stored };
 
-/** What is measured on every database alike. */
+/** The parts that are measured on every database alike. */
 type Part = {
   what: string;
   unit: string;

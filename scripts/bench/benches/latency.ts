@@ -24,9 +24,9 @@ const quantiles = { p50: 0.5, p99: 0.99 };
 type Latency = Record<keyof typeof quantiles, number>;
 
 /**
- * Time of one POST while requests arrive at a constant rate, whatever becomes of those before: 10, 50 and 80 % of the
- * peak that 64 connections reach, which is measured first. Counted from when a request was due; the sender's own timer is
- * up to a millisecond of it.
+ * Time of one POST while requests arrive at a constant rate, whether or not the ones before have ended: 10, 50 and 80 %
+ * of the peak that 64 connections reach, which is measured first. Counted from when a request was due; the sender's own
+ * timer is up to a millisecond of it.
  */
 export async function benchLatency(site: Site): Promise<Comparison[]> {
   const url = await createOurDatabase(site, "latency");

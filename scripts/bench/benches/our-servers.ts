@@ -25,12 +25,15 @@ export type WorkerOptions = {
   sealIntervalSeconds?: number;
 };
 
-/** What a worker has in flight at once, its default. The bare loop has as many. */
+/** A worker's default number of requests in flight at once. The bare loop has as many. */
 export const deliveryConcurrency = 50;
 /** More than any of them sends. */
 const eventsPerSecondMax = 10_000;
 
-/** Starts the worker as it is built, with its defaults but for Stripe's rate limit, which would be all that is measured. */
+/**
+ * Starts the worker as it is built, with its defaults, except for Stripe's rate limit: with it the bench would measure
+ * the limit.
+ */
 export function startWorker(
   site: Site,
   { databaseUrl, stripeUrl, transport = "sync", sealIntervalSeconds = 30 }: WorkerOptions,

@@ -17,14 +17,15 @@ const connections = 2_000;
 const seconds = 30;
 const everyMs = 1_000;
 const fleetOf = { organizations: 100, sensors: 100 };
-/** For what is held to be given back: a client that reads nothing is cut off within a minute. */
+/** For the held bytes to be given back: a client that reads nothing is cut off within a minute. */
 const recoverySeconds = 60;
 const limits = { memoryMib: 512, recoveredMib: 256, probeMs: 250, connectMs: 1_000 };
 const p99 = 0.99;
 
 /**
- * The API under 2,000 gateways that send a reading a second, and at the same time under all that was found to hurt it:
- * packed lines whose answers stay unread, packed blanks, thousands of unknown fields, strangers' bodies and webhooks.
+ * The API under 2,000 gateways that send a reading a second, and at the same time under all attacks that were found to
+ * hurt it: packed lines whose answers stay unread, packed blanks, thousands of unknown fields, strangers' bodies and
+ * webhooks.
  */
 export async function benchOverload(site: Site): Promise<(Comparison | Skipped)[]> {
   const what = `${connections} connections and the attacks together`;

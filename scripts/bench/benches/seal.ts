@@ -45,7 +45,7 @@ async function compare(site: Site, organizations: number): Promise<Comparison> {
 export type SealTable = {
   url: string;
   organizations: number;
-  /** Takes away what the round before has left. */
+  /** Deletes the rows that the round before has left. */
   empty: () => Promise<void>;
 };
 

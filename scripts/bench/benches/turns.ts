@@ -79,7 +79,7 @@ async function keepSending(url: string, large: string, signal: AbortSignal): Pro
 
 const lookEveryMs = 20;
 
-/** The longest that a transaction of the worker's was seen to last, in seconds; those that only wait for a lock are not. */
+/** The longest transaction of the worker's that was seen, in seconds, without those that only wait for a lock. */
 async function watchTransactions(url: string, signal: AbortSignal): Promise<number> {
   const client = new pg.Client({ connectionString: url });
   await client.connect();

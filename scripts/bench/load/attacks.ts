@@ -2,7 +2,7 @@ import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
 
-/** One kind of hostile client: what it sends, from how many connections, and whether it reads the answer. */
+/** One kind of hostile client: its requests, its number of connections, and whether it reads the answer. */
 type Attack = { name: string; connections: number; request: Buffer; reads: boolean };
 
 export type AttackedServer = { port: number; key: string };
@@ -16,7 +16,7 @@ const stalledBytes = 1_000_000;
 /** Between two requests of a client, so that the machine is not busy with sending alone. */
 const restMs = 5_000;
 
-/** What was tried from outside and hurt. */
+/** Attacks that were tried from outside and hurt. */
 function attacksOn(key: string): Attack[] {
   const door = `Authorization: Bearer ${key}`;
   const lines = "Content-Type: application/x-ndjson";

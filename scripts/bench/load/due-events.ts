@@ -62,7 +62,7 @@ export async function addDueEvents({ db, boss }: Tables, count: number): Promise
   });
 }
 
-/** Empties outbox, meter events and reminders, whatever their triggers say, so that every round begins alike. */
+/** Empties outbox, meter events and reminders, with triggers off, so that every round begins alike. */
 export async function emptyOutbox(url: string): Promise<void> {
   await ask(
     url,

@@ -26,7 +26,7 @@ export type HttpContestant = {
   gateway: Gateway;
   server: HttpServer;
   load: HttpLoad;
-  /** Looks at what else a round left behind. */
+  /** Counts the rows that a round left behind. */
   afterRound?: (plan: LoadPlan) => Promise<void>;
 };
 

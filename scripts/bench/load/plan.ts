@@ -1,4 +1,4 @@
-/** Who sends readings: an organization with its key. */
+/** A sender of readings: an organization with its key. */
 export type Sender = { organizationId: string; key: string };
 
 /**

@@ -14,7 +14,10 @@ export type LoadOutcome = {
 export type LoadShape =
   /** The next request of a connection follows the answer to its last. */
   | { kind: "closed"; connections: number }
-  /** Requests leave at a constant rate, whatever becomes of those before; latency counts from when each was due. */
+  /**
+   * Requests leave at a constant rate, whether or not the ones before have ended; latency counts from when each was
+   * due.
+   */
   | { kind: "open"; connections: number; perSecond: number };
 
 const microsecondsPerSecond = 1_000_000;

@@ -39,7 +39,9 @@ export async function fillDatabase(site: Site, url: string, millions: number): P
   return { fleet, ...span };
 }
 
-/** Takes away what rounds have left behind, whatever the triggers say. What the database was filled with stays. */
+/**
+ * Deletes the rows that rounds have left behind, with triggers off. The rows that the database was filled with stay.
+ */
 export async function forgetRounds(url: string, { until }: Stored): Promise<void> {
   const since = `timestamptz '${until.toISOString()}'`;
   await ask(

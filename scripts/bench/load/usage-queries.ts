@@ -1,7 +1,7 @@
 import type { Site } from "../site/site.ts";
 import type { HttpServer } from "./http-contestant.ts";
 
-/** What a client asks `GET /v1/usage` for, and the readings that each organization has in that span. */
+/** A client's question to `GET /v1/usage`, and the readings that each organization has in that span. */
 export type UsageQuestion = { granularity: "hour" | "day"; from: Date; to: Date; readings: number };
 
 /**

@@ -1,3 +1,3 @@
-/** What the usual design's queues are called, by all who use them. */
+/** The names of the usual design's queues. */
 export const naiveQueueName = "bill-usage";
 export const naiveBossSchema = "naive_boss";

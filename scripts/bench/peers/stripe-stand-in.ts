@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import { setTimeout as sleep } from "node:timers/promises";
 import { variable } from "./peer-server.ts";
 
-// Stripe's answers to meter events and nothing of its rules, so that the server is not what a bench measures: the
+// Stripe's answers to meter events and nothing of its rules, so that the bench does not measure the server: the
 // simulator keeps strict books, and needs several times the processor time.
 const sessionLifetimeMs = 900_000;
 const tally = { calls: 0, events: 0, quantity: 0 };
@@ -27,7 +27,7 @@ async function answer(url: string, body: string, response: ServerResponse): Prom
       for (const event of events) count(event.event_name, event.payload.value);
       return send(response, "{}");
     }
-    // The bench's own: tells what was counted since the last time, and how long to wait from now on.
+    // The bench's own route: tells how much was counted since the last time, and sets the delay from now on.
     case "/bench/tally": {
       const counted = JSON.stringify(tally);
       Object.assign(tally, { calls: 0, events: 0, quantity: 0 });

@@ -1,6 +1,6 @@
 /**
- * What a runner can do: each task takes one input, which only the caller's type knows, and answers once. Both must
- * survive a structured clone.
+ * The tasks of a runner: each takes one input, whose type only the caller knows, and answers once. Both must survive a
+ * structured clone.
  */
 export type Tasks = Record<string, (input: never) => Promise<unknown>>;
 

@@ -24,8 +24,8 @@ export type ServerOptions = {
 };
 
 /**
- * Starts a server in a process of its own, and waits until it accepts connections. What it writes is read and dropped
- * but for the end, which is told when it dies.
+ * Starts a server in a process of its own, and waits until it accepts connections. Its output is read and dropped
+ * except for the end, which is shown when it dies.
  */
 export async function startServerProcess(site: Site, options: ServerOptions): Promise<ServerProcess> {
   const port = await findFreePort();

@@ -5,7 +5,7 @@ import { startEmbeddedPostgres } from "../../../src/testing/postgres/embedded-po
 import type { OrphanGuard } from "../../process/orphan-guard.ts";
 import type { Teardown } from "../../process/teardown.ts";
 
-/** Where a bench runs: how long, on which Postgres, and who ends what it starts. */
+/** The place of a bench: how long it runs, its Postgres, and the end of all that it starts. */
 export type Site = {
   rounds: number;
   secondsPerRound: number;

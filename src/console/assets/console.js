@@ -1,4 +1,4 @@
-// All that the pages do in the browser besides htmx. Without it each page works, and shows tables where plots would be.
+// All that the pages do in the browser besides htmx. Without it each page works, and shows tables in place of plots.
 
 /** How often the parts that renew themselves do so, while the page is seen. */
 const renewMs = 2_000;

@@ -1,7 +1,7 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import { type Role, roles, type Tokens } from "./session-cookie.ts";
 
-/** Whose token it is; undefined for none of them. The time it takes tells nothing about the tokens. */
+/** The role of a token; undefined when it is none of them. The time it takes tells nothing about the tokens. */
 export function judgeToken(token: string, tokens: Tokens): Role | undefined {
   return roles.filter((role) => isToken(token, tokens[role]))[0];
 }

@@ -5,7 +5,7 @@ import { readSession, type Tokens } from "./session-cookie.ts";
 
 export const cookieName = "meter_outbox_console";
 
-/** Lets through who has signed in, and leads everybody else to the sign-in page. */
+/** Lets signed-in readers through, and leads all others to the sign-in page. */
 export function requireSession(tokens: Tokens, now: () => Date): MiddlewareHandler<ConsoleEnv> {
   return async (c, next) => {
     const session = readSession(getCookie(c, cookieName) ?? "", tokens, now());

@@ -7,7 +7,10 @@ export type Role = (typeof roles)[number];
 
 export type Session = {
   role: Role;
-  /** As the person wrote it at the sign-in; empty when left out. It proves nothing: whoever has the token may write any. */
+  /**
+   * As the person wrote it at the sign-in; empty when left out. It proves nothing: any holder of the token may write
+   * any name.
+   */
   name: string;
   expiresAt: Date;
 };

@@ -1,6 +1,6 @@
 import { RateLimiterMemory, RateLimiterRes } from "rate-limiter-flexible";
 
-/** Slows down who guesses tokens. */
+/** Slows down clients that guess tokens. */
 export type SignInLimit = {
   /** The seconds that this address has to wait before its next try; 0 for none. */
   secondsToWait: (address: string) => Promise<number>;
@@ -14,9 +14,9 @@ const usualLimits: SignInLimits = { wrongOfOneMax: 10, wrongOfAllMax: 100, windo
 const everyone = "all";
 
 /**
- * An address waits when it was wrong ten times within a minute. When all together were wrong a hundred times, every
- * address waits that was wrong at all, so that guessing from many gets no further, and an operator who was not wrong
- * is still let in.
+ * An address waits when it sent ten wrong tokens within a minute. After a hundred wrong tokens from all addresses,
+ * every address that sent a wrong one waits, so that guessing from many addresses gets no further, and an operator
+ * without a wrong token is still let in.
  */
 export function createSignInLimit(changes: Partial<SignInLimits> = {}): SignInLimit {
   const { wrongOfOneMax, wrongOfAllMax, windowSeconds } = { ...usualLimits, ...changes };

@@ -7,12 +7,12 @@ export async function bodyOf(c: Context): Promise<unknown> {
   try {
     return text === "" ? {} : (JSON.parse(text) as unknown);
   } catch {
-    // Not JSON, so no schema will have it.
+    // Not JSON, so every schema refuses it.
     return undefined;
   }
 }
 
-/** Acts on what a schema has read: 400 when it has refused, 404 when the act has found nothing. */
+/** Acts on the checked input: 400 when the schema has refused it, 404 when the act has found nothing. */
 export function answer<T>(
   c: Context,
   input: z.ZodSafeParseResult<T>,

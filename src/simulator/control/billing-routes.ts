@@ -10,7 +10,7 @@ import {
   subscriptionChangeSchema,
 } from "./billing-schemas.ts";
 
-/** What customers and time do to Checkout sessions and subscriptions. */
+/** The actions of customers and of time on Checkout sessions and subscriptions. */
 export function billingRoutes(current: () => Simulation): Hono {
   const routes = new Hono();
 

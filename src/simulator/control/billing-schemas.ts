@@ -22,7 +22,7 @@ export const completionSchema = z
 
 export const asyncPaymentSchema = z.strictObject({ succeeded: z.boolean() });
 
-/** Somebody opens a Payment Link, with whatever query that person has put behind its URL. */
+/** A visitor opens a Payment Link, with any query behind its URL. */
 export const paymentLinkVisitSchema = z.strictObject({ url: z.url() });
 
 export type PaymentLinkVisit = z.infer<typeof paymentLinkVisitSchema>;

@@ -12,7 +12,7 @@ export type ClockView = { now: string; unix: number; frozen: boolean };
 
 export type FaultView = FaultSpec & { id: string; fired: number };
 
-/** Tells the simulator what time it is. Periods and drafts that end by then are ended. */
+/** Sets the simulator's time. Periods and drafts that end by then are ended. */
 export function changeClock(state: Simulation, change: ClockChange): ClockView {
   const { clock } = state;
   if (change.now !== undefined) {
@@ -29,7 +29,7 @@ export function changeClock(state: Simulation, change: ClockChange): ClockView {
 
 type KeyChange = { key: string; status: KeyStatus; permissions?: KeyDecree["permissions"] | undefined };
 
-/** Revokes a key (401 from now on), forbids it everything or what is named (403), or makes it good again. */
+/** Revokes a key (401 from now on), forbids it everything or the named resources (403), or makes it good again. */
 export function changeKey(state: Simulation, { key, status, permissions = {} }: KeyChange): void {
   state.keys.set(key, { status, permissions });
 }

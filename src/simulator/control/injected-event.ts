@@ -12,7 +12,7 @@ const shared = {
   livemode: z.boolean().default(false),
 };
 
-/** An event of the caller's making. A thin one is told by its `object`; its `data` is what a fetch then returns. */
+/** An event of the caller's making. A thin one has an `object`; its `data` is returned when the event is fetched. */
 export const injectedEventSchema = z.discriminatedUnion("object", [
   z.strictObject({
     ...shared,
@@ -35,7 +35,7 @@ export const injectedEventSchema = z.discriminatedUnion("object", [
 
 export type InjectedEvent = z.input<typeof injectedEventSchema>;
 
-/** Stores and delivers an event that nothing in the account has caused. */
+/** Stores and delivers an event without any cause in the account. */
 export function injectEvent(state: Simulation, wanted: z.output<typeof injectedEventSchema>) {
   const stored = storedEvent(state, wanted);
   keepEvent(state, stored);

@@ -7,7 +7,7 @@ export function stateView(state: Simulation) {
     now: new Date(state.clock.nowMs()).toISOString(),
     frozen: state.clock.isFrozen(),
     requests: state.requestLog.total,
-    /** How often usage was counted; more than `identifiers_counted` means that somebody was billed twice. */
+    /** How often usage was counted; more than `identifiers_counted` means that a customer was billed twice. */
     counted: ledger.countsTotal,
     identifiers_counted: ledger.countsTotal - ledger.doublesTotal,
     double_counted: ledger.doublesTotal,

@@ -26,13 +26,16 @@ import {
 
 type Found<T> = Exclude<T, undefined>;
 
-/** What customers, time and Stripe itself do, in-process. An id that names nothing throws, where HTTP answers 404. */
+/**
+ * The actions of customers, of time and of Stripe itself, in-process. An id that names nothing throws, where HTTP
+ * answers 404.
+ */
 export type StripeSide = {
   setSubscription: (id: string, change: SubscriptionChange) => Found<ReturnType<typeof setSubscription>>;
   cycleSubscription: (id: string, options?: Cycle) => Found<ReturnType<typeof cycle>>;
   completeCheckout: (id: string, completion?: Completion) => Found<ReturnType<typeof complete>>;
   endAsyncPayment: (id: string, payment: AsyncPayment) => Found<ReturnType<typeof endAsyncPayment>>;
-  /** Opens a Payment Link by its URL and whatever query stands behind it. */
+  /** Opens a Payment Link by its URL, with any query behind it. */
   openPaymentLink: (url: string) => Found<ReturnType<typeof openLink>>;
   addWebhookEndpoint: (endpoint: EndpointInput) => WebhookEndpoint;
   changeWebhookEndpoint: (id: string, patch: EndpointPatch) => WebhookEndpoint;
@@ -40,9 +43,9 @@ export type StripeSide = {
   webhookEndpoints: () => WebhookEndpoint[];
   /** Every event that is kept, thin ones included, oldest first. */
   events: () => ReturnType<typeof eventObject>[];
-  /** Injects an event that nothing has caused. */
+  /** Injects an event without a cause. */
   emit: (event: InjectedEvent) => ReturnType<typeof eventObject>;
-  /** Sends the thin events about usage that was found wanting since the last report. */
+  /** Sends the thin events about usage that was found invalid since the last report. */
   reportErrors: (options?: { samples_max?: number }) => ThinEvent[];
   /** Forgets identifiers before their time; all when nothing is named. */
   forgetIdentifiers: (chosen?: ChosenUsage) => { forgotten: number };
@@ -56,7 +59,7 @@ export type StripeSide = {
   deliveriesSettled: () => Promise<void>;
 };
 
-/** Binds the controls to whichever account is the current one. */
+/** Binds the controls to the current account, also after a reset. */
 export function stripeSide(current: () => Simulation): StripeSide {
   return {
     setSubscription: (id, change) => found(id, setSubscription(current(), id, change)),

@@ -3,7 +3,7 @@ import type { Simulation } from "../state.ts";
 import { answer, bodyOf } from "./answer-control.ts";
 import { chosenUsageSchema, forgetIdentifiers, refuseUsage, usageRefusalSchema } from "./usage-controls.ts";
 
-/** What Stripe does with usage after it has answered. */
+/** Stripe's actions on usage after it has answered. */
 export function usageRoutes(current: () => Simulation): Hono {
   const routes = new Hono();
 

@@ -15,7 +15,7 @@ import {
   resend,
 } from "./webhook-controls.ts";
 
-/** Where events go, what has become of them, and events of one's own. */
+/** Endpoints, their deliveries, and events of the caller's own. */
 export function webhookRoutes(current: () => Simulation): Hono {
   const routes = new Hono();
 

@@ -12,7 +12,7 @@ export type Cause = { id: string | null; idempotency_key: string | null };
 
 export const NO_REQUEST: Cause = { id: null, idempotency_key: null };
 
-/** The cause of what a request of the API changes. */
+/** The cause of a change that a request of the API makes. */
 export function causeOf({ requestId, idempotencyKey }: StripeRequest): Cause {
   return { id: requestId, idempotency_key: idempotencyKey ?? null };
 }

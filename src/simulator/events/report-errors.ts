@@ -5,7 +5,7 @@ import { reportData } from "./report-data.ts";
 import type { RelatedObject, ThinEvent } from "./stored-event.ts";
 
 /**
- * Tells of the usage that was found wanting since the last report: one thin event per meter, and one for all that
+ * Tells of the usage that was found invalid since the last report: one thin event per meter, and one for all usage that
  * matched none (docs.stripe.com/billing/subscriptions/usage-based/recording-usage-api, certain).
  */
 export function reportErrors(

@@ -4,7 +4,7 @@ import type { ActionSpec, Fault, FaultSpec, LatencySpec } from "./fault.ts";
 
 type Target = { route: Route; path: string; touched: readonly Touched[] };
 
-/** What strikes a request: at most one delay and at most one action, each the first rule that matches. */
+/** The faults of a request: at most one delay and at most one action, each the first rule that matches. */
 export type Struck = { latency: LatencySpec | undefined; action: ActionSpec | undefined };
 
 const UNSTRUCK: Struck = { latency: undefined, action: undefined };

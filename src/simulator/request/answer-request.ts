@@ -9,7 +9,7 @@ import { drawTokens, rateLimited } from "./rate-limit.ts";
 import { drawRead } from "./read-quota.ts";
 import { work } from "./work.ts";
 
-/** Decides what becomes of a request: done, refused, spoilt by a fault, or left without an answer. */
+/** Decides the fate of a request: done, refused, spoilt by a fault, or left without an answer. */
 export async function answerRequest(exchange: Exchange): Promise<Delivery> {
   if (!isWithinRate(exchange)) {
     exchange.state.totals.rateLimited += 1;

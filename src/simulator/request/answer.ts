@@ -1,4 +1,6 @@
-/** What the simulator will say. `executed` tells whether work had begun, which decides if an Idempotency-Key keeps it. */
+/**
+ * An answer of the simulator. `executed` tells whether work had begun, which decides if an Idempotency-Key keeps it.
+ */
 export type Answer = {
   status: number;
   /** An object is sent as JSON, a string as an HTML page. */

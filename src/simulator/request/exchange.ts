@@ -2,7 +2,7 @@ import type { Struck } from "../faults/pick-faults.ts";
 import type { Simulation } from "../state.ts";
 import type { Route, StripeRequest, Touched } from "./route.ts";
 
-/** One request on its way through the simulator, with all that was found out about it. */
+/** One request on its way through the simulator, with everything that is known about it. */
 export type Exchange = {
   state: Simulation;
   route: Route;

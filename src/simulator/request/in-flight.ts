@@ -9,7 +9,7 @@ export type Holder = { isAbandoned: () => boolean };
 /** Requests under way by customer and meter, and the most that a client had under way at once. */
 export type InFlight = { holders: Map<string, Set<Holder>>; max: Map<string, number> };
 
-/** A customer's use of one meter: what Stripe lets only one request at a time work on. */
+/** A customer's use of one meter: Stripe lets only one request at a time work on it. */
 export type Pair = { eventName: string; customer: string };
 
 /** Creates the empty register. */

@@ -3,13 +3,13 @@ import { keyForbidden, keyRefused, permissionMissing } from "./errors.ts";
 
 const KEY_FORM = /^(?:sk|rk)_(test|live)_\S+$/;
 
-/** What a restricted key may do with a resource. */
+/** The permission of a restricted key for a resource. */
 export type Permission = "none" | "read" | "write";
 
-/** What the operator has decreed about a key; a key without a decree is active and may do everything. */
+/** The operator's rules about a key; a key without one is active and may do everything. */
 export type KeyDecree = {
   status: KeyStatus;
-  /** By the path's second segment, say `invoices`; what is not named may be written. */
+  /** By the path's second segment, such as `invoices`; resources that are not named may be written. */
   permissions: Readonly<Record<string, Permission>>;
 };
 

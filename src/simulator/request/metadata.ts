@@ -1,6 +1,9 @@
 import { mapField, textField, type Form } from "./form.ts";
 
-/** Merges `metadata[...]` into what there was: an empty value removes its key (docs.stripe.com/api/metadata, certain). */
+/**
+ * Merges `metadata[...]` into the stored metadata: an empty value removes its key (docs.stripe.com/api/metadata,
+ * certain).
+ */
 export function readMetadata(form: Form, before: Record<string, string>): Record<string, string> {
   const fields = mapField(form, "metadata") ?? {};
   const merged = { ...before };

@@ -14,7 +14,7 @@ export type LoggedRequest = {
   faults: string[];
 };
 
-/** What came in, as sums, the latest requests in full, and the quantities seen per identifier. */
+/** The requests that came in: sums, the latest requests in full, and the quantities seen per identifier. */
 export type RequestLog = {
   total: number;
   byOutcome: Map<string, number>;
@@ -51,7 +51,7 @@ export function recentRequests(log: RequestLog): LoggedRequest[] {
   return log.recent.slice(-RECENT_MAX);
 }
 
-/** Notes the quantity that an identifier came with: a second, different one means that a sender changed its mind. */
+/** Notes the quantity that an identifier came with: a second, different one means that a sender changed it. */
 export function noteQuantities(log: RequestLog, touched: readonly Touched[]): void {
   for (const { identifier, value } of touched) {
     if (identifier === undefined || value === undefined) continue;

@@ -18,17 +18,17 @@ export type StripeRequest = {
   json: unknown;
   /** How often an accepted meter event counts: 1, or 2 under the fault `duplicate_processing`. */
   countTimes: number;
-  /** Of the fault `refuse_later`: which of the events are accepted now and found wanting afterwards. */
+  /** Of the fault `refuse_later`: the events that are accepted now and found invalid afterwards. */
   refusedLater: LateRefusal | undefined;
 };
 
 /** Without a customer or meter, the events of all of them. */
 export type LateRefusal = { code: string; customer?: string | undefined; meter?: string | undefined };
 
-/** The usage that a request is about: what locks, faults and the request log go by. */
+/** The usage that a request is about, for locks, faults and the request log. */
 export type Touched = { customer: string; eventName: string; identifier?: string; value?: string };
 
-/** One endpoint. `execute` never waits, so what it reads and writes is one step. */
+/** One endpoint. `execute` never waits, so its reads and writes are one step. */
 export type Route = {
   method: "GET" | "POST" | "DELETE";
   path: string;

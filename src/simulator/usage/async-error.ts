@@ -1,7 +1,7 @@
 import type { DefectKind } from "./find-defect.ts";
 import type { Intake, Origin } from "./ledger.ts";
 
-/** One event that was accepted and found wanting afterwards; Stripe tells it by an error report. */
+/** One event that was accepted and found invalid afterwards; Stripe tells it by an error report. */
 export type AsyncError = {
   code: string;
   message: string;
@@ -55,7 +55,7 @@ export function asyncErrorCode(kind: DefectKind): string | undefined {
   }
 }
 
-/** What a report says of an event that was refused on demand. */
+/** The report's words about an event that was refused on demand. */
 export const foundInvalid = "The event was found invalid afterwards (simulated).";
 
 type Finding = {
@@ -67,7 +67,7 @@ type Finding = {
   receivedAtMs: number;
 };
 
-/** Adds what the next error report will tell of. */
+/** Adds the error to the next error report. */
 export function noteAsyncError(errors: AsyncError[], origin: Origin, finding: Finding): void {
   errors.push({
     code: finding.code,

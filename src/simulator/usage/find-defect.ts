@@ -41,7 +41,10 @@ export function findDefect(state: Simulation, event: ReceivedEvent): Defect | un
   );
 }
 
-/** The key under which an identifier is unique. Sources don't say account or meter, so it is a setting. */
+/**
+ * The key under which an identifier is unique. Stripe's pages do not say whether per account or per meter, so it is a
+ * setting.
+ */
 export function identifierKey(state: Simulation, event: ReceivedEvent): string {
   return state.settings.identifier_scope === "account"
     ? event.identifier

@@ -36,7 +36,7 @@ export type EventRecord = {
   cancelledAtMs: number | undefined;
 };
 
-/** What Stripe remembers of usage, indexed by identifier and by meter, customer and hour. */
+/** Stripe's memory of usage, indexed by identifier and by meter, customer and hour. */
 export type Ledger = {
   records: Map<string, EventRecord>;
   hours: Map<string, Map<number, Count[]>>;

@@ -63,8 +63,8 @@ function takeSound(state: Simulation, event: ReceivedEvent, request: Taking["req
 type Found = Pick<Taking, "request"> & { code: string; message: string };
 
 /**
- * Records what Stripe would report by a thin event. The identifier is taken all the same: deduplication comes before
- * validation (our guess).
+ * Records an error that Stripe would report by a thin event. The identifier is used all the same: deduplication comes
+ * before validation (our guess).
  */
 function reportLater(state: Simulation, event: ReceivedEvent, { code, message, request }: Found): void {
   const meter = state.meterByEventName.get(event.eventName);

@@ -3,7 +3,7 @@ import type { CheckoutSession } from "./checkout-session.ts";
 import { openSession } from "./checkout-sessions.ts";
 import type { SubscriptionItem } from "./subscription-items.ts";
 
-/** A Payment Link of a subscription: whoever has its URL can subscribe. */
+/** A Payment Link of a subscription: any visitor with its URL can subscribe. */
 export type PaymentLink = {
   id: string;
   url: string;
@@ -36,8 +36,9 @@ export function paymentLinkObject(link: PaymentLink) {
 const REFERENCE_FORM = /^[A-Za-z0-9_-]{1,200}$/;
 
 /**
- * What opening a link's URL does: a session whose metadata is the link's, and so the account's own, and whose
- * `client_reference_id` is whatever the URL's query says. Undefined when no active link has this URL.
+ * Opening a link's URL makes a session whose metadata is the link's, and so the account's own, and whose
+ * `client_reference_id` comes from the URL's query, which the visitor writes. Undefined when no active link has this
+ * URL.
  */
 export function openPaymentLink(state: Simulation, visited: URL): CheckoutSession | undefined {
   const address = `${visited.origin}${visited.pathname}`;

@@ -1,4 +1,4 @@
-/** What is sold: a name that prices hang on. */
+/** A thing that is sold: a name that prices belong to. */
 export type Product = {
   id: string;
   name: string;

@@ -4,7 +4,7 @@ import { mapField, textField, type Form } from "../request/form.ts";
 import type { Simulation } from "../state.ts";
 import type { Interval, Price, Recurring } from "./price.ts";
 
-/** What of a price is fixed for ever by its creation. */
+/** The parts of a price that are fixed for ever by its creation. */
 export type PriceTerms = Pick<Price, "currency" | "unitAmount" | "recurring">;
 
 type Reading<T> = { isGood: true; value: T } | { isGood: false; answer: Answer };

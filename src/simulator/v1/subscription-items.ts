@@ -13,8 +13,8 @@ export type Items = { items: SubscriptionItem[] } | { refusal: Answer };
 const ITEMS_MAX = 20;
 
 /**
- * What a subscription's items are after `items[…]` of a request: an entry with an `id` changes or deletes that item,
- * one without adds a price.
+ * A subscription's items after `items[…]` of a request: an entry with an `id` changes or deletes that item, one without
+ * adds a price.
  */
 export function readItems(state: Simulation, form: Form, before: readonly SubscriptionItem[]): Items {
   let items = [...before];

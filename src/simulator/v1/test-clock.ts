@@ -17,7 +17,7 @@ export function testClockObject({ id, name, createdAt, frozenTime }: TestClock) 
   };
 }
 
-/** What time it is for a customer: that of its test clock, or the account's. */
+/** The present time of a customer: that of its test clock, or the account's. */
 export function nowOf(state: Simulation, customerId: string): number {
   const clock = state.testClocks.get(state.customers.get(customerId)?.testClock ?? "");
   return clock?.frozenTime ?? state.clock.nowSeconds();

@@ -32,7 +32,7 @@ export function updateInvoice(state: Simulation, request: StripeRequest): Answer
   return ok(object);
 }
 
-/** What a request other than for a draft gets (error codes, certain; wording less so). */
+/** The refusal of a request for an invoice that is no draft (error codes, certain; wording less so). */
 export function notEditable({ id }: Invoice): Answer {
   const message = `The invoice ${id} is no longer a draft, so it can't be changed this way.`;
   return refuse(400, { type: "invalid_request_error", code: "invoice_not_editable", message });

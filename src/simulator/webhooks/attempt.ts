@@ -16,7 +16,7 @@ export async function attemptDelivery(
   const at = new Date().toISOString();
   const startedMs = performance.now();
   const answer = await post(state, delivery);
-  // What stopping cuts off is no attempt that failed.
+  // An attempt that stopping cuts off has not failed.
   if (state.webhooks.stopping.signal.aborted) return false;
   logAttempt(state.webhooks.log, {
     event_id: stored.event.id,

@@ -21,7 +21,7 @@ export const endpointInputSchema = z.strictObject({
   metadata: z.record(z.string(), z.string()).default({}),
 });
 
-/** What may change of an endpoint: everything, one by one. */
+/** The changeable parts of an endpoint, one by one. */
 export const endpointPatchSchema = z.strictObject({
   url: endpointInputSchema.shape.url.optional(),
   secrets: endpointInputSchema.shape.secrets.optional(),

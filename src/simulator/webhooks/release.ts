@@ -5,7 +5,7 @@ import { sendDelivery, setState } from "./send.ts";
 import { shuffled } from "./shuffled.ts";
 import type { Delivery } from "./webhooks.ts";
 
-/** What of the held deliveries leaves, and in which order. */
+/** Which held deliveries leave, and in which order. */
 export const releaseSchema = z.strictObject({
   /** Only these events, in this order. */
   event_ids: z.array(z.string()).optional(),
@@ -16,7 +16,7 @@ export const releaseSchema = z.strictObject({
 
 export type ReleaseInput = z.input<typeof releaseSchema>;
 
-/** Sends what was held; resolves after the first attempts. Whether new events are held is left as it is. */
+/** Sends held deliveries; resolves after the first attempts. Whether new events are held does not change. */
 export async function releaseHeld(
   state: Simulation,
   release: z.output<typeof releaseSchema>,

@@ -5,8 +5,8 @@ import { attemptDelivery } from "./attempt.ts";
 import { keepTrack, type Delivery, type Webhooks } from "./webhooks.ts";
 
 /**
- * Sends an event to an endpoint as often as `webhook_copies` says. Resolves after the first attempt of each copy;
- * what was not taken is tried again in the background.
+ * Sends an event to an endpoint as often as `webhook_copies` says. Resolves after the first attempt of each copy; a
+ * copy that was not taken is tried again in the background.
  */
 export async function sendDelivery(state: Simulation, delivery: Delivery): Promise<void> {
   const { webhook_copies: copies, webhook_copies_concurrent: isConcurrent } = state.settings;
@@ -19,7 +19,7 @@ export async function sendDelivery(state: Simulation, delivery: Delivery): Promi
   for (const copy of numbers) await sendCopy(state, delivery, copy);
 }
 
-/** Notes how a delivery stands. One that has arrived stays delivered, whatever becomes of a further copy. */
+/** Notes the state of a delivery. A delivered event stays delivered, whatever happens to a further copy. */
 export function setState({ stored, endpoint }: Delivery, now: DeliveryState): void {
   if (stored.deliveries.get(endpoint.id) !== "delivered") stored.deliveries.set(endpoint.id, now);
 }

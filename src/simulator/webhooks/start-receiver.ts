@@ -12,7 +12,7 @@ export type Receiver = {
   types: () => string[];
   /** Statuses of the next answers; 200 when there is none left. */
   answerWith: (...statuses: number[]) => void;
-  /** Takes what comes and answers none of it until the function that it returns is called. */
+  /** Takes requests and answers none of them until the returned function is called. */
   holdAnswers: () => () => void;
   stop: () => Promise<void>;
 };

@@ -5,7 +5,7 @@ import type { WebhookEndpoint } from "./endpoint.ts";
 /** One event on its way to one endpoint. */
 export type Delivery = { endpoint: WebhookEndpoint; stored: StoredEvent };
 
-/** The endpoints and all that is under way to them. */
+/** The endpoints and all deliveries to them that are under way. */
 export type Webhooks = {
   endpoints: Map<string, WebhookEndpoint>;
   /** Waiting for a release, in the order of their events. */
@@ -30,7 +30,7 @@ export function createWebhooks(): Webhooks {
   };
 }
 
-/** Keeps track of work that nobody waits for, so that it can be waited for after all. */
+/** Keeps track of background work, so that it can be waited for after all. */
 export function keepTrack({ underWay }: Webhooks, work: Promise<void>): void {
   const tracked = work.finally(() => underWay.delete(tracked));
   underWay.add(tracked);
