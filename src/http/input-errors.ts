@@ -1,6 +1,7 @@
 import type { z } from "zod";
 import { jsonPointer } from "../usage/json-pointer.ts";
 import { type InputError, notFound, Problem } from "./problem.ts";
+import { tooManyItems } from "./short-list.ts";
 
 /** A body can have tens of thousands of faults; no reader needs more than these. */
 const errorsMax = 100;
@@ -14,10 +15,12 @@ export function invalidRequest(target: string, issues: readonly Issue[]): Proble
     issue.code === "invalid_union" || (issue.code === "invalid_format" && issue.format === "uuid");
   if (target === "param" && issues.some(isImpossibleId)) return notFound("resource");
 
-  const errors = issues.flatMap(inputErrorsOf(target)).slice(0, errorsMax);
+  const errors = issues.slice(0, errorsMax).flatMap(inputErrorsOf(target)).slice(0, errorsMax);
   const [first] = errors;
   const detail =
     first === undefined ? "The request is not valid." : `${first.pointer || "body"}: ${first.detail}`;
+  if (first?.code === tooManyItems)
+    return new Problem({ status: 413, code: "too_many_items", detail, errors });
   return new Problem({ status: 400, code: "invalid_request", detail, errors });
 }
 
@@ -26,7 +29,7 @@ function inputErrorsOf(target: string): (issue: Issue) => InputError[] {
     target === "json" ? jsonPointer(path) : path.map(String).join(".");
   return (issue) => {
     if (issue.code === "unrecognized_keys") {
-      return issue.keys.map((key) => ({
+      return issue.keys.slice(0, errorsMax).map((key) => ({
         pointer: pointerTo([...issue.path, key]),
         code: "unknown_field",
         detail: "This field is not known.",

@@ -17,14 +17,19 @@ import {
   notFoundProblems,
 } from "../../http/problem-answers.ts";
 import { notFound, Problem } from "../../http/problem.ts";
+import { shortList } from "../../http/short-list.ts";
 import { listApiKeys, revokeApiKey, storeApiKey, type StoredKey } from "../../organizations/api-keys.ts";
 import { hasOrganization } from "../../organizations/organizations.ts";
 
 const scopesDefault: Scope[] = ["ingest", "read"];
-const scopeList = z
-  .array(z.enum(scopes))
-  .min(1)
-  .transform((list) => [...new Set(list)]);
+const scopesMax = 100;
+const scopeList = shortList(
+  z
+    .array(z.enum(scopes))
+    .min(1)
+    .transform((list) => [...new Set(list)]),
+  scopesMax,
+);
 
 const shownOnceSchema = z.strictObject({
   id: z.uuid(),

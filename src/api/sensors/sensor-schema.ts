@@ -1,5 +1,6 @@
 import { z } from "@hono/zod-openapi";
 import { nameSchema } from "../../http/name.ts";
+import { shortList } from "../../http/short-list.ts";
 import type { Sensor } from "../../intake/sensors.ts";
 import { addressableSensorIdSchema } from "../../usage/sensor-id.ts";
 
@@ -23,20 +24,25 @@ export const sensorChangeSchema = z.strictObject({
     .openapi({ description: "false deactivates the sensor, true reactivates it" }),
 });
 
+export const sensorsMax = 1_000;
+
 /** The body of `POST /v1/sensors`. No id may come twice, because two names for it would leave a choice. */
 export const sensorsSchema = z.strictObject({
-  sensors: z
-    .array(z.strictObject({ id: addressableSensorIdSchema, name: nameSchema.optional() }))
-    .superRefine((sensors, check) => {
-      const seen = new Set<string>();
-      for (const [index, { id }] of sensors.entries()) {
-        if (seen.has(id)) {
-          const message = "comes twice in this request";
-          check.addIssue({ code: "custom", path: [index, "id"], message, params: { code: "duplicate" } });
+  sensors: shortList(
+    z
+      .array(z.strictObject({ id: addressableSensorIdSchema, name: nameSchema.optional() }))
+      .superRefine((sensors, check) => {
+        const seen = new Set<string>();
+        for (const [index, { id }] of sensors.entries()) {
+          if (seen.has(id)) {
+            const message = "comes twice in this request";
+            check.addIssue({ code: "custom", path: [index, "id"], message, params: { code: "duplicate" } });
+          }
+          seen.add(id);
         }
-        seen.add(id);
-      }
-    }),
+      }),
+    sensorsMax,
+  ),
 });
 
 /** Renders a sensor. */

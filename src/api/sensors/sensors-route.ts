@@ -6,12 +6,16 @@ import { decodeCursor } from "../../http/cursor.ts";
 import { jsonAnswer, jsonBody, optionalJsonBody } from "../../http/json-content.ts";
 import { pageQuery, pageSchema, toPage } from "../../http/page.ts";
 import { bodyProblems, inputProblems, keyProblems, notFoundProblems } from "../../http/problem-answers.ts";
-import { notFound, Problem } from "../../http/problem.ts";
-import { renderSensor, sensorChangeSchema, sensorSchema, sensorsSchema } from "./sensor-schema.ts";
+import { notFound } from "../../http/problem.ts";
+import {
+  renderSensor,
+  sensorChangeSchema,
+  sensorSchema,
+  sensorsMax,
+  sensorsSchema,
+} from "./sensor-schema.ts";
 import { addressableSensorIdSchema } from "../../usage/sensor-id.ts";
 import { findSensor, listSensors, putSensor, registerSensors } from "../../intake/sensors.ts";
-
-const sensorsMax = 1_000;
 
 const shared = { tags: ["Sensors"], security: [{ apiKey: [] }] };
 const params = z.object({ sensor_id: addressableSensorIdSchema });
@@ -89,7 +93,6 @@ export function mountSensors(app: App, { db, mayWrite, mayRead }: SensorRoutes):
 
   app.openapi({ ...registerRoute, middleware: mayWrite }, async (c) => {
     const { sensors } = c.req.valid("json");
-    if (sensors.length > sensorsMax) throw tooManySensors();
     const stored = await registerSensors(db, c.var.organizationId, sensors);
     const registered = stored.filter(({ isNew }) => isNew).length;
     return c.json({ data: stored.map(renderSensor), registered }, 200);
@@ -109,9 +112,4 @@ export function mountSensors(app: App, { db, mayWrite, mayRead }: SensorRoutes):
     if (sensor === undefined) throw notFound("sensor");
     return c.json(renderSensor(sensor), 200);
   });
-}
-
-function tooManySensors(): Problem {
-  const detail = `At most ${sensorsMax} sensors may be registered at once.`;
-  return new Problem({ status: 413, code: "too_many_items", detail });
 }
