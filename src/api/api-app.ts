@@ -11,10 +11,11 @@ import type { Db } from "../database/db.ts";
 import type { App } from "../http/app-env.ts";
 import { createApp } from "../http/app.ts";
 import { HeldBytes } from "../http/held-bytes.ts";
+import { holdInShare, strangers, webhooks } from "../http/hold-bytes.ts";
 import { billableByDefault } from "../usage/subscription-statuses.ts";
 import { mountHome } from "../http/home-page.ts";
 import { limitReadings } from "../http/rate-limit.ts";
-import { bodyBytesMax, takeBody } from "../http/take-body.ts";
+import { takeBody } from "../http/take-body.ts";
 import { createGroupCommit } from "../intake/group-commit.ts";
 import { createGuards, type Guards } from "./guards.ts";
 import { mountReadings } from "./readings/readings-route.ts";
@@ -38,9 +39,6 @@ import { createReadinessCheck } from "../monitoring/readiness.ts";
 import { mountReadingsList } from "./readings/readings-list-route.ts";
 import { mountUsage } from "./usage/usage-route.ts";
 import { mountUsageSummary } from "./usage/usage-summary-route.ts";
-
-/** The webhook's share of the bytes that may be held: strangers may send it bodies, and must not keep customers out. */
-const webhooksShare = 1 / 4;
 
 export type ApiAppOptions = {
   db: Db;
@@ -83,12 +81,13 @@ export function createApiApp(options: ApiAppOptions): App {
   });
   showHeldBytes(registry, held);
   const { requestsPerSecond = 0 } = options.rateLimits ?? {};
-  const guards = createGuards(app, { ...options, requestsPerSecond });
+  const guards = createGuards(app, { ...options, requestsPerSecond, held });
   const parts = { billableStatuses: billableByDefault, ...options, held, registry, tracer };
   mountMonitoring(app, parts);
   mountRoutesOfCustomers(app, guards, parts);
   mountRoutesOfOperators(app, guards, parts);
   mountStripesWebhook(app, parts);
+  for (const open of ["/", "/openapi.json", "/docs"]) app.use(open, holdInShare(held, strangers));
   mountHome(app, options.hasConsole === true ? homes.apiWithConsole : homes.api);
   mountOpenApi(app);
   return app;
@@ -140,7 +139,7 @@ function mountStripesWebhook(app: App, parts: Parts): void {
     boss,
     secrets: parts.webhookSecrets,
     now: () => new Date(),
-    held: held.part(Math.max(held.bytesMax * webhooksShare, bodyBytesMax)),
+    held: held.shareOf(webhooks),
     log,
     counts: countWebhooks(registry),
     tracer,

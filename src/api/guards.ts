@@ -3,6 +3,8 @@ import type { Db } from "../database/db.ts";
 import type { Scope } from "../http/api-key.ts";
 import type { App } from "../http/app-env.ts";
 import { type AdminOnly, type KeyOnly, requireAdmin, requireKey } from "../http/authentication.ts";
+import type { HeldBytes } from "../http/held-bytes.ts";
+import { holdInShare, operator } from "../http/hold-bytes.ts";
 import { createKeyLookup } from "../http/key-lookup.ts";
 import { refuseUnknownQuery } from "../http/known-query.ts";
 import { limitRequests } from "../http/rate-limit.ts";
@@ -24,15 +26,18 @@ export type GuardOptions = {
   adminToken: string;
   /** For each API key, in this process; 0: no limit. */
   requestsPerSecond: number;
+  /** Of which each caller has a share. */
+  held: HeldBytes;
 };
 
 /** The checks before the routes. Keys are looked up, and their requests counted, for all routes together. */
-export function createGuards(app: App, { requestsPerSecond, ...options }: GuardOptions): Guards {
+export function createGuards(app: App, { requestsPerSecond, held, ...options }: GuardOptions): Guards {
   const knownQuery = refuseUnknownQuery(app);
   const findKey = createKeyLookup(options);
   const requestsLimit = limitRequests(requestsPerSecond);
   return {
-    adminOnly: every(requireAdmin(options), knownQuery, takeBody),
-    keyWith: (scope) => every(requireKey({ findKey, scope, limitRequests: requestsLimit }), knownQuery),
+    adminOnly: every(requireAdmin(options), holdInShare(held, operator), knownQuery, takeBody),
+    keyWith: (scope) =>
+      every(requireKey({ findKey, scope, limitRequests: requestsLimit }), holdInShare(held), knownQuery),
   };
 }

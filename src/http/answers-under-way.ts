@@ -1,6 +1,7 @@
 import type { ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { HeldBytes } from "./held-bytes.ts";
+import { strangers } from "./hold-bytes.ts";
 
 type Options = {
   held: HeldBytes;
@@ -16,6 +17,7 @@ type Options = {
  */
 export function createAnswersUnderWay({ held, unreadTimeoutMs, silenceTimeoutMs }: Options) {
   const bySocket = new Map<Socket, ServerResponse[]>();
+  const shares = new WeakMap<object, HeldBytes>();
 
   function begin(answer: ServerResponse): void {
     const { socket } = answer.req;
@@ -35,7 +37,7 @@ export function createAnswersUnderWay({ held, unreadTimeoutMs, silenceTimeoutMs 
   function holdUnread(answer: ServerResponse): void {
     const unread = answer.writableLength;
     if (unread === 0 || answer.closed) return;
-    const hold = held.begin();
+    const hold = (shares.get(answer) ?? held.shareOf(strangers)).begin();
     hold.keep(unread);
     answer.once("close", () => hold.release());
   }
@@ -55,6 +57,8 @@ export function createAnswersUnderWay({ held, unreadTimeoutMs, silenceTimeoutMs 
   return {
     begin,
     holdUnread,
+    /** In whose share the answer counts, when it is known. */
+    countIn: (answer: object, share: HeldBytes) => void shares.set(answer, share),
     watchReaders,
     of: (socket: Socket): readonly ServerResponse[] => bySocket.get(socket) ?? [],
   };

@@ -31,14 +31,16 @@ test("what is in memory already is counted past the bound, and then keeps others
   hold.admit();
 });
 
-test("a part has its own bound, counts in the whole, and leaves the rest to others", () => {
-  const whole = new HeldBytes(100);
-  const strangers = whole.part(25);
-  strangers.begin().take(25);
-  expect(() => strangers.begin().take(1)).toThrow("HELD_BYTES_MAX");
-  expect([whole.bytes, whole.refusals]).toEqual([25, 1]);
-  whole.begin().take(75);
-  expect(() => whole.begin().take(1)).toThrow("HELD_BYTES_MAX");
+test("each owner has a quarter, which counts in the whole, and leaves the rest to others", () => {
+  const whole = new HeldBytes(40_000_000);
+  const one = whole.shareOf("one").begin();
+  one.take(10_000_000);
+  expect(() => whole.shareOf("one").begin().take(1)).toThrow("HELD_BYTES_MAX");
+  expect([whole.bytes, whole.refusals]).toEqual([10_000_000, 1]);
+  for (const other of ["two", "three", "four"]) whole.shareOf(other).begin().take(10_000_000);
+  expect(() => whole.shareOf("five").begin().take(1)).toThrow("HELD_BYTES_MAX");
+  one.release();
+  whole.shareOf("five").begin().take(1);
 });
 
 const refusal: unknown = expect.objectContaining({

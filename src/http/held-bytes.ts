@@ -3,6 +3,9 @@ import type { Problem } from "./problem.ts";
 
 /** The default of `HELD_BYTES_MAX`, which sets the API's. */
 const heldBytesMaxDefault = 268_435_456;
+const shareOfOne = 1 / 4;
+/** The largest body that is gathered, with the room that it grows into. */
+const shareBytesMin = 2 * 1_048_576;
 
 /**
  * The bytes that a process holds for all its clients together: bodies that are being read or worked on, and answers
@@ -11,6 +14,7 @@ const heldBytesMaxDefault = 268_435_456;
 export class HeldBytes {
   readonly bytesMax: number;
   readonly #whole: HeldBytes | undefined;
+  readonly #shares = new Map<string, HeldBytes>();
   #bytes = 0;
   #refusals = 0;
 
@@ -28,9 +32,17 @@ export class HeldBytes {
     return this.#refusals;
   }
 
-  /** A part of this bound with a bound of its own, so that some clients cannot use up all of it. */
-  part(bytesMax: number): HeldBytes {
-    return new HeldBytes(Math.min(bytesMax, this.bytesMax), this);
+  /**
+   * What one organization may hold, or strangers, or the webhook, each by its name: a quarter of the whole, so that none
+   * of them keeps the others out. There are as many as have asked with a key.
+   */
+  shareOf(owner: string): HeldBytes {
+    const known = this.#shares.get(owner);
+    if (known !== undefined) return known;
+    const bytesMax = Math.min(this.bytesMax, Math.max(this.bytesMax * shareOfOne, shareBytesMin));
+    const share = new HeldBytes(bytesMax, this);
+    this.#shares.set(owner, share);
+    return share;
   }
 
   /** A hold for one request, which has no bytes yet. */
@@ -56,7 +68,9 @@ export class HeldBytes {
     const whole = this.#whole ?? this;
     whole.#refusals += 1;
     return overloaded(
-      "This process holds as many bytes for its clients as it may (HELD_BYTES_MAX). Send the same request again.",
+      this.#whole === undefined
+        ? "This process holds as many bytes for its clients as it may (HELD_BYTES_MAX). Send the same request again."
+        : "This process holds as many bytes for this client as it may (a share of HELD_BYTES_MAX). Send the same request again.",
     );
   }
 }

@@ -8,6 +8,7 @@ import { silentLog } from "../log.ts";
 import { createApp } from "./app.ts";
 import { requireAdmin } from "./authentication.ts";
 import { HeldBytes } from "./held-bytes.ts";
+import { holdInShare } from "./hold-bytes.ts";
 import { startServer } from "./server.ts";
 import { bodyBytesMax, takeBody } from "./take-body.ts";
 
@@ -18,6 +19,7 @@ async function serve() {
   const held = new HeldBytes();
   const app = createApp({ log: silentLog, held });
   app.get("/", (c) => c.text("here"));
+  app.use("/large", holdInShare(held, "reader"));
   app.get("/large", (c) => c.text("x".repeat(32 * 1_048_576)));
   app.post("/body", requireAdmin({ adminToken }), takeBody, async (c) => c.text(await c.req.text()));
   const server = await startServer(app, { host: "127.0.0.1", port: 0, held });
@@ -96,8 +98,17 @@ test("an answer that its reader does not take counts as held until the reader ha
   socket.pause();
   socket.write("GET /large HTTP/1.1\r\nHost: x\r\n\r\n");
   await expect.poll(() => held.bytes).toBeGreaterThan(1_048_576);
+  expect(held.shareOf("reader").bytes).toBe(held.bytes);
   socket.destroy();
   await expect.poll(() => held.bytes).toBe(0);
+});
+
+test("a connection that asks for more than it waits for is told so, and ends", async () => {
+  const { port } = await serve();
+  const socket = connect({ port, host: "127.0.0.1" });
+  socket.write("GET / HTTP/1.1\r\nHost: x\r\n\r\n".repeat(300));
+  const statuses = [...(await text(socket)).matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => status);
+  expect(statuses).toEqual([...Array.from({ length: 100 }, () => "200"), "503"]);
 });
 
 test("while the process is full, requests are refused with the time to wait, and probes are answered", async () => {

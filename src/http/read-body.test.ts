@@ -99,3 +99,17 @@ test.each([
   const reading = readBody(body, { bytesMax, hold: new HeldBytes().begin() });
   await expect(reading).rejects.toMatchObject({ fields: { status: 400, code: "malformed_body" } });
 });
+
+test("of large bodies that are whole together one goes on in a turn of the event loop", async () => {
+  const read = { bodies: 0 };
+  const bodies = Array.from({ length: 5 }, async () => {
+    await readBody(request([Buffer.alloc(100_000, "x")]), { bytesMax, hold: new HeldBytes().begin() });
+    read.bodies += 1;
+  });
+  while (read.bodies < 5) {
+    const before = read.bodies;
+    await nextTurn();
+    expect(read.bodies - before).toBeLessThanOrEqual(1);
+  }
+  await Promise.all(bodies);
+});

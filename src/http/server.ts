@@ -8,6 +8,7 @@ import { bareProblem, lingerOn } from "./bare-problem.ts";
 import { HeldBytes } from "./held-bytes.ts";
 import { listenOnMany, portOf } from "./listen-on-many.ts";
 import { answerOddRequests } from "./odd-requests.ts";
+import { overloaded } from "./overloaded.ts";
 import { probes } from "./request-log.ts";
 import { createRequestTurns } from "./request-turns.ts";
 import { malformedRequest } from "./unparsable-request.ts";
@@ -44,6 +45,10 @@ const usualLimits: ServerLimits = {
 };
 
 const drainCheckMs = 50;
+/** Requests of one connection that are sent before the answers to those before. */
+const pipelinedMax = 100;
+
+type Env = (HttpBindings | Http2Bindings) & { share?: HeldBytes };
 
 export type RunningServer = {
   port: number;
@@ -63,9 +68,14 @@ export type ServerOptions = {
 export async function startServer(app: App, options: ServerOptions): Promise<RunningServer> {
   const limits = { ...usualLimits, ...options.limits };
   const answers = createAnswersUnderWay({ held: options.held ?? new HeldBytes(), ...limits });
-  const listener = getRequestListener((request, env) => answerRequest(app, request, env), {
-    errorHandler: answerUnreadable,
-  });
+  const listener = getRequestListener(
+    async (request, env: Env) => {
+      const response = await answerRequest(app, request, env);
+      if (env.share !== undefined) answers.countIn(env.outgoing, env.share);
+      return response;
+    },
+    { errorHandler: answerUnreadable },
+  );
   async function answer(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
     if (incoming.socket.destroyed) return;
     await listener(incoming, outgoing);
@@ -76,6 +86,7 @@ export async function startServer(app: App, options: ServerOptions): Promise<Run
     // After the last answer of a connection no further work is done for it.
     if (incoming.socket.writableEnded) return void incoming.resume();
     answers.begin(outgoing);
+    if (answers.of(incoming.socket).length > pipelinedMax) return refuseMore(incoming, outgoing);
     if (probes.has(incoming.url ?? "")) void answer(incoming, outgoing);
     else inTurn(() => void answer(incoming, outgoing));
   }
@@ -113,14 +124,19 @@ export async function startServer(app: App, options: ServerOptions): Promise<Run
  * Says `Connection: close` where the answer is ready before the whole request came: the rest is never read, so that no
  * other request can follow it, and a client that tried would be cut off in the middle.
  */
-async function answerRequest(
-  app: App,
-  request: Request,
-  env: HttpBindings | Http2Bindings,
-): Promise<Response> {
+async function answerRequest(app: App, request: Request, env: Env): Promise<Response> {
   const response = await app.fetch(request, env);
   if (!env.incoming.complete) response.headers.set("Connection", "close");
   return response;
+}
+
+/** The last answer of a connection that has asked for more than it waits for; what follows is dropped. */
+function refuseMore(incoming: IncomingMessage, outgoing: ServerResponse): void {
+  incoming.resume();
+  const { status, headers, body } = bareProblem(
+    overloaded(`At most ${pipelinedMax} requests of one connection are under way at once.`),
+  );
+  outgoing.writeHead(status, headers).end(body);
 }
 
 /** For requests that Node can read and no application can answer: without a host, or with an invalid one. */

@@ -16,7 +16,8 @@ export function createTurns(now = () => performance.now()): () => Promise<void> 
   };
 }
 
-function nextTurn(): Promise<void> {
+/** A turn for work that is long by itself, such as parsing a large body. */
+export function nextTurn(): Promise<void> {
   return new Promise((resolve) => {
     line.push(resolve);
     if (line.length === 1) setImmediate(letOneGo);

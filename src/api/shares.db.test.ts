@@ -1,0 +1,67 @@
+import { expect } from "vitest";
+import { apiTest as test } from "../testing/fixtures/api-test.ts";
+
+const stalledBytes = 900_000;
+
+test("an organization that holds all of its share is refused, and keeps out none but itself", async ({
+  api,
+}) => {
+  const [greedy, other] = [await api.join(), await api.join()];
+  const share = api.held.shareOf(greedy.id);
+  share.begin().keep(share.bytesMax + 1);
+  const ask = (token: string) => api.ask("GET", "/v1/sensors", { token });
+  const refused = await ask(greedy.key);
+  expect([refused.status, refused.body["code"], refused.headers.get("retry-after")]).toEqual([
+    503,
+    "overloaded",
+    "1",
+  ]);
+  expect((await ask(other.key)).status).toBe(200);
+  expect((await api.ask("GET", "/v1/outbox", { token: api.adminToken })).status).toBe(200);
+  expect((await api.ask("GET", "/openapi.json")).status).toBe(200);
+});
+
+test("readings count in the share of their organization", async ({ api }) => {
+  const { id, key } = await api.join();
+  const share = api.held.shareOf(id);
+  share.begin().keep(share.bytesMax - 10);
+  const reading = { sensor_id: "a", recorded_at: new Date().toISOString(), temperature: 1 };
+  const refused = await api.ask("POST", "/v1/readings", {
+    token: key,
+    json: reading,
+    headers: { "content-length": String(JSON.stringify(reading).length) },
+  });
+  expect([refused.status, refused.body["code"]]).toEqual([503, "overloaded"]);
+});
+
+test("webhooks that never end fill their own share, and customers and operators are answered", async ({
+  api,
+}) => {
+  const { key } = await api.join();
+  const headers = { "stripe-signature": `t=1,v1=${"00".repeat(32)}`, "content-type": "application/json" };
+  const refused = Promise.withResolvers<number>();
+  for (let body = 0; body < 100; body += 1) {
+    const pieces = new ReadableStream<Uint8Array>({
+      start: (controller) => controller.enqueue(Buffer.alloc(stalledBytes, " ")),
+    });
+    void Promise.resolve(
+      api.app.request("/webhooks/stripe", { method: "POST", headers, body: pieces, duplex: "half" }),
+    ).then(({ status }) => refused.resolve(status));
+  }
+  expect(await refused.promise).toBe(503);
+  expect(api.held.bytes).toBeLessThanOrEqual(api.held.bytesMax / 4);
+  const ended = await api.ask("POST", "/webhooks/stripe", { headers, text: "x".repeat(stalledBytes) });
+  expect([ended.status, ended.body["code"]]).toEqual([503, "overloaded"]);
+  expect((await api.ask("GET", "/v1/sensors", { token: key })).status).toBe(200);
+  expect((await api.ask("GET", "/v1/outbox", { token: api.adminToken })).status).toBe(200);
+});
+
+test("strangers who do not take the document fill a share of their own", async ({ api }) => {
+  const { key } = await api.join();
+  const share = api.held.shareOf("strangers");
+  share.begin().keep(share.bytesMax + 1);
+  expect((await api.ask("GET", "/docs")).status).toBe(503);
+  expect((await api.ask("GET", "/v1/sensors", { token: key })).status).toBe(200);
+  expect((await api.ask("POST", "/webhooks/stripe", { text: "x" })).status).toBe(400);
+  expect((await api.ask("GET", "/healthz")).status).toBe(200);
+});
