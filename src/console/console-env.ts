@@ -1,6 +1,6 @@
 import type { Context, Hono } from "hono";
 import type { AppEnv } from "../http/app-env.ts";
-import type { AssetPaths } from "./served-assets.ts";
+import type { AssetPaths } from "./asset-paths.ts";
 import type { Session } from "./session/session-cookie.ts";
 
 /** The values of a request of the console, besides those of every request. Before the sign-in there is no session. */

@@ -1,3 +1,4 @@
+import type { AssetName, AssetPaths } from "./asset-paths.ts";
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
@@ -12,11 +13,7 @@ const sources = {
   htmx: { from: packaged("htmx.org/dist/htmx.min.js"), type: "text/javascript" },
   plots: { from: packaged("uplot/dist/uPlot.iife.min.js"), type: "text/javascript" },
   plotsCss: { from: packaged("uplot/dist/uPlot.min.css"), type: "text/css" },
-} as const;
-
-type AssetName = keyof typeof sources;
-/** Where each is: the hash of its bytes is in the name, so that a browser never asks again. */
-export type AssetPaths = Record<AssetName, string>;
+} as const satisfies Record<AssetName, { from: string; type: string }>;
 
 const prefix = "/console/assets/";
 

@@ -21,7 +21,7 @@ import type { Price } from "./v1/price.ts";
 import type { Product } from "./v1/product.ts";
 import type { Subscription } from "./v1/subscription.ts";
 import type { TestClock } from "./v1/test-clock.ts";
-import type { Session } from "./v2/session.ts";
+import type { Session } from "./v2/stream-session.ts";
 import { createWebhooks, type Webhooks } from "./webhooks/webhooks.ts";
 
 /** One simulated Stripe account, whole and in memory. */

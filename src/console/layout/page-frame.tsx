@@ -1,6 +1,6 @@
 import { html } from "hono/html";
 import type { Child } from "hono/jsx";
-import type { AssetPaths } from "../served-assets.ts";
+import type { AssetPaths } from "../asset-paths.ts";
 import type { Session } from "../session/session-cookie.ts";
 import { type Place, places } from "./places.ts";
 

@@ -7,7 +7,7 @@ import { completeCheckout, settleAsyncPayment } from "../v1/complete-checkout.ts
 import { settleInvoice } from "../v1/collect-invoice.ts";
 import { cycleSubscription, findSubscription } from "../v1/cycle-subscription.ts";
 import { invoiceObject } from "../v1/invoice.ts";
-import { openPaymentLink } from "../v1/payment-link.ts";
+import { openPaymentLink } from "../v1/open-payment-link.ts";
 import { subscriptionObject } from "../v1/subscription-object.ts";
 import type { Subscription } from "../v1/subscription.ts";
 import type {

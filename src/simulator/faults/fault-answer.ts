@@ -2,7 +2,8 @@ import type { Answer } from "../request/answer.ts";
 import { internalError, keyForbidden, keyRefused, refuse, sessionExpired } from "../request/errors.ts";
 import { parallelRefusal } from "../request/in-flight.ts";
 import { lockTimeout, rateLimited } from "../request/rate-limit.ts";
-import type { Route, Touched } from "../request/route.ts";
+import type { Route } from "../request/route.ts";
+import type { Touched } from "../request/touched.ts";
 import { noActiveMeter } from "../usage/find-defect.ts";
 import type { ActionSpec } from "./fault.ts";
 

@@ -1,4 +1,5 @@
-import type { Route, Touched } from "../request/route.ts";
+import type { Route } from "../request/route.ts";
+import type { Touched } from "../request/touched.ts";
 import type { Simulation } from "../state.ts";
 import type { ActionSpec, Fault, FaultSpec, LatencySpec } from "./fault.ts";
 

@@ -1,6 +1,7 @@
 import type { Struck } from "../faults/pick-faults.ts";
 import type { Simulation } from "../state.ts";
-import type { Route, StripeRequest, Touched } from "./route.ts";
+import type { Route, StripeRequest } from "./route.ts";
+import type { Touched } from "./touched.ts";
 
 /** One request on its way through the simulator, with everything that is known about it. */
 export type Exchange = {

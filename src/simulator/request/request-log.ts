@@ -1,4 +1,4 @@
-import type { Touched } from "./route.ts";
+import type { Touched } from "./touched.ts";
 
 const RECENT_MAX = 1_000;
 

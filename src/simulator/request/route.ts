@@ -1,3 +1,4 @@
+import type { Touched } from "./touched.ts";
 import type { Simulation } from "../state.ts";
 import type { Answer } from "./answer.ts";
 import type { Form } from "./form.ts";
@@ -24,9 +25,6 @@ export type StripeRequest = {
 
 /** Without a customer or meter, the events of all of them. */
 export type LateRefusal = { code: string; customer?: string | undefined; meter?: string | undefined };
-
-/** The usage that a request is about, for locks, faults and the request log. */
-export type Touched = { customer: string; eventName: string; identifier?: string; value?: string };
 
 /** One endpoint. `execute` never waits, so its reads and writes are one step. */
 export type Route = {

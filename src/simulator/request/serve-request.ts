@@ -5,7 +5,8 @@ import { answerRequest } from "./answer-request.ts";
 import { deliver, type Delivery } from "./deliver.ts";
 import { readRequest, type RequestContext } from "./read-request.ts";
 import { logRequest, noteQuantities } from "./request-log.ts";
-import type { Route, Touched } from "./route.ts";
+import type { Route } from "./route.ts";
+import type { Touched } from "./touched.ts";
 
 /** Takes one request from the key check to the last byte of its answer. */
 export async function serveRequest(

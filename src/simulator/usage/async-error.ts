@@ -1,4 +1,4 @@
-import type { DefectKind } from "./find-defect.ts";
+import type { DefectKind } from "./defect.ts";
 import type { Intake, Origin } from "./ledger.ts";
 
 /** One event that was accepted and found invalid afterwards; Stripe tells it by an error report. */

@@ -1,3 +1,4 @@
+import type { Defect } from "./defect.ts";
 import type { Simulation } from "../state.ts";
 import { findValueFault, isPositiveInteger, VALUE_DIGITS_MAX } from "./event-value.ts";
 import type { EventRecord, Intake } from "./ledger.ts";
@@ -14,20 +15,6 @@ export type ReceivedEvent = {
   payload: Record<string, string>;
   timestamp: number;
 };
-
-export type DefectKind =
-  | "no_meter"
-  | "archived_meter"
-  | "no_customer_defined"
-  | "no_value_defined"
-  | "invalid_value"
-  | "too_many_digits"
-  | "duplicate"
-  | "too_old"
-  | "in_future"
-  | "customer_not_found";
-
-export type Defect = { kind: DefectKind; message: string };
 
 /** The first rule that an event breaks, or undefined. Whether it is told at once is up to the endpoint. */
 export function findDefect(state: Simulation, event: ReceivedEvent): Defect | undefined {

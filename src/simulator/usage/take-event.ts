@@ -1,14 +1,9 @@
 import type { StripeRequest } from "../request/route.ts";
 import type { Simulation } from "../state.ts";
 import { asyncErrorCode, foundInvalid, noteAsyncError } from "./async-error.ts";
-import {
-  findDefect,
-  identifierKey,
-  rememberedRecord,
-  type Defect,
-  type DefectKind,
-  type ReceivedEvent,
-} from "./find-defect.ts";
+import { findDefect, identifierKey, rememberedRecord, type ReceivedEvent } from "./find-defect.ts";
+import type { Defect } from "./defect.ts";
+import type { DefectKind } from "./defect.ts";
 import { countUsage, rememberIdentifier, type EventRecord, type Origin } from "./ledger.ts";
 import type { Meter } from "./meter.ts";
 

@@ -4,7 +4,7 @@ import { finalizeInvoice } from "./collect-invoice.ts";
 import { scheduleFinalization } from "./finalize-due.ts";
 import { invoiceObject, type Invoice } from "./invoice.ts";
 import { countLines, newLines } from "./invoice-lines.ts";
-import { nowOf } from "./test-clock.ts";
+import { nowOf } from "./customer-time.ts";
 import type { Subscription } from "./subscription.ts";
 
 type NewInvoice = Pick<Invoice, "billingReason" | "periodStart" | "periodEnd">;

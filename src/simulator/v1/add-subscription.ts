@@ -1,9 +1,9 @@
 import { emit, type Cause } from "../events/emit.ts";
 import type { Simulation } from "../state.ts";
 import { intervalsAfter } from "./billing-period.ts";
-import { nowOf } from "./test-clock.ts";
+import { nowOf } from "./customer-time.ts";
 import { subscriptionObject } from "./subscription-object.ts";
-import type { SubscriptionItem } from "./subscription-items.ts";
+import type { SubscriptionItem } from "./subscription-item.ts";
 import type { Subscription } from "./subscription.ts";
 
 type NewSubscription = Pick<Subscription, "customer" | "livemode" | "trialEnd" | "metadata"> & {

@@ -1,4 +1,4 @@
-import type { SubscriptionItem } from "./subscription-items.ts";
+import type { SubscriptionItem } from "./subscription-item.ts";
 
 /** Stripe's own words (SDK typings, certain). */
 export const PAYMENT_STATUSES = ["paid", "unpaid", "no_payment_required"] as const;

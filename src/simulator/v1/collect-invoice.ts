@@ -3,7 +3,7 @@ import type { Simulation } from "../state.ts";
 import { changeSubscription } from "./change-subscription.ts";
 import { invoiceObject, type Invoice } from "./invoice.ts";
 import { countLines } from "./invoice-lines.ts";
-import { nowOf } from "./test-clock.ts";
+import { nowOf } from "./customer-time.ts";
 
 /** Finalizes a draft with the usage that has arrived by now; what comes later is on no invoice (certain). */
 export function finalizeInvoice(state: Simulation, invoice: Invoice, cause: Cause): void {

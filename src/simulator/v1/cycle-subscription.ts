@@ -4,7 +4,7 @@ import { addInvoice } from "./add-invoice.ts";
 import { endPeriod, isPeriodOver } from "./billing-period.ts";
 import { changeSubscription } from "./change-subscription.ts";
 import type { Invoice } from "./invoice.ts";
-import { nowOf } from "./test-clock.ts";
+import { nowOf } from "./customer-time.ts";
 import type { Subscription } from "./subscription.ts";
 
 /** A subscription by its id, brought up to the simulator's time. */

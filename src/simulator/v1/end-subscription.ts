@@ -1,7 +1,7 @@
 import type { Cause } from "../events/emit.ts";
 import type { Simulation } from "../state.ts";
 import { changeSubscription } from "./change-subscription.ts";
-import { nowOf } from "./test-clock.ts";
+import { nowOf } from "./customer-time.ts";
 import type { Subscription } from "./subscription.ts";
 
 /** Cancels a subscription at once; one that has ended stays as it is. */

@@ -3,7 +3,7 @@ import { isDelivered } from "../events/stored-event.ts";
 import type { Simulation } from "../state.ts";
 import { settleInvoice } from "./collect-invoice.ts";
 import type { Invoice } from "./invoice.ts";
-import { nowOf } from "./test-clock.ts";
+import { nowOf } from "./customer-time.ts";
 
 /** docs.stripe.com/webhooks, certain: so long an unanswered `invoice.created` can hold a finalization back. */
 const HOLD_SECONDS_MAX = 72 * 3_600;

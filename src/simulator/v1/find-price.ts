@@ -1,10 +1,7 @@
 import type { Answer } from "../request/answer.ts";
 import { invalidParameter, resourceMissing } from "../request/errors.ts";
 import type { Simulation } from "../state.ts";
-import type { Price, Recurring } from "./price.ts";
-
-/** A price that a subscription can have. */
-export type RecurringPrice = Price & { recurring: Recurring };
+import type { Price, RecurringPrice } from "./price.ts";
 
 /** The price of a new item: it has to be active, of an active product, and recurring (certain; wording less so). */
 export function findPrice(

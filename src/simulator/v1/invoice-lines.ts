@@ -6,7 +6,7 @@ import type { Invoice } from "./invoice.ts";
 import type { InvoiceLine } from "./invoice-line.ts";
 import type { Price } from "./price.ts";
 import type { Subscription } from "./subscription.ts";
-import type { SubscriptionItem } from "./subscription-items.ts";
+import type { SubscriptionItem } from "./subscription-item.ts";
 
 /**
  * The lines of a new invoice: metered prices for the period that has ended, licensed ones for the one that begins

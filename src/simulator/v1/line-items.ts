@@ -6,7 +6,8 @@ import type { Simulation } from "../state.ts";
 import { findPrice } from "./find-price.ts";
 import { addPrice, productOf } from "./prices.ts";
 import { readPriceTerms } from "./read-price.ts";
-import { judgeItems, type Items, type SubscriptionItem } from "./subscription-items.ts";
+import { judgeItems, type Items } from "./subscription-items.ts";
+import type { SubscriptionItem } from "./subscription-item.ts";
 
 /**
  * Reads `line_items[…]` of a Checkout session or Payment Link of mode `subscription`, by `price` or `price_data`.

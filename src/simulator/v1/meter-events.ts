@@ -2,9 +2,12 @@ import { randomUUID } from "node:crypto";
 import { ok, type Answer } from "../request/answer.ts";
 import { invalidParameter, missingParameter, refuse } from "../request/errors.ts";
 import { mapField, textField, type Form } from "../request/form.ts";
-import type { Route, StripeRequest, Touched } from "../request/route.ts";
+import type { Route, StripeRequest } from "../request/route.ts";
+import type { Touched } from "../request/touched.ts";
 import type { Simulation } from "../state.ts";
-import type { Defect, DefectKind, ReceivedEvent } from "../usage/find-defect.ts";
+import type { ReceivedEvent } from "../usage/find-defect.ts";
+import type { Defect } from "../usage/defect.ts";
+import type { DefectKind } from "../usage/defect.ts";
 import { CUSTOMER_KEY_DEFAULT, VALUE_KEY_DEFAULT } from "../usage/meter.ts";
 import { takeEvent } from "../usage/take-event.ts";
 

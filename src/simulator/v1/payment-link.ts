@@ -1,7 +1,4 @@
-import type { Simulation } from "../state.ts";
-import type { CheckoutSession } from "./checkout-session.ts";
-import { openSession } from "./checkout-sessions.ts";
-import type { SubscriptionItem } from "./subscription-items.ts";
+import type { SubscriptionItem } from "./subscription-item.ts";
 
 /** A Payment Link of a subscription: any visitor with its URL can subscribe. */
 export type PaymentLink = {
@@ -30,31 +27,4 @@ export function paymentLinkObject(link: PaymentLink) {
     },
     url: link.url,
   };
-}
-
-/** docs.stripe.com/payment-links/url-parameters, certain: other values are dropped without a word. */
-const REFERENCE_FORM = /^[A-Za-z0-9_-]{1,200}$/;
-
-/**
- * Opening a link's URL makes a session whose metadata is the link's, and so the account's own, and whose
- * `client_reference_id` comes from the URL's query, which the visitor writes. Undefined when no active link has this
- * URL.
- */
-export function openPaymentLink(state: Simulation, visited: URL): CheckoutSession | undefined {
-  const address = `${visited.origin}${visited.pathname}`;
-  const link = [...state.paymentLinks.values()].find((one) => one.active && one.url === address);
-  if (link === undefined) return undefined;
-  const reference = visited.searchParams.get("client_reference_id") ?? "";
-  return openSession(state, {
-    livemode: link.livemode,
-    clientReferenceId: REFERENCE_FORM.test(reference) ? reference : null,
-    customer: null,
-    customerEmail: visited.searchParams.get("prefilled_email"),
-    paymentLink: link.id,
-    metadata: { ...link.metadata },
-    subscriptionMetadata: { ...link.subscriptionMetadata },
-    trialDays: link.trialDays,
-    items: link.items.map((item) => ({ ...item, id: state.nextId("si") })),
-    successUrl: null,
-  });
 }

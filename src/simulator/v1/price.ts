@@ -23,6 +23,9 @@ export type Price = {
   metadata: Record<string, string>;
 };
 
+/** A price that a subscription can have. */
+export type RecurringPrice = Price & { recurring: Recurring };
+
 /** A price the way API 2026-10-28.endive shows it, alone or in a subscription's item. */
 export function priceObject(price: Price) {
   const { recurring } = price;

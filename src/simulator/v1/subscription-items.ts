@@ -1,11 +1,10 @@
+import type { RecurringPrice } from "./price.ts";
+import type { SubscriptionItem } from "./subscription-item.ts";
 import type { Answer } from "../request/answer.ts";
 import { invalidParameter, missingParameter, resourceMissing } from "../request/errors.ts";
 import { booleanField, mapField, textField, type Form } from "../request/form.ts";
 import type { Simulation } from "../state.ts";
-import { findPrice, type RecurringPrice } from "./find-price.ts";
-
-/** One price of a subscription. A metered one has no quantity. */
-export type SubscriptionItem = { id: string; price: RecurringPrice; quantity: number | null };
+import { findPrice } from "./find-price.ts";
 
 export type Items = { items: SubscriptionItem[] } | { refusal: Answer };
 

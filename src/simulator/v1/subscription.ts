@@ -1,4 +1,4 @@
-import type { SubscriptionItem } from "./subscription-items.ts";
+import type { SubscriptionItem } from "./subscription-item.ts";
 
 /** Stripe's own words (API 2026-10-28.endive, certain). */
 export const SUBSCRIPTION_STATUSES = [

@@ -13,7 +13,8 @@ import { changeSubscription } from "./change-subscription.ts";
 import { findSubscription } from "./cycle-subscription.ts";
 import { endSubscription } from "./end-subscription.ts";
 import { subscriptionObject } from "./subscription-object.ts";
-import { readItems, type SubscriptionItem } from "./subscription-items.ts";
+import { readItems } from "./subscription-items.ts";
+import type { SubscriptionItem } from "./subscription-item.ts";
 import { SUBSCRIPTION_STATUSES, type Subscription } from "./subscription.ts";
 
 const SUBSCRIPTIONS_PATH = "/v1/subscriptions";

@@ -1,5 +1,3 @@
-import type { Simulation } from "../state.ts";
-
 /** A clock of its own for the customers that are made with it; it stands still until it is advanced. */
 export type TestClock = { id: string; name: string | null; createdAt: number; frozenTime: number };
 
@@ -15,10 +13,4 @@ export function testClockObject({ id, name, createdAt, frozenTime }: TestClock) 
     name,
     status: "ready",
   };
-}
-
-/** The present time of a customer: that of its test clock, or the account's. */
-export function nowOf(state: Simulation, customerId: string): number {
-  const clock = state.testClocks.get(state.customers.get(customerId)?.testClock ?? "");
-  return clock?.frozenTime ?? state.clock.nowSeconds();
 }

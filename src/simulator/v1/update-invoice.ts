@@ -7,7 +7,7 @@ import type { StripeRequest } from "../request/route.ts";
 import type { Simulation } from "../state.ts";
 import { scheduleFinalization } from "./finalize-due.ts";
 import { invoiceObject, type Invoice } from "./invoice.ts";
-import { nowOf } from "./test-clock.ts";
+import { nowOf } from "./customer-time.ts";
 
 const AHEAD_YEARS_MAX = 5;
 const FINALIZES_AT = "automatically_finalizes_at";

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { z } from "zod";
 import type { Simulation } from "../state.ts";
-import type { Touched } from "../request/route.ts";
+import type { Touched } from "../request/touched.ts";
 import type { Intake } from "../usage/ledger.ts";
 import type { ReceivedEvent } from "../usage/find-defect.ts";
 import { CUSTOMER_KEY_DEFAULT, VALUE_KEY_DEFAULT } from "../usage/meter.ts";

@@ -1,12 +1,10 @@
+import type { Session } from "./stream-session.ts";
 import { randomBytes } from "node:crypto";
 import { ok, type Answer } from "../request/answer.ts";
 import type { Route, StripeRequest } from "../request/route.ts";
 import type { Simulation } from "../state.ts";
 
 const LIFETIME_MS = 15 * 60 * 1000;
-
-/** Permission to use the stream for 15 minutes; the stream acts in the name of the key that opened it. */
-export type Session = { apiKey: string; livemode: boolean; expiresAtMs: number };
 
 /** docs.stripe.com/api/v2/billing/meter-event-stream, certain. */
 export const createSessionRoute: Route = {

@@ -1,9 +1,10 @@
 import { z } from "zod";
 import { ok, type Answer } from "../request/answer.ts";
 import { refuse } from "../request/errors.ts";
-import type { Route, StripeRequest, Touched } from "../request/route.ts";
+import type { Route, StripeRequest } from "../request/route.ts";
+import type { Touched } from "../request/touched.ts";
 import type { Simulation } from "../state.ts";
-import type { DefectKind } from "../usage/find-defect.ts";
+import type { DefectKind } from "../usage/defect.ts";
 import { takeEvent } from "../usage/take-event.ts";
 import { receivedEvent, touchedByV2Event, v2EventSchema } from "./read-event.ts";
 
