@@ -26,7 +26,7 @@ export async function listAll(
     kind: "done",
     document: { data: organizations.map(render), next_cursor: null },
     text: textTable(
-      ["ID", "NAME", "EXTERNAL ID", "CUSTOMER", "STATUS", "BILLABLE", "SENSORS", "ARCHIVED"],
+      ["ID", "NAME", "EXTERNAL ID", "CUSTOMER", "STATUS", "BILLABLE", "SENSORS", "ON NO INVOICE", "ARCHIVED"],
       organizations.map((one) => [
         one.id,
         one.name,
@@ -35,6 +35,7 @@ export async function listAll(
         one.subscription?.status ?? null,
         whyNotBillable(one, statuses) === undefined ? "yes" : "no",
         one.activeSensors,
+        describeUninvoiced(one.uninvoiced),
         one.archivedAt?.toISOString() ?? null,
       ]),
     ),

@@ -11,6 +11,8 @@ type NewSubscription = Pick<Subscription, "customer" | "livemode" | "trialEnd" |
   /** Where it is not to be active or trialing at once. */
   status?: Subscription["status"];
   cancelAtPeriodEnd?: boolean;
+  /** In the past; its creation when absent. */
+  startDate?: number | undefined;
   cause: Cause;
 };
 
@@ -24,10 +26,12 @@ export function addSubscription(state: Simulation, wanted: NewSubscription): Sub
     status: wanted.status ?? (trialEnd === null ? "active" : "trialing"),
     livemode,
     createdAt: now,
+    startDate: wanted.startDate ?? now,
     anchor: trialEnd ?? now,
     periodStart: now,
     periodEnd: trialEnd ?? intervalsAfter(now, { items }, 1),
-    billedUntil: now,
+    // Usage since the start is billed with the first invoice (billing mode `flexible`, certain).
+    billedUntil: wanted.startDate ?? now,
     isPeriodPinned: false,
     trialEnd,
     cancelAtPeriodEnd: wanted.cancelAtPeriodEnd ?? false,

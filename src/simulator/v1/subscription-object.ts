@@ -29,7 +29,7 @@ export function subscriptionObject(subscription: Subscription) {
     livemode,
     metadata: subscription.metadata,
     pause_collection: null,
-    start_date: createdAt,
+    start_date: subscription.startDate,
     status: subscription.status,
     trial_end: subscription.trialEnd,
     trial_start: subscription.trialEnd === null ? null : createdAt,

@@ -21,6 +21,8 @@ export type Subscription = {
   status: SubscriptionStatus;
   livemode: boolean;
   createdAt: number;
+  /** When it began: its creation, or earlier by `backdate_start_date`. */
+  startDate: number;
   anchor: number;
   periodStart: number;
   periodEnd: number;

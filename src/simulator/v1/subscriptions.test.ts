@@ -36,6 +36,14 @@ test("a subscription is active for a month, and the period is on its items", asy
   ]);
 });
 
+test("a subscription may begin in the past, and only there", async () => {
+  const { start_date, created } = await subscribe({ backdate_start_date: NOW - 10 * DAY });
+  const refused = subscribe({ backdate_start_date: NOW + 1 });
+
+  expect([start_date, created]).toEqual([NOW - 10 * DAY, NOW]);
+  await expect(refused).rejects.toMatchObject({ param: "backdate_start_date" });
+});
+
 test("the period rolls on with the clock", async () => {
   const { id } = await subscribe();
   running.simulator.setClock({ now: NEXT_MONTH });

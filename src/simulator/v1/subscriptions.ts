@@ -41,10 +41,13 @@ function createSubscription(state: Simulation, request: StripeRequest): Answer {
   if ("refusal" in read) return read.refusal;
   const trialEnd = readTrialEnd(form, state.clock.nowSeconds());
   if (trialEnd === "invalid") return invalidParameter("Invalid trial.", "trial_end");
+  const startDate = readStartDate(form, state.clock.nowSeconds());
+  if (startDate === "invalid") return invalidParameter("Must be in the past.", "backdate_start_date");
   const subscription = addSubscription(state, {
     customer,
     livemode: request.livemode,
     trialEnd,
+    startDate,
     metadata: readMetadata(form, {}),
     items: read.items,
     cancelAtPeriodEnd: textField(form, "cancel_at_period_end") === "true",
@@ -143,4 +146,11 @@ function isListed({ status }: Subscription, filter: string | undefined): boolean
     default:
       return status === filter;
   }
+}
+
+/** docs.stripe.com/api/subscriptions/create, certain: a past time, given at the creation only. */
+function readStartDate(form: Form, now: number): number | undefined | "invalid" {
+  const start = textField(form, "backdate_start_date");
+  if (start === undefined) return undefined;
+  return /^\d{1,12}$/.test(start) && Number(start) <= now ? Number(start) : "invalid";
 }
