@@ -23,7 +23,9 @@ test("every organization is listed, with its customer and status", async ({ cli,
 
   const { out } = await cli(["organization", "list"]);
   expect(out).toMatch(
-    new RegExp(`${first} +Acme +- +cus_first +active +yes +0 +- +-\\n${second} +Acme +- +- +- +no +0 +- +-\\n$`),
+    new RegExp(
+      `${first} +Acme +- +cus_first +active +yes +0 +- +-\\n${second} +Acme +- +- +- +no +0 +- +-\\n$`,
+    ),
   );
   expect((await cli.json(["organization", "list"]))["data"]).toMatchObject([{ id: first }, { id: second }]);
 });
