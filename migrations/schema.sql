@@ -347,6 +347,9 @@ CREATE TABLE metering.meter_events (
     reconcile_since timestamp with time zone,
     counted_before numeric DEFAULT 0 NOT NULL,
     replaced_by_id uuid,
+    evidence_id uuid,
+    reported_code text,
+    reported_message text,
     carried_from timestamp with time zone,
     CONSTRAINT meter_events_carried_from_check CHECK (isfinite(carried_from)),
     CONSTRAINT meter_events_check CHECK (((event_at >= hour) AND (event_at < (hour + '01:00:00'::interval)))),
@@ -368,15 +371,19 @@ COMMENT ON COLUMN metering.meter_events.reason IS 'why it is in this state, in o
 
 COMMENT ON COLUMN metering.meter_events.first_unknown_at IS 'start of the first attempt that Stripe may have counted without our knowing';
 
-COMMENT ON COLUMN metering.meter_events.replaces_id IS 'the event in doubt whose usage this one sends again, under its own identifier; the entries stay with the first';
+COMMENT ON COLUMN metering.meter_events.replaces_id IS 'of an event that sends usage again: the one that it replaces, or the first of several; the entries stay with them';
 
 COMMENT ON COLUMN metering.meter_events.resolution_reason IS 'why an operator declared an event in doubt delivered or not delivered, at resolved_at';
 
-COMMENT ON COLUMN metering.meter_events.reconcile_since IS 'Stripe reported failures of its validation window without naming each: it may be among them';
+COMMENT ON COLUMN metering.meter_events.reconcile_since IS 'since when it is in doubt because Stripe reported failures without naming each; null again when a sum has told';
 
 COMMENT ON COLUMN metering.meter_events.counted_before IS 'of an event that replaces others: what Stripe had counted of them already, by its sum; 0 for all other events';
 
-COMMENT ON COLUMN metering.meter_events.replaced_by_id IS 'of a superseded event: the one that sends what was missing of it, where one replaces several';
+COMMENT ON COLUMN metering.meter_events.replaced_by_id IS 'of a superseded event: the one that sends its usage, or what was missing of it, again; several may name the same one';
+
+COMMENT ON COLUMN metering.meter_events.evidence_id IS 'the look at Stripe''s sum (reconciliations) that the end of its doubt goes by';
+
+COMMENT ON COLUMN metering.meter_events.reported_code IS 'Stripe''s reason for the failures that may be this event''s, which its report did not name';
 
 COMMENT ON COLUMN metering.meter_events.carried_from IS 'of usage that came too late for its invoice: start of the billing period that it belongs to';
 
@@ -399,7 +406,9 @@ CREATE INDEX meter_events_id ON metering.meter_events USING btree (id);
 
 CREATE INDEX meter_events_pending_by_meter ON metering.meter_events USING btree (meter, organization_id, id) WHERE (state = 'pending'::text);
 
-CREATE INDEX meter_events_replacements ON metering.meter_events USING btree (organization_id, replaces_id) WHERE (replaces_id IS NOT NULL);
+CREATE INDEX meter_events_replaced ON metering.meter_events USING btree (organization_id, replaced_by_id) WHERE (replaced_by_id IS NOT NULL);
+
+CREATE INDEX meter_events_reported ON metering.meter_events USING btree (organization_id, meter, event_at) WHERE (reconcile_since IS NOT NULL);
 
 CREATE TRIGGER meter_event_immutable BEFORE UPDATE OF organization_id, id, meter, hour, quantity, event_at, entries, stripe_customer_id, sealed_at, replaces_id, counted_before, carried_from ON metering.meter_events FOR EACH ROW EXECUTE FUNCTION metering.refuse_change();
 
@@ -952,28 +961,21 @@ begin
       )
     $q$, child) into open_events;
   when 'readings' then
-    -- From the few that are open to their readings, whenever they were taken in; what replaces an event in doubt counts
-    -- the entries of the first.
+    -- From the few that are open to their readings, whenever they were taken in; what replaces others counts the entries
+    -- of the first.
     execute format($q$
-      with recursive open_event as (
-        select organization_id, id, replaces_id from metering.meter_events where state = 'pending'
+      with open_event as (
+        select organization_id, id from metering.meter_events where state = 'pending'
         union all
-        select organization_id, id, replaces_id from metering.meter_events
-        where state in ('in_doubt', 'rejected')
-      ),
-      chain as (
-        select organization_id, id as open_id, id, replaces_id from open_event
-        union all
-        select e.organization_id, c.open_id, e.id, e.replaces_id
-        from chain c
-        join metering.meter_events e on e.organization_id = c.organization_id and e.id = c.replaces_id
+        select organization_id, id from metering.meter_events where state in ('in_doubt', 'rejected')
       ),
       open_entry as (
         select organization_id, id, null::uuid as open_id from metering.meter_outbox where meter_event_id is null
         union all
-        select e.organization_id, e.id, c.open_id
-        from chain c
-        join metering.meter_outbox e on e.organization_id = c.organization_id and e.meter_event_id = c.id
+        select e.organization_id, e.id, o.id
+        from open_event o
+        cross join lateral metering.sealed_versions(o.organization_id, o.id) sealed
+        join metering.meter_outbox e on e.organization_id = o.organization_id and e.meter_event_id = sealed.id
       )
       select count(*) filter (where o.open_id is null), count(distinct o.open_id)
       from open_entry o
@@ -1106,6 +1108,7 @@ begin
     old.state = 'pending'
     or old.state = 'in_doubt' and new.state in ('delivered', 'pending', 'superseded', 'rejected', 'expired')
     or old.state = 'delivered' and new.state = 'rejected'
+    or old.state = 'delivered' and new.state = 'superseded' and old.reconcile_since is not null
     or old.state = 'rejected' and new.state in ('pending', 'in_doubt', 'superseded', 'expired')
   ) then
     raise exception 'meter event % cannot go from % to %', old.id, old.state, new.state
@@ -1165,6 +1168,19 @@ end
 $$;
 
 COMMENT ON FUNCTION metering.make_deliveries_due(only_ids uuid[]) IS 'ends the backoff of these meter events'' reminders, or of all with null; returns how many were put off';
+
+CREATE FUNCTION metering.newest_look(of_organization_id uuid, of_meter text, of_customer_id text, at timestamp with time zone) RETURNS uuid
+    LANGUAGE sql STABLE
+    AS $$
+  select r.id
+  from metering.reconciliations r
+  where r.organization_id = of_organization_id and r.meter = of_meter and r.stripe_customer_id = of_customer_id
+    and r.window_end > at and r.window_start <= at
+  order by r.read_at desc, r.window_end - r.window_start
+  limit 1
+$$;
+
+COMMENT ON FUNCTION metering.newest_look(of_organization_id uuid, of_meter text, of_customer_id text, at timestamp with time zone) IS 'the newest look at Stripe''s sum of a window that holds a moment';
 
 CREATE FUNCTION metering.note_billing_period() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1430,17 +1446,23 @@ begin
       reason = 'resolved_' || resolution,
       resolved_at = now(),
       resolution_reason = resolved_because,
-      delivered_at = case when resolution = 'delivered' then now() end
+      evidence_id = metering.newest_look(m.organization_id, m.meter, m.stripe_customer_id, m.event_at),
+      reconcile_since = null,
+      delivered_at = case when resolution = 'delivered' then now() end,
+      replaced_by_id = case
+        when resolution = 'not_delivered' and m.event_at > now() - event_age_max
+          then metering.uuid_v7(clock_timestamp())
+      end
     where m.id = event_id and m.state = 'in_doubt'
     returning m.*
   ),
   replacement as (
     insert into metering.meter_events (
-      organization_id, id, meter, hour, quantity, event_at, entries, stripe_customer_id, replaces_id
+      organization_id, id, meter, hour, quantity, event_at, entries, stripe_customer_id, replaces_id, counted_before
     )
     select
-      v.organization_id, metering.uuid_v7(clock_timestamp()), v.meter, v.hour, v.quantity, v.event_at, v.entries,
-      v.stripe_customer_id, v.id
+      v.organization_id, v.replaced_by_id, v.meter, v.hour, v.quantity, v.event_at, v.entries, v.stripe_customer_id, v.id,
+      v.counted_before
     from resolved v
     where v.state = 'superseded'
     returning id
@@ -1481,45 +1503,205 @@ begin
     select c.organization_id, c.id, row_number() over (partition by c.organization_id order by c.id) - 1 as ahead
     from chosen c
   ),
-  moved as (
-    update metering.meter_events m
-    set
-      state = case
+  judged as materialized (
+    select
+      m.organization_id, m.id, t.ahead,
+      case
         when m.reason <> all (untaken_reasons) then
           case when m.first_unknown_at < m.last_attempt_at then 'in_doubt' else 'superseded' end
         when m.first_unknown_at <= now() - identifier_safe then 'in_doubt'
         else 'pending'
-      end,
+      end as next_state
+    from turns t
+    join metering.meter_events m on m.organization_id = t.organization_id and m.id = t.id
+  ),
+  moved as (
+    update metering.meter_events m
+    set
+      state = j.next_state,
       reason = case
-        when m.reason <> all (untaken_reasons) and m.first_unknown_at < m.last_attempt_at then 'earlier_attempt_unknown'
+        when m.reason <> all (untaken_reasons) and j.next_state = 'in_doubt' then 'earlier_attempt_unknown'
         else 'retried_by_operator'
       end,
-      attempts_finished = m.attempts_started
-    from turns t
-    where m.organization_id = t.organization_id and m.id = t.id
-    returning m.*, t.ahead
+      attempts_finished = m.attempts_started,
+      reconcile_since = null,
+      replaced_by_id = case when j.next_state = 'superseded' then metering.uuid_v7(clock_timestamp()) end
+    from judged j
+    where m.organization_id = j.organization_id and m.id = j.id
+    returning m.*, j.ahead
   ),
   replacements as (
     insert into metering.meter_events (
-      organization_id, id, meter, hour, quantity, event_at, entries, stripe_customer_id, replaces_id
+      organization_id, id, meter, hour, quantity, event_at, entries, stripe_customer_id, replaces_id, counted_before
     )
     select
-      v.organization_id, metering.uuid_v7(clock_timestamp()), v.meter, v.hour, v.quantity, v.event_at, v.entries,
-      v.stripe_customer_id, v.id
+      v.organization_id, v.replaced_by_id, v.meter, v.hour, v.quantity, v.event_at, v.entries, v.stripe_customer_id, v.id,
+      v.counted_before
     from moved v
     where v.state = 'superseded'
-    returning organization_id, id, replaces_id
+    returning id
   )
   select
     v.organization_id, v.id, v.meter, v.stripe_customer_id, v.state,
     case v.state when 'pending' then v.id when 'superseded' then r.id end,
     case v.state when 'superseded' then 0 else v.ahead end::integer
   from moved v
-  left join replacements r on r.organization_id = v.organization_id and r.replaces_id = v.id;
+  left join replacements r on r.id = v.replaced_by_id;
 end
 $$;
 
 COMMENT ON FUNCTION metering.retry_rejected(only_id uuid, only_meter text, only_organization_id uuid) IS 'gives rejected meter events another try, 10,000 at most; the caller makes the jobs of deliver_id in the same transaction';
+
+CREATE FUNCTION metering.sealed_versions(of_organization_id uuid, of_id uuid) RETURNS TABLE(id uuid)
+    LANGUAGE sql STABLE
+    AS $$
+  with recursive versions as (
+    select m.organization_id, m.id, m.replaces_id
+    from metering.meter_events m
+    where m.organization_id = of_organization_id and m.id = of_id
+    union all
+    select o.organization_id, o.id, o.replaces_id
+    from versions v
+    join metering.meter_events o on o.organization_id = v.organization_id and o.replaced_by_id = v.id
+  )
+  select v.id from versions v where v.replaces_id is null
+$$;
+
+COMMENT ON FUNCTION metering.sealed_versions(of_organization_id uuid, of_id uuid) IS 'the meter events whose entries this one stands for: itself, or those it replaces from the first';
+
+CREATE FUNCTION metering.settle_doubt(of_organization_id uuid, event_ids uuid[], verdict text, missing bigint, by_evidence_id uuid) RETURNS TABLE(organization_id uuid, id uuid, meter text, stripe_customer_id text, state text, deliver_id uuid, quantity bigint)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+declare
+  -- Stripe refuses usage older than 35 days; a day is kept in hand.
+  event_age_max constant interval := interval '34 days';
+  part record;
+  part_id uuid;
+  -- Where its usage is to be sent now, and once.
+  part_deliver_id uuid;
+  part_first_id uuid;
+  settled_count integer;
+begin
+  if verdict is null or verdict not in ('all', 'none', 'part', 'overtaken') then
+    raise exception 'doubt is settled as all, none, part or overtaken, not as %', verdict
+      using errcode = 'invalid_parameter_value';
+  end if;
+  if verdict <> 'overtaken' and not exists (
+    select from metering.reconciliations e where e.organization_id = of_organization_id and e.id = by_evidence_id
+  ) then
+    raise exception 'doubt is settled by a look at Stripe''s sum' using errcode = 'invalid_parameter_value';
+  end if;
+  if verdict = 'part' then
+    select
+      count(distinct (m.meter, m.hour, m.stripe_customer_id)) as kinds, min(m.meter) as meter, min(m.hour) as hour,
+      min(m.stripe_customer_id) as stripe_customer_id, max(m.event_at) as event_at, sum(m.entries)::integer as entries,
+      sum(m.quantity + m.counted_before) as total, sum(m.quantity) as doubted,
+      (array_agg(m.id order by m.id))[1] as first_id,
+      (array_agg(m.reported_code order by m.reconcile_since) filter (where m.reconcile_since is not null))[1] as code,
+      (array_agg(m.reported_message order by m.reconcile_since) filter (where m.reconcile_since is not null))[1] as message,
+      count(m.reconcile_since) as reported
+    into part
+    from metering.meter_events m
+    where m.organization_id = of_organization_id and m.id = any(event_ids);
+    if part.kinds <> 1 or missing is null or missing <= 0 or missing >= part.doubted then
+      raise exception 'no part of one hour''s usage is missing' using errcode = 'invalid_parameter_value';
+    end if;
+    part_id := metering.uuid_v7(clock_timestamp());
+    insert into metering.meter_events (
+      organization_id, id, meter, hour, quantity, event_at, entries, stripe_customer_id, replaces_id, counted_before,
+      state, reason, last_error, evidence_id
+    )
+    values (
+      of_organization_id, part_id, part.meter, part.hour, missing, part.event_at, part.entries,
+      part.stripe_customer_id, part.first_id, part.total - missing,
+      case
+        when part.reported > 0 then 'rejected'
+        when part.event_at <= now() - event_age_max then 'expired'
+        else 'pending'
+      end,
+      case
+        when part.reported > 0 then coalesce(part.code, 'reported_by_stripe')
+        when part.event_at <= now() - event_age_max then 'absent_from_sum'
+      end,
+      case when part.reported > 0 then part.message end,
+      by_evidence_id
+    );
+    part_first_id := part.first_id;
+    if part.reported = 0 and part.event_at > now() - event_age_max then
+      part_deliver_id := part_id;
+    end if;
+  end if;
+
+  return query
+  with doubted as materialized (
+    select
+      m.*,
+      case
+        when verdict = 'all' then 'delivered'
+        when verdict in ('part', 'overtaken') then 'superseded'
+        when m.reconcile_since is not null then 'rejected'
+        when m.event_at <= now() - event_age_max then 'expired'
+        else 'superseded'
+      end as next_state
+    from metering.meter_events m
+    where m.organization_id = of_organization_id and m.id = any(event_ids)
+      and (m.state = 'in_doubt' or m.state = 'delivered' and m.reconcile_since is not null)
+  ),
+  settled as (
+    update metering.meter_events m
+    set
+      state = d.next_state,
+      reason = case
+        when verdict = 'all' then 'found_in_sum'
+        when verdict = 'part' then 'partly_in_sum'
+        when verdict = 'overtaken' then 'newer_value'
+        when d.next_state = 'rejected' then coalesce(d.reported_code, 'reported_by_stripe')
+        else 'absent_from_sum'
+      end,
+      last_error = case when d.next_state = 'rejected' then coalesce(d.reported_message, m.last_error) else m.last_error end,
+      delivered_at = case when verdict = 'all' then coalesce(m.delivered_at, now()) else m.delivered_at end,
+      -- The sum has told of every attempt, so that none is unknown any more.
+      first_unknown_at = case when d.next_state = 'rejected' then null else m.first_unknown_at end,
+      reconcile_since = null,
+      resolved_at = now(),
+      evidence_id = by_evidence_id,
+      replaced_by_id = case
+        when verdict = 'part' then part_id
+        when verdict = 'none' and d.next_state = 'superseded' then metering.uuid_v7(clock_timestamp())
+      end
+    from doubted d
+    where m.organization_id = d.organization_id and m.id = d.id
+    returning m.*
+  ),
+  replacements as (
+    insert into metering.meter_events (
+      organization_id, id, meter, hour, quantity, event_at, entries, stripe_customer_id, replaces_id, counted_before
+    )
+    select
+      s.organization_id, s.replaced_by_id, s.meter, s.hour, s.quantity, s.event_at, s.entries, s.stripe_customer_id, s.id,
+      s.counted_before
+    from settled s
+    where verdict = 'none' and s.replaced_by_id is not null
+    returning id
+  )
+  select
+    s.organization_id, s.id, s.meter, s.stripe_customer_id, s.state,
+    case when verdict = 'none' then s.replaced_by_id when s.id = part_first_id then part_deliver_id end,
+    s.quantity
+  from settled s
+  left join replacements r on r.id = s.replaced_by_id
+  order by s.id;
+  get diagnostics settled_count = row_count;
+  if settled_count <> cardinality(event_ids) then
+    raise exception 'of % events in doubt only % still are', cardinality(event_ids), settled_count
+      using errcode = 'restrict_violation';
+  end if;
+end
+$$;
+
+COMMENT ON FUNCTION metering.settle_doubt(of_organization_id uuid, event_ids uuid[], verdict text, missing bigint, by_evidence_id uuid) IS 'ends the doubt about a window''s events by a look at Stripe''s sum; the caller makes the jobs of deliver_id in the same transaction';
 
 CREATE FUNCTION metering.storage_parameters(table_name text) RETURNS text
     LANGUAGE sql IMMUTABLE
@@ -1563,6 +1745,23 @@ CREATE FUNCTION metering.uuid_v7_time(id uuid) RETURNS timestamp with time zone
   select timestamptz 'epoch'
     + (('x' || substr(replace(id::text, '-', ''), 1, 12))::bit(48)::bigint) * interval '1 millisecond'
 $$;
+
+CREATE FUNCTION metering.versions_of(of_organization_id uuid, of_id uuid) RETURNS TABLE(id uuid, state text, quantity bigint, counted_before numeric, replaced_by_id uuid)
+    LANGUAGE sql STABLE
+    AS $$
+  with recursive versions as (
+    select m.organization_id, m.id, m.state, m.quantity, m.counted_before, m.replaced_by_id
+    from metering.meter_events m
+    where m.organization_id = of_organization_id and m.id = of_id
+    union all
+    select r.organization_id, r.id, r.state, r.quantity, r.counted_before, r.replaced_by_id
+    from versions v
+    join metering.meter_events r on r.organization_id = v.organization_id and r.id = v.replaced_by_id
+  )
+  select v.id, v.state, v.quantity, v.counted_before, v.replaced_by_id from versions v
+$$;
+
+COMMENT ON FUNCTION metering.versions_of(of_organization_id uuid, of_id uuid) IS 'a meter event and those that replaced it; the one with replaced_by_id null stands for it now';
 
 CREATE FUNCTION metering.write_customer_link() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER

@@ -74,7 +74,10 @@ begin
     execute format('grant connect on database %I to %I', current_database(), member);
     execute format('grant usage on schema metering, pgboss to %I', member);
     execute format(
-      'grant execute on function metering.uuid_v7(timestamptz), metering.uuid_v7_time(uuid), pgboss.job_now() to %I',
+      'grant execute on function
+          metering.uuid_v7(timestamptz), metering.uuid_v7_time(uuid), metering.versions_of(uuid, uuid),
+          metering.sealed_versions(uuid, uuid), metering.newest_look(uuid, text, text, timestamptz), pgboss.job_now()
+        to %I',
       member
     );
     execute format(
@@ -143,15 +146,14 @@ begin
   execute format('grant insert (table_name, days), update (days, set_at) on metering.retention to %I', worker);
   execute format('grant update (customer_deleted_at) on metering.customer_links to %I', worker);
   execute format(
-    'grant insert (
-        organization_id, id, meter, hour, quantity, event_at, entries, stripe_customer_id, replaces_id, counted_before
-      ) on metering.meter_events to %I',
+    'grant insert (organization_id, id, meter, hour, quantity, event_at, entries, stripe_customer_id)
+      on metering.meter_events to %I',
     worker
   );
   execute format(
     'grant update (
         state, reason, attempts_started, attempts_finished, first_attempt_at, last_attempt_at, first_unknown_at,
-        last_error, delivered_at, reconcile_since, replaced_by_id, resolved_at, resolution_reason
+        last_error, delivered_at, reconcile_since, reported_code, reported_message
       ) on metering.meter_events to %I',
     worker
   );
@@ -188,7 +190,8 @@ begin
   execute format(
     'grant execute on function
         metering.purge_stripe_events(integer), metering.create_partition(text, timestamptz),
-        metering.drop_partition(text, timestamptz), metering.add_up_meter_events()
+        metering.drop_partition(text, timestamptz), metering.add_up_meter_events(),
+        metering.settle_doubt(uuid, uuid[], text, bigint, uuid)
       to %I',
     worker
   );

@@ -54,7 +54,7 @@ test("docs/security.md tells every column that each role may write, and every fu
   const calls = readTableRows(page, "function").map(
     ({ function: name = "", role = "" }) => `${role.toLowerCase()} ${name.replaceAll(/`|metering\./g, "")}`,
   );
-  const ofAll = [...ofTriggers, ...uuids];
+  const ofAll = [...ofTriggers, ...callableByAll];
   const allowed = services.flatMap((service) =>
     mayCall[service].filter((name) => !ofAll.includes(name)).map((name) => `${service} ${name}`),
   );
@@ -106,18 +106,19 @@ const beyondAll = [
   "copy (select 1) to program 'true'",
   "select metering.record_usage(gen_random_uuid(), 'active_sensors', 1)",
 ];
-const uuids = ["uuid_v7", "uuid_v7_time"];
+const callableByAll = ["newest_look", "sealed_versions", "uuid_v7", "uuid_v7_time", "versions_of"];
 // What a trigger calls can be called by nothing else.
 const ofTriggers = ["guard_meter_event_state", "refuse_change"];
 const mayCall: Record<ServiceRole, string[]> = {
-  api: [...ofTriggers, "make_deliveries_due", "resolve_in_doubt", "retry_rejected", ...uuids],
+  api: [...ofTriggers, "make_deliveries_due", "resolve_in_doubt", "retry_rejected", ...callableByAll],
   worker: [
     ...ofTriggers,
     "add_up_meter_events",
     "create_partition",
     "drop_partition",
     "purge_stripe_events",
-    ...uuids,
+    "settle_doubt",
+    ...callableByAll,
   ],
 };
 

@@ -245,6 +245,10 @@ export interface MeterEvents {
    * latest occurred_at of its entries; sent to Stripe in whole seconds, rounded down
    */
   event_at: Timestamp;
+  /**
+   * the look at Stripe's sum (reconciliations) that the end of its doubt goes by
+   */
+  evidence_id: string | null;
   first_attempt_at: Timestamp | null;
   /**
    * start of the first attempt that Stripe may have counted without our knowing
@@ -265,17 +269,22 @@ export interface MeterEvents {
    */
   reason: string | null;
   /**
-   * Stripe reported failures of its validation window without naming each: it may be among them
+   * since when it is in doubt because Stripe reported failures without naming each; null again when a sum has told
    */
   reconcile_since: Timestamp | null;
   /**
-   * of a superseded event: the one that sends what was missing of it, where one replaces several
+   * of a superseded event: the one that sends its usage, or what was missing of it, again; several may name the same one
    */
   replaced_by_id: string | null;
   /**
-   * the event in doubt whose usage this one sends again, under its own identifier; the entries stay with the first
+   * of an event that sends usage again: the one that it replaces, or the first of several; the entries stay with them
    */
   replaces_id: string | null;
+  /**
+   * Stripe's reason for the failures that may be this event's, which its report did not name
+   */
+  reported_code: string | null;
+  reported_message: string | null;
   /**
    * why an operator declared an event in doubt delivered or not delivered, at resolved_at
    */

@@ -1,6 +1,7 @@
 import { sql } from "kysely";
 import type { Db } from "../database/db.ts";
 import { exactInstant } from "../database/exact-instant.ts";
+import { latestVersion } from "./versions.ts";
 
 /** A stored reading, and the meter event that bills it; null while its entry is not sealed, or when it was dropped. */
 export type BilledReading = {
@@ -34,7 +35,7 @@ export async function listBilledReadings(
   { sensorId, from, to, after, limit }: ReadingFilter,
 ): Promise<BilledReading[]> {
   const readings = await sql<BilledReading>`
-    with recursive page as (
+    with page as (
       select r.sensor_id, r.recorded_at, r.temperature, r.entry_id
       from metering.readings r
       where r.organization_id = ${organizationId}
@@ -52,18 +53,16 @@ export async function listBilledReadings(
         on e.organization_id = ${organizationId}
         and e.occurred_at = metering.uuid_v7_time(p.entry_id) and e.id = p.entry_id
     ),
-    versions as (
-      select distinct meter_event_id as sealed_into, meter_event_id as id from entries where meter_event_id is not null
-      union all
-      select v.sealed_into, r.id
-      from versions v
-      join metering.meter_events r on r.organization_id = ${organizationId} and r.replaces_id = v.id
+    versions as materialized (
+      select sealed.id as sealed_into, v.id
+      from (select distinct meter_event_id as id from entries where meter_event_id is not null) sealed
+      cross join lateral ${latestVersion(sql`${organizationId}::uuid`, sql`sealed.id`)} v
     )
     select
       p.sensor_id as "sensorId",
       ${exactInstant("p.recorded_at")} as "recordedAt",
       p.temperature,
-      (select v.id from versions v where v.sealed_into = e.meter_event_id order by v.id desc limit 1) as "meterEventId",
+      (select v.id from versions v where v.sealed_into = e.meter_event_id) as "meterEventId",
       -- A reading commits with its entry, which only retention takes away.
       e.id is null as "isEntryDropped"
     from page p

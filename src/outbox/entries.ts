@@ -1,6 +1,7 @@
-import { type RawBuilder, sql } from "kysely";
+import { sql } from "kysely";
 import type { Db } from "../database/db.ts";
 import type { MeterEventKey } from "../usage/meter-event-key.ts";
+import { sealedEventsOf } from "./versions.ts";
 
 export type Entry = {
   id: string;
@@ -10,7 +11,7 @@ export type Entry = {
   idempotencyKey: string | null;
 };
 
-/** The entries that a meter event folds, the oldest first; those of one that replaces another are that one's. */
+/** The entries that a meter event folds, the oldest first; those of one that replaces others are theirs. */
 export async function listEntriesOf(db: Db, event: MeterEventKey): Promise<Entry[]> {
   const entries = await sql<Entry>`
     select
@@ -22,27 +23,8 @@ export async function listEntriesOf(db: Db, event: MeterEventKey): Promise<Entry
         limit 1
       ) as "idempotencyKey"
     from metering.meter_outbox e
-    where e.organization_id = ${event.organizationId} and e.meter_event_id = ${sealedEventOf(event)}
+    where e.organization_id = ${event.organizationId} and e.meter_event_id in ${sealedEventsOf(event)}
     order by e.occurred_at, e.id
   `.execute(db);
   return entries.rows;
-}
-
-/**
- * The event that the seal stamped entries with: the event itself or, when it replaces one that was in doubt, the first
- * of the chain of replacements.
- */
-export function sealedEventOf(event: MeterEventKey): RawBuilder<string> {
-  return sql`(
-    with recursive chain as (
-      select organization_id, id, replaces_id
-      from metering.meter_events
-      where organization_id = ${event.organizationId} and id = ${event.meterEventId}
-      union all
-      select e.organization_id, e.id, e.replaces_id
-      from metering.meter_events e
-      join chain c on e.organization_id = c.organization_id and e.id = c.replaces_id
-    )
-    select id from chain where replaces_id is null
-  )`;
 }

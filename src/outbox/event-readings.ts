@@ -2,7 +2,7 @@ import { sql } from "kysely";
 import type { Db } from "../database/db.ts";
 import { exactInstant } from "../database/exact-instant.ts";
 import type { MeterEventKey } from "../usage/meter-event-key.ts";
-import { sealedEventOf } from "./entries.ts";
+import { sealedEventsOf } from "./versions.ts";
 
 /** A reading behind a meter event. */
 export type EventReading = {
@@ -22,8 +22,8 @@ type CountedEntry = { id: string; readingsBefore: number };
 const beforeAll: EventReadingKey = ["00000000-0000-0000-0000-000000000000", "", "-infinity"];
 
 /**
- * The readings that a meter event counts, by entry, sensor and time; those of an event that replaces another are the
- * first one's. None where no reading stands behind the entries: sensor counts, or usage that another service recorded.
+ * The readings that a meter event counts, by entry, sensor and time; those of an event that replaces others are
+ * theirs. None where no reading stands behind the entries: sensor counts, or usage that another service recorded.
  */
 export async function listEventReadings(
   db: Db,
@@ -55,7 +55,7 @@ async function listEntriesFrom(
         0
       )::float8 as "readingsBefore"
     from metering.meter_outbox e
-    where e.organization_id = ${event.organizationId} and e.meter_event_id = ${sealedEventOf(event)}
+    where e.organization_id = ${event.organizationId} and e.meter_event_id in ${sealedEventsOf(event)}
       and e.id >= ${entryId}::uuid
     order by e.id
   `.execute(db);

@@ -37,14 +37,7 @@ export async function findRecordedUsage(
     left join metering.meter_outbox e
       on e.organization_id = o.id and e.occurred_at = metering.uuid_v7_time(k.entry_id) and e.id = k.entry_id
     left join lateral (
-      with recursive versions as (
-        select e.meter_event_id as id
-        union all
-        select r.id
-        from versions
-        join metering.meter_events r on r.organization_id = o.id and r.replaces_id = versions.id
-      )
-      select array_agg(id order by id desc) as ids from versions where id is not null
+      select array_agg(id order by id desc) as ids from metering.versions_of(o.id, e.meter_event_id)
     ) v on true
     ${organizationId === undefined ? sql`` : sql`where o.id = ${organizationId}`}
     order by o.id

@@ -1,6 +1,7 @@
 import { type RawBuilder, sql } from "kysely";
 import type { Db } from "../database/db.ts";
 import { type MeterName, meters } from "../usage/meters.ts";
+import { countedOf, latestVersion } from "./versions.ts";
 
 export type SummaryQuery = {
   meter: MeterName;
@@ -53,11 +54,11 @@ export async function readUsageSummary(db: Db, query: SummaryQuery): Promise<Usa
     from page p
     cross join lateral (
       select
-        coalesce(sum(part.quantity) filter (where part.is_first), 0)::float8 as quantity,
-        coalesce(sum(part.quantity) filter (where part.state = 'delivered'), 0)::float8 as delivered,
-        coalesce(sum(part.quantity) filter (where part.state = 'pending'), 0)::float8 as pending,
-        coalesce(sum(part.quantity) filter (where part.state = 'in_doubt'), 0)::float8 as in_doubt,
-        coalesce(sum(part.quantity) filter (where part.state in ('rejected', 'expired')), 0)::float8 as rejected
+        coalesce(sum(part.used), 0)::float8 as quantity,
+        coalesce(sum(part.counted), 0)::float8 as delivered,
+        coalesce(sum(part.open) filter (where part.state = 'pending'), 0)::float8 as pending,
+        coalesce(sum(part.open) filter (where part.state = 'in_doubt'), 0)::float8 as in_doubt,
+        coalesce(sum(part.open) filter (where part.state in ('rejected', 'expired')), 0)::float8 as rejected
       from (${isLast ? latestPart(query) : allParts(query)}) part
     ) u
     order by p.id
@@ -76,31 +77,43 @@ function spansOf({ from, to }: Span): { whole: Span; cut: Span[] } {
   return { whole: { from: wholeFrom, to: wholeTo }, cut: cut.filter((span) => span.from < span.to) };
 }
 
-// An event that another replaces is superseded, and the other has its hour and quantity: of a chain, the first is what was
-// used, and the last says where it is.
+// Events that another replaces are superseded, and the other has their hour and what was missing of them: of a chain, the
+// first are what was used, and the last says where it is.
+const ofEvent = sql`
+  case when replaces_id is null then quantity else 0 end as used, state,
+  case state when 'delivered' then quantity + counted_before when 'superseded' then 0 else counted_before end as counted,
+  quantity as open
+`;
+
+/** Of `e` and its latest version `v`. */
+const ofVersion = sql`
+  e.quantity as used, coalesce(v.state, 'pending') as state, ${countedOf(sql`e.quantity`)} as counted,
+  e.quantity - ${countedOf(sql`e.quantity`)} as open
+`;
+
 function allParts(query: SummaryQuery): RawBuilder<unknown> {
   const { whole, cut } = spansOf(query);
   const { meter } = query;
   const ofCut = cut.map(
     ({ from, to }) => sql`
       union all
-      select e.quantity, coalesce(v.state, 'pending'), true
+      select ${ofVersion}
       from (
         select meter_event_id, sum(quantity) as quantity
         from metering.meter_outbox
         where organization_id = p.id and meter = ${meter} and occurred_at >= ${from} and occurred_at < ${to}
         group by meter_event_id
       ) e
-      left join lateral (${stateOf(sql`e.meter_event_id`)}) v on true
+      left join lateral ${latestVersion(sql`p.id`, sql`e.meter_event_id`)} v on true
       ${ofDropped(query, { from, to })}
     `,
   );
   return sql`
-    select quantity, state, replaces_id is null as is_first
+    select ${ofEvent}
     from metering.meter_events
     where organization_id = p.id and meter = ${meter} and hour >= ${whole.from} and hour < ${whole.to}
     union all
-    select quantity, 'pending', true
+    select quantity, 'pending', 0, quantity
     from metering.meter_outbox
     where organization_id = p.id and meter = ${meter} and meter_event_id is null
       and occurred_at >= ${whole.from} and occurred_at < ${whole.to}
@@ -113,7 +126,7 @@ function ofDropped({ meter, keptFrom }: SummaryQuery, { from, to }: Span): RawBu
   if (keptFrom === null || from >= keptFrom) return sql``;
   return sql`
     union all
-    select quantity, state, replaces_id is null
+    select ${ofEvent}
     from metering.meter_events
     where organization_id = p.id and meter = ${meter}
       and hour > ${from}::timestamptz - interval '1 hour' and hour < ${to}
@@ -154,32 +167,16 @@ function latestPart(query: SummaryQuery): RawBuilder<unknown> {
     ...dropped.map((span) => latestEvent(span, isMonthDropped)),
   ];
   return sql`
-    select latest.quantity, coalesce(v.state, 'pending') as state, true as is_first
+    select ${ofVersion}
     from (
       select * from (${sql.join(candidates, sql` union all `)}) candidate (quantity, meter_event_id, at, id)
       order by at desc, id desc
       limit 1
-    ) latest
-    left join lateral (${stateOf(sql`latest.meter_event_id`)}) v on true
+    ) e
+    left join lateral ${latestVersion(sql`p.id`, sql`e.meter_event_id`)} v on true
   `;
 }
 
 function startOfHour(at: Date): Date {
   return new Date(Math.floor(at.getTime() / hourMs) * hourMs);
-}
-
-/** The state of a meter event, or of the last that replaces it. */
-function stateOf(eventId: RawBuilder<unknown>): RawBuilder<unknown> {
-  return sql`
-    with recursive versions as (
-      select id, state
-      from metering.meter_events
-      where organization_id = p.id and id = ${eventId}
-      union all
-      select r.id, r.state
-      from metering.meter_events r
-      join versions v on r.organization_id = p.id and r.replaces_id = v.id
-    )
-    select state from versions order by id desc limit 1
-  `;
 }

@@ -1,6 +1,7 @@
 import { sql } from "kysely";
 import type { Db } from "../database/db.ts";
 import { type MeterName, meters } from "../usage/meters.ts";
+import { countedOf, latestVersion } from "./versions.ts";
 
 export const granularities = ["hour", "day", "month"] as const;
 
@@ -80,31 +81,29 @@ export async function readUsage(
     from buckets b
     cross join lateral (
       select
-        coalesce(sum(e.quantity), 0)::float8 as quantity,
-        coalesce(sum(e.quantity) filter (where v.state = 'delivered'), 0)::float8 as delivered,
-        coalesce(sum(e.quantity) filter (where v.state is null or v.state = 'pending'), 0)::float8 as pending,
-        coalesce(sum(e.quantity) filter (where v.state = 'in_doubt'), 0)::float8 as in_doubt,
-        coalesce(sum(e.quantity) filter (where v.state in ('rejected', 'expired')), 0)::float8 as rejected
+        coalesce(sum(used), 0)::float8 as quantity,
+        coalesce(sum(counted), 0)::float8 as delivered,
+        coalesce(sum(used - counted) filter (where state = 'pending'), 0)::float8 as pending,
+        coalesce(sum(used - counted) filter (where state = 'in_doubt'), 0)::float8 as in_doubt,
+        coalesce(sum(used - counted) filter (where state in ('rejected', 'expired')), 0)::float8 as rejected
       from (
-        select quantity, meter_event_id, occurred_at, id
-        from metering.meter_outbox
-        where organization_id = ${organizationId} and meter = ${meter}
-          and occurred_at >= b.start and occurred_at < b."end"
-        ${ofDroppedEntries}
-        ${isLast ? sql`order by occurred_at desc, id desc limit 1` : sql``}
-      ) e
-      left join lateral (
-        with recursive versions as (
-          select id, state
-          from metering.meter_events
-          where organization_id = ${organizationId} and id = e.meter_event_id
-          union all
-          select r.id, r.state
-          from metering.meter_events r
-          join versions v on r.organization_id = ${organizationId} and r.replaces_id = v.id
-        )
-        select state from versions order by id desc limit 1
-      ) v on true
+        select
+          coalesce(v.state, 'pending') as state, sum(e.quantity) as used, ${countedOf(sql`sum(e.quantity)`)} as counted
+        from (
+          select meter_event_id, sum(quantity) as quantity
+          from (
+            select quantity, meter_event_id, occurred_at, id
+            from metering.meter_outbox
+            where organization_id = ${organizationId} and meter = ${meter}
+              and occurred_at >= b.start and occurred_at < b."end"
+            ${ofDroppedEntries}
+            ${isLast ? sql`order by occurred_at desc, id desc limit 1` : sql``}
+          ) entry
+          group by meter_event_id
+        ) e
+        left join lateral ${latestVersion(sql`${organizationId}::uuid`, sql`e.meter_event_id`)} v on true
+        group by v.id, v.state, v.quantity, v.counted_before
+      ) version
     ) u
     order by b.start
   `.execute(db);

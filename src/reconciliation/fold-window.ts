@@ -105,7 +105,7 @@ async function readFolds(
       )
       select
         bucket as start,
-        (coalesce(${fold("certain")}, 0) + sum(counted_before))::text as certain,
+        (coalesce(${fold("certain")}, 0) + coalesce(sum(counted_before) filter (where state <> 'superseded'), 0))::text as certain,
         coalesce(${fold("doubtful")}, 0)::text as doubtful,
         coalesce(${fold("open")}, 0)::text as open,
         (count(*) filter (where kind = 'certain'))::integer as "certainEvents",

@@ -57,10 +57,14 @@ export async function agreeSince(db: Db, of: Window, seen: readonly Seen[]): Pro
   return found.rows.map(({ since }) => since);
 }
 
-/** Writes looks down for good. Those of one walk are written together, at one time. */
-export async function writeLooks(db: Db, looks: readonly Look[], cause: Cause): Promise<void> {
-  if (looks.length === 0) return;
-  await db
+/** Writes looks down for good. Those of one walk are written together, at one time. Returns their ids, in the same order. */
+export async function writeLooks(
+  db: Db,
+  looks: readonly (Omit<Look, "reason"> & { reason: string | null })[],
+  cause: Cause,
+): Promise<string[]> {
+  if (looks.length === 0) return [];
+  const written = await db
     .insertInto("reconciliations")
     .values(
       looks.map((look) => ({
@@ -80,5 +84,7 @@ export async function writeLooks(db: Db, looks: readonly Look[], cause: Cause): 
         reason: look.reason,
       })),
     )
+    .returning("id")
     .execute();
+  return written.map(({ id }) => id);
 }

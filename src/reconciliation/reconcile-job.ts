@@ -2,6 +2,7 @@ import { reconcileQueue } from "../queue/queues.ts";
 import { workQueue } from "../queue/work-queue.ts";
 import { describeStripeError } from "../stripe/describe-stripe-error.ts";
 import { readBudget } from "./budget.ts";
+import { resolveDoubt } from "./doubt/resolve-doubt.ts";
 import type { LookDeps } from "./look.ts";
 import type { ReconcileDeps, ReconcileSettings } from "./reconcile-deps.ts";
 import { remindOfRequests, workReconcileRequests } from "./requests-job.ts";
@@ -12,6 +13,7 @@ type Step = { name: string; run: (deps: ReconcileDeps & LookDeps) => Promise<voi
 /** The steps of every minute, the most important first. A step that fails stops none of the others. */
 const steps: readonly Step[] = [
   { name: "requests", run: remindOfRequests },
+  { name: "doubt", run: async (deps) => void (await resolveDoubt(deps)) },
   { name: "routine", run: compareRunningPeriods },
 ];
 

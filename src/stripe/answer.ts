@@ -129,6 +129,15 @@ export function isMissing(error: unknown): boolean {
   );
 }
 
+/** Whether a read failed because it asked about a customer whom Stripe does not know. */
+export function isUnknownCustomer(error: unknown): boolean {
+  return (
+    error instanceof Stripe.errors.StripeError &&
+    error.code === "resource_missing" &&
+    error.param === "customer"
+  );
+}
+
 /** Whether a read failed because Stripe could not answer it, or refused it for a reason that concerns every read. */
 export function isStripesFault(error: unknown): boolean {
   if (!(error instanceof Stripe.errors.StripeError)) return false;

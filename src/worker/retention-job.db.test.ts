@@ -124,11 +124,13 @@ test("what replaces an event in doubt keeps the entries of the first, until it i
 }) => {
   await putInState(db, { months: 11, state: "superseded" });
   const replacement = sql`
+    with replaced as (
+      update metering.meter_events set replaced_by_id = metering.uuid_v7(event_at) where state = 'superseded' returning *
+    )
     insert into metering.meter_events (organization_id, id, meter, hour, quantity, event_at, entries, stripe_customer_id,
       state, replaces_id)
-    select organization_id, metering.uuid_v7(event_at), meter, hour, quantity, event_at, entries, stripe_customer_id,
-      'pending', id
-    from metering.meter_events where state = 'superseded'
+    select organization_id, replaced_by_id, meter, hour, quantity, event_at, entries, stripe_customer_id, 'pending', id
+    from replaced
   `;
   await replacement.execute(db);
 

@@ -47,6 +47,7 @@ const lawfulRows = `
     stripe_customer_id, replaces_id)
     select organization_id, '${replacement}', meter, hour, quantity, event_at, entries, stripe_customer_id, id
     from metering.meter_events where id = '${doubted}';
+  update metering.meter_events set replaced_by_id = '${replacement}' where id = '${doubted}';
   insert into metering.delivery_attempts (organization_id, meter_event_id, attempt, started_at, duration_ms, verdict)
     values ('${organization}', '${sumEvent}', 1, now(), 5, 'delivered');
 `;
@@ -174,17 +175,17 @@ const breaches = [
   {
     breach: "a replacement with another quantity",
     statement: `update metering.meter_events set quantity = 2 where id = '${replacement}'`,
-    sentences: [new RegExp(`^meter event ${replacement} is not what meter event ${doubted} was`)],
+    sentences: [new RegExp(`^meter event ${replacement} is not what the 1 that it replaces were$`)],
   },
   {
     breach: "a replacement with another time",
     statement: `update metering.meter_events set event_at = event_at + interval '1 second' where id = '${replacement}'`,
-    sentences: [new RegExp(`^meter event ${replacement} is not what meter event ${doubted} was`)],
+    sentences: [new RegExp(`^meter event ${replacement} is not what the 1 that it replaces were$`)],
   },
   {
     breach: "a replacement of nothing",
     statement: `update metering.meter_events set replaces_id = '${other}' where id = '${replacement}'`,
-    sentences: [new RegExp(`^meter event ${replacement} is not what meter event ${other} was`)],
+    sentences: [new RegExp(`^meter event ${replacement} is not what the 1 that it replaces were$`)],
   },
   {
     breach: "an entry that moved on to the replacement",
@@ -197,7 +198,7 @@ const breaches = [
   {
     breach: "an event that is replaced and delivered",
     statement: `update metering.meter_events set state = 'delivered' where id = '${doubted}'`,
-    sentences: [new RegExp(`^meter event ${doubted} is delivered, but replaced by 1 others$`)],
+    sentences: [new RegExp(`^meter event ${doubted} is delivered, but replaced by ${replacement}$`)],
   },
   {
     breach: "an event that is replaced twice",
@@ -205,7 +206,25 @@ const breaches = [
         stripe_customer_id, replaces_id)
       select organization_id, '${other}', meter, hour, quantity, event_at, entries, stripe_customer_id, replaces_id
       from metering.meter_events where id = '${replacement}'`,
-    sentences: [new RegExp(`^meter event ${doubted} is superseded, but replaced by 2 others$`)],
+    sentences: [new RegExp(`^meter event ${other} is not what the 0 that it replaces were$`)],
+  },
+  {
+    breach: "a part that Stripe has, which is not taken off",
+    statement: `update metering.meter_events set counted_before = 1 where id = '${replacement}'`,
+    sentences: [new RegExp(`^meter event ${replacement} is not what the 1 that it replaces were$`)],
+  },
+  {
+    breach: "a part that Stripe has of nothing",
+    statement: `update metering.meter_events set counted_before = 1 where id = '${sumEvent}'`,
+    sentences: [new RegExp(`^meter event ${sumEvent} replaces nothing, but says that Stripe had 1 already$`)],
+  },
+  {
+    breach: "an event that is replaced by none",
+    statement: `update metering.meter_events set replaced_by_id = '${other}' where id = '${doubted}'`,
+    sentences: [
+      new RegExp(`^meter event ${replacement} is not what the 0 that it replaces were$`),
+      new RegExp(`^meter event ${doubted} is superseded, but replaced by ${other}$`),
+    ],
   },
   {
     breach: "more attempts finished than started",

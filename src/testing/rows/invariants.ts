@@ -163,7 +163,10 @@ const sealRules: Rule[] = [
   `,
 ];
 
-/** Usage is sent again only in the place of an event that was given up, once, unchanged, and its entries stay there. */
+/**
+ * Usage is sent again only in the place of events that were given up, once, and their entries stay with them. What sends it
+ * is what they were but for what Stripe had counted of them already.
+ */
 const replacementRules: Rule[] = [
   sql`
     select format('entry %s is stamped with meter event %s, which only replaces another', e.id, m.id) as violation
@@ -172,19 +175,35 @@ const replacementRules: Rule[] = [
     where m.replaces_id is not null
   `,
   sql`
-    select format('meter event %s is not what meter event %s was, which it replaces', m.id, m.replaces_id) as violation
+    select format('meter event %s is not what the %s that it replaces were', m.id, o.events) as violation
     from metering.meter_events m
-    left join metering.meter_events o on o.organization_id = m.organization_id and o.id = m.replaces_id
+    cross join lateral (
+      select
+        count(*) as events, min(o.meter) as meter, min(o.hour) as hour, max(o.event_at) as event_at,
+        sum(o.entries) as entries, min(o.stripe_customer_id) as stripe_customer_id,
+        sum(o.quantity + o.counted_before) as quantity,
+        count(distinct (o.meter, o.hour, o.stripe_customer_id)) as kinds, bool_or(o.id = m.replaces_id) as is_named
+      from metering.meter_events o
+      where o.organization_id = m.organization_id and o.replaced_by_id = m.id
+    ) o
     where m.replaces_id is not null
-      and (m.meter, m.hour, m.quantity, m.event_at, m.entries, m.stripe_customer_id) is distinct from
-        (o.meter, o.hour, o.quantity, o.event_at, o.entries, o.stripe_customer_id)
+      and (
+        (m.meter, m.hour, m.quantity + m.counted_before, m.event_at, m.entries, m.stripe_customer_id, 1, true)
+          is distinct from
+          (o.meter, o.hour, o.quantity, o.event_at, o.entries, o.stripe_customer_id, o.kinds, o.is_named)
+        or m.counted_before > 0 and m.quantity = 0
+      )
   `,
   sql`
-    select format('meter event %s is %s, but replaced by %s others', o.id, o.state, count(*)) as violation
-    from metering.meter_events m
-    join metering.meter_events o on o.organization_id = m.organization_id and o.id = m.replaces_id
-    group by o.organization_id, o.id, o.state
-    having count(*) > 1 or o.state <> 'superseded'
+    select format('meter event %s is %s, but replaced by %s', o.id, o.state, o.replaced_by_id) as violation
+    from metering.meter_events o
+    left join metering.meter_events m on m.organization_id = o.organization_id and m.id = o.replaced_by_id
+    where o.replaced_by_id is not null and (o.state <> 'superseded' or m.replaces_id is null)
+  `,
+  sql`
+    select format('meter event %s replaces nothing, but says that Stripe had %s already', id, counted_before) as violation
+    from metering.meter_events
+    where counted_before <> 0 and (replaces_id is null or counted_before < 0)
   `,
 ];
 

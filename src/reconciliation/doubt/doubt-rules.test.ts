@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { isConfirmed, judgeGauge, judgeSum, type Look, nextLookAt, sameSince } from "./doubt-rules.ts";
+import { isConfirmed, judgeGauge, judgeSum, nextLookAt, type PastLook, sameSince } from "./doubt-rules.ts";
 
 const hourMs = 3_600_000;
 const quantities = fc.array(fc.bigInt({ min: 0n, max: 1_000n }), { minLength: 1, maxLength: 12 });
@@ -89,7 +89,7 @@ test.for([
   expect(judgeGauge({ theirs, latest: 5n, older: [4n], isStable: stable })).toEqual(verdict);
 });
 
-const look = (minute: number, theirs = "10", fingerprint = "a"): Look => {
+const look = (minute: number, theirs = "10", fingerprint = "a"): PastLook => {
   return { theirs, fingerprint, readAt: new Date(minute * 60_000) };
 };
 
@@ -107,7 +107,7 @@ test("two looks are enough when they are far enough apart", () => {
 });
 
 test("what stays unclear is looked at more and more rarely, once a day in the end", () => {
-  const looks: [Look, ...Look[]] = [look(0)];
+  const looks: [PastLook, ...PastLook[]] = [look(0)];
   const waits: number[] = [];
   for (let count = 0; count < 9; count += 1) {
     const at = nextLookAt(looks, hourMs);

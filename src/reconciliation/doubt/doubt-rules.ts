@@ -1,7 +1,7 @@
 import { isSumOfSome } from "./is-sum-of-some.ts";
 
 /** One read of Stripe's sum of a window, and what our rows of the window were when it was made. */
-export type Look = { theirs: string; fingerprint: string; readAt: Date };
+export type PastLook = { theirs: string; fingerprint: string; readAt: Date };
 
 /** The result of a look at a window's doubtful events. Pure data, so that it can be logged. */
 export type DoubtVerdict =
@@ -16,7 +16,7 @@ export type DoubtVerdict =
   | { kind: "unclear"; reason: UnclearReason };
 
 export type UnclearReason =
-  /** Another sender, a customer whom another organization had before, or a fault of ours. */
+  /** Another sender, or a fault of ours. */
   | "more_than_all"
   /** Less than what is certain. */
   | "less_than_none"
@@ -26,7 +26,11 @@ export type UnclearReason =
   /** More and larger quantities than can be added up in every way. */
   | "too_many_sums"
   /** Events of two billing periods lie in one minute, and Stripe has some of them. */
-  | "period_ends_inside";
+  | "period_ends_inside"
+  /** Stripe refused an event for good, and may have counted an earlier attempt at it: `retry` makes it one in doubt. */
+  | "refused_after_doubt"
+  /** Events of another organization, which the customer paid for before, are in doubt, too. */
+  | "shared_customer";
 
 export type SumEvidence = {
   /** Stripe's sum of the window. */
@@ -90,7 +94,7 @@ export function judgeGauge({ theirs, latest, older, isStable }: GaugeEvidence): 
 }
 
 /** Since when looks at a window have been the same as the newest, without one between that was not; the newest first. */
-export function sameSince(looks: readonly [Look, ...Look[]]): Date {
+export function sameSince(looks: readonly [PastLook, ...PastLook[]]): Date {
   const [newest, ...before] = looks;
   const other = before.findIndex(
     ({ theirs, fingerprint }) => theirs !== newest.theirs || fingerprint !== newest.fingerprint,
@@ -100,7 +104,7 @@ export function sameSince(looks: readonly [Look, ...Look[]]): Date {
 }
 
 /** Whether the newest look is confirmed by one at least so long before it. */
-export function isConfirmed(looks: readonly [Look, ...Look[]], absenceMs: number): boolean {
+export function isConfirmed(looks: readonly [PastLook, ...PastLook[]], absenceMs: number): boolean {
   return looks[0].readAt.getTime() - sameSince(looks).getTime() >= absenceMs;
 }
 
@@ -110,7 +114,7 @@ const dayMs = 86_400_000;
  * When a window is worth another look. The second follows the first as soon as it can confirm it; what stays unclear is
  * looked at more and more rarely, once a day in the end.
  */
-export function nextLookAt(looks: readonly [Look, ...Look[]], absenceMs: number): Date {
+export function nextLookAt(looks: readonly [PastLook, ...PastLook[]], absenceMs: number): Date {
   const lastAt = looks[0].readAt.getTime();
   const unchangedMs = lastAt - sameSince(looks).getTime();
   return new Date(lastAt + Math.max(absenceMs, Math.min(unchangedMs, dayMs)));

@@ -1,0 +1,120 @@
+import { sql } from "kysely";
+import type { Db } from "../../database/db.ts";
+import { byIndex } from "../../database/one-plan.ts";
+import { meters } from "../../usage/meters.ts";
+import type { Subject } from "../fold-window.ts";
+import { ceilTo, floorTo, hourMs, minuteMs, type Span } from "../windows.ts";
+
+/** An event of a window that has doubt. */
+export type WindowEvent = {
+  id: string;
+  hour: Date;
+  eventAt: Date;
+  quantity: bigint;
+  isDoubtful: boolean;
+  /** Refused for good, and yet an earlier attempt at it may have been counted. */
+  isStray: boolean;
+  /** Put in doubt after a restore, and not attempted before the backup. */
+  isRestoredUntried: boolean;
+};
+
+/** What is judged together: an hour or, where a billing period ends inside it, a part of one. */
+export type DoubtWindow = Span & {
+  events: WindowEvent[];
+  /** A billing period ends inside, in a minute that cannot be cut. */
+  isOfTwoPeriods: boolean;
+};
+
+type Row = Omit<WindowEvent, "quantity"> & { quantity: string };
+
+/** The windows of these hours that have events in doubt, each with all its events. */
+export async function readDoubtWindows(
+  db: Db,
+  subject: Subject,
+  hours: readonly Date[],
+): Promise<DoubtWindow[]> {
+  const rows = await readEvents(db, subject, hours);
+  const ends = await readPeriodEnds(db, subject, hours);
+  return hours
+    .flatMap((hour) => {
+      const end = new Date(hour.getTime() + hourMs);
+      const events = rows
+        .filter((row) => row.hour.getTime() === hour.getTime())
+        .map((row) => ({ ...row, quantity: BigInt(row.quantity) }));
+      const inside = ends.filter((at) => at > hour && at < end);
+      return cutHour({ start: hour, end }, { events, ends: inside, isGauge: isGauge(subject) });
+    })
+    .filter(({ events }) => events.some(({ isDoubtful }) => isDoubtful));
+}
+
+/** Pure. An hour is cut where a period ends, if its doubt, or any event of a gauge, lies on both sides of it. */
+export function cutHour(
+  hour: Span,
+  { events, ends, isGauge: ofGauge }: { events: WindowEvent[]; ends: readonly Date[]; isGauge: boolean },
+): DoubtWindow[] {
+  const concerned = ofGauge ? events : events.filter(({ isDoubtful }) => isDoubtful);
+  const cuts = ends.filter(
+    (at) => concerned.some(({ eventAt }) => eventAt < at) && concerned.some(({ eventAt }) => eventAt >= at),
+  );
+  const edges = [
+    hour.start,
+    ...cuts.flatMap((at) => [floorTo(at, minuteMs), ceilTo(at, minuteMs)]),
+    hour.end,
+  ];
+  const sorted = [...new Set(edges.map((at) => at.getTime()))].toSorted((one, other) => one - other);
+  return sorted.slice(1).map((endMs, index) => {
+    const start = new Date(sorted[index] ?? endMs);
+    const end = new Date(endMs);
+    return {
+      start,
+      end,
+      events: events.filter(({ eventAt }) => eventAt >= start && eventAt < end),
+      isOfTwoPeriods: cuts.some((at) => at > start && at < end),
+    };
+  });
+}
+
+function isGauge({ meter }: Subject): boolean {
+  return meters[meter].aggregation === "last";
+}
+
+async function readEvents(
+  db: Db,
+  { organizationId, customer, meter }: Subject,
+  hours: readonly Date[],
+): Promise<Row[]> {
+  const found = await byIndex(db, (trx) =>
+    sql<Row>`
+      select
+        id, hour, event_at as "eventAt", quantity::text as quantity,
+        state = 'in_doubt' or state = 'delivered' and reconcile_since is not null as "isDoubtful",
+        coalesce(
+          state = 'rejected' and first_unknown_at is not null
+            and (reason = any(${untakenReasons}) or first_unknown_at < last_attempt_at),
+          false
+        ) as "isStray",
+        coalesce(state = 'in_doubt' and reason = ${restoredReason} and attempts_started = 0, false) as "isRestoredUntried"
+      from metering.meter_events
+      where organization_id = ${organizationId} and meter = ${meter} and stripe_customer_id = ${customer}
+        and hour = any(${hours}::timestamptz[])
+      order by event_at, id
+    `.execute(trx),
+  );
+  return found.rows;
+}
+
+/** Why an event is in doubt that a restored database takes for undelivered. */
+export const restoredReason = "restored_from_backup";
+
+/** Reasons of refusals that say nothing of attempts before. */
+const untakenReasons = ["refused_by_stripe", "crashes_worker", "customer_deleted"];
+
+async function readPeriodEnds(db: Db, { organizationId }: Subject, hours: readonly Date[]): Promise<Date[]> {
+  const found = await sql<{ at: Date }>`
+    select distinct at.at
+    from metering.billing_periods p
+    cross join lateral (values (p.period_start), (p.period_end)) at (at)
+    where p.organization_id = ${organizationId} and date_trunc('hour', at.at, 'UTC') = any(${hours}::timestamptz[])
+  `.execute(db);
+  return found.rows.map(({ at }) => at);
+}

@@ -1,0 +1,148 @@
+import type { PgBoss } from "pg-boss";
+import type { Log } from "../../log.ts";
+import { isStripesFault, isUnknownCustomer } from "../../stripe/answer.ts";
+import { describeStripeError } from "../../stripe/describe-stripe-error.ts";
+import { type Cause, notePutOff } from "../budget.ts";
+import type { Subject } from "../fold-window.ts";
+import type { LookDeps } from "../look.ts";
+import { type DoubtSubject, listDoubt } from "./list-doubt.ts";
+import { readDoubtWindows } from "./doubt-windows.ts";
+import { type JudgedWindow, lookAtDoubt } from "./look-at-doubt.ts";
+import { settleDoubt } from "./settle-doubt.ts";
+import { settleOvertaken } from "./settle-overtaken.ts";
+
+export type DoubtDeps = LookDeps & { boss: PgBoss; log: Log };
+
+export type DoubtOutcome = "all" | "none" | "part" | "unclear" | "wait" | "moved";
+
+/** What one run did. */
+export type DoubtRun = {
+  /** Windows by what their look said. */
+  windows: Record<DoubtOutcome, number>;
+  /** Gauge values that a newer one had overtaken. */
+  overtaken: number;
+  /** Customers' meters that wait for another day's budget. */
+  putOff: number;
+};
+
+/**
+ * Looks at Stripe's sums wherever events are in doubt and a look is due, and ends the doubt that they explain. One customer
+ * whose sums cannot be read holds up no other; an error that concerns all ends the run. Throws the first such error after
+ * all, for the job to be told as failed.
+ */
+export async function resolveDoubt(deps: DoubtDeps, options: { cause?: Cause } = {}): Promise<DoubtRun> {
+  const run: DoubtRun = {
+    windows: { all: 0, none: 0, part: 0, unclear: 0, wait: 0, moved: 0 },
+    overtaken: await settleOvertaken(deps.db),
+    putOff: 0,
+  };
+  if (run.overtaken > 0) deps.log.info({ event: "doubt_overtaken", count: run.overtaken });
+  const failures: unknown[] = [];
+  const stopped = new Set<Cause>();
+  for (const subject of await listDoubt(deps.db, deps)) {
+    const cause = options.cause ?? (subject.isReported ? "report" : "doubt");
+    if (stopped.has(cause)) {
+      run.putOff += 1;
+      continue;
+    }
+    try {
+      if (await resolveSubject(deps, subject, { cause, run })) continue;
+      stopped.add(cause);
+      run.putOff += 1;
+    } catch (error) {
+      failures.push(error);
+      const { organizationId, customer, meter } = subject;
+      const named = { organization_id: organizationId, stripe_customer_id: customer, meter };
+      const reason = describeStripeError(error) ?? (error instanceof Error ? error.message : String(error));
+      deps.log.warn({ event: "doubt_look_failed", ...named, reason });
+      if (isStripesFault(error)) break;
+    }
+  }
+  if (run.putOff > 0 && (await notePutOff(deps.db, run.putOff))) {
+    deps.log.warn({ event: "doubt_put_off", customers: run.putOff });
+  }
+  if (failures.length > 0) throw failures[0];
+  return run;
+}
+
+/** A customer whom Stripe does not know has no usage there. */
+function withUnknownCustomers<D extends LookDeps>(deps: D): D {
+  const { readEventSummaries, ...reads } = deps.reads;
+  const readKnown: typeof readEventSummaries = async (asked) => {
+    try {
+      return await readEventSummaries(asked);
+    } catch (error) {
+      if (isUnknownCustomer(error)) return [];
+      throw error;
+    }
+  };
+  return { ...deps, reads: { ...reads, readEventSummaries: readKnown } };
+}
+
+/** False: the budget is used up for this cause. */
+async function resolveSubject(
+  deps: DoubtDeps,
+  subject: DoubtSubject,
+  { cause, run }: { cause: Cause; run: DoubtRun },
+): Promise<boolean> {
+  const windows = await readDoubtWindows(deps.db, subject, subject.hours);
+  const { judged, stoppedBy } = await lookAtDoubt(withUnknownCustomers(deps), subject, { windows, cause });
+  for (const one of judged) {
+    const outcome = await act(deps, subject, one);
+    run.windows[outcome] += 1;
+    tell(deps.log, subject, { ...one, outcome });
+  }
+  return stoppedBy !== "put_off";
+}
+
+async function act(
+  deps: DoubtDeps,
+  subject: Subject,
+  { window, look, lookId, verdict }: JudgedWindow,
+): Promise<DoubtOutcome> {
+  if (verdict.kind === "wait" || verdict.kind === "unclear") return verdict.kind;
+  const { organizationId, customer, meter } = subject;
+  const settled = await settleDoubt(deps, {
+    window: { organizationId, customer, meter, start: window.start, end: window.end },
+    eventIds: window.events.filter(({ isDoubtful }) => isDoubtful).map(({ id }) => id),
+    verdict: verdict.kind,
+    missing: verdict.kind === "part" ? verdict.missing : undefined,
+    evidenceId: lookId,
+    fingerprint: look.fingerprint,
+  });
+  return settled === undefined ? "moved" : verdict.kind;
+}
+
+function tell(
+  log: Log,
+  { organizationId, customer, meter }: Subject,
+  { window, look, verdict, outcome }: JudgedWindow & { outcome: DoubtOutcome },
+): void {
+  const seen = {
+    organization_id: organizationId,
+    stripe_customer_id: customer,
+    meter,
+    window_start: window.start,
+    window_end: window.end,
+    events: window.events.filter(({ isDoubtful }) => isDoubtful).length,
+    doubtful: look.doubtful,
+    ours: look.ours,
+    theirs: look.theirs,
+  };
+  switch (outcome) {
+    case "all":
+    case "none":
+      return log.info({ event: "doubt_settled", stripe_has: outcome, ...seen });
+    case "part": {
+      const missing = verdict.kind === "part" ? String(verdict.missing) : null;
+      return log.info({ event: "doubt_settled", stripe_has: "part", missing, ...seen });
+    }
+    case "unclear": {
+      const reason = verdict.kind === "unclear" ? verdict.reason : null;
+      return log.warn({ event: "doubt_unclear", reason, ...seen });
+    }
+    case "wait":
+    case "moved":
+      return log.debug({ event: "doubt_not_settled_yet", outcome, ...seen });
+  }
+}
