@@ -476,6 +476,46 @@ COMMENT ON TABLE metering.meters IS 'the meters that record_usage takes; the sam
 ALTER TABLE ONLY metering.meters
     ADD CONSTRAINT meters_pkey PRIMARY KEY (name);
 
+-- operator_actions
+
+CREATE TABLE metering.operator_actions (
+    id uuid DEFAULT metering.uuid_v7(clock_timestamp()) NOT NULL,
+    acted_at timestamp with time zone DEFAULT now() NOT NULL,
+    via text NOT NULL,
+    operator text NOT NULL,
+    action text NOT NULL,
+    organization_id uuid,
+    subject text,
+    reason text,
+    affected bigint,
+    CONSTRAINT operator_actions_acted_at_check CHECK (isfinite(acted_at)),
+    CONSTRAINT operator_actions_action_check CHECK (((length(action) >= 1) AND (length(action) <= 60))),
+    CONSTRAINT operator_actions_affected_check CHECK ((affected >= 0)),
+    CONSTRAINT operator_actions_operator_check CHECK ((length(operator) <= 80)),
+    CONSTRAINT operator_actions_reason_check CHECK ((length(reason) <= 500)),
+    CONSTRAINT operator_actions_subject_check CHECK ((length(subject) <= 255)),
+    CONSTRAINT operator_actions_via_check CHECK ((via = ANY (ARRAY['console'::text, 'api'::text, 'cli'::text])))
+);
+
+COMMENT ON TABLE metering.operator_actions IS 'append-only: what operators did, by console, API and command line';
+
+COMMENT ON COLUMN metering.operator_actions.operator IS 'the name given at the console''s sign-in, or the command line''s user; empty where a token is all that is known';
+
+COMMENT ON COLUMN metering.operator_actions.organization_id IS 'null: it concerns the whole account. No reference, so that an action outlives what it was about';
+
+COMMENT ON COLUMN metering.operator_actions.subject IS 'the id of what it was done to, or the scope of a pause';
+
+COMMENT ON COLUMN metering.operator_actions.affected IS 'how many it changed; null where there is nothing to count';
+
+ALTER TABLE ONLY metering.operator_actions
+    ADD CONSTRAINT operator_actions_pkey PRIMARY KEY (id);
+
+CREATE INDEX operator_actions_organization ON metering.operator_actions USING btree (organization_id, id);
+
+CREATE TRIGGER operator_action_immutable BEFORE DELETE OR UPDATE ON metering.operator_actions FOR EACH ROW EXECUTE FUNCTION metering.refuse_change();
+
+CREATE TRIGGER operator_actions_not_truncated BEFORE TRUNCATE ON metering.operator_actions FOR EACH STATEMENT EXECUTE FUNCTION metering.refuse_change();
+
 -- organizations
 
 CREATE TABLE metering.organizations (

@@ -121,6 +121,11 @@ begin
   execute format('grant update (last_used_at, revoked_at) on metering.api_keys to %I', api);
   execute format('grant insert (organization_id, id, name, deactivated_at) on metering.sensors to %I', api);
   execute format('grant update (name, deactivated_at) on metering.sensors to %I', api);
+  execute format(
+    'grant select, insert (via, operator, action, organization_id, subject, reason, affected)
+      on metering.operator_actions to %I',
+    api
+  );
   execute format('grant insert on metering.readings to %I', api);
   execute format('grant insert (event_id, event_type, livemode, payload) on metering.stripe_events to %I', api);
   execute format('grant update (state, attempts, error, dismissed_at, dismissed_because) on metering.stripe_events to %I', api);

@@ -14,7 +14,7 @@ type Import = { from: SourceFile; to: string; isType: boolean };
 const floors: readonly (readonly string[])[] = [
   ["usage", "log.ts", "variable-forms.ts"],
   ["config.ts", "database", "tracing", "process"],
-  ["queue", "stripe", "http"],
+  ["queue", "stripe", "http", "actions"],
   ["intake", "outbox", "delivery", "migrate"],
   ["billing"],
   ["organizations", "monitoring", "reconciliation"],

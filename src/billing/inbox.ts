@@ -1,6 +1,7 @@
 import { sql } from "kysely";
 import type { PgBoss } from "pg-boss";
 import type { Db, Trx } from "../database/db.ts";
+import { inTransaction } from "../database/in-transaction.ts";
 import { storableJson, storableText } from "../database/storable.ts";
 import { insideTransaction } from "../queue/boss.ts";
 import { stripeEventsQueue } from "../queue/queues.ts";
@@ -109,7 +110,7 @@ export async function replayStripeEvent(
   { db, boss }: { db: Db; boss: PgBoss },
   eventId: string,
 ): Promise<boolean> {
-  return db.transaction().execute(async (trx) => {
+  return inTransaction(db, async (trx) => {
     const replayed = await sql`
       update metering.stripe_events
       set state = 'pending', attempts = 0, error = null, dismissed_at = null, dismissed_because = null

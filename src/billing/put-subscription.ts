@@ -1,7 +1,7 @@
 import { sql } from "kysely";
 import type { PgBoss } from "pg-boss";
 import { customerTakenBy } from "../database/customer-taken.ts";
-import type { Db } from "../database/db.ts";
+import type { Db, Trx } from "../database/db.ts";
 import { wantCustomerRead } from "./read-customer-job.ts";
 import type { NewSubscription, Subscription } from "./subscriptions.ts";
 
@@ -20,9 +20,12 @@ export async function putSubscription(
   return unlessTaken(() => store(db, organizationId, subscription));
 }
 
-/** The same, and a worker reads customer and subscriptions at Stripe at once: the job commits with the link. */
+/**
+ * The same, and a worker reads customer and subscriptions at Stripe at once: the job commits with the link, and so does
+ * what `alsoIn` writes.
+ */
 export async function linkByHand(
-  { db, boss }: { db: Db; boss: PgBoss },
+  { db, boss, alsoIn }: { db: Db; boss: PgBoss; alsoIn?: (trx: Trx) => Promise<void> },
   organizationId: string,
   subscription: NewSubscription,
 ): Promise<Put> {
@@ -30,6 +33,7 @@ export async function linkByHand(
     db.transaction().execute(async (trx) => {
       const stored = await store(trx, organizationId, subscription);
       if (stored !== undefined) await wantCustomerRead(trx, boss, organizationId);
+      if (stored !== undefined) await alsoIn?.(trx);
       return stored;
     }),
   );

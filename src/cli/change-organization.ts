@@ -1,3 +1,4 @@
+import { actAs, recordAction } from "../actions/operator-actions.ts";
 import { renderNewOrganization, renderOrganization } from "../api/organizations/organization-answer.ts";
 import { createOrganization, type ExternalIdTaken } from "../organizations/organizations.ts";
 import {
@@ -15,23 +16,30 @@ export type NewNamed = { externalId?: string };
 
 /** Creates an organization; the document is that of `POST /v1/organizations`. */
 export async function createNamed(
-  { db }: CommandTools,
+  tools: CommandTools,
   name: string,
   { externalId }: NewNamed,
 ): Promise<Outcome> {
-  const created = await createOrganization(db, { name, externalId });
+  const created = await actAs(
+    tools,
+    (trx) => createOrganization(trx, { name, externalId }),
+    (made) =>
+      made.kind === "created" ? { action: "create_organization", organizationId: made.id } : undefined,
+  );
   if (created.kind === "external_id_taken") return taken(created);
   return { kind: "done", document: renderNewOrganization(created), text: created.id };
 }
 
 /** Changes an organization; the document is that of `PATCH /v1/organizations/{id}`. */
 export function changeOrganization(
-  { db, config }: CommandTools,
+  { db, config, operator }: CommandTools,
   reference: string,
   change: OrganizationChange,
 ): Promise<Outcome> {
   return onOrganization(db, reference, async (id): Promise<Outcome> => {
-    const update = await updateOrganization(db, id, change);
+    const update = await updateOrganization(db, id, change, (trx) =>
+      recordAction(trx, operator, { action: "update_organization", organizationId: id }),
+    );
     switch (update.kind) {
       case "updated":
         return {

@@ -1,5 +1,7 @@
+import { userInfo } from "node:os";
 import type { PgBoss } from "pg-boss";
 import type Stripe from "stripe";
+import type { Operator } from "../actions/operator-actions.ts";
 import type { CliConfig, CliStripeConfig } from "../config.ts";
 import { openDatabase } from "../database/pool.ts";
 import type { Db } from "../database/db.ts";
@@ -22,6 +24,8 @@ export type Surroundings = {
 export type CommandTools = {
   config: CliConfig;
   db: Db;
+  /** Who runs the command, for the list of what operators did. */
+  operator: Operator;
   now: () => Date;
   /** A pg-boss that only sends, started by the first call. */
   openBoss: () => Promise<PgBoss>;
@@ -50,6 +54,7 @@ export async function withTools<T>(
     return await work({
       config,
       db: database.db,
+      operator: { via: "cli", name: userName() },
       now,
       openBoss: () => (boss ??= openBoss()),
       openStripe: () => connectStripe(readStripeConfig()),
@@ -57,6 +62,16 @@ export async function withTools<T>(
   } finally {
     await boss?.then((started) => started.stop({ graceful: false }));
     await database.close();
+  }
+}
+
+/** Empty for a number that the system has no name for, as in a container. */
+function userName(): string {
+  try {
+    return userInfo().username;
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ERR_SYSTEM_ERROR") return "";
+    throw error;
   }
 }
 

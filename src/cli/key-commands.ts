@@ -1,3 +1,4 @@
+import { actAs } from "../actions/operator-actions.ts";
 import { randomBytes } from "node:crypto";
 import type { Command } from "commander";
 import { z } from "zod";
@@ -47,12 +48,17 @@ export function addKeyCommands(program: Command, run: Run): void {
 }
 
 async function create(
-  { db }: CommandTools,
+  tools: CommandTools,
   organizationId: string,
   { name = "", scope: granted = [...scopes] }: NewKey,
 ): Promise<Outcome> {
   const { key, prefix, keyHash } = makeApiKey(randomBytes(32));
-  const stored = await storeApiKey(db, { organizationId, name, prefix, keyHash, scopes: granted });
+  const stored = await actAs(
+    tools,
+    (trx) => storeApiKey(trx, { organizationId, name, prefix, keyHash, scopes: granted }),
+    (made) =>
+      made.kind === "stored" ? { action: "create_api_key", organizationId, subject: made.id } : undefined,
+  );
   if (stored.kind === "not_found") return noSuchOrganization;
   if (stored.kind === "archived") {
     return { kind: "failed", message: "the organization is archived: take it back before it gets a key" };
@@ -69,10 +75,16 @@ async function create(
   };
 }
 
-async function revoke({ db }: CommandTools, keyId: string): Promise<Outcome> {
-  const organizationId = await findKeyOwner(db, keyId);
-  if (organizationId === undefined || !(await revokeApiKey(db, { organizationId, keyId }))) {
-    return { kind: "failed", message: "there is no such API key" };
-  }
+const noSuchKey: Outcome = { kind: "failed", message: "there is no such API key" };
+
+async function revoke(tools: CommandTools, keyId: string): Promise<Outcome> {
+  const organizationId = await findKeyOwner(tools.db, keyId);
+  if (organizationId === undefined) return noSuchKey;
+  const isRevoked = await actAs(
+    tools,
+    (trx) => revokeApiKey(trx, { organizationId, keyId }),
+    (isDone) => (isDone ? { action: "revoke_api_key", organizationId, subject: keyId } : undefined),
+  );
+  if (!isRevoked) return noSuchKey;
   return { kind: "done", document: { id: keyId, revoked: true }, text: "revoked" };
 }

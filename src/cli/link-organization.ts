@@ -1,3 +1,5 @@
+import { actAs, recordAction } from "../actions/operator-actions.ts";
+import type { Trx } from "../database/db.ts";
 import { linkByHand } from "../billing/put-subscription.ts";
 import { renderSubscription } from "../api/organizations/subscription-answer.ts";
 import { subscriptionBody, subscriptionOf } from "../api/organizations/subscription-route.ts";
@@ -13,7 +15,7 @@ export type LinkOptions = { status: string; subscription?: string; periodStart?:
 
 /** Sets who pays for an organization, by the rules and with the document of `PUT …/subscription`. */
 export async function link(
-  { db, openBoss }: CommandTools,
+  { db, operator, openBoss }: CommandTools,
   reference: string,
   { customer, status, subscription, periodStart, periodEnd }: LinkOptions & { customer: string },
 ): Promise<Outcome> {
@@ -29,7 +31,9 @@ export async function link(
     return { kind: "wrong_usage", message: faults.join("; ") };
   }
   return onOrganization(db, reference, async (id): Promise<Outcome> => {
-    const put = await linkByHand({ db, boss: await openBoss() }, id, subscriptionOf(parsed.data));
+    const alsoIn = (trx: Trx) =>
+      recordAction(trx, operator, { action: "link_customer", organizationId: id, subject: customer });
+    const put = await linkByHand({ db, boss: await openBoss(), alsoIn }, id, subscriptionOf(parsed.data));
     if (put.kind === "no_organization") return noSuchOrganization;
     if (put.kind === "customer_taken") {
       return { kind: "failed", message: `the customer is linked to organization ${put.organizationId}` };
@@ -43,9 +47,14 @@ export async function link(
 }
 
 /** Unlinks an organization, as `DELETE …/subscription` does. */
-export function unlink({ db }: CommandTools, reference: string): Promise<Outcome> {
-  return onOrganization(db, reference, async (id): Promise<Outcome> => {
-    if (!(await unlinkOrganization(db, id))) return noSuchOrganization;
+export function unlink(tools: CommandTools, reference: string): Promise<Outcome> {
+  return onOrganization(tools.db, reference, async (id): Promise<Outcome> => {
+    const isUnlinked = await actAs(
+      tools,
+      (trx) => unlinkOrganization(trx, id),
+      (isDone) => (isDone ? { action: "unlink_customer", organizationId: id } : undefined),
+    );
+    if (!isUnlinked) return noSuchOrganization;
     return { kind: "done", document: { unlinked: true }, text: "unlinked" };
   });
 }

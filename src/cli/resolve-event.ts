@@ -1,3 +1,4 @@
+import { actAs } from "../actions/operator-actions.ts";
 import { findMeterEvent } from "../delivery/meter-events.ts";
 import { type Resolution, resolveMeterEvent } from "../delivery/resolve.ts";
 import { renderResolved } from "../api/meter-events/meter-event-answer.ts";
@@ -6,17 +7,23 @@ import type { Outcome } from "./outcome.ts";
 
 /** Ends the doubt about a meter event; the document is that of `POST /v1/meter-events/{id}/resolve`. */
 export async function resolveEvent(
-  { db, openBoss }: CommandTools,
+  tools: CommandTools,
   id: string,
   resolution: Resolution,
 ): Promise<Outcome> {
-  const resolved = await resolveMeterEvent({ db, boss: await openBoss() }, id, resolution);
+  const boss = await tools.openBoss();
+  const resolved = await actAs(
+    tools,
+    (trx) => resolveMeterEvent({ db: trx, boss }, id, resolution),
+    (done) =>
+      done === undefined ? undefined : { action: "resolve_meter_event", subject: id, ...resolution },
+  );
   if (resolved !== undefined) {
     const { state, replacedBy } = resolved;
     const text = replacedBy === null ? `it is ${state} now` : `it is ${state} now; ${replacedBy} replaces it`;
     return { kind: "done", document: renderResolved(id, resolved), text };
   }
-  const event = await findMeterEvent(db, id);
+  const event = await findMeterEvent(tools.db, id);
   if (event === undefined) return { kind: "failed", message: "there is no such meter event" };
   return {
     kind: "failed",

@@ -1,3 +1,4 @@
+import { actAs } from "../actions/operator-actions.ts";
 import { findMeterEvent } from "../delivery/meter-events.ts";
 import {
   retriedMax,
@@ -15,19 +16,23 @@ export type RejectedOptions = { state?: RetriedState; organization?: string; met
 
 /** Gives one rejected meter event another try, or makes a pending one due now. */
 export async function retryEvent(
-  { db, openBoss }: CommandTools,
+  tools: CommandTools,
   id: string,
   options: RejectedOptions,
 ): Promise<Outcome> {
   if (Object.keys(options).length > 0) {
     return { kind: "wrong_usage", message: "name either a meter event or --state with its filters" };
   }
-  const boss = await openBoss();
+  const boss = await tools.openBoss();
   for (const state of retriedStates) {
-    const retried = await retryMeterEvents({ db, boss }, { id, state });
+    const retried = await actAs(
+      tools,
+      (trx) => retryMeterEvents({ db: trx, boss }, { id, state }),
+      (affected) => (affected === 0 ? undefined : { action: "retry_meter_events", subject: id, affected }),
+    );
     if (retried > 0) return { kind: "done", document: { retried }, text: "it will be attempted again" };
   }
-  const event = await findMeterEvent(db, id);
+  const event = await findMeterEvent(tools.db, id);
   if (event === undefined) return { kind: "failed", message: "there is no such meter event" };
   const message = `the meter event is ${event.state}; only a rejected or a pending one can be retried`;
   return { kind: "failed", message };
@@ -35,15 +40,20 @@ export async function retryEvent(
 
 /** Gives all rejected meter events another try, or makes all pending ones due now, or those of an organization or meter. */
 export async function retryEvents(
-  { db, openBoss }: CommandTools,
+  tools: CommandTools,
   { state, organization, meter }: RejectedOptions,
 ): Promise<Outcome> {
   // Must be asked for in full, so that a forgotten id does not retry everything.
   if (state === undefined)
     return { kind: "wrong_usage", message: "name a meter event, or --state rejected or pending" };
-  const organizationId = organization && (await findOrganizationId(db, organization));
+  const organizationId = organization && (await findOrganizationId(tools.db, organization));
   if (organization !== undefined && organizationId === undefined) return noSuchOrganization;
-  const retried = await retryMeterEvents({ db, boss: await openBoss() }, { state, organizationId, meter });
+  const boss = await tools.openBoss();
+  const retried = await actAs(
+    tools,
+    (trx) => retryMeterEvents({ db: trx, boss }, { state, organizationId, meter }),
+    (affected) => ({ action: "retry_meter_events", organizationId, affected }),
+  );
   const isFull = retried === retriedMax;
   const text = `${retried} will be attempted again${isFull ? "; repeat the command for the rest" : ""}`;
   return { kind: "done", document: { retried }, text };

@@ -1,3 +1,4 @@
+import { actAs } from "../actions/operator-actions.ts";
 import { type Command, Option } from "commander";
 import { dismissStripeEvent, type InboxState, inboxStates, replayStripeEvent } from "../billing/inbox.ts";
 import { findStripeEvent, listStripeEvents, type StoredEvent } from "../billing/list-stripe-events.ts";
@@ -79,8 +80,15 @@ async function show({ db }: CommandTools, id: string): Promise<Outcome> {
 }
 
 /** As `POST /v1/stripe-events/{id}/replay` does. */
-async function replay({ db, openBoss }: CommandTools, id: string): Promise<Outcome> {
-  if (await replayStripeEvent({ db, boss: await openBoss() }, id)) {
+async function replay(tools: CommandTools, id: string): Promise<Outcome> {
+  const { db } = tools;
+  const boss = await tools.openBoss();
+  const isReplayed = await actAs(
+    tools,
+    (trx) => replayStripeEvent({ db: trx, boss }, id),
+    (isDone) => (isDone ? { action: "replay_stripe_event", subject: id } : undefined),
+  );
+  if (isReplayed) {
     return { kind: "done", document: { replayed: 1 }, text: "it will be handled again" };
   }
   const event = await findStripeEvent(db, id);
@@ -90,9 +98,13 @@ async function replay({ db, openBoss }: CommandTools, id: string): Promise<Outco
 }
 
 /** The document is that of `POST /v1/stripe-events/{id}/dismiss`. */
-async function dismiss({ db }: CommandTools, id: string, reason: string): Promise<Outcome> {
-  const isDismissed = await dismissStripeEvent(db, id, reason);
-  const event = await findStripeEvent(db, id);
+async function dismiss(tools: CommandTools, id: string, reason: string): Promise<Outcome> {
+  const isDismissed = await actAs(
+    tools,
+    (trx) => dismissStripeEvent(trx, id, reason),
+    (isDone) => (isDone ? { action: "dismiss_stripe_event", subject: id, reason } : undefined),
+  );
+  const event = await findStripeEvent(tools.db, id);
   if (event === undefined) return noSuchEvent;
   if (isDismissed) return { kind: "done", document: renderStoredEvent(event), text: "it is dismissed" };
   const message = `the event is ${event.state}; only a failed or refused one can be dismissed`;

@@ -5,6 +5,8 @@ import type { App } from "../http/app-env.ts";
 import type { ConsoleApp, ConsoleEnv } from "./console-env.ts";
 import { showFailure, showNotFound } from "./layout/failure-page.tsx";
 import { guardPages } from "./guard-pages.ts";
+import { mountActions } from "./actions/actions-route.tsx";
+import { mountDelivery } from "./delivery/delivery-route.tsx";
 import { mountRoad } from "./road/road-route.tsx";
 import { serveAssets } from "./served-assets.ts";
 import { requireSession } from "./session/require-session.ts";
@@ -26,6 +28,8 @@ export async function mountConsole(app: App, parts: ConsoleParts): Promise<void>
   mountSignIn(pages, { tokens, code: signInCode, log, now });
   pages.use(requireSession(tokens, now));
   mountRoad(pages, parts);
+  mountDelivery(pages, parts);
+  mountActions(pages, parts);
   pages.all("*", showNotFound);
   app.route("/console", pages);
 }

@@ -49,6 +49,7 @@ export const neededRights: Record<ProcessKind, Record<string, readonly Privilege
     ...ofBoth,
     "metering.organizations": append,
     "metering.api_keys": write,
+    "metering.operator_actions": append,
     "metering.sensors": write,
     "metering.readings": append,
     "metering.stripe_events": write,

@@ -332,6 +332,30 @@ export interface Meters {
   name: string;
 }
 
+export interface OperatorActions {
+  acted_at: Generated<Timestamp>;
+  action: string;
+  /**
+   * how many it changed; null where there is nothing to count
+   */
+  affected: Int8 | null;
+  id: Generated<string>;
+  /**
+   * the name given at the console's sign-in, or the command line's user; empty where a token is all that is known
+   */
+  operator: string;
+  /**
+   * null: it concerns the whole account. No reference, so that an action outlives what it was about
+   */
+  organization_id: string | null;
+  reason: string | null;
+  /**
+   * the id of what it was done to, or the scope of a pause
+   */
+  subject: string | null;
+  via: string;
+}
+
 export interface Organizations {
   /**
    * since when it takes no readings, sensors or keys, and its sensors are not counted; null: it is not archived
@@ -565,6 +589,7 @@ export interface DB {
   meter_events: MeterEvents;
   meter_outbox: MeterOutbox;
   meters: Meters;
+  operator_actions: OperatorActions;
   organizations: Organizations;
   processes: Processes;
   readings: Readings;

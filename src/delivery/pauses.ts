@@ -1,5 +1,6 @@
 import { sql } from "kysely";
 import type { Db, Trx } from "../database/db.ts";
+import { inTransaction } from "../database/in-transaction.ts";
 import type { MeterName } from "../usage/meters.ts";
 
 /** A scope that can be paused: the whole account, or one meter by its name. */
@@ -20,22 +21,34 @@ export async function readPauses(db: Db): Promise<Pause[]> {
   return pauses.rows;
 }
 
-/** Pauses all sending until an operator resumes it. */
-export async function pauseDelivery(db: Db, reason: string): Promise<void> {
+/** Pauses all sending, or that of one meter, until an operator resumes it. */
+export async function pauseDelivery(db: Db, reason: string, scope: Scope = account): Promise<void> {
   await sql`
     update metering.delivery_control
     set paused_until = 'infinity', reason = ${reason}, paused_at = now()
-    where scope = ${account}
+    where scope = ${scope}
   `.execute(db);
 }
 
-/** Ends every pause, of the account and of all meters, by breaker or operator; waiting events are attempted now. */
-export async function resumeDelivery(db: Db): Promise<void> {
-  await db.transaction().execute(async (trx) => {
-    await sql`
-      update metering.delivery_control set paused_until = null, reason = null, paused_at = null, openings = 0
+/**
+ * Ends every pause, of the account and of all meters, or that of one scope, no matter who made it; what waits is
+ * attempted now. Returns how many pauses it ended.
+ */
+export async function resumeDelivery(db: Db, scope?: Scope): Promise<number> {
+  return inTransaction(db, async (trx) => {
+    const { rows } = await sql<{ was_paused: boolean }>`
+      update metering.delivery_control as c
+      set paused_until = null, reason = null, paused_at = null, openings = 0
+      from metering.delivery_control before
+      where before.scope = c.scope and (${scope ?? null}::text is null or c.scope = ${scope ?? null})
+      returning before.paused_until is not null as was_paused
     `.execute(trx);
-    await sql`select metering.make_deliveries_due(null)`.execute(trx);
+    const isOneMeter = scope !== undefined && scope !== account;
+    const due = isOneMeter
+      ? sql`array(select id from metering.meter_events where state = 'pending' and meter = ${scope})`
+      : sql`null`;
+    await sql`select metering.make_deliveries_due(${due})`.execute(trx);
+    return rows.filter((row) => row.was_paused).length;
   });
 }
 

@@ -1,6 +1,7 @@
 import { sql } from "kysely";
 import type { PgBoss } from "pg-boss";
 import type { Db } from "../database/db.ts";
+import { inTransaction } from "../database/in-transaction.ts";
 import { type Reminder, remindToDeliver } from "../queue/deliver-job.ts";
 
 export const resolutions = ["delivered", "not_delivered"] as const;
@@ -25,7 +26,7 @@ export async function resolveMeterEvent(
   id: string,
   { resolution, reason }: Resolution,
 ): Promise<Resolved | undefined> {
-  return db.transaction().execute(async (trx) => {
+  return inTransaction(db, async (trx) => {
     const { rows } = await sql<ResolvedRow>`
       select
         organization_id as "organizationId", meter, stripe_customer_id as "stripeCustomerId", state,

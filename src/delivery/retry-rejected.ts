@@ -1,6 +1,7 @@
 import { sql } from "kysely";
 import type { PgBoss } from "pg-boss";
 import type { Db } from "../database/db.ts";
+import { inTransaction } from "../database/in-transaction.ts";
 import { type Reminder, remindToDeliver } from "../queue/deliver-job.ts";
 
 export type RejectedFilter = {
@@ -32,7 +33,7 @@ export async function retryRejected(
   { db, boss }: { db: Db; boss: PgBoss },
   { id, meter, organizationId }: RejectedFilter,
 ): Promise<number> {
-  return db.transaction().execute(async (trx) => {
+  return inTransaction(db, async (trx) => {
     const { rows } = await sql<Retried>`
       select
         organization_id as "organizationId", deliver_id as "deliverId", meter,
@@ -55,7 +56,7 @@ export async function retryPending(
   { db, boss }: { db: Db; boss: PgBoss },
   { id, meter, organizationId }: RejectedFilter,
 ): Promise<number> {
-  return db.transaction().execute(async (trx) => {
+  return inTransaction(db, async (trx) => {
     const { rows } = await sql<Reminder>`
       select
         organization_id as "organizationId", id as "meterEventId", meter, stripe_customer_id as "stripeCustomerId",

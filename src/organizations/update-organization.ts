@@ -25,14 +25,22 @@ export type OrganizationUpdate =
 /** Postgres's code for a value that another row has. */
 const uniqueViolation = "23505";
 
-/** Changes an organization: everything that was asked, or nothing. Archiving is refused while its usage waits. */
+/**
+ * Changes an organization, everything that was asked, or nothing. Archiving is refused while its usage waits. `alsoIn` does
+ * more in the same transaction, when something was changed.
+ */
 export async function updateOrganization(
   db: Db,
   id: string,
   change: OrganizationChange,
+  alsoIn: (trx: Trx) => Promise<void> = async () => {},
 ): Promise<OrganizationUpdate> {
   try {
-    return await db.transaction().execute((trx) => update(trx, id, change));
+    return await db.transaction().execute(async (trx) => {
+      const updated = await update(trx, id, change);
+      if (updated.kind === "updated") await alsoIn(trx);
+      return updated;
+    });
   } catch (error) {
     const isTaken = error instanceof Error && "code" in error && error.code === uniqueViolation;
     if (!isTaken || typeof change.externalId !== "string") throw error;

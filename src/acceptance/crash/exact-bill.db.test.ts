@@ -44,7 +44,10 @@ test(
     const onError = (error: unknown) => {
       throw error;
     };
-    const resuming = repeat(() => resumeDelivery(database.db), { everyMs: 1_000, onError });
+    const resuming = repeat(async () => void (await resumeDelivery(database.db)), {
+      everyMs: 1_000,
+      onError,
+    });
     try {
       await untilDrained(database.db, { withinMs: 60_000 + readings });
     } finally {

@@ -19,7 +19,7 @@ async function readSources(): Promise<string> {
     (path) =>
       /\.tsx?$/.test(path) &&
       !path.endsWith(".test.ts") &&
-      !/^(?:acceptance|testing|simulator|stripe)\b/.test(path),
+      !/^(?:acceptance|testing|simulator|stripe|console)\b/.test(path),
   );
   return (await Promise.all(paths.map((path) => readFile(new URL(path, rooms), "utf8")))).join("\n");
 }

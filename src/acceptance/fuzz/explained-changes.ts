@@ -18,15 +18,19 @@ export type Outcome = {
 /** Notes that an organization's active sensors are other ones now, for the count that follows. */
 const sensorsChanged = ["sensor_changes INSERT", "sensor_changes UPDATE", "sensor_changes DELETE"] as const;
 
+/** Every act of an operator is written down. */
+const actedOn = "operator_actions INSERT" as const;
+
 /** The changes that a route may make when it says yes; the others make none, and neither does a refusal. */
 export const mayChange: Readonly<Record<string, readonly Change["what"][]>> = {
   postReadings: ["readings INSERT", "meter_outbox INSERT"],
   putSensor: ["sensors INSERT", "sensors UPDATE", ...sensorsChanged],
   registerSensors: ["sensors INSERT", "sensors UPDATE", ...sensorsChanged],
-  createOrganization: ["organizations INSERT"],
-  updateOrganization: ["organizations UPDATE", ...sensorsChanged],
-  deleteSubscription: ["subscriptions UPDATE", "customer_links UPDATE", ...sensorsChanged],
+  createOrganization: [actedOn, "organizations INSERT"],
+  updateOrganization: [actedOn, "organizations UPDATE", ...sensorsChanged],
+  deleteSubscription: [actedOn, "subscriptions UPDATE", "customer_links UPDATE", ...sensorsChanged],
   putSubscription: [
+    actedOn,
     ...sensorsChanged,
     "subscriptions INSERT",
     "subscriptions UPDATE",
@@ -34,17 +38,17 @@ export const mayChange: Readonly<Record<string, readonly Change["what"][]>> = {
     "customer_links UPDATE",
     "job INSERT",
   ],
-  createApiKey: ["api_keys INSERT"],
-  revokeApiKey: ["api_keys UPDATE"],
+  createApiKey: [actedOn, "api_keys INSERT"],
+  revokeApiKey: [actedOn, "api_keys UPDATE"],
   receiveStripeEvent: ["stripe_events INSERT", "job INSERT"],
-  replayStripeEvent: ["stripe_events UPDATE", "job INSERT"],
-  dismissStripeEvent: ["stripe_events UPDATE"],
-  seal: ["job INSERT"],
-  pauseDelivery: ["delivery_control INSERT", "delivery_control UPDATE"],
-  resumeDelivery: ["delivery_control INSERT", "delivery_control UPDATE"],
-  retryMeterEvent: ["meter_events UPDATE", "job INSERT"],
-  retryMeterEvents: ["meter_events UPDATE", "job INSERT"],
-  resolveMeterEvent: ["meter_events UPDATE", "meter_events INSERT", "job INSERT"],
+  replayStripeEvent: [actedOn, "stripe_events UPDATE", "job INSERT"],
+  dismissStripeEvent: [actedOn, "stripe_events UPDATE"],
+  seal: [actedOn, "job INSERT"],
+  pauseDelivery: [actedOn, "delivery_control INSERT", "delivery_control UPDATE"],
+  resumeDelivery: [actedOn, "delivery_control INSERT", "delivery_control UPDATE"],
+  retryMeterEvent: [actedOn, "meter_events UPDATE", "job INSERT"],
+  retryMeterEvents: [actedOn, "meter_events UPDATE", "job INSERT"],
+  resolveMeterEvent: [actedOn, "meter_events UPDATE", "meter_events INSERT", "job INSERT"],
 };
 
 /** A sentence for each stored, changed or deleted row that the answer does not explain; none when it explains all. */

@@ -1,4 +1,5 @@
 import { createRoute, z } from "@hono/zod-openapi";
+import { actAs, apiOperator } from "../../actions/operator-actions.ts";
 import type { PgBoss } from "pg-boss";
 import type { Db } from "../../database/db.ts";
 import { meterEventStates } from "../../delivery/meter-event-states.ts";
@@ -164,13 +165,22 @@ export function mountMeterEvents(app: App, { db, boss, adminOnly }: MeterEventRo
   app.openapi({ ...retryManyRoute, middleware: adminOnly }, async (c) => {
     const { state, meter, organization_id: reference } = c.req.valid("json");
     const organizationId = await filterOf(db, reference);
-    return c.json({ retried: await retryMeterEvents({ db, boss }, { state, meter, organizationId }) }, 202);
+    const count = await actAs(
+      { db, operator: apiOperator },
+      (trx) => retryMeterEvents({ db: trx, boss }, { state, meter, organizationId }),
+      (affected) => ({ action: "retry_meter_events", organizationId, affected }),
+    );
+    return c.json({ retried: count }, 202);
   });
 
   app.openapi({ ...retryOneRoute, middleware: adminOnly }, async (c) => {
     const { id } = c.req.valid("param");
     for (const state of retriedStates) {
-      const count = await retryMeterEvents({ db, boss }, { id, state });
+      const count = await actAs(
+        { db, operator: apiOperator },
+        (trx) => retryMeterEvents({ db: trx, boss }, { id, state }),
+        (affected) => (affected === 0 ? undefined : { action: "retry_meter_events", subject: id, affected }),
+      );
       if (count > 0) return c.json({ retried: count }, 202);
     }
     const detail = "only a rejected or a pending one can be retried";
@@ -179,7 +189,13 @@ export function mountMeterEvents(app: App, { db, boss, adminOnly }: MeterEventRo
 
   app.openapi({ ...resolveRoute, middleware: adminOnly }, async (c) => {
     const { id } = c.req.valid("param");
-    const resolved = await resolveMeterEvent({ db, boss }, id, c.req.valid("json"));
+    const resolution = c.req.valid("json");
+    const resolved = await actAs(
+      { db, operator: apiOperator },
+      (trx) => resolveMeterEvent({ db: trx, boss }, id, resolution),
+      (done) =>
+        done === undefined ? undefined : { action: "resolve_meter_event", subject: id, ...resolution },
+    );
     if (resolved !== undefined) {
       return c.json(renderResolved(id, resolved), 200);
     }

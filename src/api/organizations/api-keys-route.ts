@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { actAs, apiOperator } from "../../actions/operator-actions.ts";
 import { createRoute, z } from "@hono/zod-openapi";
 import type { Db } from "../../database/db.ts";
 import { makeApiKey, type Scope, scopes } from "../../http/api-key.ts";
@@ -108,7 +109,12 @@ export function mountApiKeys(app: App, { db, adminOnly }: { db: Db; adminOnly: A
     const { name = "", scopes: granted = scopesDefault } = c.req.valid("json");
     const { key, prefix, keyHash } = makeApiKey(randomBytes(32));
     const organizationId = await organizationIdOf(db, c.req.valid("param").id);
-    const stored = await storeApiKey(db, { organizationId, name, prefix, keyHash, scopes: granted });
+    const stored = await actAs(
+      { db, operator: apiOperator },
+      (trx) => storeApiKey(trx, { organizationId, name, prefix, keyHash, scopes: granted }),
+      (made) =>
+        made.kind === "stored" ? { action: "create_api_key", organizationId, subject: made.id } : undefined,
+    );
     if (stored.kind === "not_found") throw notFound("organization");
     if (stored.kind === "archived") throw archived();
     return c.json({ id: stored.id, key, prefix, scopes: granted }, 201, { "cache-control": "no-store" });
@@ -127,7 +133,12 @@ export function mountApiKeys(app: App, { db, adminOnly }: { db: Db; adminOnly: A
   app.openapi({ ...revokeKeyRoute, middleware: adminOnly }, async (c) => {
     const { id, key_id: keyId } = c.req.valid("param");
     const organizationId = await organizationIdOf(db, id);
-    if (!(await revokeApiKey(db, { organizationId, keyId }))) throw notFound("API key");
+    const isRevoked = await actAs(
+      { db, operator: apiOperator },
+      (trx) => revokeApiKey(trx, { organizationId, keyId }),
+      (isDone) => (isDone ? { action: "revoke_api_key", organizationId, subject: keyId } : undefined),
+    );
+    if (!isRevoked) throw notFound("API key");
     return c.body(null, 204);
   });
 }

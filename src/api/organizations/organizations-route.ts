@@ -1,3 +1,4 @@
+import { actAs, apiOperator, recordAction } from "../../actions/operator-actions.ts";
 import { createRoute, z } from "@hono/zod-openapi";
 import type { Db } from "../../database/db.ts";
 import type { App } from "../../http/app-env.ts";
@@ -132,7 +133,12 @@ export function mountOrganizations(
   const render = (organization: Organization) => renderOrganization(organization, billableStatuses);
   app.openapi({ ...createOrganizationRoute, middleware: adminOnly }, async (c) => {
     const { name, external_id: externalId } = c.req.valid("json");
-    const created = await createOrganization(db, { name, externalId });
+    const created = await actAs(
+      { db, operator: apiOperator },
+      (trx) => createOrganization(trx, { name, externalId }),
+      (made) =>
+        made.kind === "created" ? { action: "create_organization", organizationId: made.id } : undefined,
+    );
     if (created.kind === "external_id_taken") throw taken(created);
     return c.json(renderNewOrganization(created), 201);
   });
@@ -154,7 +160,9 @@ export function mountOrganizations(
   app.openapi({ ...updateOrganizationRoute, middleware: adminOnly }, async (c) => {
     const { name, external_id: externalId, archived: isArchived } = c.req.valid("json");
     const id = await organizationIdOf(db, c.req.valid("param").id);
-    const update = await updateOrganization(db, id, { name, externalId, isArchived });
+    const update = await updateOrganization(db, id, { name, externalId, isArchived }, (trx) =>
+      recordAction(trx, apiOperator, { action: "update_organization", organizationId: id }),
+    );
     switch (update.kind) {
       case "updated":
         return c.json(render(update.organization), 200);

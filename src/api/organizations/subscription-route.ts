@@ -1,6 +1,7 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import type { PgBoss } from "pg-boss";
-import type { Db } from "../../database/db.ts";
+import { apiOperator, recordAction } from "../../actions/operator-actions.ts";
+import type { Db, Trx } from "../../database/db.ts";
 import type { App } from "../../http/app-env.ts";
 import type { AdminOnly } from "../../http/authentication.ts";
 import { instantSchema } from "../../http/instant.ts";
@@ -97,7 +98,11 @@ export function mountSubscriptions(
 ): void {
   app.openapi({ ...putRoute, middleware: adminOnly }, async (c) => {
     const organizationId = await organizationIdOf(db, c.req.valid("param").id);
-    const put = await linkByHand({ db, boss }, organizationId, subscriptionOf(c.req.valid("json")));
+    const wanted = subscriptionOf(c.req.valid("json"));
+    const subject = wanted.stripeCustomerId ?? undefined;
+    const alsoIn = (trx: Trx) =>
+      recordAction(trx, apiOperator, { action: "link_customer", organizationId, subject });
+    const put = await linkByHand({ db, boss, alsoIn }, organizationId, wanted);
     const stored = storedOrThrow(put);
     const uninvoiced = await readUninvoiced(db, { organizationIds: [organizationId] });
     return c.json(renderSubscription(stored, uninvoiced), 200);

@@ -1,3 +1,4 @@
+import { actAs, apiOperator } from "../../actions/operator-actions.ts";
 import { createRoute } from "@hono/zod-openapi";
 import type { Db } from "../../database/db.ts";
 import type { App } from "../../http/app-env.ts";
@@ -29,7 +30,12 @@ const unlinkRoute = createRoute({
 export function mountUnlink(app: App, { db, adminOnly }: { db: Db; adminOnly: AdminOnly }): void {
   app.openapi({ ...unlinkRoute, middleware: adminOnly }, async (c) => {
     const organizationId = await organizationIdOf(db, c.req.valid("param").id);
-    if (!(await unlinkOrganization(db, organizationId))) throw notFound("organization");
+    const isUnlinked = await actAs(
+      { db, operator: apiOperator },
+      (trx) => unlinkOrganization(trx, organizationId),
+      (isDone) => (isDone ? { action: "unlink_customer", organizationId } : undefined),
+    );
+    if (!isUnlinked) throw notFound("organization");
     return c.body(null, 204);
   });
 }

@@ -1,7 +1,9 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import type { PgBoss } from "pg-boss";
 import type { Db } from "../../database/db.ts";
-import { pauseDelivery, resumeDelivery } from "../../delivery/pauses.ts";
+import { actAs, apiOperator } from "../../actions/operator-actions.ts";
+import { account, pauseDelivery, resumeDelivery } from "../../delivery/pauses.ts";
+import { meterNames } from "../../usage/meters.ts";
 import type { App } from "../../http/app-env.ts";
 import type { AdminOnly } from "../../http/authentication.ts";
 import { jsonAnswer, jsonBody } from "../../http/json-content.ts";
@@ -39,7 +41,14 @@ const pauseRoute = createRoute({
   path: "/v1/delivery/pause",
   operationId: "pauseDelivery",
   summary: "Stop sending to Stripe until resumed; usage goes on being accepted",
-  request: { body: jsonBody(z.strictObject({ reason: z.string().trim().min(1).max(500) })) },
+  request: {
+    body: jsonBody(
+      z.strictObject({
+        reason: z.string().trim().min(1).max(500),
+        meter: z.enum(meterNames).optional().openapi({ description: "left out: all sending" }),
+      }),
+    ),
+  },
   responses: { 204: { description: "Paused" }, ...adminProblems, ...bodyProblems },
 });
 
@@ -61,17 +70,30 @@ export function mountOutbox(app: App, { db, boss, adminOnly }: OutboxRoutes): vo
   });
 
   app.openapi({ ...sealRoute, middleware: adminOnly }, async (c) => {
-    await requestSeal(boss);
+    await actAs(
+      { db, operator: apiOperator },
+      () => requestSeal(boss),
+      () => ({ action: "seal" }),
+    );
     return c.json({ requested: true as const }, 202);
   });
 
   app.openapi({ ...pauseRoute, middleware: adminOnly }, async (c) => {
-    await pauseDelivery(db, c.req.valid("json").reason);
+    const { reason, meter } = c.req.valid("json");
+    await actAs(
+      { db, operator: apiOperator },
+      (trx) => pauseDelivery(trx, reason, meter),
+      () => ({ action: "pause_delivery", subject: meter ?? account, reason }),
+    );
     return c.body(null, 204);
   });
 
   app.openapi({ ...resumeRoute, middleware: adminOnly }, async (c) => {
-    await resumeDelivery(db);
+    await actAs(
+      { db, operator: apiOperator },
+      (trx) => resumeDelivery(trx),
+      (affected) => ({ action: "resume_delivery", affected }),
+    );
     return c.body(null, 204);
   });
 }

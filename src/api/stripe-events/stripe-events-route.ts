@@ -1,4 +1,5 @@
 import { createRoute, z } from "@hono/zod-openapi";
+import { actAs, apiOperator } from "../../actions/operator-actions.ts";
 import type { PgBoss } from "pg-boss";
 import type { Db } from "../../database/db.ts";
 import type { App } from "../../http/app-env.ts";
@@ -102,7 +103,12 @@ export function mountStripeEvents(
 
   app.openapi({ ...replayRoute, middleware: adminOnly }, async (c) => {
     const { id } = c.req.valid("param");
-    if (await replayStripeEvent({ db, boss }, id)) return c.json({ replayed: 1 as const }, 202);
+    const isReplayed = await actAs(
+      { db, operator: apiOperator },
+      (trx) => replayStripeEvent({ db: trx, boss }, id),
+      (isDone) => (isDone ? { action: "replay_stripe_event", subject: id } : undefined),
+    );
+    if (isReplayed) return c.json({ replayed: 1 as const }, 202);
     const { state } = await findEvent(db, id);
     const detail = `The event is ${state}; only a failed, refused or dismissed one can be replayed.`;
     throw new Problem({ status: 409, code: "not_replayable", detail });
@@ -110,7 +116,12 @@ export function mountStripeEvents(
 
   app.openapi({ ...dismissRoute, middleware: adminOnly }, async (c) => {
     const { id } = c.req.valid("param");
-    const isDismissed = await dismissStripeEvent(db, id, c.req.valid("json").reason);
+    const { reason } = c.req.valid("json");
+    const isDismissed = await actAs(
+      { db, operator: apiOperator },
+      (trx) => dismissStripeEvent(trx, id, reason),
+      (isDone) => (isDone ? { action: "dismiss_stripe_event", subject: id, reason } : undefined),
+    );
     const event = await findEvent(db, id);
     if (isDismissed) return c.json(renderStoredEvent(event), 200);
     const detail = `The event is ${event.state}; only a failed or refused one can be dismissed.`;

@@ -1,6 +1,8 @@
 /** The pages that stand in the head of each page. */
 export const places = {
   road: { path: "/console", name: "The road" },
+  delivery: { path: "/console/delivery", name: "Delivery" },
+  actions: { path: "/console/actions", name: "Actions" },
 } as const;
 
 export type Place = keyof typeof places;

@@ -7,7 +7,12 @@ import type { Shared } from "../shared-read.ts";
 import type { RoadFigures } from "./read-road.ts";
 import { whatToDo } from "./what-to-do.ts";
 
-export type Live = { figures: Shared<RoadFigures>; attention: Shared<Condition[]>; now: Date };
+export type Live = {
+  figures: Shared<RoadFigures>;
+  attention: Shared<Condition[]>;
+  now: Date;
+  mayAct: boolean;
+};
 
 /** The start page: what came in, what waits and since when, and what needs somebody. */
 export function RoadPage({ live }: { live: Live }) {
@@ -20,7 +25,7 @@ export function RoadPage({ live }: { live: Live }) {
 }
 
 /** All of it that changes by itself; the page asks for it again every two seconds while it is seen. */
-export function LivePart({ live: { figures, attention, now } }: { live: Live }) {
+export function LivePart({ live: { figures, attention, now, mayAct } }: { live: Live }) {
   const { value, readAt, failure } = figures;
   return (
     <div id="live" hx-get="/console/road/live" hx-trigger="renew from:body" hx-swap="outerHTML">
@@ -29,7 +34,7 @@ export function LivePart({ live: { figures, attention, now } }: { live: Live }) 
           The database does not answer. These are the figures of <Ago at={readAt} now={now} />.
         </p>
       )}
-      <Pauses paused={value.paused} now={now} />
+      <Pauses paused={value.paused} now={now} mayAct={mayAct} />
       <Stations figures={value} now={now} />
       <Aside figures={value} />
       <Attention attention={attention} />
@@ -40,11 +45,13 @@ export function LivePart({ live: { figures, attention, now } }: { live: Live }) 
   );
 }
 
-function Pauses({ paused, now }: { paused: RoadFigures["paused"]; now: Date }) {
+type PausesProps = { paused: RoadFigures["paused"]; now: Date; mayAct: boolean };
+
+function Pauses({ paused, now, mayAct }: PausesProps) {
   return (
     <>
       {paused.map(({ scope, reason, since, until }) => (
-        <div class="notice warn" role="status">
+        <div class="notice warn row" role="status">
           <p>
             <strong>
               {scope === "account" ? "All delivery is paused" : `Delivery of ${scope} is paused`}
@@ -52,6 +59,11 @@ function Pauses({ paused, now }: { paused: RoadFigures["paused"]; now: Date }) {
             : {reason.replaceAll("_", " ")}. Since <Ago at={new Date(since)} now={now} />
             {until === null ? ", until somebody resumes it." : probeWords(new Date(until), now)}
           </p>
+          {mayAct && (
+            <a class="button" href={`/console/delivery/resume?scope=${scope}`}>
+              Resume
+            </a>
+          )}
         </div>
       ))}
     </>

@@ -73,6 +73,9 @@ export const apiMay: Record<string, Privileges> = {
   meter_outbox: may({ insert: entry }),
   meter_outbox_default: may(),
   meters: nothing,
+  operator_actions: may({
+    insert: ["via", "operator", "action", "organization_id", "subject", "reason", "affected"],
+  }),
   organizations: may({
     insert: ["name", "external_id"],
     update: ["name", "external_id", "archived_at"],
@@ -189,6 +192,7 @@ export const workerMay: Record<string, Privileges> = {
   meter_outbox: may({ insert: entry, update: ["meter_event_id"] }),
   meter_outbox_default: may(),
   meters: nothing,
+  operator_actions: nothing,
   organizations: may(),
   processes: may({ insert: ["id", "kind"], update: ["seen_at", "stopped_at"], delete: true }),
   readings: nothing,

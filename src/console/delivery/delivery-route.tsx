@@ -1,0 +1,110 @@
+import type { ConsoleParts } from "../../api/console-parts.ts";
+import { account, pauseDelivery, resumeDelivery, type Scope } from "../../delivery/pauses.ts";
+import { reportScopes } from "../../delivery/scopes.ts";
+import { Problem } from "../../http/problem.ts";
+import { readSeenProcesses } from "../../monitoring/seen-processes.ts";
+import { meterNames } from "../../usage/meters.ts";
+import type { ConsoleApp } from "../console-env.ts";
+import { act, mayAct, reasonOf, requireAdmin } from "../forms/act.ts";
+import { ConfirmPage } from "../forms/confirm-page.tsx";
+import { readForm } from "../forms/read-form.ts";
+import { showPage } from "../layout/show-page.tsx";
+import { counted } from "../parts/figures.ts";
+import { DoneNotice } from "../parts/notice.tsx";
+import { DeliveryPage } from "./delivery-page.tsx";
+import { nameOfScope } from "./name-of-scope.ts";
+
+/** Adds the page of delivery, with Pause and Resume for all of it or one meter. */
+export function mountDelivery(app: ConsoleApp, { db, now }: ConsoleParts): void {
+  const frame = { title: "Delivery", place: "delivery" } as const;
+
+  app.get("/delivery", async (c) => {
+    const figures = { scopes: await reportScopes(db), processes: await readSeenProcesses(db), now: now() };
+    const page = (
+      <>
+        <DoneNotice did={c.req.query("did")} />
+        <DeliveryPage figures={figures} mayAct={mayAct(c)} />
+      </>
+    );
+    return showPage(c, frame, page);
+  });
+
+  app.get("/delivery/:verb{pause|resume}", async (c) => {
+    requireAdmin(c);
+    const scope = scopeOf(c.req.query("scope"));
+    const pending = (await reportScopes(db)).find((one) => one.scope === scope)?.pending ?? 0;
+    const page =
+      c.req.param("verb") === "pause" ? (
+        <PauseQuestion scope={scope} pending={pending} />
+      ) : (
+        <ResumeQuestion scope={scope} pending={pending} />
+      );
+    return showPage(c, frame, page);
+  });
+
+  app.post("/delivery/pause", async (c) => {
+    requireAdmin(c);
+    const fields = await readForm(c);
+    const [scope, reason] = [scopeOf(fields["scope"]), reasonOf(fields)];
+    await act(
+      { c, db },
+      (trx) => pauseDelivery(trx, reason, scope),
+      () => ({ action: "pause_delivery", subject: scope, reason }),
+    );
+    return c.redirect("/console/delivery?did=paused", 303);
+  });
+
+  app.post("/delivery/resume", async (c) => {
+    requireAdmin(c);
+    const scope = scopeOf((await readForm(c))["scope"]);
+    await act(
+      { c, db },
+      (trx) => resumeDelivery(trx, scope),
+      (affected) => ({ action: "resume_delivery", subject: scope, affected }),
+    );
+    return c.redirect("/console/delivery?did=resumed", 303);
+  });
+}
+
+type Question = { scope: Scope; pending: number };
+
+function PauseQuestion({ scope, pending }: Question) {
+  return (
+    <ConfirmPage
+      question={`Pause ${nameOfScope(scope)}?`}
+      action="/console/delivery/pause"
+      back="/console/delivery"
+      verb="Pause"
+      fields={{ scope }}
+      needsReason
+    >
+      <p>
+        Nothing {scope === account ? "" : `of ${scope} `}is sent to Stripe until an operator resumes it:{" "}
+        {counted(pending, "pending meter event")} and all that come. Readings are taken in as before.
+      </p>
+      <p class="small">Stripe takes usage of the last 35 days only.</p>
+    </ConfirmPage>
+  );
+}
+
+function ResumeQuestion({ scope, pending }: Question) {
+  return (
+    <ConfirmPage
+      question={`Resume ${nameOfScope(scope)}?`}
+      action="/console/delivery/resume"
+      back="/console/delivery"
+      verb="Resume"
+      fields={{ scope }}
+    >
+      <p>{counted(pending, "pending meter event")} will be attempted at once, no matter who paused it.</p>
+      {scope === account && <p class="small">A meter that is paused by itself stays paused.</p>}
+    </ConfirmPage>
+  );
+}
+
+function scopeOf(given: string | undefined): Scope {
+  const scopes: readonly string[] = [account, ...meterNames];
+  if (given !== undefined && scopes.includes(given)) return given;
+  const detail = `scope must be one of ${scopes.join(", ")}.`;
+  throw new Problem({ status: 400, code: "invalid_request", detail });
+}
