@@ -77,7 +77,11 @@ test("what a report counts and does not name leaves the rest of its window to be
 
   const marked = expect.any(Date) as unknown;
   expect(await reported.read(named)).toMatchObject({ state: "rejected", reconcile_since: null });
-  expect(await reported.read(unnamed)).toMatchObject({ state: "delivered", reconcile_since: marked });
+  expect(await reported.read(unnamed)).toMatchObject({
+    state: "delivered",
+    reconcile_since: marked,
+    reported_code: "meter_event_customer_not_found",
+  });
   expect(await reported.read(good)).toMatchObject({ state: "delivered", reconcile_since: marked });
   expect(await reported.read(ofOtherMeter)).toMatchObject({ reconcile_since: null });
 });

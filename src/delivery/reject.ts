@@ -23,8 +23,8 @@ const asRejected = sql.raw(
 /**
  * Rejects the meter events that Stripe's report names, with Stripe's reason. The name may be the event's identifier or
  * the key of the request that sent it (`<identifier>:a<attempt>`). Where the report counts more failures than it
- * names, the other events that were sent around its window are marked for reconciliation: those of `meters`, the ones
- * that the report may be about.
+ * names, the other events that were sent around its window are marked for reconciliation, with the report's reason: those
+ * of `meters`, the ones that the report may be about.
  */
 export async function rejectReported(
   trx: Trx,
@@ -51,6 +51,10 @@ export async function rejectReported(
   return { rejected: rejected.rows, marked };
 }
 
+/** Where a report gives no reason at all. */
+const unnamedCode = "reported_by_stripe";
+const unnamedMessage = "Stripe reported failures without naming this event";
+
 // Stripe may have taken an event at any time between its first and its last attempt, also one that is still pending
 // because the answer was lost.
 async function markForReconciliation(
@@ -58,10 +62,14 @@ async function markForReconciliation(
   report: ErrorReport,
   meters: readonly MeterName[],
 ): Promise<number> {
+  const { code = unnamedCode, message = unnamedMessage } = report.unnamed ?? {};
   const marked = await sql`
     update metering.meter_events
-    set reconcile_since = coalesce(reconcile_since, now())
-    where state in ('pending', 'delivered') and meter = any(${meters})
+    set
+      reconcile_since = coalesce(reconcile_since, now()),
+      reported_code = case when reconcile_since is null then ${storableText(code)} else reported_code end,
+      reported_message = case when reconcile_since is null then ${storableText(message)} else reported_message end
+    where state in ('pending', 'delivered', 'in_doubt') and meter = any(${meters})
       and coalesce(delivered_at, last_attempt_at)
         >= ${report.validationStart}::timestamptz - make_interval(secs => ${validationLagSeconds})
       and coalesce(first_attempt_at, delivered_at)

@@ -13,6 +13,8 @@ export type ReportedError = { identifier: string; code: string; message: string 
 export type ErrorReport = {
   errorCount: number;
   errors: ReportedError[];
+  /** Why most of those failed that it counts and does not name. */
+  unnamed?: { code: string; message: string } | undefined;
   validationStart: Date;
   validationEnd: Date;
 };
@@ -74,6 +76,7 @@ const errorReportSchema = z.object({
       error_types: z.array(
         z.object({
           code: z.string(),
+          error_count: z.number().nullish(),
           sample_errors: z
             .array(
               z.object({
@@ -94,8 +97,15 @@ const errorReportSchema = z.object({
 
 function errorReport(event: unknown): ErrorReport {
   const { data } = errorReportSchema.parse(event);
+  const types = data.reason.error_types.map(({ code, error_count: count, sample_errors: samples }) => ({
+    code,
+    message: samples?.[0]?.error_message ?? "Stripe reported it without a sample",
+    unnamed: (count ?? 0) - (samples?.length ?? 0),
+  }));
+  const [most] = types.toSorted((one, other) => other.unnamed - one.unnamed);
   return {
     errorCount: data.reason.error_count,
+    unnamed: most && { code: most.code, message: most.message },
     validationStart: data.validation_start,
     validationEnd: data.validation_end,
     errors: data.reason.error_types.flatMap(({ code, sample_errors }) =>
