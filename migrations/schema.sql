@@ -941,6 +941,66 @@ $$;
 
 COMMENT ON FUNCTION metering.add_up_meter_events() IS 'adds meter events of more than an hour ago to meter_event_total, 100,000 at most; returns how many';
 
+CREATE FUNCTION metering.carry_delivered(late_organization_id uuid, late_customer text, late_start timestamp with time zone, late_meter text, late_quantity bigint, late_entries integer) RETURNS TABLE(organization_id uuid, id uuid, meter text, stripe_customer_id text)
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  insert into metering.meter_events (
+    organization_id, id, meter, hour, quantity, event_at, entries, stripe_customer_id, carried_from
+  )
+  values (
+    late_organization_id, metering.uuid_v7(clock_timestamp()), late_meter, date_trunc('hour', now(), 'UTC'), late_quantity,
+    now(), late_entries, late_customer, late_start
+  )
+  returning organization_id, id, meter, stripe_customer_id
+$$;
+
+COMMENT ON FUNCTION metering.carry_delivered(late_organization_id uuid, late_customer text, late_start timestamp with time zone, late_meter text, late_quantity bigint, late_entries integer) IS 'sends usage once more that Stripe counted after its invoice was final; the caller holds the billing period locked';
+
+CREATE FUNCTION metering.carry_unsent(late_organization_id uuid, late_customer text, late_start timestamp with time zone, late_end timestamp with time zone, late_meters text[]) RETURNS TABLE(organization_id uuid, id uuid, meter text, stripe_customer_id text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+declare
+  carried_max constant integer := 1000;
+begin
+  return query
+  with unsent as (
+    select m.organization_id, m.id, metering.uuid_v7(clock_timestamp()) as new_id
+    from metering.meter_events m
+    where m.organization_id = late_organization_id and m.stripe_customer_id = late_customer
+      and m.meter = any(late_meters)
+      and m.hour > late_start - interval '1 hour' and m.hour < late_end
+      and m.event_at >= late_start and m.event_at < late_end
+      -- No attempt can have brought it to Stripe. What Stripe had counted of events that it replaces stays in its own time.
+      and m.state = 'pending' and m.attempts_started = m.attempts_finished and m.first_unknown_at is null
+      and m.counted_before = 0
+    order by m.id
+    limit carried_max
+    for update
+  ),
+  given as materialized (select u.* from unsent u),
+  superseded as (
+    update metering.meter_events m
+    set state = 'superseded', reason = 'carried_forward', replaced_by_id = g.new_id
+    from given g
+    where m.organization_id = g.organization_id and m.id = g.id and m.state = 'pending'
+    returning m.*, g.new_id
+  )
+  insert into metering.meter_events as n (
+    organization_id, id, meter, hour, quantity, event_at, entries, stripe_customer_id, replaces_id, carried_from
+  )
+  select
+    s.organization_id, s.new_id, s.meter, date_trunc('hour', now(), 'UTC'), s.quantity, now(), s.entries,
+    s.stripe_customer_id, s.id, late_start
+  from superseded s
+  returning n.organization_id, n.id, n.meter, n.stripe_customer_id;
+end
+$$;
+
+COMMENT ON FUNCTION metering.carry_unsent(late_organization_id uuid, late_customer text, late_start timestamp with time zone, late_end timestamp with time zone, late_meters text[]) IS 'gives pending usage of a closed period new meter events of now, 1,000 at most; the caller makes their jobs in the same transaction';
+
 CREATE FUNCTION metering.claim_customer() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'

@@ -196,7 +196,9 @@ begin
     'grant execute on function
         metering.purge_stripe_events(integer), metering.create_partition(text, timestamptz),
         metering.drop_partition(text, timestamptz), metering.add_up_meter_events(),
-        metering.settle_doubt(uuid, uuid[], text, bigint, uuid)
+        metering.settle_doubt(uuid, uuid[], text, bigint, uuid),
+        metering.carry_unsent(uuid, text, timestamptz, timestamptz, text[]),
+        metering.carry_delivered(uuid, text, timestamptz, text, bigint, integer)
       to %I',
     worker
   );

@@ -111,12 +111,16 @@ const operatorToken = z.string().min(32, "must have at least 32 characters");
 
 const migrateEnvironment = z.object(database).refine(keepsWhatItAccepts, tooShortRetention);
 
+/** Of the worker, and of doctor, which tests whether the key may do what it asks for. */
+const closeGate = { CLOSE_GATE: z.enum(["off", "watch", "hold"]).default("watch") };
+
 const cli = z.object({
   ...database,
   ...meters,
   ...sensors,
   ...stripeConnection,
   STRIPE_SECRET_KEY: stripeKey.optional(),
+  ...closeGate,
 });
 const cliEnvironment = cli.refine(keepsWhatItAccepts, tooShortRetention);
 const cliStripeEnvironment = cli
@@ -171,9 +175,12 @@ const workerEnvironment = z
     RETRY_MAX_SECONDS: seconds(1, 86_400).default(900),
     ...sensors,
     OUTBOX_RETENTION_DAYS: days(retentionDaysMin, 36_500).default(400),
+    ...closeGate,
     RECONCILE_READS_PER_DAY: z.coerce.number().int().min(0).max(1_000_000).optional(),
     RECONCILE_SETTLE_SECONDS: seconds(0, 86_400).default(900),
     RECONCILE_ABSENCE_SECONDS: seconds(0, 604_800).default(3_600),
+    CLOSE_GATE_MARGIN_MINUTES: z.coerce.number().int().min(2).max(55).default(20),
+    LATE_USAGE: z.enum(["report", "carry_forward"]).default("report"),
     ...alerts,
   })
   .refine((env) => env.METER_READINGS_EVENT_NAME !== env.METER_SENSORS_EVENT_NAME, {

@@ -10,9 +10,11 @@ import type { StripeReads } from "../stripe/reads.ts";
 import { inSpan, type Tracer, untraced } from "../tracing/tracer.ts";
 import { type MeterEventNames, type MeterName, meterNames } from "../usage/meters.ts";
 import type { Consequence } from "./consequences.ts";
+import { adoptInvoice } from "./adopt-invoice.ts";
 import { adoptSubscription } from "./adopt-subscription.ts";
 import { findLink, linkOrganization } from "./link-organization.ts";
 import { readCustomer } from "./read-customer.ts";
+import { readInvoice } from "./read-invoice.ts";
 import { findOrganizationsOf, isLinked, unlinkCustomer } from "./subscriptions.ts";
 import { markHandled } from "./inbox.ts";
 import { type EventPlan, planEvent } from "./plan-event.ts";
@@ -70,8 +72,8 @@ async function prepare(
       return prepareLink(deps, plan);
     case "sync_customer":
       return prepareSync(deps, plan.customerId);
-    case "flush":
-      return prepareFlush(deps, plan);
+    case "invoice":
+      return prepareInvoice(deps, plan);
     case "unlink":
       return prepareUnlink(deps, plan.customerId);
     case "pause_meter":
@@ -159,20 +161,31 @@ async function prepareSync(deps: ApplyDeps, customerId: string): Promise<Effect>
   return (trx) => adoptSubscription(trx, read);
 }
 
+/** What an event says of an invoice, Stripe is asked for; of a subscription's invoice, the subscriptions are read, too. */
+async function prepareInvoice(
+  deps: ApplyDeps,
+  plan: Extract<EventPlan, { kind: "invoice" }>,
+): Promise<Effect> {
+  const { customerId, invoiceId, isOfSubscription, isNew } = plan;
+  const organizationIds = await findOrganizationsOf(deps.db, customerId);
+  const sync = isOfSubscription ? await prepareSync(deps, customerId) : undefined;
+  if (organizationIds.length === 0) return async () => "not_linked";
+  if (isNew) await flush(deps, organizationIds);
+  const read = await readInvoice(deps, { invoiceId, customerId });
+  return async (trx) => {
+    await sync?.(trx);
+    const adopted = await adoptInvoice(trx, read);
+    return isNew ? "flushed" : adopted;
+  };
+}
+
 // Sealing and hurrying may happen twice without harm, so they come before the one transaction that counts.
-async function prepareFlush(deps: ApplyDeps, plan: Extract<EventPlan, { kind: "flush" }>): Promise<Effect> {
-  const { db, boss, tracer } = deps;
-  const sync = plan.isOfSubscription ? await prepareSync(deps, plan.customerId) : undefined;
-  const organizationIds = await findOrganizationsOf(db, plan.customerId);
+async function flush({ db, boss, tracer }: ApplyDeps, organizationIds: readonly string[]): Promise<void> {
   for (const organizationId of organizationIds) {
     await hurryOrganization({ db, boss }, organizationId);
     const options = { meters: meterNames, onlyOrganizationId: organizationId, pendingMax: pendingMaxAtFlush };
     await sealDueEntries({ db, boss, tracer }, options);
   }
-  return async (trx) => {
-    await sync?.(trx);
-    return organizationIds.length === 0 ? undefined : "flushed";
-  };
 }
 
 // The meter's present state counts, whichever event comes last.

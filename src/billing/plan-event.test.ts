@@ -11,7 +11,11 @@ const session = {
 };
 const link: EventPlan = { kind: "link", organizationId, customerId: "cus_1", subscriptionId: "sub_1" };
 const subscription = { id: "sub_1", customer: { id: "cus_1" } };
-const invoice = { customer: "cus_1", parent: { subscription_details: { subscription: "sub_1" } } };
+const invoice = {
+  id: "in_1",
+  customer: "cus_1",
+  parent: { subscription_details: { subscription: "sub_1" } },
+};
 const sync: EventPlan = { kind: "sync_customer", customerId: "cus_1" };
 
 function plan(type: string, object: object): EventPlan {
@@ -92,19 +96,29 @@ test.each<[string, string, object, Partial<EventPlan>]>([
     {},
     { kind: "unusable" },
   ],
-  ["a failed payment reads the subscription", "invoice.payment_failed", invoice, sync],
-  ["a paid invoice reads the subscription", "invoice.paid", invoice, sync],
   [
-    "an invoice without a subscription asks for nothing",
+    "a failed payment reads the invoice and the subscription",
+    "invoice.payment_failed",
+    invoice,
+    { kind: "invoice", invoiceId: "in_1", customerId: "cus_1", isOfSubscription: true, isNew: false },
+  ],
+  [
+    "an invoice without a subscription is read alone",
     "invoice.paid",
+    { id: "in_1", customer: "cus_1" },
+    { kind: "invoice", invoiceId: "in_1", isOfSubscription: false },
+  ],
+  [
+    "an invoice that is only announced asks for nothing",
+    "invoice.upcoming",
     { customer: "cus_1" },
-    { kind: "nothing" },
+    { kind: "nothing", reason: "no_invoice" },
   ],
   [
     "a draft invoice flushes usage",
     "invoice.created",
     invoice,
-    { kind: "flush", customerId: "cus_1", isOfSubscription: true },
+    { kind: "invoice", customerId: "cus_1", isOfSubscription: true, isNew: true },
   ],
   [
     "a deleted customer is unlinked",

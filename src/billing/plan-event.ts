@@ -7,8 +7,8 @@ export type EventPlan =
   | { kind: "link"; organizationId: string; customerId: string; subscriptionId: string }
   /** A customer's subscriptions changed: all of them are read. */
   | { kind: "sync_customer"; customerId: string }
-  /** A draft invoice: all usage that is here must reach Stripe before the invoice is finalized. */
-  | { kind: "flush"; customerId: string; isOfSubscription: boolean }
+  /** Something about an invoice changed. Usage of a new draft must reach Stripe before it is finalized. */
+  | { kind: "invoice"; customerId: string; invoiceId: string; isOfSubscription: boolean; isNew: boolean }
   | { kind: "unlink"; customerId: string }
   | { kind: "pause_meter"; meterId: string }
   | { kind: "resume_meter"; meterId: string }
@@ -31,6 +31,8 @@ const checkoutSession = z.looseObject({
 const withId = z.looseObject({ id: z.string() });
 const ofCustomer = z.looseObject({ customer: idOf });
 const invoice = z.looseObject({
+  // One that is only announced (`invoice.upcoming`) has none.
+  id: z.string().nullish(),
   customer: idOf.nullish(),
   parent: z
     .looseObject({ subscription_details: z.looseObject({ subscription: idOf.nullish() }).nullish() })
@@ -90,12 +92,12 @@ function named(id: string | null | undefined): string | undefined {
 }
 
 function planInvoice(type: string, object: unknown): EventPlan {
-  return parsed(invoice, object, ({ customer, parent }) => {
+  return parsed(invoice, object, ({ id, customer, parent }) => {
     if (typeof customer !== "string") return { kind: "nothing", reason: "no_customer" };
+    if (typeof id !== "string") return { kind: "nothing", reason: "no_invoice" };
     const isOfSubscription = typeof parent?.subscription_details?.subscription === "string";
-    if (type === "invoice.created") return { kind: "flush", customerId: customer, isOfSubscription };
-    if (!isOfSubscription) return { kind: "nothing", reason: "no_subscription" };
-    return { kind: "sync_customer", customerId: customer };
+    const isNew = type === "invoice.created";
+    return { kind: "invoice", customerId: customer, invoiceId: id, isOfSubscription, isNew };
   });
 }
 

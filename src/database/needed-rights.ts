@@ -74,6 +74,8 @@ export const neededRights: Record<ProcessKind, Record<string, readonly Privilege
     "metering.billing_invoices": write,
     "metering.settle_doubt": call,
     "metering.add_up_meter_events": call,
+    "metering.carry_unsent": call,
+    "metering.carry_delivered": call,
     "metering.purge_stripe_events": call,
     "metering.create_partition": call,
     "metering.drop_partition": call,

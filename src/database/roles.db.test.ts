@@ -114,6 +114,8 @@ const mayCall: Record<ServiceRole, string[]> = {
   worker: [
     ...ofTriggers,
     "add_up_meter_events",
+    "carry_delivered",
+    "carry_unsent",
     "create_partition",
     "drop_partition",
     "purge_stripe_events",

@@ -3,17 +3,20 @@ import { workQueue } from "../queue/work-queue.ts";
 import { describeStripeError } from "../stripe/describe-stripe-error.ts";
 import { readBudget } from "./budget.ts";
 import { resolveDoubt } from "./doubt/resolve-doubt.ts";
+import { type CloseSettings, closePeriods } from "./close/close-periods.ts";
 import type { LookDeps } from "./look.ts";
 import type { ReconcileDeps, ReconcileSettings } from "./reconcile-deps.ts";
 import { remindOfRequests, workReconcileRequests } from "./requests-job.ts";
 import { compareRunningPeriods } from "./routine.ts";
 
-type Step = { name: string; run: (deps: ReconcileDeps & LookDeps) => Promise<void> };
+type StepDeps = ReconcileDeps & LookDeps & CloseSettings;
+type Step = { name: string; run: (deps: StepDeps) => Promise<void> };
 
 /** The steps of every minute, the most important first. A step that fails stops none of the others. */
 const steps: readonly Step[] = [
   { name: "requests", run: remindOfRequests },
   { name: "doubt", run: async (deps) => void (await resolveDoubt(deps)) },
+  { name: "close", run: closePeriods },
   { name: "routine", run: compareRunningPeriods },
 ];
 

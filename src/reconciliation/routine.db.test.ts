@@ -9,7 +9,13 @@ import type { ReconcileSettings } from "./reconcile-deps.ts";
 import { reconcile } from "./reconcile-job.ts";
 import { dayMs, floorTo, hourMs } from "./windows.ts";
 
-const usual: ReconcileSettings = { readsPerDay: 1_000, settleSeconds: 900, absenceSeconds: 3_600 };
+const usual: ReconcileSettings = {
+  readsPerDay: 1_000,
+  settleSeconds: 900,
+  absenceSeconds: 3_600,
+  gate: { mode: "off", marginMinutes: 20 },
+  lateUsage: "report",
+};
 const daysAgo = (days: number) => new Date(Date.now() - days * dayMs);
 
 const test = booksTest.extend("routine", ({ books, boss }) => {
@@ -17,7 +23,7 @@ const test = booksTest.extend("routine", ({ books, boss }) => {
   return {
     log: events,
     run: (changes: Partial<ReconcileSettings> = {}) =>
-      reconcile({ ...books.deps, boss, log }, { ...usual, ...changes }),
+      reconcile({ ...books.deps, boss, log, stripeNowMs: Date.now }, { ...usual, ...changes }),
     told: (name: string) => events.filter(({ event }) => event === name),
   };
 });

@@ -12,8 +12,12 @@ export const usedEventTypes: readonly string[] = [
   "customer.subscription.resumed",
   "customer.deleted",
   "invoice.created",
+  "invoice.finalized",
   "invoice.paid",
   "invoice.payment_failed",
+  "invoice.voided",
+  "invoice.marked_uncollectible",
+  "invoice.deleted",
   "billing.meter.deactivated",
   "billing.meter.reactivated",
 ];

@@ -6,6 +6,7 @@ import { workSensorsQueue } from "../intake/count-sensors-job.ts";
 import { type SealJobOptions, workSealQueue } from "../outbox/seal-job.ts";
 import type { Repeating } from "../process/wait.ts";
 import type { WorkDeps } from "../queue/work-queue.ts";
+import type { GateStep } from "../reconciliation/close/gate.ts";
 import { workReconcile } from "../reconciliation/reconcile-job.ts";
 import type { StripeReads } from "../stripe/reads.ts";
 import type { Tracer } from "../tracing/tracer.ts";
@@ -13,7 +14,13 @@ import { meterEventNames } from "../usage/meters.ts";
 import { workPartitionsQueue } from "./partitions-job.ts";
 import { startRetention } from "./upkeep-jobs.ts";
 
-export type QueueJobDeps = WorkDeps & { db: Db; tracer: Tracer; reads: StripeReads };
+export type QueueJobDeps = WorkDeps & {
+  db: Db;
+  tracer: Tracer;
+  reads: StripeReads;
+  stripeNowMs: () => number;
+  onGate?: ((step: GateStep) => void) | undefined;
+};
 
 /** Works every queue of pg-boss but the deliveries. The returned loops are stopped after pg-boss. */
 export async function workQueues(
@@ -33,6 +40,8 @@ export async function workQueues(
       readsPerDay: config.RECONCILE_READS_PER_DAY,
       settleSeconds: config.RECONCILE_SETTLE_SECONDS,
       absenceSeconds: config.RECONCILE_ABSENCE_SECONDS,
+      gate: { mode: config.CLOSE_GATE, marginMinutes: config.CLOSE_GATE_MARGIN_MINUTES },
+      lateUsage: config.LATE_USAGE,
     },
   );
   await workPartitionsQueue(deps, { readingsMaxAgeDays: config.READINGS_MAX_AGE_DAYS });

@@ -3,6 +3,7 @@ import type { WorkerConfig } from "../config.ts";
 import type { Db } from "../database/db.ts";
 import { createBreaker } from "../delivery/breaker.ts";
 import type { Log } from "../log.ts";
+import { countGateSteps } from "./gate-metrics.ts";
 import { countFailedJobs } from "../monitoring/metrics/job-metrics.ts";
 import { ensureQueues } from "../queue/install.ts";
 import { startBoss } from "../queue/start-boss.ts";
@@ -52,6 +53,8 @@ export async function startJobs(
     stripe,
     clock,
     reads,
+    stripeNowMs: clock.nowMs,
+    onGate: countGateSteps(registry),
   };
   const queues = await workQueues(deps, config, breaker);
   const repeated = startRepeatedJobs(deps, config, { retry });

@@ -26,8 +26,8 @@ const secrets: Record<string, string> = {
 };
 const processes = Object.entries(environments);
 /** Promised, and not built yet. A test holds that each is still missing, so that this list becomes shorter. */
-const missing = {
-  variables: ["CLOSE_GATE", "CLOSE_GATE_MARGIN_MINUTES", "LATE_USAGE"],
+const missing: Record<"variables" | "paths" | "commands", string[]> = {
+  variables: [],
   paths: [
     "/v1/organizations/{id}/reconcile",
     "/v1/organizations/{id}/statements",

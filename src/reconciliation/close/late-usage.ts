@@ -1,7 +1,7 @@
 import { sql } from "kysely";
 import type { PgBoss } from "pg-boss";
 import type { Db, Trx } from "../../database/db.ts";
-import { type LateOf, moveUnsentUsage, sendLateUsage } from "../../delivery/carry-forward.ts";
+import { type LateOf, carryUnsent, carryDelivered } from "../../delivery/carry-forward.ts";
 import type { Log } from "../../log.ts";
 import { readPeriodEntries } from "../../outbox/period-entries.ts";
 import { type Reminder, remindToDeliver } from "../../queue/deliver-job.ts";
@@ -52,7 +52,7 @@ export async function carryForward(
   const carried = await db.transaction().execute(async (trx) => {
     if (!(await lockForCarrying(trx, period))) return [];
     const late: LateOf = period;
-    const reminders = await moveUnsentUsage(trx, late);
+    const reminders = await carryUnsent(trx, late);
     if (books === "equal") reminders.push(...(await sendDelivered(trx, period)));
     await remindToDeliver(boss, reminders, trx);
     return reminders;
@@ -105,7 +105,7 @@ async function sendDelivered(trx: Trx, period: BillingPeriod): Promise<Reminder[
     const missing = subtractQuantity(subtractQuantity(its.sent, its.carriedOut), quantity);
     const lateSince = (await readLastCarried(trx, period, meter)) ?? finalizedAt;
     const late = findLateDelivery(missing, await readDelivered(trx, period, meter), lateSince);
-    if (late !== undefined) reminders.push(...(await sendLateUsage(trx, period, { meter, ...late })));
+    if (late !== undefined) reminders.push(...(await carryDelivered(trx, period, { meter, ...late })));
   }
   return reminders;
 }

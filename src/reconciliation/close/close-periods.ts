@@ -1,0 +1,98 @@
+import type { PgBoss } from "pg-boss";
+import { hasUnsealedEntries } from "../../outbox/period-entries.ts";
+import type { LookDeps } from "../look.ts";
+import {
+  type BillingPeriod,
+  findPeriod,
+  isBilled,
+  noteLook,
+  type PeriodInvoice,
+  type Quantities,
+  takeDuePeriods,
+} from "./billing-periods.ts";
+import { compareBooks } from "./compare-books.ts";
+import { type GateDeps, guardDraft } from "./gate.ts";
+import type { Books } from "./gate-rules.ts";
+import { carryForward, type LateUsageMode, readNotBilled, sameQuantities } from "./late-usage.ts";
+import { nextLook } from "./next-look.ts";
+import { hasOpenEvents } from "./period-events.ts";
+import { refreshInvoices } from "./refresh-invoices.ts";
+
+/** What an operator decides about the close of periods. */
+export type CloseSettings = { gate: GateDeps["gate"]; lateUsage: LateUsageMode };
+
+export type CloseDeps = GateDeps & LookDeps & CloseSettings & { boss: PgBoss };
+
+/** Periods of one run, taken in batches so that other workers get some. */
+const periodsMax = 2_000;
+const batchSize = 20;
+/** A look takes a few statements and reads; one that its worker did not end is due again after so long. */
+const leaseSeconds = 300;
+
+/**
+ * Looks at every billing period that is due: compares it with Stripe's sums, guards its drafts, and tells or carries
+ * forward what came too late. One that fails holds up no other; what failed is thrown together at the end.
+ */
+export async function closePeriods(deps: CloseDeps): Promise<void> {
+  const faults: unknown[] = [];
+  for (let taken = 0; taken < periodsMax;) {
+    const due = await takeDuePeriods(deps.db, { limit: batchSize, leaseSeconds });
+    await Promise.all(due.map((period) => lookAtPeriod(deps, period).catch((error) => faults.push(error))));
+    if (due.length < batchSize) break;
+    taken += due.length;
+  }
+  if (faults.length > 0)
+    throw new AggregateError(faults, `${faults.length} billing periods could not be looked at`);
+}
+
+/** One look at a period. May be repeated at any time. */
+export async function lookAtPeriod(deps: CloseDeps, taken: BillingPeriod): Promise<void> {
+  const { db } = deps;
+  const invoices = await refreshInvoices(deps, taken);
+  const period = (await findPeriod(db, taken.organizationId, taken.start)) ?? taken;
+  const books = await readBooks(deps, period, invoices);
+  const drafts = invoices.filter(({ status }) => status === "draft");
+  if (deps.gate.mode !== "off") {
+    for (const draft of drafts) await guardDraft(deps, { period, draft, books });
+  }
+  await carryForward(deps, period, books);
+  const notBilled = await readNotBilled(db, period);
+  tell(deps, period, { books, notBilled });
+  const nextLookAt = nextLook({
+    now: new Date(),
+    end: period.end,
+    hasInvoice: invoices.some((one) => one.status === "draft" || isBilled(one)),
+    hasDraft: drafts.length > 0,
+    isClosed: period.closedAt !== null,
+    books,
+    isLacking: notBilled !== null,
+  });
+  await noteLook(db, period, { books, notBilled, nextLookAt });
+}
+
+/** Usage that is on its way needs no read at Stripe to tell that the books are not equal. */
+async function readBooks(
+  deps: CloseDeps,
+  period: BillingPeriod,
+  invoices: readonly PeriodInvoice[],
+): Promise<Books> {
+  const isOpen = (await hasUnsealedEntries(deps.db, period)) || (await hasOpenEvents(deps.db, period));
+  return isOpen ? "open" : compareBooks(deps, period, invoices);
+}
+
+/** What changed since the last look. */
+function tell(
+  { log }: CloseDeps,
+  period: BillingPeriod,
+  found: { books: Books; notBilled: Quantities | null },
+): void {
+  const fields = { organization_id: period.organizationId, period_start: period.start.toISOString() };
+  if (found.books !== period.books) {
+    const { books } = found;
+    if (books === "different") log.warn({ event: "period_compared", ...fields, books });
+    else log.info({ event: "period_compared", ...fields, books });
+  }
+  if (!sameQuantities(found.notBilled, period.notBilled) && found.notBilled !== null) {
+    log.warn({ event: "usage_not_billed", ...fields, quantities: found.notBilled });
+  }
+}
