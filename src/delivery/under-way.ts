@@ -15,34 +15,50 @@ export type UnderWay = {
   isWorthAFetch: () => boolean;
   /** Begins a request; it is sent as soon as a slot is free. */
   start: <T>(work: Work<T>) => void;
-  /** Resolves when the next request is settled. */
+  /** Resolves when the next request is answered or settled. */
   progress: () => Promise<void>;
   allSettled: () => Promise<void>;
 };
 
 /**
- * Counts requests from the begin of their attempts until these are settled. `concurrency` of them are sent at once. For
- * each, a few others have begun and wait for a slot, or have their answer and are being settled, so that no request
- * waits for the database.
+ * Counts requests from the begin of their attempts until these are settled. `concurrency` of them are sent at once; a few
+ * others for each have begun and wait for a slot (`attemptsPerSlot`). As many again may have their answer and be settled
+ * meanwhile, so that no request waits for the database.
  */
 export function createUnderWay({ concurrency }: { concurrency: number }): UnderWay {
   const slots = createSlots(concurrency);
-  const countMax = attemptsPerSlot * concurrency;
+  const unansweredMax = attemptsPerSlot * concurrency;
+  const unsettledMax = 2 * unansweredMax;
   const unsettled = new Set<Promise<void>>();
-  const room = () => countMax - unsettled.size;
+  let unanswered = 0;
   let progress = Promise.withResolvers<void>();
+  const room = () => Math.min(unansweredMax - unanswered, unsettledMax - unsettled.size);
+
+  function tellProgress(): void {
+    progress.resolve();
+    progress = Promise.withResolvers();
+  }
+
+  async function sendInTurn<T>(send: () => Promise<T>): Promise<T> {
+    unanswered += 1;
+    try {
+      return await slots.run(send);
+    } finally {
+      unanswered -= 1;
+      tellProgress();
+    }
+  }
+
   return {
     room,
-    isWorthAFetch: () => room() >= countMax / 2,
+    isWorthAFetch: () => room() >= unansweredMax / 2,
     start({ send, settle, onError }) {
-      const work = slots
-        .run(send)
+      const work = sendInTurn(send)
         .then(settle)
         .catch(onError)
         .finally(() => {
           unsettled.delete(work);
-          progress.resolve();
-          progress = Promise.withResolvers();
+          tellProgress();
         });
       unsettled.add(work);
     },
