@@ -19,9 +19,9 @@ import { databaseReads } from "../monitoring/metrics/reads.ts";
 import { sweep } from "../worker/sweep.ts";
 import { warnOfExpiry } from "../worker/warn-of-expiry.ts";
 import { silentLog } from "../log.ts";
-import { type Api, webhookSecrets } from "../testing/fixtures/api-test.ts";
+import { type Api, webhookSecrets } from "../testing/fixtures/api-fixture.ts";
 import { monthsAgo, openOldMonths, sealAndDeliverOld, takeInOld } from "../testing/rows/old-usage.ts";
-import { roadTest as test } from "../testing/fixtures/road-test.ts";
+import { roadTest as test } from "../testing/fixtures/road-fixture.ts";
 import { meterNames } from "../usage/meters.ts";
 
 /** Indexes that no query reads, and what each is for. */

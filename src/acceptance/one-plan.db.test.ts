@@ -19,7 +19,7 @@ import { reportUnsealed } from "../outbox/report.ts";
 import { sealDueEntries } from "../outbox/seal.ts";
 import { openExplainingPool } from "../testing/plans/explaining-pool.ts";
 import { fillTables, statisticsStates } from "../testing/plans/statistics-states.ts";
-import { roadTest as test } from "../testing/fixtures/road-test.ts";
+import { roadTest as test } from "../testing/fixtures/road-fixture.ts";
 import { meterNames } from "../usage/meters.ts";
 
 const unsealed = "meter_outbox by meter_outbox_meter_organization_id_occurred_at_id";

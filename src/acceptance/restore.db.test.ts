@@ -1,6 +1,6 @@
 import { afterAll, expect } from "vitest";
 import { readTotal } from "../testing/rows/bill.ts";
-import { documentTest as test } from "./documents/document-test.ts";
+import { documentTest as test } from "./documents/document-fixture.ts";
 import { type Fence, readFences } from "./documents/markdown.ts";
 import { makeProgramFolder } from "./documents/program-folder.ts";
 import { readDocument } from "./documents/read-document.ts";

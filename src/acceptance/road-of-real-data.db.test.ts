@@ -1,12 +1,12 @@
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { expect } from "vitest";
-import type { Api } from "../testing/fixtures/api-test.ts";
+import type { Api } from "../testing/fixtures/api-fixture.ts";
 import { readHours, readTotal } from "../testing/rows/bill.ts";
 import { findBillingViolations } from "../testing/rows/billing-violations.ts";
 import { findViolations } from "../testing/rows/invariants.ts";
 import { linkCustomer } from "../testing/rows/organizations.ts";
-import { roadTest as test } from "../testing/fixtures/road-test.ts";
+import { roadTest as test } from "../testing/fixtures/road-fixture.ts";
 
 /** Numenta Anomaly Benchmark: an industrial machine, every five minutes for eleven weeks. */
 const file = new URL("../../../shared/data/machine_temperature_system_failure.csv", import.meta.url);

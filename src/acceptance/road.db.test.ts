@@ -8,7 +8,7 @@ import { runGateway } from "../testing/net/gateway.ts";
 import { hoursAgo } from "../testing/rows/hours.ts";
 import { findViolations } from "../testing/rows/invariants.ts";
 import type { ServiceProcess } from "../testing/processes/service-process.ts";
-import { adminToken, serviceTest as test } from "../testing/fixtures/service-test.ts";
+import { adminToken, serviceTest as test } from "../testing/fixtures/service-fixture.ts";
 import type { StripeAccount } from "../testing/stripe/stripe-account.ts";
 import { until } from "../testing/processes/until.ts";
 

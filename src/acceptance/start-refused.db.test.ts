@@ -1,6 +1,6 @@
 import { sql } from "kysely";
 import { expect } from "vitest";
-import { emptyDatabaseTest as test } from "../testing/postgres/empty-database-test.ts";
+import { emptyDatabaseTest as test } from "../testing/postgres/empty-database-fixture.ts";
 
 const services = ["api", "worker"] as const;
 

@@ -5,7 +5,7 @@ import { encodeCursor } from "../http/cursor.ts";
 import { sealDueEntries } from "../outbox/seal.ts";
 import { documentSchema, type Operation, operationsOf } from "../testing/openapi/document.ts";
 import { linkCustomer } from "../testing/rows/organizations.ts";
-import { roadTest } from "../testing/fixtures/road-test.ts";
+import { roadTest } from "../testing/fixtures/road-fixture.ts";
 import { meterNames } from "../usage/meters.ts";
 
 /**

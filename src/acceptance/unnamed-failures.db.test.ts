@@ -2,7 +2,7 @@ import { expect } from "vitest";
 import { retryRejected } from "../delivery/retry-rejected.ts";
 import { resolveDoubt } from "../reconciliation/doubt/resolve-doubt.ts";
 import { silentLog } from "../log.ts";
-import { doubtTest } from "../testing/fixtures/doubt-test.ts";
+import { doubtTest } from "../testing/fixtures/doubt-fixture.ts";
 import { readTotal } from "../testing/rows/bill.ts";
 import { hoursAgo } from "../testing/rows/hours.ts";
 import { addMeterEvent } from "../testing/rows/meter-events.ts";

@@ -2,7 +2,7 @@ import { expect } from "vitest";
 import type { Db } from "../database/db.ts";
 import { resumeDelivery } from "../delivery/pauses.ts";
 import { appendEntries } from "../testing/rows/entries.ts";
-import { serviceTest as test } from "../testing/fixtures/service-test.ts";
+import { serviceTest as test } from "../testing/fixtures/service-fixture.ts";
 import { untilBilled } from "../testing/stripe/until-billed.ts";
 import { until } from "../testing/processes/until.ts";
 import { answerWrongly, wrongAnswers } from "../testing/stripe/wrong-answers.ts";

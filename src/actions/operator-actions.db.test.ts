@@ -1,6 +1,6 @@
 import { sql } from "kysely";
 import { expect } from "vitest";
-import { cliTest } from "../testing/fixtures/cli-test.ts";
+import { cliTest } from "../testing/fixtures/cli-fixture.ts";
 import { actAs } from "./operator-actions.ts";
 import { listActions } from "./list-actions.ts";
 

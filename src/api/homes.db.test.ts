@@ -5,8 +5,8 @@ import { mountHome } from "../http/home-page.ts";
 import { silentLog } from "../log.ts";
 import { createSimulator } from "../simulator/create-simulator.ts";
 import { findFreePort } from "../testing/net/free-port.ts";
-import { apiTest as test } from "../testing/fixtures/api-test.ts";
-import { serviceTest } from "../testing/fixtures/service-test.ts";
+import { apiTest as test } from "../testing/fixtures/api-fixture.ts";
+import { serviceTest } from "../testing/fixtures/service-fixture.ts";
 import { homes } from "../http/homes.ts";
 
 const browser = { headers: { accept: "text/html,application/xhtml+xml,*/*;q=0.8" } };

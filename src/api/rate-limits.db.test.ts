@@ -1,6 +1,6 @@
 import { expect } from "vitest";
 import { z } from "zod";
-import { apiTest } from "../testing/fixtures/api-test.ts";
+import { apiTest } from "../testing/fixtures/api-fixture.ts";
 import { createTestApi } from "../testing/processes/api-app.ts";
 
 type Limits = { requestsPerSecond?: number; readingsPerSecond?: number };

@@ -1,5 +1,5 @@
 import { expect } from "vitest";
-import { apiTest as test } from "../testing/fixtures/api-test.ts";
+import { apiTest as test } from "../testing/fixtures/api-fixture.ts";
 
 const stalledBytes = 900_000;
 

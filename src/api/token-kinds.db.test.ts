@@ -1,5 +1,5 @@
 import { expect } from "vitest";
-import { apiTest, type Api } from "../testing/fixtures/api-test.ts";
+import { apiTest, type Api } from "../testing/fixtures/api-fixture.ts";
 import { documentSchema, type Operation, operationsOf } from "../testing/openapi/document.ts";
 
 /** The routes that are open to all, and the one that Stripe signs. A new route without a token must be added here. */

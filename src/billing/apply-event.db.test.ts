@@ -4,7 +4,7 @@ import type { Db } from "../database/db.ts";
 import { createStripeReads } from "../stripe/reads.ts";
 import { createStripe } from "../stripe/client.ts";
 import { addOrganization } from "../testing/rows/organizations.ts";
-import { roadTest } from "../testing/fixtures/road-test.ts";
+import { roadTest } from "../testing/fixtures/road-fixture.ts";
 import type { SubscriptionRead } from "../stripe/read-subscriptions.ts";
 import { type ApplyDeps, applyStripeEvent } from "./apply-event.ts";
 import { beginHandling, storeStripeEvent } from "./inbox.ts";

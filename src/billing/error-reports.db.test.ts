@@ -1,7 +1,7 @@
 import { expect } from "vitest";
 import { addDueEvent, readMeterEvent } from "../testing/rows/meter-events.ts";
 import { addOrganization } from "../testing/rows/organizations.ts";
-import { stripeSideTest } from "../testing/fixtures/stripe-side-test.ts";
+import { stripeSideTest } from "../testing/fixtures/stripe-side-fixture.ts";
 import { until } from "../testing/processes/until.ts";
 import type { MeterName } from "../usage/meters.ts";
 

@@ -3,7 +3,7 @@ import type { Stripe } from "stripe";
 import { expect } from "vitest";
 import { readInbox, readSubscriptionOf } from "../testing/rows/inbox.ts";
 import { addOrganization } from "../testing/rows/organizations.ts";
-import { stripeSideTest } from "../testing/fixtures/stripe-side-test.ts";
+import { stripeSideTest } from "../testing/fixtures/stripe-side-fixture.ts";
 
 const test = stripeSideTest.extend("shop", async ({ database: { db }, account, stripeSide }) => {
   const { stripe, priceIds } = account;

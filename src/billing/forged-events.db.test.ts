@@ -4,7 +4,7 @@ import { readInbox, readSubscriptionOf } from "../testing/rows/inbox.ts";
 import { addDueEvent, readMeterEvent } from "../testing/rows/meter-events.ts";
 import { addOrganization } from "../testing/rows/organizations.ts";
 import { createRecordingLog } from "../testing/processes/recording-log.ts";
-import { stripeSideTest } from "../testing/fixtures/stripe-side-test.ts";
+import { stripeSideTest } from "../testing/fixtures/stripe-side-fixture.ts";
 import { pauseDelivery } from "../delivery/pauses.ts";
 import { storeStripeEvent } from "./inbox.ts";
 

@@ -6,7 +6,7 @@ import type { StripeReads } from "../stripe/reads.ts";
 import { endStripeEventLeases, readInbox, readSubscriptionOf } from "../testing/rows/inbox.ts";
 import { holdOpen } from "../testing/postgres/locks.ts";
 import { addOrganization } from "../testing/rows/organizations.ts";
-import { stripeSideTest } from "../testing/fixtures/stripe-side-test.ts";
+import { stripeSideTest } from "../testing/fixtures/stripe-side-fixture.ts";
 import { until } from "../testing/processes/until.ts";
 import { type ApplyDeps, applyStripeEvent } from "./apply-event.ts";
 import { beginHandling } from "./inbox.ts";

@@ -2,7 +2,7 @@ import { expect } from "vitest";
 import type { StripeReads } from "../stripe/reads.ts";
 import { readSubscriptionOf } from "../testing/rows/inbox.ts";
 import { addOrganization } from "../testing/rows/organizations.ts";
-import { stripeSideTest } from "../testing/fixtures/stripe-side-test.ts";
+import { stripeSideTest } from "../testing/fixtures/stripe-side-fixture.ts";
 import { type ApplyDeps, applyStripeEvent } from "./apply-event.ts";
 import { beginHandling } from "./inbox.ts";
 import { putSubscription } from "./put-subscription.ts";

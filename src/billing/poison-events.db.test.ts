@@ -2,9 +2,9 @@ import { sql } from "kysely";
 import { Stripe } from "stripe";
 import { expect } from "vitest";
 import type { Db } from "../database/db.ts";
-import { type Api, webhookSecrets } from "../testing/fixtures/api-test.ts";
+import { type Api, webhookSecrets } from "../testing/fixtures/api-fixture.ts";
 import { hurryStripeEvents, readInbox, readSubscriptionOf } from "../testing/rows/inbox.ts";
-import { stripeSideTest as test } from "../testing/fixtures/stripe-side-test.ts";
+import { stripeSideTest as test } from "../testing/fixtures/stripe-side-fixture.ts";
 import { until } from "../testing/processes/until.ts";
 import { purgeStripeEvents } from "./inbox.ts";
 

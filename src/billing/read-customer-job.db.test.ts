@@ -2,7 +2,7 @@ import { sql } from "kysely";
 import { expect } from "vitest";
 import { readCustomerQueue } from "../queue/queues.ts";
 import { readSubscriptionOf } from "../testing/rows/inbox.ts";
-import { stripeSideTest } from "../testing/fixtures/stripe-side-test.ts";
+import { stripeSideTest } from "../testing/fixtures/stripe-side-fixture.ts";
 import { until } from "../testing/processes/until.ts";
 import { sweepCustomerReads } from "./read-customer-job.ts";
 

@@ -12,7 +12,7 @@ import { hoursAgo } from "../testing/rows/hours.ts";
 import { readSubscriptionOf } from "../testing/rows/inbox.ts";
 import { addDueEvent, addMeterEvent, readMeterEvent } from "../testing/rows/meter-events.ts";
 import { addOrganization } from "../testing/rows/organizations.ts";
-import { stripeSideTest as test } from "../testing/fixtures/stripe-side-test.ts";
+import { stripeSideTest as test } from "../testing/fixtures/stripe-side-fixture.ts";
 import { until } from "../testing/processes/until.ts";
 import { meterNames } from "../usage/meters.ts";
 

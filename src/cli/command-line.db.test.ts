@@ -4,7 +4,7 @@ import { promisify } from "node:util";
 import { sql } from "kysely";
 import { expect } from "vitest";
 import { z } from "zod";
-import { cliTest as test } from "../testing/fixtures/cli-test.ts";
+import { cliTest as test } from "../testing/fixtures/cli-fixture.ts";
 
 const projectRoot = new URL("../..", import.meta.url);
 const ended = z.object({ code: z.number(), stdout: z.string(), stderr: z.string() });

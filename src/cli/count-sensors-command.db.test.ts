@@ -1,6 +1,6 @@
 import { expect } from "vitest";
 import { registerSensors } from "../intake/sensors.ts";
-import { cliTest as test } from "../testing/fixtures/cli-test.ts";
+import { cliTest as test } from "../testing/fixtures/cli-fixture.ts";
 import { addOrganization } from "../testing/rows/organizations.ts";
 
 const environment = { BILLABLE_STATUSES: "active,trialing" };

@@ -1,9 +1,9 @@
 import { sql } from "kysely";
 import { expect } from "vitest";
 import { deliverQueueOf } from "../queue/queues.ts";
-import { unknownId } from "../testing/fixtures/meter-events-test.ts";
+import { unknownId } from "../testing/fixtures/meter-events-fixture.ts";
 import { addOrganization } from "../testing/rows/organizations.ts";
-import { cliTest as test } from "../testing/fixtures/cli-test.ts";
+import { cliTest as test } from "../testing/fixtures/cli-fixture.ts";
 
 test("meter events are listed by state, organization and meter", async ({
   cli,

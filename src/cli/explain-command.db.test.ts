@@ -2,8 +2,8 @@ import { sql } from "kysely";
 import { expect } from "vitest";
 import { z } from "zod";
 import { sealDueEntries } from "../outbox/seal.ts";
-import { cliTest as test } from "../testing/fixtures/cli-test.ts";
-import { unknownId } from "../testing/fixtures/meter-events-test.ts";
+import { cliTest as test } from "../testing/fixtures/cli-fixture.ts";
+import { unknownId } from "../testing/fixtures/meter-events-fixture.ts";
 import { addOrganization } from "../testing/rows/organizations.ts";
 import { meterNames } from "../usage/meters.ts";
 

@@ -2,7 +2,7 @@ import { sql } from "kysely";
 import { expect } from "vitest";
 import { readInboxGauges } from "../monitoring/metrics/read-inbox.ts";
 import { stripeEventsQueue } from "../queue/queues.ts";
-import { cliTest as test } from "../testing/fixtures/cli-test.ts";
+import { cliTest as test } from "../testing/fixtures/cli-fixture.ts";
 import { appendEntries } from "../testing/rows/entries.ts";
 
 const at = new Date("2026-11-20T10:30:00Z");

@@ -1,7 +1,7 @@
 import { expect } from "vitest";
 import { z } from "zod";
 import { addOrganization } from "../testing/rows/organizations.ts";
-import { cliTest as test } from "../testing/fixtures/cli-test.ts";
+import { cliTest as test } from "../testing/fixtures/cli-fixture.ts";
 
 const created = z.strictObject({
   id: z.uuid(),

@@ -4,7 +4,7 @@ import { retentionQueue, sealQueue } from "../queue/queues.ts";
 import { appendEntries } from "../testing/rows/entries.ts";
 import { hoursAgo } from "../testing/rows/hours.ts";
 import { addOrganization } from "../testing/rows/organizations.ts";
-import { cliTest as test } from "../testing/fixtures/cli-test.ts";
+import { cliTest as test } from "../testing/fixtures/cli-fixture.ts";
 
 test("the outbox is told as the API tells it", async ({ cli, api, events, database: { db } }) => {
   await events.seal({ quantity: 3 });

@@ -1,7 +1,7 @@
 import { expect } from "vitest";
 import { sql } from "kysely";
 import { stripeEventsQueue } from "../queue/queues.ts";
-import { cliTest as test } from "../testing/fixtures/cli-test.ts";
+import { cliTest as test } from "../testing/fixtures/cli-fixture.ts";
 
 const replay = ["stripe", "replay", "--since"];
 const hourSeconds = 3_600;

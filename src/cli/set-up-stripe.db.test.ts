@@ -1,6 +1,6 @@
 import type Stripe from "stripe";
 import { expect } from "vitest";
-import { cliTest as test } from "../testing/fixtures/cli-test.ts";
+import { cliTest as test } from "../testing/fixtures/cli-fixture.ts";
 
 const setup = ["stripe", "setup"];
 // Names that the account has no meters of yet.

@@ -1,7 +1,7 @@
 import Stripe from "stripe";
 import { expect } from "vitest";
 import { usedEventTypes, usedThinEventTypes } from "../stripe/used-event-types.ts";
-import { cliTest as test } from "../testing/fixtures/cli-test.ts";
+import { cliTest as test } from "../testing/fixtures/cli-fixture.ts";
 
 const url = "https://api.example.com/webhooks/stripe";
 const setup = ["stripe", "setup", "--webhook", url];

@@ -1,7 +1,7 @@
 import { sql } from "kysely";
 import { expect, test } from "vitest";
 import { silentLog } from "../log.ts";
-import { databaseTest } from "../testing/postgres/database-test.ts";
+import { databaseTest } from "../testing/postgres/database-fixture.ts";
 import { durabilityFaults, readDurabilityFaults } from "./durability.ts";
 import { openDatabase } from "./pool.ts";
 

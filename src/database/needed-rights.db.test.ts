@@ -1,6 +1,6 @@
 import { sql } from "kysely";
 import { expect, inject } from "vitest";
-import { databaseTest as test } from "../testing/postgres/database-test.ts";
+import { databaseTest as test } from "../testing/postgres/database-fixture.ts";
 import { neededRights, readMissingRights } from "./needed-rights.ts";
 
 const roles = inject("testServer").roles;

@@ -1,7 +1,7 @@
 import { sql } from "kysely";
 import { expect } from "vitest";
 import { silentLog } from "../log.ts";
-import { databaseTest } from "../testing/postgres/database-test.ts";
+import { databaseTest } from "../testing/postgres/database-fixture.ts";
 import { until } from "../testing/processes/until.ts";
 import { type Database, openDatabase } from "./pool.ts";
 

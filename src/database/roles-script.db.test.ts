@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import type { PoolClient } from "pg";
 import { expect, inject } from "vitest";
-import { databaseTest } from "../testing/postgres/database-test.ts";
+import { databaseTest } from "../testing/postgres/database-fixture.ts";
 
 /** Vitest's `test` with scripts/roles.sql, run by the owner in a transaction that leaves no role behind. */
 const scriptTest = databaseTest.extend("script", async ({ database: { pool } }, { onCleanup }) => {

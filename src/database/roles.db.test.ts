@@ -4,7 +4,7 @@ import { expect, inject } from "vitest";
 import { purgeStripeEvents } from "../billing/inbox.ts";
 import { makeApiKey } from "../http/api-key.ts";
 import { storeApiKey } from "../organizations/api-keys.ts";
-import { databaseTest } from "../testing/postgres/database-test.ts";
+import { databaseTest } from "../testing/postgres/database-fixture.ts";
 import { readTableRows } from "../acceptance/documents/markdown.ts";
 import { readDocument } from "../acceptance/documents/read-document.ts";
 import { addOrganization } from "../testing/rows/organizations.ts";

@@ -1,6 +1,6 @@
 import { sql } from "kysely";
 import { expect } from "vitest";
-import { emptyDatabaseTest as test } from "../testing/postgres/empty-database-test.ts";
+import { emptyDatabaseTest as test } from "../testing/postgres/empty-database-fixture.ts";
 import { createRecordingLog } from "../testing/processes/recording-log.ts";
 import { migrate } from "../migrate/migrate.ts";
 import { createMigrator } from "../migrate/migrations.ts";

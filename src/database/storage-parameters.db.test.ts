@@ -1,6 +1,6 @@
 import { sql } from "kysely";
 import { expect } from "vitest";
-import { databaseTest as test } from "../testing/postgres/database-test.ts";
+import { databaseTest as test } from "../testing/postgres/database-fixture.ts";
 import { partitionedTables } from "./partitions.ts";
 import type { Db } from "./db.ts";
 

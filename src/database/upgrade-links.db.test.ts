@@ -1,7 +1,7 @@
 import { sql } from "kysely";
 import { expect } from "vitest";
 import { silentLog } from "../log.ts";
-import { emptyDatabaseTest as test } from "../testing/postgres/empty-database-test.ts";
+import { emptyDatabaseTest as test } from "../testing/postgres/empty-database-fixture.ts";
 import { migrate } from "../migrate/migrate.ts";
 import { createMigrator } from "../migrate/migrations.ts";
 

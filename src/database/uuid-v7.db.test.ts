@@ -1,5 +1,5 @@
 import { expect } from "vitest";
-import { databaseTest as test } from "../testing/postgres/database-test.ts";
+import { databaseTest as test } from "../testing/postgres/database-fixture.ts";
 
 test("ids made a microsecond apart are in the order of their making", async ({ database: { pool } }) => {
   const { rows } = await pool.query<{ id: string }>(`

@@ -1,6 +1,6 @@
 import { sql } from "kysely";
 import { expect } from "vitest";
-import { databaseTest as test } from "../testing/postgres/database-test.ts";
+import { databaseTest as test } from "../testing/postgres/database-fixture.ts";
 import { addMeterEvent, ago, minuteMs, readMeterEvent } from "../testing/rows/meter-events.ts";
 import { beginAttempts } from "./begin-attempts.ts";
 import { meterEventStates } from "./meter-event-states.ts";

@@ -1,7 +1,7 @@
 import { type KyselyPlugin, sql } from "kysely";
 import { expect } from "vitest";
 import type { Db } from "../database/db.ts";
-import { databaseTest } from "../testing/postgres/database-test.ts";
+import { databaseTest } from "../testing/postgres/database-fixture.ts";
 import { addMeterEvent } from "../testing/rows/meter-events.ts";
 import { createRecordingLog } from "../testing/processes/recording-log.ts";
 import { meterNames } from "../usage/meters.ts";

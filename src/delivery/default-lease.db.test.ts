@@ -1,6 +1,6 @@
 import { environments } from "../config.ts";
 import { workerEnvironment } from "../testing/processes/worker-config.ts";
-import { databaseTest as test } from "../testing/postgres/database-test.ts";
+import { databaseTest as test } from "../testing/postgres/database-fixture.ts";
 import { addMeterEvent, ago } from "../testing/rows/meter-events.ts";
 import { expect } from "vitest";
 import { beginAttempts } from "./begin-attempts.ts";

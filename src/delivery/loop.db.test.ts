@@ -8,7 +8,7 @@ import { createLoops, leaseSeconds } from "../testing/processes/delivery-loops.t
 import { holdRequests } from "../testing/net/request-gate.ts";
 import { addDueEvent, readDeliverJobs, readMeterEvent } from "../testing/rows/meter-events.ts";
 import { json, serve } from "../testing/net/raw-server.ts";
-import { roadTest } from "../testing/fixtures/road-test.ts";
+import { roadTest } from "../testing/fixtures/road-fixture.ts";
 import { until } from "../testing/processes/until.ts";
 import { attemptsPerSlot } from "./limits.ts";
 import { readPauses, resumeDelivery } from "./pauses.ts";

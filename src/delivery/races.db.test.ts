@@ -16,7 +16,7 @@ import {
   sealGauge,
   sealOneEach,
 } from "../acceptance/model/sealed-events.ts";
-import { roadTest as test } from "../testing/fixtures/road-test.ts";
+import { roadTest as test } from "../testing/fixtures/road-fixture.ts";
 import { beginAttempts } from "./begin-attempts.ts";
 import { account, claimProbe, trip } from "./pauses.ts";
 import { retryRejected } from "./retry-rejected.ts";

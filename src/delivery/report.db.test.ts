@@ -1,7 +1,7 @@
 import { sql } from "kysely";
 import { expect } from "vitest";
 import type { Db } from "../database/db.ts";
-import { databaseTest as test } from "../testing/postgres/database-test.ts";
+import { databaseTest as test } from "../testing/postgres/database-fixture.ts";
 import { startOfHour } from "../testing/rows/hours.ts";
 import { ago, minuteMs } from "../testing/rows/meter-events.ts";
 import { organizationOf } from "../testing/rows/organizations.ts";

@@ -6,7 +6,7 @@ import { watchDelivery } from "../monitoring/metrics/delivery-metrics.ts";
 import type { StripeAnswer } from "../stripe/answer.ts";
 import { addDueEvent, readAttempts, readDeliverJobs, readMeterEvent } from "../testing/rows/meter-events.ts";
 import { createRecordingLog } from "../testing/processes/recording-log.ts";
-import { roadTest } from "../testing/fixtures/road-test.ts";
+import { roadTest } from "../testing/fixtures/road-fixture.ts";
 import { parseScrape } from "../testing/net/scraped.ts";
 import type { MeterEventKey } from "../usage/meter-event-key.ts";
 import { deliver } from "./deliver.ts";

@@ -12,7 +12,7 @@ import {
   readDeliverJobs,
   readMeterEvent,
 } from "../testing/rows/meter-events.ts";
-import { roadTest } from "../testing/fixtures/road-test.ts";
+import { roadTest } from "../testing/fixtures/road-fixture.ts";
 import type { MeterEventKey } from "../usage/meter-event-key.ts";
 import { outcomeOf } from "./outcome.ts";
 import { type FinishedAttempt, settleAttempts } from "./settle.ts";

@@ -6,7 +6,7 @@ import { sealDueEntries } from "../outbox/seal.ts";
 import { appendEntries } from "../testing/rows/entries.ts";
 import { hoursAgo } from "../testing/rows/hours.ts";
 import { createRecordingLog } from "../testing/processes/recording-log.ts";
-import { roadTest } from "../testing/fixtures/road-test.ts";
+import { roadTest } from "../testing/fixtures/road-fixture.ts";
 import { until } from "../testing/processes/until.ts";
 import { workerConfig } from "../testing/processes/worker-config.ts";
 

@@ -1,6 +1,6 @@
 import { expect } from "vitest";
 import { linkCustomer } from "../testing/rows/organizations.ts";
-import { databaseTest as test } from "../testing/postgres/database-test.ts";
+import { databaseTest as test } from "../testing/postgres/database-fixture.ts";
 import { addMeterEvent, ago, minuteMs, readMeterEvent } from "../testing/rows/meter-events.ts";
 import { supersedeGauges } from "./supersede-gauges.ts";
 

@@ -9,7 +9,7 @@ import {
   readDeliverJobs,
   readMeterEvent,
 } from "../testing/rows/meter-events.ts";
-import { roadTest as test } from "../testing/fixtures/road-test.ts";
+import { roadTest as test } from "../testing/fixtures/road-fixture.ts";
 import { beginAttempts } from "./begin-attempts.ts";
 import { meterEventStates } from "./meter-event-states.ts";
 import { sweepMeterEvents } from "./sweep.ts";

@@ -10,7 +10,7 @@ import {
   readMeterEvent,
 } from "../testing/rows/meter-events.ts";
 import { createRecordingLog } from "../testing/processes/recording-log.ts";
-import { roadTest } from "../testing/fixtures/road-test.ts";
+import { roadTest } from "../testing/fixtures/road-fixture.ts";
 import { takeJobs } from "./take-jobs.ts";
 
 const meter = "temperature_readings";

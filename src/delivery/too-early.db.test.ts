@@ -11,7 +11,7 @@ import {
   readMeterEvent,
 } from "../testing/rows/meter-events.ts";
 import { createRecordingLog } from "../testing/processes/recording-log.ts";
-import { roadTest as test } from "../testing/fixtures/road-test.ts";
+import { roadTest as test } from "../testing/fixtures/road-fixture.ts";
 import { until } from "../testing/processes/until.ts";
 import { eventAheadMsMax } from "./limits.ts";
 import { resumeDelivery } from "./pauses.ts";

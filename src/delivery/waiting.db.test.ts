@@ -2,7 +2,7 @@ import { sql } from "kysely";
 import { expect } from "vitest";
 import { deliverQueueOf } from "../queue/queues.ts";
 import { addDueEvent, addMeterEvent } from "../testing/rows/meter-events.ts";
-import { roadTest as test } from "../testing/fixtures/road-test.ts";
+import { roadTest as test } from "../testing/fixtures/road-fixture.ts";
 import { findMeterEvent, listMeterEvents } from "./meter-events.ts";
 import { pauseDelivery, resumeDelivery } from "./pauses.ts";
 

@@ -1,5 +1,5 @@
 import { expect } from "vitest";
-import { apiTest as test } from "../testing/fixtures/api-test.ts";
+import { apiTest as test } from "../testing/fixtures/api-fixture.ts";
 import { operationsOf } from "../testing/openapi/document.ts";
 import { readDocument } from "../testing/openapi/checked-requests.ts";
 

@@ -4,7 +4,7 @@ import type { Db } from "../database/db.ts";
 import { storeApiKey } from "../organizations/api-keys.ts";
 import { openDatabase } from "../database/pool.ts";
 import { silentLog } from "../log.ts";
-import { databaseTest } from "../testing/postgres/database-test.ts";
+import { databaseTest } from "../testing/postgres/database-fixture.ts";
 import { holdOpen } from "../testing/postgres/locks.ts";
 import { addOrganization } from "../testing/rows/organizations.ts";
 import { until } from "../testing/processes/until.ts";

@@ -1,7 +1,7 @@
 import { sql } from "kysely";
 import { expect } from "vitest";
 import type { Db } from "../database/db.ts";
-import { databaseTest as test } from "../testing/postgres/database-test.ts";
+import { databaseTest as test } from "../testing/postgres/database-fixture.ts";
 import { addOrganization } from "../testing/rows/organizations.ts";
 import { countChangedSensors, countSensors } from "./count-sensors.ts";
 import { putSensor, registerSensors } from "./sensors.ts";

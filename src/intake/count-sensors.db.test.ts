@@ -1,6 +1,6 @@
 import { sql } from "kysely";
 import { expect } from "vitest";
-import { databaseTest as test } from "../testing/postgres/database-test.ts";
+import { databaseTest as test } from "../testing/postgres/database-fixture.ts";
 import { hourMs, hoursAgo } from "../testing/rows/hours.ts";
 import { addOrganization } from "../testing/rows/organizations.ts";
 import { registerSensors } from "./sensors.ts";

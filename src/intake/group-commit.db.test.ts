@@ -4,7 +4,7 @@ import { apiProblemOf } from "../api/failure.ts";
 import { openDatabase } from "../database/pool.ts";
 import { problemOf } from "../http/failure.ts";
 import { silentLog } from "../log.ts";
-import { databaseTest } from "../testing/postgres/database-test.ts";
+import { databaseTest } from "../testing/postgres/database-fixture.ts";
 import { findViolations } from "../testing/rows/invariants.ts";
 import { countWaitingForLocks, endWaitingForLocks, holdOpen } from "../testing/postgres/locks.ts";
 import type { TestDatabase } from "../testing/postgres/test-database.ts";

@@ -7,7 +7,7 @@ import { appendEntries } from "../testing/rows/entries.ts";
 import { fireCrons } from "../testing/rows/fire-crons.ts";
 import { hourMs, hoursAgo } from "../testing/rows/hours.ts";
 import { addOrganization } from "../testing/rows/organizations.ts";
-import { stripeSideTest as test } from "../testing/fixtures/stripe-side-test.ts";
+import { stripeSideTest as test } from "../testing/fixtures/stripe-side-fixture.ts";
 import { createRecordingLog } from "../testing/processes/recording-log.ts";
 import { until } from "../testing/processes/until.ts";
 import { watchSensorChanges } from "./count-sensors-job.ts";

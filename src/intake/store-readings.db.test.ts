@@ -1,6 +1,6 @@
 import type { Pool } from "pg";
 import { expect } from "vitest";
-import { databaseTest } from "../testing/postgres/database-test.ts";
+import { databaseTest } from "../testing/postgres/database-fixture.ts";
 import { findViolations } from "../testing/rows/invariants.ts";
 import type { TestDatabase } from "../testing/postgres/test-database.ts";
 import type { Reading } from "../usage/reading.ts";

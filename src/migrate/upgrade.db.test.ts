@@ -1,7 +1,7 @@
 import { sql } from "kysely";
 import { expect, inject } from "vitest";
 import { silentLog } from "../log.ts";
-import { emptyDatabaseTest } from "../testing/postgres/empty-database-test.ts";
+import { emptyDatabaseTest } from "../testing/postgres/empty-database-fixture.ts";
 import { migrate } from "./migrate.ts";
 import { createMigrator } from "./migrations.ts";
 import type { Db } from "../database/db.ts";

@@ -1,6 +1,6 @@
 import { sql } from "kysely";
 import { expect, onTestFinished } from "vitest";
-import { databaseTest as test } from "../testing/postgres/database-test.ts";
+import { databaseTest as test } from "../testing/postgres/database-fixture.ts";
 import { createRecordingLog } from "../testing/processes/recording-log.ts";
 import { until } from "../testing/processes/until.ts";
 import { forgetOldProcesses, startHeartbeat } from "./heartbeat.ts";

@@ -2,7 +2,7 @@ import { sql } from "kysely";
 import { expect, inject } from "vitest";
 import { openDatabase } from "../database/pool.ts";
 import { silentLog } from "../log.ts";
-import { databaseTest } from "../testing/postgres/database-test.ts";
+import { databaseTest } from "../testing/postgres/database-fixture.ts";
 import { createReadinessCheck } from "./readiness.ts";
 
 const hasRoles = inject("testServer").roles !== undefined;

@@ -1,7 +1,7 @@
 import { expect } from "vitest";
 import { readTotal } from "../testing/rows/bill.ts";
 import { findBillingViolations } from "../testing/rows/billing-violations.ts";
-import { roadTest as test } from "../testing/fixtures/road-test.ts";
+import { roadTest as test } from "../testing/fixtures/road-fixture.ts";
 
 test("usage that another service records is billed once", async ({ road, account, database }) => {
   const { id, customer } = await road.join();

@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { sql } from "kysely";
 import type { Pool, PoolClient } from "pg";
 import { expect, inject } from "vitest";
-import { databaseTest } from "../testing/postgres/database-test.ts";
+import { databaseTest } from "../testing/postgres/database-fixture.ts";
 import { countWaitingForLocks } from "../testing/postgres/locks.ts";
 import { addOrganization } from "../testing/rows/organizations.ts";
 import { meterNames, meters } from "../usage/meters.ts";

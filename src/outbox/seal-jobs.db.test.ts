@@ -9,7 +9,7 @@ import { hoursAgo } from "../testing/rows/hours.ts";
 import { readMeterEvents } from "../testing/rows/meter-event-rows.ts";
 import { addOrganization } from "../testing/rows/organizations.ts";
 import { loseQueueRows } from "../testing/rows/queue-rows.ts";
-import { roadTest as test } from "../testing/fixtures/road-test.ts";
+import { roadTest as test } from "../testing/fixtures/road-fixture.ts";
 import { meterNames } from "../usage/meters.ts";
 import { reportUnsealed } from "./report.ts";
 import { sealDueEntries } from "./seal.ts";

@@ -7,7 +7,7 @@ import { hoursAgo } from "../testing/rows/hours.ts";
 import { findViolations } from "../testing/rows/invariants.ts";
 import { readMeterEvents } from "../testing/rows/meter-event-rows.ts";
 import { addOrganization } from "../testing/rows/organizations.ts";
-import { roadTest as test } from "../testing/fixtures/road-test.ts";
+import { roadTest as test } from "../testing/fixtures/road-fixture.ts";
 import { until } from "../testing/processes/until.ts";
 import { meterNames } from "../usage/meters.ts";
 import { holdSeal } from "./hold-seal.ts";

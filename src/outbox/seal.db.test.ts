@@ -5,7 +5,7 @@ import { appendEntries } from "../testing/rows/entries.ts";
 import { hoursAgo } from "../testing/rows/hours.ts";
 import { readMeterEvents } from "../testing/rows/meter-event-rows.ts";
 import { addOrganization, linkCustomer } from "../testing/rows/organizations.ts";
-import { roadTest as test } from "../testing/fixtures/road-test.ts";
+import { roadTest as test } from "../testing/fixtures/road-fixture.ts";
 import { meterNames } from "../usage/meters.ts";
 import { reportUnsealed } from "./report.ts";
 import { sealDueEntries } from "./seal.ts";

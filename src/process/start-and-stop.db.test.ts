@@ -3,7 +3,7 @@ import { sql } from "kysely";
 import { expect, onTestFinished } from "vitest";
 import { listen } from "../testing/net/listen.ts";
 import { holdOpen, countWaitingForLocks } from "../testing/postgres/locks.ts";
-import { serviceTest as test } from "../testing/fixtures/service-test.ts";
+import { serviceTest as test } from "../testing/fixtures/service-fixture.ts";
 import { until } from "../testing/processes/until.ts";
 
 /** Far below the grace of a stop, 30 s, and every time limit of the database's. */

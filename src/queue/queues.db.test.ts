@@ -10,7 +10,7 @@ import { appendEntries } from "../testing/rows/entries.ts";
 import { fireCrons } from "../testing/rows/fire-crons.ts";
 import { hoursAgo } from "../testing/rows/hours.ts";
 import { loseQueueRows, readQueueFurniture } from "../testing/rows/queue-rows.ts";
-import { roadTest } from "../testing/fixtures/road-test.ts";
+import { roadTest } from "../testing/fixtures/road-fixture.ts";
 import { until } from "../testing/processes/until.ts";
 import { meterNames } from "../usage/meters.ts";
 import { type Reminder, remindToDeliver } from "./deliver-job.ts";

@@ -1,6 +1,6 @@
 import { sql } from "kysely";
 import { expect } from "vitest";
-import { adminToken, serviceTest as test } from "../testing/fixtures/service-test.ts";
+import { adminToken, serviceTest as test } from "../testing/fixtures/service-fixture.ts";
 
 test("API and worker start and work on a pg-boss schema that is one version ahead", async ({
   database,

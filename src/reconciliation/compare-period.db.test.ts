@@ -1,7 +1,7 @@
 import { sql } from "kysely";
 import { expect } from "vitest";
 import type { Db } from "../database/db.ts";
-import { booksTest as test } from "../testing/fixtures/books-test.ts";
+import { booksTest as test } from "../testing/fixtures/books-fixture.ts";
 import type { Comparison } from "./compare-period.ts";
 import type { NoLook } from "./look.ts";
 import { dayMs, floorTo, hourMs, minuteMs } from "./windows.ts";

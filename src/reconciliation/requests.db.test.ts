@@ -1,6 +1,6 @@
 import { sql } from "kysely";
 import { expect } from "vitest";
-import { booksTest as test } from "../testing/fixtures/books-test.ts";
+import { booksTest as test } from "../testing/fixtures/books-fixture.ts";
 import { until } from "../testing/processes/until.ts";
 import { askForComparison, readRequest } from "./requests.ts";
 import { remindOfRequests } from "./requests-job.ts";

@@ -4,7 +4,7 @@ import type { Db } from "../database/db.ts";
 import { addOrganization } from "../testing/rows/organizations.ts";
 import { addMeterEvent } from "../testing/rows/meter-events.ts";
 import { createRecordingLog } from "../testing/processes/recording-log.ts";
-import { booksTest } from "../testing/fixtures/books-test.ts";
+import { booksTest } from "../testing/fixtures/books-fixture.ts";
 import type { ReconcileSettings } from "./reconcile-deps.ts";
 import { reconcile } from "./reconcile-job.ts";
 import { dayMs, floorTo, hourMs } from "./windows.ts";

@@ -8,7 +8,7 @@ import { appendEntries } from "../testing/rows/entries.ts";
 import { hoursAgo } from "../testing/rows/hours.ts";
 import { startCollector } from "../testing/otlp/collector.ts";
 import { startTraced } from "../testing/otlp/traced.ts";
-import { roadTest as test } from "../testing/fixtures/road-test.ts";
+import { roadTest as test } from "../testing/fixtures/road-fixture.ts";
 import { meterNames } from "../usage/meters.ts";
 import { inSpan } from "./tracer.ts";
 

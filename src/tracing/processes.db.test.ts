@@ -5,7 +5,7 @@ import { type Customer, signUp } from "../testing/rows/customer.ts";
 import { readInbox } from "../testing/rows/inbox.ts";
 import { type Collector, startCollector } from "../testing/otlp/collector.ts";
 import type { CollectedSpan } from "../testing/otlp/spans.ts";
-import { adminToken, serviceTest as test } from "../testing/fixtures/service-test.ts";
+import { adminToken, serviceTest as test } from "../testing/fixtures/service-fixture.ts";
 import { until } from "../testing/processes/until.ts";
 
 const webhookSecret = "whsec_of_the_processes";

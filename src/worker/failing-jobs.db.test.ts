@@ -4,7 +4,7 @@ import { expect, onTestFinished } from "vitest";
 import { deliverQueueOf, queues, sealQueue } from "../queue/queues.ts";
 import { workQueue } from "../queue/work-queue.ts";
 import { createRecordingLog } from "../testing/processes/recording-log.ts";
-import { roadTest as test } from "../testing/fixtures/road-test.ts";
+import { roadTest as test } from "../testing/fixtures/road-fixture.ts";
 import { until } from "../testing/processes/until.ts";
 import { workerConfig } from "../testing/processes/worker-config.ts";
 import { meterNames } from "../usage/meters.ts";

@@ -13,7 +13,7 @@ import {
   takeInOld,
 } from "../testing/rows/old-usage.ts";
 import { createRecordingLog } from "../testing/processes/recording-log.ts";
-import { roadTest } from "../testing/fixtures/road-test.ts";
+import { roadTest } from "../testing/fixtures/road-fixture.ts";
 import { until } from "../testing/processes/until.ts";
 import { enforceRetention } from "./retention-job.ts";
 

@@ -10,7 +10,7 @@ import { appendEntries } from "../testing/rows/entries.ts";
 import { monthsAgo, openOldMonths } from "../testing/rows/old-usage.ts";
 import { organizationOf } from "../testing/rows/organizations.ts";
 import { createRecordingLog } from "../testing/processes/recording-log.ts";
-import { roadTest as test } from "../testing/fixtures/road-test.ts";
+import { roadTest as test } from "../testing/fixtures/road-fixture.ts";
 import { parseScrape, seriesOf } from "../testing/net/scraped.ts";
 import { until } from "../testing/processes/until.ts";
 import { readConditions } from "../monitoring/alerts/read-conditions.ts";

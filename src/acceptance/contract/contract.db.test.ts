@@ -4,7 +4,7 @@ import { expect } from "vitest";
 import { z } from "zod";
 import { environmentFaults, environments } from "../../config.ts";
 import { callsOf, contract, quotedIn, rowsOf, sectionOf, statusesIn } from "./read-contract.ts";
-import { cliTest } from "../../testing/fixtures/cli-test.ts";
+import { cliTest } from "../../testing/fixtures/cli-fixture.ts";
 import {
   documentSchema,
   type JsonSchema,

@@ -1,9 +1,9 @@
 import { EventEmitter } from "node:events";
 import { createRandom } from "../../simulator/random.ts";
-import type { Api } from "../../testing/fixtures/api-test.ts";
+import type { Api } from "../../testing/fixtures/api-fixture.ts";
 import { findFreePort } from "../../testing/net/free-port.ts";
 import { linkCustomer } from "../../testing/rows/organizations.ts";
-import { roadTest } from "../../testing/fixtures/road-test.ts";
+import { roadTest } from "../../testing/fixtures/road-fixture.ts";
 import type { StripeAccount } from "../../testing/stripe/stripe-account.ts";
 import type { TestDatabase } from "../../testing/postgres/test-database.ts";
 import { workerEnvironment } from "../../testing/processes/worker-config.ts";

@@ -4,7 +4,7 @@ import type { Db } from "../../database/db.ts";
 import { readPauses } from "../../delivery/pauses.ts";
 import { appendEntries, type NewEntry } from "../../testing/rows/entries.ts";
 import { hoursAgo } from "../../testing/rows/hours.ts";
-import { roadTest as test } from "../../testing/fixtures/road-test.ts";
+import { roadTest as test } from "../../testing/fixtures/road-fixture.ts";
 import { until } from "../../testing/processes/until.ts";
 import type { MeterName } from "../../usage/meters.ts";
 import { untilDrained } from "./drain.ts";

@@ -1,6 +1,6 @@
 import { afterAll, expect, onTestFinished } from "vitest";
 import { startSimulator } from "../../simulator/start-simulator.ts";
-import { documentTest as test } from "./document-test.ts";
+import { documentTest as test } from "./document-fixture.ts";
 import { exampleOrganization, furnish, haveExports } from "./furnish.ts";
 import { type Fence, readFences } from "./markdown.ts";
 import { makeProgramFolder } from "./program-folder.ts";

@@ -2,7 +2,7 @@ import { sql } from "kysely";
 import { expect } from "vitest";
 import type { Db } from "../../database/db.ts";
 import { meterEventStates } from "../../delivery/meter-event-states.ts";
-import { databaseTest as test } from "../../testing/postgres/database-test.ts";
+import { databaseTest as test } from "../../testing/postgres/database-fixture.ts";
 import { readFences, readTableRows } from "./markdown.ts";
 import { readDocument } from "./read-document.ts";
 import { addMeterEvent, readMeterEvent } from "../../testing/rows/meter-events.ts";

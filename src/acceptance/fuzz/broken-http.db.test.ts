@@ -3,7 +3,7 @@ import { connect, type Socket } from "node:net";
 import { text } from "node:stream/consumers";
 import { expect } from "vitest";
 import { startServer } from "../../http/server.ts";
-import { apiTest } from "../../testing/fixtures/api-test.ts";
+import { apiTest } from "../../testing/fixtures/api-fixture.ts";
 import { until } from "../../testing/processes/until.ts";
 import { keepChangeLedger } from "./change-ledger.ts";
 

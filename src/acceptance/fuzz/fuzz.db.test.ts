@@ -10,7 +10,7 @@ import { breakRequest } from "./broken-request.ts";
 import { mayChange, unexplainedChanges } from "./explained-changes.ts";
 import { openObjects } from "./fits-schema.ts";
 import { fitsOperation, type FuzzRequest, toRequest } from "./fuzz-request.ts";
-import { type Fuzzed, fuzzTest as test } from "./fuzz-test.ts";
+import { type Fuzzed, fuzzTest as test } from "./fuzz-fixture.ts";
 import { takenFaults } from "./taken-body.ts";
 
 /** `FUZZ_REQUESTS` makes it more; another `FUZZ_SEED` makes other requests, or repeats what a failure printed. */

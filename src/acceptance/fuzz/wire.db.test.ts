@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { expect } from "vitest";
 import { HeldBytes } from "../../http/held-bytes.ts";
 import { startServer } from "../../http/server.ts";
-import { apiTest } from "../../testing/fixtures/api-test.ts";
+import { apiTest } from "../../testing/fixtures/api-fixture.ts";
 
 /** `FUZZ_REQUESTS` makes it more; another `FUZZ_SEED` makes other requests. */
 const requests = Math.ceil(Number(process.env["FUZZ_REQUESTS"] ?? 2_000) / 10);

@@ -4,7 +4,7 @@ import { z } from "zod";
 import { sealDueEntries } from "../../outbox/seal.ts";
 import { appendEntries } from "../../testing/rows/entries.ts";
 import { hoursAgo } from "../../testing/rows/hours.ts";
-import { meterEventsTest, unknownId } from "../../testing/fixtures/meter-events-test.ts";
+import { meterEventsTest, unknownId } from "../../testing/fixtures/meter-events-fixture.ts";
 import { addOrganization } from "../../testing/rows/organizations.ts";
 import { meterNames } from "../../usage/meters.ts";
 

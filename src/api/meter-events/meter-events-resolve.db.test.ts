@@ -4,7 +4,7 @@ import { z } from "zod";
 import { sweepMeterEvents } from "../../delivery/sweep.ts";
 import { type DeliverJob, deliverQueueOf } from "../../queue/queues.ts";
 import { findViolations } from "../../testing/rows/invariants.ts";
-import { anyInstant, meterEventsTest, unknownId } from "../../testing/fixtures/meter-events-test.ts";
+import { anyInstant, meterEventsTest, unknownId } from "../../testing/fixtures/meter-events-fixture.ts";
 import { linkCustomer } from "../../testing/rows/organizations.ts";
 import { until } from "../../testing/processes/until.ts";
 

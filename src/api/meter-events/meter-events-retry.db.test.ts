@@ -1,7 +1,7 @@
 import { sql } from "kysely";
 import { expect } from "vitest";
 import { type DeliverJob, deliverQueueOf } from "../../queue/queues.ts";
-import { meterEventsTest as test, unknownId } from "../../testing/fixtures/meter-events-test.ts";
+import { meterEventsTest as test, unknownId } from "../../testing/fixtures/meter-events-fixture.ts";
 import { addOrganization } from "../../testing/rows/organizations.ts";
 
 test("a rejected event that is retried is pending again, with a job, and no other is", async ({

@@ -1,7 +1,11 @@
 import { expect } from "vitest";
 import { appendEntries } from "../../testing/rows/entries.ts";
 import { hoursAgo } from "../../testing/rows/hours.ts";
-import { anyInstant, meterEventsTest as test, unknownId } from "../../testing/fixtures/meter-events-test.ts";
+import {
+  anyInstant,
+  meterEventsTest as test,
+  unknownId,
+} from "../../testing/fixtures/meter-events-fixture.ts";
 import { addOrganization } from "../../testing/rows/organizations.ts";
 
 test("meter events are listed, the newest first, and filtered by state, organization and meter", async ({

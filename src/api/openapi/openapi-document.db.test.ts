@@ -1,5 +1,5 @@
 import { expect } from "vitest";
-import { apiTest } from "../../testing/fixtures/api-test.ts";
+import { apiTest } from "../../testing/fixtures/api-fixture.ts";
 import { documentSchema, type JsonSchema, operationsOf } from "../../testing/openapi/document.ts";
 import { createValidators } from "../../testing/openapi/schema-validators.ts";
 

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { expect } from "vitest";
 import { z } from "zod";
-import { apiTest as test } from "../../testing/fixtures/api-test.ts";
+import { apiTest as test } from "../../testing/fixtures/api-fixture.ts";
 
 /** The routes that clients may rely on. */
 const promised = [

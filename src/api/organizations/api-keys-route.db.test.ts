@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "vitest";
-import { apiTest as test } from "../../testing/fixtures/api-test.ts";
+import { apiTest as test } from "../../testing/fixtures/api-fixture.ts";
 
 const unknownId = "00000000-0000-7000-8000-000000000000";
 

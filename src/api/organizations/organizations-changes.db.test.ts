@@ -1,6 +1,6 @@
 import { expect } from "vitest";
 import { countSensors } from "../../intake/count-sensors.ts";
-import { type Api, apiTest as test } from "../../testing/fixtures/api-test.ts";
+import { type Api, apiTest as test } from "../../testing/fixtures/api-fixture.ts";
 import { addMeterEvent } from "../../testing/rows/meter-events.ts";
 import { linkCustomer } from "../../testing/rows/organizations.ts";
 

@@ -1,6 +1,6 @@
 import { sql } from "kysely";
 import { expect } from "vitest";
-import { apiTest as test } from "../../testing/fixtures/api-test.ts";
+import { apiTest as test } from "../../testing/fixtures/api-fixture.ts";
 import { linkCustomer } from "../../testing/rows/organizations.ts";
 
 const unknownId = "00000000-0000-7000-8000-000000000000";

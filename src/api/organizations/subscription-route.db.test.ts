@@ -1,5 +1,5 @@
 import { expect } from "vitest";
-import { apiTest as test } from "../../testing/fixtures/api-test.ts";
+import { apiTest as test } from "../../testing/fixtures/api-fixture.ts";
 import { appendEntries } from "../../testing/rows/entries.ts";
 import { countWaitingForLocks } from "../../testing/postgres/locks.ts";
 import { linkCustomer } from "../../testing/rows/organizations.ts";

@@ -5,11 +5,11 @@ import { trip } from "../../delivery/pauses.ts";
 import { remindToSeal } from "../../outbox/seal-job.ts";
 import { sealDueEntries } from "../../outbox/seal.ts";
 import { sealJobPayload, sealQueue } from "../../queue/queues.ts";
-import type { Api } from "../../testing/fixtures/api-test.ts";
+import type { Api } from "../../testing/fixtures/api-fixture.ts";
 import { appendEntries } from "../../testing/rows/entries.ts";
 import { hoursAgo } from "../../testing/rows/hours.ts";
 import { addOrganization } from "../../testing/rows/organizations.ts";
-import { roadTest as test } from "../../testing/fixtures/road-test.ts";
+import { roadTest as test } from "../../testing/fixtures/road-fixture.ts";
 import { meterNames } from "../../usage/meters.ts";
 
 const none = { count: 0, quantity: 0 };

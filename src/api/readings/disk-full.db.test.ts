@@ -1,6 +1,6 @@
 import { sql } from "kysely";
 import { expect } from "vitest";
-import { apiTest as test } from "../../testing/fixtures/api-test.ts";
+import { apiTest as test } from "../../testing/fixtures/api-fixture.ts";
 
 test.for(["53100", "58030"])(
   "where the database's disk fails with %s the answer is 503, and says when to try again",

@@ -4,7 +4,7 @@ import { openDatabase } from "../../database/pool.ts";
 import { createApp } from "../../http/app.ts";
 import { startServer } from "../../http/server.ts";
 import { silentLog } from "../../log.ts";
-import { databaseTest } from "../../testing/postgres/database-test.ts";
+import { databaseTest } from "../../testing/postgres/database-fixture.ts";
 import { countWaitingForLocks, holdOpen } from "../../testing/postgres/locks.ts";
 import { createGroupCommit } from "../../intake/group-commit.ts";
 import { mountReadings } from "./readings-route.ts";

@@ -3,7 +3,7 @@ import { expect } from "vitest";
 import { sealDueEntries } from "../../outbox/seal.ts";
 import { hoursAgo } from "../../testing/rows/hours.ts";
 import { linkCustomer } from "../../testing/rows/organizations.ts";
-import { roadTest as test } from "../../testing/fixtures/road-test.ts";
+import { roadTest as test } from "../../testing/fixtures/road-fixture.ts";
 
 const hourAgo = Date.now() - 3_600_000;
 const minute = (n: number) => new Date(hourAgo + n * 60_000).toISOString();

@@ -4,7 +4,7 @@ import { z } from "zod";
 import { openDatabase } from "../../database/pool.ts";
 import { silentLog } from "../../log.ts";
 import { createTestApi } from "../../testing/processes/api-app.ts";
-import { apiTest } from "../../testing/fixtures/api-test.ts";
+import { apiTest } from "../../testing/fixtures/api-fixture.ts";
 import { endWaitingForLocks, holdOpen } from "../../testing/postgres/locks.ts";
 import { checkedRequests } from "../../testing/openapi/checked-requests.ts";
 import type { TestDatabase } from "../../testing/postgres/test-database.ts";

@@ -4,7 +4,7 @@ import { expect } from "vitest";
 import { z } from "zod";
 import { bodyBytesMax } from "../../http/take-body.ts";
 import { createTestApi } from "../../testing/processes/api-app.ts";
-import { apiTest } from "../../testing/fixtures/api-test.ts";
+import { apiTest } from "../../testing/fixtures/api-fixture.ts";
 import { countReadingsAndEntries } from "../../testing/rows/readings.ts";
 import { checkedRequests } from "../../testing/openapi/checked-requests.ts";
 import { readingsMax } from "./readings-route.ts";

@@ -2,10 +2,10 @@ import fc from "fast-check";
 import { expect } from "vitest";
 import { z } from "zod";
 import { sealDueEntries } from "../../outbox/seal.ts";
-import type { Api } from "../../testing/fixtures/api-test.ts";
+import type { Api } from "../../testing/fixtures/api-fixture.ts";
 import { findViolations } from "../../testing/rows/invariants.ts";
 import { linkCustomer } from "../../testing/rows/organizations.ts";
-import { roadTest as test } from "../../testing/fixtures/road-test.ts";
+import { roadTest as test } from "../../testing/fixtures/road-fixture.ts";
 import type { TestDatabase } from "../../testing/postgres/test-database.ts";
 import { meterNames } from "../../usage/meters.ts";
 

@@ -12,7 +12,7 @@ import {
   sealAndDeliverOld,
   takeInOld,
 } from "../../testing/rows/old-usage.ts";
-import { roadTest } from "../../testing/fixtures/road-test.ts";
+import { roadTest } from "../../testing/fixtures/road-fixture.ts";
 
 const hourMs = 3_600_000;
 

@@ -1,5 +1,5 @@
 import { expect } from "vitest";
-import { apiTest as test } from "../../testing/fixtures/api-test.ts";
+import { apiTest as test } from "../../testing/fixtures/api-fixture.ts";
 
 test("a sensor is registered by its first PUT and changed by the next", async ({ api }) => {
   const { key: token } = await api.join();

@@ -1,5 +1,5 @@
 import { expect } from "vitest";
-import { apiTest as test } from "../../testing/fixtures/api-test.ts";
+import { apiTest as test } from "../../testing/fixtures/api-fixture.ts";
 
 test("another organization's sensors are neither seen nor changed", async ({ api }) => {
   const ours = await api.join();

@@ -2,8 +2,8 @@ import { sql } from "kysely";
 import { expect } from "vitest";
 import { addOrganization, linkCustomer } from "../../testing/rows/organizations.ts";
 import { appendEntries } from "../../testing/rows/entries.ts";
-import { type Api } from "../../testing/fixtures/api-test.ts";
-import { meterEventsTest as test } from "../../testing/fixtures/meter-events-test.ts";
+import { type Api } from "../../testing/fixtures/api-fixture.ts";
+import { meterEventsTest as test } from "../../testing/fixtures/meter-events-fixture.ts";
 import { sealDueEntries } from "../../outbox/seal.ts";
 import { meterNames } from "../../usage/meters.ts";
 

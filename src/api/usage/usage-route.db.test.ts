@@ -1,6 +1,6 @@
 import { sql } from "kysely";
 import { expect } from "vitest";
-import { apiTest as test } from "../../testing/fixtures/api-test.ts";
+import { apiTest as test } from "../../testing/fixtures/api-fixture.ts";
 import { appendEntries } from "../../testing/rows/entries.ts";
 import { linkCustomer } from "../../testing/rows/organizations.ts";
 import { sealDueEntries } from "../../outbox/seal.ts";

@@ -2,7 +2,7 @@ import { sql } from "kysely";
 import { Stripe } from "stripe";
 import { expect } from "vitest";
 import type { Db } from "../../database/db.ts";
-import { apiTest as test, webhookSecrets } from "../../testing/fixtures/api-test.ts";
+import { apiTest as test, webhookSecrets } from "../../testing/fixtures/api-fixture.ts";
 
 const [oldSecret = "", newSecret = ""] = webhookSecrets;
 

@@ -1,9 +1,9 @@
 import { sql } from "kysely";
 import { expect } from "vitest";
-import { webhookSecrets } from "../../testing/fixtures/api-test.ts";
+import { webhookSecrets } from "../../testing/fixtures/api-fixture.ts";
 import { endStripeEventLeases, readInbox, readSubscriptionOf } from "../../testing/rows/inbox.ts";
 import { addOrganization } from "../../testing/rows/organizations.ts";
-import { stripeSideTest as test } from "../../testing/fixtures/stripe-side-test.ts";
+import { stripeSideTest as test } from "../../testing/fixtures/stripe-side-fixture.ts";
 import { until } from "../../testing/processes/until.ts";
 
 const organizationCount = 30;

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect } from "vitest";
 import { readInbox, readSubscriptionOf } from "../../testing/rows/inbox.ts";
 import { addOrganization } from "../../testing/rows/organizations.ts";
-import { stripeSideTest as test } from "../../testing/fixtures/stripe-side-test.ts";
+import { stripeSideTest as test } from "../../testing/fixtures/stripe-side-fixture.ts";
 
 test.for([
   ["paid", "active"],

@@ -1,6 +1,6 @@
 import { sql } from "kysely";
 import { expect, inject } from "vitest";
-import { doctorTest as test } from "../../testing/fixtures/doctor-test.ts";
+import { doctorTest as test } from "../../testing/fixtures/doctor-fixture.ts";
 import { appendEntries } from "../../testing/rows/entries.ts";
 import { ago, minuteMs } from "../../testing/rows/meter-events.ts";
 import { addOrganization, linkCustomer } from "../../testing/rows/organizations.ts";

@@ -1,6 +1,6 @@
 import { expect } from "vitest";
 import { usedEventTypes } from "../../stripe/used-event-types.ts";
-import { doctorTest as test, webhookEndpoint } from "../../testing/fixtures/doctor-test.ts";
+import { doctorTest as test, webhookEndpoint } from "../../testing/fixtures/doctor-fixture.ts";
 
 const secretWords = /sk_(test|live)_\w+/;
 const live = { environment: { STRIPE_SECRET_KEY: "sk_live_1" } };

@@ -2,7 +2,7 @@ import { sql } from "kysely";
 import { expect } from "vitest";
 import { pauseDelivery, trip } from "../../delivery/pauses.ts";
 import { shareCustomer } from "../../testing/rows/shared-customer.ts";
-import { doctorTest as test } from "../../testing/fixtures/doctor-test.ts";
+import { doctorTest as test } from "../../testing/fixtures/doctor-fixture.ts";
 
 const secretWords = /sk_(test|live)_\w+|hunter2/;
 

@@ -1,7 +1,7 @@
 import { expect } from "vitest";
 import { account, pauseDelivery, readPauses } from "../../delivery/pauses.ts";
 import { whyNoBrowser } from "../../testing/browser/chromium.ts";
-import { consoleTest, readerToken } from "../../testing/fixtures/console-test.ts";
+import { consoleTest, readerToken } from "../../testing/fixtures/console-fixture.ts";
 import { addDueEvent } from "../../testing/rows/meter-events.ts";
 
 const test = consoleTest.skipIf(whyNoBrowser !== undefined);

@@ -2,7 +2,7 @@ import { sql } from "kysely";
 import { expect } from "vitest";
 import { pauseDelivery } from "../../delivery/pauses.ts";
 import { whyNoBrowser } from "../../testing/browser/chromium.ts";
-import { consoleTest } from "../../testing/fixtures/console-test.ts";
+import { consoleTest } from "../../testing/fixtures/console-fixture.ts";
 import { appendEntries } from "../../testing/rows/entries.ts";
 import { hoursAgo } from "../../testing/rows/hours.ts";
 import { addMeterEvent } from "../../testing/rows/meter-events.ts";

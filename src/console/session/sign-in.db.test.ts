@@ -1,6 +1,6 @@
 import { expect } from "vitest";
 import { whyNoBrowser } from "../../testing/browser/chromium.ts";
-import { adminToken, consoleTest, readerToken, signInCode } from "../../testing/fixtures/console-test.ts";
+import { adminToken, consoleTest, readerToken, signInCode } from "../../testing/fixtures/console-fixture.ts";
 
 const test = consoleTest;
 const inBrowser = consoleTest.skipIf(whyNoBrowser !== undefined);

@@ -7,7 +7,7 @@ import { expect, onTestFinished } from "vitest";
 import { z } from "zod";
 import { createRecordingLog } from "../../testing/processes/recording-log.ts";
 import { listen } from "../../testing/net/listen.ts";
-import { serviceTest as test } from "../../testing/fixtures/service-test.ts";
+import { serviceTest as test } from "../../testing/fixtures/service-fixture.ts";
 import { until } from "../../testing/processes/until.ts";
 import { watchAlerts } from "./watch-alerts.ts";
 

@@ -3,7 +3,7 @@ import { expect } from "vitest";
 import { openDatabase } from "../../database/pool.ts";
 import type { Db } from "../../database/db.ts";
 import { silentLog } from "../../log.ts";
-import { databaseTest as test } from "../../testing/postgres/database-test.ts";
+import { databaseTest as test } from "../../testing/postgres/database-fixture.ts";
 import { addOrganization } from "../../testing/rows/organizations.ts";
 import type { Sample } from "./database-gauges.ts";
 import { createMeasurer } from "./measurer.ts";

@@ -1,7 +1,7 @@
 import { sql } from "kysely";
 import { expect } from "vitest";
 import { pauseDelivery, trip } from "../../delivery/pauses.ts";
-import { apiTest } from "../../testing/fixtures/api-test.ts";
+import { apiTest } from "../../testing/fixtures/api-fixture.ts";
 import { appendEntries } from "../../testing/rows/entries.ts";
 import { addMeterEvent, ago, minuteMs } from "../../testing/rows/meter-events.ts";
 import { addOrganization } from "../../testing/rows/organizations.ts";

@@ -2,7 +2,7 @@ import { expect } from "vitest";
 import { appendEntries } from "../../testing/rows/entries.ts";
 import { findFreePort } from "../../testing/net/free-port.ts";
 import { parseScrape } from "../../testing/net/scraped.ts";
-import { serviceTest as test } from "../../testing/fixtures/service-test.ts";
+import { serviceTest as test } from "../../testing/fixtures/service-fixture.ts";
 
 test("the API and the worker each answer for themselves, and for the database", async ({
   launch,

@@ -1,5 +1,5 @@
 import { expect } from "vitest";
-import { closeTest as test } from "../../testing/fixtures/close-test.ts";
+import { closeTest as test } from "../../testing/fixtures/close-fixture.ts";
 
 const pending = {
   state: "pending",

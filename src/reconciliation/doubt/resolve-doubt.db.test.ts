@@ -3,7 +3,7 @@ import { expect } from "vitest";
 import { retryRejected } from "../../delivery/retry-rejected.ts";
 import { eventAgeMsMax } from "../../delivery/limits.ts";
 import { type DeliverJob, deliverQueueOf } from "../../queue/queues.ts";
-import { doubtTest as test } from "../../testing/fixtures/doubt-test.ts";
+import { doubtTest as test } from "../../testing/fixtures/doubt-fixture.ts";
 import { hoursAgo } from "../../testing/rows/hours.ts";
 import { findViolations } from "../../testing/rows/invariants.ts";
 

@@ -1,6 +1,6 @@
 import { request as httpRequest } from "node:http";
 import { startServer } from "../../http/server.ts";
-import { apiTest } from "../fixtures/api-test.ts";
+import { apiTest } from "../fixtures/api-fixture.ts";
 import { createTestApi } from "../processes/api-app.ts";
 import { countReadingsAndEntries } from "../rows/readings.ts";
 

@@ -1,6 +1,6 @@
 import { Client } from "pg";
 import { expect, inject } from "vitest";
-import { databaseTest as test } from "./database-test.ts";
+import { databaseTest as test } from "./database-fixture.ts";
 import { createTestDatabase } from "./test-database.ts";
 
 test("a test's database has the program's schema", async ({ database }) => {

@@ -1,6 +1,6 @@
 import type { Pool } from "pg";
 import { expect } from "vitest";
-import { databaseTest as test } from "../postgres/database-test.ts";
+import { databaseTest as test } from "../postgres/database-fixture.ts";
 import { findViolations } from "./invariants.ts";
 
 const organization = "00000000-0000-7000-8000-000000000001";

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { inject } from "vitest";
 import { openDatabase } from "../../database/pool.ts";
 import { silentLog } from "../../log.ts";
-import { serviceTest } from "../fixtures/service-test.ts";
+import { serviceTest } from "../fixtures/service-fixture.ts";
 import { createDatabase, dropDatabase, urlOfDatabase } from "../net/test-server.ts";
 
 /** Vitest's `test` with an `empty` database beside the migrated one: nothing has been migrated there yet. */

@@ -2,7 +2,7 @@ import { mkdtemp, symlink } from "node:fs/promises";
 import { delimiter, dirname, join } from "node:path";
 import { findFreePort } from "../../testing/net/free-port.ts";
 import type { ServiceProcess } from "../../testing/processes/service-process.ts";
-import { adminToken, serviceTest } from "../../testing/fixtures/service-test.ts";
+import { adminToken, serviceTest } from "../../testing/fixtures/service-fixture.ts";
 import { workerEnvironment } from "../../testing/processes/worker-config.ts";
 import type { ProgramFolder } from "./program-folder.ts";
 import type { Desk } from "./reader.ts";
