@@ -48,5 +48,5 @@ COPY src ./src
 COPY scripts ./scripts
 CMD ["node", "scripts/replay.ts"]
 
-# What is built when no target is named.
+# The target that is built when none is named.
 FROM service

@@ -13,7 +13,7 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 const nodeMajor = "24";
 const npmOptions = ["--loglevel=error", "--no-audit", "--no-fund", "--prefer-offline"];
 const lockWaitMs = 10 * 60_000;
-/** What takes longer than the first says so, and then again and again. */
+/** A step that takes longer than the first pause says so, and then again and again. */
 const firstWordMs = 2_000;
 const nextWordMs = 5_000;
 

@@ -7,12 +7,13 @@
 -- The role needs CREATEROLE if the two do not exist yet. They are made without a password; docs/security.md says how
 -- to set one, and what each may do and why.
 --
--- A role may change its own settings and its own password, and a thief of its connection could so stay in after the theft is found. So
--- this script resets every setting of the two, in every database, and gives them the passwords that it is told:
+-- A role may change its own settings and its own password, and a thief of its connection could so stay in
+-- after the theft is found. So this script resets every setting of the two, in every database, and gives them the
+-- passwords that it is told:
 --
 --   psql … -c "set metering.api_password = '…'" -c "set metering.worker_password = '…'" -f scripts/roles.sql
 --
--- What limits the two, such as a statement timeout, belongs to the database (alter database … set …), not to them.
+-- A limit for the two, such as a statement timeout, belongs to the database (alter database … set …), not to them.
 --
 -- Other names than meter_outbox_api and meter_outbox_worker:
 --
@@ -54,7 +55,7 @@ begin
     if pg_has_role(member, owner, 'member') then
       raise exception 'the role % may do all that the owner of the tables may: choose another', member;
     end if;
-    -- Only where there is something to reset: resetting takes more than the owner's rights where another role made this one.
+    -- Only where a setting exists: a reset takes more than the owner's rights where another role made this one.
     for setting in
       select d.datname from pg_db_role_setting s left join pg_database d on d.oid = s.setdatabase
       where s.setrole = (select oid from pg_roles where rolname = member)

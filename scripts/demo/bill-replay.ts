@@ -101,7 +101,7 @@ export type Following = {
 export async function followBilling(following: Following): Promise<void> {
   let deadlineMs = Number.POSITIVE_INFINITY;
   for (;;) {
-    // Asked before the outbox, so that an empty outbox after the last reading is what it seems.
+    // Asked before the outbox, so that an empty outbox after the last reading really is empty.
     const isReplayDone = following.isReplayDone();
     const outbox = await following.readOutbox();
     following.onOutbox(outbox);

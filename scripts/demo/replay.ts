@@ -41,7 +41,7 @@ export function startReplay(
   return { readingsEach: temperatures.length, tallyOf, isDone: () => isDone, done: replayAll() };
 }
 
-/** What the API answered about one organization's readings; those sent again count again. */
+/** The API's answers about one organization's readings; readings that are sent again count again. */
 export type Tally = { accepted: number; duplicates: number; rejected: number };
 
 export const emptyTally: Tally = { accepted: 0, duplicates: 0, rejected: 0 };

@@ -37,13 +37,13 @@ const environmentSchema = z.object({
   API_URL: z.url(),
   ADMIN_TOKEN: z.string().min(1),
   DATABASE_URL: z.string().min(1),
-  /** The simulator: the replay gives it meters and customers, which it would not do to anybody's account. */
+  /** Only a simulator: the replay makes meters and customers there, which it must not do in a real account. */
   STRIPE_API_BASE: z.url(),
 });
 
 export type ServersRead = { kind: "known"; servers: Servers } | { kind: "unknown"; faults: string[] };
 
-/** Reads where servers run that somebody else started, with a simulator and a worker among them. */
+/** Reads the addresses of running servers that another program started, with a simulator and a worker among them. */
 export function readRunningServers(env: Record<string, string | undefined>): ServersRead {
   const read = environmentSchema.safeParse(env);
   if (!read.success) {

@@ -34,7 +34,7 @@ export async function sendWebhooks(
   await controlSimulator(simulator, "webhook_endpoints", endpoint);
 }
 
-/** Has the simulator send every event twice at the same time, to whatever endpoints it has. */
+/** Has the simulator send every event twice at the same time, to all its endpoints. */
 export async function sendEachEventTwice(simulator: { apiBase: string }): Promise<void> {
   await controlSimulator(simulator, "settings", { webhook_copies: copiesOfEachEvent });
 }

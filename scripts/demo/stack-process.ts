@@ -91,7 +91,7 @@ const logLineSchema = z.looseObject({
   url: z.string().optional(),
 });
 
-/** What the demo reads from its children's logs: that they have started, and where. */
+/** The lines of its children's logs that the demo reads: that they have started, and where. */
 export type LogLine = z.infer<typeof logLineSchema>;
 
 /** Parses one line of a JSON log; undefined when it is anything else, such as a warning of Node's. */

@@ -18,7 +18,9 @@ export type StripeAccount = {
   subscribeDirectly: (customerId: string) => Promise<void>;
   /** Cancels all subscriptions of the customer but the newest, and returns the id of that. */
   keepNewestSubscription: (customerId: string) => Promise<string>;
-  /** What Stripe's event summaries have for the customer since a time: a sum, or the last value, as the meter folds. */
+  /**
+   * The value of Stripe's event summaries for the customer since a time: a sum, or the last value, as the meter folds.
+   */
   readBilled: (meter: MeterName, customerId: string, since: Date) => Promise<bigint>;
 };
 

@@ -30,7 +30,7 @@ export async function subscribe(deps: SubscribeDeps, link: Link, joining: Joinin
   }
 }
 
-/** The customer goes through another checkout, and the subscription of before ends. Returns the id of the new one. */
+/** The customer goes through another checkout, and the subscription before it ends. Returns the id of the new one. */
 export async function changePlan(deps: SubscribeDeps, link: Link): Promise<string> {
   await checkOut(deps, link);
   return deps.stripe.keepNewestSubscription(link.stripeCustomerId);
@@ -40,7 +40,7 @@ async function checkOut({ stripe, side }: SubscribeDeps, link: Link): Promise<vo
   await controlSimulator(side, `checkout/${await stripe.openCheckout(link)}/complete`, {});
 }
 
-/** What `subscribe` has done, in words. */
+/** The results of `subscribe`, in words. */
 export function describeSubscribing({ kind }: StripeSide, organizations: number): string {
   switch (kind) {
     case "simulator":
@@ -51,8 +51,8 @@ export function describeSubscribing({ kind }: StripeSide, organizations: number)
 }
 
 /**
- * Waits until the API shows that the organization's subscription is active and this customer's, and the one that is named. Throws with what it
- * shows instead when that takes too long.
+ * Waits until the API shows that the organization's subscription is active, is this customer's, and is the named one.
+ * Throws with the present one when that takes too long.
  */
 export async function untilSubscribed(
   { api, signal }: { api: Pick<OperatorApi, "readSubscription">; signal: AbortSignal },

@@ -1,6 +1,6 @@
 type Environment = Record<string, string | undefined>;
 
-/** What a process needs from its surroundings to run at all; nothing of it configures meter-outbox. */
+/** The variables that a process needs to run at all; none of them configures meter-outbox. */
 const inherited = [
   "PATH",
   "HOME",

@@ -3,7 +3,7 @@ const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 export type StopSignal = (typeof signals)[number];
 
-/** Somebody asked the demo to end; no failure of its own. */
+/** A signal asked the demo to end; this is no failure. */
 export class StopRequest extends Error {
   readonly signal: StopSignal;
 

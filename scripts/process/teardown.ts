@@ -7,7 +7,7 @@ export type Teardown = {
   run: () => Promise<void>;
 };
 
-/** Collects what has to be stopped or removed again, in whatever state the start was interrupted. */
+/** Collects everything that has to be stopped or removed again, at whatever step the start was interrupted. */
 export function createTeardown(): Teardown {
   const undos: Undo[] = [];
   return {

@@ -33,7 +33,7 @@ test(
     await worker.stop(5_000);
     await operate("delivery/resume");
 
-    // What the lost database did afterwards: one customer's usage was delivered, with three readings more.
+    // The lost database's work afterwards: one customer's usage was delivered, with three readings more.
     const pending = await db
       .selectFrom("meter_events")
       .select(["id", "event_at"])

@@ -3,7 +3,7 @@ import type { MeterRead } from "../stripe/remember-meters.ts";
 import { type MeterEventNames, type MeterName, meterNames } from "../usage/meters.ts";
 import { addQuantities } from "../usage/quantity.ts";
 
-/** What an invoice bills of our meters, and the time in which that was used. */
+/** The quantities of our meters that an invoice bills, and the time of their usage. */
 export type InvoiceUsage = {
   start: Date;
   end: Date;

@@ -5,7 +5,7 @@ import type { MeterEventNames } from "../usage/meters.ts";
 import { type InvoiceUsage, invoiceUsage } from "./invoice-usage.ts";
 import { readDatabaseClock } from "./read-customer.ts";
 
-/** What one read of an invoice told; `invoice` undefined: Stripe has none any more. */
+/** The result of one read of an invoice; `invoice` undefined: Stripe has none any more. */
 export type InvoiceToAdopt = {
   invoiceId: string;
   customerId: string;
@@ -22,7 +22,7 @@ export type InvoiceReadDeps = {
   eventNames: MeterEventNames;
 };
 
-/** Reads an invoice at Stripe, and what it bills of ours. */
+/** Reads an invoice at Stripe, and the quantities of our meters that it bills. */
 export async function readInvoice(
   { db, reads, eventNames }: InvoiceReadDeps,
   { invoiceId, customerId }: { invoiceId: string; customerId: string },

@@ -107,7 +107,7 @@ const beyondAll = [
   "select metering.record_usage(gen_random_uuid(), 'active_sensors', 1)",
 ];
 const callableByAll = ["newest_look", "sealed_versions", "uuid_v7", "uuid_v7_time", "versions_of"];
-// What a trigger calls can be called by nothing else.
+// A trigger's function cannot be called directly.
 const ofTriggers = ["guard_meter_event_state", "refuse_change"];
 const mayCall: Record<ServiceRole, string[]> = {
   api: [...ofTriggers, "make_deliveries_due", "resolve_in_doubt", "retry_rejected", ...callableByAll],

@@ -7,7 +7,7 @@ import { meterNames } from "../usage/meters.ts";
 /** An organization has as many pending events as hours and seals have passed; more than these are not hurried. */
 const hurriedMax = 1_000;
 
-/** Moves an organization's pending meter events ahead of everybody else's. */
+/** Moves an organization's pending meter events ahead of those of all others. */
 export async function hurryOrganization(
   { db, boss }: { db: Db; boss: PgBoss },
   organizationId: string,

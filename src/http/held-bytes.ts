@@ -33,8 +33,8 @@ export class HeldBytes {
   }
 
   /**
-   * What one organization may hold, or strangers, or the webhook, each by its name: a quarter of the whole, so that none
-   * of them keeps the others out. There are as many as have asked with a key.
+   * The share of one organization, of strangers, or of the webhook, each by its name: a quarter of the whole, so that
+   * none of them keeps the others out. There are as many shares as organizations that have asked with a key.
    */
   shareOf(owner: string): HeldBytes {
     const known = this.#shares.get(owner);

@@ -25,8 +25,8 @@ export function holdBytes(held: HeldBytes): MiddlewareHandler<AppEnv> {
 }
 
 /**
- * What the request holds from here on, its answer included, counts in the share of the organization whose key it has, or
- * of the named owner. Refused while that share is full.
+ * From here on the request's bytes, its answer included, count in the share of the organization of its key, or of the
+ * named owner. Refused while that share is full.
  */
 export function holdInShare(held: HeldBytes, owner?: string): MiddlewareHandler<AppEnv> {
   return async (c, next) => {
@@ -38,7 +38,7 @@ export function holdInShare(held: HeldBytes, owner?: string): MiddlewareHandler<
   };
 }
 
-/** For an answer that is not taken. Without a server there is nobody to tell. */
+/** For an answer that is not taken. Without a server there is no socket to watch. */
 function tellServer(env: unknown, share: HeldBytes): void {
   if (typeof env === "object" && env !== null) Object.assign(env, { share });
 }

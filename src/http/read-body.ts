@@ -58,7 +58,7 @@ async function readAtOnce(request: Request, hold: Hold): Promise<ArrayBuffer> {
 async function readCounting(request: Request, { bytesMax, hold }: BodyLimits): Promise<Uint8Array> {
   const gathered = new GatheredBytes(hold);
   for await (const chunk of readBodyChunks(request, { bytesMax })) gathered.add(chunk);
-  // What is done with it now takes long; ten such bodies at once would be one long turn of the event loop.
+  // The work that follows takes long; ten such bodies at once would be one long turn of the event loop.
   await nextTurn();
   return gathered.bytes();
 }

@@ -1,6 +1,6 @@
 import { z } from "@hono/zod-openapi";
 
-/** What the answer's code is when a list is longer. */
+/** The answer's code when a list is longer. */
 export const tooManyItems = "too_many_items";
 
 /**

@@ -5,7 +5,7 @@ import { type MeterName, meterNames, metersFoldedBy } from "../usage/meters.ts";
 /** A customer's time of an organization's usage; half-open. */
 export type UsagePeriod = { organizationId: string; customer: string; start: Date; end: Date };
 
-/** What was recorded of a meter in a period, in decimal strings; of a `last` meter the latest value. */
+/** The recorded usage of a meter in a period, in decimal strings; the latest value of a `last` meter. */
 export type PeriodEntries = {
   meter: MeterName;
   entries: number;

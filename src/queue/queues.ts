@@ -139,8 +139,8 @@ export const purgeQueue = {
 } as const satisfies QueueDefinition;
 
 /**
- * Looks every minute whether anything is due to be compared with Stripe's sums. What is due and who compares it is in the
- * rows, so two at once do no harm.
+ * Looks every minute whether a comparison with Stripe's sums is due. The rows say what is due and which worker compares
+ * it, so two runs at once do no harm.
  */
 export const reconcileQueue = {
   name: "reconcile",

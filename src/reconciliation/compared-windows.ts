@@ -5,7 +5,7 @@ import type { Result, SettlingReason } from "./judge-window.ts";
 import type { Look } from "./looks.ts";
 import { hourMs } from "./windows.ts";
 
-/** What a comparison found, as it is answered: plain JSON. Times are RFC 3339, quantities decimal strings. */
+/** A comparison's result in an answer: plain JSON. Times are RFC 3339, quantities decimal strings. */
 export type ComparedWindows = { windows: ComparedWindow[]; reads: number };
 
 export type ComparedWindow = {

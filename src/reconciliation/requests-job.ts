@@ -76,7 +76,7 @@ async function compareAll(deps: AnswerDeps, request: ReconcileRequest): Promise<
   return compared;
 }
 
-/** What is equal needs no naming, and an hour of which the neighbouring period has a part is told by its own part. */
+/** An equal part is not listed, and an hour that belongs to the neighbouring period, too, is listed as its own part. */
 function isTold(part: Look, window: Span): boolean {
   const inside = overlap(part, window);
   const isInside = inside !== undefined && inside.start >= part.start && inside.end <= part.end;

@@ -87,7 +87,7 @@ async function compareOrTell(deps: RoutineDeps, window: Window): Promise<"put_of
   }
 }
 
-/** What was short an hour ago is looked at alone: the whole period would cost more reads and say less. */
+/** A part that was short an hour ago is looked at alone: the whole period would cost more reads and say less. */
 async function compareOnce(deps: RoutineDeps, window: Window): Promise<Look[] | NoLook> {
   const first = await findFirstLooks(deps.db, window);
   if (first.length > 0) return lookAgain(deps, window, { cause: "routine", windows: first });

@@ -22,7 +22,7 @@ export type InvoiceRead = {
   periodEnd: Date;
 };
 
-/** What became of an attempt to move a draft's finalization. */
+/** The result of an attempt to move a draft's finalization. */
 export type Moved =
   | { kind: "moved"; finalizesAt: Date | null }
   /** It is no draft any more, or is gone. */
@@ -118,7 +118,10 @@ function invoiceRead(invoice: Stripe.Invoice): InvoiceRead {
   };
 }
 
-/** What is to advance by itself and has no time yet is finalized an hour after it was made, which is Stripe's default. */
+/**
+ * A draft that advances by itself and has no time yet is finalized an hour after it was made, which is Stripe's
+ * default.
+ */
 function finalizesAt({ status, auto_advance: advances, ...invoice }: Stripe.Invoice): Date | null {
   if (status !== "draft" || advances === false) return null;
   return fromUnix(invoice.automatically_finalizes_at ?? invoice.created + graceSeconds);

@@ -81,7 +81,7 @@ export function openTelemetry(
   return {
     tracer: createTracer(provider),
     flush: async (withinMs) => {
-      // What it throws are failed exports, which were told of already.
+      // Its errors are failed exports, which were logged already.
       await Promise.race([provider.shutdown().catch(() => {}), wait(withinMs, undefined, { ref: false })]);
     },
   };
@@ -154,7 +154,7 @@ function samplerOf(name: SamplerName, ratio: number): Sampler {
   }
 }
 
-/** The same exporter, whose failures are told. The SDK itself tells nobody. */
+/** The same exporter, whose failures are logged. The SDK itself does not report them. */
 function watched(exporter: SpanExporter, onFailure: (error: unknown) => void): SpanExporter {
   return {
     export: (spans, done) =>

@@ -202,7 +202,7 @@ test("without a collector nothing of OpenTelemetry is loaded", async ({ launch }
   const untraced = await Promise.all([loadedBy("api"), loadedBy("worker")]);
   const traced = await loadedBy("api", { OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:9" });
 
-  // What prom-client asks for by itself holds interfaces only, which do nothing.
+  // prom-client's own imports are interfaces only, which do nothing.
   expect(untraced).toEqual([["@opentelemetry/api BY prom-client"], ["@opentelemetry/api BY prom-client"]]);
   expect(traced).toContain("@opentelemetry/sdk-trace BY tracing/open-telemetry.ts");
 });

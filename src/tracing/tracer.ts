@@ -1,4 +1,4 @@
-/** What a span says of itself. Never a payload, a key or a token; null and undefined are left out. */
+/** The attributes of a span. Never a payload, a key or a token; null and undefined are left out. */
 export type SpanAttributes = Readonly<Record<string, string | number | boolean | null | undefined>>;
 
 export type SpanOptions = {
@@ -24,12 +24,12 @@ export type Span = {
 };
 
 /**
- * What the service records of its work for a trace backend. Which of the two kinds there is, this one or
- * `untraced`, is decided when the process starts.
+ * Records the service's work for a trace backend. Which of the two kinds there is, this one or `untraced`, is decided
+ * when the process starts.
  */
 export type Tracer = {
   isOn: boolean;
-  /** Begins a span below the current one. It is current only inside `within`, and whoever began it ends it. */
+  /** Begins a span below the current one. It is current only inside `within`, and the caller that began it ends it. */
   start: (name: string, options?: SpanOptions) => Span;
   /** Runs work, and all that it awaits, with the span as the current one. */
   within: <T>(span: Span, work: () => T) => T;

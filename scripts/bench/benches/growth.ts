@@ -63,7 +63,7 @@ async function compare(
   }));
 }
 
-/** Workers start with their part and intake comes before them: what it leaves unsealed is taken away by then. */
+/** Workers start with their part and intake comes before them: entries that it leaves unsealed are deleted by then. */
 async function partsOf(site: Site, stores: readonly Store[]): Promise<Part[]> {
   const gateway = startGateway(site);
   const stripe = await startStripeStandIn(site);

@@ -8,7 +8,7 @@ const dayMs = 86_400_000;
 /** As many as this machine's Postgres fills at once. */
 const connections = 2;
 
-/** What operation has left in a database: readings, each entry sealed, each meter event delivered. */
+/** Fills a database as operation does: readings, each entry sealed, each meter event delivered. */
 export type Stored = { fleet: Fleet; from: Date; until: Date };
 
 /** Readings of every sensor, once each hour; all of an organization's come in one request, on the half hour. */

@@ -5,7 +5,7 @@ export type Tally = { calls: number; events: number; quantity: number };
 
 export type StripeStandIn = {
   url: string;
-  /** What it has counted since the last time; from now on it answers after `latencyMs`. */
+  /** Its count since the last time; from now on it answers after `latencyMs`. */
   takeTally: (options?: { latencyMs: number }) => Promise<Tally>;
 };
 

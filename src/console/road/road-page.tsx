@@ -14,7 +14,7 @@ export type Live = {
   mayAct: boolean;
 };
 
-/** The start page: what came in, what waits and since when, and what needs somebody. */
+/** The start page: what came in, what waits and since when, and what an operator has to look at. */
 export function RoadPage({ live }: { live: Live }) {
   return (
     <>

@@ -25,7 +25,7 @@ const remedies: Record<string, string> = {
   MeterOutboxPartitionOverdue: "See the worker's log for partition_busy: something keeps the month open.",
 };
 
-/** What to do about an alert that holds. */
+/** The first step about an alert that is true now. */
 export function whatToDo(alert: string): string {
   return remedies[alert] ?? "See docs/metrics.md.";
 }

@@ -72,7 +72,10 @@ export const databaseGauges = {
 
 export type GaugeName = keyof typeof databaseGauges;
 export type Sample = { name: GaugeName; labels?: Record<string, string>; value: number };
-/** What was read of the database. `isUp`: it answered. What failed, or is not read yet, is missing. */
+/**
+ * The result of the reads. `isUp`: the database answered. Gauges of reads that failed, or have not ended yet, are
+ * missing.
+ */
 export type Measurement = { isUp: boolean; samples: Sample[] };
 
 /**

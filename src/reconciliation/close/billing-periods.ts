@@ -12,7 +12,7 @@ export type BillingPeriod = {
   subscriptionId: string | null;
   /** When one of its invoices was first known to be final. */
   closedAt: Date | null;
-  /** What the last look found. */
+  /** The result of the last look. */
   books: Books | null;
   /** Usage that its final invoices lack, by meter. */
   notBilled: Quantities | null;

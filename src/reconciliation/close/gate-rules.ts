@@ -1,4 +1,4 @@
-/** What is known of a draft's period: `open` is pending, in doubt or not sealed; `unknown`: it could not be compared. */
+/** The facts about a draft's period: `open` is pending, in doubt or not sealed; `unknown`: it could not be compared. */
 export type Books = "open" | "settling" | "different" | "unknown" | "equal";
 
 export type Draft = {
@@ -35,7 +35,7 @@ export function decideGate(draft: Draft, books: Books, { now, marginMinutes }: G
   if (finalizesAt === null) return { kind: "leave" };
   if (books === "equal") {
     const at = new Date(wholeSecond(now) + releaseMs);
-    // A time that somebody else has set since is left to that one.
+    // A time that another program or a person has set since stays.
     const isOurs = heldUntil !== null && heldUntil.getTime() === finalizesAt.getTime();
     return isOurs && finalizesAt > at ? { kind: "release", at } : { kind: "leave" };
   }

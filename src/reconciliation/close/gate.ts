@@ -9,7 +9,7 @@ import { type Books, decideGate, type GateDecision } from "./gate-rules.ts";
 export const gateModes = ["off", "watch", "hold"] as const;
 export type GateMode = (typeof gateModes)[number];
 
-/** What the gate did with a draft, for metrics. */
+/** The gate's decision about a draft, for metrics. */
 export const gateSteps = ["held", "released", "would_hold", "refused", "let_go"] as const;
 export type GateStep = (typeof gateSteps)[number];
 
@@ -47,7 +47,7 @@ function decide({ gate, stripeNowMs }: GateDeps, { draft, books }: Watched): Gat
   return decideGate(draft, books, { now: new Date(stripeNowMs()), marginMinutes: gate.marginMinutes });
 }
 
-// What is stored may be old: another worker, or a person at Stripe, may have moved it meanwhile.
+// The stored time may be old: another worker, or a person at Stripe, may have moved it meanwhile.
 async function moveFresh(deps: GateDeps, watched: Watched): Promise<void> {
   const { period, draft } = watched;
   const read = await readInvoice(deps, { invoiceId: draft.id, customerId: period.customer });

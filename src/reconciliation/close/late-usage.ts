@@ -24,7 +24,7 @@ export type LateUsageMode = (typeof lateUsageModes)[number];
 
 type LateDeps = { db: Db; boss: PgBoss; log: Log; lateUsage: LateUsageMode };
 
-/** What the final invoices of a period lack, by meter; null: nothing, or none is final yet. */
+/** The usage that the final invoices of a period lack, by meter; null: none, or no invoice is final yet. */
 export async function readNotBilled(db: Db, period: BillingPeriod): Promise<Quantities | null> {
   if (period.closedAt === null) return null;
   const invoices = await listInvoices(db, period);

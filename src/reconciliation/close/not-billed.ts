@@ -4,7 +4,10 @@ import { addQuantities, compareQuantities, subtractQuantity } from "../../usage/
 import { isBilled, type PeriodInvoice, type Quantities } from "./billing-periods.ts";
 import type { PeriodEvents } from "./period-events.ts";
 
-/** What final invoices bill of each meter; a meter that none of them bills is left out, as the plan has no price for it. */
+/**
+ * The quantities that final invoices bill of each meter. A meter that none of them bills is left out, as the plan has
+ * no price for it.
+ */
 export function invoicedQuantities(invoices: readonly PeriodInvoice[]): Quantities {
   const billed = invoices.filter(isBilled);
   return Object.fromEntries(
@@ -19,14 +22,17 @@ export function invoicedQuantities(invoices: readonly PeriodInvoice[]): Quantiti
 
 export type Used = { entries: PeriodEntries | undefined; events: PeriodEvents | undefined };
 
-/** What a period's invoices should bill of a meter: all its usage, but what a later period carries. */
+/**
+ * The quantity that a period's invoices should bill of a meter: all its usage, except usage that a later period
+ * carries.
+ */
 export function dueQuantity(meter: MeterName, { entries, events }: Used): string {
   if (meters[meter].aggregation === "last") return entries?.quantity ?? events?.counted ?? "0";
   const counted = addQuantities([events?.counted ?? "0", entries?.unsealedQuantity ?? "0"]);
   return subtractQuantity(counted, events?.carriedOut ?? "0");
 }
 
-/** Usage that final invoices lack, by meter; null: none. What they have above ours is not in it. */
+/** Usage that final invoices lack, by meter; null: none. A quantity above ours does not count. */
 export function notBilled(
   invoices: readonly PeriodInvoice[],
   dueOf: (meter: MeterName) => string,

@@ -9,9 +9,9 @@ import type { BillingPeriod } from "./billing-periods.ts";
 export type PeriodEvents = {
   meter: MeterName;
   states: Partial<Record<MeterEventState, { count: number; quantity: string }>>;
-  /** What is at Stripe: delivered, and counted of events that others replaced. */
+  /** The quantity at Stripe: of delivered events, and the counted part of replaced ones. */
   sent: string;
-  /** What all of them count that nothing else counts in their place: all but superseded ones. */
+  /** The quantity of all events but superseded ones, whose replacements count in their place. */
   counted: string;
   /** Usage of earlier periods among them. */
   carriedIn: string;

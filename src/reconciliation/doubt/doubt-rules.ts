@@ -37,7 +37,7 @@ export type SumEvidence = {
   theirs: string;
   /** What Stripe has for certain. */
   certain: bigint;
-  /** What each doubtful event would add. */
+  /** The quantity that each doubtful event would add. */
   doubtful: readonly bigint[];
   /** Whether another look, long enough ago, was the same. */
   isStable: boolean;
@@ -75,7 +75,7 @@ export type GaugeEvidence = {
   theirs: string;
   /** The value in doubt; no newer one of its billing period is known. */
   latest: bigint;
-  /** What Stripe would tell without it: older values of the window, doubtful ones included; 0 where none is certain. */
+  /** Stripe's value without it: older values of the window, doubtful ones included; 0 where none is certain. */
   older: readonly bigint[];
   isStable: boolean;
 };

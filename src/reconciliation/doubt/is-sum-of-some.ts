@@ -9,7 +9,7 @@ const sparseSumsMax = 1 << 18;
 export function isSumOfSome(quantities: readonly bigint[], amount: bigint): boolean | undefined {
   const total = quantities.reduce((sum, quantity) => sum + quantity, 0n);
   if (amount < 0n || amount > total) return false;
-  // What some add up to, the others leave; the smaller of both is less to look for.
+  // The quantities that are not in the sum add up to the rest; the smaller of both numbers is quicker to look for.
   const target = amount < total - amount ? amount : total - amount;
   const divisor = quantities.reduce(greatestCommonDivisor, 0n);
   if (target === 0n) return true;

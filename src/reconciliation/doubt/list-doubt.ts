@@ -25,8 +25,8 @@ export const doubtfulEvents = sql`(
 )`;
 
 /**
- * Where events are in doubt in hours that have ended and were not looked at for `absenceSeconds`: what nobody reported
- * first, then what has waited longest.
+ * The customers and meters with events in doubt, in hours that have ended and were not looked at for `absenceSeconds`:
+ * events that no error report counts first, then the ones that have waited longest.
  */
 export async function listDoubt(
   db: Db,

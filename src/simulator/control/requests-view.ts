@@ -14,7 +14,7 @@ export type RequestsView = {
   recent: LoggedRequest[];
 };
 
-/** What came in, summed up, with the latest requests in full. */
+/** The requests that came in, summed up, with the latest ones in full. */
 export function requestsView(state: Simulation): RequestsView {
   const { requestLog } = state;
   return {

@@ -22,7 +22,7 @@ export type CheckoutSession = {
   metadata: Record<string, string>;
   subscriptionMetadata: Record<string, string>;
   trialDays: number | null;
-  /** What the subscription is made of once the session completes. */
+  /** The parts of the subscription that the completed session makes. */
   items: SubscriptionItem[];
   successUrl: string | null;
 };

@@ -33,7 +33,7 @@ export function completeCheckout(
     trialEnd: trialDays === null ? null : now + trialDays * DAY_SECONDS,
     metadata: session.subscriptionMetadata,
     items: session.items,
-    // What a subscription is until a slow payment arrives is our guess.
+    // The status of a subscription until a slow payment arrives is our guess.
     ...(paymentStatus === "unpaid" && trialDays === null ? { status: "incomplete" } : {}),
     cause: NO_REQUEST,
   });

@@ -55,7 +55,7 @@ export function lineObject(line: InvoiceLine, { id: invoice, subscription, livem
   };
 }
 
-/** What a line costs in the currency's smallest unit; that half a unit is rounded up is our guess. */
+/** The price of a line in the currency's smallest unit; that half a unit is rounded up is our guess. */
 export function amountOf(line: InvoiceLine): number {
   const exact = multiplyDecimals(parseDecimal(billedQuantity(line)), parseDecimal(line.price.unitAmount));
   return Number(roundDecimal(exact));

@@ -203,7 +203,7 @@ async function send(eventName: string, value: string, timestamp: number): Promis
   });
 }
 
-/** What an invoice bills, by the event name of the meter behind each line's price. */
+/** The billed quantities of an invoice, by the event name of the meter behind each line's price. */
 async function quantities(invoice: string): Promise<Record<string, string>> {
   const { data } = await stripe.invoices.listLineItems(invoice);
   const billed = await Promise.all(

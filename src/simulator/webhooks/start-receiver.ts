@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { setTimeout } from "node:timers/promises";
 
-/** What arrived: the bytes as they came, and the signature over them. */
+/** A delivery that arrived: its bytes as they came, and the signature over them. */
 export type Received = { body: string; signature: string };
 
 export type Receiver = {
