@@ -6,6 +6,7 @@ import { apiProblemOf } from "./failure.ts";
 import { mountStripeEvents } from "./stripe-events/stripe-events-route.ts";
 import { mountWebhook } from "./webhooks/webhook-route.ts";
 import { mountSubscriptions } from "./organizations/subscription-route.ts";
+import { mountReconcile } from "./organizations/reconcile-route.ts";
 import { mountUnlink } from "./organizations/unlink-route.ts";
 import type { Db } from "../database/db.ts";
 import type { App } from "../http/app-env.ts";
@@ -40,6 +41,8 @@ import { mountReadingsList } from "./readings/readings-list-route.ts";
 import { mountUsage } from "./usage/usage-route.ts";
 import { mountUsageSummary } from "./usage/usage-summary-route.ts";
 
+const reconcileWaitMsMax = 20_000;
+
 export type ApiAppOptions = {
   db: Db;
   pool: pg.Pool;
@@ -61,6 +64,8 @@ export type ApiAppOptions = {
   rateLimits?: { requestsPerSecond?: number; readingsPerSecond?: number };
   /** The bytes that the process holds for its clients; the same object as the server's. */
   held?: HeldBytes;
+  /** How long a comparison may take before it is answered later; 20 seconds when left out. */
+  reconcileWaitMs?: number;
   /** Whether the process can do its work; asked of `db` when left out. */
   readiness?: ReadinessCheck;
   /** The process's metrics; a registry of the app's own when left out. */
@@ -126,6 +131,7 @@ function mountRoutesOfOperators(app: App, { adminOnly }: Guards, parts: Parts): 
   mountSubscriptions(app, deps);
   mountUnlink(app, deps);
   mountApiKeys(app, deps);
+  mountReconcile(app, { reconcileWaitMs: reconcileWaitMsMax, ...deps });
   mountStripeEvents(app, deps);
   mountOutbox(app, deps);
   mountMeterEvents(app, deps);

@@ -11,6 +11,7 @@ import { addKeyCommands } from "./key-commands.ts";
 import { addOrganizationCommands } from "./organization-commands.ts";
 import { addOutboxCommands } from "./outbox-commands.ts";
 import type { Outcome } from "./outcome.ts";
+import { addReconcileCommand } from "./reconcile-command.ts";
 import type { CommandWork, Run } from "./run.ts";
 import { addSensorsCommand } from "./sensors-command.ts";
 import { addStripeCommands } from "./stripe-commands.ts";
@@ -62,6 +63,7 @@ function createProgram({ version, writeOut, writeErr }: Surroundings, run: Run):
   addOutboxCommands(program, run);
   addEventsCommands(program, run);
   addUsageCommand(program, run);
+  addReconcileCommand(program, run);
   addSensorsCommand(program, run);
   addWebhooksCommands(program, run);
   addExplainCommand(program, run);

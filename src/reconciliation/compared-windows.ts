@@ -20,7 +20,7 @@ export type ComparedWindow = {
   reason: SettlingReason | null;
   read_at: string;
   /** Of an hour that is not equal: our events of it, 100 at most. */
-  events?: WindowEvent[];
+  events?: WindowEvent[] | undefined;
 };
 
 export type WindowEvent = {

@@ -91,7 +91,10 @@ function variantsOf(target: string, before: string): string[] {
 
 /** The members of the outermost object, `name` or `name?`. */
 export function topMembersOf(shape: string): string[] {
-  const flat = shape.slice(1, -1).replaceAll(/:\s*(\[\{[^}]*\}\]|"[^"]*")/g, "");
+  const value = String.raw`(?:\[\{[^}]*\}\]|\{[^}]*\}|"[^"]*")`;
+  const flat = shape
+    .slice(1, -1)
+    .replaceAll(new RegExp(String.raw`:\s*${value}(?:\s*\|\s*${value})*`, "g"), "");
   return flat.split(",").map((member) => member.trim());
 }
 
