@@ -110,7 +110,7 @@ async function compareOne(
   return { kind: "failed", reason: `no worker has answered within ${waitMsMax / 60_000} minutes` };
 }
 
-/** A difference needs somebody. */
+/** A difference ends the command with exit code 1, so that a script notices it. */
 function outcomeOf(data: readonly OfOrganization[], document: unknown): Outcome {
   const rows = data.flatMap((one) =>
     "error" in one

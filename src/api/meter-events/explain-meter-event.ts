@@ -7,6 +7,7 @@ import {
   type MeterEvent,
 } from "../../delivery/meter-events.ts";
 import { type Entry, listEntriesOf } from "../../outbox/entries.ts";
+import { type Confirmation, findConfirmation } from "../../reconciliation/confirmation.ts";
 import { type EventReading, listEventReadings } from "../../outbox/event-readings.ts";
 
 export type Explanation = {
@@ -15,6 +16,8 @@ export type Explanation = {
   entries: Entry[];
   /** The parts that retention has dropped, so that they are missing here. */
   dropped: DroppedPart[];
+  /** What the latest comparison with Stripe's sums says of a window that holds it. */
+  confirmation: Confirmation | undefined;
 };
 
 export type DroppedPart = "attempts" | "entries";
@@ -29,7 +32,8 @@ export async function explainMeterEvent(db: Db, meterEventId: string): Promise<E
   if (event === undefined) return undefined;
   const attempts = await listAttempts(db, event);
   const entries = await listEntriesOf(db, { organizationId: event.organizationId, meterEventId });
-  return { event, attempts, entries, dropped: await findDroppedParts(db, event) };
+  const dropped = await findDroppedParts(db, event);
+  return { event, attempts, entries, dropped, confirmation: await findConfirmation(db, event) };
 }
 
 /** The same, with its first `readingsMax` readings. */

@@ -4,6 +4,7 @@ import { waits } from "../../delivery/waiting.ts";
 import type { DeliveryAttempt, MeterEvent } from "../../delivery/meter-events.ts";
 import type { Resolved } from "../../delivery/resolve.ts";
 import type { Entry } from "../../outbox/entries.ts";
+import { describeConfirmation } from "../../reconciliation/confirmation.ts";
 import type { Explanation } from "./explain-meter-event.ts";
 
 const instant = z.iso.datetime();
@@ -58,6 +59,16 @@ const entrySchema = z.strictObject({
   idempotency_key: z.string().nullable().openapi({ description: "that record_usage was given" }),
 });
 
+const confirmationSchema = z.strictObject({
+  confirmed: z.boolean().openapi({ description: "Stripe's sum of the window was ours" }),
+  text: z.string(),
+  start: instant,
+  end: instant,
+  ours: z.string(),
+  theirs: z.string(),
+  read_at: instant,
+});
+
 // Not by extending: the OpenAPI document would write that as a conjunction of two closed schemas, which no answer fits.
 export const meterEventDetailSchema = z
   .strictObject({
@@ -66,6 +77,9 @@ export const meterEventDetailSchema = z
     entries: z.array(entrySchema),
     dropped: z.array(z.enum(["attempts", "entries"])).openapi({
       description: "what of it is so old that it is not kept any more, and missing here",
+    }),
+    confirmation: confirmationSchema.nullable().openapi({
+      description: "the latest comparison with Stripe's sums of a window that holds it; null: none yet",
     }),
   })
   .openapi("MeterEventDetail");
@@ -114,6 +128,20 @@ export function renderExplanation(explained: Explanation): z.infer<typeof meterE
     attempts: explained.attempts.map(renderAttempt),
     entries: explained.entries.map(renderEntry),
     dropped: explained.dropped,
+    confirmation: renderConfirmation(explained),
+  };
+}
+
+function renderConfirmation({ event, confirmation }: Explanation): z.infer<typeof confirmationSchema> | null {
+  if (confirmation === undefined) return null;
+  return {
+    confirmed: confirmation.isConfirmed,
+    text: describeConfirmation(confirmation, event.meter),
+    start: confirmation.start.toISOString(),
+    end: confirmation.end.toISOString(),
+    ours: confirmation.ours,
+    theirs: confirmation.theirs,
+    read_at: confirmation.readAt.toISOString(),
   };
 }
 
