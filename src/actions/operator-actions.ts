@@ -7,6 +7,7 @@ export const actionNames = [
   "pause_delivery",
   "resume_delivery",
   "seal",
+  "drop_partitions",
   "retry_meter_events",
   "resolve_meter_event",
   "replay_stripe_event",

@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { actAs } from "../actions/operator-actions.ts";
 import { requestRetention } from "../worker/retention-job.ts";
 import type { CommandTools } from "./command-tools.ts";
 import type { Outcome } from "./outcome.ts";
@@ -13,7 +14,12 @@ export function addDropPartitionsCommand(program: Command, run: Run): void {
     .action(() => run(dropPartitions));
 }
 
-async function dropPartitions({ db, openBoss }: CommandTools): Promise<Outcome> {
-  await requestRetention(await openBoss());
+async function dropPartitions({ db, operator, openBoss }: CommandTools): Promise<Outcome> {
+  const boss = await openBoss();
+  await actAs(
+    { db, operator },
+    () => requestRetention(boss),
+    () => ({ action: "drop_partitions" }),
+  );
   return askWorker(db, { now: "a worker will look within half a minute", later: "look" });
 }

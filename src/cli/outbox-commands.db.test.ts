@@ -1,3 +1,4 @@
+import { listActions } from "../actions/list-actions.ts";
 import { sql } from "kysely";
 import { expect } from "vitest";
 import { retentionQueue, sealQueue } from "../queue/queues.ts";
@@ -59,10 +60,19 @@ test("a seal tells whether a worker is there to do it", async ({ cli, database }
   );
 });
 
-test("the months past their retention are dropped when an operator asks", async ({ cli, boss }) => {
+test("the months past their retention are dropped when an operator asks", async ({
+  cli,
+  boss,
+  database: { db },
+}) => {
   expect(await cli.json(["drop-partitions"])).toEqual({ requested: true, workers: 0 });
   expect((await cli(["drop-partitions"])).out).toBe(
     "the next worker that starts will look (workers: none has ever run)\n",
   );
   expect(await boss.fetch(retentionQueue.name, { batchSize: 5 })).toHaveLength(1);
+  const actions = await listActions(db, { before: undefined, limit: 5 });
+  expect(actions).toMatchObject([
+    { via: "cli", action: "drop_partitions" },
+    { via: "cli", action: "drop_partitions" },
+  ]);
 });

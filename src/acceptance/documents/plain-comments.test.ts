@@ -1,5 +1,6 @@
 import { readdir, readFile } from "node:fs/promises";
 import { expect, test } from "vitest";
+import { listDocuments, readDocument } from "./read-document.ts";
 
 const root = new URL("../../../", import.meta.url);
 /** They leave open who is meant: a caller, an operator, a gateway, another process. */
@@ -14,6 +15,22 @@ test("no comment hides its subject", async () => {
     ),
   );
   expect(found.flat(), "say who does what; docs/code.md has the voice").toEqual([]);
+});
+
+test("no page hides who is meant", async () => {
+  // The contract is fixed, and the README's first screen too; code.md names the words.
+  const fixed = ["README.md", "docs/contract.md", "docs/code.md"];
+  const pages = (await listDocuments()).filter((path) => !fixed.includes(path));
+  const found = await Promise.all(
+    pages.map(async (path) =>
+      (await readDocument(path))
+        .split("\n")
+        .flatMap((text, index) =>
+          hidingWords.test(withoutCode(text)) ? [`${path}:${index + 1} ${text.slice(0, 200)}`] : [],
+        ),
+    ),
+  );
+  expect(found.flat()).toEqual([]);
 });
 
 test.each([
