@@ -1,6 +1,6 @@
 import { describeFailure } from "./process/describe-failure.ts";
 import { startDevServers } from "./demo/dev-servers.ts";
-import { startOrphanGuard } from "./process/orphan-guard.ts";
+import { startOrphanGuard } from "../src/testing/processes/orphan-guard.ts";
 import { renderPlaces } from "./demo/stack.ts";
 import { StopRequest, onStopRequest, untilAborted } from "./process/stop-request.ts";
 import { createTeardown } from "./process/teardown.ts";

@@ -1,5 +1,5 @@
 import { describeFailure } from "../process/describe-failure.ts";
-import { startOrphanGuard } from "../process/orphan-guard.ts";
+import { startOrphanGuard } from "../../src/testing/processes/orphan-guard.ts";
 import { onStopRequest } from "../process/stop-request.ts";
 import { createTeardown } from "../process/teardown.ts";
 import { type Bench, benches } from "./benches.ts";

@@ -4,7 +4,7 @@ import { childEnvironment } from "../process/child-environment.ts";
 import { describeDeath, startChild, type Child } from "../process/child-process.ts";
 import { furnishSimulator, webhookUrl } from "./simulator-control.ts";
 import { parseLogLine } from "./stack-process.ts";
-import type { OrphanGuard } from "../process/orphan-guard.ts";
+import type { OrphanGuard } from "../../src/testing/processes/orphan-guard.ts";
 import { apiVariables, makeSecret, workerVariables } from "./service-variables.ts";
 import type { Stack } from "./stack.ts";
 import { findSandbox, simulatorAt, type StripeSide } from "./stripe-side.ts";

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { compilePrograms, copyWhereMissing } from "../build/compile.ts";
 import { billReplay } from "./bill-replay.ts";
 import { renderPlaces, startStack } from "./stack.ts";
-import { startOrphanGuard } from "../process/orphan-guard.ts";
+import { startOrphanGuard } from "../../src/testing/processes/orphan-guard.ts";
 import { createProgress } from "./progress.ts";
 import { StopRequest, onStopRequest, untilAborted } from "../process/stop-request.ts";
 import { describeFailure } from "../process/describe-failure.ts";
@@ -58,7 +58,7 @@ async function showBill({ teardown, ending, report, once }: Stage): Promise<void
   teardown.add(() => rm(programFolder, { recursive: true, force: true }));
   await copyWhereMissing(programFolder);
   const logFolder = await mkdtemp(join(tmpdir(), "meter-outbox-demo-"));
-  const guard = startOrphanGuard([programFolder, logFolder]);
+  const guard = startOrphanGuard({ foldersToRemove: [programFolder, logFolder] });
   teardown.add(async () => guard.dismiss());
   teardown.add(() => rm(logFolder, { recursive: true, force: true }));
   progress.say("starting an embedded Postgres, the API and the worker");

@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
-import type { OrphanGuard } from "./orphan-guard.ts";
+import type { OrphanGuard } from "../../src/testing/processes/orphan-guard.ts";
 
 const lastLinesMax = 15;
 const stopTimeoutMs = 15_000;

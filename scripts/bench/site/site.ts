@@ -2,7 +2,7 @@ import pg from "pg";
 import { migrate } from "../../../src/migrate/migrate.ts";
 import { silentLog } from "../../../src/log.ts";
 import { startEmbeddedPostgres } from "../../../src/testing/postgres/embedded-postgres.ts";
-import type { OrphanGuard } from "../../process/orphan-guard.ts";
+import type { OrphanGuard } from "../../../src/testing/processes/orphan-guard.ts";
 import type { Teardown } from "../../process/teardown.ts";
 
 /** The place of a bench: how long it runs, its Postgres, and the end of all that it starts. */

@@ -2,7 +2,7 @@ import { rm } from "node:fs/promises";
 import { type EmbeddedCluster, prepareCluster } from "./embedded-cluster.ts";
 import { findFreePort } from "../net/free-port.ts";
 import { type HaltMode, type PostgresProcess, startPostgresProcess } from "./postgres-process.ts";
-import { type Watchdog, watchPostgres } from "./postgres-watchdog.ts";
+import { type OrphanGuard, startOrphanGuard } from "../processes/orphan-guard.ts";
 
 export type EmbeddedPostgresOptions = {
   /** `fast` keeps its data in memory and suits tests; `durable` flushes every commit to disk. */
@@ -24,7 +24,7 @@ export type EmbeddedPostgres = {
   stop: () => Promise<void>;
 };
 
-type RunningServer = { port: number; server: PostgresProcess; watchdog: Watchdog };
+type RunningServer = { port: number; server: PostgresProcess; guard: OrphanGuard };
 
 const startAttempts = 5;
 const commonSettings = [
@@ -78,12 +78,12 @@ async function startOnPort(
     account: cluster.account,
     workingFolder: cluster.scratchFolder,
   });
-  const watchdog = watchPostgres({
-    pid: server.pid,
+  const guard = startOrphanGuard({
     signal: cluster.isTemporary ? "QUIT" : "INT",
-    folderToRemove: cluster.scratchFolder,
+    foldersToRemove: [cluster.scratchFolder],
   });
-  return { port, server, watchdog };
+  guard.watch(server.pid);
+  return { port, server, guard };
 }
 
 function serve(cluster: EmbeddedCluster, settings: string[], first: RunningServer): EmbeddedPostgres {
@@ -95,7 +95,7 @@ function serve(cluster: EmbeddedCluster, settings: string[], first: RunningServe
     if (ending === undefined) return;
     running = undefined;
     await ending.server.halt(mode);
-    ending.watchdog.dismiss();
+    ending.guard.dismiss();
   }
   async function resume(): Promise<void> {
     running ??= await startOnPort(cluster, settings, port);
