@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { startEmbeddedPostgres } from "../../src/testing/postgres/embedded-postgres.ts";
 import { childEnvironment } from "../process/child-environment.ts";
-import { describeDeath, startChild, type Child } from "../process/child-process.ts";
+import { describeDeath, startChild, type Child } from "../../src/testing/processes/child-process.ts";
 import { furnishSimulator, webhookUrl } from "./simulator-control.ts";
 import { parseLogLine } from "./stack-process.ts";
 import type { OrphanGuard } from "../../src/testing/processes/orphan-guard.ts";

@@ -1,7 +1,7 @@
 import { appendFileSync } from "node:fs";
 import { join } from "node:path";
 import { childEnvironment } from "../process/child-environment.ts";
-import { describeDeath, startChild, type Child } from "../process/child-process.ts";
+import { describeDeath, startChild, type Child } from "../../src/testing/processes/child-process.ts";
 import type { OrphanGuard } from "../../src/testing/processes/orphan-guard.ts";
 import type { Teardown } from "../process/teardown.ts";
 import { z } from "zod";

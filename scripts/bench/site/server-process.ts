@@ -1,16 +1,14 @@
-import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { connect } from "node:net";
 import { fileURLToPath } from "node:url";
 import { setTimeout as sleep } from "node:timers/promises";
 import { findFreePort } from "../../../src/testing/net/free-port.ts";
+import { describeDeath, startChild } from "../../../src/testing/processes/child-process.ts";
 import { childEnvironment } from "../../process/child-environment.ts";
 import type { Site } from "./site.ts";
 
 const startTimeoutMs = 60_000;
-const stopTimeoutMs = 20_000;
 const pollMs = 25;
-const tailBytes = 8_192;
 
 export type ServerProcess = { pid: number; port: number; url: string; stop: () => Promise<void> };
 
@@ -33,22 +31,21 @@ export async function startServerProcess(site: Site, options: ServerOptions): Pr
   const args = options.args?.(port) ?? [];
   const script =
     options.script === undefined ? [] : [fileURLToPath(new URL(`../../../${name}`, import.meta.url))];
-  const child = spawn(options.script === undefined ? name : process.execPath, [...script, ...args], {
+  const child = startChild({
+    name,
+    ...(options.program !== undefined && { program: options.program }),
+    args: [...script, ...args],
     env: childEnvironment(process.env, options.env?.(port) ?? {}),
-    detached: process.platform !== "win32",
-    stdio: ["ignore", "pipe", "pipe"],
+    guard: site.guard,
   });
-  const tail = keepTail(child);
-  const ended = once(child, "close");
   let isStopping = false;
-  const stop = async () => {
+  const stop = () => {
     isStopping = true;
-    await stopChild(child, ended);
+    return child.stop();
   };
   site.teardown.add(stop);
-  if (child.pid !== undefined) site.guard.watch(child.pid);
-  const death = ended.then(() => {
-    const error = new Error(`${name} ended by itself:\n${tail()}`);
+  const death = child.ended.then((ending) => {
+    const error = new Error(describeDeath(child, ending));
     if (!isStopping) process.stderr.write(`${error.message}\n`);
     return error;
   });
@@ -75,22 +72,4 @@ async function accepts(port: number): Promise<boolean> {
   } finally {
     socket.destroy();
   }
-}
-
-function keepTail(child: ChildProcess): () => string {
-  let tail = Buffer.alloc(0);
-  for (const output of [child.stdout, child.stderr]) {
-    output?.on("data", (chunk: Buffer) => {
-      tail = Buffer.concat([tail, chunk]).subarray(-tailBytes);
-    });
-  }
-  return () => tail.toString("utf8");
-}
-
-async function stopChild(child: ChildProcess, ended: Promise<unknown>): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  child.kill("SIGTERM");
-  const timer = setTimeout(() => child.kill("SIGKILL"), stopTimeoutMs);
-  await ended;
-  clearTimeout(timer);
 }

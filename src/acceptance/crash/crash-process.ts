@@ -1,5 +1,4 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
+import { startChild } from "../../testing/processes/child-process.ts";
 import { compileCache } from "../../testing/processes/compile-cache.ts";
 import { until } from "../../testing/processes/until.ts";
 
@@ -17,33 +16,25 @@ const projectRoot = new URL("../../..", import.meta.url);
 
 /** Starts `src/<program>`, straight from the sources, with this environment and no other variable but Node's cache. */
 export function startCrashProcess(program: string, environment: Record<string, string>): CrashProcess {
-  const child = spawn(process.execPath, ["--import", "./scripts/build/load-tsx.mjs", `src/${program}`], {
+  const child = startChild({
+    name: program,
+    args: ["--import", "./scripts/build/load-tsx.mjs", `src/${program}`],
     cwd: projectRoot,
     env: { NODE_COMPILE_CACHE: compileCache, ...environment },
-    stdio: ["ignore", "pipe", "pipe"],
   });
-  const chunks: string[] = [];
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding("utf8").on("data", (chunk: string) => chunks.push(chunk));
-  }
-  const closed = once(child, "close");
-  const isDead = () => child.exitCode !== null || child.signalCode !== null;
-  const output = () => chunks.join("");
+  const { output } = child;
   return {
     says: async (event, withinMs) => {
       const hasSaid = () => output().includes(`"event":"${event}"`);
       const endsAtMs = performance.now() + withinMs;
-      await until(() => hasSaid() || isDead() || performance.now() > endsAtMs, {
+      await until(() => hasSaid() || child.hasEnded() || performance.now() > endsAtMs, {
         what: event,
         withinMs: withinMs + 1_000,
       });
       return hasSaid();
     },
-    signal: (name) => void child.kill(name),
-    died: async () => {
-      await closed;
-      return child.signalCode === "SIGKILL";
-    },
+    signal: child.signal,
+    died: async () => (await child.ended).signal === "SIGKILL",
     output,
   };
 }

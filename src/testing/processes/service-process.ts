@@ -1,5 +1,4 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
+import { startChild } from "./child-process.ts";
 import { compileCache } from "./compile-cache.ts";
 import { until } from "./until.ts";
 
@@ -35,26 +34,21 @@ export function startService(
   environment: Record<string, string>,
   args: readonly string[] = [],
 ): ServiceProcess {
-  const child = spawn(process.execPath, [...loadTsx, `src/${service}.ts`, ...args], {
+  const child = startChild({
+    name: service,
+    args: [...loadTsx, `src/${service}.ts`, ...args],
     cwd: projectRoot,
     env: { NODE_COMPILE_CACHE: compileCache, ...environment },
-    stdio: ["ignore", "pipe", "pipe"],
   });
-  const chunks: string[] = [];
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding("utf8").on("data", (chunk: string) => chunks.push(chunk));
-  }
-  const output = () => chunks.join("");
-  const closed = once(child, "close");
+  const { output } = child;
   const startLine = () => output().match(new RegExp(`.*"${service}_started".*`))?.[0];
 
   async function ended(): Promise<number | null> {
     await Promise.race([
-      closed,
-      until(() => hasEnded(child), { what: `${service} to end`, withinMs: endWithinMs }),
+      child.ended,
+      until(child.hasEnded, { what: `${service} to end`, withinMs: endWithinMs }),
     ]);
-    await closed;
-    return child.exitCode;
+    return (await child.ended).exitCode;
   }
 
   return {
@@ -67,27 +61,23 @@ export function startService(
       return `http://127.0.0.1:${port}`;
     },
     started: async () => {
-      await until(() => startLine() !== undefined || hasEnded(child), {
+      await until(() => startLine() !== undefined || child.hasEnded(), {
         what: `the ${service} to start`,
         withinMs: startWithinMs,
         standing: output,
       });
-      if (hasEnded(child)) throw new Error(`the ${service} ended with ${child.exitCode}: ${output()}`);
+      if (child.hasEnded()) throw new Error(`the ${service} ended: ${output()}`);
     },
     stop: (signal = "SIGTERM") => {
-      child.kill(signal);
+      child.signal(signal);
       return ended();
     },
     ended,
     output,
     kill: async () => {
-      if (hasEnded(child)) return;
-      child.kill("SIGKILL");
-      await closed;
+      if (child.hasEnded()) return;
+      child.signal("SIGKILL");
+      await child.ended;
     },
   };
-}
-
-function hasEnded(child: ChildProcess): boolean {
-  return child.exitCode !== null || child.signalCode !== null;
 }

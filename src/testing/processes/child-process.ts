@@ -1,52 +1,76 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
-import type { OrphanGuard } from "../../src/testing/processes/orphan-guard.ts";
+import type { OrphanGuard } from "./orphan-guard.ts";
 
 const lastLinesMax = 15;
 const stopTimeoutMs = 15_000;
+const outputCharsMax = 16 * 2 ** 20;
 
 export type ChildOptions = {
   /** How people call it: api, worker. */
   name: string;
-  /** Arguments of Node, the script among them. */
+  /** This very Node unless told, which `args` then name a script for. */
+  program?: string;
   args: readonly string[];
   env: Record<string, string>;
-  guard: OrphanGuard;
+  cwd?: URL;
+  /** Binds the child's life to ours, and gives it a process group of its own. */
+  guard?: OrphanGuard;
   /** Gets every line that the child writes. */
-  onLine: (line: string) => void;
+  onLine?: (line: string) => void;
 };
 
 export type Ending = { exitCode: number | null; signal: NodeJS.Signals | null };
 
 export type Child = {
   name: string;
+  pid: number | undefined;
+  hasEnded: () => boolean;
+  /** Resolves when all of its output has arrived. Rejects when it could not even be started. */
   ended: Promise<Ending>;
+  /** All that it wrote so far, stdout and stderr, or the end of much. */
+  output: () => string;
   /** The latest lines that it wrote, for a report of its death. */
   lastLines: () => string[];
+  signal: (name: NodeJS.Signals) => void;
   /** Asks it to end with SIGTERM, and kills it when it takes too long. */
   stop: () => Promise<void>;
 };
 
-/** Starts a Node process of this very Node version, whose life is bound to ours. */
-export function startChild({ name, args, env, guard, onLine }: ChildOptions): Child {
-  const child = spawn(process.execPath, args, {
+/** Starts a program as a process of its own. */
+export function startChild({ name, args, env, guard, ...options }: ChildOptions): Child {
+  const child = spawn(options.program ?? process.execPath, args, {
     env,
+    cwd: options.cwd,
     // A process group of its own: Ctrl-C in the terminal must not stop all processes at once, out of order.
-    detached: process.platform !== "win32",
+    detached: guard !== undefined && process.platform !== "win32",
     stdio: ["ignore", "pipe", "pipe"],
   });
-  if (child.pid !== undefined) guard.watch(child.pid);
+  if (child.pid !== undefined) guard?.watch(child.pid);
   const lastLines: string[] = [];
-  for (const output of [child.stdout, child.stderr]) {
-    createInterface({ input: output }).on("line", (line) => {
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding("utf8").on("data", (text: string) => {
+      output = (output + text).slice(-outputCharsMax);
+    });
+    createInterface({ input: stream }).on("line", (line) => {
       lastLines.push(line);
       if (lastLines.length > lastLinesMax) lastLines.shift();
-      onLine(line);
+      options.onLine?.(line);
     });
   }
   const ended = untilEnded(child);
-  return { name, ended, lastLines: () => [...lastLines], stop: () => stopChild(child, ended) };
+  return {
+    name,
+    pid: child.pid,
+    hasEnded: () => child.exitCode !== null || child.signalCode !== null,
+    ended,
+    output: () => output,
+    lastLines: () => [...lastLines],
+    signal: (signal) => void child.kill(signal),
+    stop: () => stopChild(child, ended),
+  };
 }
 
 /** The death of a child that should have lived, with its last words. */
@@ -58,12 +82,13 @@ export function describeDeath({ name, lastLines }: Child, { exitCode, signal }: 
 }
 
 async function untilEnded(child: ChildProcess): Promise<Ending> {
-  // Only after "close" has all output arrived. Rejects when the process cannot even be started.
+  // Only after "close" has all output arrived.
   await once(child, "close");
   return { exitCode: child.exitCode, signal: child.signalCode };
 }
 
 async function stopChild(child: ChildProcess, ended: Promise<Ending>): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
   // Not to the group: a watching Node passes SIGTERM on, and a second one would cut the orderly stop short.
   child.kill("SIGTERM");
   const timer = setTimeout(() => killGroup(child), stopTimeoutMs);
