@@ -218,6 +218,24 @@ CREATE INDEX customer_links_customer ON metering.customer_links USING btree (str
 ALTER TABLE ONLY metering.customer_links
     ADD CONSTRAINT customer_links_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES metering.organizations(id);
 
+-- cut_overs
+
+CREATE TABLE metering.cut_overs (
+    organization_id uuid NOT NULL,
+    cut_at timestamp with time zone NOT NULL,
+    set_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT cut_overs_cut_at_check CHECK (isfinite(cut_at)),
+    CONSTRAINT cut_overs_set_at_check CHECK (isfinite(set_at))
+);
+
+COMMENT ON TABLE metering.cut_overs IS 'usage of an organization before cut_at was billed by another path and is never sent: its meter events are superseded, reason billed_elsewhere';
+
+ALTER TABLE ONLY metering.cut_overs
+    ADD CONSTRAINT cut_overs_pkey PRIMARY KEY (organization_id);
+
+ALTER TABLE ONLY metering.cut_overs
+    ADD CONSTRAINT cut_overs_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES metering.organizations(id);
+
 -- delivery_attempts
 
 CREATE TABLE metering.delivery_attempts (
@@ -552,7 +570,9 @@ CREATE TABLE metering.processes (
     started_at timestamp with time zone DEFAULT now() NOT NULL,
     seen_at timestamp with time zone DEFAULT now() NOT NULL,
     stopped_at timestamp with time zone,
-    CONSTRAINT processes_kind_check CHECK ((kind = ANY (ARRAY['api'::text, 'worker'::text])))
+    transport text,
+    CONSTRAINT processes_kind_check CHECK ((kind = ANY (ARRAY['api'::text, 'worker'::text]))),
+    CONSTRAINT processes_transport_check CHECK ((transport = ANY (ARRAY['sync'::text, 'stream'::text, 'none'::text])))
 )
 WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='1000');
 
@@ -563,6 +583,8 @@ COMMENT ON COLUMN metering.processes.role_name IS 'the role of the database that
 COMMENT ON COLUMN metering.processes.seen_at IS 'its latest heartbeat; one that works writes it every ten seconds';
 
 COMMENT ON COLUMN metering.processes.stopped_at IS 'when it left in order; null while it runs, and for one that was killed';
+
+COMMENT ON COLUMN metering.processes.transport IS 'DELIVERY_TRANSPORT of a worker; null for an API, and for a worker of a version that did not say it';
 
 ALTER TABLE ONLY metering.processes
     ADD CONSTRAINT processes_pkey PRIMARY KEY (id);
@@ -1126,6 +1148,98 @@ end
 $$;
 
 COMMENT ON FUNCTION metering.create_partition(table_name text, month timestamp with time zone) IS 'makes the partition of a partitioned table for one UTC month with its owner''s rights; null when it was there';
+
+CREATE FUNCTION metering.cut_over(of_organization uuid, wanted timestamp with time zone, may_move boolean, is_rehearsal boolean, meters text[]) RETURNS TABLE(outcome text, cut_at timestamp with time zone, meter text, marked bigint, marked_quantity numeric, maybe_counted bigint, under_way bigint, unsealed bigint, unsealed_quantity numeric, sent bigint, sent_quantity numeric)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+declare
+  -- Longer than any attempt: one that is older ended with its worker.
+  attempt_max constant interval := interval '15 minutes';
+  known timestamptz;
+  cut timestamptz;
+  done text := 'kept';
+begin
+  perform pg_advisory_xact_lock(hashtext('metering.seal'));
+  select c.cut_at into known from metering.cut_overs c where c.organization_id = of_organization for update;
+  cut := known;
+  if known is null then
+    cut := wanted;
+    done := 'cut';
+  elsif wanted > known and may_move then
+    -- What was sent after the cut cannot be unsent.
+    if exists (
+      select from metering.meter_events m
+      where m.organization_id = of_organization and m.meter = any(meters)
+        and m.hour >= date_trunc('hour', known, 'UTC') and m.hour < wanted
+        and m.event_at >= known and m.event_at < wanted and m.attempts_started > 0
+    ) then
+      done := 'sent_since';
+    else
+      cut := wanted;
+      done := 'moved';
+    end if;
+  end if;
+  if cut is null then
+    return;
+  end if;
+  return query
+    with open as materialized (
+      select m.meter, m.quantity, m.state, m.first_unknown_at,
+        m.state = 'pending' and m.attempts_started > m.attempts_finished
+          and m.last_attempt_at > now() - attempt_max as is_under_way
+      from metering.meter_events m
+      where m.organization_id = of_organization and m.meter = any(meters) and m.hour < cut and m.event_at < cut
+        and m.state in ('pending', 'in_doubt', 'rejected')
+    ),
+    -- Of a billing period, as far as one may still count.
+    settled as materialized (
+      select m.meter, m.quantity
+      from metering.meter_events m
+      where m.organization_id = of_organization and m.meter = any(meters) and m.state = 'delivered'
+        and m.hour >= cut - interval '35 days' and m.hour < cut and m.event_at < cut
+    ),
+    waiting as materialized (
+      select e.meter, e.quantity
+      from metering.meter_outbox e
+      where e.organization_id = of_organization and e.meter = any(meters) and e.meter_event_id is null
+        and e.occurred_at < cut
+    )
+    select
+      done, cut, k.meter,
+      (select count(*) from open o where o.meter = k.meter and not o.is_under_way),
+      (select coalesce(sum(o.quantity), 0) from open o where o.meter = k.meter and not o.is_under_way),
+      (
+        select count(*) from open o
+        where o.meter = k.meter and not o.is_under_way and (o.state = 'in_doubt' or o.first_unknown_at is not null)
+      ),
+      (select count(*) from open o where o.meter = k.meter and o.is_under_way),
+      (select count(*) from waiting w where w.meter = k.meter),
+      (select coalesce(sum(w.quantity), 0) from waiting w where w.meter = k.meter),
+      (select count(*) from settled s where s.meter = k.meter),
+      (select coalesce(sum(s.quantity), 0) from settled s where s.meter = k.meter)
+    from unnest(meters) with ordinality k (meter, place)
+    order by k.place;
+  if is_rehearsal then
+    return;
+  end if;
+  insert into metering.cut_overs as c (organization_id, cut_at)
+  values (of_organization, cut)
+  on conflict (organization_id) do update set cut_at = excluded.cut_at, set_at = now()
+  where c.cut_at <> excluded.cut_at;
+  update metering.meter_events m
+  set state = 'superseded', reason = 'billed_elsewhere'
+  where m.organization_id = of_organization and m.meter = any(meters) and m.hour < cut and m.event_at < cut
+    and m.state in ('pending', 'in_doubt', 'rejected')
+    and not (
+      m.state = 'pending' and m.attempts_started > m.attempts_finished
+      and m.last_attempt_at > now() - attempt_max
+    );
+end
+$$;
+
+COMMENT ON FUNCTION metering.cut_over(of_organization uuid, wanted timestamp with time zone, may_move boolean, is_rehearsal boolean, meters text[]) IS 'usage of an organization before a time was billed elsewhere: none of it is sent from now on; tells how much, by meter';
 
 CREATE FUNCTION metering.drop_partition(table_name text, month timestamp with time zone, OUT outcome text, OUT dropped_rows bigint, OUT unsealed bigint, OUT open_events bigint) RETURNS record
     LANGUAGE plpgsql SECURITY DEFINER

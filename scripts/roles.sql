@@ -89,7 +89,8 @@ begin
         metering.meter_events, metering.delivery_control, metering.stripe_events, metering.delivery_attempts_default,
         metering.dropped_partitions, metering.processes, metering.retention,
         metering.reconciliations, metering.reconcile_reads, metering.reconcile_requests, metering.billing_periods,
-        metering.billing_invoices
+        metering.billing_invoices,
+        metering.cut_overs
       to %I',
       member
     );
@@ -134,7 +135,8 @@ begin
   execute format(
     'grant execute on function
         metering.retry_rejected(uuid, text, uuid), metering.resolve_in_doubt(uuid, text, text),
-        metering.make_deliveries_due(uuid[])
+        metering.make_deliveries_due(uuid[]),
+        metering.cut_over(uuid, timestamptz, boolean, boolean, text[])
       to %I',
     api
   );
@@ -148,7 +150,7 @@ begin
   -- The worker: seals, delivers, settles, counts, and keeps subscriptions in step. Quantities, times and identities
   -- are not among the columns that it may update.
   execute format('grant update (meter_event_id) on metering.meter_outbox to %I', worker);
-  execute format('grant delete on metering.processes to %I', worker);
+  execute format('grant insert (transport), delete on metering.processes to %I', worker);
   execute format('grant insert (table_name, days), update (days, set_at) on metering.retention to %I', worker);
   execute format('grant update (customer_deleted_at) on metering.customer_links to %I', worker);
   execute format(

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { transports } from "./usage/transports.ts";
 import {
   allowedStatuses,
   billableByDefault,
@@ -168,7 +169,7 @@ const workerEnvironment = z
     ...stripeConnection,
     STRIPE_SECRET_KEY: stripeKey,
     STRIPE_MAX_EVENTS_PER_SECOND: z.coerce.number().positive().max(10_000).optional(),
-    DELIVERY_TRANSPORT: z.enum(["sync", "stream"]).default("sync"),
+    DELIVERY_TRANSPORT: z.enum(transports).default("sync"),
     DELIVERY_CONCURRENCY: z.coerce.number().int().min(1).max(1_000).default(50),
     SEAL_INTERVAL_SECONDS: seconds(1, 3_600).default(30),
     RETRY_BASE_SECONDS: seconds(1, 3_600).default(5),

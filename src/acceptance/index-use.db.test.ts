@@ -171,7 +171,7 @@ async function keepUp({ db, boss }: Databases): Promise<void> {
   await warnOfExpiry({ db, log: silentLog });
   await purgeStripeEvents(db, { keptDays: 90 });
   for (const { read } of databaseReads) await read(db);
-  await startHeartbeat({ db, log: silentLog }, "worker").stop();
+  await startHeartbeat({ db, log: silentLog }, { kind: "worker", transport: "sync" }).stop();
   await forgetOldProcesses(db);
   await alert(db);
 }

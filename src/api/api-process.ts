@@ -97,7 +97,7 @@ async function serveUntilStopped(parts: Parts, stop: StopSignals): Promise<void>
   );
   const registry = createProcessRegistry("api");
   const server = await serve({ ...parts, registry }, boss);
-  const heartbeat = startHeartbeat({ db: parts.probes.db, log }, "api");
+  const heartbeat = startHeartbeat({ db: parts.probes.db, log }, { kind: "api" });
   const url = config.ALERT_WEBHOOK_URL;
   // The API watches too, because no worker can tell that all workers are gone.
   const alerts =

@@ -26,6 +26,8 @@ export type ApplyDeps = {
   reads: StripeReads;
   eventNames: MeterEventNames;
   tracer?: Tracer;
+  /** Shadow mode: what is sealed is not sent. */
+  isShadow?: boolean;
 };
 
 /** What was done about an event, in one word for the log; or why it can never be handled. */
@@ -180,10 +182,18 @@ async function prepareInvoice(
 }
 
 // Sealing and hurrying may happen twice without harm, so they come before the one transaction that counts.
-async function flush({ db, boss, tracer }: ApplyDeps, organizationIds: readonly string[]): Promise<void> {
+async function flush(
+  { db, boss, tracer, isShadow = false }: ApplyDeps,
+  organizationIds: readonly string[],
+): Promise<void> {
   for (const organizationId of organizationIds) {
     await hurryOrganization({ db, boss }, organizationId);
-    const options = { meters: meterNames, onlyOrganizationId: organizationId, pendingMax: pendingMaxAtFlush };
+    const options = {
+      meters: meterNames,
+      onlyOrganizationId: organizationId,
+      pendingMax: pendingMaxAtFlush,
+      isShadow,
+    };
     await sealDueEntries({ db, boss, tracer }, options);
   }
 }

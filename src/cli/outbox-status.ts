@@ -13,7 +13,13 @@ export async function showOutbox(db: Db): Promise<Outcome> {
   return { kind: "done", document: outbox, text: textOf(outbox) };
 }
 
-function textOf({ unsealed, meter_events: states, oldest_undelivered_at: oldest, paused }: Outbox): string {
+function textOf({
+  unsealed,
+  meter_events: states,
+  oldest_undelivered_at: oldest,
+  paused,
+  shadow,
+}: Outbox): string {
   const entries = textTable(
     ["ENTRIES", "COUNT", "QUANTITY", "OLDEST"],
     [
@@ -25,7 +31,10 @@ function textOf({ unsealed, meter_events: states, oldest_undelivered_at: oldest,
     ["METER EVENTS", "COUNT", "QUANTITY"],
     meterEventStates.map((state) => [state, states[state].count, states[state].quantity]),
   );
-  return [entries, `${events}\noldest undelivered: ${oldest ?? "-"}`, textOfPauses(paused)].join("\n\n");
+  const sending = shadow
+    ? `nothing is sent on purpose: shadow mode\n${textOfPauses(paused)}`
+    : textOfPauses(paused);
+  return [entries, `${events}\noldest undelivered: ${oldest ?? "-"}`, sending].join("\n\n");
 }
 
 function textOfPauses(pauses: Outbox["paused"]): string {

@@ -3,6 +3,7 @@ import { missingMigrations } from "../migrate/migrations.ts";
 import { type CommandTools, type Surroundings, withTools } from "./command-tools.ts";
 import { describeFailure } from "./describe-failure.ts";
 import { addCountSensorsCommand } from "./count-sensors-command.ts";
+import { addCutOverCommand } from "./cut-over-command.ts";
 import { addDoctorCommand } from "./doctor-command.ts";
 import { addDropPartitionsCommand } from "./drop-partitions-command.ts";
 import { addEventsCommands } from "./events-commands.ts";
@@ -68,6 +69,7 @@ function createProgram({ version, writeOut, writeErr }: Surroundings, run: Run):
   addWebhooksCommands(program, run);
   addExplainCommand(program, run);
   addCountSensorsCommand(program, run);
+  addCutOverCommand(program, run);
   addDropPartitionsCommand(program, run);
   addStripeCommands(program, run);
   addDoctorCommand(program, run);

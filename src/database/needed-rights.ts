@@ -30,6 +30,7 @@ const ofBoth: Record<string, readonly Privilege[]> = {
   "metering.reconcile_requests": read,
   "metering.billing_periods": read,
   "metering.billing_invoices": read,
+  "metering.cut_overs": read,
   "metering.uuid_v7": call,
   "metering.versions_of": call,
   "metering.sealed_versions": call,
@@ -56,6 +57,7 @@ export const neededRights: Record<ProcessKind, Record<string, readonly Privilege
     "metering.reconcile_requests": append,
     "metering.retry_rejected": call,
     "metering.resolve_in_doubt": call,
+    "metering.cut_over": call,
   },
   worker: {
     ...ofBoth,

@@ -110,7 +110,14 @@ const callableByAll = ["newest_look", "sealed_versions", "uuid_v7", "uuid_v7_tim
 // A trigger's function cannot be called directly.
 const ofTriggers = ["guard_meter_event_state", "refuse_change"];
 const mayCall: Record<ServiceRole, string[]> = {
-  api: [...ofTriggers, "make_deliveries_due", "resolve_in_doubt", "retry_rejected", ...callableByAll],
+  api: [
+    ...ofTriggers,
+    "cut_over",
+    "make_deliveries_due",
+    "resolve_in_doubt",
+    "retry_rejected",
+    ...callableByAll,
+  ],
   worker: [
     ...ofTriggers,
     "add_up_meter_events",

@@ -179,6 +179,12 @@ export interface CustomerSpans {
   stripe_customer_id: string | null;
 }
 
+export interface CutOvers {
+  cut_at: Timestamp;
+  organization_id: string;
+  set_at: Generated<Timestamp>;
+}
+
 export interface DeliveryAttempts {
   attempt: number;
   code: string | null;
@@ -386,6 +392,10 @@ export interface Processes {
    * when it left in order; null while it runs, and for one that was killed
    */
   stopped_at: Timestamp | null;
+  /**
+   * DELIVERY_TRANSPORT of a worker; null for an API, and for a worker of a version that did not say it
+   */
+  transport: string | null;
 }
 
 export interface Readings {
@@ -581,6 +591,7 @@ export interface DB {
   billing_periods: BillingPeriods;
   customer_links: CustomerLinks;
   customer_spans: CustomerSpans;
+  cut_overs: CutOvers;
   delivery_attempts: DeliveryAttempts;
   delivery_control: DeliveryControl;
   dropped_partitions: DroppedPartitions;

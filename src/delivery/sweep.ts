@@ -15,6 +15,8 @@ export type Swept = {
   reminded: number;
 };
 
+export const nothingSwept: Swept = { in_doubt: 0, expired: 0, rejected: 0, superseded: 0, reminded: 0 };
+
 /** Reminders re-created in one sweep. */
 const remindersMax = 10_000;
 
@@ -24,11 +26,11 @@ const remindersMax = 10_000;
  */
 export async function sweepMeterEvents(
   { db, boss }: { db: Db; boss: PgBoss },
-  options: { leaseSeconds: number },
+  options: { leaseSeconds: number; sealedSecondsMin?: number },
 ): Promise<Swept> {
   const parked = await parkUnsendable(db, options);
   const superseded = await supersedeGauges(db, options);
-  const reminded = await remindOfPending({ db, boss });
+  const reminded = await remindOfPending({ db, boss }, options.sealedSecondsMin);
   const count = (state: string) => parked.filter((event) => event.state === state).length;
   return {
     in_doubt: count("in_doubt"),
@@ -78,8 +80,14 @@ async function park(trx: Trx, options: { leaseSeconds: number }): Promise<{ stat
   return parked.rows;
 }
 
+/** Younger events have the job that the seal made with them, unless it was made while nothing was sent. */
+const sealedSecondsUsual = 60;
+
 /** pg-boss leaves a reminder that exists already alone: the queue is exclusive by meter event. */
-async function remindOfPending({ db, boss }: { db: Db; boss: PgBoss }): Promise<number> {
+async function remindOfPending(
+  { db, boss }: { db: Db; boss: PgBoss },
+  sealedSecondsMin = sealedSecondsUsual,
+): Promise<number> {
   const pending = await byIndex(db, (trx) =>
     sql<Reminder>`
     select
@@ -87,8 +95,7 @@ async function remindOfPending({ db, boss }: { db: Db; boss: PgBoss }): Promise<
       (row_number() over (partition by organization_id, meter order by id) - 1)::int as ahead
     from metering.meter_events
     where state = 'pending'
-      -- Younger ones have the job that the seal made with them.
-      and sealed_at < now() - interval '1 minute'
+      and sealed_at <= now() - make_interval(secs => ${sealedSecondsMin})
     order by ahead, id
     limit ${remindersMax}
   `.execute(trx),

@@ -18,7 +18,7 @@ test.for(kinds)(
       `.execute(db)
       ).rows;
     const { log, events } = createRecordingLog();
-    const heartbeat = startHeartbeat({ db, log }, kind);
+    const heartbeat = startHeartbeat({ db, log }, kind === "worker" ? { kind, transport: "sync" } : { kind });
     await until(async () => (await read()).length > 0, { what: "a heartbeat" });
     expect(await read()).toEqual([{ kind, isStopped: false }]);
 
@@ -30,7 +30,7 @@ test.for(kinds)(
 
 test("a clock that is off is logged though nobody probes", async ({ database: { db } }) => {
   const { log, events } = createRecordingLog();
-  const heartbeat = startHeartbeat({ db, log, now: () => new Date(Date.now() - 7_200_000) }, "api");
+  const heartbeat = startHeartbeat({ db, log, now: () => new Date(Date.now() - 7_200_000) }, { kind: "api" });
   onTestFinished(heartbeat.stop);
   await until(() => events.length > 0, { what: "a line" });
   expect(events).toMatchObject([

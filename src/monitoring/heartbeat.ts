@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { sql } from "kysely";
-import type { ProcessKind } from "../database/needed-rights.ts";
 import type { Db } from "../database/db.ts";
 import type { Log } from "../log.ts";
 import { type Repeating, repeat, wait } from "../process/wait.ts";
+import type { Transport } from "../usage/transports.ts";
 import { clockFault } from "./clock-fault.ts";
 
 const beatEveryMs = 10_000;
@@ -13,6 +13,9 @@ const farewellMsMax = 1_000;
 const clockTellEveryMs = 60_000;
 const keptDays = 30;
 
+/** What a process says of itself; a worker, how it sends usage. */
+export type Beating = { kind: "api" } | { kind: "worker"; transport: Transport };
+
 export type HeartbeatDeps = { db: Db; log: Log; now?: () => Date };
 
 /**
@@ -21,7 +24,7 @@ export type HeartbeatDeps = { db: Db; log: Log; now?: () => Date };
  */
 export function startHeartbeat(
   { db, log, now = () => new Date() }: HeartbeatDeps,
-  kind: ProcessKind,
+  process: Beating,
 ): Repeating {
   const id = randomUUID();
   let toldAtMs: number | undefined;
@@ -40,7 +43,7 @@ export function startHeartbeat(
 
   async function beat(): Promise<void> {
     const askedAtMs = now().getTime();
-    const databaseNow = await writeBeat(db, { id, kind });
+    const databaseNow = await writeBeat(db, id, process);
     compare((askedAtMs + now().getTime()) / 2 - databaseNow.getTime());
   }
 
@@ -63,9 +66,14 @@ export async function forgetOldProcesses(db: Db): Promise<void> {
   `.execute(db);
 }
 
-async function writeBeat(db: Db, { id, kind }: { id: string; kind: ProcessKind }): Promise<Date> {
+async function writeBeat(db: Db, id: string, process: Beating): Promise<Date> {
+  // The API's role may not write how usage is sent.
+  const columns =
+    process.kind === "worker"
+      ? sql`(id, kind, transport) values (${id}, ${process.kind}, ${process.transport})`
+      : sql`(id, kind) values (${id}, ${process.kind})`;
   const written = await sql<{ now: Date }>`
-    insert into metering.processes (id, kind) values (${id}, ${kind})
+    insert into metering.processes ${columns}
     on conflict (id) do update set seen_at = now(), stopped_at = null
     returning clock_timestamp() as now
   `.execute(db);

@@ -3,7 +3,7 @@ import type { ProcessKind } from "../database/needed-rights.ts";
 import type { Db } from "../database/db.ts";
 
 /** Three heartbeats and a little: a late heartbeat does not mean that its process is gone. */
-const liveSeconds = 35;
+export const liveSeconds = 35;
 
 /** How many processes of a kind run now, with which roles, and when one was last seen, in seconds; null: never. */
 export type SeenProcesses = {

@@ -13,6 +13,8 @@ export type SealJobOptions = {
   intervalSeconds: number;
   /** The meters that may be sent now. Entries of other meters wait, and fold by the hour meanwhile. */
   openMeters: () => Promise<readonly MeterName[]>;
+  /** Shadow mode: what is sealed is not sent. */
+  isShadow?: boolean;
 };
 
 /** A seal ends after this long, and the next one begins at once with the entries that have arrived meanwhile. */
@@ -24,7 +26,7 @@ const sealSecondsMax = 30;
  */
 export async function workSealQueue(
   deps: WorkDeps & { db: Db; tracer?: Tracer },
-  { intervalSeconds, openMeters }: SealJobOptions,
+  { intervalSeconds, openMeters, isShadow = false }: SealJobOptions,
 ): Promise<void> {
   const { boss, log } = deps;
   const msMax = Math.min(intervalSeconds, sealSecondsMax) * 1_000;
@@ -32,7 +34,7 @@ export async function workSealQueue(
     const isForced = jobs.some((job) => sealJobPayload.safeParse(job.data).data?.evenIfPaused === true);
     const startedAtMs = performance.now();
     const meters = isForced ? meterNames : await openMeters();
-    const { heldBack, ...sealed } = await sealDueEntries(deps, { meters, msMax });
+    const { heldBack, ...sealed } = await sealDueEntries(deps, { meters, msMax, isShadow });
     const durationMs = Math.round(performance.now() - startedAtMs);
     if (sealed.events > 0) log.info({ event: "entries_sealed", ...sealed, duration_ms: durationMs });
     if (heldBack.length > 0) log.warn({ event: "seal_held_back", meters: heldBack });

@@ -34,13 +34,14 @@ type SliceTotals = { entriesRead: number; stamped: number };
  * stamped.
  *
  * A slice begins at the organization's oldest unsealed entry and becomes one meter event. It ends with the UTC hour; with
- * the link to the customer who pays for its first entry; where a billing period of the present link starts or ends; before
- * the sum has more digits than Stripe takes; and at `entriesMax`, if it alone has as many. `sum` adds up; `last` takes the latest.
+ * the link to the customer who pays for its first entry; where a billing period of the present link starts or ends; where
+ * usage was billed by another path until then; before the sum has more digits than Stripe takes; and at `entriesMax`, if it alone has as many. `sum` adds up; `last` takes the latest.
  */
 export async function sealSlices(trx: Trx, input: SliceInput): Promise<Slices> {
   const { organizations, entriesMax } = input;
   const sealed = await sql<SliceRow & SliceTotals>`${sliceStatement(input)}`.execute(trx);
   const folded = sealed.rows.reduce((sum, event) => sum + event.entries, 0);
+  await markBilledElsewhere(trx, sealed.rows);
   const { entriesRead, stamped } = sealed.rows[0] ?? { entriesRead: 0, stamped: 0 };
   if (stamped !== folded) {
     throw new Error(`sealing folded ${folded} entries but stamped ${stamped}; nothing was sealed`);
@@ -50,6 +51,20 @@ export async function sealSlices(trx: Trx, input: SliceInput): Promise<Slices> {
   });
   const turns = entriesRead < entriesMax ? organizations.length : (sealed.rows.at(-1)?.place ?? 0);
   return { events: sealed.rows, turns, unfinished };
+}
+
+async function markBilledElsewhere(trx: Trx, events: readonly SealedEvent[]): Promise<void> {
+  const marked = events.filter(({ isBilledElsewhere }) => isBilledElsewhere);
+  if (marked.length === 0) return;
+  await sql`
+    update metering.meter_events m
+    set state = 'superseded', reason = 'billed_elsewhere'
+    from unnest(
+      ${marked.map(({ organizationId }) => organizationId)}::uuid[],
+      ${marked.map(({ meterEventId }) => meterEventId)}::uuid[]
+    ) e (organization_id, id)
+    where m.organization_id = e.organization_id and m.id = e.id
+  `.execute(trx);
 }
 
 const traces = sql<string[] | null>`
@@ -75,8 +90,10 @@ function sliceStatement({ meter, organizations, cutOff, entriesMax, isTraced }: 
           date_trunc('hour', oldest.occurred_at, 'UTC') + interval '1 hour',
           w.ends_at,
           case when p.current_period_start > oldest.occurred_at then p.current_period_start end,
-          case when p.current_period_end > oldest.occurred_at then p.current_period_end end
-        ) as ends_at
+          case when p.current_period_end > oldest.occurred_at then p.current_period_end end,
+          case when c.cut_at > oldest.occurred_at then c.cut_at end
+        ) as ends_at,
+        coalesce(c.cut_at > oldest.occurred_at, false) as is_billed_elsewhere
       from unnest(
         ${organizations.map(({ organizationId }) => organizationId)}::uuid[],
         ${organizations.map(({ from }) => from)}::timestamptz[]
@@ -103,6 +120,9 @@ function sliceStatement({ meter, organizations, cutOff, entriesMax, isTraced }: 
         where s.organization_id = q.organization_id and w.ends_at = 'infinity'
         limit 1
       ) p on true
+      left join lateral (
+        select c.cut_at from metering.cut_overs c where c.organization_id = q.organization_id limit 1
+      ) c on true
     ),
     slice as materialized (
       select t.*, e.occurred_at, e.id, e.quantity, e.traceparent
@@ -120,7 +140,7 @@ function sliceStatement({ meter, organizations, cutOff, entriesMax, isTraced }: 
     ),
     folded as materialized (
       select
-        e.place, e.organization_id, e.hour, e.stripe_customer_id, e.starts_at,
+        e.place, e.organization_id, e.hour, e.stripe_customer_id, e.starts_at, e.is_billed_elsewhere,
         metering.uuid_v7(clock_timestamp()) as id,
         ${quantity} as quantity,
         max(e.occurred_at) as event_at,
@@ -137,7 +157,7 @@ function sliceStatement({ meter, organizations, cutOff, entriesMax, isTraced }: 
           or e.place < (select max(s.place) from slice s)
           or (select count(*) from slice) < ${entriesMax}
         )
-      group by e.place, e.organization_id, e.hour, e.stripe_customer_id, e.starts_at
+      group by e.place, e.organization_id, e.hour, e.stripe_customer_id, e.starts_at, e.is_billed_elsewhere
     ),
     stamped as (
       update metering.meter_outbox e
@@ -158,6 +178,7 @@ function sliceStatement({ meter, organizations, cutOff, entriesMax, isTraced }: 
     select
       f.place, f.organization_id as "organizationId", f.id as "meterEventId", ${meter}::text as meter,
       f.stripe_customer_id as "stripeCustomerId", f.entries, f.quantity::text as quantity, f.traceparents,
+      f.is_billed_elsewhere as "isBilledElsewhere",
       (
         select count(*)::int
         from metering.meter_events p

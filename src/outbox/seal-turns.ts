@@ -24,6 +24,8 @@ export type MeterSeal = {
   size: SliceSize;
   cutOff: Date;
   isAheadOfAll: boolean;
+  /** Nothing is sent: there are no jobs, and no bound on what is pending. */
+  isShadow: boolean;
   pendingMax: number;
   eventsPerTransaction: number;
   entriesPerTransaction: number;
@@ -71,7 +73,7 @@ async function sealOnce(
   await holdSeal(trx);
   const startedAtMs = Date.now();
   await limitStatements(trx, Math.ceil(seal.msPerTransaction * shareOfSlices));
-  const room = seal.pendingMax - (await countPending(trx, seal));
+  const room = seal.isShadow ? Infinity : seal.pendingMax - (await countPending(trx, seal));
   if (room <= 0) return "too_many_undelivered";
   const slices = await sealSlices(trx, {
     meter: seal.meter,
@@ -81,15 +83,16 @@ async function sealOnce(
     isTraced: tracer.isOn,
   });
   await limitStatements(trx, Math.max(1, seal.msPerTransaction - (Date.now() - startedAtMs)));
-  const reminders = traceSeal(tracer, slices.events, { startedAtMs });
+  const toSend = seal.isShadow ? [] : slices.events.filter(({ isBilledElsewhere }) => !isBilledElsewhere);
+  const reminders = traceSeal(tracer, toSend, { startedAtMs });
   const jobs = await remindToDeliver(
     boss,
     reminders.map((event) => (seal.isAheadOfAll ? { ...event, ahead: aheadOfAll } : event)),
     trx,
   );
   // pg-boss adds nothing to a queue whose row was lost, and reports nothing; the sweep makes the queue again.
-  if (jobs !== slices.events.length) {
-    throw new Error(`sealing made ${slices.events.length} events but ${jobs} jobs; nothing was sealed`);
+  if (jobs !== reminders.length) {
+    throw new Error(`sealing made ${reminders.length} events to send but ${jobs} jobs; nothing was sealed`);
   }
   seal.size.took(Date.now() - startedAtMs);
   return slices;

@@ -40,6 +40,8 @@ export type SealOptions = Partial<SealLimits> & {
   meters: readonly MeterName[];
   /** Seals this organization alone, and its events go ahead of all others. */
   onlyOrganizationId?: string;
+  /** Shadow mode: what is sealed is not sent. */
+  isShadow?: boolean;
 };
 
 type SealDeps = { db: Db; boss: PgBoss; tracer?: Tracer | undefined };
@@ -84,7 +86,17 @@ async function openSeals(db: Db, limits: SealLimits & SealOptions): Promise<Mete
   for (const meter of limits.meters) {
     const queue = await listDueOrganizations(db, { meter, cutOff, only: limits.onlyOrganizationId });
     const isAheadOfAll = limits.onlyOrganizationId !== undefined;
-    seals.push({ ...limits, meter, queue, cutOff, isAheadOfAll, size: createSliceSize(), faults: [] });
+    const { isShadow = false } = limits;
+    seals.push({
+      ...limits,
+      meter,
+      queue,
+      cutOff,
+      isAheadOfAll,
+      isShadow,
+      size: createSliceSize(),
+      faults: [],
+    });
   }
   return seals;
 }

@@ -45,15 +45,26 @@ const nothing = {
   fingerprint: "0",
 };
 
+/** How to fold. */
+export type Folding = {
+  /** Shadow mode: another path sends what we leave pending. */
+  isShadow?: boolean | undefined;
+};
+
 /** Folds our events of a window; without any, everything is 0. */
-export async function foldWindow(db: Db, window: Window): Promise<Fold> {
-  const [fold] = await readFolds(db, window, undefined);
+export async function foldWindow(db: Db, window: Window, folding: Folding = {}): Promise<Fold> {
+  const [fold] = await readFolds(db, window, folding);
   return { ...nothing, ...fold, start: window.start, end: window.end };
 }
 
 /** The same for each UTC day or hour of a window that begins and ends with one. */
-export async function foldBuckets(db: Db, window: Window, grouping: Grouping): Promise<Fold[]> {
-  const found = new Map((await readFolds(db, window, grouping)).map((fold) => [fold.start.getTime(), fold]));
+export async function foldBuckets(
+  db: Db,
+  window: Window,
+  { grouping, ...folding }: Folding & { grouping: Grouping },
+): Promise<Fold[]> {
+  const folds = await readFolds(db, window, { grouping, ...folding });
+  const found = new Map(folds.map((fold) => [fold.start.getTime(), fold]));
   return bucketsOf(window, grouping).map((bucket) => ({
     ...nothing,
     ...found.get(bucket.start.getTime()),
@@ -65,7 +76,7 @@ export async function foldBuckets(db: Db, window: Window, grouping: Grouping): P
 async function readFolds(
   db: Db,
   { organizationId, customer, meter, start, end }: Window,
-  grouping: Grouping | undefined,
+  { grouping, isShadow = false }: Folding & { grouping?: Grouping },
 ): Promise<(Omit<Fold, "end"> & { start: Date })[]> {
   const isLast = meters[meter].aggregation === "last";
   const bucket =
@@ -81,8 +92,13 @@ async function readFolds(
       with events as (
         select
           id, quantity, counted_before, event_at, ${bucket} as bucket, state, attempts_started, attempts_finished,
-          reconcile_since, greatest(last_attempt_at, delivered_at, resolved_at) as changed_at,
+          reconcile_since,
+          greatest(
+            last_attempt_at, delivered_at, resolved_at, case when ${isShadow} and state = 'pending' then sealed_at end
+          ) as changed_at,
           case
+            when state = 'superseded' and reason = 'billed_elsewhere' then 'certain'
+            when ${isShadow} and state = 'pending' then 'certain'
             when state = 'delivered' and reconcile_since is null then 'certain'
             when state in ('in_doubt', 'delivered') then 'doubtful'
             when state = 'pending' and attempts_started > 0 then 'open'

@@ -3,7 +3,7 @@ import type { Db } from "../database/db.ts";
 import type { StripeReads } from "../stripe/reads.ts";
 import { type MeterEventNames, meters } from "../usage/meters.ts";
 import { type Cause, type ReadBudget, takeRead } from "./budget.ts";
-import { type Fold, foldBuckets, foldWindow, type Window } from "./fold-window.ts";
+import { type Fold, foldBuckets, type Folding, foldWindow, type Window } from "./fold-window.ts";
 import { judgeWindow } from "./judge-window.ts";
 import { agreeSince, type Look } from "./looks.ts";
 import type { Grouping } from "./windows.ts";
@@ -15,7 +15,7 @@ export type LookDeps = {
   budget: ReadBudget;
   settleSeconds: number;
   absenceSeconds: number;
-};
+} & Folding;
 
 /** No look: today's budget is used up for this cause, or Stripe has no such meter. */
 export type NoLook = "put_off" | "no_meter";
@@ -34,7 +34,7 @@ export async function lookAt(
   const meterId = await findMeterId(deps, window);
   if (meterId === undefined) return "no_meter";
   if (!(await takeRead(db, cause, deps.budget))) return "put_off";
-  const before = await fold(db, window, grouping);
+  const before = await fold(deps, window, grouping);
   const summaries = await deps.reads.readEventSummaries({
     meterId,
     customerId: window.customer,
@@ -42,7 +42,7 @@ export async function lookAt(
     end: window.end,
     grouping,
   });
-  const after = await fold(db, window, grouping);
+  const after = await fold(deps, window, grouping);
   const theirs = new Map(summaries.map(({ start, value }) => [start.getTime(), value]));
   const theirsOf = ({ start }: Fold) =>
     (grouping === undefined ? summaries[0]?.value : theirs.get(start.getTime())) ?? "0";
@@ -90,8 +90,13 @@ async function judgeAll(deps: LookDeps, window: Window, seen: readonly SeenFold[
   }));
 }
 
-async function fold(db: Db, window: Window, grouping: Grouping | undefined): Promise<Fold[]> {
-  return grouping === undefined ? [await foldWindow(db, window)] : foldBuckets(db, window, grouping);
+async function fold(
+  { db, isShadow }: Pick<LookDeps, "db" | "isShadow">,
+  window: Window,
+  grouping: Grouping | undefined,
+): Promise<Fold[]> {
+  if (grouping === undefined) return [await foldWindow(db, window, { isShadow })];
+  return foldBuckets(db, window, { grouping, isShadow });
 }
 
 function hasUsage({ fingerprint }: Fold): boolean {

@@ -2,6 +2,7 @@ import type { Db } from "../database/db.ts";
 import type { WorkDeps } from "../queue/work-queue.ts";
 import type { CloseSettings } from "./close/close-periods.ts";
 import type { GateDeps } from "./close/gate.ts";
+import type { Folding } from "./fold-window.ts";
 import type { LookDeps } from "./look.ts";
 
 /** Seconds, and reads a day; without a number of reads, a part of Stripe's quota. */
@@ -9,7 +10,7 @@ export type ReconcileSettings = CloseSettings & {
   readsPerDay: number | undefined;
   settleSeconds: number;
   absenceSeconds: number;
-};
+} & Folding;
 
 /** The dependencies of a worker's comparison with Stripe's sums. */
 export type ReconcileDeps = WorkDeps & { db: Db } & Pick<LookDeps, "reads" | "eventNames"> &

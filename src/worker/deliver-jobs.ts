@@ -16,11 +16,12 @@ import type { StripeClock } from "../stripe/stripe-clock.ts";
 import { createSyncTransport } from "../stripe/sync-transport.ts";
 import type { Tracer } from "../tracing/tracer.ts";
 import { meterEventNames } from "../usage/meters.ts";
+import type { Transport } from "../usage/transports.ts";
 
 /** Below the limits of docs.stripe.com/rate-limits: 25 a second for a sandbox, 1,000 for live meter events. */
 const eventsPerSecondMax = { test: 15, live: 800 };
 /** One after the other for an attempt: a stream's session may have to be renewed before its events are sent. */
-const requestsPerAttempt = { sync: 1, stream: 2 };
+const requestsPerAttempt = { sync: 1, stream: 2, none: 1 };
 
 export type DeliverJobDeps = WorkDeps & {
   db: Db;
@@ -39,13 +40,17 @@ export function deliverRetry(config: WorkerConfig): DeliverRetry {
   };
 }
 
-/** Starts to send meter events to Stripe, at most as many a second as the key's mode or the environment allows. */
+/**
+ * Starts to send meter events to Stripe, at most as many a second as the key's mode or the environment allows. In shadow
+ * mode nothing is started.
+ */
 export function deliverJobs(
   deps: DeliverJobDeps,
   config: WorkerConfig,
   { breaker, retry }: { breaker: Breaker; retry: DeliverRetry },
 ): DeliveryLoop {
   const { registry, tracer, clock, onJobFailed } = deps;
+  if (config.DELIVERY_TRANSPORT === "none") return { stop: async () => undefined };
   const perSecondMax =
     config.STRIPE_MAX_EVENTS_PER_SECOND ?? eventsPerSecondMax[modeOfKey(config.STRIPE_SECRET_KEY)];
   const bucket = createTokenBucket(perSecondMax, () => performance.now());
@@ -66,7 +71,7 @@ export function deliverJobs(
 
 function createTransport(
   { stripe, clock }: Pick<DeliverJobDeps, "stripe" | "clock">,
-  kind: WorkerConfig["DELIVERY_TRANSPORT"],
+  kind: Exclude<Transport, "none">,
 ) {
   switch (kind) {
     case "sync":

@@ -29,8 +29,9 @@ export async function workQueues(
   { openMeters }: Pick<SealJobOptions, "openMeters">,
 ): Promise<Repeating> {
   const eventNames = meterEventNames(config);
-  await workSealQueue(deps, { intervalSeconds: config.SEAL_INTERVAL_SECONDS, openMeters });
-  await workStripeEvents({ ...deps, eventNames });
+  const isShadow = config.DELIVERY_TRANSPORT === "none";
+  await workSealQueue(deps, { intervalSeconds: config.SEAL_INTERVAL_SECONDS, openMeters, isShadow });
+  await workStripeEvents({ ...deps, eventNames, isShadow });
   await workReadCustomer({ ...deps, eventNames });
   await workPurgeQueue(deps);
   await workSensorsQueue(deps, { billableStatuses: config.BILLABLE_STATUSES });
@@ -40,8 +41,13 @@ export async function workQueues(
       readsPerDay: config.RECONCILE_READS_PER_DAY,
       settleSeconds: config.RECONCILE_SETTLE_SECONDS,
       absenceSeconds: config.RECONCILE_ABSENCE_SECONDS,
-      gate: { mode: config.CLOSE_GATE, marginMinutes: config.CLOSE_GATE_MARGIN_MINUTES },
-      lateUsage: config.LATE_USAGE,
+      // What another path bills is its own to hold back and to send late.
+      gate: {
+        mode: isShadow ? "off" : config.CLOSE_GATE,
+        marginMinutes: config.CLOSE_GATE_MARGIN_MINUTES,
+      },
+      lateUsage: isShadow ? "report" : config.LATE_USAGE,
+      isShadow,
     },
   );
   await workPartitionsQueue(deps, { readingsMaxAgeDays: config.READINGS_MAX_AGE_DAYS });

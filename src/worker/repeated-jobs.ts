@@ -20,8 +20,10 @@ export function startRepeatedJobs(
   { retry }: { retry: DeliverRetry },
 ): Repeating {
   const { log, onJobFailed } = deps;
+  const isShadow = config.DELIVERY_TRANSPORT === "none";
+  let isFirst = true;
   const repeated = [
-    repeat(() => sweep(deps, retry), {
+    repeat(() => sweep(deps, retry, { isShadow, isFirst }).then(() => void (isFirst = false)), {
       everyMs: sweepEveryMs,
       onError: (error) => {
         onJobFailed?.("sweep");
@@ -29,7 +31,8 @@ export function startRepeatedJobs(
       },
     }),
     watchSensorChanges(deps, { billableStatuses: config.BILLABLE_STATUSES }),
-    repeat(() => warnOfExpiry(deps), {
+    // In shadow mode usage may grow older than Stripe would take.
+    repeat(async () => (isShadow ? undefined : warnOfExpiry(deps)), {
       everyMs: warnEveryMs,
       onError: (error) => {
         onJobFailed?.("expiry-check");

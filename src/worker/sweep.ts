@@ -3,7 +3,7 @@ import { sweepStripeEvents } from "../billing/inbox.ts";
 import { sweepCustomerReads } from "../billing/read-customer-job.ts";
 import type { Db } from "../database/db.ts";
 import { addUpMeterEvents } from "../delivery/meter-events.ts";
-import { sweepMeterEvents } from "../delivery/sweep.ts";
+import { nothingSwept, sweepMeterEvents } from "../delivery/sweep.ts";
 import type { Log } from "../log.ts";
 import { remindToSeal } from "../outbox/seal-job.ts";
 import { type DeliverRetry, ensureCrons, ensureQueues } from "../queue/install.ts";
@@ -11,15 +11,22 @@ import { forgetOldProcesses } from "../monitoring/heartbeat.ts";
 
 /**
  * Brings back whatever pg-boss may have lost: queues, crons, and a job for everything that is due by its own state.
- * Moves on meter events that may not be sent any more. It relies on no row of pg-boss's.
+ * Moves on meter events that may not be sent any more; in shadow mode they stay as they are. It relies on no row of
+ * pg-boss's.
  */
 export async function sweep(
   { db, boss, log }: { db: Db; boss: PgBoss; log: Log },
   retry: DeliverRetry,
+  { isShadow = false, isFirst = false }: { isShadow?: boolean; isFirst?: boolean } = {},
 ): Promise<void> {
   await ensureQueues(boss, retry);
   await ensureCrons(boss);
-  const swept = await sweepMeterEvents({ db, boss }, { leaseSeconds: retry.expireInSeconds });
+  const swept = isShadow
+    ? nothingSwept
+    : await sweepMeterEvents(
+        { db, boss },
+        { leaseSeconds: retry.expireInSeconds, ...(isFirst && { sealedSecondsMin: 0 }) },
+      );
   await remindToSeal(boss, { afterSeconds: 0 });
   await sweepStripeEvents({ db, boss });
   await sweepCustomerReads({ db, boss });

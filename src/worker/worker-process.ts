@@ -83,7 +83,10 @@ async function workUntilStopped(parts: Parts, stop: StopSignals): Promise<void> 
   const jobs = await startJobs({ db: database.db, log, registry, tracer: tracing.tracer }, config);
   // Sending begins in the last step of startJobs, and no signal is heard between that and this.
   const stopSignal = stop.takeOver();
-  const heartbeat = startHeartbeat({ db: parts.probes.db, log }, "worker");
+  const heartbeat = startHeartbeat(
+    { db: parts.probes.db, log },
+    { kind: "worker", transport: config.DELIVERY_TRANSPORT },
+  );
   const url = config.ALERT_WEBHOOK_URL;
   const alerts = url === undefined ? undefined : watchAlerts({ db: database.db, log, registry }, { url });
   log.info({ event: "worker_started", port: server?.port ?? null });

@@ -1,7 +1,7 @@
 import { sql } from "kysely";
 import type { Db } from "../../database/db.ts";
 import { addMeterEvent } from "../../testing/rows/meter-events.ts";
-import { linkCustomer } from "../../testing/rows/organizations.ts";
+import { addOrganization, linkCustomer } from "../../testing/rows/organizations.ts";
 import type { StripeAccount } from "../../testing/stripe/stripe-account.ts";
 
 type Deps = { db: Db; account: StripeAccount };
@@ -15,6 +15,7 @@ export const exampleOrganization = "01938c5e-7f3a-7c61-9d55-3c1f5a2b8e90";
  */
 export const furnish: Record<string, (deps: Deps) => Promise<void>> = {
   "README.md": haveSubscribed,
+  "docs/operation.md": haveAnotherPath,
   "docs/metrics.md": haveTroubles,
 };
 
@@ -24,6 +25,14 @@ async function haveSubscribed({ account }: Deps): Promise<void> {
   account.simulator.addCustomers(customer);
   const items = Object.values(account.priceIds).map((price) => ({ price }));
   await account.stripe.subscriptions.create({ customer, items });
+}
+
+/** The readers who migrate from another path have a customer whose period is running. */
+async function haveAnotherPath({ db, account }: Deps): Promise<void> {
+  const { id: customer } = await account.stripe.customers.create();
+  const dayMs = 86_400_000;
+  const [periodStart, periodEnd] = [new Date(Date.now() - dayMs), new Date(Date.now() + dayMs)];
+  await addOrganization(db, { customer, periodStart, periodEnd });
 }
 
 /** The readers of the runbook have alerts: usage in doubt, refused usage, and two webhook events that failed. */

@@ -3,6 +3,7 @@ import type { Db } from "../../database/db.ts";
 import { forEachState } from "../../delivery/meter-event-states.ts";
 import { reportMeterEvents } from "../../delivery/meter-events.ts";
 import { readPauses } from "../../delivery/pauses.ts";
+import { readSending } from "../../monitoring/shadow-mode.ts";
 import { reportUnsealed } from "../../outbox/report.ts";
 
 const instant = z.iso.datetime();
@@ -18,6 +19,8 @@ export const outboxSchema = z.strictObject({
   }),
   meter_events: z.strictObject(forEachState(() => counted)),
   oldest_undelivered_at: instant.nullable(),
+  /** Whether the workers send nothing on purpose. */
+  shadow: z.boolean(),
   paused: z.array(
     z.strictObject({ scope: z.string(), reason: z.string(), since: instant, until: instant.nullable() }),
   ),
@@ -27,6 +30,7 @@ export const outboxSchema = z.strictObject({
 export async function readOutbox(db: Db): Promise<z.infer<typeof outboxSchema>> {
   const unsealed = await reportUnsealed(db);
   const { states, oldestUndeliveredAt } = await reportMeterEvents(db);
+  const { isShadow } = await readSending(db);
   const pauses = await readPauses(db);
   return {
     unsealed: {
@@ -37,6 +41,7 @@ export async function readOutbox(db: Db): Promise<z.infer<typeof outboxSchema>> 
     },
     meter_events: states,
     oldest_undelivered_at: oldestUndeliveredAt?.toISOString() ?? null,
+    shadow: isShadow,
     paused: pauses.map(({ scope, reason, pausedAt, until }) => ({
       scope,
       reason,

@@ -27,6 +27,7 @@ test("an empty outbox is told with every state at 0", async ({ api }) => {
     unsealed: { entries: 0, quantity: 0, oldest_at: null, held: { entries: 0, quantity: 0 } },
     meter_events: noEvents,
     oldest_undelivered_at: null,
+    shadow: false,
     paused: [],
   });
 });

@@ -2,16 +2,26 @@ import { sql } from "kysely";
 import type { Db } from "../../database/db.ts";
 import { type DeliveryReport, reportMeterEvents } from "../../delivery/meter-events.ts";
 import { readPauses } from "../../delivery/pauses.ts";
+import { readSending } from "../../monitoring/shadow-mode.ts";
 import { type Finding, ok, problem } from "./finding.ts";
 
 /** Whether usage flows: nothing is paused, and no meter event and no webhook event waits for an operator. */
 export async function checkDelivery(db: Db): Promise<Finding[]> {
   const { states } = await reportMeterEvents(db);
-  return [await checkPauses(db), checkInDoubt(states), checkRejected(states), await checkInbox(db)];
+  return [await checkSending(db, states), checkInDoubt(states), checkRejected(states), await checkInbox(db)];
 }
 
-async function checkPauses(db: Db): Promise<Finding> {
+async function checkSending(db: Db, { pending }: DeliveryReport["states"]): Promise<Finding> {
+  const { isShadow, transports } = await readSending(db);
+  if (transports.includes("none") && !isShadow) {
+    const detail = `some workers send nothing on purpose, and others send (DELIVERY_TRANSPORT: ${transports.join(", ")})`;
+    return problem("sending", detail, "give every worker the same DELIVERY_TRANSPORT");
+  }
   const pauses = await readPauses(db);
+  if (pauses.length === 0 && isShadow) {
+    const detail = `nothing is sent on purpose (DELIVERY_TRANSPORT=none); meter events pending: ${pending.count}`;
+    return ok("sending", detail);
+  }
   if (pauses.length === 0) return ok("sending", "nothing is paused");
   const detail = pauses.map(({ scope, reason }) => `${scope} is paused: ${reason}`).join("; ");
   return problem("sending", detail, "mend the cause; `node dist/cli.js resume` ends every pause");

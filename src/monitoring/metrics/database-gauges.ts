@@ -28,6 +28,10 @@ export const databaseGauges = {
     help: "Age of the oldest usage in those meter events; 0: there is none",
     labels: ["state", "meter"],
   },
+  meter_outbox_shadow_mode: {
+    help: "1 while the workers send nothing on purpose (DELIVERY_TRANSPORT=none); pending meter events have no age then",
+    labels: [],
+  },
   meter_outbox_identifier_seconds_left: {
     help: "Until the first pending meter event goes in doubt, 23 hours after its first attempt of unknown outcome",
     labels: [],

@@ -3,6 +3,7 @@ import type { Db } from "../../database/db.ts";
 import { sendableStates } from "../../delivery/meter-event-states.ts";
 import { eventAgeMsMax, identifierSafeMs } from "../../delivery/limits.ts";
 import { meterNames } from "../../usage/meters.ts";
+import { readSending } from "../shadow-mode.ts";
 import type { Sample } from "./database-gauges.ts";
 
 /**
@@ -23,7 +24,8 @@ type OpenEvents = {
 
 /** How many meter events are open, since when, and how much time is left for the worst of them. */
 export async function readMeterEventGauges(db: Db): Promise<Sample[]> {
-  const open = await readOpenEvents(db);
+  const { isShadow } = await readSending(db);
+  const open = isShadow ? (await readOpenEvents(db)).map(withoutAge) : await readOpenEvents(db);
   const none = openStates.flatMap((state) =>
     meterNames.map((meter) => ({ state, meter, count: 0, quantity: 0, ageSeconds: 0 })),
   );
@@ -35,17 +37,25 @@ export async function readMeterEventGauges(db: Db): Promise<Sample[]> {
       { name: "meter_outbox_meter_events_oldest_age_seconds", labels, value: ageSeconds },
     ];
   });
-  return [...samples, ...timeLeft(open)];
+  const shadow: Sample = { name: "meter_outbox_shadow_mode", value: isShadow ? 1 : 0 };
+  return [...samples, shadow, ...timeLeft(open, isShadow)];
 }
 
-function timeLeft(open: readonly OpenEvents[]): Sample[] {
+/** What is not sent on purpose is not late. */
+function withoutAge(events: OpenEvents): OpenEvents {
+  return events.state === "pending" ? { ...events, ageSeconds: 0 } : events;
+}
+
+function timeLeft(open: readonly OpenEvents[], isShadow: boolean): Sample[] {
   const samples: Sample[] = [];
   const unknownSeconds = open.flatMap((events) => events.unknownSeconds ?? []);
   if (unknownSeconds.length > 0) {
     const value = identifierSafeMs / 1_000 - Math.max(...unknownSeconds);
     samples.push({ name: "meter_outbox_identifier_seconds_left", value });
   }
-  const sendable = open.filter(({ state }) => sendableStates.some((one) => one === state));
+  const sendable = open.filter(
+    ({ state }) => sendableStates.some((one) => one === state) && !(isShadow && state === "pending"),
+  );
   if (sendable.length > 0) {
     const value = eventAgeMsMax / 1_000 - Math.max(...sendable.map(({ ageSeconds }) => ageSeconds));
     samples.push({ name: "meter_outbox_expiry_seconds_left", labels: { of: "meter_event" }, value });

@@ -53,7 +53,7 @@ async function keepReady(
   const folds =
     grouping === undefined
       ? [await foldWindow(db, { ...subject, ...span })]
-      : await foldBuckets(db, { ...subject, ...span }, grouping);
+      : await foldBuckets(db, { ...subject, ...span }, { grouping });
   const settledBefore = Date.now() - settleSeconds * 1_000;
   const isReady = ({ openEvents, youngestAt }: Fold) =>
     openEvents === 0 && (youngestAt === null || youngestAt.getTime() <= settledBefore);

@@ -61,6 +61,7 @@ export const apiMay: Record<string, Privileges> = {
   billing_invoices: may(),
   billing_periods: may(),
   customer_links: may(),
+  cut_overs: may(),
   delivery_attempts: may(),
   delivery_attempts_default: may(),
   delivery_control: may({ update: pause }),
@@ -142,6 +143,7 @@ export const workerMay: Record<string, Privileges> = {
     update: ["period_end", ...payer, "closed_at", "next_look_at", "books", "not_billed", "routine_at"],
   }),
   customer_links: may({ update: ["customer_deleted_at"] }),
+  cut_overs: may(),
   delivery_attempts: may({
     insert: [
       "organization_id",
@@ -194,7 +196,11 @@ export const workerMay: Record<string, Privileges> = {
   meters: nothing,
   operator_actions: nothing,
   organizations: may(),
-  processes: may({ insert: ["id", "kind"], update: ["seen_at", "stopped_at"], delete: true }),
+  processes: may({
+    insert: ["id", "kind", "transport"],
+    update: ["seen_at", "stopped_at"],
+    delete: true,
+  }),
   readings: nothing,
   readings_default: may(),
   reconcile_reads: may({ insert: ["day", "reads", "put_off"], update: ["day", "reads", "put_off"] }),

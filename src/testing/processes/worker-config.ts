@@ -25,6 +25,9 @@ export function workerEnvironment({
 }
 
 /** The same, as the worker reads it. */
-export function workerConfig(of: Parameters<typeof workerEnvironment>[0]): WorkerConfig {
-  return environments.worker.parse(workerEnvironment(of));
+export function workerConfig(
+  of: Parameters<typeof workerEnvironment>[0],
+  environment: Record<string, string> = {},
+): WorkerConfig {
+  return environments.worker.parse({ ...workerEnvironment(of), ...environment });
 }
