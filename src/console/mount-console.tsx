@@ -7,6 +7,8 @@ import { showFailure, showNotFound } from "./layout/failure-page.tsx";
 import { guardPages } from "./guard-pages.ts";
 import { mountActions } from "./actions/actions-route.tsx";
 import { mountDelivery } from "./delivery/delivery-route.tsx";
+import { mountMeterEventActions } from "./meter-events/event-actions-route.tsx";
+import { mountMeterEventPages } from "./meter-events/events-route.tsx";
 import { mountRoad } from "./road/road-route.tsx";
 import { serveAssets } from "./served-assets.ts";
 import { requireSession } from "./session/require-session.ts";
@@ -28,6 +30,8 @@ export async function mountConsole(app: App, parts: ConsoleParts): Promise<void>
   mountSignIn(pages, { tokens, code: signInCode, log, now });
   pages.use(requireSession(tokens, now));
   mountRoad(pages, parts);
+  mountMeterEventActions(pages, parts);
+  mountMeterEventPages(pages, parts);
   mountDelivery(pages, parts);
   mountActions(pages, parts);
   pages.all("*", showNotFound);

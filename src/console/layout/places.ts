@@ -1,6 +1,7 @@
 /** The pages that stand in the head of each page. */
 export const places = {
   road: { path: "/console", name: "The road" },
+  events: { path: "/console/meter-events", name: "Meter events" },
   delivery: { path: "/console/delivery", name: "Delivery" },
   actions: { path: "/console/actions", name: "Actions" },
 } as const;

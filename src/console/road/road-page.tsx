@@ -94,6 +94,7 @@ function Stations({ figures, now }: { figures: RoadFigures; now: Date }) {
         name="Pending"
         value={inDigits(events.pending.count)}
         state="pending"
+        href={listOf("pending")}
         isBusy={events.pending.count > 0}
       >
         {inDigits(inFlight)} in flight to Stripe
@@ -103,43 +104,81 @@ function Stations({ figures, now }: { figures: RoadFigures; now: Date }) {
           </>
         )}
       </Station>
-      <Station name="Delivered" value={inDigits(events.delivered.count)} state="delivered" isBusy={false}>
+      <Station
+        name="Delivered"
+        value={inDigits(events.delivered.count)}
+        state="delivered"
+        href={listOf("delivered")}
+        isBusy={false}
+      >
         {inDigits(events.delivered.quantity)} units of usage at Stripe
       </Station>
     </ol>
   );
 }
 
-type StationProps = { name: string; value: string; state: string; isBusy: boolean; children?: Child };
+type StationProps = {
+  name: string;
+  value: string;
+  state: string;
+  isBusy: boolean;
+  href?: string;
+  children?: Child;
+};
 
-function Station({ name, value, state, isBusy, children }: StationProps) {
+function Station({ name, value, state, isBusy, href, children }: StationProps) {
   return (
     <li class={`station state-${state} ${isBusy ? "busy" : ""}`}>
-      <h2>{name}</h2>
+      <h2>{href === undefined ? name : <a href={href}>{name}</a>}</h2>
       <p class="number">{value}</p>
       <p class="small">{children}</p>
     </li>
   );
 }
 
+function listOf(state: string): string {
+  return `/console/meter-events?state=${state}`;
+}
+
 /** What left the road, or has not come onto it. */
 function Aside({ figures }: { figures: RoadFigures }) {
   const { meter_events: events, unsealed } = figures;
   const rows = [
-    { state: "held", count: unsealed.held.entries, says: "entries wait for a Stripe customer" },
-    { state: "in_doubt", count: events.in_doubt.count, says: "Stripe may or may not have counted them" },
-    { state: "rejected", count: events.rejected.count, says: "Stripe refused them" },
-    { state: "expired", count: events.expired.count, says: "became too old for Stripe" },
+    {
+      state: "held",
+      count: unsealed.held.entries,
+      says: "entries wait for a Stripe customer",
+      href: undefined,
+    },
+    {
+      state: "in_doubt",
+      count: events.in_doubt.count,
+      says: "Stripe may or may not have counted them",
+      href: listOf("in_doubt"),
+    },
+    {
+      state: "rejected",
+      count: events.rejected.count,
+      says: "Stripe refused them",
+      href: listOf("rejected"),
+    },
+    {
+      state: "expired",
+      count: events.expired.count,
+      says: "became too old for Stripe",
+      href: listOf("expired"),
+    },
   ];
   return (
     <section aria-label="Beside the road">
       <h2>Beside the road</h2>
       <ul class="asides">
-        {rows.map(({ state, count, says }) => (
+        {rows.map(({ state, count, says, href }) => (
           <li class={`aside state-${state} ${count === 0 ? "calm" : ""}`}>
             <span class="number">{inDigits(count)}</span>
             <span>
-              <strong>{state.replaceAll("_", " ")}</strong> <span class="small">{says}</span>
+              <strong>{href === undefined ? state : <a href={href}>{state.replaceAll("_", " ")}</a>}</strong>{" "}
+              <span class="small">{says}</span>
             </span>
           </li>
         ))}

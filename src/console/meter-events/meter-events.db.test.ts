@@ -1,0 +1,143 @@
+import { sql } from "kysely";
+import { expect } from "vitest";
+import { whyNoBrowser } from "../../testing/browser/chromium.ts";
+import { adminToken, consoleTest, readerToken } from "../../testing/fixtures/console-fixture.ts";
+import { addMeterEvent, readMeterEvent } from "../../testing/rows/meter-events.ts";
+import { addOrganization } from "../../testing/rows/organizations.ts";
+
+const test = consoleTest.skipIf(whyNoBrowser !== undefined);
+const markup = "<img src=x onerror=alert(1)> & <b>bold</b>";
+
+test("the list is narrowed by state, meter, organization, hours and Stripe's words", async ({
+  visit,
+  database: { db },
+}) => {
+  const acme = await addOrganization(db, { customer: "cus_acme" });
+  await sql`update metering.organizations set name = ${markup} where id = ${acme}`.execute(db);
+  const of = { organization_id: acme, stripe_customer_id: "cus_acme" };
+  const { meterEventId: rejected } = await addMeterEvent(db, {
+    ...of,
+    state: "rejected",
+    reason: "archived_meter",
+    last_error: `The meter is archived ${markup}`,
+  });
+  await addMeterEvent(db, { ...of, meter: "active_sensors", state: "delivered" });
+  await addMeterEvent(db, { event_at: new Date(Date.now() - 50 * 3_600_000) });
+  const { page, see } = await visit();
+  const rowsOf = async (query: string) => {
+    await see(`/console/meter-events?${query}`);
+    return page.locator("tbody tr").allInnerTexts();
+  };
+  expect(await rowsOf("")).toHaveLength(3);
+  expect(await rowsOf("state=rejected")).toHaveLength(1);
+  expect(await rowsOf("state=&meter=active_sensors&organization=&from=&to=&words=")).toHaveLength(1);
+  expect(await rowsOf(`organization=${acme}`)).toHaveLength(2);
+  const yesterday = new Date(Date.now() - 24 * 3_600_000).toISOString().slice(0, 16);
+  expect(await rowsOf(`from=${yesterday}`)).toHaveLength(2);
+  expect(await rowsOf(`to=${yesterday}`)).toHaveLength(1);
+  const [found = ""] = await rowsOf("words=METER+IS+archived");
+  expect(found).toContain(`The meter is archived ${markup}`);
+  expect(found).toContain("archived meter");
+  expect(await rowsOf("words=no+such+words")).toEqual([]);
+  expect(await page.getByText("No meter event is like this.").count()).toBe(1);
+
+  await see(`/console/meter-events/${rejected}`);
+  expect(await page.getByRole("main").innerText()).toContain(markup);
+});
+
+test("one event tells its attempts and entries, and Retry moves a rejected one", async ({
+  visit,
+  database: { db },
+}) => {
+  const key = await addMeterEvent(db, { state: "rejected", attempts_started: 1, attempts_finished: 1 });
+  await sql`
+    insert into metering.delivery_attempts
+      (organization_id, meter_event_id, attempt, started_at, duration_ms, verdict, http_status, code, message, stripe_request_id)
+    values (${key.organizationId}, ${key.meterEventId}, 1, now(), 140, 'rejected', 400, 'resource_missing', 'No such customer', 'req_abc')
+  `.execute(db);
+  const { page, see } = await visit({ name: "Ada" });
+  await see(`/console/meter-events/${key.meterEventId}`);
+  const said = page.getByRole("region", { name: "What Stripe said", exact: true });
+  expect(await said.innerText()).toMatch(/rejected\s+400\s+resource_missing\s+No such customer\s+req_abc/);
+  expect(await page.getByRole("link", { name: "req_abc" }).getAttribute("href")).toBe(
+    "https://dashboard.stripe.com/test/logs/req_abc",
+  );
+  await page.getByRole("link", { name: "Retry" }).click();
+  await page.getByRole("button", { name: "Retry" }).click();
+  await page.getByText("1 will be attempted again.").waitFor();
+  expect(await readMeterEvent(db, key)).toMatchObject({ state: "pending" });
+  await see("/console/actions");
+  expect(await page.locator("tbody tr").first().innerText()).toContain(key.meterEventId);
+});
+
+test("all rejected ones are retried after their number was shown", async ({ visit, database: { db } }) => {
+  const organization = await addOrganization(db, { customer: "cus_acme" });
+  const of = { organization_id: organization, stripe_customer_id: "cus_acme" };
+  for (let count = 0; count < 3; count += 1) await addMeterEvent(db, { ...of, state: "rejected" });
+  const { page, see } = await visit();
+  await see("/console");
+  await page.getByRole("link", { name: "rejected" }).click();
+  await page.getByRole("link", { name: "Retry all of these" }).click();
+  await page.getByRole("heading", { name: "Retry 3 rejected meter events?" }).waitFor();
+  await see(page.url());
+  await page.getByRole("button", { name: "Retry" }).click();
+  await page.getByText("3 will be attempted again.").waitFor();
+});
+
+test("an event in doubt is resolved with a reason, and its replacement is shown", async ({
+  visit,
+  database: { db },
+}) => {
+  const key = await addMeterEvent(db, { state: "in_doubt" });
+  const { page, see } = await visit();
+  await see(`/console/meter-events/${key.meterEventId}`);
+  await page.getByRole("link", { name: "Resolve" }).click();
+  await page.getByLabel("Not delivered").waitFor();
+  await see(page.url());
+  await page.getByLabel("Not delivered").check();
+  await page.getByLabel("Reason").fill("the sum lacks it");
+  await page.getByRole("button", { name: "Resolve" }).click();
+  await page.getByText("The doubt is ended.").waitFor();
+  expect(await readMeterEvent(db, key)).toMatchObject({
+    state: "superseded",
+    resolution_reason: "the sum lacks it",
+  });
+  expect(await page.getByRole("link", { name: key.meterEventId }).count()).toBe(1);
+});
+
+test("what is no event, no filter or no state to act on is told, and changes nothing", async ({
+  site,
+  database: { db },
+}) => {
+  const { meterEventId: id } = await addMeterEvent(db, { state: "delivered" });
+  const unknown = "00000000-0000-7000-8000-000000000000";
+  const cookie = await site.signIn(adminToken);
+  const status = async (path: string, body?: Record<string, string>) => {
+    const posted = body && { method: "POST", body: new URLSearchParams(body) };
+    const headers = { cookie, origin: site.url };
+    return (await site.ask(`/console/meter-events${path}`, { headers, ...posted })).status;
+  };
+  expect(await status(`/${unknown}`)).toBe(404);
+  expect(await status("/nonsense")).toBe(404);
+  for (const query of [
+    "state=open",
+    "meter=x",
+    "from=noon",
+    "cursor=x",
+    "organization=a",
+    `words=${"x".repeat(201)}`,
+  ])
+    expect(await status(`?${query}`), query).toBe(400);
+  expect(await status("?organization=external:nobody")).toBe(404);
+  expect(await status("/retry")).toBe(400);
+  expect(await status("/retry", { state: "delivered" })).toBe(400);
+  expect(await status(`/${id}/retry`, {})).toBe(409);
+  expect(await status(`/${id}/resolve`, { resolution: "delivered", reason: "x" })).toBe(409);
+  expect(await status(`/${id}/resolve`, { resolution: "maybe", reason: "x" })).toBe(400);
+  const reader = await site.signIn(readerToken);
+  for (const path of ["/retry", `/${id}/retry`, `/${id}/resolve`]) {
+    const headers = { cookie: reader, origin: site.url };
+    const answer = await site.ask(`/console/meter-events${path}`, { method: "POST", headers });
+    expect(answer.status, path).toBe(403);
+  }
+});

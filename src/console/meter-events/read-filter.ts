@@ -1,0 +1,42 @@
+import { z } from "zod";
+import type { Db } from "../../database/db.ts";
+import { meterEventStates } from "../../delivery/meter-event-states.ts";
+import { invalidRequest } from "../../http/input-errors.ts";
+import { organizationIdOf, organizationReferenceSchema } from "../../http/organization-reference.ts";
+import { meterNames } from "../../usage/meters.ts";
+
+const empty = z.literal("").transform(() => undefined);
+const wordsCharsMax = 200;
+/** As a browser's field for a time sends it, and in UTC. */
+const hour = z
+  .string()
+  .regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d$/, "must be a time as 2026-11-22T10:00, in UTC")
+  .transform((text) => new Date(`${text}:00Z`));
+
+const querySchema = z.object({
+  state: z.enum(meterEventStates).or(empty).optional(),
+  meter: z.enum(meterNames).or(empty).optional(),
+  organization: organizationReferenceSchema.or(empty).optional(),
+  from: hour.or(empty).optional(),
+  to: hour.or(empty).optional(),
+  words: z.string().trim().max(wordsCharsMax).optional(),
+});
+
+/** What the form was filled with, as it was; and what the list is narrowed to by it. */
+export type Narrowed = {
+  fields: Record<keyof z.infer<typeof querySchema>, string | undefined>;
+  by: Omit<z.infer<typeof querySchema>, "organization"> & { organizationId: string | undefined };
+};
+
+/** Reads the filters of the list. Throws the 400 for one that is none, and the 404 for an unknown external id. */
+export async function readFilter(db: Db, query: Record<string, string>): Promise<Narrowed> {
+  const parsed = querySchema.safeParse(query);
+  if (!parsed.success) throw invalidRequest("query", parsed.error.issues);
+  const { organization, words, ...rest } = parsed.data;
+  const organizationId = organization === undefined ? undefined : await organizationIdOf(db, organization);
+  const { state, meter, from, to } = query;
+  return {
+    fields: { state, meter, organization, from, to, words },
+    by: { ...rest, words: words === "" ? undefined : words, organizationId },
+  };
+}
