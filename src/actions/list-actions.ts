@@ -20,7 +20,7 @@ export type ActionFilter = {
   limit: number;
 };
 
-/** What operators did, the latest first. */
+/** The actions of operators, the latest first. */
 export async function listActions(
   db: Db,
   { organizationId, before, limit }: ActionFilter,

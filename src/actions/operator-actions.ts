@@ -21,17 +21,17 @@ export const actionNames = [
 ] as const;
 export type ActionName = (typeof actionNames)[number];
 
-/** Who acts. `name` is what is known besides: the console's sign-in asks for it, the command line's user has one. */
+/** The operator who acts. `name`: asked for at the console's sign-in; the command line takes its user's. */
 export type Operator = { via: "console" | "api" | "cli"; name: string };
 
-/** What the API's callers are: they have the operator's token, and no name. */
+/** The API's callers: they have the operator's token, and no name. */
 export const apiOperator: Operator = { via: "api", name: "" };
 
 export type OperatorAction = {
   action: ActionName;
   /** Left out where it concerns the whole account. */
   organizationId?: string | undefined;
-  /** The id of what it was done to. */
+  /** The id of the thing that was changed. */
   subject?: string | undefined;
   reason?: string | undefined;
   /** How many it changed, where there is something to count. */
@@ -40,7 +40,7 @@ export type OperatorAction = {
 
 const nameCharsMax = 80;
 
-/** Writes down what an operator did, in the transaction that did it. */
+/** Writes down an operator's action, in the transaction that did it. */
 export async function recordAction(
   trx: Trx,
   { via, name }: Operator,
@@ -56,8 +56,8 @@ export async function recordAction(
 }
 
 /**
- * Does what an operator asked for and writes it down, both or neither. `describe` tells what was done by the result;
- * undefined: nothing was, so nothing is written.
+ * Does what an operator asked for and writes it down, both or neither. `describe` makes the row from the result;
+ * undefined: nothing was done, so nothing is written.
  */
 export async function actAs<T>(
   { db, operator }: { db: Db; operator: Operator },

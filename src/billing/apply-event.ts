@@ -163,7 +163,10 @@ async function prepareSync(deps: ApplyDeps, customerId: string): Promise<Effect>
   return (trx) => adoptSubscription(trx, read);
 }
 
-/** What an event says of an invoice, Stripe is asked for; of a subscription's invoice, the subscriptions are read, too. */
+/**
+ * An event about an invoice makes the worker read that invoice at Stripe; for a subscription's invoice, the
+ * subscriptions too.
+ */
 async function prepareInvoice(
   deps: ApplyDeps,
   plan: Extract<EventPlan, { kind: "invoice" }>,

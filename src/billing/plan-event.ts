@@ -31,7 +31,7 @@ const checkoutSession = z.looseObject({
 const withId = z.looseObject({ id: z.string() });
 const ofCustomer = z.looseObject({ customer: idOf });
 const invoice = z.looseObject({
-  // One that is only announced (`invoice.upcoming`) has none.
+  // An invoice that is only announced (`invoice.upcoming`) has no id.
   id: z.string().nullish(),
   customer: idOf.nullish(),
   parent: z

@@ -21,8 +21,8 @@ export async function putSubscription(
 }
 
 /**
- * The same, and a worker reads customer and subscriptions at Stripe at once: the job commits with the link, and so does
- * what `alsoIn` writes.
+ * The same, and a worker reads customer and subscriptions at Stripe at once: the job commits with the link, and so do
+ * the rows that `alsoIn` writes.
  */
 export async function linkByHand(
   { db, boss, alsoIn }: { db: Db; boss: PgBoss; alsoIn?: (trx: Trx) => Promise<void> },

@@ -24,7 +24,7 @@ export type Surroundings = {
 export type CommandTools = {
   config: CliConfig;
   db: Db;
-  /** Who runs the command, for the list of what operators did. */
+  /** The user who runs the command, for the list of operators' actions. */
   operator: Operator;
   now: () => Date;
   /** A pg-boss that only sends, started by the first call. */

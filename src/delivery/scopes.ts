@@ -2,7 +2,7 @@ import { sql } from "kysely";
 import type { Db } from "../database/db.ts";
 import { account, type Scope } from "./pauses.ts";
 
-/** The account, or a meter: whether it is paused, and what of it waits. */
+/** The account, or a meter: whether it is paused, and how much of it waits. */
 export type ScopeReport = {
   scope: Scope;
   reason: string | null;
@@ -15,7 +15,7 @@ export type ScopeReport = {
   inFlight: number;
 };
 
-/** All that can be paused, the account first. Reads what is pending through its own index. */
+/** All scopes that can be paused, the account first. Reads pending events through their own index. */
 export async function reportScopes(db: Db): Promise<ScopeReport[]> {
   const scopes = await sql<ScopeReport>`
     with waiting as (

@@ -1,6 +1,6 @@
 import { account, type Scope } from "../../delivery/pauses.ts";
 
-/** What is paused, in words. */
+/** The paused scope, in words. */
 export function nameOfScope(scope: Scope): string {
   return scope === account ? "all delivery" : scope;
 }

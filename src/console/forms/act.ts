@@ -5,7 +5,7 @@ import type { ConsoleContext } from "../console-env.ts";
 
 const reasonCharsMax = 500;
 
-/** Does what a form asks for and writes down who did it. Throws the 403 for who may only look. */
+/** Does what a form asks for and writes down the reader who did it. Throws the 403 for a reader who may only look. */
 export async function act<T>(
   { c, db }: { c: ConsoleContext; db: Db },
   work: (trx: Trx) => Promise<T>,
@@ -15,14 +15,14 @@ export async function act<T>(
   return actAs({ db, operator: { via: "console", name: c.var.session?.name ?? "" } }, work, describe);
 }
 
-/** Throws the 403 for who may only look. */
+/** Throws the 403 for a reader who may only look. */
 export function requireAdmin(c: ConsoleContext): void {
   if (mayAct(c)) return;
   const detail = "CONSOLE_TOKEN may only look. Sign in with ADMIN_TOKEN to act.";
   throw new Problem({ status: 403, code: "read_only", detail });
 }
 
-/** Whether the pages show what acts. */
+/** Whether the pages show forms that act. */
 export function mayAct(c: ConsoleContext): boolean {
   return c.var.session?.role === "admin";
 }

@@ -18,7 +18,7 @@ import { nextLook } from "./next-look.ts";
 import { hasOpenEvents } from "./period-events.ts";
 import { refreshInvoices } from "./refresh-invoices.ts";
 
-/** What an operator decides about the close of periods. */
+/** The operator's settings for the close of periods. */
 export type CloseSettings = { gate: GateDeps["gate"]; lateUsage: LateUsageMode };
 
 export type CloseDeps = GateDeps & LookDeps & CloseSettings & { boss: PgBoss };
@@ -26,12 +26,12 @@ export type CloseDeps = GateDeps & LookDeps & CloseSettings & { boss: PgBoss };
 /** Periods of one run, taken in batches so that other workers get some. */
 const periodsMax = 2_000;
 const batchSize = 20;
-/** A look takes a few statements and reads; one that its worker did not end is due again after so long. */
+/** A look takes a few statements and reads; a look that its worker did not end is due again after this long. */
 const leaseSeconds = 300;
 
 /**
- * Looks at every billing period that is due: compares it with Stripe's sums, guards its drafts, and tells or carries
- * forward what came too late. One that fails holds up no other; what failed is thrown together at the end.
+ * Looks at every billing period that is due: compares it with Stripe's sums, guards its drafts, and reports or carries
+ * forward late usage. A period that fails holds up no other; the failures are thrown together at the end.
  */
 export async function closePeriods(deps: CloseDeps): Promise<void> {
   const faults: unknown[] = [];
@@ -80,7 +80,7 @@ async function readBooks(
   return isOpen ? "open" : compareBooks(deps, period, invoices);
 }
 
-/** What changed since the last look. */
+/** The changes since the last look. */
 function tell(
   { log }: CloseDeps,
   period: BillingPeriod,

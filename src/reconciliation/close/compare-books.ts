@@ -9,16 +9,16 @@ import { wholeMinutes } from "../windows.ts";
 import type { BillingPeriod, PeriodInvoice } from "./billing-periods.ts";
 import type { Books } from "./gate-rules.ts";
 
-/** From the best to the worst: a period is what its worst meter is. */
+/** From the best to the worst: a period has the state of its worst meter. */
 const ranks = ["equal", "settling", "unknown", "different"] as const;
 type Compared = (typeof ranks)[number];
 
 const waitMsMax = 86_400_000;
 
 /**
- * Compares a period with Stripe's sums, meter by meter: those that an invoice bills, and those that we sent usage of. Stripe
- * is asked only where the last look does not tell any more: something changed since, or it was not equal and another look
- * may be. The longer a difference stays, the more rarely it is looked at.
+ * Compares a period with Stripe's sums, meter by meter: the meters that an invoice bills, and those with usage of ours.
+ * Stripe is asked only where the last look is not enough any more: something changed since, or the sums were not equal
+ * and another look may find them so. The longer a difference stays, the more rarely it is looked at.
  */
 export async function compareBooks(
   deps: LookDeps,
@@ -89,7 +89,7 @@ async function readNow(db: Db): Promise<Date> {
   return row.now;
 }
 
-/** Whose usage a period's is. */
+/** The customer whose usage a period has. */
 export function subjectOf({ organizationId, customer }: BillingPeriod): {
   organizationId: string;
   customer: string;

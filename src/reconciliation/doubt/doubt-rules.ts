@@ -1,6 +1,6 @@
 import { isSumOfSome } from "./is-sum-of-some.ts";
 
-/** One read of Stripe's sum of a window, and what our rows of the window were when it was made. */
+/** One read of Stripe's sum of a window, and our rows of the window at that time. */
 export type PastLook = { theirs: string; fingerprint: string; readAt: Date };
 
 /** The result of a look at a window's doubtful events. Pure data, so that it can be logged. */
@@ -9,7 +9,7 @@ export type DoubtVerdict =
   | { kind: "all" }
   /** It has none of them. */
   | { kind: "none" }
-  /** It has some of them; `missing` is what it does not have. */
+  /** It has some of them; `missing` are the ones that it does not have. */
   | { kind: "part"; missing: bigint }
   /** Too little, so far: Stripe's sums lag, and another look must agree with this one. */
   | { kind: "wait" }
@@ -35,7 +35,7 @@ export type UnclearReason =
 export type SumEvidence = {
   /** Stripe's sum of the window. */
   theirs: string;
-  /** What Stripe has for certain. */
+  /** The quantity that Stripe has for certain. */
   certain: bigint;
   /** The quantity that each doubtful event would add. */
   doubtful: readonly bigint[];
@@ -111,8 +111,8 @@ export function isConfirmed(looks: readonly [PastLook, ...PastLook[]], absenceMs
 const dayMs = 86_400_000;
 
 /**
- * When a window is worth another look. The second follows the first as soon as it can confirm it; what stays unclear is
- * looked at more and more rarely, once a day in the end.
+ * When a window is worth another look. The second follows the first as soon as it can confirm it; a window that stays
+ * unclear is looked at more and more rarely, once a day in the end.
  */
 export function nextLookAt(looks: readonly [PastLook, ...PastLook[]], absenceMs: number): Date {
   const lastAt = looks[0].readAt.getTime();
@@ -120,7 +120,7 @@ export function nextLookAt(looks: readonly [PastLook, ...PastLook[]], absenceMs:
   return new Date(lastAt + Math.max(absenceMs, Math.min(unchangedMs, dayMs)));
 }
 
-/** Stripe's number as it is exact; undefined for a fraction, or what a floating-point number has no digits for. */
+/** Stripe's number as it is exact; undefined for a fraction, or a number that floating point cannot hold. */
 function exactInteger(value: string): bigint | undefined {
   if (!/^-?\d{1,16}$/.test(value)) return undefined;
   return Number.isSafeInteger(Number(value)) ? BigInt(value) : undefined;

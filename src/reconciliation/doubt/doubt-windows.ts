@@ -18,7 +18,7 @@ export type WindowEvent = {
   isRestoredUntried: boolean;
 };
 
-/** What is judged together: an hour or, where a billing period ends inside it, a part of one. */
+/** The windows that are judged: an hour or, where a billing period ends inside it, a part of one. */
 export type DoubtWindow = Span & {
   events: WindowEvent[];
   /** A billing period ends inside, in a minute that cannot be cut. */

@@ -3,7 +3,7 @@ import type { Look } from "../looks.ts";
 import { type DoubtVerdict, judgeGauge, judgeSum } from "./doubt-rules.ts";
 import type { DoubtWindow } from "./doubt-windows.ts";
 
-/** What a look says of a window's doubt. Pure. `isStable`: a look long enough before it was the same. */
+/** The verdict of a look on a window's doubt. Pure. `isStable`: a look long enough before it was the same. */
 export function judgeDoubt(
   window: DoubtWindow,
   { look, isStable }: { look: Look; isStable: boolean },

@@ -8,7 +8,7 @@ import { judgeDoubt } from "./judge-doubt.ts";
 import { readPastLooks } from "./past-looks.ts";
 import { type PlannedRead, planReads } from "./plan-reads.ts";
 
-/** A window with doubt, the look at it that was written down, and what it says. */
+/** A window with doubt, the stored look at it, and its verdict. */
 export type JudgedWindow = { window: DoubtWindow; look: Look; lookId: string; verdict: DoubtVerdict };
 
 type DatedWindow = DoubtWindow & { past: PastLook[] };
@@ -44,7 +44,7 @@ function isDue({ past: [newest, ...before] }: DatedWindow, { absenceSeconds }: L
   );
 }
 
-/** What is under way, or has just been delivered, is left for later without a read. */
+/** Events that are under way, or have just been delivered, are left for later without a read. */
 async function keepReady(
   { db, settleSeconds }: LookDeps,
   subject: Subject,

@@ -8,8 +8,8 @@ import type { PastLook } from "./doubt-rules.ts";
 const looksMax = 40;
 
 /**
- * The looks at each of these windows, the newest first. Those that say nothing are left out: its events moved meanwhile, or
- * had been delivered a moment ago, or an attempt was under way.
+ * The looks at each of these windows, the newest first. Looks that say nothing are left out: the window's events moved
+ * meanwhile, or had been delivered a moment ago, or an attempt was under way.
  */
 export async function readPastLooks(
   db: Db,

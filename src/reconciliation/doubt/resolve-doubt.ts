@@ -15,9 +15,9 @@ export type DoubtDeps = LookDeps & { boss: PgBoss; log: Log };
 
 export type DoubtOutcome = "all" | "none" | "part" | "unclear" | "wait" | "moved";
 
-/** What one run did. */
+/** The result of one run. */
 export type DoubtRun = {
-  /** Windows by what their look said. */
+  /** Windows by the verdict of their look. */
   windows: Record<DoubtOutcome, number>;
   /** Gauge values that a newer one had overtaken. */
   overtaken: number;
@@ -26,9 +26,9 @@ export type DoubtRun = {
 };
 
 /**
- * Looks at Stripe's sums wherever events are in doubt and a look is due, and ends the doubt that they explain. One customer
- * whose sums cannot be read holds up no other; an error that concerns all ends the run. Throws the first such error after
- * all, for the job to be told as failed.
+ * Looks at Stripe's sums wherever events are in doubt and a look is due, and ends the doubt that they explain. One
+ * customer whose sums cannot be read holds up no other; an error that concerns all ends the run. Throws the first such
+ * error after all, so that the job counts as failed.
  */
 export async function resolveDoubt(deps: DoubtDeps, options: { cause?: Cause } = {}): Promise<DoubtRun> {
   const run: DoubtRun = {

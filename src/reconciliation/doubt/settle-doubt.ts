@@ -9,9 +9,9 @@ export type Settlement = {
   window: Window;
   eventIds: readonly string[];
   verdict: "all" | "none" | "part";
-  /** Of a part: what Stripe does not have. */
+  /** For a part: the events that Stripe does not have. */
   missing?: bigint | undefined;
-  /** The look that says so, and what the window's events were when it was made. */
+  /** The look that says so, and the window's events at that time. */
   evidenceId: string;
   fingerprint: string;
 };
@@ -28,8 +28,8 @@ export type SettledEvent = {
 };
 
 /**
- * Ends the doubt about a window's events, with the jobs of what is sent again, in one transaction. Its events are locked,
- * and nothing is done when one of them has changed since the look: undefined.
+ * Ends the doubt about a window's events, with the jobs that send usage again, in one transaction. Its events are
+ * locked, and nothing is done when one of them has changed since the look: undefined.
  */
 export async function settleDoubt(
   { db, boss }: { db: Db; boss: PgBoss },
@@ -51,7 +51,7 @@ export async function settleDoubt(
   });
 }
 
-/** Reminds of what is sent again. */
+/** Sends the jobs for usage that is sent again. */
 async function remind(
   { trx, boss }: { trx: Trx; boss: PgBoss },
   settled: readonly SettledEvent[],
