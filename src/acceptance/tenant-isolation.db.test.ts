@@ -110,6 +110,10 @@ const attempts: Record<string, (ids: Ids) => Attempt[]> = {
   // The operator's routes, which no key opens.
   createOrganization: () => [{ what: "a new one", path: "/v1/organizations", json: { name: "x" } }],
   listOrganizations: () => [{ what: "all", path: "/v1/organizations" }],
+  listStatements: (ids) => [{ what: "another's", path: `/v1/organizations/${ids.organization}/statements` }],
+  getStatement: (ids) => [
+    { what: "another's", path: `/v1/organizations/${ids.organization}/statements/${from}` },
+  ],
   getOrganization: (ids) => [{ what: "another", path: `/v1/organizations/${ids.organization}` }],
   updateOrganization: (ids) => [
     { what: "another", path: `/v1/organizations/${ids.organization}`, json: { name: "x" } },

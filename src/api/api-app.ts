@@ -7,6 +7,7 @@ import { mountStripeEvents } from "./stripe-events/stripe-events-route.ts";
 import { mountWebhook } from "./webhooks/webhook-route.ts";
 import { mountSubscriptions } from "./organizations/subscription-route.ts";
 import { mountReconcile } from "./organizations/reconcile-route.ts";
+import { mountStatements } from "./organizations/statements-route.ts";
 import { mountUnlink } from "./organizations/unlink-route.ts";
 import type { Db } from "../database/db.ts";
 import type { App } from "../http/app-env.ts";
@@ -130,6 +131,7 @@ function mountRoutesOfOperators(app: App, { adminOnly }: Guards, parts: Parts): 
   mountOrganizations(app, deps);
   mountSubscriptions(app, deps);
   mountUnlink(app, deps);
+  mountStatements(app, deps);
   mountApiKeys(app, deps);
   mountReconcile(app, { reconcileWaitMs: reconcileWaitMsMax, ...deps });
   mountStripeEvents(app, deps);

@@ -15,6 +15,7 @@ import type { Outcome } from "./outcome.ts";
 import { addReconcileCommand } from "./reconcile-command.ts";
 import type { CommandWork, Run } from "./run.ts";
 import { addSensorsCommand } from "./sensors-command.ts";
+import { addStatementCommand } from "./statement-command.ts";
 import { addStripeCommands } from "./stripe-commands.ts";
 import { addUsageCommand } from "./usage-command.ts";
 import { addWebhooksCommands } from "./webhooks-commands.ts";
@@ -65,6 +66,7 @@ function createProgram({ version, writeOut, writeErr }: Surroundings, run: Run):
   addEventsCommands(program, run);
   addUsageCommand(program, run);
   addReconcileCommand(program, run);
+  addStatementCommand(program, run);
   addSensorsCommand(program, run);
   addWebhooksCommands(program, run);
   addExplainCommand(program, run);

@@ -87,3 +87,26 @@ export async function hasUnsealedEntries(db: Db, period: UsagePeriod): Promise<b
   `.execute(db);
   return found.rows.length > 0;
 }
+
+/** Entries of a period that no meter event carries yet, by UTC hour. */
+export async function listUnsealedHours(
+  db: Db,
+  { organizationId, customer, start, end }: UsagePeriod,
+  { meter, limit }: { meter: MeterName; limit: number },
+): Promise<{ hour: Date; quantity: string }[]> {
+  const hours = await sql<{ hour: Date; quantity: string }>`
+    select date_trunc('hour', e.occurred_at, 'UTC') as hour, sum(e.quantity)::text as quantity
+    from metering.customer_spans w
+    cross join lateral (
+      select e.occurred_at, e.quantity
+      from metering.meter_outbox e
+      where e.meter_event_id is null and e.meter = ${meter} and e.organization_id = ${organizationId}
+        and e.occurred_at >= greatest(w.starts_at, ${start}) and e.occurred_at < least(w.ends_at, ${end})
+    ) e
+    where w.organization_id = ${organizationId} and w.stripe_customer_id = ${customer}
+    group by 1
+    order by 1
+    limit ${limit}
+  `.execute(db);
+  return hours.rows;
+}

@@ -1,3 +1,4 @@
+import { meterEventStates } from "../../delivery/meter-event-states.ts";
 import { readFileSync } from "node:fs";
 
 /** The contract that users and deployments may rely on. */
@@ -102,5 +103,9 @@ export function topMembersOf(shape: string): string[] {
 function membersOf(shape: string): string[] {
   // A span of time, as [from, to), is no shape.
   if (!/^(\w+: )?[{[].*[}\]]$/.test(shape)) return [];
-  return [...shape.matchAll(/(?:^|[{,[]\s*)([a-z_]+)(?=\s*[:,}?])/g)].map(([, name = ""]) => name);
+  const named = [...shape.matchAll(/(?:^|[{,[]\s*)([a-z_]+)(?=\s*[:,}?])/g)].map(([, name = ""]) => name);
+  // `{state: {count, quantity}}` has a member for each state of a meter event, and none of that name.
+  return /\{state: \{/.test(shape)
+    ? [...named.filter((name) => name !== "state"), ...meterEventStates]
+    : named;
 }
