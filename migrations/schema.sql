@@ -186,6 +186,8 @@ CREATE INDEX billing_periods_not_billed ON metering.billing_periods USING btree 
 
 CREATE INDEX billing_periods_routine ON metering.billing_periods USING btree (routine_at) WHERE (routine_at IS NOT NULL);
 
+CREATE INDEX billing_periods_unreconciled ON metering.billing_periods USING btree (period_end) WHERE (books IS DISTINCT FROM 'equal'::text);
+
 ALTER TABLE ONLY metering.billing_periods
     ADD CONSTRAINT billing_periods_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES metering.organizations(id);
 
@@ -618,11 +620,15 @@ CREATE TABLE metering.reconcile_reads (
     day date NOT NULL,
     reads integer DEFAULT 0 NOT NULL,
     put_off integer DEFAULT 0 NOT NULL,
+    allowed integer,
+    CONSTRAINT reconcile_reads_allowed_check CHECK ((allowed >= 0)),
     CONSTRAINT reconcile_reads_put_off_check CHECK ((put_off >= 0)),
     CONSTRAINT reconcile_reads_reads_check CHECK ((reads >= 0))
 );
 
 COMMENT ON TABLE metering.reconcile_reads IS 'reads of Stripe''s sums of each UTC day, by all workers together, and how many the budget put off';
+
+COMMENT ON COLUMN metering.reconcile_reads.allowed IS 'as many as doubt and closing periods may have used up when the last read was made';
 
 ALTER TABLE ONLY metering.reconcile_reads
     ADD CONSTRAINT reconcile_reads_pkey PRIMARY KEY (day);

@@ -14,6 +14,7 @@ import { sweepMeterEvents } from "../delivery/sweep.ts";
 import { verdictOf } from "../delivery/verdict.ts";
 import { storeBatches } from "../intake/store-readings.ts";
 import { databaseReads } from "../monitoring/metrics/reads.ts";
+import { foldBuckets, foldWindow } from "../reconciliation/fold-window.ts";
 import { reportOldEntries } from "../outbox/near-expiry.ts";
 import { reportUnsealed } from "../outbox/report.ts";
 import { sealDueEntries } from "../outbox/seal.ts";
@@ -36,6 +37,7 @@ const expected: Record<string, string[]> = {
   seal: [`${links}, ${pending}, ${unsealed}, ${period}`, `${links}, ${unsealed}`, pending, byId],
   "begin attempts": [`${newerGauges}, ${byId}, ${period}`],
   settle: [byId],
+  "fold a window": [`customer_links by customer_links_customer, ${newerGauges}`],
   sweep: [pending, `${newerGauges}, ${pending}, ${period}`, `${pending}, ${byId}`],
   report: [
     `${links}, ${unsealed}`,
@@ -43,6 +45,7 @@ const expected: Record<string, string[]> = {
     `${links}, ${newerGauges}, ${unsealed}, ${period}`,
     `meter_events by meter_events_attention, ${pending}`,
     `meter_events by meter_events_attention, ${pending}, ${byId}`,
+    "meter_events by meter_events_attention, meter_events by meter_events_reported",
     organizations,
     "pg_class by pg_class_oid_index, pg_inherits by pg_inherits_parent_index",
   ],
@@ -88,6 +91,19 @@ const road: Record<string, (way: Way) => Promise<void>> = {
   },
   settle: async ({ db, boss }) => {
     await settleAttempts({ db, boss }, begun.map(delivered));
+  },
+  "fold a window": async ({ db }) => {
+    const { organization_id: organizationId, stripe_customer_id: customer } = await db
+      .selectFrom("meter_events")
+      .select(["organization_id", "stripe_customer_id"])
+      .limit(1)
+      .executeTakeFirstOrThrow();
+    const until = new Date(Math.ceil(Date.now() / 86_400_000) * 86_400_000);
+    const span = { start: new Date(until.getTime() - 30 * 86_400_000), end: until };
+    for (const meter of meterNames) {
+      await foldWindow(db, { organizationId, customer, meter, ...span });
+      await foldBuckets(db, { organizationId, customer, meter, ...span }, { grouping: "hour" });
+    }
   },
   sweep: async ({ db, boss }) => {
     await sweepMeterEvents({ db, boss }, { leaseSeconds });

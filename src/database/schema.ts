@@ -413,6 +413,10 @@ export interface Readings {
 }
 
 export interface ReconcileReads {
+  /**
+   * as many as doubt and closing periods may have used up when the last read was made
+   */
+  allowed: number | null;
   day: Timestamp;
   put_off: Generated<number>;
   reads: Generated<number>;

@@ -56,9 +56,9 @@ export function limitOf(cause: Cause, { perDay, evidencePerDay }: ReadBudget): n
 export async function takeRead(db: Db, cause: Cause, budget: ReadBudget): Promise<boolean> {
   const limit = limitOf(cause, budget);
   const taken = await sql`
-    insert into metering.reconcile_reads as r (day, reads)
-    select ${today}, 1 where ${limit}::integer is null or ${limit}::integer > 0
-    on conflict (day) do update set reads = r.reads + 1
+    insert into metering.reconcile_reads as r (day, reads, allowed)
+    select ${today}, 1, ${budget.evidencePerDay}::integer where ${limit}::integer is null or ${limit}::integer > 0
+    on conflict (day) do update set reads = r.reads + 1, allowed = excluded.allowed
     where ${limit}::integer is null or r.reads < ${limit}::integer
     returning r.reads
   `.execute(db);

@@ -12,6 +12,7 @@ import { checkKeyMode } from "./check-key-mode.ts";
 import { checkMeters } from "./check-meters.ts";
 import { checkPartitions } from "./check-partitions.ts";
 import { checkProcesses, checkRights } from "./check-processes.ts";
+import { checkReconciliation } from "./check-reconciliation.ts";
 import { checkSchema } from "./check-schema.ts";
 import { checkServer } from "./check-server.ts";
 import { checkSharedCustomers } from "./check-shared-customers.ts";
@@ -60,6 +61,7 @@ async function examineTables({ config, db, now }: Patient): Promise<Finding[]> {
     ...(await findInDatabase("shared customers", () => checkSharedCustomers(db))),
     ...(await findInDatabase("linked customers", () => checkLinkedCustomers(db))),
     ...(await findInDatabase("billable", () => checkBillable(db, config.BILLABLE_STATUSES))),
+    ...(await findInDatabase("Stripe's sums", () => checkReconciliation(db))),
     ...(await findInDatabase("alerts", () => checkBacklog(db))),
   ];
 }

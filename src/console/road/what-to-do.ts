@@ -15,6 +15,11 @@ const remedies: Record<string, string> = {
   MeterOutboxPausedByBreaker: "Mend what the reason says. It resumes by itself; Resume makes it try at once.",
   MeterOutboxInDoubt:
     "Look at Stripe's sum for the hour of each, then resolve it as delivered or not delivered.",
+  MeterOutboxSumsDiffer:
+    "Let reconcile of the command line name the hours; docs/reconciliation.md says what each kind of difference means.",
+  MeterOutboxPeriodUnreconciled:
+    "See what of the period is pending, in doubt or different: reconcile of the command line, with --period last.",
+  MeterOutboxReconcileReadsUsedUp: "Wait for midnight, UTC, or raise RECONCILE_READS_PER_DAY.",
   MeterOutboxIdentifierLimitNear: "Let it be delivered before then: see what keeps it, and resume or retry.",
   MeterOutboxUsageNearExpiry:
     "Stripe takes usage of the last 35 days only. Link, resume or retry before then.",

@@ -107,6 +107,33 @@ export const alertRules: readonly AlertRule[] = [
     when: { above: 0 },
   },
   {
+    name: "MeterOutboxSumsDiffer",
+    severity: "warning",
+    summary: "Stripe's sums of {{ $labels.meter }} differ from ours for {{ $value }} customers",
+    gauge: "meter_outbox_sums_different_customers",
+    fold: "max",
+    by: ["meter"],
+    when: { above: 0 },
+  },
+  {
+    name: "MeterOutboxPeriodUnreconciled",
+    severity: "warning",
+    summary:
+      "A billing period ended {{ $value | humanizeDuration }} ago and is not equal to Stripe's sums yet",
+    gauge: "meter_outbox_unreconciled_period_age_seconds",
+    fold: "max",
+    when: { above: day },
+  },
+  {
+    name: "MeterOutboxReconcileReadsUsedUp",
+    severity: "warning",
+    summary: "Today's reads of Stripe's sums are used up: doubt and closing periods wait for tomorrow",
+    gauge: "meter_outbox_reconcile_reads_left",
+    fold: "min",
+    when: { below: 1 },
+    heldFor: 10 * minute,
+  },
+  {
     name: "MeterOutboxIdentifierLimitNear",
     severity: "critical",
     summary:

@@ -60,6 +60,30 @@ export const databaseGauges = {
     help: "Since the start of the latest hour whose active sensors were counted",
     labels: [],
   },
+  meter_outbox_sums_different_customers: {
+    help: "Customers of whom Stripe's sum was last seen to differ from ours, in windows of the last 40 days",
+    labels: ["meter"],
+  },
+  meter_outbox_unreconciled_period_age_seconds: {
+    help: "Since the oldest billing period of the last 40 days ended that is not equal to Stripe's sums; 0: there is none",
+    labels: [],
+  },
+  meter_outbox_reconcile_reads: {
+    help: "Reads of Stripe's sums today, UTC, by all workers together",
+    labels: [],
+  },
+  meter_outbox_reconcile_reads_left: {
+    help: "Reads that doubt and closing periods may still make today; routine stops earlier",
+    labels: [],
+  },
+  meter_outbox_reconcile_put_off: {
+    help: "Customers whose routine comparison today's reads did not suffice for",
+    labels: [],
+  },
+  meter_outbox_doubts: {
+    help: "Meter events that wait for evidence: in_doubt, or covered by an error report that does not name them",
+    labels: ["kind"],
+  },
   meter_outbox_default_partition_rows: {
     help: "Rows that found no partition of their month, 1000 at most",
     labels: ["table"],

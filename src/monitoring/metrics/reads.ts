@@ -2,6 +2,7 @@ import type { Db } from "../../database/db.ts";
 import type { Sample } from "./database-gauges.ts";
 import { readInboxGauges } from "./read-inbox.ts";
 import { readMeterEventGauges } from "./read-meter-events.ts";
+import { readReconciliationGauges } from "./read-reconciliation.ts";
 import { readHeartbeatGauges } from "./read-processes.ts";
 import { readUninvoicedGauges } from "./read-uninvoiced.ts";
 import { readPauseGauges } from "./read-pauses.ts";
@@ -21,6 +22,7 @@ export const databaseReads: readonly Read[] = [
   { name: "retention", read: readRetentionGauges },
   { name: "sensor_counts", read: readSensorCountGauges },
   { name: "heartbeats", read: readHeartbeatGauges },
+  { name: "reconciliation", read: readReconciliationGauges },
   { name: "uninvoiced", read: readUninvoicedGauges },
   { name: "unsealed_amounts", read: readUnsealedGauges },
 ];

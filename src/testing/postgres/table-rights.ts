@@ -203,7 +203,10 @@ export const workerMay: Record<string, Privileges> = {
   }),
   readings: nothing,
   readings_default: may(),
-  reconcile_reads: may({ insert: ["day", "reads", "put_off"], update: ["day", "reads", "put_off"] }),
+  reconcile_reads: may({
+    insert: ["day", "reads", "put_off", "allowed"],
+    update: ["day", "reads", "put_off", "allowed"],
+  }),
   reconcile_requests: may({ update: ["done_at", "answer", "error"], delete: true }),
   reconciliations: may({
     insert: [
