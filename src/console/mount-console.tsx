@@ -9,9 +9,12 @@ import { mountActions } from "./actions/actions-route.tsx";
 import { mountDelivery } from "./delivery/delivery-route.tsx";
 import { mountMeterEventActions } from "./meter-events/event-actions-route.tsx";
 import { mountMeterEventPages } from "./meter-events/events-route.tsx";
+import { mountKeyPages } from "./organizations/keys-route.tsx";
+import { mountOrganizationPages } from "./organizations/organizations-route.tsx";
 import { mountRoad } from "./road/road-route.tsx";
 import { serveAssets } from "./served-assets.ts";
 import { requireSession } from "./session/require-session.ts";
+import { mountInboxPages } from "./stripe-events/stripe-events-route.tsx";
 import { mountSignIn } from "./session/sign-in-route.tsx";
 
 /** Adds the console at `/console`: pages for people, over the same functions as the API's routes. */
@@ -32,6 +35,9 @@ export async function mountConsole(app: App, parts: ConsoleParts): Promise<void>
   mountRoad(pages, parts);
   mountMeterEventActions(pages, parts);
   mountMeterEventPages(pages, parts);
+  mountOrganizationPages(pages, parts);
+  mountKeyPages(pages, parts);
+  mountInboxPages(pages, parts);
   mountDelivery(pages, parts);
   mountActions(pages, parts);
   pages.all("*", showNotFound);

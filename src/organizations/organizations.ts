@@ -57,6 +57,8 @@ export async function hasOrganization(db: Db, id: string): Promise<boolean> {
 export type OrganizationFilter = {
   externalId?: string | undefined;
   isArchived?: boolean | undefined;
+  /** Part of its name in any case, or its id, external id or Stripe customer in full. */
+  search?: string | undefined;
   /** The id of the last organization of the page before. */
   after: string | undefined;
   limit: number;
@@ -74,7 +76,7 @@ type OrganizationRow = NewOrganization &
 
 async function selectOrganizations(
   db: Db,
-  { id, externalId, isArchived, after, limit }: Selection,
+  { id, externalId, isArchived, search, after, limit }: Selection,
 ): Promise<Organization[]> {
   const selected = await sql<OrganizationRow>`
     select
@@ -99,6 +101,7 @@ async function selectOrganizations(
       ${id === undefined ? sql`` : sql`and o.id = ${id}`}
       ${externalId === undefined ? sql`` : sql`and o.external_id = ${externalId}`}
       ${isArchived === undefined ? sql`` : sql`and (o.archived_at is not null) = ${isArchived}`}
+      ${search === undefined ? sql`` : sql`and ${isCalled(search)}`}
       ${after === undefined ? sql`` : sql`and o.id > ${after}`}
     order by o.id
     limit ${limit}
@@ -107,6 +110,13 @@ async function selectOrganizations(
   const uninvoiced = await readUninvoiced(db, { organizationIds: linked.map((row) => row.id) });
   const byOrganization = Map.groupBy(uninvoiced, ({ organizationId }) => organizationId);
   return selected.rows.map((row) => toOrganization(row, byOrganization.get(row.id) ?? []));
+}
+
+function isCalled(search: string) {
+  return sql`(
+    position(lower(${search}) in lower(o.name)) > 0
+    or ${search} in (o.id::text, o.external_id, s.stripe_customer_id)
+  )`;
 }
 
 function toOrganization(row: OrganizationRow, uninvoiced: readonly UninvoicedUsage[]): Organization {

@@ -35,12 +35,78 @@ function noteArrival(root) {
   }
 }
 
+/** A colour of the style sheet, for what is drawn. */
+function colour(name) {
+  return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+}
+
+/** Draws each plot from its table, whose rows begin with a time and have their value in a `data`. */
+function drawPlots(root) {
+  for (const figure of root.querySelectorAll("[data-plot]")) {
+    const numbers = figure.querySelector("[data-numbers]");
+    const rows = [...figure.querySelectorAll("tbody tr")].map((row) => [
+      Date.parse(row.querySelector("time").dateTime) / 1_000,
+      Number(row.querySelector("data").value),
+    ]);
+    if (rows.length === 0 || globalThis.uPlot === undefined) continue;
+    numbers.open = false;
+    const canvas = document.createElement("div");
+    canvas.className = "drawn";
+    figure.insertBefore(canvas, numbers);
+    drawBars(canvas, rows, figure.dataset.unit);
+  }
+}
+
+/** Times on the axis, in UTC: the hour within a day, else the date. */
+function nameTimes(_plot, splits, _axis, _space, stepSeconds) {
+  return splits.map((seconds) => {
+    const iso = new Date(seconds * 1_000).toISOString();
+    const isWithinDay = stepSeconds < 86_400 && !iso.endsWith("T00:00:00.000Z");
+    return isWithinDay ? iso.slice(11, 16) : iso.slice(5, 10);
+  });
+}
+
+function drawBars(canvas, rows, unit) {
+  const line = { stroke: colour("--line"), width: 1 };
+  const axis = { stroke: colour("--soft"), grid: line, ticks: line };
+  const paddingPixels = 26;
+  const size = () => ({ width: canvas.clientWidth - paddingPixels, height: 240 });
+  const plot = new globalThis.uPlot(
+    {
+      ...size(),
+      tzDate: (seconds) => globalThis.uPlot.tzDate(new Date(seconds * 1_000), "UTC"),
+      legend: { show: true },
+      axes: [
+        { ...axis, values: nameTimes },
+        { ...axis, label: unit, size: 70 },
+      ],
+      scales: { y: { range: (_, __, max) => [0, Math.max(1, max)] } },
+      series: [
+        { label: "From, UTC" },
+        {
+          label: unit,
+          stroke: colour("--accent"),
+          fill: colour("--accent"),
+          paths: globalThis.uPlot.paths.bars({ size: [0.8, 60] }),
+          points: { show: false },
+        },
+      ],
+    },
+    [rows.map(([at]) => at), rows.map(([, value]) => value)],
+    canvas,
+  );
+  new ResizeObserver(() => plot.setSize(size())).observe(canvas);
+}
+
 function take(root) {
   nameLocalTimes(root);
   noteArrival(root);
 }
 
-document.addEventListener("DOMContentLoaded", () => take(document));
+document.addEventListener("DOMContentLoaded", () => {
+  take(document);
+  drawPlots(document);
+});
 document.addEventListener("htmx:afterSwap", () => take(document));
 
 setInterval(() => {

@@ -63,7 +63,11 @@ function EventFacts({ story: { event, organizationName } }: { story: Story }) {
   const why = event.reason ?? event.waitsFor;
   return (
     <dl class="facts">
-      <Fact name="Organization">{organizationName ?? event.organizationId}</Fact>
+      <Fact name="Organization">
+        <a href={`/console/organizations/${event.organizationId}`}>
+          {organizationName ?? event.organizationId}
+        </a>
+      </Fact>
       <Fact name="Stripe customer">{event.stripeCustomerId}</Fact>
       <Fact name="Hour">
         <When at={event.hour} />

@@ -24,7 +24,7 @@ export function DataTable<Row>({ caption, hidesCaption = false, columns, rows }:
         <thead>
           <tr>
             {columns.map(({ head, kind }) => (
-              <th scope="col" class={kind}>
+              <th scope="col" class={kind === "figure" ? kind : undefined}>
                 {head}
               </th>
             ))}

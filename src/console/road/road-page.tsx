@@ -148,7 +148,7 @@ function Aside({ figures }: { figures: RoadFigures }) {
       state: "held",
       count: unsealed.held.entries,
       says: "entries wait for a Stripe customer",
-      href: undefined,
+      href: "/console/organizations",
     },
     {
       state: "in_doubt",
@@ -177,7 +177,9 @@ function Aside({ figures }: { figures: RoadFigures }) {
           <li class={`aside state-${state} ${count === 0 ? "calm" : ""}`}>
             <span class="number">{inDigits(count)}</span>
             <span>
-              <strong>{href === undefined ? state : <a href={href}>{state.replaceAll("_", " ")}</a>}</strong>{" "}
+              <strong>
+                <a href={href}>{state.replaceAll("_", " ")}</a>
+              </strong>{" "}
               <span class="small">{says}</span>
             </span>
           </li>

@@ -1,0 +1,172 @@
+import type { RecordedAction } from "../../actions/list-actions.ts";
+import type { StoredKey } from "../../organizations/api-keys.ts";
+import type { Organization } from "../../organizations/organizations.ts";
+import type { granularities, UsageBucket } from "../../outbox/usage.ts";
+import { meterNames } from "../../usage/meters.ts";
+import { ActionTable } from "../actions/action-table.tsx";
+import { eventsPath } from "../meter-events/events-page.tsx";
+import { type Column, DataTable } from "../parts/data-table.tsx";
+import { inDigits } from "../parts/figures.ts";
+import { withQuery } from "../parts/next-page.tsx";
+import { StateBadge } from "../parts/state-badge.tsx";
+import { UsagePlot } from "../parts/usage-plot.tsx";
+import { When } from "../parts/when.tsx";
+import { Billing, organizationsPath } from "./organizations-page.tsx";
+
+export type OrganizationView = {
+  organization: Organization;
+  meter: (typeof meterNames)[number];
+  granularity: (typeof granularities)[number];
+  buckets: readonly UsageBucket[];
+  keys: readonly StoredKey[];
+  actions: readonly RecordedAction[];
+  billableStatuses: readonly string[];
+  mayAct: boolean;
+};
+
+/** One organization: who pays, what it used, who may send, and what was done to it. */
+export function OrganizationPage({ view }: { view: OrganizationView }) {
+  const { organization, billableStatuses, actions } = view;
+  return (
+    <>
+      <h1>{organization.name}</h1>
+      <Facts organization={organization} statuses={billableStatuses} />
+      <p>
+        <a href={withQuery(eventsPath, { organization: organization.id })}>Its meter events</a>
+      </p>
+      <Usage view={view} />
+      <Keys view={view} />
+      <section aria-label="Actions">
+        <h2>What operators did</h2>
+        {actions.length === 0 ? <p class="empty">Nothing yet.</p> : <ActionTable actions={actions} />}
+      </section>
+    </>
+  );
+}
+
+function Facts({ organization, statuses }: { organization: Organization; statuses: readonly string[] }) {
+  const { id, externalId, createdAt, archivedAt, subscription, activeSensors, uninvoiced } = organization;
+  const facts = [
+    ["Billing", <Billing organization={organization} statuses={statuses} />],
+    ["Stripe customer", subscription?.stripeCustomerId ?? "none: its usage is held"],
+    ["Subscription", subscription?.stripeSubscriptionId ?? "none"],
+    ["Status", subscription?.status ?? "none"],
+    ["Period from", <When at={subscription?.currentPeriodStart ?? null} none="unknown" />],
+    ["to", <When at={subscription?.currentPeriodEnd ?? null} none="unknown" />],
+    ["Active sensors", inDigits(activeSensors)],
+    [
+      "On no invoice",
+      uninvoiced.length === 0
+        ? "nothing"
+        : uninvoiced
+            .map(
+              (usage) =>
+                `${inDigits(usage.quantity)} of ${usage.meter} (${usage.reason.replaceAll("_", " ")})`,
+            )
+            .join(", "),
+    ],
+    ["External id", externalId ?? "none"],
+    ["Created", <When at={createdAt} />],
+    ...(archivedAt === null ? [] : [["Archived", <When at={archivedAt} />] as const]),
+    ["Id", <code>{id}</code>],
+  ] as const;
+  return (
+    <dl class="facts">
+      {facts.map(([name, value]) => (
+        <div>
+          <dt>{name}</dt>
+          <dd>{value}</dd>
+        </div>
+      ))}
+    </dl>
+  );
+}
+
+const spans = {
+  hour: "hours of the last 2 days",
+  day: "days of the last 5 weeks",
+  month: "months of the last year",
+};
+
+function Usage({ view: { organization, meter, granularity, buckets } }: { view: OrganizationView }) {
+  const path = `${organizationsPath}/${organization.id}`;
+  return (
+    <section aria-label="Usage">
+      <h2>Usage</h2>
+      <ul class="row">
+        {meterNames.flatMap((name) =>
+          (["hour", "day", "month"] as const).map((one) => (
+            <li>
+              <a
+                href={withQuery(path, { meter: name, granularity: one })}
+                aria-current={name === meter && one === granularity ? "true" : undefined}
+              >
+                {name}, {spans[one]}
+              </a>
+            </li>
+          )),
+        )}
+      </ul>
+      <UsagePlot buckets={buckets} meter={meter} />
+      <p>
+        <a href={withQuery(`${path}/usage.csv`, { meter, granularity })} download>
+          As CSV
+        </a>
+      </p>
+    </section>
+  );
+}
+
+function Keys({ view: { organization, keys, mayAct } }: { view: OrganizationView }) {
+  const path = `${organizationsPath}/${organization.id}/keys`;
+  return (
+    <section aria-label="API keys">
+      <h2>API keys</h2>
+      {keys.length === 0 ? (
+        <p class="empty">No key: nothing can be sent for this organization.</p>
+      ) : (
+        <DataTable caption="API keys" hidesCaption columns={keyColumns(path, mayAct)} rows={keys} />
+      )}
+      {mayAct && organization.archivedAt === null && (
+        <form method="post" action={path} class="filters">
+          <label>
+            Name of the new key
+            <input type="text" name="name" maxlength={200} />
+          </label>
+          <fieldset class="row">
+            <legend>May</legend>
+            <label class="choice">
+              <input type="checkbox" name="ingest" value="yes" checked /> ingest
+            </label>
+            <label class="choice">
+              <input type="checkbox" name="read" value="yes" checked /> read
+            </label>
+          </fieldset>
+          <button type="submit">Make a key</button>
+        </form>
+      )}
+    </section>
+  );
+}
+
+function keyColumns(path: string, mayAct: boolean): Column<StoredKey>[] {
+  const columns: Column<StoredKey>[] = [
+    { head: "Key", kind: "mono", cell: ({ prefix }) => `${prefix}…` },
+    { head: "Name", cell: ({ name }) => name },
+    { head: "May", cell: ({ scopes }) => scopes.join(", ") },
+    { head: "Made", cell: ({ created_at: at }) => <When at={at} /> },
+    { head: "Last used", cell: ({ last_used_at: at }) => <When at={at} /> },
+    {
+      head: "State",
+      cell: ({ revoked_at: at }) => <StateBadge state={at === null ? "active" : "revoked"} />,
+    },
+  ];
+  if (!mayAct) return columns;
+  const revoke = ({ id, prefix, revoked_at: at }: StoredKey) =>
+    at !== null ? null : (
+      <a class="button" href={`${path}/${id}/revoke`}>
+        Revoke<span class="unseen"> {prefix}</span>
+      </a>
+    );
+  return [...columns, { head: "Action", cell: revoke }];
+}

@@ -1,0 +1,91 @@
+import { whyNotBillable } from "../../billing/billable.ts";
+import type { Organization } from "../../organizations/organizations.ts";
+import { type Column, DataTable, None } from "../parts/data-table.tsx";
+import { inDigits } from "../parts/figures.ts";
+import { NextPage } from "../parts/next-page.tsx";
+import { StateBadge } from "../parts/state-badge.tsx";
+
+export const organizationsPath = "/console/organizations";
+
+export type OrganizationList = {
+  organizations: readonly Organization[];
+  search: string | undefined;
+  next: string | null;
+  billableStatuses: readonly string[];
+};
+
+/** Organizations in the order of their creation, or those that a search finds. */
+export function OrganizationsPage({ list }: { list: OrganizationList }) {
+  const { organizations, search, next, billableStatuses } = list;
+  return (
+    <>
+      <h1>Organizations</h1>
+      <form method="get" action={organizationsPath} class="filters" role="search">
+        <label>
+          Name, id, external id or Stripe customer
+          <input type="search" name="search" value={search ?? ""} maxlength={200} />
+        </label>
+        <div class="row">
+          <button type="submit" class="main">
+            Search
+          </button>
+          <a class="button" href={organizationsPath}>
+            All
+          </a>
+        </div>
+      </form>
+      {organizations.length === 0 ? (
+        <p class="empty">
+          {search === undefined
+            ? "There is no organization yet. POST /v1/organizations makes one."
+            : "No organization is called so."}
+        </p>
+      ) : (
+        <DataTable
+          caption="Organizations"
+          hidesCaption
+          columns={columnsOf(billableStatuses)}
+          rows={organizations}
+        />
+      )}
+      <NextPage path={organizationsPath} query={{ search }} cursor={next} />
+    </>
+  );
+}
+
+function columnsOf(billableStatuses: readonly string[]): Column<Organization>[] {
+  return [
+    {
+      head: "Name",
+      kind: "name",
+      cell: ({ id, name }) => <a href={`${organizationsPath}/${id}`}>{name}</a>,
+    },
+    { head: "External id", cell: ({ externalId }) => externalId ?? <None /> },
+    {
+      head: "Stripe customer",
+      kind: "mono",
+      cell: ({ subscription }) => subscription?.stripeCustomerId ?? <None />,
+    },
+    {
+      head: "Billing",
+      cell: (organization) => <Billing organization={organization} statuses={billableStatuses} />,
+    },
+    { head: "Active sensors", kind: "figure", cell: ({ activeSensors }) => inDigits(activeSensors) },
+  ];
+}
+
+type BillingProps = { organization: Organization; statuses: readonly string[] };
+
+/** Whether its usage is billed, and why not. */
+export function Billing({ organization, statuses }: BillingProps) {
+  const { archivedAt, subscription } = organization;
+  const why = whyNotBillable(organization, statuses);
+  if (why === undefined) return <StateBadge state="billable" />;
+  const isHeld = subscription?.stripeCustomerId === undefined || subscription.stripeCustomerId === null;
+  return (
+    <>
+      <StateBadge state={archivedAt !== null ? "archived" : isHeld ? "held" : "not_billable"} />{" "}
+      <span class="small">{why}</span>
+    </>
+  );
+}

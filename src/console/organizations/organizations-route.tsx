@@ -1,0 +1,97 @@
+import { z } from "zod";
+import { listActions } from "../../actions/list-actions.ts";
+import type { ConsoleParts } from "../../api/console-parts.ts";
+import { askUsage, usageCsv } from "../../api/usage/usage-answer.ts";
+import { decodeCursor } from "../../http/cursor.ts";
+import { invalidRequest } from "../../http/input-errors.ts";
+import { toPage } from "../../http/page.ts";
+import { notFound } from "../../http/problem.ts";
+import { listApiKeys } from "../../organizations/api-keys.ts";
+import { findOrganization, listOrganizations } from "../../organizations/organizations.ts";
+import { granularities, type UsageBucket } from "../../outbox/usage.ts";
+import { meterNames } from "../../usage/meters.ts";
+import type { ConsoleApp, ConsoleContext } from "../console-env.ts";
+import { mayAct } from "../forms/act.ts";
+import { showPage } from "../layout/show-page.tsx";
+import { DoneNotice } from "../parts/notice.tsx";
+import { OrganizationPage } from "./organization-page.tsx";
+import { OrganizationsPage } from "./organizations-page.tsx";
+
+const pageRows = 50;
+const keysShownMax = 200;
+const actionsShownMax = 10;
+const cursorKey = z.tuple([z.uuid()]);
+const dayMs = 86_400_000;
+/** How far back each step goes. */
+const spanMs = { hour: 2 * dayMs, day: 35 * dayMs, month: 365 * dayMs };
+
+const searchSchema = z.object({ search: z.string().trim().max(200).optional() });
+const usageChoice = z.object({
+  meter: z.enum(meterNames).default("temperature_readings"),
+  granularity: z.enum(granularities).default("day"),
+});
+
+/** Adds the list of organizations, and the page of one with its usage. */
+export function mountOrganizationPages(app: ConsoleApp, { db, now, billableStatuses }: ConsoleParts): void {
+  const frame = { title: "Organizations", place: "organizations" } as const;
+
+  async function askBuckets(
+    c: ConsoleContext,
+  ): Promise<z.infer<typeof usageChoice> & { buckets: UsageBucket[] }> {
+    const { meter, granularity } = parsed(usageChoice, c.req.query());
+    const to = now();
+    const from = new Date(Math.floor((to.getTime() - spanMs[granularity]) / dayMs) * dayMs);
+    const query = { meter, granularity, from, to, time_zone: "UTC" };
+    const asked = await askUsage(db, organizationIdOf(c), query);
+    if (asked.kind === "refused")
+      throw new Error(`the console asked for usage wrongly: ${asked.fault.detail}`);
+    return { meter, granularity, buckets: asked.buckets };
+  }
+
+  app.get("/organizations", async (c) => {
+    const { search } = parsed(searchSchema, c.req.query());
+    const after = decodeCursor(c.req.query("cursor"), cursorKey)?.[0];
+    const wanted = search === "" ? undefined : search;
+    const rows = await listOrganizations(db, { search: wanted, after, limit: pageRows + 1 });
+    const { data: organizations, next_cursor: next } = toPage(rows, pageRows, ({ id }) => [id]);
+    const list = { organizations, search: wanted, next, billableStatuses };
+    return showPage(c, frame, <OrganizationsPage list={list} />);
+  });
+
+  app.get("/organizations/:id", async (c) => {
+    const organizationId = organizationIdOf(c);
+    const organization = await findOrganization(db, organizationId);
+    if (organization === undefined) throw notFound("organization");
+    const asked = await askBuckets(c);
+    const keys = await listApiKeys(db, { organizationId, after: undefined, limit: keysShownMax });
+    const actions = await listActions(db, { organizationId, before: undefined, limit: actionsShownMax });
+    const view = { ...asked, organization, keys, actions, billableStatuses, mayAct: mayAct(c) };
+    const page = (
+      <>
+        <DoneNotice did={c.req.query("did")} />
+        <OrganizationPage view={view} />
+      </>
+    );
+    return showPage(c, { ...frame, title: organization.name }, page);
+  });
+
+  app.get("/organizations/:id/usage.csv", async (c) => {
+    const { meter, granularity, buckets } = await askBuckets(c);
+    c.header("content-type", "text/csv; charset=utf-8");
+    c.header("content-disposition", `attachment; filename="usage-${meter}-${granularity}.csv"`);
+    return c.body(usageCsv(buckets));
+  });
+}
+
+/** The id in the path. Throws the 404 for what is none. */
+export function organizationIdOf(c: ConsoleContext): string {
+  const id = z.uuid().safeParse(c.req.param("id"));
+  if (!id.success) throw notFound("organization");
+  return id.data;
+}
+
+function parsed<T>(schema: z.ZodType<T>, query: Record<string, string>): T {
+  const result = schema.safeParse(query);
+  if (!result.success) throw invalidRequest("query", result.error.issues);
+  return result.data;
+}

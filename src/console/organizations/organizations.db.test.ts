@@ -1,0 +1,111 @@
+import { sql } from "kysely";
+import { expect } from "vitest";
+import { z } from "zod";
+import { whyNoBrowser } from "../../testing/browser/chromium.ts";
+import { adminToken, consoleTest, readerToken } from "../../testing/fixtures/console-fixture.ts";
+import { appendEntries } from "../../testing/rows/entries.ts";
+import { hoursAgo } from "../../testing/rows/hours.ts";
+import { addOrganization } from "../../testing/rows/organizations.ts";
+
+const test = consoleTest.skipIf(whyNoBrowser !== undefined);
+const markup = "Ac<b>me</b> & Söhne";
+
+test("organizations are found by a part of the name, by id, external id and customer", async ({
+  visit,
+  database: { db },
+}) => {
+  const acme = await addOrganization(db, { customer: "cus_acme" });
+  await sql`update metering.organizations set name = ${markup}, external_id = 'crm:1' where id = ${acme}`.execute(
+    db,
+  );
+  await addOrganization(db);
+  const { page, see } = await visit();
+  const rowsOf = async (search: string) => {
+    await see(`/console/organizations?search=${encodeURIComponent(search)}`);
+    return page.locator("tbody tr").allInnerTexts();
+  };
+  expect(await rowsOf("")).toHaveLength(2);
+  for (const search of ["me</B> &", acme, "crm:1", "cus_acme"]) {
+    const rows = await rowsOf(search);
+    expect(rows, search).toHaveLength(1);
+    expect(rows[0]).toContain(markup);
+    expect(rows[0]).toContain("billable");
+  }
+  expect(await rowsOf("%")).toEqual([]);
+  expect(await page.getByText("No organization is called so.").count()).toBe(1);
+});
+
+test("one organization shows its usage as a plot and a table, and as CSV", async ({
+  visit,
+  database: { db },
+}) => {
+  const acme = await addOrganization(db, { customer: "cus_acme" });
+  await appendEntries(db, acme, [{ at: hoursAgo(3, 1), quantity: 1_234 }]);
+  const { page, see } = await visit();
+  await see(`/console/organizations/${acme}?granularity=hour`);
+  await page.locator("figure canvas").waitFor();
+  await page.getByText("The numbers").click();
+  expect(await page.locator("figure tbody tr").filter({ hasText: "1,234" }).count()).toBe(1);
+  const csv = await page.evaluate<string>(
+    `fetch(document.querySelector("a[download]").href).then((answer) => answer.text())`,
+  );
+  expect(csv).toMatch(/^start,end,quantity/);
+  expect(csv).toContain(",1234,");
+
+  const plain = await visit({ javaScriptEnabled: false });
+  await plain.page.goto(`/console/organizations/${acme}?granularity=hour`);
+  expect(await plain.page.getByText("1,234").first().isVisible()).toBe(true);
+});
+
+test("a key is made, shown once and revoked, and each is written down", async ({
+  visit,
+  api,
+  database: { db },
+}) => {
+  const acme = await addOrganization(db, { customer: "cus_acme" });
+  const { page, see } = await visit({ name: "Ada" });
+  await see(`/console/organizations/${acme}`);
+  await page.getByLabel("Name of the new key").fill(markup);
+  await page.getByLabel("read", { exact: true }).uncheck();
+  await page.getByRole("button", { name: "Make a key" }).click();
+  const key = await page.getByText(/^mo_/).innerText();
+  const send = () => api.ask("POST", "/v1/sensors", { token: key, json: { sensors: [{ id: "a" }] } });
+  expect((await send()).status).toBe(200);
+  await page.getByRole("link", { name: "I have copied it" }).click();
+  expect(await page.content()).not.toContain(key);
+  expect(await page.getByText(markup).count()).toBe(1);
+
+  await page.getByRole("link", { name: /^Revoke/ }).click();
+  await page.getByRole("button", { name: "Revoke" }).click();
+  await page.getByText("The key is revoked").waitFor();
+  await expect.poll(async () => (await send()).status).toBe(401);
+  const did = page.getByRole("region", { name: "Actions", exact: true }).locator("tbody tr");
+  expect(await did.allInnerTexts()).toMatchObject([
+    expect.stringMatching(/Ada \(console\)\s+revoke api key/),
+    expect.stringMatching(/Ada \(console\)\s+create api key/),
+  ]);
+});
+
+test("who may only look makes no key and revokes none, and strange requests are told", async ({
+  site,
+  api,
+}) => {
+  const { id, keyId } = await api.join();
+  const status = async (token: string, path: string, body?: Record<string, string>) => {
+    const headers = { cookie: await site.signIn(token), origin: site.url };
+    const posted = body && { method: "POST", body: new URLSearchParams(body) };
+    return (await site.ask(`/console/organizations${path}`, { headers, ...posted })).status;
+  };
+  expect(await status(readerToken, `/${id}/keys`, { ingest: "yes" })).toBe(403);
+  expect(await status(readerToken, `/${id}/keys/${keyId}/revoke`, {})).toBe(403);
+  const unknown = "00000000-0000-7000-8000-000000000000";
+  expect(await status(adminToken, `/${unknown}`)).toBe(404);
+  expect(await status(adminToken, "/nonsense")).toBe(404);
+  expect(await status(adminToken, `/${id}?meter=x`)).toBe(400);
+  expect(await status(adminToken, `/${unknown}/keys`, { ingest: "yes" })).toBe(404);
+  expect(await status(adminToken, `/${id}/keys`, {})).toBe(400);
+  expect(await status(adminToken, `/${unknown}/keys/${keyId}/revoke`, {})).toBe(404);
+  const { body } = await api.ask("GET", `/v1/organizations/${id}/api-keys`, { token: api.adminToken });
+  const keys = z.object({ data: z.array(z.looseObject({ revoked_at: z.null() })) }).parse(body);
+  expect(keys.data).toHaveLength(1);
+});

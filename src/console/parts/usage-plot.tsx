@@ -1,0 +1,30 @@
+import type { UsageBucket } from "../../outbox/usage.ts";
+import { type Column, DataTable } from "./data-table.tsx";
+import { inDigits } from "./figures.ts";
+import { When } from "./when.tsx";
+
+/** Usage by time, as a plot of bars; its table is what the plot is drawn from, and all there is without JavaScript. */
+export function UsagePlot({ buckets, meter }: { buckets: readonly UsageBucket[]; meter: string }) {
+  return (
+    <figure class="plotted" data-plot="bars" data-unit={meter}>
+      <figcaption class="small">{meter} by the time of its arrival, UTC</figcaption>
+      <details open data-numbers>
+        <summary>The numbers</summary>
+        <DataTable caption={`Usage of ${meter}`} hidesCaption columns={columns} rows={buckets} />
+      </details>
+    </figure>
+  );
+}
+
+const columns: Column<UsageBucket>[] = [
+  { head: "From", kind: "name", cell: ({ start }) => <When at={start} /> },
+  { head: "Used", kind: "figure", cell: ({ quantity }) => <Figure value={quantity} /> },
+  { head: "Delivered", kind: "figure", cell: ({ delivered }) => inDigits(delivered) },
+  { head: "Pending", kind: "figure", cell: ({ pending }) => inDigits(pending) },
+  { head: "In doubt", kind: "figure", cell: ({ in_doubt: inDoubt }) => inDigits(inDoubt) },
+  { head: "Rejected", kind: "figure", cell: ({ rejected }) => inDigits(rejected) },
+];
+
+function Figure({ value }: { value: number }) {
+  return <data value={String(value)}>{inDigits(value)}</data>;
+}
