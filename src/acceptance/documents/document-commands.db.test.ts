@@ -21,6 +21,10 @@ const knownReasons = new Set([
   "needs Stripe's own command line",
   // src/database/roles.db.test.ts runs the script.
   "makes roles of the whole server",
+  // As in docs/stripe.md, whose blocks are run; src/simulator/v1/subscriptions.test.ts has backdate_start_date.
+  "needs the ids of your prices",
+  // pg-boss's own dashboard: a person who wants it fetches and runs it.
+  "it fetches a package that is no part of the service",
   "needs psycopg; its statements are run",
   "a signature, no statement",
 ]);
