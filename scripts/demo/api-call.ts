@@ -12,10 +12,10 @@ export type ApiCall = {
   signal: AbortSignal;
 };
 
-export type ApiAnswer = { status: number; body: unknown; retryAfterMs: number | undefined };
+type ApiAnswer = { status: number; body: unknown; retryAfterMs: number | undefined };
 
 /** An answer that the demo has no use for, in the API's own words. */
-export class ApiRefusal extends Error {
+class ApiRefusal extends Error {
   readonly status: number;
   readonly retryAfterMs: number | undefined;
 

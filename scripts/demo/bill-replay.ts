@@ -85,7 +85,7 @@ function counted(amount: number): string {
 
 const pollEveryMs = 200;
 
-export type Following = {
+type Following = {
   readOutbox: () => Promise<Outbox>;
   isReplayDone: () => boolean;
   onOutbox: (outbox: Outbox) => void;
@@ -98,7 +98,7 @@ export type Following = {
  * Watches the outbox until the replay is done and nothing in it waits any more. Throws with what still waits, and why
  * if the API knows, when that takes too long.
  */
-export async function followBilling(following: Following): Promise<void> {
+async function followBilling(following: Following): Promise<void> {
   let deadlineMs = Number.POSITIVE_INFINITY;
   for (;;) {
     // Asked before the outbox, so that an empty outbox after the last reading really is empty.

@@ -25,7 +25,7 @@ export function renderBill(lines: readonly BillLine[]): string {
 }
 
 /** All lines added up. */
-export function totalOf(lines: readonly BillLine[]): BillLine {
+function totalOf(lines: readonly BillLine[]): BillLine {
   const sum = (amount: (line: BillLine) => bigint) => lines.reduce((total, line) => total + amount(line), 0n);
   return {
     organization: "total",

@@ -123,7 +123,7 @@ function start({ teardown, guard }: DevSurroundings, { name, flags, env, onLine 
 }
 
 /** The port, or any free one when another process has it. */
-export async function preferPort(port: number): Promise<number> {
+async function preferPort(port: number): Promise<number> {
   const server = createServer().listen(port, "127.0.0.1");
   try {
     await once(server, "listening");

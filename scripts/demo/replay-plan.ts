@@ -35,7 +35,7 @@ function sensorIdsOf(site: string, sensors: number): string[] {
 export type PostedReading = { sensor_id: string; recorded_at: string; temperature: number };
 
 /** When the gateway sends the batch again: it lost the answer, or it is too impatient to wait for it. */
-export type Resend = "never" | "after_answer" | "at_once";
+type Resend = "never" | "after_answer" | "at_once";
 
 export type Batch = { readings: PostedReading[]; resend: Resend };
 

@@ -105,7 +105,7 @@ const metersPerPage = 100;
 const metersMax = 10_000;
 
 /** Makes sure that the account has the service's meters, active, under their default event names. Returns their ids. */
-export async function ensureMeters(
+async function ensureMeters(
   stripe: Stripe,
   options: Stripe.RequestOptions,
 ): Promise<Record<MeterName, string>> {

@@ -5,14 +5,16 @@ import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 import type { ConsoleApp } from "./console-env.ts";
 
+const require = createRequire(import.meta.url);
+
 /** All that the pages load, each from the package itself or from a package that it depends on. */
 const sources = {
   css: { from: own("assets/console.css"), type: "text/css" },
   script: { from: own("assets/console.js"), type: "text/javascript" },
   icon: { from: own("assets/icon.svg"), type: "image/svg+xml" },
-  htmx: { from: packaged("htmx.org/dist/htmx.min.js"), type: "text/javascript" },
-  plots: { from: packaged("uplot/dist/uPlot.iife.min.js"), type: "text/javascript" },
-  plotsCss: { from: packaged("uplot/dist/uPlot.min.css"), type: "text/css" },
+  htmx: { from: require.resolve("htmx.org/dist/htmx.min.js"), type: "text/javascript" },
+  plots: { from: require.resolve("uplot/dist/uPlot.iife.min.js"), type: "text/javascript" },
+  plotsCss: { from: require.resolve("uplot/dist/uPlot.min.css"), type: "text/css" },
 } as const satisfies Record<AssetName, { from: string; type: string }>;
 
 const prefix = "/console/assets/";
@@ -47,8 +49,4 @@ export async function serveAssets(app: ConsoleApp): Promise<AssetPaths> {
 
 function own(path: string): string {
   return fileURLToPath(new URL(path, import.meta.url));
-}
-
-function packaged(specifier: string): string {
-  return createRequire(import.meta.url).resolve(specifier);
 }

@@ -1,7 +1,7 @@
 import type pg from "pg";
 
 /** A healthy connection is replaced after this long, too, so that a switchover is noticed in the end. */
-export const connectionLifeSecondsMax = 300;
+const connectionLifeSecondsMax = 300;
 
 /**
  * Each connection runs this before its first use. Commits are answered once they are on disk, whatever the server, the

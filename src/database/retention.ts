@@ -86,7 +86,7 @@ export async function isMonthDropped(
 }
 
 /** The months of a table's partitions, the oldest first. */
-export async function listMonths(db: Db, table: PartitionedTable): Promise<Date[]> {
+async function listMonths(db: Db, table: PartitionedTable): Promise<Date[]> {
   const months = await sql<{ month: Date }>`
     select to_timestamp(right(c.relname, 7) || '+00', 'YYYY_MMTZH') as month
     from pg_inherits i

@@ -2,7 +2,7 @@ import { attemptsPerSlot } from "./limits.ts";
 import { createSlots } from "./slots.ts";
 
 /** One request: its sending, and then the settling of its answer. */
-export type Work<T> = {
+type Work<T> = {
   send: () => Promise<T>;
   settle: (answered: T) => Promise<void>;
   onError: (error: unknown) => void;

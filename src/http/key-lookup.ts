@@ -3,7 +3,7 @@ import type { Db } from "../database/db.ts";
 import { hashApiKey, isApiKey } from "./api-key.ts";
 
 /** The owner and the rights of a valid key. */
-export type KeyOwner = {
+type KeyOwner = {
   keyId: string;
   organizationId: string;
   /** An archived organization reads its data and writes nothing. */

@@ -8,7 +8,7 @@ import { createTurns, nextTurn } from "./turns.ts";
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 /** Plain bodies up to this length are counted by their announced length, and read without a stream. */
-export const plainBytesMax = 65_536;
+const plainBytesMax = 65_536;
 /** Readings pack to a tenth or a twentieth; only a body that was made for an attack packs to less than this. */
 const inflationMax = 100;
 /** The ratio is not looked at up to this many bytes. */

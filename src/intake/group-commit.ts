@@ -13,7 +13,7 @@ const sharedStatementsMax = 2;
 /** A request of this size gains nothing from sharing a statement. */
 const readingsAloneFrom = 250;
 
-export type IntakeBounds = {
+type IntakeBounds = {
   /** Requests and readings that wait or are under way; more are refused. */
   requestsMax: number;
   readingsMax: number;

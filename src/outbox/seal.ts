@@ -16,7 +16,7 @@ export type SealResult = {
   heldBack: MeterName[];
 };
 
-export type SealLimits = {
+type SealLimits = {
   /** Sealing of a meter stops while this many of its events are pending; its entries then wait. */
   pendingMax: number;
   /** Bounds of one transaction, which is made smaller where it takes long. Each event is another organization's. */

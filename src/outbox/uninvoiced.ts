@@ -5,7 +5,7 @@ import { type MeterName, meterNames, metersFoldedBy } from "../usage/meters.ts";
 
 /** Why no invoice has usage: the customer's subscription begins later, has ended, or bills none of our meters. */
 export const uninvoicedReasons = ["before_subscription", "after_subscription", "no_subscription"] as const;
-export type UninvoicedReason = (typeof uninvoicedReasons)[number];
+type UninvoicedReason = (typeof uninvoicedReasons)[number];
 
 /** `quantity`: the usage of a `sum` meter; the largest value of a `last` meter. */
 export type UninvoicedUsage = {

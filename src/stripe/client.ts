@@ -7,7 +7,7 @@ import { createStripeClock, type StripeClock } from "./stripe-clock.ts";
  * The version of Stripe's API that every request names, whatever the account's default is: this service reads the
  * fields of this version. A newer SDK does not change it.
  */
-export const stripeApiVersion = "2026-10-28.endive";
+const stripeApiVersion = "2026-10-28.endive";
 
 export type StripeOptions = {
   apiKey: string;

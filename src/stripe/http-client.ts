@@ -50,7 +50,7 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
 }
 
 type Headers = Record<string, string | string[]>;
-export type Received = { status: number; headers: Headers; text: string };
+type Received = { status: number; headers: Headers; text: string };
 
 /** Reads a whole answer, Stripe's or not. */
 function send(agent: Agent, deadlineMs: number, request: Dispatcher.DispatchOptions): Promise<Received> {

@@ -83,7 +83,7 @@ function hasTwins(rows: readonly Row[]): boolean {
 }
 
 /** Writes a number as digits alone: `1e21` is `1000000000000000000000`. */
-export function plainDecimal(value: number): string {
+function plainDecimal(value: number): string {
   if (Number.isInteger(value)) return BigInt(value).toString();
   const text = String(value);
   const [digits = "", exponent] = text.split("e-");

@@ -9,7 +9,7 @@ import { createStripeInvoices, type StripeInvoices } from "./invoices.ts";
 import { type KeyMode, modeOfKey } from "./key-mode.ts";
 
 /** One failure of a meter error report, as far as Stripe names it. */
-export type ReportedError = { identifier: string; code: string; message: string };
+type ReportedError = { identifier: string; code: string; message: string };
 export type ErrorReport = {
   errorCount: number;
   errors: ReportedError[];

@@ -3,7 +3,7 @@ import { findMeters } from "./find-meters.ts";
 import { meterFaults, meterToCreate, type WantedMeter } from "./meter-faults.ts";
 
 /** What was done about one meter. */
-export type MeterSetUp<Wanted> = {
+type MeterSetUp<Wanted> = {
   wanted: Wanted;
   meterId: string;
   action: "created" | "reactivated" | "unchanged";

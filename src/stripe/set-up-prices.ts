@@ -10,7 +10,7 @@ export type WantedPrice = {
   unitAmount: string | undefined;
 };
 
-export type PriceSetUp<Wanted> = { wanted: Wanted; priceId: string; action: "created" | "unchanged" };
+type PriceSetUp<Wanted> = { wanted: Wanted; priceId: string; action: "created" | "unchanged" };
 
 export type PricesSetUp<Wanted> =
   | { kind: "ready"; prices: PriceSetUp<Wanted>[] }

@@ -66,7 +66,7 @@ async function compare(site: Site, bench: BenchName, transport: Transport): Prom
 }
 
 /** Delivers as many events as the round before says fill the time, and checks that Stripe got each once. */
-export function filling(
+function filling(
   site: Site,
   stripe: StripeStandIn,
   deliver: (events: number) => Promise<number>,

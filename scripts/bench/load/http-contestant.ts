@@ -5,7 +5,7 @@ import { expectAllStored, type Fleet, planLoad } from "./fleet.ts";
 import type { LoadPlan } from "./plan.ts";
 import type { LoadOutcome } from "./send-load.ts";
 
-export type HttpLoad = { connections: number; readingsPerRequest: number; firstRequests: number };
+type HttpLoad = { connections: number; readingsPerRequest: number; firstRequests: number };
 
 export type HttpServer = {
   port: number;

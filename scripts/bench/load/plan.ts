@@ -16,7 +16,7 @@ export type LoadPlan = {
   beginsAtMs: number;
 };
 
-export type PlannedReading = { sensorId: string; recordedAtMs: number; temperature: number };
+type PlannedReading = { sensorId: string; recordedAtMs: number; temperature: number };
 export type PlannedRequest = { sender: Sender; readings: PlannedReading[] };
 
 const temperatureStep = 7_919;

@@ -1,7 +1,7 @@
 import { startServerProcess } from "./server-process.ts";
 import type { Site } from "./site.ts";
 
-export type Tally = { calls: number; events: number; quantity: number };
+type Tally = { calls: number; events: number; quantity: number };
 
 export type StripeStandIn = {
   url: string;

@@ -12,7 +12,7 @@ import { fifthOfAllFaults } from "./faults.ts";
 import { createGateway, type Gateway } from "./gateway.ts";
 
 /** An organization, and the gateway that posts its readings. */
-export type Customer = { organizationId: string; customer: string; gateway: Gateway };
+type Customer = { organizationId: string; customer: string; gateway: Gateway };
 
 export type CrashSite = CrashRun & { customers: readonly Customer[] };
 

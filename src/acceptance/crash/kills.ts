@@ -4,7 +4,7 @@ import { until } from "../../testing/processes/until.ts";
 import { type CrashProcess, startCrashProcess } from "./crash-process.ts";
 
 /** Log events at which the stand-in worker kills itself, each a step of a delivery. */
-export const crashEvents = [
+const crashEvents = [
   "entries_sealed",
   "attempts_beginning",
   "attempts_begun",

@@ -2,7 +2,7 @@
  * The names of all members of a JSON value, each by its path: `.data[].id`. Elements of a list count together. A member
  * that is null here may be an object elsewhere, so its path ends in `?`.
  */
-export function memberNames(value: unknown, path = ""): string[] {
+function memberNames(value: unknown, path = ""): string[] {
   if (value === null) return [`${path}?`];
   if (Array.isArray(value)) {
     return [...new Set([path, ...value.flatMap((element: unknown) => memberNames(element, `${path}[]`))])];

@@ -40,7 +40,7 @@ export const junkText: fc.Arbitrary<string> = fc.oneof(
 );
 
 /** JSON values as JSON text; JavaScript values could not express some of them. */
-export const junkValue: fc.Arbitrary<string> = fc.oneof(
+const junkValue: fc.Arbitrary<string> = fc.oneof(
   fc.constantFrom(
     "null",
     "true",

@@ -11,7 +11,7 @@ export const leaseSeconds = 45;
 
 /** The fate of an attempt's worker. */
 export const fates = ["settles", "oversleeps", "dies_before_sending", "dies_after_sending"] as const;
-export type Fate = (typeof fates)[number];
+type Fate = (typeof fates)[number];
 
 export type Plan = { meter: MeterName; room: number; moods: readonly Mood[]; fates: readonly Fate[] };
 

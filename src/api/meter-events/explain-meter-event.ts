@@ -20,7 +20,7 @@ export type Explanation = {
   confirmation: Confirmation | undefined;
 };
 
-export type DroppedPart = "attempts" | "entries";
+type DroppedPart = "attempts" | "entries";
 export type ExplanationWithReadings = Explanation & {
   /** Only the first readings. */
   readings: EventReading[];

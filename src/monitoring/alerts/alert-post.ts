@@ -70,7 +70,7 @@ function fillIn(
 }
 
 /** Such as `1d 2h 3m 4s`, without its leading zeros. */
-export function humanizeDuration(seconds: number): string {
+function humanizeDuration(seconds: number): string {
   const whole = Math.floor(Math.abs(seconds));
   const parts = [
     [Math.floor(whole / 86_400), "d"],

@@ -4,7 +4,7 @@ import { keyForbidden, keyRefused, permissionMissing } from "./errors.ts";
 const KEY_FORM = /^(?:sk|rk)_(test|live)_\S+$/;
 
 /** The permission of a restricted key for a resource. */
-export type Permission = "none" | "read" | "write";
+type Permission = "none" | "read" | "write";
 
 /** The operator's rules about a key; a key without one is active and may do everything. */
 export type KeyDecree = {

@@ -24,7 +24,7 @@ export type StripeRequest = {
 };
 
 /** Without a customer or meter, the events of all of them. */
-export type LateRefusal = { code: string; customer?: string | undefined; meter?: string | undefined };
+type LateRefusal = { code: string; customer?: string | undefined; meter?: string | undefined };
 
 /** One endpoint. `execute` never waits, so its reads and writes are one step. */
 export type Route = {

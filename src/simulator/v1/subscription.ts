@@ -12,7 +12,7 @@ export const SUBSCRIPTION_STATUSES = [
   "unpaid",
 ] as const;
 
-export type SubscriptionStatus = (typeof SUBSCRIPTION_STATUSES)[number];
+type SubscriptionStatus = (typeof SUBSCRIPTION_STATUSES)[number];
 
 /** A subscription. Its items share one period here; in Stripe's objects the period is on the items. */
 export type Subscription = {

@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import { setTimeout } from "node:timers/promises";
 
 /** A delivery that arrived: its bytes as they came, and the signature over them. */
-export type Received = { body: string; signature: string };
+type Received = { body: string; signature: string };
 
 export type Receiver = {
   url: string;

@@ -1,7 +1,7 @@
 import { type DocumentedResponse, findOperation, type OpenApiDocument, operationsOf } from "./document.ts";
 import { createValidators } from "./schema-validators.ts";
 
-export type CheckedAnswer = {
+type CheckedAnswer = {
   method: string;
   /** As asked, with the query. */
   path: string;

@@ -15,7 +15,7 @@ import { until } from "../processes/until.ts";
 import { workerEnvironment } from "../processes/worker-config.ts";
 
 /** An organization, and the gateway that posts its readings. */
-export type OutageCustomer = {
+type OutageCustomer = {
   organizationId: string;
   customer: string;
   gateway: Gateway;

