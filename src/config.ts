@@ -109,7 +109,11 @@ const tooShortRetention = {
 };
 
 const operatorToken = z.string().min(32, "must have at least 32 characters");
-
+const reconciliation = {
+  RECONCILE_READS_PER_DAY: z.coerce.number().int().min(0).max(1_000_000).optional(),
+  RECONCILE_SETTLE_SECONDS: seconds(0, 86_400).default(900),
+  RECONCILE_ABSENCE_SECONDS: seconds(0, 604_800).default(3_600),
+};
 const migrateEnvironment = z.object(database).refine(keepsWhatItAccepts, tooShortRetention);
 
 /** Of the worker, and of doctor, which tests whether the key may do what it asks for. */
@@ -120,6 +124,7 @@ const cli = z.object({
   ...meters,
   ...sensors,
   ...stripeConnection,
+  ...reconciliation,
   STRIPE_SECRET_KEY: stripeKey.optional(),
   ...closeGate,
 });
@@ -177,9 +182,7 @@ const workerEnvironment = z
     ...sensors,
     OUTBOX_RETENTION_DAYS: days(retentionDaysMin, 36_500).default(400),
     ...closeGate,
-    RECONCILE_READS_PER_DAY: z.coerce.number().int().min(0).max(1_000_000).optional(),
-    RECONCILE_SETTLE_SECONDS: seconds(0, 86_400).default(900),
-    RECONCILE_ABSENCE_SECONDS: seconds(0, 604_800).default(3_600),
+    ...reconciliation,
     CLOSE_GATE_MARGIN_MINUTES: z.coerce.number().int().min(2).max(55).default(20),
     LATE_USAGE: z.enum(["report", "carry_forward"]).default("report"),
     ...alerts,

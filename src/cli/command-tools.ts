@@ -31,13 +31,16 @@ export type CommandTools = {
   openBoss: () => Promise<PgBoss>;
   /** Stripe, for a command that needs it. */
   openStripe: () => Stripe;
+  readStripeConfig: () => CliStripeConfig;
+  /** What a command that takes long tells on its way. */
+  tellProgress: (line: string) => void;
 };
 
 const connectionsMax = 2;
 
 /** Lends a command its tools, and closes them afterwards in any case. */
 export async function withTools<T>(
-  { readConfig, readStripeConfig, now }: Pick<Surroundings, "readConfig" | "readStripeConfig" | "now">,
+  { readConfig, readStripeConfig, now, writeErr }: Omit<Surroundings, "version" | "writeOut">,
   work: (tools: CommandTools) => Promise<T>,
 ): Promise<T> {
   const config = readConfig();
@@ -58,6 +61,8 @@ export async function withTools<T>(
       now,
       openBoss: () => (boss ??= openBoss()),
       openStripe: () => connectStripe(readStripeConfig()),
+      readStripeConfig,
+      tellProgress: (line) => writeErr(`${line}\n`),
     });
   } finally {
     await boss?.then((started) => started.stop({ graceful: false }));

@@ -10,11 +10,17 @@ import { askForComparison } from "../reconciliation/requests.ts";
 import type { CommandTools } from "./command-tools.ts";
 import { onOrganization, organizationHelp, parseOrganization } from "./organization-argument.ts";
 import type { Outcome } from "./outcome.ts";
+import { reconcileAfterRestore } from "./reconcile-after-restore.ts";
 import { parsedBy } from "./parsed-by.ts";
 import type { Run } from "./run.ts";
 import { textTable } from "./text-table.ts";
 
-type ReconcileOptions = { organization?: string; all?: boolean; period: WantedPeriod };
+type ReconcileOptions = {
+  organization?: string;
+  all?: boolean;
+  period: WantedPeriod;
+  afterRestore?: boolean;
+};
 
 /** A comparison is a few reads; the queue before it may be long. */
 const waitMsMax = 600_000;
@@ -50,7 +56,21 @@ export function addReconcileCommand(program: Command, run: Run): void {
       parsedBy(periodSchema),
       "current" as WantedPeriod,
     )
-    .action((options: ReconcileOptions) => run((tools) => reconcile(tools, options)));
+    .option(
+      "--after-restore",
+      "in place of all that: resolve what a database restored from a backup takes for undelivered",
+    )
+    .action(({ afterRestore, ...options }: ReconcileOptions) =>
+      run((tools) => (afterRestore === true ? afterRestoreOnly(tools, options) : reconcile(tools, options))),
+    );
+}
+
+async function afterRestoreOnly(
+  tools: CommandTools,
+  { organization, all }: ReconcileOptions,
+): Promise<Outcome> {
+  if (organization === undefined && all === undefined) return reconcileAfterRestore(tools);
+  return { kind: "wrong_usage", message: "--after-restore concerns every organization" };
 }
 
 async function reconcile(

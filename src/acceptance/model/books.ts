@@ -15,7 +15,7 @@ type Row = {
 
 /**
  * Compares, after everything has come to rest, the posted readings with Stripe's counts. A sentence for each difference
- * that is not explained by an event in doubt, or by usage that Stripe would refuse for its age.
+ * that usage does not explain which Stripe would refuse for its age. No doubt is left.
  */
 export async function findDifferences(world: World): Promise<string[]> {
   const { db } = world.database;
@@ -40,23 +40,26 @@ async function readEvents(db: Db): Promise<Row[]> {
   return rows.map((row) => ({ ...row, quantity: BigInt(row.quantity) }));
 }
 
-function judgeEvent({ id, state }: Row, counts: readonly Counted[]): string[] {
+function judgeEvent({ id, meter, state }: Row, counts: readonly Counted[]): string[] {
   const times = counts.length;
   switch (state) {
     case "delivered":
-      return times === 1 ? [] : [`${id} is ${state} and was counted ${times} times`];
+      // Of a gauge only the value is billed: one that Stripe has already need not be counted again.
+      return times === 1 || (meter === "active_sensors" && times === 0)
+        ? []
+        : [`${id} is ${state} and was counted ${times} times`];
     case "expired":
       return times === 0 ? [] : [`${id} is expired and was counted ${times} times`];
-    case "in_doubt":
     case "superseded":
       return times <= 1 ? [] : [`${id} is ${state} and was counted ${times} times`];
+    case "in_doubt":
     case "pending":
     case "rejected":
       return [`${id} is still ${state}`];
   }
 }
 
-/** Posted and counted differ by exactly the quantity that is in doubt and not counted, or expired. */
+/** Posted and counted differ by exactly the quantity that is expired. */
 function judgeSum(organization: Organization, events: readonly Row[], counts: readonly Counted[]): string[] {
   const counted = counts.filter(
     ({ customer, eventName }) => customer === organization.customer && eventName === "temperature_readings",
@@ -66,7 +69,7 @@ function judgeSum(organization: Organization, events: readonly Row[], counts: re
     ({ id, organizationId, meter, state }) =>
       organizationId === organization.id &&
       meter === "temperature_readings" &&
-      (state === "in_doubt" || state === "expired") &&
+      state === "expired" &&
       !identifiers.has(id),
   );
   const billed = sum(counted.map(({ value }) => value));

@@ -5,6 +5,7 @@ import { retryRejected } from "../../delivery/retry-rejected.ts";
 import { sweepMeterEvents } from "../../delivery/sweep.ts";
 import { sealDueEntries } from "../../outbox/seal.ts";
 import { meterNames } from "../../usage/meters.ts";
+import { findOverbilled, reconcileDoubt, reportRefused } from "./evidence.ts";
 import { createStateWatch, type StateWatch } from "./state-watch.ts";
 import { moods } from "./remembering-stripe.ts";
 import { deliverSome, fates, leaseSeconds, settleHeld } from "./workers.ts";
@@ -29,6 +30,8 @@ function command(name: string, work: (world: World) => Promise<unknown>): Comman
     run: async (_, { world, watch }) => {
       await work(world);
       await watch.look();
+      const overbilled = findOverbilled(world);
+      if (overbilled.length > 0) throw new Error(overbilled.join("; "));
     },
     toString: () => name,
   };
@@ -76,6 +79,15 @@ export const anyCommands = fc.commands(
     fc.constant(command("pause", ({ database }) => pauseDelivery(database.db, "by hand"))),
     fc.constant(command("resume", resume)),
     fc.constant(command("retry", retry)),
+    fc
+      .integer({ min: 0, max: 3 })
+      .map((samples) => command(`report(${samples} named)`, (world) => reportRefused(world, samples))),
+    fc
+      .constantFrom(0, 10, 58)
+      .map((lag) => command(`reconcile(sums lag ${lag} min)`, (world) => reconcileDoubt(world, lag))),
+    fc
+      .constantFrom(0, 10, 58)
+      .map((lag) => command(`reconcile(sums lag ${lag} min)`, (world) => reconcileDoubt(world, lag))),
   ],
   { maxCommands: 40, size: "max" },
 );
@@ -98,13 +110,31 @@ async function retry({ database: { db }, boss }: World): Promise<void> {
 /** Ends all faults and lets the service do its work until nothing moves any more. */
 export async function drain({ world, watch }: Run): Promise<void> {
   for (let hour = 0; hour < hoursToDrainMax; hour += 1) {
-    for (const work of [settleHeld, resume, letAnHourPass, retry, sweep, sealOpen, deliverAll]) {
+    for (const work of [
+      settleHeld,
+      resume,
+      letAnHourPass,
+      reportAll,
+      resolveAll,
+      retry,
+      sweep,
+      sealOpen,
+      deliverAll,
+    ]) {
       await work(world);
       await watch.look();
     }
     if (await isDone(world)) return;
   }
   throw new Error("the service does not come to an end with its work");
+}
+
+async function reportAll(world: World): Promise<void> {
+  await reportRefused(world, 1);
+}
+
+async function resolveAll(world: World): Promise<void> {
+  await reconcileDoubt(world, 30);
 }
 
 async function resume({ database: { db } }: World): Promise<void> {
@@ -130,7 +160,8 @@ async function isDone({ database: { db } }: World): Promise<boolean> {
   const left = await sql<{ count: number }>`
     select (
       (select count(*) from metering.meter_outbox where meter_event_id is null)
-      + (select count(*) from metering.meter_events where state in ('pending', 'rejected'))
+      + (select count(*) from metering.meter_events where state in ('pending', 'rejected', 'in_doubt'))
+      + (select count(*) from metering.meter_events where state = 'delivered' and reconcile_since is not null)
     )::int as count
   `.execute(db);
   return left.rows[0]?.count === 0;

@@ -8,7 +8,7 @@ const runs = Number(process.env["MODEL_RUNS"] ?? 40);
 const seed = process.env["MODEL_SEED"];
 
 test(
-  "whatever happens in whatever order, Stripe counts what was posted, but for what is in doubt or too old",
+  "whatever happens in whatever order, Stripe never bills more than was posted, and in the end exactly that, but for what is too old",
   { timeout: 60_000 + runs * 2_000 },
   async () => {
     await fc.assert(

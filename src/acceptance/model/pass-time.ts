@@ -35,8 +35,11 @@ async function ageDeliveries(trx: Trx, by: Interval): Promise<void> {
       first_attempt_at = first_attempt_at - ${by},
       last_attempt_at = last_attempt_at - ${by},
       first_unknown_at = first_unknown_at - ${by},
-      delivered_at = delivered_at - ${by}
+      delivered_at = delivered_at - ${by},
+      resolved_at = resolved_at - ${by},
+      reconcile_since = reconcile_since - ${by}
   `.execute(trx);
+  await sql`update metering.reconciliations set read_at = read_at - ${by}`.execute(trx);
   await sql`
     update metering.delivery_control
     set paused_until = paused_until - ${by}, paused_at = paused_at - ${by}
@@ -70,6 +73,9 @@ async function ageUsage(trx: Trx, by: Interval): Promise<void> {
   await sql`update metering.readings set entry_id = ${agedId("entry_id", by)}`.execute(trx);
   await sql`
     update metering.meter_events set hour = hour - ${by}, event_at = event_at - ${by}
+  `.execute(trx);
+  await sql`
+    update metering.reconciliations set window_start = window_start - ${by}, window_end = window_end - ${by}
   `.execute(trx);
 }
 

@@ -4,6 +4,7 @@ import type { MeterEventRequest } from "../../stripe/sync-transport.ts";
 /** How Stripe, or the network before it, takes one request. */
 export const moods = [
   "accept",
+  "accept_then_refuse",
   "accept_then_500",
   "accept_then_cut",
   "cut_before",
@@ -24,13 +25,21 @@ export type Counted = {
   eventName: string;
   value: bigint;
   usedAtMs: number;
+  countedAtMs: number;
 };
+
+/** A question for sums, as the service asks it. */
+export type SumQuestion = { customer: string; eventName: string; start: Date; end: Date; lagMs: number };
 
 /** All records by which a meter event's sender can be judged: the counted events, in order, and its faulty requests. */
 export type RememberingStripe = {
   answer: (mood: Mood, request: MeterEventRequest) => StripeAnswer;
   /** Says that the sender died before it learned of the answer to its request. */
   loseAnswer: (identifier: string) => void;
+  /** What Stripe's sum of a window says, which lags: `last` gives the latest value in place of the sum. */
+  sumOf: (asked: SumQuestion, fold: "sum" | "last") => bigint;
+  /** Identifiers that Stripe took and refused when it validated them, since they were asked for last. */
+  takeRefused: () => string[];
   /** Every count, a second one under the same identifier included. */
   counts: readonly Counted[];
   /** A sentence for each request that a correct sender never makes. */
@@ -52,6 +61,7 @@ export function createRememberingStripe(passedMs: () => number): RememberingStri
   const values = new Map<string, string>();
   const unknownSinceMs = new Map<string, number>();
   const counts: Counted[] = [];
+  let refused: string[] = [];
   const offences: string[] = [];
 
   function judge({ identifier, value }: MeterEventRequest): void {
@@ -71,14 +81,44 @@ export function createRememberingStripe(passedMs: () => number): RememberingStri
     if (nowMs() < (rememberedUntilMs.get(identifier) ?? Number.NEGATIVE_INFINITY)) return false;
     rememberedUntilMs.set(identifier, nowMs() + memoryMs);
     const usedAtMs = timestamp * 1_000 + passedMs();
-    counts.push({ identifier, customer: customerId, eventName, value: BigInt(value), usedAtMs });
+    counts.push({
+      identifier,
+      customer: customerId,
+      eventName,
+      value: BigInt(value),
+      usedAtMs,
+      countedAtMs: nowMs(),
+    });
     return true;
+  }
+
+  /** Taken, so that its identifier is a duplicate, and never counted. */
+  function takeAndRefuse(request: MeterEventRequest): boolean {
+    if (!count(request)) return false;
+    counts.pop();
+    refused.push(request.identifier);
+    return true;
+  }
+
+  function sumOf({ customer, eventName, start, end, lagMs }: SumQuestion, fold: "sum" | "last"): bigint {
+    const visible = counts.filter((one) => {
+      const usedAtMs = one.usedAtMs - passedMs();
+      const isInside = usedAtMs >= start.getTime() && usedAtMs < end.getTime();
+      const isOf = one.customer === customer && one.eventName === eventName;
+      return isOf && isInside && one.countedAtMs <= nowMs() - lagMs;
+    });
+    if (fold === "sum") return visible.reduce((total, { value }) => total + value, 0n);
+    return visible.toSorted((one, other) => one.usedAtMs - other.usedAtMs).at(-1)?.value ?? 0n;
   }
 
   function work(mood: Mood, request: MeterEventRequest): StripeAnswer {
     switch (mood) {
       case "accept":
         return count(request) ? { kind: "success", httpStatus: 200, requestId: null } : duplicate(request);
+      case "accept_then_refuse":
+        return takeAndRefuse(request)
+          ? { kind: "success", httpStatus: 200, requestId: null }
+          : duplicate(request);
       case "accept_then_500":
         count(request);
         return error(500, "went wrong afterwards");
@@ -113,6 +153,12 @@ export function createRememberingStripe(passedMs: () => number): RememberingStri
   return {
     counts,
     offences,
+    sumOf,
+    takeRefused: () => {
+      const taken = refused;
+      refused = [];
+      return taken;
+    },
     answer: (mood, request) => {
       judge(request);
       const answer = work(mood, request);

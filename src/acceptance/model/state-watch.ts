@@ -7,9 +7,9 @@ import type { MeterEventState } from "../../delivery/meter-event-states.ts";
  */
 const roads: Record<MeterEventState, readonly MeterEventState[]> = {
   pending: ["delivered", "in_doubt", "rejected", "expired", "superseded"],
-  in_doubt: ["delivered"],
-  rejected: ["pending", "in_doubt", "expired"],
-  delivered: [],
+  in_doubt: ["delivered", "superseded", "rejected", "expired"],
+  rejected: ["pending", "in_doubt", "superseded", "expired"],
+  delivered: ["rejected", "superseded"],
   expired: [],
   superseded: [],
 };

@@ -33,6 +33,8 @@ export type World = {
   /** Attempts that were answered, by workers that have overslept and not settled yet. */
   held: FinishedAttempt[];
   hoursPassed: number;
+  /** Requests for Stripe's sums. */
+  sumReads: number;
   /** The number of the latest attempt at each event. */
   latestAttempts: Map<string, number>;
   close: () => Promise<void>;
@@ -52,6 +54,7 @@ export async function openWorld(): Promise<World> {
     organizations: [await join(database.db, "cus_1"), await join(database.db, "cus_2")],
     held: [],
     hoursPassed: 0,
+    sumReads: 0,
     latestAttempts: new Map(),
     close: async () => {
       await boss.stop({ graceful: false });

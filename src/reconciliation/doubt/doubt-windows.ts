@@ -1,6 +1,7 @@
 import { sql } from "kysely";
 import type { Db } from "../../database/db.ts";
 import { byIndex } from "../../database/one-plan.ts";
+import { restoredReason } from "../../delivery/doubt-restored.ts";
 import { meters } from "../../usage/meters.ts";
 import type { Subject } from "../fold-window.ts";
 import { ceilTo, floorTo, hourMs, minuteMs, type Span } from "../windows.ts";
@@ -102,9 +103,6 @@ async function readEvents(
   );
   return found.rows;
 }
-
-/** Why an event is in doubt that a restored database takes for undelivered. */
-export const restoredReason = "restored_from_backup";
 
 /** Reasons of refusals that say nothing of attempts before. */
 const untakenReasons = ["refused_by_stripe", "crashes_worker", "customer_deleted"];

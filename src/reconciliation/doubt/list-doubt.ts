@@ -27,17 +27,18 @@ export const doubtfulEvents = sql`(
 /**
  * The customers and meters with events in doubt, in hours that have ended and were not looked at for `absenceSeconds`:
  * events that no error report counts first, then the ones that have waited longest.
+ * `isCurrentHourToo`: while nothing is taken in and nothing sent.
  */
 export async function listDoubt(
   db: Db,
-  { absenceSeconds }: { absenceSeconds: number },
+  { absenceSeconds, isCurrentHourToo = false }: { absenceSeconds: number; isCurrentHourToo?: boolean },
 ): Promise<DoubtSubject[]> {
   const found = await byIndex(db, (trx) =>
     sql<DoubtSubject>`
       with doubt as materialized (
         select organization_id, stripe_customer_id, meter, hour, bool_and(state = 'delivered') as is_reported
         from ${doubtfulEvents} doubtful
-        where hour <= now() - interval '1 hour'
+        where hour <= now() - make_interval(hours => ${isCurrentHourToo ? 0 : 1}::integer)
         group by organization_id, stripe_customer_id, meter, hour
       ),
       due as (

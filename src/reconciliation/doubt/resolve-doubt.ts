@@ -30,7 +30,10 @@ export type DoubtRun = {
  * customer whose sums cannot be read holds up no other; an error that concerns all ends the run. Throws the first such
  * error after all, so that the job counts as failed.
  */
-export async function resolveDoubt(deps: DoubtDeps, options: { cause?: Cause } = {}): Promise<DoubtRun> {
+export async function resolveDoubt(
+  deps: DoubtDeps,
+  options: { cause?: Cause; isCurrentHourToo?: boolean } = {},
+): Promise<DoubtRun> {
   const run: DoubtRun = {
     windows: { all: 0, none: 0, part: 0, unclear: 0, wait: 0, moved: 0 },
     overtaken: await settleOvertaken(deps.db),
@@ -39,7 +42,7 @@ export async function resolveDoubt(deps: DoubtDeps, options: { cause?: Cause } =
   if (run.overtaken > 0) deps.log.info({ event: "doubt_overtaken", count: run.overtaken });
   const failures: unknown[] = [];
   const stopped = new Set<Cause>();
-  for (const subject of await listDoubt(deps.db, deps)) {
+  for (const subject of await listDoubt(deps.db, { ...deps, ...options })) {
     const cause = options.cause ?? (subject.isReported ? "report" : "doubt");
     if (stopped.has(cause)) {
       run.putOff += 1;
