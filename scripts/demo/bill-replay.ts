@@ -6,6 +6,8 @@ import type { Progress } from "./progress.ts";
 import { type Tally, addToTally, changePlans, emptyTally, startReplay } from "./replay.ts";
 import type { DemoStack } from "./stack.ts";
 import { openStripeAccount } from "./stripe-account.ts";
+import { drawUpStatements, isEqual, type Statement } from "./statements.ts";
+import { mendByEvidence, spoilStripe } from "./stripe-faults.ts";
 import { describeSubscribing } from "./subscribe.ts";
 import { loadTemperatures } from "./temperatures.ts";
 import type { DemoOutcome } from "./bill-table.ts";
@@ -24,12 +26,20 @@ export type Billing = {
   servers: Servers;
   progress: Progress;
   signal: AbortSignal;
+  /** Has a simulator misbehave, and shows what the service has found and mended. */
+  faults?: boolean;
   /** Told how far the demo came, so that a failure can say so. */
   report: (outcome: DemoOutcome) => void;
 };
 
-/** Has the organizations subscribe, replays their readings, waits until all is billed, and returns the bill. */
-export async function billReplay({ servers, progress, signal, report }: Billing): Promise<BillLine[]> {
+export type Result = {
+  bill: BillLine[];
+  /** Of a simulator, whose billing periods can be ended. */
+  statements: Statement[] | undefined;
+};
+
+/** Has the organizations subscribe, replays their readings, waits until all is billed, and returns bill and statements. */
+export async function billReplay({ servers, progress, signal, report, faults }: Billing): Promise<Result> {
   const startedAt = new Date();
   const patience = patienceOf[servers.stripe.kind];
   const temperatures = await loadTemperatures(startedAt);
@@ -40,27 +50,42 @@ export async function billReplay({ servers, progress, signal, report }: Billing)
   progress.say(describeSubscribing(servers.stripe, accounts.length));
   progress.say(describeReplay(accounts.length, temperatures.length));
 
+  const isSpoilt = faults === true && servers.stripe.kind === "simulator";
+  if (isSpoilt) await spoilStripe(servers.stripe);
   const replay = startReplay({ apiUrl: api.url, signal }, accounts, temperatures);
-  const following = followBilling({
-    readOutbox: api.readOutbox,
-    isReplayDone: replay.isDone,
-    patienceMs: patience.billing,
-    signal,
-    onOutbox: (outbox) => {
-      const tally = accounts.map(replay.tallyOf).reduce(addToTally, emptyTally);
-      progress.show(describeProgress(tally, outbox));
-      report({ organizations: accounts.length, readings: tally.accepted });
-    },
-  });
+  const follow = () =>
+    followBilling({
+      readOutbox: api.readOutbox,
+      isReplayDone: replay.isDone,
+      patienceMs: patience.billing,
+      signal,
+      onOutbox: (outbox) => {
+        const tally = accounts.map(replay.tallyOf).reduce(addToTally, emptyTally);
+        progress.show(describeProgress(tally, outbox));
+        report({ organizations: accounts.length, readings: tally.accepted });
+      },
+    });
+  const following = follow();
   const changing = changePlans({ api, stripe, side: servers.stripe, signal }, { accounts, replay });
   await Promise.all([replay.done, following, changing]);
   if (servers.stripe.kind === "simulator")
     progress.say("one organization changed to another subscription in the middle");
 
+  if (isSpoilt) {
+    progress.say(
+      await mendByEvidence({ side: servers.stripe, databaseUrl: servers.databaseUrl, api, signal }),
+    );
+    await follow();
+  }
+
   const books = { databaseUrl: servers.databaseUrl, stripe, replay, startedAt };
   const bill = await drawUpBill({ ...books, patienceMs: patience.summaries, signal }, accounts);
   report({ bill });
-  return bill;
+  if (servers.stripe.kind !== "simulator") return { bill, statements: undefined };
+  const side = { side: servers.stripe, stripe, databaseUrl: servers.databaseUrl, startedAt, signal };
+  const statements = await drawUpStatements(side, accounts, bill);
+  report({ bill, areStatementsEqual: statements.every(isEqual) });
+  return { bill, statements };
 }
 
 function describeReplay(organizations: number, readingsEach: number): string {

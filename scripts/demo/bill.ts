@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import pg from "pg";
 import type { Account } from "./accounts.ts";
+import { queryRows } from "./query-rows.ts";
 import { type Replay, sentReadings } from "./replay.ts";
 import type { StripeAccount } from "./stripe-account.ts";
 
@@ -79,12 +79,9 @@ async function lineOf(
 }
 
 async function countRows(databaseUrl: string): Promise<Map<string, Counts>> {
-  // Said aloud, or pg would ask the terminal's PGSSLMODE.
-  const ssl = false;
-  const client = new pg.Client({ connectionString: databaseUrl, ssl, application_name: "meter-outbox demo" });
-  await client.connect();
-  try {
-    const { rows } = await client.query<Record<"id" | "stored" | "entered" | "sensors", string>>(`
+  const rows = await queryRows<Record<"id" | "stored" | "entered" | "sensors", string>>(
+    databaseUrl,
+    `
       select
         o.id,
         (select count(*) from metering.readings r where r.organization_id = o.id) as stored,
@@ -97,14 +94,12 @@ async function countRows(databaseUrl: string): Promise<Map<string, Counts>> {
           select count(*) from metering.sensors s where s.organization_id = o.id and s.deactivated_at is null
         ) as sensors
       from metering.organizations o
-    `);
-    return new Map(
-      rows.map(({ id, stored, entered, sensors }) => [
-        id,
-        { stored: BigInt(stored), entered: BigInt(entered), sensors: BigInt(sensors) },
-      ]),
-    );
-  } finally {
-    await client.end();
-  }
+    `,
+  );
+  return new Map(
+    rows.map(({ id, stored, entered, sensors }) => [
+      id,
+      { stored: BigInt(stored), entered: BigInt(entered), sensors: BigInt(sensors) },
+    ]),
+  );
 }

@@ -29,6 +29,8 @@ export type OperatorApi = {
   linkCustomer: (link: Link) => Promise<void>;
   readSubscription: (organizationId: string) => Promise<SubscriptionShown | null>;
   readOutbox: () => Promise<Outbox>;
+  /** Gives every rejected meter event another try. Returns how many there were. */
+  retryRejected: () => Promise<number>;
 };
 
 /** Calls for the operator until the signal comes. Throws each refusal of the API. */
@@ -52,6 +54,10 @@ export function createOperatorApi(access: {
     readSubscription: async (id) => {
       const organization = () => call("GET", `/v1/organizations/${id}`, organizationSchema);
       return (await withRetry(organization, signal)).subscription;
+    },
+    retryRejected: async () => {
+      const path = "/v1/meter-events/retry";
+      return (await call("POST", path, z.object({ retried: z.int() }), { state: "rejected" })).retried;
     },
     readOutbox: () => withRetry(() => call("GET", "/v1/outbox", outboxSchema), signal),
   };

@@ -9,6 +9,7 @@ import { createProgress } from "./progress.ts";
 import { StopRequest, onStopRequest, untilAborted } from "../process/stop-request.ts";
 import { describeFailure } from "../process/describe-failure.ts";
 import { createTeardown, type Teardown } from "../process/teardown.ts";
+import { renderStatements } from "./statements.ts";
 import { type DemoOutcome, isOk, renderBill, verdictLine } from "./bill-table.ts";
 
 const exitCodeFailed = 1;
@@ -18,7 +19,7 @@ const exitCodeOfSignal = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 };
  * Runs the whole demo and returns its exit code. In any case, every process that it started has ended and its temporary
  * folders are gone when it returns.
  */
-export async function runDemo({ once }: { once: boolean }): Promise<number> {
+export async function runDemo({ once, faults }: { once: boolean; faults: boolean }): Promise<number> {
   const teardown = createTeardown();
   const ending = new AbortController();
   onStopRequest((request) => ending.abort(request));
@@ -28,7 +29,7 @@ export async function runDemo({ once }: { once: boolean }): Promise<number> {
     const report = (latest: DemoOutcome) => {
       outcome = latest;
     };
-    await showBill({ teardown, ending, report, once });
+    await showBill({ teardown, ending, report, once, faults });
     exitCode = isOk(outcome) ? 0 : exitCodeFailed;
     if (!once) await untilAborted(ending.signal);
   } catch (error) {
@@ -46,9 +47,10 @@ type Stage = {
   ending: AbortController;
   report: (outcome: DemoOutcome) => void;
   once: boolean;
+  faults: boolean;
 };
 
-async function showBill({ teardown, ending, report, once }: Stage): Promise<void> {
+async function showBill({ teardown, ending, report, once, faults }: Stage): Promise<void> {
   const { signal } = ending;
   const progress = createProgress(process.stdout, () => performance.now());
   teardown.add(async () => progress.end());
@@ -71,8 +73,9 @@ async function showBill({ teardown, ending, report, once }: Stage): Promise<void
     signal,
     onDeath: (error) => ending.abort(error),
   });
-  const bill = await billReplay({ servers: stack, progress, signal, report });
+  const { bill, statements } = await billReplay({ servers: stack, progress, signal, report, faults });
   progress.say(`\n${renderBill(bill)}\nbilled: event summaries of the Stripe ${stack.stripe.kind}\n`);
+  if (statements !== undefined) progress.say(`${renderStatements(statements)}\n`);
   if (!once) progress.say(`${renderPlaces(stack)}\n\nCtrl-C stops everything and removes its data.`);
 }
 

@@ -4,6 +4,7 @@ import { describeFailure } from "../process/describe-failure.ts";
 import { furnishSimulator, sendEachEventTwice } from "./simulator-control.ts";
 import { createProgress } from "./progress.ts";
 import { onStopRequest } from "../process/stop-request.ts";
+import { renderStatements } from "./statements.ts";
 import { z } from "zod";
 import { simulatorAt } from "./stripe-side.ts";
 
@@ -22,8 +23,9 @@ export async function runReplay(servers: Servers): Promise<number> {
   try {
     await furnishSimulator(servers.stripe, servers.databaseUrl);
     await sendEachEventTwice(servers.stripe);
-    const bill = await billReplay({ servers, progress, signal, report });
+    const { bill, statements = [] } = await billReplay({ servers, progress, signal, report });
     progress.say(`\n${renderBill(bill)}\nbilled: event summaries of the Stripe simulator\n`);
+    progress.say(`${renderStatements(statements)}\n`);
   } catch (error) {
     console.error(`demo: ${describeFailure(signal.aborted ? signal.reason : error)}`);
   } finally {

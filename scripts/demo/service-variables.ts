@@ -3,6 +3,8 @@ import { type StripeSide, stripeVariables } from "./stripe-side.ts";
 
 const host = "127.0.0.1";
 const sealIntervalSeconds = 1;
+/** The simulator's sums lag by seconds at most, so a person at a demo need not wait for an hour. */
+const simulatorsSums = { RECONCILE_SETTLE_SECONDS: "4", RECONCILE_ABSENCE_SECONDS: "4" };
 const shutdownGraceSeconds = 10;
 const secretBytes = 24;
 
@@ -37,6 +39,7 @@ export function workerVariables(options: ServiceOptions): Record<string, string>
     ...stripeVariables(options.stripe),
     WORKER_PORT: String(options.workerPort),
     SEAL_INTERVAL_SECONDS: String(sealIntervalSeconds),
+    ...(options.stripe.kind === "simulator" && simulatorsSums),
   };
 }
 

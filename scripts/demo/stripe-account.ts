@@ -18,6 +18,8 @@ export type StripeAccount = {
   subscribeDirectly: (customerId: string) => Promise<void>;
   /** Cancels all subscriptions of the customer but the newest, and returns the id of that. */
   keepNewestSubscription: (customerId: string) => Promise<string>;
+  /** The quantities of the lines of a subscription's newest invoice, by the event names of their prices' meters. */
+  readInvoiced: (subscription: string) => Promise<Partial<Record<string, bigint>>>;
   /**
    * The value of Stripe's event summaries for the customer since a time: a sum, or the last value, as the meter folds.
    */
@@ -50,9 +52,27 @@ export async function openStripeAccount({ kind, apiKey, apiBase }: StripeSide): 
       for (const { id } of older) await stripe.subscriptions.cancel(id, {}, requestOptions);
       return newest.id;
     },
+    readInvoiced: (subscription) => readInvoiced(stripe, subscription),
     readBilled: (meter, customerId, since) =>
       readSummary(stripe, meterIds[meter], { customer: customerId, ...fullMinutesSince(since) }),
   };
+}
+
+const linesPerPage = 100;
+
+async function readInvoiced(stripe: Stripe, subscription: string): Promise<Partial<Record<string, bigint>>> {
+  const { data: invoices } = await stripe.invoices.list({ subscription, limit: 1 }, requestOptions);
+  const [invoice] = invoices;
+  if (invoice === undefined) throw new Error(`the subscription ${subscription} has no invoice`);
+  const { data } = await stripe.invoices.listLineItems(invoice.id, { limit: linesPerPage }, requestOptions);
+  const lines = data.map(async ({ pricing, quantity_decimal: quantity }) => {
+    const id = pricing?.price_details?.price;
+    if (typeof id !== "string") throw new Error(`a line of ${invoice.id} names no price`);
+    const { recurring } = await stripe.prices.retrieve(id, {}, requestOptions);
+    const meter = await stripe.billing.meters.retrieve(recurring?.meter ?? "", {}, requestOptions);
+    return [meter.event_name, BigInt(quantity?.toString() ?? 0)] as const;
+  });
+  return Object.fromEntries(await Promise.all(lines));
 }
 
 /** A metered price for a meter: the newest that the account has, or a new one. */

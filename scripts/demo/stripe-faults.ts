@@ -1,0 +1,98 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { createBoss } from "../../src/queue/boss.ts";
+import { reconcileQueue } from "../../src/queue/queues.ts";
+import { silentLog } from "../../src/log.ts";
+import type { OperatorApi } from "./operator-api.ts";
+import { queryRows } from "./query-rows.ts";
+import { controlSimulator } from "./simulator-control.ts";
+import type { StripeSide } from "./stripe-side.ts";
+
+/** Sums show each event after up to so long; the worker's looks are further apart than that. */
+const lagSeconds = 3;
+const refusedLater = 6;
+const cutAnswers = 4;
+const patienceMs = 180_000;
+const askAgainMs = 2_000;
+
+/** Makes the simulator lag, cut answers off, and refuse usage afterwards without naming it. */
+export async function spoilStripe(side: StripeSide): Promise<void> {
+  await controlSimulator(side, "settings", {
+    summary_delay_max_seconds: lagSeconds,
+    error_report_samples_max: 0,
+  });
+  const path = "/v1/billing/meter_events";
+  await controlSimulator(side, "faults", [
+    { kind: "refuse_later", code: "timestamp_too_far_in_past", path, times: refusedLater },
+    { kind: "accept_then_cut", sent: "half_body", path, times: cutAnswers },
+  ]);
+}
+
+type Mending = { side: StripeSide; databaseUrl: string; api: OperatorApi; signal: AbortSignal };
+
+/**
+ * Lets Stripe report failures that it does not name and forget identifiers, waits until the service has found by the sums
+ * which usage is missing, and gives what was rejected another try. Returns what was found and mended, in words.
+ */
+export async function mendByEvidence({ side, databaseUrl, api, signal }: Mending): Promise<string> {
+  await controlSimulator(side, "error_reports", {});
+  await controlSimulator(side, "meter_events/forget", {});
+  const boss = createBoss({ databaseUrl, role: "api", connectionsMax: 1 }, silentLog);
+  await boss.start();
+  try {
+    const deadlineMs = performance.now() + patienceMs;
+    for (;;) {
+      const { reported, doubtful, mended } = await readDoubt(databaseUrl);
+      if (reported > 0 && doubtful === 0) break;
+      if (performance.now() > deadlineMs) {
+        throw new Error(
+          `after ${patienceMs / 1_000} seconds ${doubtful} meter events are in doubt, and ${mended} mended`,
+        );
+      }
+      // The worker's cron looks every minute; a person at a demo waits less long.
+      await boss.send(reconcileQueue.name, {});
+      await sleep(askAgainMs, undefined, { signal });
+    }
+  } finally {
+    await boss.stop({ graceful: false });
+  }
+  const retried = await api.retryRejected();
+  return describeMending(databaseUrl, retried);
+}
+
+type Doubt = { reported: number; doubtful: number; mended: number };
+
+async function readDoubt(databaseUrl: string): Promise<Doubt> {
+  const [doubt] = await queryRows<Doubt>(
+    databaseUrl,
+    `select
+       (
+         select count(*)::int from metering.stripe_events
+         where event_type = 'v1.billing.meter.error_report_triggered' and state = 'handled'
+       ) as reported,
+       (
+         count(*) filter (where state = 'in_doubt' or state = 'delivered' and reconcile_since is not null)
+       )::int as doubtful,
+       (count(*) filter (where state in ('rejected', 'superseded') and reason <> 'newer_value'))::int as mended
+     from metering.meter_events`,
+  );
+  return doubt ?? { reported: 0, doubtful: 0, mended: 0 };
+}
+
+async function describeMending(databaseUrl: string, retried: number): Promise<string> {
+  const found = await queryRows<{ state: string; reason: string; count: number }>(
+    databaseUrl,
+    `select state, reason, count(*)::int as count from metering.meter_events
+     where state <> 'delivered' and reason is distinct from 'newer_value' or state = 'delivered' and reason = 'found_in_sum'
+     group by state, reason order by state, reason`,
+  );
+  const [reads] = await queryRows<{ reads: number }>(
+    databaseUrl,
+    "select coalesce(sum(reads), 0)::int as reads from metering.reconcile_reads",
+  );
+  const list = found.map(({ state, reason, count }) => `${count} ${state} (${reason})`).join(", ");
+  return (
+    `faults: Stripe refused ${refusedLater} meter events after its 200 and named none, cut ${cutAnswers} answers off, ` +
+    `lagged ${lagSeconds} s and forgot identifiers; found by ${reads?.reads ?? 0} reads of its sums: ${list}; ` +
+    `sent again: ${retried}`
+  );
+}
