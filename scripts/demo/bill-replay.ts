@@ -20,7 +20,7 @@ const patienceOf = {
 };
 
 /** The facts about the servers that the replay needs, whether the demo started them or another program. */
-export type Servers = Omit<DemoStack, "workerUrl">;
+export type Servers = Omit<DemoStack, "workerUrl" | "signInCode">;
 
 export type Billing = {
   servers: Servers;

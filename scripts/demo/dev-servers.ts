@@ -40,10 +40,11 @@ export async function startDevServers(surroundings: DevSurroundings): Promise<St
   const [apiPort, workerPort] = [await preferPort(ports.api), await preferPort(ports.worker)];
   const apiUrl = `http://127.0.0.1:${apiPort}`;
   const [adminToken, webhookSecret] = [makeSecret("dev"), makeSecret("whsec")];
+  const signInCode = makeSecret("code");
   const stripe =
     findSandbox(process.env["STRIPE_SECRET_KEY"]) ??
     (await startSimulator(surroundings, { databaseUrl, apiUrl, webhookSecret }));
-  const variables = { databaseUrl, adminToken, webhookSecret, apiPort, workerPort, stripe };
+  const variables = { databaseUrl, adminToken, signInCode, webhookSecret, apiPort, workerPort, stripe };
   startWatched(surroundings, "api", apiVariables(variables));
   startWatched(surroundings, "worker", workerVariables(variables));
   return {
@@ -51,6 +52,7 @@ export async function startDevServers(surroundings: DevSurroundings): Promise<St
     apiUrl,
     workerUrl: `http://127.0.0.1:${workerPort}`,
     adminToken,
+    signInCode,
     stripe,
   };
 }

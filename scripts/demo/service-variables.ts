@@ -11,6 +11,8 @@ const secretBytes = 24;
 export type ServiceOptions = {
   databaseUrl: string;
   adminToken: string;
+  /** Opens the console once, from the link that is printed. */
+  signInCode: string;
   webhookSecret: string;
   apiPort: number;
   workerPort: number;
@@ -28,6 +30,7 @@ export function apiVariables(options: ServiceOptions): Record<string, string> {
     ...sharedVariables(options),
     PORT: String(options.apiPort),
     ADMIN_TOKEN: options.adminToken,
+    CONSOLE_SIGN_IN_CODE: options.signInCode,
     STRIPE_WEBHOOK_SECRET: options.webhookSecret,
   };
 }

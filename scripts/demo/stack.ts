@@ -11,6 +11,8 @@ export type Stack = {
   apiUrl: string;
   workerUrl: string;
   adminToken: string;
+  /** Opens the console once. */
+  signInCode: string;
   stripe: StripeSide;
 };
 
@@ -33,10 +35,11 @@ export async function startStack(surroundings: StackSurroundings): Promise<DemoS
   await createServiceRoles(databaseUrl, roles);
   const stripe = findSandbox(process.env["STRIPE_SECRET_KEY"]) ?? (await startSimulator(surroundings));
   const adminToken = makeSecret("demo");
+  const signInCode = makeSecret("code");
   // 0 would turn the worker's port off.
   const workerPort = await findFreePort();
   const webhookSecret = makeSecret("whsec");
-  const variables = { adminToken, webhookSecret, apiPort: 0, workerPort, stripe };
+  const variables = { adminToken, signInCode, webhookSecret, apiPort: 0, workerPort, stripe };
   const api = await startService(surroundings, {
     name: "api",
     env: apiVariables({ ...variables, databaseUrl: urlOfRole(databaseUrl, roles.api) }),
@@ -48,6 +51,7 @@ export async function startStack(surroundings: StackSurroundings): Promise<DemoS
     apiUrl,
     workerUrl: `http://127.0.0.1:${workerPort}`,
     adminToken,
+    signInCode,
     stripe,
     startWorker: async () => {
       await startService(surroundings, {
@@ -65,7 +69,8 @@ async function startSimulator(surroundings: StackSurroundings): Promise<StripeSi
 }
 
 /** Where to look while the servers are up. The token opens this run's API only, and dies with it. */
-export function renderPlaces({ apiUrl, workerUrl, databaseUrl, adminToken, stripe }: Stack): string {
+export function renderPlaces(stack: Stack): string {
+  const { apiUrl, workerUrl, databaseUrl, adminToken, signInCode, stripe } = stack;
   const biller =
     stripe.kind === "simulator"
       ? [
@@ -76,6 +81,7 @@ export function renderPlaces({ apiUrl, workerUrl, databaseUrl, adminToken, strip
         ]
       : ["Stripe        https://dashboard.stripe.com/test/customers"];
   return [
+    `console       ${apiUrl}/console/sign-in?code=${signInCode} (once, within ten minutes)`,
     `API           ${apiUrl}`,
     `its pages     ${apiUrl}/docs`,
     `outbox        curl -H 'Authorization: Bearer ${adminToken}' ${apiUrl}/v1/outbox`,
