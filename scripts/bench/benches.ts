@@ -1,3 +1,4 @@
+import { benchBooks } from "./benches/books.ts";
 import { benchDeliver, benchDeliverStream } from "./benches/deliver.ts";
 import { benchEndToEnd } from "./benches/end-to-end.ts";
 import { benchGrowth } from "./benches/growth.ts";
@@ -31,4 +32,5 @@ export const benches: Record<BenchName, Bench> = {
   growth: benchGrowth,
   turns: benchTurns,
   meters: benchMeters,
+  books: benchBooks,
 };

@@ -13,12 +13,13 @@ export const benchNames = [
   "growth",
   "turns",
   "meters",
+  "books",
 ] as const;
 
 export type BenchName = (typeof benchNames)[number];
 
 /** These run only when they are named, or with --all. */
-export const longBenches: readonly BenchName[] = ["memory", "overload", "growth", "turns", "meters"];
+export const longBenches: readonly BenchName[] = ["memory", "overload", "growth", "turns", "meters", "books"];
 
 /** Whether there is a bench of this name. */
 export function isBenchName(name: string): name is BenchName {
