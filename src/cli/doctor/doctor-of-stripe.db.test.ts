@@ -168,3 +168,17 @@ test("an event of the last minute may be on its way", async ({ doctor, account }
 
   expect(await doctor.examine()).toMatchObject({ exitCode: 0 });
 });
+
+test("a key that may not write invoices is found where drafts are to be held", async ({
+  doctor,
+  account,
+}) => {
+  account.simulator.setKey(account.secretKey, "active", { invoices: "read" });
+
+  const watching = await doctor.examine({}, ["--verbose"]);
+  expect(watching.out).toContain("CLOSE_GATE=watch moves none");
+
+  const holding = await doctor.examine({ environment: { CLOSE_GATE: "hold" } });
+  expect(holding.exitCode).toBe(1);
+  expect(holding.out).toContain("the key may not write invoices");
+});

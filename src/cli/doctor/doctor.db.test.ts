@@ -8,7 +8,7 @@ const secretWords = /sk_(test|live)_\w+|hunter2/;
 
 test("the doctor is quiet when all is well", async ({ doctor, road }) => {
   await road.join();
-  expect(await doctor.examine()).toEqual({ exitCode: 0, out: "all is well (24 checks)\n", err: "" });
+  expect(await doctor.examine()).toEqual({ exitCode: 0, out: "all is well (26 checks)\n", err: "" });
 });
 
 test("everything that was looked at is named on demand, one line each", async ({ doctor, road }) => {
@@ -36,16 +36,18 @@ test("everything that was looked at is named on demand, one line each", async ({
       "linked customers",
       "billable",
       "Stripe's sums",
+      "billing periods",
       "alerts",
       "stripe",
       "clock",
       "key mode",
       "meters",
+      "invoices",
       "webhook endpoint",
       "webhook deliveries",
     ].map((check) => [check, "ok"]),
   );
-  expect(lines.at(-1)).toBe("all is well (24 checks)");
+  expect(lines.at(-1)).toBe("all is well (26 checks)");
 });
 
 test("a missing migration is found", async ({ doctor, database: { db } }) => {
@@ -133,7 +135,7 @@ test("usage in doubt, usage refused and webhook events that failed are found", a
   expect(out).toMatch(/^in doubt +problem +meter events: 1, quantity 3; /m);
   expect(out).toMatch(/^rejected +problem +meter events: 1, quantity 4; /m);
   expect(out).toMatch(/^webhook events +problem +could not be handled: 1/m);
-  expect(out).toMatch(/^4 of 24 checks found a problem$/m);
+  expect(out).toMatch(/^4 of 26 checks found a problem$/m);
 });
 
 test("a customer of two organizations, linked before that was refused, is found", async ({

@@ -8,9 +8,11 @@ import { checkBillable } from "./check-billable.ts";
 import { checkClock } from "./check-clock.ts";
 import { checkLinkedCustomers } from "./check-customers.ts";
 import { checkDelivery } from "./check-delivery.ts";
+import { checkInvoices } from "./check-invoices.ts";
 import { checkKeyMode } from "./check-key-mode.ts";
 import { checkMeters } from "./check-meters.ts";
 import { checkPartitions } from "./check-partitions.ts";
+import { checkPeriods } from "./check-periods.ts";
 import { checkProcesses, checkRights } from "./check-processes.ts";
 import { checkReconciliation } from "./check-reconciliation.ts";
 import { checkSchema } from "./check-schema.ts";
@@ -62,6 +64,7 @@ async function examineTables({ config, db, now }: Patient): Promise<Finding[]> {
     ...(await findInDatabase("linked customers", () => checkLinkedCustomers(db))),
     ...(await findInDatabase("billable", () => checkBillable(db, config.BILLABLE_STATUSES))),
     ...(await findInDatabase("Stripe's sums", () => checkReconciliation(db))),
+    ...(await findInDatabase("billing periods", () => checkPeriods(db))),
     ...(await findInDatabase("alerts", () => checkBacklog(db))),
   ];
 }
@@ -77,6 +80,7 @@ async function examineAccount(
       ? await findAtStripe("key mode", () => checkKeyMode({ db, stripe }, mode))
       : unchecked("key mode", "the schema has to be right first"),
     await findAtStripe("meters", () => checkMeters(stripe, wantedMeters(config))),
+    await findAtStripe("invoices", () => checkInvoices(stripe, config)),
     await findAtStripe("webhook endpoint", () => checkWebhookEndpoint(stripe)),
     isSchemaRight
       ? await findAtStripe("webhook deliveries", () => checkUndelivered({ db, stripe }, now()))

@@ -20,9 +20,7 @@ export type AlertRule = {
   heldFor?: number;
 };
 
-const minute = 60;
-const hour = 3_600;
-const day = 86_400;
+const [minute, hour, day] = [60, 3_600, 86_400] as const;
 
 export const alertRules: readonly AlertRule[] = [
   {
@@ -63,6 +61,33 @@ export const alertRules: readonly AlertRule[] = [
     gauge: "meter_outbox_uninvoiced_quantity",
     fold: "max",
     by: ["meter", "reason"],
+    when: { above: 0 },
+    heldFor: 5 * minute,
+  },
+  {
+    name: "MeterOutboxInvoiceOverOpenUsage",
+    severity: "critical",
+    summary:
+      "In {{ $value | humanizeDuration }} Stripe finalizes an invoice over usage that is not there yet",
+    gauge: "meter_outbox_open_draft_seconds_left",
+    fold: "min",
+    when: { below: 15 * minute },
+  },
+  {
+    name: "MeterOutboxInvoiceHeldLong",
+    severity: "warning",
+    summary: "A draft invoice has been held for {{ $value | humanizeDuration }}",
+    gauge: "meter_outbox_invoice_held_seconds",
+    fold: "max",
+    when: { above: 6 * hour },
+  },
+  {
+    name: "MeterOutboxUsageNotBilled",
+    severity: "warning",
+    summary: "Final invoices lack {{ $value }} of {{ $labels.meter }}",
+    gauge: "meter_outbox_not_billed_quantity",
+    fold: "max",
+    by: ["meter"],
     when: { above: 0 },
     heldFor: 5 * minute,
   },

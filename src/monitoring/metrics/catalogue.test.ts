@@ -6,6 +6,7 @@ import { openDatabase } from "../../database/pool.ts";
 import { silentLog } from "../../log.ts";
 import { createBoss } from "../../queue/boss.ts";
 import { createApiApp } from "../../api/api-app.ts";
+import { countGateSteps } from "../../worker/gate-metrics.ts";
 import { countAlertPosts } from "./alert-metrics.ts";
 import { showRate, watchDelivery } from "./delivery-metrics.ts";
 import { countFailedJobs } from "./job-metrics.ts";
@@ -96,6 +97,7 @@ function createRegistry(): Registry {
   const worker = new Registry();
   watchDelivery(worker);
   countFailedJobs(worker);
+  countGateSteps(worker);
   countAlertPosts(worker);
   showRate(worker, { bucket: { rate: () => 1 }, perSecondMax: 1 });
   const unasked = () => Promise.reject(new Error("nothing is sent here"));

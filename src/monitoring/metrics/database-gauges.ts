@@ -15,6 +15,19 @@ export const databaseGauges = {
     help: "Usage at times that no invoice of a linked customer has: unsealed, or sealed within seven days",
     labels: ["meter", "reason"],
   },
+  meter_outbox_invoices_held: { help: "Draft invoices whose finalization the gate has moved on", labels: [] },
+  meter_outbox_invoice_held_seconds: {
+    help: "For how long the oldest of them has been held; 0: none is",
+    labels: [],
+  },
+  meter_outbox_open_draft_seconds_left: {
+    help: "Until Stripe finalizes the first draft whose books are not equal",
+    labels: [],
+  },
+  meter_outbox_not_billed_quantity: {
+    help: "Usage that final invoices of the last 35 days lack, and no later period carries",
+    labels: ["meter"],
+  },
   meter_outbox_unbillable_organizations: {
     help: "Organizations that are linked to a customer, not archived, and whose status is not among BILLABLE_STATUSES",
     labels: [],

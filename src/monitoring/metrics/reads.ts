@@ -1,5 +1,6 @@
 import type { Db } from "../../database/db.ts";
 import type { Sample } from "./database-gauges.ts";
+import { readDraftGauges, readNotBilledGauges } from "./read-close.ts";
 import { readInboxGauges } from "./read-inbox.ts";
 import { readMeterEventGauges } from "./read-meter-events.ts";
 import { readReconciliationGauges } from "./read-reconciliation.ts";
@@ -23,6 +24,8 @@ export const databaseReads: readonly Read[] = [
   { name: "sensor_counts", read: readSensorCountGauges },
   { name: "heartbeats", read: readHeartbeatGauges },
   { name: "reconciliation", read: readReconciliationGauges },
+  { name: "drafts", read: readDraftGauges },
+  { name: "not_billed", read: readNotBilledGauges },
   { name: "uninvoiced", read: readUninvoicedGauges },
   { name: "unsealed_amounts", read: readUnsealedGauges },
 ];

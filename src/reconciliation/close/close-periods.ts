@@ -52,10 +52,11 @@ export async function lookAtPeriod(deps: CloseDeps, taken: BillingPeriod): Promi
   const period = (await findPeriod(db, taken.organizationId, taken.start)) ?? taken;
   const books = await readBooks(deps, period, invoices);
   const drafts = invoices.filter(({ status }) => status === "draft");
-  if (deps.gate.mode !== "off") {
+  const isShadow = deps.isShadow === true;
+  if (deps.gate.mode !== "off" && !isShadow) {
     for (const draft of drafts) await guardDraft(deps, { period, draft, books });
   }
-  await carryForward(deps, period, books);
+  if (!isShadow) await carryForward(deps, period, books);
   const notBilled = await readNotBilled(db, period);
   tell(deps, period, { books, notBilled });
   const nextLookAt = nextLook({
@@ -76,7 +77,9 @@ async function readBooks(
   period: BillingPeriod,
   invoices: readonly PeriodInvoice[],
 ): Promise<Books> {
-  const isOpen = (await hasUnsealedEntries(deps.db, period)) || (await hasOpenEvents(deps.db, period));
+  const isOpen =
+    (await hasUnsealedEntries(deps.db, period)) ||
+    (await hasOpenEvents(deps.db, period, { isShadow: deps.isShadow === true }));
   return isOpen ? "open" : compareBooks(deps, period, invoices);
 }
 

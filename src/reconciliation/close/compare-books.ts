@@ -40,7 +40,7 @@ async function compareMeter(
   window: Window,
   { isInvoiced }: { isInvoiced: boolean },
 ): Promise<Compared> {
-  const fold = await foldWindow(deps.db, window);
+  const fold = await foldWindow(deps.db, window, { isShadow: deps.isShadow });
   const hasEvents = fold.certainEvents + fold.doubtfulEvents + fold.openEvents > 0;
   if (!hasEvents && !isInvoiced) return "equal";
   const looks = await readLooks(deps.db, window);

@@ -22,6 +22,8 @@ export type PeriodEvents = {
 type Row = {
   meter: MeterName;
   state: MeterEventState;
+  /** Superseded because another path bills it, which is what our comparison calls certain. */
+  isElsewhere: boolean;
   count: number;
   quantity: string;
   countedBefore: string;
@@ -36,7 +38,8 @@ export async function readPeriodEvents(db: Db, period: BillingPeriod): Promise<P
   const rows = await byIndex(db, (trx) =>
     sql<Row>`
       select
-        m.meter, m.state, count(*)::float8 as count,
+        m.meter, m.state, m.state = 'superseded' and m.reason = 'billed_elsewhere' as "isElsewhere",
+        count(*)::float8 as count,
         (
           case
             when ${isLast} then (array_agg(m.quantity order by m.event_at desc, m.id desc))[1]
@@ -50,7 +53,7 @@ export async function readPeriodEvents(db: Db, period: BillingPeriod): Promise<P
       where m.organization_id = ${organizationId} and m.stripe_customer_id = ${customer}
         and m.hour > ${start}::timestamptz - interval '1 hour' and m.hour < ${end}
         and m.event_at >= ${start} and m.event_at < ${end}
-      group by m.meter, m.state
+      group by 1, 2, 3
     `.execute(trx),
   );
   const carried = await readCarriedOut(db, period);
@@ -65,17 +68,28 @@ export async function readPeriodEvents(db: Db, period: BillingPeriod): Promise<P
 }
 
 function total(meter: MeterName, rows: readonly Row[], carriedOut: string): PeriodEvents {
-  const counting = rows.filter(({ state }) => state !== "superseded");
+  const counting = rows.filter(({ state, isElsewhere }) => state !== "superseded" || isElsewhere);
   const delivered = rows.filter(({ state }) => state === "delivered");
   const before = rows.map(({ countedBefore }) => countedBefore);
   return {
     meter,
-    states: Object.fromEntries(rows.map(({ state, count, quantity }) => [state, { count, quantity }])),
+    states: Object.fromEntries(
+      [...new Set(rows.map(({ state }) => state))].map((state) => [state, stateOf(meter, rows, state)]),
+    ),
     sent: fold(meter, delivered, before),
     counted: fold(meter, counting, before),
     carriedIn: add(counting.map(({ carriedIn }) => carriedIn)),
     carriedOut,
   };
+}
+
+function stateOf(
+  meter: MeterName,
+  rows: readonly Row[],
+  state: MeterEventState,
+): { count: number; quantity: string } {
+  const its = rows.filter((row) => row.state === state);
+  return { count: its.reduce((sum, { count }) => sum + count, 0), quantity: fold(meter, its, []) };
 }
 
 function fold(meter: MeterName, rows: readonly Row[], before: readonly string[]): string {
@@ -106,7 +120,10 @@ async function readCarriedOut(
 export async function hasOpenEvents(
   db: Db,
   { organizationId, customer, start, end }: BillingPeriod,
+  { isShadow }: { isShadow: boolean },
 ): Promise<boolean> {
+  // Beside another path that sends, nothing leaves `pending`.
+  const open = isShadow ? ["in_doubt"] : ["pending", "in_doubt"];
   const found = await byIndex(db, (trx) =>
     sql`
       select
@@ -115,7 +132,7 @@ export async function hasOpenEvents(
         and meter = any(${Object.keys(meters)}::text[])
         and hour > ${start}::timestamptz - interval '1 hour' and hour < ${end}
         and event_at >= ${start} and event_at < ${end}
-        and state in ('pending', 'in_doubt')
+        and state = any(${open}::text[])
       limit 1
     `.execute(trx),
   );

@@ -1,0 +1,52 @@
+import { sql } from "kysely";
+import type { Db } from "../../database/db.ts";
+import { meterNames } from "../../usage/meters.ts";
+import type { Sample } from "./database-gauges.ts";
+
+type Drafts = { held: number; heldSeconds: number; openSecondsLeft: number | null };
+
+/** Draft invoices that are held, and that will be finalized over open usage. Reads drafts alone, by their index. */
+export async function readDraftGauges(db: Db): Promise<Sample[]> {
+  const read = await sql<Drafts>`
+    select
+      count(*) filter (where i.held_until = i.finalizes_at and i.finalizes_at > now())::float8 as held,
+      coalesce(
+        extract(epoch from now() - min(i.held_since) filter (where i.held_until = i.finalizes_at)), 0
+      )::float8 as "heldSeconds",
+      extract(epoch from min(i.finalizes_at) filter (where p.books <> 'equal') - now())::float8 as "openSecondsLeft"
+    from metering.billing_invoices i
+    join metering.billing_periods p on p.organization_id = i.organization_id and p.period_start = i.period_start
+    where i.status = 'draft' and i.finalizes_at is not null
+  `.execute(db);
+  const { held, heldSeconds, openSecondsLeft } = read.rows[0] ?? {
+    held: 0,
+    heldSeconds: 0,
+    openSecondsLeft: null,
+  };
+  return [
+    { name: "meter_outbox_invoices_held", value: held },
+    { name: "meter_outbox_invoice_held_seconds", value: heldSeconds },
+    ...(openSecondsLeft === null
+      ? []
+      : [{ name: "meter_outbox_open_draft_seconds_left" as const, value: openSecondsLeft }]),
+  ];
+}
+
+/** Usage is told for so long after its period was closed; Stripe takes it for 35 days. */
+const toldDays = 35;
+
+/** What final invoices lack. */
+export async function readNotBilledGauges(db: Db): Promise<Sample[]> {
+  const read = await sql<{ meter: string; quantity: number }>`
+    select lacking.key as meter, sum(lacking.value::numeric)::float8 as quantity
+    from metering.billing_periods p
+    cross join lateral jsonb_each_text(p.not_billed) lacking
+    where p.not_billed is not null and p.closed_at > now() - make_interval(days => ${toldDays})
+    group by 1
+  `.execute(db);
+  return meterNames.map((meter) => ({
+    name: "meter_outbox_not_billed_quantity",
+    labels: { meter },
+    value: read.rows.find((row) => row.meter === meter)?.quantity ?? 0,
+  }));
+}
