@@ -75,10 +75,14 @@ async function explainNamed(
 async function explain({ db }: CommandTools, id: string, limits: { readingsMax: number }): Promise<Outcome> {
   const explained = await explainWithReadings(db, id, limits);
   if (explained === undefined) return { kind: "failed", message: "there is no such meter event" };
-  const { attempts, entries, dropped, confirmation, ...event } = renderExplanation(explained);
+  const { attempts, entries, dropped, confirmation, evidence, ...event } = renderExplanation(explained);
   const readings = explained.readings.map(renderEventReading);
   const text = [
-    textFields([...Object.entries(event), ["confirmation", confirmation?.text ?? null]]),
+    textFields([
+      ...Object.entries(event),
+      ["confirmation", confirmation?.text ?? null],
+      ["evidence", evidence?.text ?? null],
+    ]),
     section(["REQUEST", "STARTED", "MS", "VERDICT", "STATUS", "STRIPE REQUEST"], {
       rows: attempts.map((one) => [
         one.attempt,
@@ -106,7 +110,7 @@ async function explain({ db }: CommandTools, id: string, limits: { readingsMax: 
   if (dropped.length > 0) text.push(`not kept any more: ${dropped.join(", ")}`);
   return {
     kind: "done",
-    document: { ...event, attempts, entries, dropped, confirmation, readings },
+    document: { ...event, attempts, entries, dropped, confirmation, evidence, readings },
     text: text.join("\n\n"),
   };
 }

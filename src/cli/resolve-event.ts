@@ -2,6 +2,8 @@ import { actAs } from "../actions/operator-actions.ts";
 import { findMeterEvent } from "../delivery/meter-events.ts";
 import { type Resolution, resolveMeterEvent } from "../delivery/resolve.ts";
 import { renderResolved } from "../api/meter-events/meter-event-answer.ts";
+import { explainMeterEvent } from "../api/meter-events/explain-meter-event.ts";
+import { describeEvidence } from "../reconciliation/doubt/evidence.ts";
 import type { CommandTools } from "./command-tools.ts";
 import type { Outcome } from "./outcome.ts";
 
@@ -20,8 +22,10 @@ export async function resolveEvent(
   );
   if (resolved !== undefined) {
     const { state, replacedBy } = resolved;
-    const text = replacedBy === null ? `it is ${state} now` : `it is ${state} now; ${replacedBy} replaces it`;
-    return { kind: "done", document: renderResolved(id, resolved), text };
+    const evidence = (await explainMeterEvent(tools.db, id))?.evidence;
+    const now = replacedBy === null ? `it is ${state} now` : `it is ${state} now; ${replacedBy} replaces it`;
+    const text = evidence === undefined ? now : `${now}\n${describeEvidence(evidence)}`;
+    return { kind: "done", document: renderResolved(id, resolved, evidence), text };
   }
   const event = await findMeterEvent(tools.db, id);
   if (event === undefined) return { kind: "failed", message: "there is no such meter event" };

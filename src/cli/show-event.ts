@@ -12,12 +12,16 @@ export async function showEvent({ db }: CommandTools, id: string): Promise<Outco
   const explained = await explainMeterEvent(db, id);
   if (explained === undefined) return { kind: "failed", message: "there is no such meter event" };
   const document = renderExplanation(explained);
-  const { attempts, entries, dropped, confirmation, ...rendered } = document;
+  const { attempts, entries, dropped, confirmation, evidence, ...rendered } = document;
   return {
     kind: "done",
     document,
     text: [
-      textFields([...Object.entries(rendered), ["confirmation", confirmation?.text ?? null]]),
+      textFields([
+        ...Object.entries(rendered),
+        ["confirmation", confirmation?.text ?? null],
+        ["evidence", evidence?.text ?? null],
+      ]),
       textTable(
         ["ATTEMPT", "STARTED", "MS", "VERDICT", "STATUS", "MESSAGE", "REQUEST"],
         attempts.map((one) => [

@@ -8,6 +8,7 @@ import {
 } from "../../delivery/meter-events.ts";
 import { type Entry, listEntriesOf } from "../../outbox/entries.ts";
 import { type Confirmation, findConfirmation } from "../../reconciliation/confirmation.ts";
+import { type Evidence, findEvidence } from "../../reconciliation/doubt/evidence.ts";
 import { type EventReading, listEventReadings } from "../../outbox/event-readings.ts";
 
 export type Explanation = {
@@ -18,6 +19,7 @@ export type Explanation = {
   dropped: DroppedPart[];
   /** What the latest comparison with Stripe's sums says of a window that holds it. */
   confirmation: Confirmation | undefined;
+  evidence: Evidence | undefined;
 };
 
 type DroppedPart = "attempts" | "entries";
@@ -33,7 +35,8 @@ export async function explainMeterEvent(db: Db, meterEventId: string): Promise<E
   const attempts = await listAttempts(db, event);
   const entries = await listEntriesOf(db, { organizationId: event.organizationId, meterEventId });
   const dropped = await findDroppedParts(db, event);
-  return { event, attempts, entries, dropped, confirmation: await findConfirmation(db, event) };
+  const evidence = await findEvidence(db, { organizationId: event.organizationId, meterEventId });
+  return { event, attempts, entries, dropped, confirmation: await findConfirmation(db, event), evidence };
 }
 
 /** The same, with its first `readingsMax` readings. */

@@ -5,6 +5,7 @@ import type { DeliveryAttempt, MeterEvent } from "../../delivery/meter-events.ts
 import type { Resolved } from "../../delivery/resolve.ts";
 import type { Entry } from "../../outbox/entries.ts";
 import { describeConfirmation } from "../../reconciliation/confirmation.ts";
+import { describeEvidence, type Evidence } from "../../reconciliation/doubt/evidence.ts";
 import type { Explanation } from "./explain-meter-event.ts";
 
 const instant = z.iso.datetime();
@@ -59,6 +60,17 @@ const entrySchema = z.strictObject({
   idempotency_key: z.string().nullable().openapi({ description: "that record_usage was given" }),
 });
 
+const evidenceSchema = z.strictObject({
+  text: z.string(),
+  start: instant,
+  end: instant,
+  ours: z.string().openapi({ description: "what is certainly at Stripe" }),
+  doubtful: z.string().openapi({ description: "what may be there, all events of the window in doubt" }),
+  theirs: z.string().openapi({ description: "Stripe's sum" }),
+  reason: z.string().nullable().openapi({ description: "why the sum does not explain the doubt" }),
+  read_at: instant,
+});
+
 const confirmationSchema = z.strictObject({
   confirmed: z.boolean().openapi({ description: "Stripe's sum of the window was ours" }),
   text: z.string(),
@@ -78,6 +90,9 @@ export const meterEventDetailSchema = z
     dropped: z.array(z.enum(["attempts", "entries"])).openapi({
       description: "what of it is so old that it is not kept any more, and missing here",
     }),
+    evidence: evidenceSchema.nullable().openapi({
+      description: "the look at Stripe's sum that its doubt ended by, or the newest while it is in doubt",
+    }),
     confirmation: confirmationSchema.nullable().openapi({
       description: "the latest comparison with Stripe's sums of a window that holds it; null: none yet",
     }),
@@ -89,10 +104,29 @@ export const resolvedSchema = z.strictObject({
   id: z.uuid(),
   state: z.enum(["delivered", "superseded", "expired"]),
   replaced_by: z.uuid().nullable(),
+  evidence: evidenceSchema
+    .nullable()
+    .openapi({ description: "the newest look at Stripe's sum of its window, which the event keeps" }),
 });
 
-export function renderResolved(id: string, { state, replacedBy }: Resolved): z.infer<typeof resolvedSchema> {
-  return { id, state, replaced_by: replacedBy };
+export function renderResolved(
+  id: string,
+  { state, replacedBy }: Resolved,
+  evidence: Evidence | undefined,
+): z.infer<typeof resolvedSchema> {
+  return { id, state, replaced_by: replacedBy, evidence: renderEvidence(evidence) };
+}
+
+function renderEvidence(evidence: Evidence | undefined): z.infer<typeof evidenceSchema> | null {
+  if (evidence === undefined) return null;
+  const { start, end, readAt, ...sums } = evidence;
+  return {
+    text: describeEvidence(evidence),
+    start: start.toISOString(),
+    end: end.toISOString(),
+    read_at: readAt.toISOString(),
+    ...sums,
+  };
 }
 
 export function renderMeterEvent(event: MeterEvent): z.infer<typeof meterEventSchema> {
@@ -128,6 +162,7 @@ export function renderExplanation(explained: Explanation): z.infer<typeof meterE
     attempts: explained.attempts.map(renderAttempt),
     entries: explained.entries.map(renderEntry),
     dropped: explained.dropped,
+    evidence: renderEvidence(explained.evidence),
     confirmation: renderConfirmation(explained),
   };
 }

@@ -197,7 +197,7 @@ export function mountMeterEvents(app: App, { db, boss, adminOnly }: MeterEventRo
         done === undefined ? undefined : { action: "resolve_meter_event", subject: id, ...resolution },
     );
     if (resolved !== undefined) {
-      return c.json(renderResolved(id, resolved), 200);
+      return c.json(renderResolved(id, resolved, (await explainMeterEvent(db, id))?.evidence), 200);
     }
     const detail = "only one in doubt can be resolved";
     throw await wrongState(db, id, { status: 409, code: "not_in_doubt", detail });

@@ -5,6 +5,7 @@ import { eventAgeMsMax } from "../../delivery/limits.ts";
 import { type DeliverJob, deliverQueueOf } from "../../queue/queues.ts";
 import { doubtTest as test } from "../../testing/fixtures/doubt-fixture.ts";
 import { hoursAgo } from "../../testing/rows/hours.ts";
+import { findEvidence } from "./evidence.ts";
 import { findViolations } from "../../testing/rows/invariants.ts";
 
 const at = hoursAgo(30, 10);
@@ -127,6 +128,11 @@ for (const [what, stripe, reason] of [
     const looks = db.selectFrom("reconciliations").select(["result", "reason"]).orderBy("read_at", "desc");
     expect(await looks.executeTakeFirst()).toEqual({ result: "different", reason });
     expect(doubt.logged.at(-1)).toMatchObject({ event: "doubt_unclear", reason, theirs: String(stripe) });
+    const key = { organizationId: books.organizationId, meterEventId: ids[0] ?? "" };
+    const seen = { ours: "0", doubtful: "5", theirs: String(stripe), reason };
+    expect(await findEvidence(db, key)).toMatchObject(seen);
+    await sql`select metering.resolve_in_doubt(${key.meterEventId}, 'delivered', 'seen')`.execute(db);
+    expect(await findEvidence(db, key)).toMatchObject(seen);
   });
 }
 
