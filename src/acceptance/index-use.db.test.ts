@@ -16,6 +16,7 @@ import { noteConditions } from "../monitoring/alerts/note-conditions.ts";
 import { tellAlerts } from "../monitoring/alerts/tell-alerts.ts";
 import { forgetOldProcesses, startHeartbeat } from "../monitoring/heartbeat.ts";
 import { databaseReads } from "../monitoring/metrics/reads.ts";
+import { listDoubt } from "../reconciliation/doubt/list-doubt.ts";
 import { sweep } from "../worker/sweep.ts";
 import { warnOfExpiry } from "../worker/warn-of-expiry.ts";
 import { silentLog } from "../log.ts";
@@ -173,6 +174,7 @@ async function keepUp({ db, boss }: Databases): Promise<void> {
   for (const { read } of databaseReads) await read(db);
   await startHeartbeat({ db, log: silentLog }, { kind: "worker", transport: "sync" }).stop();
   await forgetOldProcesses(db);
+  await listDoubt(db, { absenceSeconds: 1 });
   await alert(db);
 }
 

@@ -51,6 +51,7 @@ test("an event in doubt is resolved as by the API", async ({ cli, events, boss }
     id: counted,
     state: "delivered",
     replaced_by: null,
+    evidence: null,
   });
   expect((await events.ask("GET", `/${counted}`)).body).toMatchObject({
     state: "delivered",
