@@ -114,6 +114,12 @@ const attempts: Record<string, (ids: Ids) => Attempt[]> = {
   getStatement: (ids) => [
     { what: "another's", path: `/v1/organizations/${ids.organization}/statements/${from}` },
   ],
+  reconcile: (ids) => [
+    { what: "another's", path: `/v1/organizations/${ids.organization}/reconcile`, json: {} },
+  ],
+  getReconciliation: (ids) => [
+    { what: "another's", path: `/v1/organizations/${ids.organization}/reconcile/${ids.organization}` },
+  ],
   getOrganization: (ids) => [{ what: "another", path: `/v1/organizations/${ids.organization}` }],
   updateOrganization: (ids) => [
     { what: "another", path: `/v1/organizations/${ids.organization}`, json: { name: "x" } },

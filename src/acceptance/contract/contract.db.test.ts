@@ -25,14 +25,6 @@ const secrets: Record<string, string> = {
   STRIPE_SECRET_KEY: "sk_test_key",
 };
 const processes = Object.entries(environments);
-/** Promised, and not built yet. A test holds that each is still missing, so that this list becomes shorter. */
-const missing: Record<"variables" | "paths" | "commands", string[]> = {
-  variables: [],
-  paths: [],
-  commands: ["cut-over"],
-};
-
-const variableRows = () => promisedVariables().filter(({ name }) => !missing.variables.includes(name));
 const promisedVariables = () =>
   rowsOf(sectionOf(contract, "## Environment")).flatMap(([names = "", defaults = "", note = ""]) =>
     quotedIn(names).map((name, index) => ({
@@ -44,7 +36,7 @@ const promisedVariables = () =>
   );
 
 test("every variable has the default that is promised, or is required", () => {
-  for (const { name, default: promised, rule } of variableRows()) {
+  for (const { name, default: promised, rule } of promisedVariables()) {
     const readers = processes.filter(([, schema]) => Object.hasOwn(schema.shape, name));
     expect(readers, name).not.toEqual([]);
     if (rule.startsWith("required")) {
@@ -67,7 +59,7 @@ test("every variable has the default that is promised, or is required", () => {
 
 test(`every variable is in .env.example, with its default`, async () => {
   const lines = (await readFile(new URL(".env.example", root), "utf8")).split("\n");
-  for (const { name, default: promised } of variableRows()) {
+  for (const { name, default: promised } of promisedVariables()) {
     const line = lines.find((one) => one.startsWith(`${name}=`));
     expect(line, name).toBeDefined();
     if (promised !== undefined) expect(line).toBe(`${name}=${promised}`);
@@ -75,7 +67,7 @@ test(`every variable is in .env.example, with its default`, async () => {
 });
 
 test(`the one known exception: DATABASE_BACKEND is promised to take citus, and refuses it by name`, () => {
-  expect(variableRows().find(({ name }) => name === "DATABASE_BACKEND")?.note).toContain("or `citus`");
+  expect(promisedVariables().find(({ name }) => name === "DATABASE_BACKEND")?.note).toContain("or `citus`");
   for (const [, schema] of processes) {
     expect(environmentFaults(schema, { ...secrets, DATABASE_BACKEND: "citus" })).toEqual([
       "DATABASE_BACKEND: must be postgres: this version knows no other",
@@ -83,22 +75,10 @@ test(`the one known exception: DATABASE_BACKEND is promised to take citus, and r
   }
 });
 
-test("what is promised and not built yet is still missing", async ({ document, cli }) => {
-  const named = promisedVariables().map(({ name }) => name);
-  expect(named).toEqual(expect.arrayContaining(missing.variables));
-  const isRead = (name: string) => processes.some(([, schema]) => Object.hasOwn(schema.shape, name));
-  expect(missing.variables.filter(isRead)).toEqual([]);
-  const paths = operationsOf(document).map(({ path }) => path);
-  expect(missing.paths.filter((path) => paths.includes(path))).toEqual([]);
-  const { out } = await cli(["--help"]);
-  expect(missing.commands.filter((command) => new RegExp(`^  ${command}\\b`, "m").test(out))).toEqual([]);
-});
-
 test(`every call exists, with its token, its parameters, its body and its statuses`, ({ document }) => {
   const operations = operationsOf(document);
   const rows = rowsOf(sectionOf(contract, "## HTTP"))
     .map(callsOf)
-    .map((row) => row.filter(({ path }) => !missing.paths.includes(path)))
     .filter((row) => row.length > 0);
   expect(rows.flat().length).toBeGreaterThan(25);
 
@@ -195,10 +175,8 @@ test(`every command has a help page`, async ({ cli }) => {
   });
   expect(commands.length).toBeGreaterThan(12);
 
-  for (const { command, options } of commands.filter(
-    // An option such as --version has no page of its own.
-    ({ command: name }) => !missing.commands.includes(name) && !name.startsWith("--"),
-  )) {
+  // An option such as --version has no page of its own.
+  for (const { command, options } of commands.filter(({ command: name }) => !name.startsWith("--"))) {
     const { exitCode, out } = await cli([...command.split(" "), "--help"]);
     expect(exitCode, command).toBe(0);
     expect(out, command).toMatch(new RegExp(`^Usage: meter-outbox ${command}\\b`));

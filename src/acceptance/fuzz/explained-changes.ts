@@ -18,6 +18,9 @@ export type Outcome = {
 /** Notes that an organization's active sensors are other ones now, for the count that follows. */
 const sensorsChanged = ["sensor_changes INSERT", "sensor_changes UPDATE", "sensor_changes DELETE"] as const;
 
+/** A billing period is kept as soon as a subscription tells it; one that another cuts short ends there. */
+const periodTold = ["billing_periods INSERT", "billing_periods UPDATE", "billing_periods DELETE"] as const;
+
 /** Every act of an operator is written down. */
 const actedOn = "operator_actions INSERT" as const;
 
@@ -32,6 +35,7 @@ export const mayChange: Readonly<Record<string, readonly Change["what"][]>> = {
   putSubscription: [
     actedOn,
     ...sensorsChanged,
+    ...periodTold,
     "subscriptions INSERT",
     "subscriptions UPDATE",
     "customer_links INSERT",
@@ -39,6 +43,7 @@ export const mayChange: Readonly<Record<string, readonly Change["what"][]>> = {
     "job INSERT",
   ],
   createApiKey: [actedOn, "api_keys INSERT"],
+  reconcile: ["reconcile_requests INSERT", "job INSERT"],
   revokeApiKey: [actedOn, "api_keys UPDATE"],
   receiveStripeEvent: ["stripe_events INSERT", "job INSERT"],
   replayStripeEvent: [actedOn, "stripe_events UPDATE", "job INSERT"],
