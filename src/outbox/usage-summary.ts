@@ -80,7 +80,7 @@ function spansOf({ from, to }: Span): { whole: Span; cut: Span[] } {
 // Events that another replaces are superseded, and the other has their hour and what was missing of them: of a chain, the
 // first are what was used, and the last says where it is.
 const ofEvent = sql`
-  case when replaces_id is null then quantity else 0 end as used, state,
+  case when replaces_id is null and carried_from is null then quantity else 0 end as used, state,
   case state when 'delivered' then quantity + counted_before when 'superseded' then 0 else counted_before end as counted,
   quantity as open
 `;

@@ -61,6 +61,7 @@ export async function readUsage(
           select quantity, id as meter_event_id, event_at as occurred_at, id
           from metering.meter_events
           where organization_id = ${organizationId} and meter = ${meter} and replaces_id is null
+            and carried_from is null
             and hour > b.start - interval '1 hour' and hour < b."end"
             and event_at >= b.start and event_at < b."end"
             and date_trunc('month', hour, 'UTC') in (

@@ -70,7 +70,8 @@ export async function readPeriodEvents(db: Db, period: BillingPeriod): Promise<P
 function total(meter: MeterName, rows: readonly Row[], carriedOut: string): PeriodEvents {
   const counting = rows.filter(({ state, isElsewhere }) => state !== "superseded" || isElsewhere);
   const delivered = rows.filter(({ state }) => state === "delivered");
-  const before = rows.map(({ countedBefore }) => countedBefore);
+  // What Stripe had counted of a superseded event, the one that replaces it carries.
+  const before = counting.map(({ countedBefore }) => countedBefore);
   return {
     meter,
     states: Object.fromEntries(

@@ -124,7 +124,7 @@ const sealRules: Rule[] = [
       from metering.meter_outbox e
       where e.organization_id = m.organization_id and e.meter_event_id = m.id
     ) f
-    where m.replaces_id is null
+    where m.replaces_id is null and m.carried_from is null
       and (m.quantity, m.entries, m.event_at) is distinct from (f.quantity, f.entries, f.event_at)
       -- Of dropped entries the next rule has the sums.
       and not (f.entries = 0 and ${isDropped("meter_outbox", sql`m.hour`)})
@@ -139,7 +139,7 @@ const sealRules: Rule[] = [
       select organization_id, meter, date_trunc('month', hour, 'UTC') as month, sum(entries) as entries,
         sum(quantity) as quantity
       from metering.meter_events
-      where replaces_id is null and ${isDropped("meter_outbox", sql`hour`)}
+      where replaces_id is null and carried_from is null and ${isDropped("meter_outbox", sql`hour`)}
       group by 1, 2, 3
     ) m using (organization_id, meter, month)
     where coalesce(d.dropped_rows, 0) <> coalesce(m.entries, 0)
@@ -186,7 +186,7 @@ const replacementRules: Rule[] = [
       from metering.meter_events o
       where o.organization_id = m.organization_id and o.replaced_by_id = m.id
     ) o
-    where m.replaces_id is not null
+    where m.replaces_id is not null and m.carried_from is null
       and (
         (m.meter, m.hour, m.quantity + m.counted_before, m.event_at, m.entries, m.stripe_customer_id, 1, true)
           is distinct from
