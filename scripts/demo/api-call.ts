@@ -27,7 +27,11 @@ class ApiRefusal extends Error {
 }
 
 /** Calls the API and parses its answer. Throws `ApiRefusal` for a status that is not among `expected`. */
-export async function callApi<T>(call: ApiCall, schema: z.ZodType<T>, expected = [200, 201]): Promise<T> {
+export async function callApi<T>(
+  call: ApiCall,
+  schema: z.ZodType<T>,
+  expected = [200, 201, 202],
+): Promise<T> {
   const answer = await send(call);
   if (!expected.includes(answer.status)) throw new ApiRefusal(call, answer);
   return schema.parse(answer.body);

@@ -51,7 +51,13 @@ export async function billReplay({ servers, progress, signal, report, faults }: 
   progress.say(describeReplay(accounts.length, temperatures.length));
 
   const isSpoilt = faults === true && servers.stripe.kind === "simulator";
-  if (isSpoilt) await spoilStripe(servers.stripe);
+  const steady = accounts.filter(({ organization }) => organization.joining !== "plan_change");
+  if (isSpoilt) {
+    await spoilStripe(
+      servers.stripe,
+      steady.map(({ stripeCustomerId }) => stripeCustomerId),
+    );
+  }
   const replay = startReplay({ apiUrl: api.url, signal }, accounts, temperatures);
   const follow = () =>
     followBilling({
