@@ -3,7 +3,7 @@ import type { Db, Trx } from "../database/db.ts";
 import { inTransaction } from "../database/in-transaction.ts";
 import { storableText } from "../database/storable.ts";
 
-export const actionNames = [
+const actionNames = [
   "pause_delivery",
   "resume_delivery",
   "seal",
@@ -19,7 +19,7 @@ export const actionNames = [
   "create_api_key",
   "revoke_api_key",
 ] as const;
-export type ActionName = (typeof actionNames)[number];
+type ActionName = (typeof actionNames)[number];
 
 /** The operator who acts. `name`: asked for at the console's sign-in; the command line takes its user's. */
 export type Operator = { via: "console" | "api" | "cli"; name: string };

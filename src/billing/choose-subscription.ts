@@ -30,7 +30,7 @@ export function chooseMeters(
 }
 
 /** The customer's subscriptions that bill one of these meters. */
-export function billingOf(
+function billingOf(
   subscriptions: readonly SubscriptionRead[],
   meterIds: ReadonlySet<string>,
 ): SubscriptionRead[] {

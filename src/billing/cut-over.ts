@@ -32,7 +32,7 @@ export type MeterCut = {
   sentQuantity: string;
 };
 
-export type CutOutcome =
+type CutOutcome =
   /** `kept`: there was a cut before; what came before it is marked all the same. */
   | { outcome: "cut" | "moved" | "kept" | "sent_since"; cutAt: Date; meters: MeterCut[] }
   /** No running period is known, so there is no time to cut at. */

@@ -35,7 +35,7 @@ export async function storeStripeEvent(
 }
 
 /** Sends the jobs that handle these events; an event that has one already keeps it. */
-export async function remindOfStripeEvents(
+async function remindOfStripeEvents(
   boss: PgBoss,
   eventIds: readonly string[],
   { trx, traceparent }: { trx?: Trx; traceparent?: string | undefined } = {},

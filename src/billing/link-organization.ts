@@ -95,6 +95,6 @@ export async function findLink(
 }
 
 /** Whether the link still has a subscription that can bill. */
-export function isRunning({ customerId, status }: Link): boolean {
+function isRunning({ customerId, status }: Link): boolean {
   return customerId !== null && !isEnded(status);
 }

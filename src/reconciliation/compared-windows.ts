@@ -23,7 +23,7 @@ export type ComparedWindow = {
   events?: WindowEvent[] | undefined;
 };
 
-export type WindowEvent = {
+type WindowEvent = {
   id: string;
   organization_id: string;
   state: string;
@@ -36,7 +36,7 @@ export type WindowEvent = {
   attempts: WindowAttempt[];
 };
 
-export type WindowAttempt = {
+type WindowAttempt = {
   attempt: number;
   started_at: string;
   verdict: string;

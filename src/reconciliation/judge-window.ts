@@ -54,7 +54,7 @@ const different = { result: "different", reason: null } as const;
 const settling = (reason: SettlingReason): Judgement => ({ result: "settling", reason });
 
 /** Stripe gives its sums as floating-point numbers: past 2^53 ours is as exact as theirs can be. */
-export function isSame(theirs: string, ours: string): boolean {
+function isSame(theirs: string, ours: string): boolean {
   return theirs === ours || Number(theirs) === Number(ours);
 }
 

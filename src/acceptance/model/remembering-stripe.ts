@@ -29,7 +29,7 @@ export type Counted = {
 };
 
 /** A question for sums, as the service asks it. */
-export type SumQuestion = { customer: string; eventName: string; start: Date; end: Date; lagMs: number };
+type SumQuestion = { customer: string; eventName: string; start: Date; end: Date; lagMs: number };
 
 /** All records by which a meter event's sender can be judged: the counted events, in order, and its faulty requests. */
 export type RememberingStripe = {

@@ -1,6 +1,6 @@
 import { isToken } from "./judge-token.ts";
 
-export const codeMinutes = 10;
+const codeMinutes = 10;
 
 /** Takes a code once, within ten minutes of its making. It is kept in memory only, so another process does not know it. */
 export type TakeCode = (code: string, now: Date) => boolean;

@@ -46,7 +46,7 @@ export async function closePeriods(deps: CloseDeps): Promise<void> {
 }
 
 /** One look at a period. May be repeated at any time. */
-export async function lookAtPeriod(deps: CloseDeps, taken: BillingPeriod): Promise<void> {
+async function lookAtPeriod(deps: CloseDeps, taken: BillingPeriod): Promise<void> {
   const { db } = deps;
   const invoices = await refreshInvoices(deps, taken);
   const period = (await findPeriod(db, taken.organizationId, taken.start)) ?? taken;

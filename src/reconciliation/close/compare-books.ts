@@ -90,7 +90,7 @@ async function readNow(db: Db): Promise<Date> {
 }
 
 /** The customer whose usage a period has. */
-export function subjectOf({ organizationId, customer }: BillingPeriod): {
+function subjectOf({ organizationId, customer }: BillingPeriod): {
   organizationId: string;
   customer: string;
 } {

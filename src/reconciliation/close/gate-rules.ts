@@ -26,7 +26,7 @@ const hourMs = 60 * minuteMs;
 /** One step, so that a service that is dead stops no invoice for longer. */
 const stepMs = hourMs;
 /** Stripe documents grace periods of up to 72 hours (docs.stripe.com/billing/subscriptions/usage-based/configure-grace-period). */
-export const heldMsMax = 72 * hourMs;
+const heldMsMax = 72 * hourMs;
 const releaseMs = 5 * minuteMs;
 
 /** Decides about a draft invoice. Pure; `now` is Stripe's time. */
@@ -46,7 +46,7 @@ export function decideGate(draft: Draft, books: Books, { now, marginMinutes }: G
 }
 
 /** Whether finalization comes near. */
-export function isNear(finalizesAt: Date, { now, marginMinutes }: GateOptions): boolean {
+function isNear(finalizesAt: Date, { now, marginMinutes }: GateOptions): boolean {
   return finalizesAt.getTime() - now.getTime() <= marginMinutes * minuteMs;
 }
 

@@ -6,8 +6,8 @@ import type { Moved } from "../../stripe/invoices.ts";
 import type { BillingPeriod, PeriodInvoice } from "./billing-periods.ts";
 import { type Books, decideGate, type GateDecision } from "./gate-rules.ts";
 
-export const gateModes = ["off", "watch", "hold"] as const;
-export type GateMode = (typeof gateModes)[number];
+const gateModes = ["off", "watch", "hold"] as const;
+type GateMode = (typeof gateModes)[number];
 
 /** The gate's decision about a draft, for metrics. */
 export const gateSteps = ["held", "released", "would_hold", "refused", "let_go"] as const;

@@ -19,7 +19,7 @@ import { type DeliveredEvent, findLateDelivery } from "./late-rules.ts";
 import { dueQuantity, invoicedQuantities, notBilled } from "./not-billed.ts";
 import { readPeriodEvents } from "./period-events.ts";
 
-export const lateUsageModes = ["report", "carry_forward"] as const;
+const lateUsageModes = ["report", "carry_forward"] as const;
 export type LateUsageMode = (typeof lateUsageModes)[number];
 
 type LateDeps = { db: Db; boss: PgBoss; log: Log; lateUsage: LateUsageMode };

@@ -15,7 +15,7 @@ export type DoubtVerdict =
   | { kind: "wait" }
   | { kind: "unclear"; reason: UnclearReason };
 
-export type UnclearReason =
+type UnclearReason =
   /** Another sender, or a fault of ours. */
   | "more_than_all"
   /** Less than what is certain. */

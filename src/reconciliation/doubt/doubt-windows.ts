@@ -7,7 +7,7 @@ import type { Subject } from "../fold-window.ts";
 import { ceilTo, floorTo, hourMs, minuteMs, type Span } from "../windows.ts";
 
 /** An event of a window that has doubt. */
-export type WindowEvent = {
+type WindowEvent = {
   id: string;
   hour: Date;
   eventAt: Date;
@@ -49,7 +49,7 @@ export async function readDoubtWindows(
 }
 
 /** Pure. An hour is cut where a period ends, if its doubt, or any event of a gauge, lies on both sides of it. */
-export function cutHour(
+function cutHour(
   hour: Span,
   { events, ends, isGauge: ofGauge }: { events: WindowEvent[]; ends: readonly Date[]; isGauge: boolean },
 ): DoubtWindow[] {

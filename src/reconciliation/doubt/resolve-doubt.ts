@@ -13,7 +13,7 @@ import { settleOvertaken } from "./settle-overtaken.ts";
 
 export type DoubtDeps = LookDeps & { boss: PgBoss; log: Log };
 
-export type DoubtOutcome = "all" | "none" | "part" | "unclear" | "wait" | "moved";
+type DoubtOutcome = "all" | "none" | "part" | "unclear" | "wait" | "moved";
 
 /** The result of one run. */
 export type DoubtRun = {
