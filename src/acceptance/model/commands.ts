@@ -9,7 +9,7 @@ import { findOverbilled, reconcileDoubt, reportRefused } from "./evidence.ts";
 import { createStateWatch, type StateWatch } from "./state-watch.ts";
 import { moods } from "./remembering-stripe.ts";
 import { deliverSome, fates, leaseSeconds, settleHeld } from "./workers.ts";
-import { letPass, measureGauge, openWorld, post, type World } from "./world.ts";
+import { letMinutesPass, letPass, measureGauge, openWorld, post, type World } from "./world.ts";
 
 /** A run's parts: the world, and the watch over its meter events' states. */
 export type Run = { world: World; watch: StateWatch };
@@ -73,6 +73,8 @@ export const anyCommands = fc.commands(
     fc
       .constantFrom(1, 1, 1, 11, 22, 24, 24 * 17)
       .map((hours) => command(`pass(${hours} h)`, (world) => letPass(world, hours))),
+    fc.constant(command("pass(20 min)", (world) => letMinutesPass(world, 20))),
+    fc.constant(command("pass(20 min)", (world) => letMinutesPass(world, 20))),
     fc.constant(command("sweep", sweep)),
     fc.constant(command("wake", settleHeld)),
     fc.constant(command("prune", ({ database }) => sql`delete from pgboss.job`.execute(database.db))),

@@ -53,10 +53,16 @@ const safeMs = 23 * hourMs + 5 * 60_000;
 
 /**
  * A Stripe that forgets an identifier as soon as it may: 24 hours after it was counted. `passedMs` is the time that
- * passed by moving stored times back, which moves the usage's own times too.
+ * passed by moving stored times back, which moves the usage's own times too, and `waitedMs` the time that passed for attempts and looks alone.
  */
-export function createRememberingStripe(passedMs: () => number): RememberingStripe {
-  const nowMs = () => Date.now() + passedMs();
+export function createRememberingStripe({
+  passedMs,
+  waitedMs,
+}: {
+  passedMs: () => number;
+  waitedMs: () => number;
+}): RememberingStripe {
+  const nowMs = () => Date.now() + passedMs() + waitedMs();
   const rememberedUntilMs = new Map<string, number>();
   const values = new Map<string, string>();
   const unknownSinceMs = new Map<string, number>();

@@ -10,7 +10,7 @@ import { appendEntries } from "../../testing/rows/entries.ts";
 import { hourMs } from "../../testing/rows/hours.ts";
 import { addOrganization } from "../../testing/rows/organizations.ts";
 import { createTestDatabase, type TestDatabase } from "../../testing/postgres/test-database.ts";
-import { passHours } from "./pass-time.ts";
+import { passHours, passSeconds } from "./pass-time.ts";
 import { createRememberingStripe, type RememberingStripe } from "./remembering-stripe.ts";
 
 export type Organization = {
@@ -33,6 +33,8 @@ export type World = {
   /** Attempts that were answered, by workers that have overslept and not settled yet. */
   held: FinishedAttempt[];
   hoursPassed: number;
+  /** Beside the hours: minutes for which the usage has kept its time. */
+  minutesPassed: number;
   /** Requests for Stripe's sums. */
   sumReads: number;
   /** The number of the latest attempt at each event. */
@@ -41,6 +43,7 @@ export type World = {
 };
 
 const sensor = "sensor-1";
+const minuteMs = 60_000;
 
 /** Opens a world on a database of its own; `close` ends both. */
 export async function openWorld(): Promise<World> {
@@ -50,10 +53,14 @@ export async function openWorld(): Promise<World> {
   const world: World = {
     database,
     boss,
-    stripe: createRememberingStripe(() => world.hoursPassed * hourMs),
+    stripe: createRememberingStripe({
+      passedMs: () => world.hoursPassed * hourMs,
+      waitedMs: () => world.minutesPassed * minuteMs,
+    }),
     organizations: [await join(database.db, "cus_1"), await join(database.db, "cus_2")],
     held: [],
     hoursPassed: 0,
+    minutesPassed: 0,
     sumReads: 0,
     latestAttempts: new Map(),
     close: async () => {
@@ -106,5 +113,12 @@ export async function measureGauge(
 export async function letPass(world: World, hours: number): Promise<void> {
   await passHours(world.database.db, hours);
   world.hoursPassed += hours;
+  for (const meter of meterNames) await world.boss.supervise(`deliver-${meter}`);
+}
+
+/** Lets less than an hour pass for attempts and looks, so that a sum which lags does not tell of them yet. */
+export async function letMinutesPass(world: World, minutes: number): Promise<void> {
+  await passSeconds(world.database.db, minutes * 60);
+  world.minutesPassed += minutes;
   for (const meter of meterNames) await world.boss.supervise(`deliver-${meter}`);
 }
