@@ -3,7 +3,9 @@ import type { Pool } from "pg";
 import type { PgBoss } from "pg-boss";
 import { Stripe } from "stripe";
 import { expect } from "vitest";
+import { listActions } from "../actions/list-actions.ts";
 import { adoptSubscription } from "../billing/adopt-subscription.ts";
+import { adoptInvoice } from "../billing/adopt-invoice.ts";
 import { findOrganizationsOf, unlinkCustomer } from "../billing/subscriptions.ts";
 import { purgeStripeEvents } from "../billing/inbox.ts";
 import { dropDuePartitions } from "../database/retention.ts";
@@ -36,7 +38,6 @@ const guards: Record<string, string> = {
   kysely_migration_lock_pkey: "Kysely's own",
   kysely_migration_pkey: "Kysely's own",
   meter_event_total_pkey: "its one row stays the only one",
-  reconciliations_pkey: "keeps the ids of looks apart, which events name as evidence",
 };
 
 test("every index serves a query, or guards what its name says", async ({
@@ -71,9 +72,11 @@ test("every index serves a query, or guards what its name says", async ({
   await postWebhook(api);
   await worker.stop(5_000);
 
+  const periodStart = await endPeriod(db, acme);
   await askEverything(api, acme);
   await keepUp({ db, boss });
   await compareSums({ db, boss }, acme, account);
+  await readBooks({ db, api }, acme, periodStart);
   await endBilling({ db, boss }, acme);
   const days = { readings: 200, meter_outbox: 200, delivery_attempts: 200 };
   await dropDuePartitions(db, { now: new Date(), days });
@@ -171,6 +174,57 @@ async function askEverything(api: Api, { id, key }: Account): Promise<void> {
 
 async function statusOf(api: Api, path: string, token: string): Promise<number> {
   return (await api.ask("GET", `/v1/${path}`, { token })).status;
+}
+
+const draft = {
+  id: "in_1",
+  subscriptionId: "sub_1",
+  billingReason: "subscription_cycle",
+  status: "draft",
+  finalizedAt: null,
+  paidAt: null,
+};
+
+/** A billing period is over, and its invoice is a draft whose time has come. */
+async function endPeriod(db: Db, { id, customer }: Account): Promise<Date> {
+  const [start, end] = [monthsAgo(2), monthsAgo(1)];
+  await sql`
+    insert into metering.billing_periods (organization_id, period_start, period_end, stripe_customer_id)
+    values (${id}, ${start}, ${end}, ${customer})
+    on conflict do nothing
+  `.execute(db);
+  const [inDatabase] = (await sql<{ now: string }>`select now()::text as now`.execute(db)).rows;
+  await db.transaction().execute((trx) =>
+    adoptInvoice(trx, {
+      invoiceId: "in_1",
+      customerId: customer,
+      invoice: {
+        ...draft,
+        customerId: customer,
+        periodStart: start,
+        periodEnd: end,
+        createdAt: end,
+        finalizesAt: end,
+      },
+      usage: { start, end, invoiced: {} },
+      readBeganAt: inDatabase?.now ?? "",
+    }),
+  );
+  return start;
+}
+
+/** What tells people of the books: statements, metrics, and what operators did. */
+async function readBooks({ db, api }: { db: Db; api: Api }, { id }: Account, start: Date): Promise<void> {
+  const { adminToken: token } = api;
+  for (const path of [
+    `organizations/${id}/statements`,
+    `organizations/${id}/statements/${start.toISOString()}`,
+  ]) {
+    expect(await statusOf(api, path, token), path).toBe(200);
+  }
+  for (const { read } of databaseReads) await read(db);
+  await listActions(db, { before: undefined, limit: 10 });
+  await listActions(db, { organizationId: id, before: undefined, limit: 10 });
 }
 
 /** The jobs that a worker runs by the clock. */
