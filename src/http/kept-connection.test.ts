@@ -111,6 +111,24 @@ test("a connection that asks for more than it waits for is told so, and ends", a
   expect(statuses).toEqual([...Array.from({ length: 100 }, () => "200"), "503"]);
 });
 
+test.each([
+  ["with a wrong token, never", "Bearer wrong", ["401"]],
+  ["with the right one, when its body is read", authorization, ["100", "200"]],
+])("a client that waits with its body is told to send it: %s", async (_when, door, expected) => {
+  const { port } = await serve();
+  const socket = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
+  onTestFinished(() => void socket.destroy());
+  socket
+    .setEncoding("latin1")
+    .write(
+      `POST /body HTTP/1.1\r\nHost: x\r\nAuthorization: ${door}\r\nExpect: 100-continue\r\nContent-Length: 2\r\nConnection: close\r\n\r\n`,
+    );
+  let answer = String((await once(socket, "data"))[0]);
+  if (answer.includes(" 100 ")) socket.write("hi");
+  for await (const part of socket) answer += String(part);
+  expect([...answer.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => status)).toEqual(expected);
+});
+
 test("while the process is full, requests are refused with the time to wait, and probes are answered", async () => {
   const held = new HeldBytes(100);
   const app = createApp({ log: silentLog, held });

@@ -114,6 +114,17 @@ test("a flood of wrong keys takes the strangers' connections only, and a known k
   expect(new Set(await Promise.all(flood))).toEqual(new Set([undefined]));
 });
 
+test("more unknown keys than may wait are refused at once", async ({ database: { db, pool }, strangers }) => {
+  const findKey = createKeyLookup({ db, unknownKeysDb: strangers.db });
+  const release = await holdOpen(pool, "lock table metering.api_keys");
+  const wrongKey = () => findKey(makeApiKey(randomBytes(32)).key);
+  const waiting = Array.from({ length: 1_000 }, wrongKey);
+  await expect(wrongKey()).rejects.toMatchObject({ fields: { status: 503, code: "overloaded" } });
+  await release();
+  expect(new Set(await Promise.all(waiting))).toEqual(new Set([undefined]));
+  expect(await wrongKey()).toBeUndefined();
+});
+
 test("a key that was known is no stranger after the database was away", async ({
   database: { db },
   strangers,

@@ -1,6 +1,8 @@
 import { sql } from "kysely";
 import type { Db } from "../database/db.ts";
 import { hashApiKey, isApiKey } from "./api-key.ts";
+import { overloaded } from "./overloaded.ts";
+import type { Problem } from "./problem.ts";
 
 /** The owner and the rights of a valid key. */
 type KeyOwner = {
@@ -16,6 +18,8 @@ export type FindKey = (key: string) => Promise<KeyOwner | undefined>;
 /** A revoked key must fail within a second; half of that is left for the query. */
 const lifetimeMs = 500;
 const keysMax = 10_000;
+/** Unknown keys that may wait for their look-up at once. */
+const unknownKeysMax = 1_000;
 
 type CachedLookup = { owner: Promise<KeyOwner | undefined>; startedAt: number; isKnown: boolean };
 
@@ -32,6 +36,7 @@ export type KeyLookupDeps = {
  */
 export function createKeyLookup({ db, unknownKeysDb = db, now = Date.now }: KeyLookupDeps): FindKey {
   const cache = new Map<string, CachedLookup>();
+  let unknownKeys = 0;
 
   function remember(id: string, lookup: CachedLookup): void {
     // Deleted first, so that the map's order is the order of age and its first key the oldest.
@@ -48,6 +53,8 @@ export function createKeyLookup({ db, unknownKeysDb = db, now = Date.now }: KeyL
     if (cached !== undefined && now() - cached.startedAt < lifetimeMs) return cached.owner;
 
     const wasKnown = cached?.isKnown ?? false;
+    if (!wasKnown && unknownKeys >= unknownKeysMax) throw tooManyUnknownKeys();
+    if (!wasKnown) unknownKeys += 1;
     const owner = findOwner(wasKnown ? db : unknownKeysDb, Buffer.from(id, "base64"));
     const lookup: CachedLookup = { owner, startedAt: now(), isKnown: wasKnown };
     remember(id, lookup);
@@ -58,10 +65,17 @@ export function createKeyLookup({ db, unknownKeysDb = db, now = Date.now }: KeyL
       lookup.startedAt = Number.NEGATIVE_INFINITY;
       throw error;
     } finally {
+      if (!wasKnown) unknownKeys -= 1;
       if (!lookup.isKnown && cache.get(id) === lookup) cache.delete(id);
     }
     return owner;
   };
+}
+
+function tooManyUnknownKeys(): Problem {
+  return overloaded(
+    "Too many keys that this process has not seen lately are being looked up. Nothing was stored; send the same request again.",
+  );
 }
 
 async function findOwner(db: Db, hash: Buffer): Promise<KeyOwner | undefined> {

@@ -1,4 +1,4 @@
-import type { Server } from "node:http";
+import type { IncomingMessage, RequestListener, Server, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import { Socket } from "node:net";
 import { bareProblem, endWithProblem } from "./bare-problem.ts";
@@ -20,6 +20,22 @@ export function answerOddRequests(server: Server, answersUnderWay: AnswersUnderW
     socket.on("error", () => socket.destroy());
     if (socket instanceof Socket) endWithProblem(socket, noTunnel());
     else socket.destroy();
+  });
+}
+
+/**
+ * Serves a client that waits for `100 Continue` before it sends its body. It is told to go on when the body is read:
+ * with a wrong key, never.
+ */
+export function letClientsWait(server: Server, serve: RequestListener): void {
+  server.on("checkContinue", (incoming: IncomingMessage, outgoing: ServerResponse) => {
+    const read = incoming._read;
+    incoming._read = (size) => {
+      incoming._read = read;
+      if (!outgoing.headersSent) outgoing.writeContinue();
+      incoming._read(size);
+    };
+    serve(incoming, outgoing);
   });
 }
 

@@ -7,7 +7,7 @@ import type { App } from "./app-env.ts";
 import { bareProblem, lingerOn } from "./bare-problem.ts";
 import { HeldBytes } from "./held-bytes.ts";
 import { listenOnMany, portOf } from "./listen-on-many.ts";
-import { answerOddRequests } from "./odd-requests.ts";
+import { answerOddRequests, letClientsWait } from "./odd-requests.ts";
 import { overloaded } from "./overloaded.ts";
 import { probes } from "./request-log.ts";
 import { createRequestTurns } from "./request-turns.ts";
@@ -106,6 +106,7 @@ export async function startServer(app: App, options: ServerOptions): Promise<Run
   Object.assign(server, { httpAllowHalfOpen: true });
   server.setTimeout(limits.silenceTimeoutMs);
   answerOddRequests(server, answers.of);
+  letClientsWait(server, receive);
   const watch = setInterval(answers.watchReaders, limits.slowClientCheckMs);
   server.once("close", () => clearInterval(watch));
   const sockets = new Set<Socket>();
