@@ -15,6 +15,7 @@ import { startHeartbeat } from "../monitoring/heartbeat.ts";
 import { createProcessRegistry } from "../monitoring/metrics/registry.ts";
 import { createReadinessCheck } from "../monitoring/readiness.ts";
 import { endAfterGrace } from "../process/end-after-grace.ts";
+import { spareMemory } from "../process/spare-memory.ts";
 import type { StopSignals } from "../process/stop-signals.ts";
 import { startBoss } from "../queue/start-boss.ts";
 import { startTracing, type Tracing } from "../tracing/start-tracing.ts";
@@ -42,6 +43,7 @@ type Parts = {
 /** Serves until a signal. Without the schema, or after a failure, it ends with a line and exit code 1. */
 export async function runApi(stop: StopSignals, loadConsole: LoadConsole): Promise<void> {
   const config = readApiConfig();
+  spareMemory();
   const tracing = await startTracing(config, {
     service: "api",
     log: createLog({ level: config.LOG_LEVEL, service: "api" }),

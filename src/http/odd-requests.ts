@@ -29,11 +29,11 @@ export function answerOddRequests(server: Server, answersUnderWay: AnswersUnderW
  */
 export function letClientsWait(server: Server, serve: RequestListener): void {
   server.on("checkContinue", (incoming: IncomingMessage, outgoing: ServerResponse) => {
-    const read = incoming._read;
-    incoming._read = (size) => {
-      incoming._read = read;
+    const read = incoming.read.bind(incoming);
+    incoming.read = (size) => {
+      incoming.read = read;
       if (!outgoing.headersSent) outgoing.writeContinue();
-      incoming._read(size);
+      return read(size) as unknown;
     };
     serve(incoming, outgoing);
   });

@@ -45,6 +45,7 @@ const usualLimits: ServerLimits = {
 };
 
 const drainCheckMs = 50;
+const readAheadBytes = 16_384;
 /** Requests of one connection that are sent before the answers to those before. */
 const pipelinedMax = 100;
 
@@ -97,6 +98,8 @@ export async function startServer(app: App, options: ServerOptions): Promise<Run
       requestTimeout: limits.requestTimeoutMs,
       connectionsCheckingInterval: limits.slowClientCheckMs,
       keepAliveTimeout: limits.keepAliveTimeoutMs,
+      // Of a body that no route reads one piece comes in, and no second one.
+      highWaterMark: readAheadBytes,
       // Node would answer with nothing but a status; `answerUnreadable` says what is missing.
       requireHostHeader: false,
     },

@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
+import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
 import fc from "fast-check";
 import { expect } from "vitest";
@@ -12,6 +13,9 @@ const requests = Math.ceil(Number(process.env["FUZZ_REQUESTS"] ?? 2_000) / 10);
 const seed = Number(process.env["FUZZ_SEED"] ?? 20_261_120);
 const timeout = 60_000 + requests * 100;
 const answerWithinMs = 20_000;
+/** Each of them on a connection of its own, one in ten of them slow. */
+const clientsTogether = 20;
+const slowMs = 50;
 const growthMibMax = 150;
 const mib = 1_048_576;
 
@@ -24,7 +28,7 @@ const test = apiTest.extend("wire", async ({ api }, { onCleanup }) => {
   return { port: server.port, key, held };
 });
 
-type Sent = { pieces: Buffer[] };
+type Sent = { pieces: Buffer[]; pauseMs: number };
 
 test(
   "whatever comes over the wire is answered, with no 5xx and no reset",
@@ -32,13 +36,17 @@ test(
   async ({ wire, api }) => {
     const before = process.memoryUsage().rss;
     const sentBytes = fitting(wire.key).chain(broken);
+    const together = fc.array(sentBytes, { minLength: clientsTogether, maxLength: clientsTogether });
     await fc.assert(
-      fc.asyncProperty(sentBytes, async (sent) => {
-        const answer = await exchange(wire.port, sent);
-        expect(answer).toMatch(/^HTTP\/1\.1 [234]\d\d /);
-        expect(answer).toMatch(/\r\nx-request-id: /i);
+      fc.asyncProperty(together, async (all) => {
+        const answers = await Promise.all(all.map((sent) => exchange(wire.port, sent)));
+        for (const answer of answers) {
+          expect(answer).toMatch(/^HTTP\/1\.1 (?:[234]\d\d|503) /);
+          expect(answer).toMatch(/\r\nx-request-id: /i);
+          if (answer.startsWith("HTTP/1.1 503 ")) expect(answer).toContain('"overloaded"');
+        }
       }),
-      { numRuns: requests, seed },
+      { numRuns: Math.ceil(requests / clientsTogether), seed },
     );
     expect(wire.held.bytes).toBe(0);
     expect(api.events.filter(({ event }) => event === "http_request_failed")).toEqual([]);
@@ -99,13 +107,18 @@ function broken(request: Buffer): fc.Arbitrary<Sent> {
       .map(([at, bytes]) => Buffer.concat([request.subarray(0, at), bytes, request.subarray(at + 1)])),
     fc.constant(Buffer.concat([request, Buffer.from("\r\nmore")])),
   );
-  return fc.tuple(changed, place).map(([bytes, at]) => ({
+  const pause = fc.oneof(
+    { weight: 9, arbitrary: fc.constant(0) },
+    { weight: 1, arbitrary: fc.constant(slowMs) },
+  );
+  return fc.tuple(changed, place, pause).map(([bytes, at, pauseMs]) => ({
     pieces: [bytes.subarray(0, at), bytes.subarray(at)].filter(({ byteLength }) => byteLength > 0),
+    pauseMs,
   }));
 }
 
-/** Sends the pieces, a turn apart, ends its own side, and reads until the other side ends. A reset is an error. */
-async function exchange(port: number, { pieces }: Sent): Promise<string> {
+/** Sends the pieces, a turn or a slow client's pause apart, ends its own side, and reads until the other side ends. A reset is an error. */
+async function exchange(port: number, { pieces, pauseMs }: Sent): Promise<string> {
   const socket: Socket = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
   await once(socket, "connect");
   let answer = "";
@@ -113,7 +126,7 @@ async function exchange(port: number, { pieces }: Sent): Promise<string> {
   const ended = once(socket, "end", { signal: AbortSignal.timeout(answerWithinMs) });
   for (const piece of pieces) {
     if (socket.writable) socket.write(piece);
-    await new Promise((resolve) => void setImmediate(resolve));
+    await (pauseMs === 0 ? nextTurn() : sleep(pauseMs));
   }
   socket.end();
   await ended;
