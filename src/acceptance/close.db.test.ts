@@ -20,6 +20,8 @@ const test = serviceTest.extend("site", async ({ database, account, boss, launch
   const { db } = database;
   const { simulator, stripe } = account;
   simulator.setSettings({ invoice_grace_seconds: graceSeconds, webhook_retry_ms: 50 });
+  // Before the worker starts: one that runs learns of a pause a moment later.
+  await pauseDelivery(db, "the test's");
   const api = launch("api", environment);
   const worker = launch("worker", environment);
   await Promise.all([api.started(), worker.started()]);
@@ -39,7 +41,6 @@ const test = serviceTest.extend("site", async ({ database, account, boss, launch
   });
   const organizationId = await addOrganization(db, { customer, periodStart: start, periodEnd: end });
   await db.updateTable("customer_links").set({ linked_at: start }).execute();
-  await pauseDelivery(db, "the test's");
   await appendEntries(db, organizationId, [{ at: new Date(end.getTime() - dayMs), quantity: 42 }]);
   simulator.setSubscription(subscription.id, {
     current_period_start: start.getTime() / 1_000,
@@ -60,48 +61,54 @@ const test = serviceTest.extend("site", async ({ database, account, boss, launch
           .execute();
         return isSo(await invoice());
       },
-      { what, withinMs: 30_000, standing: async () => JSON.stringify(await invoice()) },
+      { what, withinMs: 90_000, standing: async () => JSON.stringify(await invoice()) },
     );
   const due = Math.floor((await invoice()).created) + graceSeconds;
   return { api, worker, organizationId, start, invoice, untilInvoice, due };
 });
 
-test("a draft with pending usage is held, and finalized with it", async ({
-  site,
-  database: { db },
-  account: { simulator },
-}) => {
-  await site.untilInvoice("the hold", (one) => one.automatically_finalizes_at === site.due + 3_600);
+/** A site starts its own processes, beside those of other tests. */
+const timeout = 240_000;
 
-  await resumeDelivery(db);
-  await site.untilInvoice("the release", ({ automatically_finalizes_at: at }) => (at ?? 0) < site.due);
-  simulator.setClock({ advance_seconds: 600 });
-  expect(await site.invoice()).toMatchObject({ status: "paid" });
+test(
+  "a draft with pending usage is held, and finalized with it",
+  { timeout },
+  async ({ site, database: { db }, account: { simulator } }) => {
+    await site.untilInvoice("the hold", (one) => one.automatically_finalizes_at === site.due + 3_600);
 
-  const path = `/v1/organizations/${site.organizationId}/statements/${site.start.toISOString()}`;
-  const ask = async () => {
-    const answer = await fetch(site.api.url() + path, { headers: { authorization: `Bearer ${adminToken}` } });
-    return (await answer.json()) as { closed_at: string | null; invoice: unknown; meters: unknown[] };
-  };
-  await until(async () => (await ask()).closed_at !== null, { what: "the period to be closed" });
-  expect(await ask()).toMatchObject({
-    invoice: { status: "paid" },
-    meters: [{ entries: 1, sent: "42", stripe: "42", invoiced: "42", difference: "0", rows: [] }, {}],
-  });
-});
+    await resumeDelivery(db);
+    await site.untilInvoice("the release", ({ automatically_finalizes_at: at }) => (at ?? 0) < site.due);
+    simulator.setClock({ advance_seconds: 600 });
+    expect(await site.invoice()).toMatchObject({ status: "paid" });
 
-test("a worker that is killed while it holds a draft stops it no longer than to the time that it set", async ({
-  site,
-  account: { simulator },
-}) => {
-  await site.untilInvoice("the hold", (one) => one.automatically_finalizes_at === site.due + 3_600);
-  await site.worker.kill();
+    const path = `/v1/organizations/${site.organizationId}/statements/${site.start.toISOString()}`;
+    const ask = async () => {
+      const answer = await fetch(site.api.url() + path, {
+        headers: { authorization: `Bearer ${adminToken}` },
+      });
+      return (await answer.json()) as { closed_at: string | null; invoice: unknown; meters: unknown[] };
+    };
+    await until(async () => (await ask()).closed_at !== null, { what: "the period to be closed" });
+    expect(await ask()).toMatchObject({
+      invoice: { status: "paid" },
+      meters: [{ entries: 1, sent: "42", stripe: "42", invoiced: "42", difference: "0", rows: [] }, {}],
+    });
+  },
+);
 
-  simulator.setClock({ advance_seconds: graceSeconds + 3_500 });
-  expect(await site.invoice()).toMatchObject({
-    status: "draft",
-    automatically_finalizes_at: site.due + 3_600,
-  });
-  simulator.setClock({ advance_seconds: 200 });
-  expect(await site.invoice()).toMatchObject({ status: "paid" });
-});
+test(
+  "a worker that is killed while it holds a draft stops it no longer than to the time that it set",
+  { timeout },
+  async ({ site, account: { simulator } }) => {
+    await site.untilInvoice("the hold", (one) => one.automatically_finalizes_at === site.due + 3_600);
+    await site.worker.kill();
+
+    simulator.setClock({ advance_seconds: graceSeconds + 3_500 });
+    expect(await site.invoice()).toMatchObject({
+      status: "draft",
+      automatically_finalizes_at: site.due + 3_600,
+    });
+    simulator.setClock({ advance_seconds: 200 });
+    expect(await site.invoice()).toMatchObject({ status: "paid" });
+  },
+);

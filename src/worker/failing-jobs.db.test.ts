@@ -38,11 +38,20 @@ test("every job whose handler fails is logged with its queue, and counted", asyn
   });
   await until(() => events.some(({ event }) => event === "sweep_failed"), { what: "the sweep to fail" });
 
-  const counted = (await registry.getSingleMetric("meter_outbox_job_failures_total")?.get())?.values ?? [];
-  const queuesCounted = counted.filter(({ value }) => value > 0).map(({ labels }) => String(labels["queue"]));
-  expect(queuesCounted.toSorted()).toEqual(
-    [...handled, "delivery", "expiry-check", "retention-check", "sensor-changes", "sweep"].toSorted(),
-  );
+  const queuesCounted = async () => {
+    const { values } = (await registry.getSingleMetric("meter_outbox_job_failures_total")?.get()) ?? {
+      values: [],
+    };
+    return values
+      .filter(({ value }) => value > 0)
+      .map(({ labels }) => String(labels["queue"]))
+      .toSorted();
+  };
+  await expect
+    .poll(queuesCounted)
+    .toEqual(
+      [...handled, "delivery", "expiry-check", "retention-check", "sensor-changes", "sweep"].toSorted(),
+    );
 });
 
 test("a handler that outlives its job's lease is told of, too", async ({ boss }) => {

@@ -118,6 +118,8 @@ test("an event is shown with the attempts at it and the entries in it", async ({
     resolution_reason: null,
     waits_for: null,
     next_attempt_at: null,
+    confirmation: null,
+    evidence: null,
     dropped: [],
     attempts: [
       { ...attempt, ...request, attempt: 1, verdict: "unknown", http_status: 500, code: null, message: text },
