@@ -1,7 +1,7 @@
 /** An exact decimal number: `unscaled / 10^scale`. */
 export type Decimal = { unscaled: bigint; scale: number };
 
-export const ZERO: Decimal = { unscaled: 0n, scale: 0 };
+export const zero: Decimal = { unscaled: 0n, scale: 0 };
 
 /** Reads plain decimal digits such as `-12.50`; the caller has checked the form. */
 export function parseDecimal(text: string): Decimal {
@@ -31,7 +31,7 @@ export function roundDecimal({ unscaled, scale }: Decimal): bigint {
 
 /** The decimal itself, or 0 where it is negative. */
 export function atLeastZero(value: Decimal): Decimal {
-  return value.unscaled < 0n ? ZERO : value;
+  return value.unscaled < 0n ? zero : value;
 }
 
 /** Writes plain digits without trailing zeros after the point. */

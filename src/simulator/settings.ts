@@ -1,8 +1,8 @@
 import { z } from "zod";
-import { DEFAULT_WEBHOOK_SETTINGS, webhookSettingsSchema } from "./webhooks/webhook-settings.ts";
+import { defaultWebhookSettings, webhookSettingsSchema } from "./webhooks/webhook-settings.ts";
 
 /** docs.stripe.com/billing/subscriptions/usage-based/configure-grace-period, certain. */
-const GRACE_SECONDS_MAX = 72 * 3_600;
+const graceSecondsMax = 72 * 3_600;
 
 /**
  * Settings for rules on which Stripe's sources conflict or say nothing, and for rules that are off by default.
@@ -36,7 +36,7 @@ export const settingsSchema = z.strictObject({
   /** docs.stripe.com/rate-limits: 500 reads a transaction over 30 days, 10,000 at least. GETs in 30 days; null: no quota. */
   read_quota: z.int().nonnegative().nullable(),
   /** How long an invoice of a subscription stays a draft: an hour, or up to 72 hours where the account says so. */
-  invoice_grace_seconds: z.int().nonnegative().max(GRACE_SECONDS_MAX),
+  invoice_grace_seconds: z.int().nonnegative().max(graceSecondsMax),
   /** Whether a thin event goes out beside each snapshot event, as an endpoint at Stripe may ask for. */
   thin_twins: z.boolean(),
   ...webhookSettingsSchema.shape,
@@ -45,7 +45,7 @@ export const settingsSchema = z.strictObject({
 export type Settings = z.infer<typeof settingsSchema>;
 
 /** The settings of a fresh simulation. */
-export const DEFAULT_SETTINGS: Readonly<Settings> = {
+export const defaultSettings: Readonly<Settings> = {
   identifier_window_seconds: 86_400,
   identifier_scope: "account",
   parallel_status: 409,
@@ -61,5 +61,5 @@ export const DEFAULT_SETTINGS: Readonly<Settings> = {
   read_quota: null,
   invoice_grace_seconds: 3_600,
   thin_twins: false,
-  ...DEFAULT_WEBHOOK_SETTINGS,
+  ...defaultWebhookSettings,
 };

@@ -20,8 +20,8 @@ const environmentSchema = z
 
 type Environment = z.infer<typeof environmentSchema>;
 
-const EXIT_FAILED = 1;
-const EXIT_BAD_CONFIGURATION = 78;
+const exitFailed = 1;
+const exitBadConfiguration = 78;
 
 /** Serves until a signal, and forgets everything then. */
 export async function runSimulator(stop: StopSignals): Promise<void> {
@@ -38,7 +38,7 @@ export async function runSimulator(stop: StopSignals): Promise<void> {
   } catch (error) {
     // A port that another simulator has taken is the usual reason, and worth a line rather than a stack.
     log.error({ event: "simulator_not_started", port, host, fault: String(error) });
-    process.exit(EXIT_FAILED);
+    process.exit(exitFailed);
   }
 }
 
@@ -50,7 +50,7 @@ function readEnvironment(log: Log): Environment {
   for (const { path, message } of environment.error.issues) {
     log.error({ event: "bad_configuration", variable: path.join("."), fault: message });
   }
-  process.exit(EXIT_BAD_CONFIGURATION);
+  process.exit(exitBadConfiguration);
 }
 
 /** One endpoint for everything, so that a demo or a compose file needs no call to register it. */

@@ -9,7 +9,7 @@ import type { KeyDecree } from "./request/keys.ts";
 import type { Buckets } from "./request/rate-limit.ts";
 import { createReads, type Reads } from "./request/read-quota.ts";
 import { createRequestLog, type RequestLog } from "./request/request-log.ts";
-import { DEFAULT_SETTINGS, type Settings } from "./settings.ts";
+import { defaultSettings, type Settings } from "./settings.ts";
 import type { AsyncError } from "./usage/async-error.ts";
 import { createLedger, type Ledger } from "./usage/ledger.ts";
 import type { Meter } from "./usage/meter.ts";
@@ -72,7 +72,7 @@ export type SimulationOptions = { realNowMs?: (() => number) | undefined; seed?:
 export function createSimulation(options: SimulationOptions = {}): Simulation {
   return {
     clock: createClock(options.realNowMs),
-    settings: { ...DEFAULT_SETTINGS },
+    settings: { ...defaultSettings },
     random: createRandom(options.seed ?? 1),
     nextId: createIds(),
     keys: new Map(),

@@ -1,4 +1,4 @@
-import { NO_REQUEST } from "../events/emit.ts";
+import { noRequest } from "../events/emit.ts";
 import type { Simulation } from "../state.ts";
 import { isRunning } from "../v1/billing-period.ts";
 import { changeSubscription } from "../v1/change-subscription.ts";
@@ -23,7 +23,7 @@ export function setSubscription(state: Simulation, id: string, wanted: Subscript
   const subscription = findSubscription(state, id);
   if (subscription === undefined) return undefined;
   changeSubscription(state, subscription, {
-    cause: NO_REQUEST,
+    cause: noRequest,
     change: () => {
       if (wanted.status !== undefined) setStatus(subscription, wanted.status, state.clock.nowSeconds());
       subscription.periodStart = wanted.current_period_start ?? subscription.periodStart;
@@ -42,7 +42,7 @@ export function cycle(state: Simulation, id: string, { payment }: Cycle) {
   if (subscription === undefined || !isRunning(subscription)) return undefined;
   const invoice = cycleSubscription(state, subscription);
   if (payment !== undefined) {
-    settleInvoice(state, invoice, { isPaid: payment === "paid", cause: NO_REQUEST });
+    settleInvoice(state, invoice, { isPaid: payment === "paid", cause: noRequest });
   }
   return { subscription: subscriptionObject(subscription), invoice: invoiceObject(invoice) };
 }

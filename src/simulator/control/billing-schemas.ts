@@ -1,11 +1,11 @@
 import { z } from "zod";
-import { PAYMENT_STATUSES } from "../v1/checkout-session.ts";
-import { SUBSCRIPTION_STATUSES } from "../v1/subscription.ts";
+import { paymentStatuses } from "../v1/checkout-session.ts";
+import { subscriptionStatuses } from "../v1/subscription.ts";
 
 const unixSeconds = z.int().nonnegative();
 
 export const subscriptionChangeSchema = z.strictObject({
-  status: z.enum(SUBSCRIPTION_STATUSES).optional(),
+  status: z.enum(subscriptionStatuses).optional(),
   current_period_start: unixSeconds.optional(),
   current_period_end: unixSeconds.optional(),
 });
@@ -15,7 +15,7 @@ export const cycleSchema = z.strictObject({ payment: z.enum(["paid", "failed"]).
 
 /** `async`: the payment takes days, so the session completes `unpaid`. */
 export const completionSchema = z
-  .strictObject({ payment_status: z.enum(PAYMENT_STATUSES).optional(), async: z.boolean().optional() })
+  .strictObject({ payment_status: z.enum(paymentStatuses).optional(), async: z.boolean().optional() })
   .refine((body) => body.async !== true || (body.payment_status ?? "unpaid") === "unpaid", {
     message: "An asynchronous payment is unpaid at first.",
   });

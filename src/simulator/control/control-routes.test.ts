@@ -1,13 +1,13 @@
 import { expect, test } from "vitest";
 import { createSimulator, type SimulatorOptions } from "../create-simulator.ts";
 
-const OPTIONS: SimulatorOptions = {
+const requestOptions: SimulatorOptions = {
   meters: [{ event_name: "readings", formula: "sum" }],
   customers: ["cus_1", "cus_2"],
 };
 
 test("the state counts what happened", async () => {
-  const { post, get } = simulatorWith(OPTIONS);
+  const { post, get } = simulatorWith(requestOptions);
   await send(post, "id-1", "cus_1", "5");
   await send(post, "id-1", "cus_1", "5");
   await send(post, "id-2", "cus_none", "5");
@@ -25,7 +25,7 @@ test("the state counts what happened", async () => {
 });
 
 test("meter events can be asked for by identifier, meter and customer, with a limit", async () => {
-  const { post, get } = simulatorWith(OPTIONS);
+  const { post, get } = simulatorWith(requestOptions);
   await send(post, "id-1", "cus_1", "5");
   await send(post, "id-2", "cus_2", "6");
   await send(post, "id-3", "cus_2", "7");
@@ -41,7 +41,7 @@ test("meter events can be asked for by identifier, meter and customer, with a li
 });
 
 test("a meter event names every request that carried its identifier", async () => {
-  const { post, get } = simulatorWith(OPTIONS);
+  const { post, get } = simulatorWith(requestOptions);
   const first = await send(post, "id-1", "cus_1", "5");
   const second = await send(post, "id-1", "cus_1", "5");
 
@@ -51,7 +51,7 @@ test("a meter event names every request that carried its identifier", async () =
 });
 
 test("requests are summed up by outcome and endpoint, and the latest kept in full", async () => {
-  const { post, get } = simulatorWith(OPTIONS);
+  const { post, get } = simulatorWith(requestOptions);
   await send(post, "id-1", "cus_1", "5");
   await send(post, "id-1", "cus_1", "5");
 
@@ -65,7 +65,7 @@ test("requests are summed up by outcome and endpoint, and the latest kept in ful
 });
 
 test("a bill can be asked for by customer and by time", async () => {
-  const { post, get } = simulatorWith(OPTIONS);
+  const { post, get } = simulatorWith(requestOptions);
   await send(post, "id-1", "cus_1", "5");
   await send(post, "id-2", "cus_1", "6");
   await send(post, "id-3", "cus_2", "7");
@@ -101,7 +101,7 @@ test("settings change one by one", async () => {
 });
 
 test("a key can be revoked and made good again", async () => {
-  const { post } = simulatorWith(OPTIONS);
+  const { post } = simulatorWith(requestOptions);
   await post("/_simulator/keys", { key: "sk_test_x", status: "revoked" });
   const revoked = await send(post, "id-1", "cus_1", "5");
   await post("/_simulator/keys", { key: "sk_test_x", status: "active" });
@@ -111,7 +111,7 @@ test("a key can be revoked and made good again", async () => {
 });
 
 test("faults are listed with how often they struck, and removed one by one or all at once", async () => {
-  const { app, post, get } = simulatorWith(OPTIONS);
+  const { app, post, get } = simulatorWith(requestOptions);
   const added = await post("/_simulator/faults", [
     { kind: "status", status: 500, times: 1 },
     { kind: "latency", ms: 1 },
@@ -164,7 +164,7 @@ test("a subscription that is not there cannot be changed", async () => {
 });
 
 test("asynchronous errors are listed", async () => {
-  const { post, get } = simulatorWith(OPTIONS);
+  const { post, get } = simulatorWith(requestOptions);
   await send(post, "id-1", "cus_none", "5");
 
   expect(await get("/_simulator/async_errors")).toMatchObject({
@@ -173,7 +173,7 @@ test("asynchronous errors are listed", async () => {
 });
 
 test("a reset leaves what the simulator was created with", async () => {
-  const { post, get } = simulatorWith(OPTIONS);
+  const { post, get } = simulatorWith(requestOptions);
   await send(post, "id-1", "cus_1", "5");
   await post("/_simulator/settings", { last_order: "arrival" });
   await post("/_simulator/customers", { ids: ["cus_mine"] });

@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { API_VERSION } from "../api-version.ts";
-import { keepEvent, NO_REQUEST } from "../events/emit.ts";
+import { apiVersion } from "../api-version.ts";
+import { keepEvent, noRequest } from "../events/emit.ts";
 import { eventObject, type StoredEvent } from "../events/stored-event.ts";
 import type { Simulation } from "../state.ts";
 
@@ -20,7 +20,7 @@ export const injectedEventSchema = z.discriminatedUnion("object", [
     data: z.strictObject({ object: jsonObject, previous_attributes: jsonObject.optional() }),
     /** Unix seconds; the simulator's now when absent. */
     created: z.int().nonnegative().optional(),
-    api_version: z.string().min(1).default(API_VERSION),
+    api_version: z.string().min(1).default(apiVersion),
   }),
   z.strictObject({
     ...shared,
@@ -69,7 +69,7 @@ function storedEvent(state: Simulation, wanted: z.output<typeof injectedEventSch
       created,
       data: { object: data.object, ...(previous_attributes === undefined ? {} : { previous_attributes }) },
       livemode,
-      request: NO_REQUEST,
+      request: noRequest,
       type,
     },
     createdAt: created,

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { Simulation } from "../state.ts";
-import { foundInvalid, LATE_REFUSAL_CODES, noteAsyncError } from "../usage/async-error.ts";
+import { foundInvalid, lateRefusalCodes, noteAsyncError } from "../usage/async-error.ts";
 import { withdrawUsage, type EventRecord } from "../usage/ledger.ts";
 
 const choice = {
@@ -17,7 +17,7 @@ export const chosenUsageSchema = z.strictObject(choice);
 
 export const usageRefusalSchema = z.strictObject({
   ...choice,
-  code: z.enum(LATE_REFUSAL_CODES).default("meter_event_customer_not_found"),
+  code: z.enum(lateRefusalCodes).default("meter_event_customer_not_found"),
 });
 
 export type ChosenUsage = z.infer<typeof chosenUsageSchema>;

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { createSimulator, type Simulator } from "../create-simulator.ts";
 import { startReceiver, type Receiver } from "../webhooks/start-receiver.ts";
 
-const CUSTOMER_CREATED = { type: "customer.created", data: { object: { id: "cus_1" } } };
+const customerCreated = { type: "customer.created", data: { object: { id: "cus_1" } } };
 
 let simulator: Simulator;
 let receiver: Receiver;
@@ -52,7 +52,7 @@ test("endpoints of the options are there again after a reset", () => {
 
 test("an injected event is delivered, and the log tells of it by event, type and outcome", async () => {
   register();
-  const event = await post("events", { ...CUSTOMER_CREATED, id: "evt_mine" });
+  const event = await post("events", { ...customerCreated, id: "evt_mine" });
   await simulator.deliveriesSettled();
 
   expect(event).toMatchObject({ id: "evt_mine", object: "event", pending_webhooks: 1 });
@@ -66,7 +66,7 @@ test("an injected event is delivered, and the log tells of it by event, type and
 test("held events are shown and released", async () => {
   register();
   await post("settings", { webhook_hold: true });
-  await post("events", { ...CUSTOMER_CREATED, id: "evt_mine" });
+  await post("events", { ...customerCreated, id: "evt_mine" });
   const deliveries = await get("webhook_deliveries");
 
   expect(deliveries).toMatchObject({ data: [], held: [{ event_id: "evt_mine", type: "customer.created" }] });
@@ -76,7 +76,7 @@ test("held events are shown and released", async () => {
 
 test("an event is sent once more, and one that is unknown is not there", async () => {
   register();
-  await post("events", { ...CUSTOMER_CREATED, id: "evt_mine" });
+  await post("events", { ...customerCreated, id: "evt_mine" });
   const resent = await post("events/evt_mine/resend", {});
   await simulator.deliveriesSettled();
 

@@ -1,4 +1,4 @@
-import { API_VERSION } from "../api-version.ts";
+import { apiVersion } from "../api-version.ts";
 import type { StripeRequest } from "../request/route.ts";
 import type { Simulation } from "../state.ts";
 import { dispatchEvent } from "../webhooks/dispatch.ts";
@@ -10,7 +10,7 @@ import { thinTwin } from "./thin-twin.ts";
 /** The API request behind an event; both null where Stripe acts by itself. */
 export type Cause = { id: string | null; idempotency_key: string | null };
 
-export const NO_REQUEST: Cause = { id: null, idempotency_key: null };
+export const noRequest: Cause = { id: null, idempotency_key: null };
 
 /** The cause of a change that a request of the API makes. */
 export function causeOf({ requestId, idempotencyKey }: StripeRequest): Cause {
@@ -31,14 +31,14 @@ export function emit(state: Simulation, { type, object, livemode, cause, before 
   const event: SnapshotEvent = {
     id: state.nextId("evt"),
     object: "event",
-    api_version: API_VERSION,
+    api_version: apiVersion,
     created: state.clock.nowSeconds(),
     data: structuredClone({
       object,
       ...(before === undefined ? {} : { previous_attributes: previousAttributes(before, object) }),
     }),
     livemode,
-    request: cause ?? NO_REQUEST,
+    request: cause ?? noRequest,
     type,
   };
   keepEvent(state, { payload: "snapshot", event, createdAt: event.created, deliveries: new Map() });

@@ -4,9 +4,9 @@ import type { Settings } from "../settings.ts";
 import { startSimulator, type RunningSimulator } from "../start-simulator.ts";
 import { startReceiver, type Receiver } from "../webhooks/start-receiver.ts";
 
-const SECRET = "whsec_one";
-const REPORT = "v1.billing.meter.error_report_triggered";
-const NO_METER = "v1.billing.meter.no_meter_found";
+const signingSecret = "whsec_one";
+const reportType = "v1.billing.meter.error_report_triggered";
+const noMeter = "v1.billing.meter.no_meter_found";
 
 let running: RunningSimulator;
 let receiver: Receiver;
@@ -23,7 +23,7 @@ beforeEach(async () => {
   const { host, port, simulator } = running;
   stripe = new Stripe("sk_test_x", { host, port, protocol: "http", maxNetworkRetries: 0 });
   simulator.setClock({ now: "2026-11-20T10:00:03Z", frozen: true });
-  simulator.addWebhookEndpoint({ url: receiver.url, secrets: [SECRET], payload: "thin" });
+  simulator.addWebhookEndpoint({ url: receiver.url, secrets: [signingSecret], payload: "thin" });
 });
 
 afterEach(async () => {
@@ -38,7 +38,7 @@ test("a report is delivered without data, and the SDK fetches event and meter", 
   const event = await notification.fetchEvent();
   const meter = "related_object" in notification ? await notification.fetchRelatedObject() : undefined;
 
-  expect(notification).toMatchObject({ object: "v2.core.event", type: REPORT, livemode: false });
+  expect(notification).toMatchObject({ object: "v2.core.event", type: reportType, livemode: false });
   expect(notification).not.toHaveProperty("data");
   expect(meter).toMatchObject({ object: "billing.meter", event_name: "readings" });
   expect(event).toMatchObject({
@@ -69,8 +69,8 @@ test("there is one event per meter", async () => {
   await send("sensors", "id-3");
 
   expect((await report()).map(({ type, related_object: related }) => [type, related?.type])).toEqual([
-    [REPORT, "billing.meter"],
-    [REPORT, "billing.meter"],
+    [reportType, "billing.meter"],
+    [reportType, "billing.meter"],
   ]);
 });
 
@@ -80,7 +80,7 @@ test("usage that matches no meter is told by another type, without a related obj
   const event = await notified().fetchEvent();
 
   expect(event).toMatchObject({
-    type: NO_METER,
+    type: noMeter,
     related_object: null,
     data: {
       reason: {
@@ -144,14 +144,14 @@ test("thin events are listed page by page, by type and by object", async () => {
   const events = await report();
   const seen: string[] = [];
   for await (const { id } of stripe.v2.core.events.list({ limit: 1 })) seen.push(id);
-  const { data: ofType } = await stripe.v2.core.events.list({ types: [NO_METER] });
+  const { data: ofType } = await stripe.v2.core.events.list({ types: [noMeter] });
   const { data: ofMeter } = await stripe.v2.core.events.list({
     object_id: events[0]?.related_object?.id ?? "",
   });
 
   expect(seen).toEqual(events.map(({ id }) => id).toReversed());
-  expect(ofType.map(({ type }) => type)).toEqual([NO_METER]);
-  expect(ofMeter.map(({ type }) => type)).toEqual([REPORT]);
+  expect(ofType.map(({ type }) => type)).toEqual([noMeter]);
+  expect(ofMeter.map(({ type }) => type)).toEqual([reportType]);
 });
 
 test("each snapshot event can have a thin twin", async () => {
@@ -188,5 +188,5 @@ async function report() {
 
 function notified() {
   const { body = "", signature = "" } = receiver.received[0] ?? {};
-  return stripe.parseEventNotification(body, signature, SECRET);
+  return stripe.parseEventNotification(body, signature, signingSecret);
 }

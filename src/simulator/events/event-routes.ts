@@ -8,12 +8,12 @@ import { isAskedFor } from "./event-filter.ts";
 import { findEvent, keptEvents } from "./kept-events.ts";
 import { eventObject } from "./stored-event.ts";
 
-const EVENTS_PATH = "/v1/events";
+const eventsPath = "/v1/events";
 
 /** docs.stripe.com/api/events, certain: snapshot events of the last 30 days, the newest first. */
 export const eventRoutes: Route[] = [
-  { method: "GET", path: EVENTS_PATH, api: "v1", execute: listEvents },
-  { method: "GET", path: `${EVENTS_PATH}/:id`, api: "v1", execute: retrieveEvent },
+  { method: "GET", path: eventsPath, api: "v1", execute: listEvents },
+  { method: "GET", path: `${eventsPath}/:id`, api: "v1", execute: retrieveEvent },
 ];
 
 function retrieveEvent(state: Simulation, { id }: StripeRequest): Answer {
@@ -29,5 +29,5 @@ function listEvents(state: Simulation, { form }: StripeRequest): Answer {
   const listed = keptEvents(state, "snapshot")
     // The event to go on from need not be of the types that are asked for; it is never part of the page.
     .filter((stored) => isAskedFor(stored, form) || stored.event.id === cursor);
-  return listPage(listed.toReversed().map(eventObject), form, EVENTS_PATH);
+  return listPage(listed.toReversed().map(eventObject), form, eventsPath);
 }

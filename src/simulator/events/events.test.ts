@@ -3,15 +3,15 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { startSimulator, type RunningSimulator } from "../start-simulator.ts";
 import { makePrice } from "../v1/make-price.ts";
 
-const NOW = Date.parse("2026-11-20T10:00:00Z") / 1000;
-const DAY = 86_400;
+const nowSeconds = Date.parse("2026-11-20T10:00:00Z") / 1000;
+const day = 86_400;
 
 let running: RunningSimulator;
 let stripe: Stripe;
 
 beforeEach(async () => {
   running = await startSimulator();
-  running.simulator.setClock({ now: NOW, frozen: true });
+  running.simulator.setClock({ now: nowSeconds, frozen: true });
   const { host, port } = running;
   stripe = new Stripe("sk_test_x", { host, port, protocol: "http", maxNetworkRetries: 0 });
 });
@@ -26,7 +26,7 @@ test("an event holds the object as it was, the time by the simulator's clock, an
   expect(created).toMatchObject({
     object: "event",
     type: "customer.created",
-    created: NOW,
+    created: nowSeconds,
     livemode: false,
     api_version: "2026-10-28.endive",
     pending_webhooks: 0,
@@ -137,16 +137,16 @@ test("events can be asked for by time", async () => {
   running.simulator.setClock({ advance_seconds: 60 });
   await createEvents(1);
 
-  expect(await listed({ created: { gte: NOW + 60 } })).toHaveLength(1);
-  expect(await listed({ created: { gt: NOW + 60 } })).toHaveLength(0);
-  expect(await listed({ created: { lte: NOW } })).toHaveLength(1);
-  expect(await listed({ created: { lt: NOW } })).toHaveLength(0);
-  expect(await listed({ created: NOW })).toHaveLength(1);
+  expect(await listed({ created: { gte: nowSeconds + 60 } })).toHaveLength(1);
+  expect(await listed({ created: { gt: nowSeconds + 60 } })).toHaveLength(0);
+  expect(await listed({ created: { lte: nowSeconds } })).toHaveLength(1);
+  expect(await listed({ created: { lt: nowSeconds } })).toHaveLength(0);
+  expect(await listed({ created: nowSeconds })).toHaveLength(1);
 });
 
 test("an event is forgotten after 30 days", async () => {
   const [id = ""] = await createEvents(1);
-  running.simulator.setClock({ advance_seconds: 30 * DAY });
+  running.simulator.setClock({ advance_seconds: 30 * day });
   const last = await stripe.events.retrieve(id);
   running.simulator.setClock({ advance_seconds: 1 });
 

@@ -1,5 +1,5 @@
 import type { Simulation } from "../state.ts";
-import { EVENT_LIFETIME_SECONDS, type StoredEvent } from "./stored-event.ts";
+import { eventLifetimeSeconds, type StoredEvent } from "./stored-event.ts";
 
 /** The events of one kind that are not forgotten yet, oldest first. */
 export function keptEvents<P extends StoredEvent["payload"]>(state: Simulation, payload: P) {
@@ -23,5 +23,5 @@ export function forgetOldEvents(state: Simulation): void {
 }
 
 function isKept(state: Simulation, { createdAt }: StoredEvent): boolean {
-  return state.clock.nowSeconds() - createdAt <= EVENT_LIFETIME_SECONDS;
+  return state.clock.nowSeconds() - createdAt <= eventLifetimeSeconds;
 }

@@ -1,7 +1,7 @@
 import type { Settings } from "../settings.ts";
 import type { AsyncError } from "../usage/async-error.ts";
 
-const WINDOW_MS = 10_000;
+const windowMs = 10_000;
 
 /**
  * The `data` of an error report, as `GET /v2/core/events/:id` shows it (SDK typings, certain). That there can be fewer
@@ -38,8 +38,8 @@ function sampleError(
 /** Windows of 10 seconds, as in the documentation's examples; as many as it takes to hold every error. */
 function validationWindow(errors: readonly AsyncError[]) {
   const receivedMs = errors.map(({ received_at }) => Date.parse(received_at));
-  const startMs = Math.floor(Math.min(...receivedMs) / WINDOW_MS) * WINDOW_MS;
-  const endMs = (Math.floor(Math.max(...receivedMs) / WINDOW_MS) + 1) * WINDOW_MS;
+  const startMs = Math.floor(Math.min(...receivedMs) / windowMs) * windowMs;
+  const endMs = (Math.floor(Math.max(...receivedMs) / windowMs) + 1) * windowMs;
   return {
     validation_end: new Date(endMs).toISOString(),
     validation_start: new Date(startMs).toISOString(),

@@ -1,7 +1,7 @@
-import { DAY_SECONDS } from "../usage/meter.ts";
+import { daySeconds } from "../usage/meter.ts";
 
 /** docs.stripe.com/api/events, certain: events are kept 30 days. */
-export const EVENT_LIFETIME_SECONDS = 30 * DAY_SECONDS;
+export const eventLifetimeSeconds = 30 * daySeconds;
 
 /** A snapshot event: it carries the object as it was when the event happened. */
 export type SnapshotEvent = {

@@ -7,14 +7,14 @@ import { isAskedFor } from "./event-filter.ts";
 import { findEvent, keptEvents } from "./kept-events.ts";
 import { eventObject } from "./stored-event.ts";
 
-const THIN_EVENTS_PATH = "/v2/core/events";
-const LIMIT_DEFAULT = 20;
-const LIMIT_MAX = 100;
+const thinEventsPath = "/v2/core/events";
+const limitDefault = 20;
+const limitMax = 100;
 
 /** docs.stripe.com/api/v2/core/events, certain; that the newest comes first is our guess. */
 export const thinEventRoutes: Route[] = [
-  { method: "GET", path: THIN_EVENTS_PATH, api: "v2", execute: listThinEvents },
-  { method: "GET", path: `${THIN_EVENTS_PATH}/:id`, api: "v2", execute: retrieveThinEvent },
+  { method: "GET", path: thinEventsPath, api: "v2", execute: listThinEvents },
+  { method: "GET", path: `${thinEventsPath}/:id`, api: "v2", execute: retrieveThinEvent },
 ];
 
 function retrieveThinEvent(state: Simulation, { id }: StripeRequest): Answer {
@@ -24,9 +24,9 @@ function retrieveThinEvent(state: Simulation, { id }: StripeRequest): Answer {
 }
 
 function listThinEvents(state: Simulation, { form }: StripeRequest): Answer {
-  const limit = Number(textField(form, "limit") ?? LIMIT_DEFAULT);
-  if (!Number.isInteger(limit) || limit < 1 || limit > LIMIT_MAX) {
-    return refuse(400, { code: "invalid_fields", message: `The limit must be 1 to ${LIMIT_MAX}.` });
+  const limit = Number(textField(form, "limit") ?? limitDefault);
+  if (!Number.isInteger(limit) || limit < 1 || limit > limitMax) {
+    return refuse(400, { code: "invalid_fields", message: `The limit must be 1 to ${limitMax}.` });
   }
   const objectId = textField(form, "object_id");
   const listed = keptEvents(state, "thin")
@@ -37,7 +37,7 @@ function listThinEvents(state: Simulation, { form }: StripeRequest): Answer {
   const hasMore = listed.length > start + limit;
   return ok({
     data: page.map(eventObject),
-    next_page_url: hasMore ? `${THIN_EVENTS_PATH}?page=${start + limit}` : null,
+    next_page_url: hasMore ? `${thinEventsPath}?page=${start + limit}` : null,
     previous_page_url: null,
   });
 }

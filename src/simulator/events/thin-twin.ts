@@ -1,6 +1,6 @@
 import type { RelatedObject, SnapshotEvent } from "./stored-event.ts";
 
-const PATHS: ReadonlyMap<string, string> = new Map([
+const paths: ReadonlyMap<string, string> = new Map([
   ["billing.meter", "/v1/billing/meters"],
   ["checkout.session", "/v1/checkout/sessions"],
   ["customer", "/v1/customers"],
@@ -24,7 +24,7 @@ export function thinTwin({ id, type, livemode, data, request }: SnapshotEvent) {
 
 function relatedObject(object: object): RelatedObject | null {
   if (!("id" in object) || !("object" in object)) return null;
-  const path = PATHS.get(String(object.object));
+  const path = paths.get(String(object.object));
   const id = String(object.id);
   return path === undefined ? null : { id, type: String(object.object), url: `${path}/${id}` };
 }

@@ -7,7 +7,7 @@ import type { Touched } from "../request/touched.ts";
 import { noActiveMeter } from "../usage/find-defect.ts";
 import type { ActionSpec } from "./fault.ts";
 
-const UNAVAILABLE_PAGE =
+const unavailablePage =
   "<html><head><title>503 Service Unavailable</title></head><body>Simulated</body></html>";
 
 type Struck = { route: Route; touched: readonly Touched[] };
@@ -49,7 +49,7 @@ function statusAnswer(spec: Extract<ActionSpec, { kind: "status" }>, route: Rout
       // Failed before any work, so an Idempotency-Key keeps nothing; `stored_500` is the other one.
       return { ...internalError(), executed: false };
     case 503:
-      return { status: 503, body: UNAVAILABLE_PAGE, executed: false };
+      return { status: 503, body: unavailablePage, executed: false };
   }
 }
 

@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { RATE_LIMIT_REASONS } from "../request/rate-limit.ts";
-import { LATE_REFUSAL_CODES } from "../usage/async-error.ts";
+import { rateLimitReasons } from "../request/rate-limit.ts";
+import { lateRefusalCodes } from "../usage/async-error.ts";
 
 const matchers = {
   /** The share of matching requests that it strikes. */
@@ -32,7 +32,7 @@ const actions = [
     ...matchers,
     status: z.union([z.literal(409), z.literal(429), z.literal(500), z.literal(503)]),
     /** Of a 429; `lock_timeout` is the one without the rate-limit header. */
-    reason: z.enum([...RATE_LIMIT_REASONS, "lock_timeout"]).default("endpoint-rate"),
+    reason: z.enum([...rateLimitReasons, "lock_timeout"]).default("endpoint-rate"),
     retry_after_seconds: z.int().nonnegative().optional(),
   }),
   z.strictObject({ kind: z.literal("wrong_key"), ...matchers }),
@@ -59,7 +59,7 @@ const actions = [
     kind: z.literal("refuse_later"),
     ...matchers,
     /** What the error report says of it. */
-    code: z.enum(LATE_REFUSAL_CODES).default("meter_event_customer_not_found"),
+    code: z.enum(lateRefusalCodes).default("meter_event_customer_not_found"),
   }),
 ] as const;
 

@@ -8,12 +8,12 @@ type Target = { route: Route; path: string; touched: readonly Touched[] };
 /** The faults of a request: at most one delay and at most one action, each the first rule that matches. */
 export type Struck = { latency: LatencySpec | undefined; action: ActionSpec | undefined };
 
-const UNSTRUCK: Struck = { latency: undefined, action: undefined };
+const unstruck: Struck = { latency: undefined, action: undefined };
 
 /** Chooses the faults of a request and counts them as fired. */
 export function pickFaults(state: Simulation, target: Target): Struck {
-  if (state.faults.length === 0) return UNSTRUCK;
-  const struck = { ...UNSTRUCK };
+  if (state.faults.length === 0) return unstruck;
+  const struck = { ...unstruck };
   for (const fault of state.faults) {
     const { spec } = fault;
     const isTaken = spec.kind === "latency" ? struck.latency !== undefined : struck.action !== undefined;

@@ -1,7 +1,7 @@
 import type { Answer } from "./answer.ts";
 import { refuse } from "./errors.ts";
 
-const KEY_MAX_LENGTH = 255;
+const keyMaxLength = 255;
 
 type Entry = { fingerprint: string; begunAtMs: number; answer: Answer | undefined };
 
@@ -20,7 +20,7 @@ export type Beginning =
  * key replays status and body, stored 500s included; other parameters or a request still in flight are refused.
  */
 export function beginIdempotent(store: IdempotencyStore, attempt: Attempt): Beginning {
-  if (attempt.key.length > KEY_MAX_LENGTH) {
+  if (attempt.key.length > keyMaxLength) {
     return { begun: "refused", answer: keyTooLong() };
   }
   forgetOld(store, attempt);
@@ -61,7 +61,7 @@ function forgetOld(store: IdempotencyStore, { nowMs, retentionSeconds }: Attempt
 }
 
 function keyTooLong(): Answer {
-  const message = `Idempotency keys must be at most ${KEY_MAX_LENGTH} characters.`;
+  const message = `Idempotency keys must be at most ${keyMaxLength} characters.`;
   return refuse(400, { type: "invalid_request_error", message });
 }
 

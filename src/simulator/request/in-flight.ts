@@ -1,7 +1,7 @@
 import type { Answer } from "./answer.ts";
 import { refuse } from "./errors.ts";
 
-const SEPARATOR = "\n";
+const separator = "\n";
 
 /** A request being worked on. One whose client hung up still holds the lock, but is no longer the client's. */
 export type Holder = { isAbandoned: () => boolean };
@@ -22,7 +22,7 @@ export function createInFlight(): InFlight {
  * refuses (docs.stripe.com/rate-limits, certain). Call `leave` when the work ends.
  */
 export function enterFlight(inFlight: InFlight, { eventName, customer }: Pair, holder: Holder) {
-  const pair = `${eventName}${SEPARATOR}${customer}`;
+  const pair = `${eventName}${separator}${customer}`;
   const holders = inFlight.holders.get(pair) ?? new Set<Holder>();
   const isFirst = holders.size === 0;
   holders.add(holder);
@@ -40,7 +40,7 @@ export function enterFlight(inFlight: InFlight, { eventName, customer }: Pair, h
 /** The pairs seen so far with the most requests that their sender had under way at once. */
 export function maxInFlight(inFlight: InFlight): (Pair & { max: number })[] {
   return [...inFlight.max].map(([pair, max]) => {
-    const [eventName = "", customer = ""] = pair.split(SEPARATOR);
+    const [eventName = "", customer = ""] = pair.split(separator);
     return { eventName, customer, max };
   });
 }

@@ -1,7 +1,7 @@
 import type { Answer } from "./answer.ts";
 import { keyForbidden, keyRefused, permissionMissing } from "./errors.ts";
 
-const KEY_FORM = /^(?:sk|rk)_(test|live)_\S+$/;
+const keyForm = /^(?:sk|rk)_(test|live)_\S+$/;
 
 /** The permission of a restricted key for a resource. */
 type Permission = "none" | "read" | "write";
@@ -33,7 +33,7 @@ export function authenticate(
   const apiKey = bearerOf(header);
   if (apiKey === undefined)
     return { authenticated: false, answer: keyRefused("You did not provide an API key.") };
-  const mode = KEY_FORM.exec(apiKey)?.[1];
+  const mode = keyForm.exec(apiKey)?.[1];
   const decree = keys.get(apiKey);
   if (mode === undefined || decree?.status === "revoked") {
     return { authenticated: false, answer: keyRefused(`Invalid API Key provided: ${masked(apiKey)}`) };

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { listPage } from "./list.ts";
 
-const ITEMS = ["a", "b", "c"].map((id) => ({ id }));
+const items = ["a", "b", "c"].map((id) => ({ id }));
 
 test.each([
   [{ limit: "3" }, ["a", "b", "c"], false],
@@ -12,7 +12,7 @@ test.each([
   [{ ending_before: "c", limit: "1" }, ["b"], true],
   [{ ending_before: "c", limit: "2" }, ["a", "b"], false],
 ])("the page for %j holds %j, and more follows: %s", (query, ids, hasMore) => {
-  expect(listPage(ITEMS, query, "/v1/things").body).toEqual({
+  expect(listPage(items, query, "/v1/things").body).toEqual({
     object: "list",
     data: ids.map((id) => ({ id })),
     has_more: hasMore,
@@ -27,5 +27,5 @@ test.each([
   { starting_after: "unknown" },
   { starting_after: "a", ending_before: "c" },
 ])("%j is refused with 400", (query) => {
-  expect(listPage(ITEMS, query, "/v1/things").status).toBe(400);
+  expect(listPage(items, query, "/v1/things").status).toBe(400);
 });

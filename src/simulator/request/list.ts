@@ -2,17 +2,17 @@ import { ok, type Answer } from "./answer.ts";
 import { invalidParameter } from "./errors.ts";
 import { textField, type Form } from "./form.ts";
 
-const LIMIT_DEFAULT = 10;
-const LIMIT_MAX = 100;
+const limitDefault = 10;
+const limitMax = 100;
 
 /**
  * Cuts one page out of `items` (first to last) by `limit`, `starting_after` and `ending_before`:
  * docs.stripe.com/api/pagination, certain.
  */
 export function listPage(items: readonly { id: string }[], query: Form, url: string): Answer {
-  const limit = Number(textField(query, "limit") ?? LIMIT_DEFAULT);
-  if (!Number.isInteger(limit) || limit < 1 || limit > LIMIT_MAX) {
-    return invalidParameter(`This value must be between 1 and ${LIMIT_MAX}.`, "limit");
+  const limit = Number(textField(query, "limit") ?? limitDefault);
+  if (!Number.isInteger(limit) || limit < 1 || limit > limitMax) {
+    return invalidParameter(`This value must be between 1 and ${limitMax}.`, "limit");
   }
   const after = textField(query, "starting_after");
   const before = textField(query, "ending_before");

@@ -7,7 +7,7 @@ type Bucket = { tokens: number; filledAtMs: number };
 export type Buckets = Map<string, Bucket>;
 
 /** docs.stripe.com/rate-limits, certain. */
-export const RATE_LIMIT_REASONS = [
+export const rateLimitReasons = [
   "global-rate",
   "global-concurrency",
   "endpoint-rate",
@@ -15,7 +15,7 @@ export const RATE_LIMIT_REASONS = [
   "resource-specific",
 ] as const;
 
-export type RateLimitReason = (typeof RATE_LIMIT_REASONS)[number];
+export type RateLimitReason = (typeof rateLimitReasons)[number];
 
 type Draw = { apiKey: string; events: number; perSecond: number; nowMs: number };
 

@@ -1,4 +1,4 @@
-const WINDOW_MS = 30 * 86_400_000;
+const windowMs = 30 * 86_400_000;
 
 /** The GETs that came in: all, those of sums, and those of the 30 days that count now. */
 export type Reads = {
@@ -22,7 +22,7 @@ type Draw = { path: string; quota: number | null; nowMs: number };
  * refused with a 429: guessed.
  */
 export function drawRead(reads: Reads, { path, quota, nowMs }: Draw): boolean {
-  if (nowMs - reads.windowStartedAtMs >= WINDOW_MS)
+  if (nowMs - reads.windowStartedAtMs >= windowMs)
     Object.assign(reads, { windowStartedAtMs: nowMs, inWindow: 0 });
   if (quota !== null && reads.inWindow >= quota) {
     reads.refused += 1;

@@ -1,6 +1,6 @@
 import type { Touched } from "./touched.ts";
 
-const RECENT_MAX = 1_000;
+const recentMax = 1_000;
 
 export type LoggedRequest = {
   request_id: string;
@@ -43,12 +43,12 @@ export function logRequest(log: RequestLog, entry: LoggedRequest, route: string)
   addOne(log.byRoute, route);
   log.recent.push(entry);
   // Dropping a thousand at a time keeps this cheap under load.
-  if (log.recent.length >= 2 * RECENT_MAX) log.recent.splice(0, RECENT_MAX);
+  if (log.recent.length >= 2 * recentMax) log.recent.splice(0, recentMax);
 }
 
 /** The latest requests, oldest first. */
 export function recentRequests(log: RequestLog): LoggedRequest[] {
-  return log.recent.slice(-RECENT_MAX);
+  return log.recent.slice(-recentMax);
 }
 
 /** Notes the quantity that an identifier came with: a second, different one means that a sender changed it. */

@@ -3,9 +3,9 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import type { FaultInput } from "../faults/fault.ts";
 import { startSimulator, type RunningSimulator } from "../start-simulator.ts";
 
-const MINUTE = 60;
-const NOW = Date.parse("2026-11-20T10:00:00Z") / 1000;
-const REPORT = "v1.billing.meter.error_report_triggered";
+const minute = 60;
+const nowSeconds = Date.parse("2026-11-20T10:00:00Z") / 1000;
+const reportType = "v1.billing.meter.error_report_triggered";
 
 let running: RunningSimulator;
 let stripe: Stripe;
@@ -16,7 +16,7 @@ beforeEach(async () => {
     meters: [{ event_name: "readings", formula: "sum" }],
     customers: ["cus_1", "cus_2"],
   });
-  running.simulator.setClock({ now: NOW, frozen: true });
+  running.simulator.setClock({ now: nowSeconds, frozen: true });
   const { host, port } = running;
   stripe = new Stripe("sk_test_x", { host, port, protocol: "http", maxNetworkRetries: 0 });
   meterId = (await stripe.billing.meters.list()).data[0]?.id ?? "";
@@ -29,7 +29,7 @@ test("sums that lag are partial for a while, and whole at the bound", async () =
   for (let number = 0; number < 20; number += 1) await send(`id-${number}`);
   const shown: number[] = [];
   for (const seconds of [0, 59, 360, 660]) {
-    running.simulator.setClock({ now: NOW + seconds });
+    running.simulator.setClock({ now: nowSeconds + seconds });
     shown.push(await sum());
   }
 
@@ -116,7 +116,7 @@ test("reads past the quota are refused for 30 days, and sums are counted apart",
   await send("id-1");
   running.simulator.setSettings({ read_quota: 4 });
   await expect(sum()).resolves.toBe(1);
-  running.simulator.setClock({ now: NOW + 30 * 24 * 60 * MINUTE });
+  running.simulator.setClock({ now: nowSeconds + 30 * 24 * 60 * minute });
   await expect(sum()).resolves.toBe(1);
   expect(running.simulator.state()).toMatchObject({ reads: 5, event_summary_reads: 3, reads_refused: 1 });
 });
@@ -126,7 +126,7 @@ async function send(identifier: string, customer = "cus_1"): Promise<void> {
     event_name: "readings",
     payload: { stripe_customer_id: customer, value: "1" },
     identifier,
-    timestamp: NOW,
+    timestamp: nowSeconds,
   });
 }
 
@@ -134,8 +134,8 @@ async function send(identifier: string, customer = "cus_1"): Promise<void> {
 async function sum(customer = "cus_1"): Promise<number> {
   const { data } = await stripe.billing.meters.listEventSummaries(meterId, {
     customer,
-    start_time: NOW,
-    end_time: NOW + MINUTE,
+    start_time: nowSeconds,
+    end_time: nowSeconds + minute,
   });
   return data[0]?.aggregated_value ?? Number.NaN;
 }
@@ -146,11 +146,11 @@ function fault(spec: FaultInput): void {
 
 async function reported(options?: { samples_max: number }): Promise<unknown[]> {
   running.simulator.reportErrors(options);
-  const { data } = await stripe.v2.core.events.list({ types: [REPORT] });
+  const { data } = await stripe.v2.core.events.list({ types: [reportType] });
   return Promise.all(
     data.map(async ({ id }) => {
       const event = await stripe.v2.core.events.retrieve(id);
-      return event.type === REPORT ? event.data.reason : event.type;
+      return event.type === reportType ? event.data.reason : event.type;
     }),
   );
 }

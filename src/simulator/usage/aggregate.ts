@@ -1,6 +1,6 @@
-import { addDecimals, ZERO, type Decimal } from "../decimal.ts";
+import { addDecimals, zero, type Decimal } from "../decimal.ts";
 import { usageKey, type Count, type Ledger } from "./ledger.ts";
-import { HOUR_SECONDS, type Meter } from "./meter.ts";
+import { hourSeconds, type Meter } from "./meter.ts";
 
 type Range = {
   meter: Meter;
@@ -17,7 +17,7 @@ export function collectCounts(ledger: Ledger, range: Range): Count[] {
   if (hours === undefined) return [];
   const found: Count[] = [];
   for (const [hour, counts] of hours) {
-    if ((hour + 1) * HOUR_SECONDS <= range.start || hour * HOUR_SECONDS >= range.end) continue;
+    if ((hour + 1) * hourSeconds <= range.start || hour * hourSeconds >= range.end) continue;
     for (const count of counts) if (isInside(count, range)) found.push(count);
   }
   return range.meter.windowSeconds === undefined ? found : latestPerWindow(found, range.meter.windowSeconds);
@@ -30,11 +30,11 @@ export function aggregateCounts(
 ): Decimal {
   switch (formula) {
     case "sum":
-      return counts.reduce((sum, count) => addDecimals(sum, count.value), ZERO);
+      return counts.reduce((sum, count) => addDecimals(sum, count.value), zero);
     case "count":
       return { unscaled: BigInt(counts.length), scale: 0 };
     case "last":
-      return latest(counts, lastOrder)?.value ?? ZERO;
+      return latest(counts, lastOrder)?.value ?? zero;
   }
 }
 

@@ -16,7 +16,7 @@ export type AsyncError = {
 };
 
 /** The codes that an accepted event can be reported with (SDK typings, certain; the list is open). */
-export const LATE_REFUSAL_CODES = [
+export const lateRefusalCodes = [
   "archived_meter",
   "meter_event_customer_not_found",
   "meter_event_dimension_count_too_high",

@@ -1,5 +1,5 @@
 /** Changelog dahlia/2026-04-22, certain. */
-export const VALUE_DIGITS_MAX = 15;
+export const valueDigitsMax = 15;
 
 export type ValueFault = "not_numeric" | "too_many_digits";
 
@@ -9,7 +9,7 @@ export type ValueFault = "not_numeric" | "too_many_digits";
  */
 export function findValueFault(text: string): ValueFault | undefined {
   if (!/^-?(?:\d+(?:\.\d+)?|\.\d+)$/.test(text)) return "not_numeric";
-  return significantDigits(text) > VALUE_DIGITS_MAX ? "too_many_digits" : undefined;
+  return significantDigits(text) > valueDigitsMax ? "too_many_digits" : undefined;
 }
 
 /** v2's error list says "positive integer" (OpenAPI and API reference, certain in wording). */

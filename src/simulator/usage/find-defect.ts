@@ -1,11 +1,11 @@
 import type { Defect } from "./defect.ts";
 import type { Simulation } from "../state.ts";
-import { findValueFault, isPositiveInteger, VALUE_DIGITS_MAX } from "./event-value.ts";
+import { findValueFault, isPositiveInteger, valueDigitsMax } from "./event-value.ts";
 import type { EventRecord, Intake } from "./ledger.ts";
-import { DAY_SECONDS, type Meter } from "./meter.ts";
+import { daySeconds, type Meter } from "./meter.ts";
 
-const PAST_LIMIT_DAYS = 35;
-const FUTURE_LIMIT_SECONDS = 300;
+const pastLimitDays = 35;
+const futureLimitSeconds = 300;
 
 /** A meter event as it came in, shape checked, rules not yet. `timestamp` is in unix seconds. */
 export type ReceivedEvent = {
@@ -76,7 +76,7 @@ function payloadDefect(state: Simulation, meter: Meter, event: ReceivedEvent): D
   }
   if (fault === undefined) return undefined;
   // Changelog dahlia/2026-04-22, certain.
-  const message = `The value in the event payload can have at most ${VALUE_DIGITS_MAX} digits. Received ${value}.`;
+  const message = `The value in the event payload can have at most ${valueDigitsMax} digits. Received ${value}.`;
   return { kind: "too_many_digits", message };
 }
 
@@ -88,15 +88,15 @@ function duplicateDefect(state: Simulation, event: ReceivedEvent): Defect | unde
 
 function timestampDefect(state: Simulation, event: ReceivedEvent): Defect | undefined {
   const now = state.clock.nowSeconds();
-  const oldest = now - PAST_LIMIT_DAYS * DAY_SECONDS;
+  const oldest = now - pastLimitDays * daySeconds;
   if (event.timestamp < oldest) {
     // API reference for the limit, certain; two users' reports for the wording.
     const message =
-      `The event timestamp cannot be more than ${PAST_LIMIT_DAYS} days in past. ` +
+      `The event timestamp cannot be more than ${pastLimitDays} days in past. ` +
       `Expected a timestamp greater than or equal to ${oldest}.`;
     return { kind: "too_old", message };
   }
-  const newest = now + FUTURE_LIMIT_SECONDS;
+  const newest = now + futureLimitSeconds;
   if (event.timestamp <= newest) return undefined;
   // The limit is certain, the wording is our guess.
   const message =

@@ -1,5 +1,5 @@
 import { parseDecimal, type Decimal } from "../decimal.ts";
-import { HOUR_SECONDS, type Meter } from "./meter.ts";
+import { hourSeconds, type Meter } from "./meter.ts";
 
 export type Intake = "v1" | "v2" | "stream";
 
@@ -99,7 +99,7 @@ export function countUsage(ledger: Ledger, record: EventRecord, usage: Usage): v
 export function withdrawUsage(ledger: Ledger, record: EventRecord): void {
   for (const { customer, timestamp } of record.counts) {
     const hours = ledger.hours.get(usageKey(record.meter.id, customer));
-    const hour = Math.floor(timestamp / HOUR_SECONDS);
+    const hour = Math.floor(timestamp / hourSeconds);
     const others = hours?.get(hour)?.filter((count) => count.record !== record);
     if (others !== undefined) hours?.set(hour, others);
   }
@@ -117,7 +117,7 @@ function hourOf(ledger: Ledger, { meter, customer, timestamp }: Usage): Count[] 
   const key = usageKey(meter.id, customer);
   const hours = ledger.hours.get(key) ?? new Map<number, Count[]>();
   ledger.hours.set(key, hours);
-  const hour = Math.floor(timestamp / HOUR_SECONDS);
+  const hour = Math.floor(timestamp / hourSeconds);
   const counts = hours.get(hour) ?? [];
   hours.set(hour, counts);
   return counts;

@@ -13,11 +13,11 @@ export type Meter = {
   deactivatedAt: number | undefined;
 };
 
-export const HOUR_SECONDS = 3_600;
-export const DAY_SECONDS = 86_400;
+export const hourSeconds = 3_600;
+export const daySeconds = 86_400;
 
 /** The payload key that names the customer when a meter sets none (API reference, certain). */
-export const CUSTOMER_KEY_DEFAULT = "stripe_customer_id";
+export const customerKeyDefault = "stripe_customer_id";
 
 /** The payload key that holds the value when a meter sets none (API reference, certain). */
-export const VALUE_KEY_DEFAULT = "value";
+export const valueKeyDefault = "value";

@@ -1,8 +1,8 @@
-import { DAY_SECONDS } from "../usage/meter.ts";
+import { daySeconds } from "../usage/meter.ts";
 import type { Interval } from "./price.ts";
 import type { Subscription } from "./subscription.ts";
 
-const MONTHLY: Interval = { unit: "month", count: 1 };
+const monthly: Interval = { unit: "month", count: 1 };
 
 /** The end of the monthly period that begins `months` after the anchor; short months end it on their last day. */
 export function monthsAfter(anchor: number, months: number): number {
@@ -22,13 +22,13 @@ export function intervalsAfter(
   { items }: Pick<Subscription, "items">,
   count: number,
 ): number {
-  const { unit, count: units } = items[0]?.price.recurring.interval ?? MONTHLY;
+  const { unit, count: units } = items[0]?.price.recurring.interval ?? monthly;
   const steps = units * count;
   switch (unit) {
     case "day":
-      return anchor + steps * DAY_SECONDS;
+      return anchor + steps * daySeconds;
     case "week":
-      return anchor + steps * 7 * DAY_SECONDS;
+      return anchor + steps * 7 * daySeconds;
     case "month":
       return monthsAfter(anchor, steps);
     case "year":

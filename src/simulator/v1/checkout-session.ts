@@ -1,9 +1,9 @@
 import type { SubscriptionItem } from "./subscription-item.ts";
 
 /** Stripe's own words (SDK typings, certain). */
-export const PAYMENT_STATUSES = ["paid", "unpaid", "no_payment_required"] as const;
+export const paymentStatuses = ["paid", "unpaid", "no_payment_required"] as const;
 
-export type PaymentStatus = (typeof PAYMENT_STATUSES)[number];
+export type PaymentStatus = (typeof paymentStatuses)[number];
 
 /** A Checkout session of mode `subscription`. */
 export type CheckoutSession = {
@@ -27,7 +27,7 @@ export type CheckoutSession = {
   successUrl: string | null;
 };
 
-const LIFETIME_SECONDS = 86_400;
+const lifetimeSeconds = 86_400;
 
 /** A session the way API 2026-10-28.endive shows it. Fields that say nothing about a subscription are left out. */
 export function checkoutSessionObject(session: CheckoutSession) {
@@ -40,7 +40,7 @@ export function checkoutSessionObject(session: CheckoutSession) {
     customer: session.customer,
     customer_details: session.customerEmail === null ? null : { email: session.customerEmail },
     customer_email: session.customerEmail,
-    expires_at: session.createdAt + LIFETIME_SECONDS,
+    expires_at: session.createdAt + lifetimeSeconds,
     invoice: session.invoice,
     livemode: session.livemode,
     metadata: session.metadata,

@@ -7,12 +7,12 @@ import type { Simulation } from "../state.ts";
 import { readLineItems } from "./line-items.ts";
 import { checkoutSessionObject, type CheckoutSession } from "./checkout-session.ts";
 
-const SESSIONS_PATH = "/v1/checkout/sessions";
+const sessionsPath = "/v1/checkout/sessions";
 
 /** docs.stripe.com/api/checkout/sessions, certain; only of mode `subscription`. */
 export const checkoutSessionRoutes: Route[] = [
-  { method: "POST", path: SESSIONS_PATH, api: "v1", execute: createSession },
-  { method: "GET", path: `${SESSIONS_PATH}/:id`, api: "v1", execute: retrieveSession },
+  { method: "POST", path: sessionsPath, api: "v1", execute: createSession },
+  { method: "GET", path: `${sessionsPath}/:id`, api: "v1", execute: retrieveSession },
 ];
 
 type NewSession = Omit<

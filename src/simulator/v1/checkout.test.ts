@@ -3,8 +3,8 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { startSimulator, type RunningSimulator } from "../start-simulator.ts";
 import { makePrice } from "./make-price.ts";
 
-const NOW = Date.parse("2026-11-20T10:00:00Z") / 1000;
-const DAY = 86_400;
+const nowSeconds = Date.parse("2026-11-20T10:00:00Z") / 1000;
+const day = 86_400;
 
 let running: RunningSimulator;
 let stripe: Stripe;
@@ -12,7 +12,7 @@ let price: string;
 
 beforeEach(async () => {
   running = await startSimulator({ customers: ["cus_1"] });
-  running.simulator.setClock({ now: NOW, frozen: true });
+  running.simulator.setClock({ now: nowSeconds, frozen: true });
   const { host, port } = running;
   stripe = new Stripe("sk_test_x", { host, port, protocol: "http", maxNetworkRetries: 0 });
   price = await makePrice(stripe);
@@ -93,7 +93,7 @@ test("with a trial the subscription is `trialing` and no payment is required", a
   expect(paymentStatus).toBe("no_payment_required");
   expect(await stripe.subscriptions.retrieve(subscription ?? "")).toMatchObject({
     status: "trialing",
-    trial_end: NOW + 14 * DAY,
+    trial_end: nowSeconds + 14 * day,
     metadata: { plan: "a" },
   });
 });

@@ -1,6 +1,6 @@
-import { emit, NO_REQUEST } from "../events/emit.ts";
+import { emit, noRequest } from "../events/emit.ts";
 import type { Simulation } from "../state.ts";
-import { DAY_SECONDS } from "../usage/meter.ts";
+import { daySeconds } from "../usage/meter.ts";
 import { addInvoice } from "./add-invoice.ts";
 import { addSubscription } from "./add-subscription.ts";
 import { changeSubscription } from "./change-subscription.ts";
@@ -25,25 +25,25 @@ export function completeCheckout(
     name: null,
     email: customerEmail,
     metadata: {},
-    cause: NO_REQUEST,
+    cause: noRequest,
   }).id;
   const subscription = addSubscription(state, {
     customer: session.customer,
     livemode,
-    trialEnd: trialDays === null ? null : now + trialDays * DAY_SECONDS,
+    trialEnd: trialDays === null ? null : now + trialDays * daySeconds,
     metadata: session.subscriptionMetadata,
     items: session.items,
     // The status of a subscription until a slow payment arrives is our guess.
     ...(paymentStatus === "unpaid" && trialDays === null ? { status: "incomplete" } : {}),
-    cause: NO_REQUEST,
+    cause: noRequest,
   });
   const invoice = addInvoice(state, subscription, {
     billingReason: "subscription_create",
     periodStart: now,
     periodEnd: now,
-    cause: NO_REQUEST,
+    cause: noRequest,
   });
-  if (paymentStatus !== "unpaid") collectInvoice(state, invoice, { isPaid: true, cause: NO_REQUEST });
+  if (paymentStatus !== "unpaid") collectInvoice(state, invoice, { isPaid: true, cause: noRequest });
   Object.assign(session, {
     status: "complete",
     paymentStatus,
@@ -56,12 +56,12 @@ export function completeCheckout(
 /** The end of a payment that takes days: the subscription becomes `active`, or `incomplete_expired` (our guess). */
 export function settleAsyncPayment(state: Simulation, session: CheckoutSession, hasSucceeded: boolean): void {
   const invoice = state.invoices.get(session.invoice ?? "");
-  if (invoice !== undefined) collectInvoice(state, invoice, { isPaid: hasSucceeded, cause: NO_REQUEST });
+  if (invoice !== undefined) collectInvoice(state, invoice, { isPaid: hasSucceeded, cause: noRequest });
   const subscription = state.subscriptions.get(session.subscription ?? "");
   if (subscription?.status === "incomplete") {
     const status: Subscription["status"] = hasSucceeded ? "active" : "incomplete_expired";
     changeSubscription(state, subscription, {
-      cause: NO_REQUEST,
+      cause: noRequest,
       change: () => Object.assign(subscription, { status }),
     });
   }

@@ -9,15 +9,15 @@ import type { Simulation } from "../state.ts";
 import type { Customer } from "./customer.ts";
 import { endSubscription } from "./end-subscription.ts";
 
-const CUSTOMERS_PATH = "/v1/customers";
+const customersPath = "/v1/customers";
 
 /** docs.stripe.com/api/customers, certain; reduced to the fields that usage needs. */
 export const customerRoutes: Route[] = [
-  { method: "POST", path: CUSTOMERS_PATH, api: "v1", execute: createCustomer },
-  { method: "GET", path: CUSTOMERS_PATH, api: "v1", execute: listCustomers },
-  { method: "GET", path: `${CUSTOMERS_PATH}/:id`, api: "v1", execute: retrieveCustomer },
-  { method: "POST", path: `${CUSTOMERS_PATH}/:id`, api: "v1", execute: updateCustomer },
-  { method: "DELETE", path: `${CUSTOMERS_PATH}/:id`, api: "v1", execute: deleteCustomer },
+  { method: "POST", path: customersPath, api: "v1", execute: createCustomer },
+  { method: "GET", path: customersPath, api: "v1", execute: listCustomers },
+  { method: "GET", path: `${customersPath}/:id`, api: "v1", execute: retrieveCustomer },
+  { method: "POST", path: `${customersPath}/:id`, api: "v1", execute: updateCustomer },
+  { method: "DELETE", path: `${customersPath}/:id`, api: "v1", execute: deleteCustomer },
 ];
 
 type NewCustomer = Pick<Customer, "livemode" | "name" | "email" | "metadata"> &
@@ -60,7 +60,7 @@ function listCustomers(state: Simulation, { form }: StripeRequest): Answer {
   const present = [...state.customers.values()].filter(
     (customer) => !customer.isDeleted && (email === undefined || customer.email === email),
   );
-  return listPage(present.toReversed().map(customerObject), form, CUSTOMERS_PATH);
+  return listPage(present.toReversed().map(customerObject), form, customersPath);
 }
 
 function retrieveCustomer(state: Simulation, { id }: StripeRequest): Answer {

@@ -1,4 +1,4 @@
-import { NO_REQUEST } from "../events/emit.ts";
+import { noRequest } from "../events/emit.ts";
 import type { Simulation } from "../state.ts";
 import { addInvoice } from "./add-invoice.ts";
 import { endPeriod, isPeriodOver } from "./billing-period.ts";
@@ -26,9 +26,9 @@ export function cycleSubscription(state: Simulation, subscription: Subscription)
     billingReason: "subscription_cycle",
     periodStart,
     periodEnd,
-    cause: NO_REQUEST,
+    cause: noRequest,
   });
-  changeSubscription(state, subscription, { cause: NO_REQUEST, change: () => endPeriod(subscription) });
+  changeSubscription(state, subscription, { cause: noRequest, change: () => endPeriod(subscription) });
   return invoice;
 }
 

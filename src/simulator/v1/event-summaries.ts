@@ -8,10 +8,10 @@ import type { Touched } from "../request/touched.ts";
 import type { Simulation } from "../state.ts";
 import { aggregateCounts, collectCounts } from "../usage/aggregate.ts";
 import type { Count } from "../usage/ledger.ts";
-import { DAY_SECONDS, HOUR_SECONDS, type Meter } from "../usage/meter.ts";
+import { daySeconds, hourSeconds, type Meter } from "../usage/meter.ts";
 import { visibleAt } from "../usage/summary-lag.ts";
 
-const MINUTE_SECONDS = 60;
+const minuteSeconds = 60;
 
 /** docs.stripe.com/api/billing/meter-event-summary/list, certain but for what the functions below say. */
 export const eventSummariesRoute: Route = {
@@ -56,13 +56,13 @@ function readQuery(form: Form): { query: Query } | { answer: Answer } {
   if (window !== undefined && window !== "hour" && window !== "day") {
     return { answer: invalidParameter(`Invalid value_grouping_window: ${window}`, "value_grouping_window") };
   }
-  const groupSeconds = window === undefined ? undefined : window === "hour" ? HOUR_SECONDS : DAY_SECONDS;
+  const groupSeconds = window === undefined ? undefined : window === "hour" ? hourSeconds : daySeconds;
   const times: number[] = [];
   for (const name of ["start_time", "end_time"]) {
     const text = textField(form, name);
     if (text === undefined) return { answer: missingParameter(name) };
     if (!/^\d{1,12}$/.test(text)) return { answer: invalidParameter(`Invalid integer: ${text}`, name) };
-    const step = groupSeconds ?? MINUTE_SECONDS;
+    const step = groupSeconds ?? minuteSeconds;
     // Reported by users as a 400; wording and code are not documented.
     if (Number(text) % step !== 0) {
       return {

@@ -1,4 +1,4 @@
-import { NO_REQUEST } from "../events/emit.ts";
+import { noRequest } from "../events/emit.ts";
 import { isDelivered } from "../events/stored-event.ts";
 import type { Simulation } from "../state.ts";
 import { settleInvoice } from "./collect-invoice.ts";
@@ -6,16 +6,16 @@ import type { Invoice } from "./invoice.ts";
 import { nowOf } from "./customer-time.ts";
 
 /** docs.stripe.com/webhooks, certain: so long an unanswered `invoice.created` can hold a finalization back. */
-const HOLD_SECONDS_MAX = 72 * 3_600;
+const holdSecondsMax = 72 * 3_600;
 /** A timer cannot wait longer; it then looks again. */
-const TIMER_MS_MAX = 2_147_483_647;
+const timerMsMax = 2_147_483_647;
 /** How soon a draft is looked at again whose `invoice.created` has not been taken. */
-const HELD_LOOK_MS = 200;
+const heldLookMs = 200;
 
 /** Finalizes and collects the drafts whose time has come, of the account's clock and of test clocks. */
 export function finalizeDue(state: Simulation): void {
   for (const invoice of state.invoices.values()) {
-    if (isDue(state, invoice)) settleInvoice(state, invoice, { isPaid: true, cause: NO_REQUEST });
+    if (isDue(state, invoice)) settleInvoice(state, invoice, { isPaid: true, cause: noRequest });
   }
 }
 
@@ -33,7 +33,7 @@ export function scheduleFinalization(state: Simulation): void {
       finalizeDue(state);
       scheduleFinalization(state);
     },
-    Math.min(Math.max(waitMs, HELD_LOOK_MS), TIMER_MS_MAX),
+    Math.min(Math.max(waitMs, heldLookMs), timerMsMax),
   );
   state.finalization.timer.unref();
 }
@@ -54,7 +54,7 @@ function isDue(state: Simulation, invoice: Invoice): boolean {
   if (status !== "draft" || finalizesAt === null || now < finalizesAt) return false;
   const created = state.events.get(createdEventId ?? "");
   const isTaken = created === undefined || isDelivered(created);
-  return isFinalizationSet || isTaken || now >= createdAt + HOLD_SECONDS_MAX;
+  return isFinalizationSet || isTaken || now >= createdAt + holdSecondsMax;
 }
 
 function isOnTestClock(state: Simulation, { customer }: Invoice): boolean {

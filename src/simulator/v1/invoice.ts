@@ -29,7 +29,7 @@ export type Invoice = {
   attempts: number;
 };
 
-const EMBEDDED_LINES_MAX = 10;
+const embeddedLinesMax = 10;
 
 /**
  * An invoice the way API 2026-10-28.endive shows it: its subscription is `parent.subscription_details.subscription`
@@ -54,8 +54,8 @@ export function invoiceObject(invoice: Invoice) {
     customer: invoice.customer,
     lines: {
       object: "list",
-      data: lineObjects(invoice).slice(0, EMBEDDED_LINES_MAX),
-      has_more: invoice.lines.length > EMBEDDED_LINES_MAX,
+      data: lineObjects(invoice).slice(0, embeddedLinesMax),
+      has_more: invoice.lines.length > embeddedLinesMax,
       url: `/v1/invoices/${invoice.id}/lines`,
     },
     livemode: invoice.livemode,

@@ -3,9 +3,9 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { startSimulator, type RunningSimulator } from "../start-simulator.ts";
 import { makePrice } from "./make-price.ts";
 
-const HOUR = 3_600;
-const NOW = Date.parse("2026-11-20T10:00:30Z") / 1000;
-const PERIOD_END = Date.parse("2026-12-20T10:00:30Z") / 1000;
+const hourSeconds = 3_600;
+const nowSeconds = Date.parse("2026-11-20T10:00:30Z") / 1000;
+const periodEnd = Date.parse("2026-12-20T10:00:30Z") / 1000;
 
 let running: RunningSimulator;
 let stripe: Stripe;
@@ -19,7 +19,7 @@ beforeEach(async () => {
     ],
     customers: ["cus_1"],
   });
-  running.simulator.setClock({ now: NOW, frozen: true });
+  running.simulator.setClock({ now: nowSeconds, frozen: true });
   stripe = stripeWith("sk_test_x");
   const { data: meters } = await stripe.billing.meters.list();
   const items = await Promise.all(meters.map(async ({ id }) => ({ price: await makePrice(stripe, id) })));
@@ -29,33 +29,33 @@ beforeEach(async () => {
 afterEach(() => running.stop());
 
 test("a draft is finalized an hour after it was drawn up, with the usage that had arrived by then", async () => {
-  await send("readings", "40", NOW);
+  await send("readings", "40", nowSeconds);
   const draft = await draftOf();
   const drawnUp = await quantities(draft.id);
-  await send("readings", "2", PERIOD_END - 1);
-  await send("sensors", "7", PERIOD_END - 1);
-  await send("readings", "1000", PERIOD_END);
-  running.simulator.setClock({ now: PERIOD_END + HOUR });
+  await send("readings", "2", periodEnd - 1);
+  await send("sensors", "7", periodEnd - 1);
+  await send("readings", "1000", periodEnd);
+  running.simulator.setClock({ now: periodEnd + hourSeconds });
   const finalized = await stripe.invoices.retrieve(draft.id);
-  await send("readings", "500", PERIOD_END - 2);
+  await send("readings", "500", periodEnd - 2);
 
   expect(draft).toMatchObject({
     status: "draft",
-    automatically_finalizes_at: PERIOD_END + HOUR,
-    period_start: NOW,
-    period_end: PERIOD_END,
+    automatically_finalizes_at: periodEnd + hourSeconds,
+    period_start: nowSeconds,
+    period_end: periodEnd,
   });
   expect(drawnUp).toEqual({ readings: "40", sensors: "0" });
   expect(await quantities(draft.id)).toEqual({ readings: "42", sensors: "7" });
   expect(finalized).toMatchObject({ status: "paid", automatically_finalizes_at: null, total: 98 });
-  expect(finalized.status_transitions.finalized_at).toBe(PERIOD_END + HOUR);
+  expect(finalized.status_transitions.finalized_at).toBe(periodEnd + hourSeconds);
 });
 
 test("usage after the draft is on the next invoice, and what came after a finalization on none", async () => {
   await draftOf();
-  await send("readings", "3", PERIOD_END);
-  running.simulator.setClock({ now: PERIOD_END + HOUR });
-  await send("readings", "500", PERIOD_END - 1);
+  await send("readings", "3", periodEnd);
+  running.simulator.setClock({ now: periodEnd + hourSeconds });
+  await send("readings", "500", periodEnd - 1);
   running.simulator.setClock({ now: "2027-01-20T10:00:30Z" });
   const [next] = (await stripe.invoices.list({ status: "draft" })).data;
 
@@ -64,26 +64,31 @@ test("usage after the draft is on the next invoice, and what came after a finali
 
 test("a request moves the finalization, again and again while it is a draft", async () => {
   const { id } = await draftOf();
-  await stripe.invoices.update(id, { automatically_finalizes_at: PERIOD_END + 2 * HOUR });
-  running.simulator.setClock({ now: PERIOD_END + HOUR });
-  const held = await stripe.invoices.update(id, { automatically_finalizes_at: PERIOD_END + HOUR + 300 });
-  running.simulator.setClock({ now: PERIOD_END + HOUR + 300 });
+  await stripe.invoices.update(id, { automatically_finalizes_at: periodEnd + 2 * hourSeconds });
+  running.simulator.setClock({ now: periodEnd + hourSeconds });
+  const held = await stripe.invoices.update(id, {
+    automatically_finalizes_at: periodEnd + hourSeconds + 300,
+  });
+  running.simulator.setClock({ now: periodEnd + hourSeconds + 300 });
 
-  expect(held).toMatchObject({ status: "draft", automatically_finalizes_at: PERIOD_END + HOUR + 300 });
+  expect(held).toMatchObject({ status: "draft", automatically_finalizes_at: periodEnd + hourSeconds + 300 });
   expect(await stripe.invoices.retrieve(id)).toMatchObject({ status: "paid" });
   await expect(
-    stripe.invoices.update(id, { automatically_finalizes_at: PERIOD_END + 9 * HOUR }),
+    stripe.invoices.update(id, { automatically_finalizes_at: periodEnd + 9 * hourSeconds }),
   ).rejects.toMatchObject({ statusCode: 400, code: "invoice_not_editable" });
   expect(updates()).toEqual([
-    { automatically_finalizes_at: PERIOD_END + HOUR },
-    { automatically_finalizes_at: PERIOD_END + 2 * HOUR },
+    { automatically_finalizes_at: periodEnd + hourSeconds },
+    { automatically_finalizes_at: periodEnd + 2 * hourSeconds },
   ]);
 });
 
 test.for([
-  ["a time that has passed", { automatically_finalizes_at: PERIOD_END }],
-  ["a time more than five years ahead", { automatically_finalizes_at: PERIOD_END + 5 * 366 * 24 * HOUR }],
-  ["a time without auto_advance", { automatically_finalizes_at: PERIOD_END + 60, auto_advance: false }],
+  ["a time that has passed", { automatically_finalizes_at: periodEnd }],
+  [
+    "a time more than five years ahead",
+    { automatically_finalizes_at: periodEnd + 5 * 366 * 24 * hourSeconds },
+  ],
+  ["a time without auto_advance", { automatically_finalizes_at: periodEnd + 60, auto_advance: false }],
   ["no number", { automatically_finalizes_at: Number.NaN }],
 ] as const)("%s is refused as the time of a finalization", async ([, change]) => {
   const { id } = await draftOf();
@@ -92,13 +97,15 @@ test.for([
     statusCode: 400,
     param: "automatically_finalizes_at",
   });
-  expect(await stripe.invoices.retrieve(id)).toMatchObject({ automatically_finalizes_at: PERIOD_END + HOUR });
+  expect(await stripe.invoices.retrieve(id)).toMatchObject({
+    automatically_finalizes_at: periodEnd + hourSeconds,
+  });
 });
 
 test("without auto_advance a draft stays one until it is finalized by request", async () => {
   const { id } = await draftOf();
   const off = await stripe.invoices.update(id, { auto_advance: false });
-  running.simulator.setClock({ now: PERIOD_END + 100 * HOUR });
+  running.simulator.setClock({ now: periodEnd + 100 * hourSeconds });
   const draft = await stripe.invoices.retrieve(id);
   await stripe.invoices.finalizeInvoice(id);
 
@@ -108,7 +115,7 @@ test("without auto_advance a draft stays one until it is finalized by request", 
 
 test("a draft finalizes by itself while the clock runs", async () => {
   const { id } = await draftOf();
-  running.simulator.setClock({ now: PERIOD_END + HOUR - 1, frozen: false });
+  running.simulator.setClock({ now: periodEnd + hourSeconds - 1, frozen: false });
 
   await expect.poll(async () => (await stripe.invoices.retrieve(id)).status, { timeout: 5_000 }).toBe("paid");
 });
@@ -119,19 +126,19 @@ test("an invoice.created that was not taken holds a finalization back for 72 hou
   const other = await stripe.subscriptions.create({ customer: "cus_1", items: await licensed() });
   const [held, set] = await Promise.all([draftOf(subscription), draftOf(other.id)]);
   await running.simulator.deliveriesSettled();
-  await stripe.invoices.update(set.id, { automatically_finalizes_at: PERIOD_END + 2 * HOUR });
-  running.simulator.setClock({ now: PERIOD_END + 71 * HOUR });
+  await stripe.invoices.update(set.id, { automatically_finalizes_at: periodEnd + 2 * hourSeconds });
+  running.simulator.setClock({ now: periodEnd + 71 * hourSeconds });
   const before = await Promise.all([held, set].map(({ id }) => stripe.invoices.retrieve(id)));
-  running.simulator.setClock({ now: PERIOD_END + 72 * HOUR });
+  running.simulator.setClock({ now: periodEnd + 72 * hourSeconds });
 
   expect(before.map(({ status }) => status)).toEqual(["draft", "paid"]);
   expect((await stripe.invoices.retrieve(held.id)).status).toBe("paid");
 });
 
 test("the grace period is the account's to set", async () => {
-  running.simulator.setSettings({ invoice_grace_seconds: 72 * HOUR });
+  running.simulator.setSettings({ invoice_grace_seconds: 72 * hourSeconds });
 
-  expect(await draftOf()).toMatchObject({ automatically_finalizes_at: PERIOD_END + 72 * HOUR });
+  expect(await draftOf()).toMatchObject({ automatically_finalizes_at: periodEnd + 72 * hourSeconds });
 });
 
 test("the lines come in pages, each with its price", async () => {
@@ -144,14 +151,14 @@ test("the lines come in pages, each with its price", async () => {
 
   expect([first.has_more, last.has_more]).toEqual([true, false]);
   expect([...first.data, ...last.data].map(({ period }) => period)).toEqual([
-    { start: NOW, end: PERIOD_END },
-    { start: NOW, end: PERIOD_END },
+    { start: nowSeconds, end: periodEnd },
+    { start: nowSeconds, end: periodEnd },
   ]);
 });
 
 test("a negative total of a period bills as 0, and fractions are kept in quantity_decimal", async () => {
-  await send("readings", "-5", NOW);
-  await send("sensors", "2.5", NOW);
+  await send("readings", "-5", nowSeconds);
+  await send("sensors", "2.5", nowSeconds);
   const { id } = await draftOf();
   const { data } = await stripe.invoices.listLineItems(id);
 
@@ -171,7 +178,7 @@ test("a restricted key may read invoices and not write them", async () => {
 
   expect(await reader.invoices.retrieve(id)).toMatchObject({ status: "draft" });
   await expect(
-    reader.invoices.update(id, { automatically_finalizes_at: PERIOD_END + 2 * HOUR }),
+    reader.invoices.update(id, { automatically_finalizes_at: periodEnd + 2 * hourSeconds }),
   ).rejects.toMatchObject({ statusCode: 403 });
   await expect(reader.invoices.update("in_none", {})).rejects.toMatchObject({ statusCode: 403 });
   await expect(reader.billing.meters.list()).rejects.toMatchObject({ statusCode: 403 });
@@ -184,7 +191,7 @@ function stripeWith(key: string): Stripe {
 
 /** Lets the period end; answers with the draft of a subscription. */
 async function draftOf(id = subscription): Promise<Stripe.Invoice> {
-  running.simulator.setClock({ now: PERIOD_END });
+  running.simulator.setClock({ now: periodEnd });
   const { data } = await stripe.invoices.list({ subscription: id, status: "draft" });
   const [draft] = data;
   if (draft === undefined) throw new Error("There is no draft.");

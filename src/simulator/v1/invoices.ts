@@ -9,15 +9,15 @@ import { finalizeInvoice } from "./collect-invoice.ts";
 import { invoiceObject, lineObjects } from "./invoice.ts";
 import { notEditable, updateInvoice } from "./update-invoice.ts";
 
-const INVOICES_PATH = "/v1/invoices";
+const invoicesPath = "/v1/invoices";
 
 /** docs.stripe.com/api/invoices, certain; only those of subscriptions. */
 export const invoiceRoutes: Route[] = [
-  { method: "GET", path: INVOICES_PATH, api: "v1", execute: listInvoices },
-  { method: "GET", path: `${INVOICES_PATH}/:id`, api: "v1", execute: retrieveInvoice },
-  { method: "POST", path: `${INVOICES_PATH}/:id`, api: "v1", execute: updateInvoice },
-  { method: "GET", path: `${INVOICES_PATH}/:id/lines`, api: "v1", execute: listLines },
-  { method: "POST", path: `${INVOICES_PATH}/:id/finalize`, api: "v1", execute: finalizeNow },
+  { method: "GET", path: invoicesPath, api: "v1", execute: listInvoices },
+  { method: "GET", path: `${invoicesPath}/:id`, api: "v1", execute: retrieveInvoice },
+  { method: "POST", path: `${invoicesPath}/:id`, api: "v1", execute: updateInvoice },
+  { method: "GET", path: `${invoicesPath}/:id/lines`, api: "v1", execute: listLines },
+  { method: "POST", path: `${invoicesPath}/:id/finalize`, api: "v1", execute: finalizeNow },
 ];
 
 function listInvoices(state: Simulation, { form }: StripeRequest): Answer {
@@ -28,7 +28,7 @@ function listInvoices(state: Simulation, { form }: StripeRequest): Answer {
       asked("subscription", invoice.subscription) &&
       asked("status", invoice.status),
   );
-  return listPage(invoices.toReversed().map(invoiceObject), form, INVOICES_PATH);
+  return listPage(invoices.toReversed().map(invoiceObject), form, invoicesPath);
 }
 
 function retrieveInvoice(state: Simulation, { id }: StripeRequest): Answer {

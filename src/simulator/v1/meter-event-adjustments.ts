@@ -4,7 +4,7 @@ import { mapField, textField } from "../request/form.ts";
 import type { Route, StripeRequest } from "../request/route.ts";
 import type { Simulation } from "../state.ts";
 import { identifierKey } from "../usage/find-defect.ts";
-import { DAY_SECONDS } from "../usage/meter.ts";
+import { daySeconds } from "../usage/meter.ts";
 
 /** docs.stripe.com/api/billing/meter-event-adjustment, certain; the messages are our guess. */
 export const createAdjustmentRoute: Route = {
@@ -26,7 +26,7 @@ function createAdjustment(state: Simulation, { form, livemode }: StripeRequest):
     return refusal(`No meter event found with identifier ${identifier}.`);
   }
   const nowMs = state.clock.nowMs();
-  if (nowMs - record.acceptedAtMs > DAY_SECONDS * 1000) {
+  if (nowMs - record.acceptedAtMs > daySeconds * 1000) {
     return refusal("Meter events can only be cancelled within 24 hours of being received.");
   }
   record.cancelledAtMs ??= nowMs;

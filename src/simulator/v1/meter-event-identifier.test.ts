@@ -2,8 +2,8 @@ import { Stripe } from "stripe";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { startSimulator, type RunningSimulator } from "../start-simulator.ts";
 
-const NOW = Date.parse("2026-11-20T10:00:00Z") / 1000;
-const DAY = 86_400;
+const nowSeconds = Date.parse("2026-11-20T10:00:00Z") / 1000;
+const day = 86_400;
 
 let running: RunningSimulator;
 let stripe: Stripe;
@@ -13,7 +13,7 @@ beforeEach(async () => {
     meters: [{ event_name: "readings", formula: "sum" }],
     customers: ["cus_1", "cus_2"],
   });
-  running.simulator.setClock({ now: NOW, frozen: true });
+  running.simulator.setClock({ now: nowSeconds, frozen: true });
   stripe = clientOf("sk_test_x");
 });
 
@@ -44,18 +44,18 @@ test("an identifier that comes with another quantity is a duplicate all the same
 });
 
 test("an identifier is remembered for 24 hours, then a resend bills twice and is recorded as a double", async () => {
-  await stripe.billing.meterEvents.create({ ...reading("5"), identifier: "id-1", timestamp: NOW });
-  running.simulator.setClock({ advance_seconds: DAY - 1 });
+  await stripe.billing.meterEvents.create({ ...reading("5"), identifier: "id-1", timestamp: nowSeconds });
+  running.simulator.setClock({ advance_seconds: day - 1 });
   const error = await refusalOf(
-    stripe.billing.meterEvents.create({ ...reading("5"), identifier: "id-1", timestamp: NOW }),
+    stripe.billing.meterEvents.create({ ...reading("5"), identifier: "id-1", timestamp: nowSeconds }),
   );
   running.simulator.setClock({ advance_seconds: 1 });
-  await stripe.billing.meterEvents.create({ ...reading("5"), identifier: "id-1", timestamp: NOW });
+  await stripe.billing.meterEvents.create({ ...reading("5"), identifier: "id-1", timestamp: nowSeconds });
 
   expect(error.statusCode).toBe(400);
   expect(running.simulator.state()).toMatchObject({ counted: 2, identifiers_counted: 1, double_counted: 1 });
   expect(running.simulator.meterEvents({ double_counted: true })).toMatchObject([
-    { identifier: "id-1", times_counted: 2, recounts: [{ value: "5", timestamp: NOW }] },
+    { identifier: "id-1", times_counted: 2, recounts: [{ value: "5", timestamp: nowSeconds }] },
   ]);
   expect(running.simulator.bill()).toMatchObject([{ total: "10" }]);
 });

@@ -2,9 +2,9 @@ import { Stripe } from "stripe";
 import { afterEach, beforeEach, expect, onTestFinished, test, vi } from "vitest";
 import { startSimulator, type RunningSimulator } from "../start-simulator.ts";
 
-const NOW = Date.parse("2026-11-20T10:00:00Z") / 1000;
+const nowSeconds = Date.parse("2026-11-20T10:00:00Z") / 1000;
 /** Longer than a test may wait. */
-const ENDLESS_MS = 600_000;
+const endlessMs = 600_000;
 
 let running: RunningSimulator;
 let stripe: Stripe;
@@ -14,7 +14,7 @@ beforeEach(async () => {
     meters: [{ event_name: "readings", formula: "sum" }],
     customers: ["cus_1", "cus_2"],
   });
-  running.simulator.setClock({ now: NOW, frozen: true });
+  running.simulator.setClock({ now: nowSeconds, frozen: true });
   stripe = clientOf("sk_test_x");
 });
 
@@ -32,7 +32,7 @@ test("of two requests in parallel for a customer and meter the second is refused
 });
 
 test("a request whose client has hung up still blocks the next, but is not held against the sender", async () => {
-  running.simulator.addFault({ kind: "latency", ms: ENDLESS_MS, times: 1 });
+  running.simulator.addFault({ kind: "latency", ms: endlessMs, times: 1 });
   const hangUp = new AbortController();
   const abandoned = fetch(`${running.url}/v1/billing/meter_events`, {
     method: "POST",
@@ -85,13 +85,13 @@ test("a rate limit refuses what exceeds it, and lets in again as time goes by", 
 async function outcomesInParallel() {
   vi.useFakeTimers({ toFake: ["setTimeout"] });
   onTestFinished(() => void vi.useRealTimers());
-  running.simulator.addFault({ kind: "latency", ms: ENDLESS_MS });
+  running.simulator.addFault({ kind: "latency", ms: endlessMs });
   const ending = Promise.allSettled([
     stripe.billing.meterEvents.create(reading("5")),
     stripe.billing.meterEvents.create(reading("6")),
   ]);
   await expect.poll(() => running.simulator.requests().max_in_flight[0]?.max).toBe(2);
-  vi.advanceTimersByTime(ENDLESS_MS);
+  vi.advanceTimersByTime(endlessMs);
   return ending;
 }
 

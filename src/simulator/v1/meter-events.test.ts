@@ -2,8 +2,8 @@ import { Stripe } from "stripe";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { startSimulator, type RunningSimulator } from "../start-simulator.ts";
 
-const NOW = Date.parse("2026-11-20T10:00:00Z") / 1000;
-const DAY = 86_400;
+const nowSeconds = Date.parse("2026-11-20T10:00:00Z") / 1000;
+const day = 86_400;
 
 let running: RunningSimulator;
 let stripe: Stripe;
@@ -13,7 +13,7 @@ beforeEach(async () => {
     meters: [{ event_name: "readings", formula: "sum" }],
     customers: ["cus_1", "cus_2"],
   });
-  running.simulator.setClock({ now: NOW, frozen: true });
+  running.simulator.setClock({ now: nowSeconds, frozen: true });
   stripe = clientOf("sk_test_x");
 });
 
@@ -23,17 +23,17 @@ test("an accepted meter event comes back whole and is counted once", async () =>
   const event = await stripe.billing.meterEvents.create({
     ...reading("5"),
     identifier: "id-1",
-    timestamp: NOW - 60,
+    timestamp: nowSeconds - 60,
   });
 
   expect(event).toMatchObject({
     object: "billing.meter_event",
-    created: NOW,
+    created: nowSeconds,
     event_name: "readings",
     identifier: "id-1",
     livemode: false,
     payload: { stripe_customer_id: "cus_1", value: "5" },
-    timestamp: NOW - 60,
+    timestamp: nowSeconds - 60,
   });
   expect(running.simulator.bill()).toEqual([
     { customer: "cus_1", event_name: "readings", aggregation: "sum", total: "5", counts: 1 },
@@ -44,7 +44,7 @@ test("without an identifier and a timestamp both are made up", async () => {
   const event = await stripe.billing.meterEvents.create(reading("5"));
 
   expect(event.identifier).toMatch(/^[\da-f-]{36}$/);
-  expect(event.timestamp).toBe(NOW);
+  expect(event.timestamp).toBe(nowSeconds);
 });
 
 test("every answer carries a request id, refusals included", async () => {
@@ -149,7 +149,7 @@ test("a value of more than 15 digits is refused with Stripe's words", async () =
 });
 
 test("a timestamp of 35 days ago is accepted, one second more is refused with Stripe's words", async () => {
-  const oldest = NOW - 35 * DAY;
+  const oldest = nowSeconds - 35 * day;
   await stripe.billing.meterEvents.create({ ...reading("5"), timestamp: oldest });
   const error = await refusalOf(
     stripe.billing.meterEvents.create({ ...reading("5"), timestamp: oldest - 1 }),
@@ -163,8 +163,10 @@ test("a timestamp of 35 days ago is accepted, one second more is refused with St
 });
 
 test("a timestamp 5 minutes ahead is accepted, one second more is refused", async () => {
-  await stripe.billing.meterEvents.create({ ...reading("5"), timestamp: NOW + 300 });
-  const error = await refusalOf(stripe.billing.meterEvents.create({ ...reading("5"), timestamp: NOW + 301 }));
+  await stripe.billing.meterEvents.create({ ...reading("5"), timestamp: nowSeconds + 300 });
+  const error = await refusalOf(
+    stripe.billing.meterEvents.create({ ...reading("5"), timestamp: nowSeconds + 301 }),
+  );
 
   expect(error.statusCode).toBe(400);
 });

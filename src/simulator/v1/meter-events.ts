@@ -8,14 +8,14 @@ import type { Simulation } from "../state.ts";
 import type { ReceivedEvent } from "../usage/find-defect.ts";
 import type { Defect } from "../usage/defect.ts";
 import type { DefectKind } from "../usage/defect.ts";
-import { CUSTOMER_KEY_DEFAULT, VALUE_KEY_DEFAULT } from "../usage/meter.ts";
+import { customerKeyDefault, valueKeyDefault } from "../usage/meter.ts";
 import { takeEvent } from "../usage/take-event.ts";
 
 /** docs.stripe.com/api/billing/meter-event/object, certain. */
-const TEXT_MAX_LENGTH = 100;
+const textMaxLength = 100;
 
 /** Everything but an unknown customer is told at once; that v1 tells a customer later is likely, not certain. */
-const TOLD_AT_ONCE: ReadonlySet<DefectKind> = new Set([
+const toldAtOnceCodes: ReadonlySet<DefectKind> = new Set([
   "no_meter",
   "archived_meter",
   "no_customer_defined",
@@ -42,7 +42,7 @@ function createMeterEvent(state: Simulation, request: StripeRequest): Answer {
   const reading = readMeterEvent(request.form, state.clock.nowSeconds());
   if ("answer" in reading) return reading.answer;
   const { event } = reading;
-  const defect = takeEvent(state, event, { request, toldAtOnce: TOLD_AT_ONCE });
+  const defect = takeEvent(state, event, { request, toldAtOnce: toldAtOnceCodes });
   if (defect !== undefined) return refuseDefect(defect);
   return ok({
     object: "billing.meter_event",
@@ -60,10 +60,10 @@ function touchedByMeterEvent(state: Simulation, { form }: StripeRequest): Touche
   const payload = mapField(form, "payload") ?? {};
   const meter = state.meterByEventName.get(eventName);
   const identifier = textField(form, "identifier");
-  const value = textField(payload, meter?.valueKey ?? VALUE_KEY_DEFAULT);
+  const value = textField(payload, meter?.valueKey ?? valueKeyDefault);
   return [
     {
-      customer: textField(payload, meter?.customerKey ?? CUSTOMER_KEY_DEFAULT) ?? "",
+      customer: textField(payload, meter?.customerKey ?? customerKeyDefault) ?? "",
       eventName,
       ...(identifier === undefined ? {} : { identifier }),
       ...(value === undefined ? {} : { value }),
@@ -74,7 +74,7 @@ function touchedByMeterEvent(state: Simulation, { form }: StripeRequest): Touche
 function readMeterEvent(form: Form, now: number): { event: ReceivedEvent } | { answer: Answer } {
   const eventName = textField(form, "event_name");
   if (eventName === undefined || eventName === "") return { answer: missingParameter("event_name") };
-  if (eventName.length > TEXT_MAX_LENGTH) return { answer: tooLong("event_name") };
+  if (eventName.length > textMaxLength) return { answer: tooLong("event_name") };
   const fields = mapField(form, "payload");
   if (fields === undefined) return { answer: missingParameter("payload") };
   const payload = flatTexts(fields);
@@ -83,7 +83,7 @@ function readMeterEvent(form: Form, now: number): { event: ReceivedEvent } | { a
   const identifier = textField(form, "identifier") ?? randomUUID();
   if (identifier === "")
     return { answer: invalidParameter("The identifier must not be empty.", "identifier") };
-  if (identifier.length > TEXT_MAX_LENGTH) return { answer: tooLong("identifier") };
+  if (identifier.length > textMaxLength) return { answer: tooLong("identifier") };
   const timestamp = textField(form, "timestamp") ?? String(now);
   if (!/^\d{1,12}$/.test(timestamp))
     return { answer: invalidParameter(`Invalid integer: ${timestamp}`, "timestamp") };
@@ -109,5 +109,5 @@ function flatTexts(fields: Form): Record<string, string> | undefined {
 }
 
 function tooLong(param: string): Answer {
-  return invalidParameter(`The ${param} must be at most ${TEXT_MAX_LENGTH} characters.`, param);
+  return invalidParameter(`The ${param} must be at most ${textMaxLength} characters.`, param);
 }

@@ -5,24 +5,18 @@ import { mapField, textField, type Form } from "../request/form.ts";
 import { listPage } from "../request/list.ts";
 import type { Route, StripeRequest } from "../request/route.ts";
 import type { Simulation } from "../state.ts";
-import {
-  CUSTOMER_KEY_DEFAULT,
-  DAY_SECONDS,
-  HOUR_SECONDS,
-  VALUE_KEY_DEFAULT,
-  type Meter,
-} from "../usage/meter.ts";
+import { customerKeyDefault, daySeconds, hourSeconds, valueKeyDefault, type Meter } from "../usage/meter.ts";
 
-const METERS_PATH = "/v1/billing/meters";
+const metersPath = "/v1/billing/meters";
 
 /** docs.stripe.com/api/billing/meter, certain: no delete, and only the display name ever changes. */
 export const meterRoutes: Route[] = [
-  { method: "POST", path: METERS_PATH, api: "v1", execute: createMeter },
-  { method: "GET", path: METERS_PATH, api: "v1", execute: listMeters },
-  { method: "GET", path: `${METERS_PATH}/:id`, api: "v1", execute: withMeter(meterAnswer) },
-  { method: "POST", path: `${METERS_PATH}/:id`, api: "v1", execute: withMeter(renameMeter) },
-  { method: "POST", path: `${METERS_PATH}/:id/deactivate`, api: "v1", execute: withMeter(deactivateMeter) },
-  { method: "POST", path: `${METERS_PATH}/:id/reactivate`, api: "v1", execute: withMeter(reactivateMeter) },
+  { method: "POST", path: metersPath, api: "v1", execute: createMeter },
+  { method: "GET", path: metersPath, api: "v1", execute: listMeters },
+  { method: "GET", path: `${metersPath}/:id`, api: "v1", execute: withMeter(meterAnswer) },
+  { method: "POST", path: `${metersPath}/:id`, api: "v1", execute: withMeter(renameMeter) },
+  { method: "POST", path: `${metersPath}/:id/deactivate`, api: "v1", execute: withMeter(deactivateMeter) },
+  { method: "POST", path: `${metersPath}/:id/reactivate`, api: "v1", execute: withMeter(reactivateMeter) },
 ];
 
 type NewMeter = Pick<Meter, "eventName" | "displayName" | "formula"> &
@@ -33,8 +27,8 @@ export function addMeter(state: Simulation, meter: NewMeter): Meter {
   const now = state.clock.nowSeconds();
   const added = {
     id: state.nextId("mtr"),
-    customerKey: CUSTOMER_KEY_DEFAULT,
-    valueKey: VALUE_KEY_DEFAULT,
+    customerKey: customerKeyDefault,
+    valueKey: valueKeyDefault,
     windowSeconds: undefined,
     ...meter,
     createdAt: now,
@@ -81,7 +75,7 @@ function listMeters(state: Simulation, request: StripeRequest): Answer {
   const status = textField(request.form, "status");
   const meters = [...state.meters.values()].toReversed().map((meter) => meterObject(meter, request.livemode));
   const matching = status === undefined ? meters : meters.filter((meter) => meter.status === status);
-  return listPage(matching, request.form, METERS_PATH);
+  return listPage(matching, request.form, metersPath);
 }
 
 type Situation = { state: Simulation; request: StripeRequest };
@@ -163,12 +157,12 @@ function isFormula(text: string): text is Meter["formula"] {
 
 function windowSeconds(window: "hour" | "day" | undefined): number | undefined {
   if (window === undefined) return undefined;
-  return window === "hour" ? HOUR_SECONDS : DAY_SECONDS;
+  return window === "hour" ? hourSeconds : daySeconds;
 }
 
 function windowName(seconds: number | undefined): "hour" | "day" | null {
   if (seconds === undefined) return null;
-  return seconds === HOUR_SECONDS ? "hour" : "day";
+  return seconds === hourSeconds ? "hour" : "day";
 }
 
 function keysOf(form: Form): Partial<Pick<Meter, "customerKey" | "valueKey">> {

@@ -3,7 +3,7 @@ import type { CheckoutSession } from "./checkout-session.ts";
 import { openSession } from "./checkout-sessions.ts";
 
 /** docs.stripe.com/payment-links/url-parameters, certain: other values are dropped without a word. */
-const REFERENCE_FORM = /^[A-Za-z0-9_-]{1,200}$/;
+const referenceForm = /^[A-Za-z0-9_-]{1,200}$/;
 
 /**
  * Opening a link's URL makes a session whose metadata is the link's, and so the account's own, and whose
@@ -17,7 +17,7 @@ export function openPaymentLink(state: Simulation, visited: URL): CheckoutSessio
   const reference = visited.searchParams.get("client_reference_id") ?? "";
   return openSession(state, {
     livemode: link.livemode,
-    clientReferenceId: REFERENCE_FORM.test(reference) ? reference : null,
+    clientReferenceId: referenceForm.test(reference) ? reference : null,
     customer: null,
     customerEmail: visited.searchParams.get("prefilled_email"),
     paymentLink: link.id,

@@ -9,14 +9,14 @@ import { readTrialDays } from "./checkout-sessions.ts";
 import { readLineItems } from "./line-items.ts";
 import { paymentLinkObject, type PaymentLink } from "./payment-link.ts";
 
-const LINKS_PATH = "/v1/payment_links";
+const linksPath = "/v1/payment_links";
 
 /** docs.stripe.com/api/payment-link, certain; only for subscriptions. A link cannot be deleted, only made inactive. */
 export const paymentLinkRoutes: Route[] = [
-  { method: "POST", path: LINKS_PATH, api: "v1", execute: createLink },
-  { method: "GET", path: LINKS_PATH, api: "v1", execute: listLinks },
-  { method: "GET", path: `${LINKS_PATH}/:id`, api: "v1", execute: retrieveLink },
-  { method: "POST", path: `${LINKS_PATH}/:id`, api: "v1", execute: updateLink },
+  { method: "POST", path: linksPath, api: "v1", execute: createLink },
+  { method: "GET", path: linksPath, api: "v1", execute: listLinks },
+  { method: "GET", path: `${linksPath}/:id`, api: "v1", execute: retrieveLink },
+  { method: "POST", path: `${linksPath}/:id`, api: "v1", execute: updateLink },
 ];
 
 function createLink(state: Simulation, request: StripeRequest): Answer {
@@ -52,7 +52,7 @@ function listLinks(state: Simulation, { form }: StripeRequest): Answer {
   const links = [...state.paymentLinks.values()].filter(
     (link) => active === undefined || link.active === active,
   );
-  return listPage(links.toReversed().map(paymentLinkObject), form, LINKS_PATH);
+  return listPage(links.toReversed().map(paymentLinkObject), form, linksPath);
 }
 
 function retrieveLink(state: Simulation, { id }: StripeRequest): Answer {

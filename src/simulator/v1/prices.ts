@@ -10,17 +10,17 @@ import { priceObject, type Price } from "./price.ts";
 import { addProduct } from "./products.ts";
 import { readPriceTerms } from "./read-price.ts";
 
-const PRICES_PATH = "/v1/prices";
+const pricesPath = "/v1/prices";
 
 /** docs.stripe.com/api/prices, certain: no delete, and neither amount nor meter ever changes. Tiers are not modelled. */
 export const priceRoutes: Route[] = [
-  { method: "POST", path: PRICES_PATH, api: "v1", execute: createPrice },
-  { method: "GET", path: PRICES_PATH, api: "v1", execute: listPrices },
-  { method: "GET", path: `${PRICES_PATH}/:id`, api: "v1", execute: retrievePrice },
-  { method: "POST", path: `${PRICES_PATH}/:id`, api: "v1", execute: updatePrice },
+  { method: "POST", path: pricesPath, api: "v1", execute: createPrice },
+  { method: "GET", path: pricesPath, api: "v1", execute: listPrices },
+  { method: "GET", path: `${pricesPath}/:id`, api: "v1", execute: retrievePrice },
+  { method: "POST", path: `${pricesPath}/:id`, api: "v1", execute: updatePrice },
 ];
 
-const IMMUTABLE = ["currency", "unit_amount", "unit_amount_decimal", "recurring", "product"];
+const immutable = ["currency", "unit_amount", "unit_amount_decimal", "recurring", "product"];
 
 type NewPrice = Omit<Price, "id" | "createdAt"> & { cause: Cause };
 
@@ -81,7 +81,7 @@ function listPrices(state: Simulation, { form }: StripeRequest): Answer {
       (meter === undefined || price.recurring?.meter === meter) &&
       (keys.length === 0 || (price.lookupKey !== null && keys.includes(price.lookupKey))),
   );
-  return listPage(prices.toReversed().map(priceObject), form, PRICES_PATH);
+  return listPage(prices.toReversed().map(priceObject), form, pricesPath);
 }
 
 function retrievePrice(state: Simulation, { id }: StripeRequest): Answer {
@@ -93,7 +93,7 @@ function updatePrice(state: Simulation, request: StripeRequest): Answer {
   const { id, form, livemode } = request;
   const price = state.prices.get(id);
   if (price === undefined) return resourceMissing("price", id);
-  const fixed = IMMUTABLE.find((name) => name in form);
+  const fixed = immutable.find((name) => name in form);
   if (fixed !== undefined) return invalidParameter(`Received unknown parameter: ${fixed}`, fixed);
   const lookupKey = textField(form, "lookup_key") ?? price.lookupKey;
   const isNew = lookupKey !== null && lookupKey !== price.lookupKey;

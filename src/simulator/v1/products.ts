@@ -8,15 +8,15 @@ import type { Route, StripeRequest } from "../request/route.ts";
 import type { Simulation } from "../state.ts";
 import { productObject, type Product } from "./product.ts";
 
-const PRODUCTS_PATH = "/v1/products";
+const productsPath = "/v1/products";
 
 /** docs.stripe.com/api/products, certain; a product with prices cannot be deleted, only made inactive (certain). */
 export const productRoutes: Route[] = [
-  { method: "POST", path: PRODUCTS_PATH, api: "v1", execute: createProduct },
-  { method: "GET", path: PRODUCTS_PATH, api: "v1", execute: listProducts },
-  { method: "GET", path: `${PRODUCTS_PATH}/:id`, api: "v1", execute: retrieveProduct },
-  { method: "POST", path: `${PRODUCTS_PATH}/:id`, api: "v1", execute: updateProduct },
-  { method: "DELETE", path: `${PRODUCTS_PATH}/:id`, api: "v1", execute: deleteProduct },
+  { method: "POST", path: productsPath, api: "v1", execute: createProduct },
+  { method: "GET", path: productsPath, api: "v1", execute: listProducts },
+  { method: "GET", path: `${productsPath}/:id`, api: "v1", execute: retrieveProduct },
+  { method: "POST", path: `${productsPath}/:id`, api: "v1", execute: updateProduct },
+  { method: "DELETE", path: `${productsPath}/:id`, api: "v1", execute: deleteProduct },
 ];
 
 type NewProduct = Pick<Product, "name" | "livemode" | "metadata"> & { id?: string; cause: Cause };
@@ -59,7 +59,7 @@ function listProducts(state: Simulation, { form }: StripeRequest): Answer {
   const products = [...state.products.values()].filter(
     (product) => active === undefined || product.active === active,
   );
-  return listPage(products.toReversed().map(productObject), form, PRODUCTS_PATH);
+  return listPage(products.toReversed().map(productObject), form, productsPath);
 }
 
 function retrieveProduct(state: Simulation, { id }: StripeRequest): Answer {

@@ -9,9 +9,9 @@ export type PriceTerms = Pick<Price, "currency" | "unitAmount" | "recurring">;
 
 type Reading<T> = { isGood: true; value: T } | { isGood: false; answer: Answer };
 
-const UNITS = ["day", "week", "month", "year"] as const;
+const units = ["day", "week", "month", "year"] as const;
 /** docs.stripe.com/api/prices/create, certain: at most three years. */
-const COUNT_MAX = { day: 1_095, week: 156, month: 36, year: 3 };
+const countMax = { day: 1_095, week: 156, month: 36, year: 3 };
 
 /** Reads currency, amount and recurrence of `POST /v1/prices` or of `price_data`. */
 export function readPriceTerms(state: Simulation, form: Form): Reading<PriceTerms> {
@@ -62,12 +62,12 @@ function readRecurring(state: Simulation, form: Form): Reading<Recurring> {
       return readMetered(state, interval.value, meter);
     default:
       return refused(
-        invalidParameter(`Invalid recurring[usage_type]: must be one of licensed or metered`, USAGE_TYPE),
+        invalidParameter(`Invalid recurring[usage_type]: must be one of licensed or metered`, usageTypeField),
       );
   }
 }
 
-const USAGE_TYPE = "recurring[usage_type]";
+const usageTypeField = "recurring[usage_type]";
 
 /**
  * Since 2025-03-31.basil a metered price is backed by a meter (certain), and a deactivated meter cannot be attached
@@ -86,14 +86,14 @@ function readMetered(state: Simulation, interval: Interval, meter: string | unde
 function readInterval(form: Form): Reading<Interval> {
   const word = textField(form, "interval");
   if (word === undefined) return refused(missingParameter("recurring[interval]"));
-  const unit = UNITS.find((one) => one === word);
+  const unit = units.find((one) => one === word);
   if (unit === undefined) {
     return refused(
-      invalidParameter(`Invalid interval: must be one of ${UNITS.join(", ")}`, "recurring[interval]"),
+      invalidParameter(`Invalid interval: must be one of ${units.join(", ")}`, "recurring[interval]"),
     );
   }
   const count = textField(form, "interval_count") ?? "1";
-  if (!/^[1-9]\d{0,3}$/.test(count) || Number(count) > COUNT_MAX[unit]) {
+  if (!/^[1-9]\d{0,3}$/.test(count) || Number(count) > countMax[unit]) {
     return refused(invalidParameter("Invalid interval_count.", "recurring[interval_count]"));
   }
   return good({ unit, count: Number(count) });

@@ -3,9 +3,9 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { startSimulator, type RunningSimulator } from "../start-simulator.ts";
 import { makePrice } from "./make-price.ts";
 
-const NOW = Date.parse("2026-11-20T10:00:00Z") / 1000;
-const NEXT_MONTH = Date.parse("2026-12-20T10:00:00Z") / 1000;
-const MONTH_AFTER = Date.parse("2027-01-20T10:00:00Z") / 1000;
+const nowSeconds = Date.parse("2026-11-20T10:00:00Z") / 1000;
+const nextMonth = Date.parse("2026-12-20T10:00:00Z") / 1000;
+const monthAfter = Date.parse("2027-01-20T10:00:00Z") / 1000;
 
 let running: RunningSimulator;
 let stripe: Stripe;
@@ -14,7 +14,7 @@ let id: string;
 
 beforeEach(async () => {
   running = await startSimulator({ customers: ["cus_1"] });
-  running.simulator.setClock({ now: NOW, frozen: true });
+  running.simulator.setClock({ now: nowSeconds, frozen: true });
   const { host, port } = running;
   stripe = new Stripe("sk_test_x", { host, port, protocol: "http", maxNetworkRetries: 0 });
   price = await makePrice(stripe);
@@ -42,7 +42,7 @@ test("pausing and resuming are told beside the update, and resuming begins a new
   expect(paused.status).toBe("paused");
   expect(resumed).toMatchObject({
     status: "active",
-    items: { data: [{ current_period_start: NOW + 3_600 }] },
+    items: { data: [{ current_period_start: nowSeconds + 3_600 }] },
   });
   expect(types().slice(1)).toEqual([
     "customer.subscription.updated",
@@ -70,14 +70,14 @@ test("a cycle ends the period, and its invoice is a draft that names subscriptio
   const { items } = await stripe.subscriptions.retrieve(id);
 
   expect(types().slice(1)).toEqual(["invoice.created", "customer.subscription.updated"]);
-  expect(items.data).toMatchObject([{ current_period_start: NEXT_MONTH, current_period_end: MONTH_AFTER }]);
+  expect(items.data).toMatchObject([{ current_period_start: nextMonth, current_period_end: monthAfter }]);
   expect(await stripe.invoices.retrieve(invoice.id)).toMatchObject({
     object: "invoice",
     status: "draft",
     billing_reason: "subscription_cycle",
     customer: "cus_1",
-    period_start: NOW,
-    period_end: NEXT_MONTH,
+    period_start: nowSeconds,
+    period_end: nextMonth,
     parent: { subscription_details: { subscription: id } },
   });
 });
@@ -102,14 +102,14 @@ test("a cycle whose payment fails leaves the subscription past due, and one that
 });
 
 test("a clock that is set past the end of a period ends it once, and tells so", () => {
-  running.simulator.setClock({ now: NEXT_MONTH });
+  running.simulator.setClock({ now: nextMonth });
 
   expect(types().slice(1)).toEqual(["invoice.created", "customer.subscription.updated"]);
 });
 
 test("a subscription cancelled at the period's end has a last invoice, and is deleted then", async () => {
   await stripe.subscriptions.update(id, { cancel_at_period_end: true });
-  running.simulator.setClock({ now: NEXT_MONTH });
+  running.simulator.setClock({ now: nextMonth });
 
   expect(types().slice(2)).toEqual(["invoice.created", "customer.subscription.deleted"]);
 });

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { startSimulator, type RunningSimulator } from "../start-simulator.ts";
 import { makePrice } from "./make-price.ts";
 
-const NOW = Date.parse("2026-11-20T10:00:00Z") / 1000;
+const nowSeconds = Date.parse("2026-11-20T10:00:00Z") / 1000;
 
 let running: RunningSimulator;
 let stripe: Stripe;
@@ -13,7 +13,7 @@ let sensors: string;
 
 beforeEach(async () => {
   running = await startSimulator({ customers: ["cus_1"] });
-  running.simulator.setClock({ now: NOW, frozen: true });
+  running.simulator.setClock({ now: nowSeconds, frozen: true });
   const { host, port } = running;
   stripe = new Stripe("sk_test_x", { host, port, protocol: "http", maxNetworkRetries: 0 });
   meters = { readings: await makeMeter("sum"), sensors: await makeMeter("last") };

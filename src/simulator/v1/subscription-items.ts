@@ -9,7 +9,7 @@ import { findPrice } from "./find-price.ts";
 export type Items = { items: SubscriptionItem[] } | { refusal: Answer };
 
 /** docs.stripe.com/billing/subscriptions/multiple-products, certain. */
-const ITEMS_MAX = 20;
+const itemsMax = 20;
 
 /**
  * A subscription's items after `items[…]` of a request: an entry with an `id` changes or deletes that item, one without
@@ -29,8 +29,8 @@ export function readItems(state: Simulation, form: Form, before: readonly Subscr
 /** Whether these can be the items of one subscription. */
 export function judgeItems(items: SubscriptionItem[]): Items {
   if (items.length === 0) return refused(missingParameter("items"));
-  if (items.length > ITEMS_MAX) {
-    return refused(invalidParameter(`Subscriptions can have ${ITEMS_MAX} items at most.`, "items"));
+  if (items.length > itemsMax) {
+    return refused(invalidParameter(`Subscriptions can have ${itemsMax} items at most.`, "items"));
   }
   const prices = items.map(({ price }) => price);
   if (new Set(prices.map(({ id }) => id)).size < prices.length) {

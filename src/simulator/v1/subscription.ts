@@ -1,7 +1,7 @@
 import type { SubscriptionItem } from "./subscription-item.ts";
 
 /** Stripe's own words (API 2026-10-28.endive, certain). */
-export const SUBSCRIPTION_STATUSES = [
+export const subscriptionStatuses = [
   "active",
   "canceled",
   "incomplete",
@@ -12,7 +12,7 @@ export const SUBSCRIPTION_STATUSES = [
   "unpaid",
 ] as const;
 
-type SubscriptionStatus = (typeof SUBSCRIPTION_STATUSES)[number];
+type SubscriptionStatus = (typeof subscriptionStatuses)[number];
 
 /** A subscription. Its items share one period here; in Stripe's objects the period is on the items. */
 export type Subscription = {

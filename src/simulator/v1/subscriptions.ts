@@ -6,7 +6,7 @@ import { listPage } from "../request/list.ts";
 import { readMetadata } from "../request/metadata.ts";
 import type { Route, StripeRequest } from "../request/route.ts";
 import type { Simulation } from "../state.ts";
-import { DAY_SECONDS } from "../usage/meter.ts";
+import { daySeconds } from "../usage/meter.ts";
 import { addSubscription } from "./add-subscription.ts";
 import { beginPeriod } from "./billing-period.ts";
 import { changeSubscription } from "./change-subscription.ts";
@@ -15,21 +15,21 @@ import { endSubscription } from "./end-subscription.ts";
 import { subscriptionObject } from "./subscription-object.ts";
 import { readItems } from "./subscription-items.ts";
 import type { SubscriptionItem } from "./subscription-item.ts";
-import { SUBSCRIPTION_STATUSES, type Subscription } from "./subscription.ts";
+import { subscriptionStatuses, type Subscription } from "./subscription.ts";
 
-const SUBSCRIPTIONS_PATH = "/v1/subscriptions";
+const subscriptionsPath = "/v1/subscriptions";
 
 /** docs.stripe.com/api/subscriptions, certain; nothing is ever charged. */
 export const subscriptionRoutes: Route[] = [
-  { method: "POST", path: SUBSCRIPTIONS_PATH, api: "v1", execute: createSubscription },
-  { method: "GET", path: SUBSCRIPTIONS_PATH, api: "v1", execute: listSubscriptions },
-  { method: "GET", path: `${SUBSCRIPTIONS_PATH}/:id`, api: "v1", execute: retrieveSubscription },
-  { method: "POST", path: `${SUBSCRIPTIONS_PATH}/:id`, api: "v1", execute: updateSubscription },
-  { method: "DELETE", path: `${SUBSCRIPTIONS_PATH}/:id`, api: "v1", execute: cancelSubscription },
+  { method: "POST", path: subscriptionsPath, api: "v1", execute: createSubscription },
+  { method: "GET", path: subscriptionsPath, api: "v1", execute: listSubscriptions },
+  { method: "GET", path: `${subscriptionsPath}/:id`, api: "v1", execute: retrieveSubscription },
+  { method: "POST", path: `${subscriptionsPath}/:id`, api: "v1", execute: updateSubscription },
+  { method: "DELETE", path: `${subscriptionsPath}/:id`, api: "v1", execute: cancelSubscription },
 ];
 
 /** The words that a list may be asked for; `all` and `ended` are words of the filter only (SDK typings, certain). */
-const LIST_WORDS: readonly string[] = [...SUBSCRIPTION_STATUSES, "all", "ended"];
+const listWords: readonly string[] = [...subscriptionStatuses, "all", "ended"];
 
 function createSubscription(state: Simulation, request: StripeRequest): Answer {
   const { form } = request;
@@ -63,8 +63,8 @@ function listSubscriptions(state: Simulation, { form }: StripeRequest): Answer {
     return resourceMissing("customer", customer, "customer");
   }
   const status = textField(form, "status");
-  if (status !== undefined && !LIST_WORDS.includes(status)) {
-    return invalidParameter(`Invalid status: must be one of ${LIST_WORDS.join(", ")}`, "status");
+  if (status !== undefined && !listWords.includes(status)) {
+    return invalidParameter(`Invalid status: must be one of ${listWords.join(", ")}`, "status");
   }
   const price = textField(form, "price");
   const found = [...state.subscriptions.keys()]
@@ -72,7 +72,7 @@ function listSubscriptions(state: Simulation, { form }: StripeRequest): Answer {
     .filter((subscription) => customer === undefined || subscription.customer === customer)
     .filter(({ items }) => price === undefined || items.some((item) => item.price.id === price))
     .filter((subscription) => isListed(subscription, status));
-  return listPage(found.toReversed().map(subscriptionObject), form, SUBSCRIPTIONS_PATH);
+  return listPage(found.toReversed().map(subscriptionObject), form, subscriptionsPath);
 }
 
 function retrieveSubscription(state: Simulation, { id }: StripeRequest): Answer {
@@ -129,7 +129,7 @@ function readTrialEnd(form: Form, now: number): number | null | "invalid" {
   const days = textField(form, "trial_period_days");
   const end =
     textField(form, "trial_end") ??
-    (days === undefined ? undefined : String(now + Number(days) * DAY_SECONDS));
+    (days === undefined ? undefined : String(now + Number(days) * daySeconds));
   if (end === undefined || end === "now") return null;
   return /^\d{1,12}$/.test(end) && Number(end) > now ? Number(end) : "invalid";
 }

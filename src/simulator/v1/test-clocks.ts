@@ -8,14 +8,14 @@ import { catchUpAll } from "./cycle-subscription.ts";
 import { finalizeDue } from "./finalize-due.ts";
 import { testClockObject, type TestClock } from "./test-clock.ts";
 
-const CLOCKS_PATH = "/v1/test_helpers/test_clocks";
+const clocksPath = "/v1/test_helpers/test_clocks";
 
 /** docs.stripe.com/api/test_clocks, certain: only in test mode, and only forwards. */
 export const testClockRoutes: Route[] = [
-  { method: "POST", path: CLOCKS_PATH, api: "v1", execute: createClock },
-  { method: "GET", path: CLOCKS_PATH, api: "v1", execute: listClocks },
-  { method: "GET", path: `${CLOCKS_PATH}/:id`, api: "v1", execute: retrieveClock },
-  { method: "POST", path: `${CLOCKS_PATH}/:id/advance`, api: "v1", execute: advanceClock },
+  { method: "POST", path: clocksPath, api: "v1", execute: createClock },
+  { method: "GET", path: clocksPath, api: "v1", execute: listClocks },
+  { method: "GET", path: `${clocksPath}/:id`, api: "v1", execute: retrieveClock },
+  { method: "POST", path: `${clocksPath}/:id/advance`, api: "v1", execute: advanceClock },
 ];
 
 function createClock(state: Simulation, { form, livemode }: StripeRequest): Answer {
@@ -34,7 +34,7 @@ function createClock(state: Simulation, { form, livemode }: StripeRequest): Answ
 
 function listClocks(state: Simulation, { form }: StripeRequest): Answer {
   const clocks = [...state.testClocks.values()].toReversed();
-  return listPage(clocks.map(testClockObject), form, CLOCKS_PATH);
+  return listPage(clocks.map(testClockObject), form, clocksPath);
 }
 
 function retrieveClock(state: Simulation, { id }: StripeRequest): Answer {

@@ -9,8 +9,8 @@ import { scheduleFinalization } from "./finalize-due.ts";
 import { invoiceObject, type Invoice } from "./invoice.ts";
 import { nowOf } from "./customer-time.ts";
 
-const AHEAD_YEARS_MAX = 5;
-const FINALIZES_AT = "automatically_finalizes_at";
+const aheadYearsMax = 5;
+const finalizesAtField = "automatically_finalizes_at";
 
 type Change = Pick<Invoice, "autoAdvance" | "finalizesAt" | "isFinalizationSet">;
 
@@ -44,7 +44,7 @@ function readChange(state: Simulation, form: Form, invoice: Invoice): Change | A
     return invalidParameter(`Invalid boolean: ${wish}`, "auto_advance");
   }
   const autoAdvance = booleanField(form, "auto_advance") ?? invoice.autoAdvance;
-  const time = form[FINALIZES_AT];
+  const time = form[finalizesAtField];
   if (time !== undefined) return readTime(state, { text: time, autoAdvance }, invoice);
   const { finalizesAt, isFinalizationSet } = invoice;
   if (invoice.status !== "draft" || autoAdvance === invoice.autoAdvance) {
@@ -60,20 +60,24 @@ type Time = { text: string | Form; autoAdvance: boolean };
 function readTime(state: Simulation, { text, autoAdvance }: Time, invoice: Invoice): Change | Answer {
   if (invoice.status !== "draft") return notEditable(invoice);
   if (typeof text !== "string" || !/^\d{1,12}$/.test(text)) {
-    return invalidParameter(`Invalid integer: ${JSON.stringify(text)}`, FINALIZES_AT);
+    return invalidParameter(`Invalid integer: ${JSON.stringify(text)}`, finalizesAtField);
   }
   if (!autoAdvance) {
-    return invalidParameter(`${FINALIZES_AT} can only be set while auto_advance is true.`, FINALIZES_AT);
+    return invalidParameter(
+      `${finalizesAtField} can only be set while auto_advance is true.`,
+      finalizesAtField,
+    );
   }
   const now = nowOf(state, invoice.customer);
   const finalizesAt = Number(text);
   const latest = new Date(now * 1000);
-  latest.setUTCFullYear(latest.getUTCFullYear() + AHEAD_YEARS_MAX);
+  latest.setUTCFullYear(latest.getUTCFullYear() + aheadYearsMax);
   // That a time which has passed is refused is our guess.
-  if (finalizesAt <= now) return invalidParameter(`${FINALIZES_AT} must be in the future.`, FINALIZES_AT);
+  if (finalizesAt <= now)
+    return invalidParameter(`${finalizesAtField} must be in the future.`, finalizesAtField);
   if (finalizesAt > latest.getTime() / 1000) {
-    const message = `${FINALIZES_AT} must be at most ${AHEAD_YEARS_MAX} years in the future.`;
-    return invalidParameter(message, FINALIZES_AT);
+    const message = `${finalizesAtField} must be at most ${aheadYearsMax} years in the future.`;
+    return invalidParameter(message, finalizesAtField);
   }
   return { autoAdvance, finalizesAt, isFinalizationSet: true };
 }

@@ -7,28 +7,28 @@ import type { Route, StripeRequest } from "../request/route.ts";
 import type { Simulation } from "../state.ts";
 import type { WebhookEndpoint } from "../webhooks/endpoint.ts";
 import {
-  ENDPOINTS_MAX,
+  endpointsMax,
   newSecret,
   registerEndpoint,
   unregisterEndpoint,
   urlFault,
 } from "../webhooks/register-endpoint.ts";
 
-const ENDPOINTS_PATH = "/v1/webhook_endpoints";
+const endpointsPath = "/v1/webhook_endpoints";
 
 /**
  * docs.stripe.com/api/webhook_endpoints, certain: the secret is shown at the creation alone, and the version never
  * changes. Endpoints for thin events are event destinations at Stripe and do not show here.
  */
 export const webhookEndpointRoutes: Route[] = [
-  { method: "POST", path: ENDPOINTS_PATH, api: "v1", execute: createEndpoint },
-  { method: "GET", path: ENDPOINTS_PATH, api: "v1", execute: listEndpoints },
-  { method: "GET", path: `${ENDPOINTS_PATH}/:id`, api: "v1", execute: retrieveEndpoint },
-  { method: "POST", path: `${ENDPOINTS_PATH}/:id`, api: "v1", execute: updateEndpoint },
-  { method: "DELETE", path: `${ENDPOINTS_PATH}/:id`, api: "v1", execute: deleteEndpoint },
+  { method: "POST", path: endpointsPath, api: "v1", execute: createEndpoint },
+  { method: "GET", path: endpointsPath, api: "v1", execute: listEndpoints },
+  { method: "GET", path: `${endpointsPath}/:id`, api: "v1", execute: retrieveEndpoint },
+  { method: "POST", path: `${endpointsPath}/:id`, api: "v1", execute: updateEndpoint },
+  { method: "DELETE", path: `${endpointsPath}/:id`, api: "v1", execute: deleteEndpoint },
 ];
 
-const VERSION_FORM = /^20\d\d-\d\d-\d\d(?:\.[a-z]+)?$/;
+const versionForm = /^20\d\d-\d\d-\d\d(?:\.[a-z]+)?$/;
 
 function createEndpoint(state: Simulation, request: StripeRequest): Answer {
   const { form, livemode } = request;
@@ -39,11 +39,11 @@ function createEndpoint(state: Simulation, request: StripeRequest): Answer {
   const apiVersion = textField(form, "api_version") ?? null;
   const refusal = refusalOf({ url, types, livemode });
   if (refusal !== undefined) return refusal;
-  if (apiVersion !== null && !VERSION_FORM.test(apiVersion)) {
+  if (apiVersion !== null && !versionForm.test(apiVersion)) {
     return invalidParameter(`Invalid Stripe API version: ${apiVersion}`, "api_version");
   }
-  if (state.webhooks.endpoints.size >= ENDPOINTS_MAX) {
-    return invalidParameter(`You have reached the maximum of ${ENDPOINTS_MAX} webhook endpoints.`);
+  if (state.webhooks.endpoints.size >= endpointsMax) {
+    return invalidParameter(`You have reached the maximum of ${endpointsMax} webhook endpoints.`);
   }
   const secret = newSecret();
   const endpoint = registerEndpoint(state, {
@@ -63,7 +63,7 @@ function createEndpoint(state: Simulation, request: StripeRequest): Answer {
 function listEndpoints(state: Simulation, { form, livemode }: StripeRequest): Answer {
   const listed = [...state.webhooks.endpoints.values()].filter(({ payload }) => payload !== "thin");
   const objects = listed.toReversed().map((endpoint) => endpointObject(endpoint, livemode));
-  return listPage(objects, form, ENDPOINTS_PATH);
+  return listPage(objects, form, endpointsPath);
 }
 
 function retrieveEndpoint(state: Simulation, { id, livemode }: StripeRequest): Answer {

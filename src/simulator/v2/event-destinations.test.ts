@@ -3,7 +3,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { startSimulator, type RunningSimulator } from "../start-simulator.ts";
 import { startReceiver, type Receiver } from "../webhooks/start-receiver.ts";
 
-const THIN_TYPES = ["v1.billing.meter.no_meter_found"];
+const thinTypes = ["v1.billing.meter.no_meter_found"];
 
 let running: RunningSimulator;
 let receiver: Receiver;
@@ -41,15 +41,15 @@ test("a destination shows URL and secret where they are asked for, and the secre
 test("a destination of thin events gets its types, signed by its secret", async () => {
   const { webhook_endpoint: target } = await create({ include: ["webhook_endpoint.signing_secret"] });
   await stripe.customers.create();
-  for (const type of [...THIN_TYPES, "v1.billing.meter.error_report_triggered"]) {
+  for (const type of [...thinTypes, "v1.billing.meter.error_report_triggered"]) {
     running.simulator.emit({ object: "v2.core.event", type });
   }
   await running.simulator.deliveriesSettled();
 
   const { body = "", signature = "" } = receiver.received[0] ?? {};
-  expect(receiver.types()).toEqual(THIN_TYPES);
+  expect(receiver.types()).toEqual(thinTypes);
   expect(stripe.parseEventNotification(body, signature, target?.signing_secret ?? "")).toMatchObject({
-    type: THIN_TYPES[0],
+    type: thinTypes[0],
   });
 });
 
@@ -58,7 +58,7 @@ test("a destination is changed, disabled, enabled and deleted", async () => {
   const { eventDestinations } = stripe.v2.core;
 
   expect(await eventDestinations.disable(id)).toMatchObject({ status: "disabled" });
-  running.simulator.emit({ object: "v2.core.event", type: THIN_TYPES[0] ?? "" });
+  running.simulator.emit({ object: "v2.core.event", type: thinTypes[0] ?? "" });
   expect(await eventDestinations.enable(id)).toMatchObject({ status: "enabled" });
   expect(await eventDestinations.update(id, { enabled_events: ["*"] })).toMatchObject({
     enabled_events: ["*"],
@@ -84,7 +84,7 @@ function create(override: Partial<Stripe.V2.Core.EventDestinationCreateParams> =
     name: "Error reports",
     type: "webhook_endpoint",
     event_payload: "thin",
-    enabled_events: THIN_TYPES,
+    enabled_events: thinTypes,
     webhook_endpoint: { url: receiver.url },
     ...override,
   });

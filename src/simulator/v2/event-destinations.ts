@@ -6,39 +6,39 @@ import type { Route, StripeRequest } from "../request/route.ts";
 import type { Simulation } from "../state.ts";
 import type { WebhookEndpoint } from "../webhooks/endpoint.ts";
 import {
-  ENDPOINTS_MAX,
+  endpointsMax,
   newSecret,
   registerEndpoint,
   unregisterEndpoint,
   urlFault,
 } from "../webhooks/register-endpoint.ts";
 
-const DESTINATIONS_PATH = "/v2/core/event_destinations";
-const SECRET_FIELD = "webhook_endpoint.signing_secret";
-const URL_FIELD = "webhook_endpoint.url";
+const destinationsPath = "/v2/core/event_destinations";
+const secretField = "webhook_endpoint.signing_secret";
+const urlField = "webhook_endpoint.url";
 
 /**
  * docs.stripe.com/api/v2/core/event-destinations, certain: URL and secret show only where `include` asks for them, the
  * secret at the creation alone. Here only those that lead to a webhook endpoint.
  */
 export const eventDestinationRoutes: Route[] = [
-  { method: "POST", path: DESTINATIONS_PATH, api: "v2", execute: createDestination },
-  { method: "GET", path: DESTINATIONS_PATH, api: "v2", execute: listDestinations },
-  { method: "GET", path: `${DESTINATIONS_PATH}/:id`, api: "v2", execute: withDestination(shown) },
+  { method: "POST", path: destinationsPath, api: "v2", execute: createDestination },
+  { method: "GET", path: destinationsPath, api: "v2", execute: listDestinations },
+  { method: "GET", path: `${destinationsPath}/:id`, api: "v2", execute: withDestination(shown) },
   {
     method: "POST",
-    path: `${DESTINATIONS_PATH}/:id`,
+    path: `${destinationsPath}/:id`,
     api: "v2",
     execute: withDestination(updateDestination),
   },
   {
     method: "DELETE",
-    path: `${DESTINATIONS_PATH}/:id`,
+    path: `${destinationsPath}/:id`,
     api: "v2",
     execute: withDestination(deleteDestination),
   },
-  { method: "POST", path: `${DESTINATIONS_PATH}/:id/enable`, api: "v2", execute: switched("enabled") },
-  { method: "POST", path: `${DESTINATIONS_PATH}/:id/disable`, api: "v2", execute: switched("disabled") },
+  { method: "POST", path: `${destinationsPath}/:id/enable`, api: "v2", execute: switched("enabled") },
+  { method: "POST", path: `${destinationsPath}/:id/disable`, api: "v2", execute: switched("disabled") },
 ];
 
 const types = z.array(z.string()).min(1);
@@ -76,8 +76,8 @@ function createDestination(state: Simulation, { json, livemode }: StripeRequest)
   if (wanted.event_payload === "snapshot" && wanted.snapshot_api_version === undefined) {
     return invalid("snapshot_api_version is required for snapshot events.");
   }
-  if (state.webhooks.endpoints.size >= ENDPOINTS_MAX) {
-    return invalid(`You have reached the maximum of ${ENDPOINTS_MAX} event destinations.`);
+  if (state.webhooks.endpoints.size >= endpointsMax) {
+    return invalid(`You have reached the maximum of ${endpointsMax} event destinations.`);
   }
   const destination = registerEndpoint(
     state,
@@ -106,7 +106,7 @@ function listDestinations(state: Simulation, { form, livemode }: StripeRequest):
     .slice(start, start + limit)
     .map((one) => destinationObject(one, { livemode, include: includeOf(form) }));
   const asked = includeOf(form).map((field, index) => `&include[${index}]=${field}`);
-  const next = `${DESTINATIONS_PATH}?page=${start + limit}&limit=${limit}${asked.join("")}`;
+  const next = `${destinationsPath}?page=${start + limit}&limit=${limit}${asked.join("")}`;
   return ok({ data, next_page_url: all.length > start + limit ? next : null, previous_page_url: null });
 }
 
@@ -201,8 +201,8 @@ function destinationObject(
     type: "webhook_endpoint",
     updated: created,
     webhook_endpoint: {
-      ...(asked.includes(SECRET_FIELD) ? { signing_secret: destination.secrets[0] } : {}),
-      ...(asked.includes(URL_FIELD) ? { url: destination.url } : {}),
+      ...(asked.includes(secretField) ? { signing_secret: destination.secrets[0] } : {}),
+      ...(asked.includes(urlField) ? { url: destination.url } : {}),
     },
   };
 }

@@ -2,7 +2,7 @@ import { Stripe } from "stripe";
 import { afterEach, beforeEach, expect, onTestFinished, test, vi } from "vitest";
 import { startSimulator, type RunningSimulator } from "../start-simulator.ts";
 
-const NOW = "2026-11-20T10:00:00.000Z";
+const nowSeconds = "2026-11-20T10:00:00.000Z";
 
 let running: RunningSimulator;
 let stripe: Stripe;
@@ -15,7 +15,7 @@ beforeEach(async () => {
     ],
     customers: ["cus_1"],
   });
-  running.simulator.setClock({ now: NOW, frozen: true });
+  running.simulator.setClock({ now: nowSeconds, frozen: true });
   const { host, port } = running;
   stripe = new Stripe("sk_test_x", { host, port, protocol: "http", maxNetworkRetries: 0 });
   const { data } = await stripe.billing.meters.list();
@@ -30,7 +30,7 @@ test("an accepted event comes back with RFC 3339 times", async () => {
 
   expect(event).toMatchObject({
     object: "v2.billing.meter_event",
-    created: NOW,
+    created: nowSeconds,
     identifier: "id-1",
     timestamp: "2026-11-20T09:30:00.000Z",
   });

@@ -12,7 +12,7 @@ import { receivedEvent, touchedByV2Event, v2EventSchema } from "./read-event.ts"
  * The synchronous codes of v2 (OpenAPI and API reference, certain). Timestamps and unknown customers are not among
  * them, so they are told later.
  */
-const CODES: ReadonlyMap<DefectKind, string> = new Map([
+const codes: ReadonlyMap<DefectKind, string> = new Map([
   ["no_meter", "no_meter"],
   ["archived_meter", "archived_meter"],
   ["duplicate", "duplicate_meter_event"],
@@ -22,7 +22,7 @@ const CODES: ReadonlyMap<DefectKind, string> = new Map([
   ["no_value_defined", "payload_no_value_defined"],
 ]);
 
-const TOLD_AT_ONCE = new Set(CODES.keys());
+const toldAtOnceCodes = new Set(codes.keys());
 
 /** docs.stripe.com/api/v2/billing/meter-event/create, certain. */
 export const createV2MeterEventRoute: Route = {
@@ -40,7 +40,7 @@ function createMeterEvent(state: Simulation, request: StripeRequest): Answer {
   if (!body.success)
     return refuse(400, { code: "invalid_fields", message: "The meter event is not well-formed." });
   const event = receivedEvent(state, body.data, "v2");
-  const defect = takeEvent(state, event, { request, toldAtOnce: TOLD_AT_ONCE });
+  const defect = takeEvent(state, event, { request, toldAtOnce: toldAtOnceCodes });
   if (defect !== undefined) return refuseDefect(defect);
   return ok({
     object: "v2.billing.meter_event",
@@ -59,7 +59,7 @@ function touchedByBody(state: Simulation, { json }: StripeRequest): Touched[] {
 }
 
 function refuseDefect({ kind, message }: Defect): Answer {
-  const code = CODES.get(kind);
+  const code = codes.get(kind);
   // v2 errors often have no type (seen with the SDK), and this simulator never gives them one.
   return refuse(400, { message, ...(code === undefined ? {} : { code }) }, { executed: true });
 }

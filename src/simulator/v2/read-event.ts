@@ -4,7 +4,7 @@ import type { Simulation } from "../state.ts";
 import type { Touched } from "../request/touched.ts";
 import type { Intake } from "../usage/ledger.ts";
 import type { ReceivedEvent } from "../usage/find-defect.ts";
-import { CUSTOMER_KEY_DEFAULT, VALUE_KEY_DEFAULT } from "../usage/meter.ts";
+import { customerKeyDefault, valueKeyDefault } from "../usage/meter.ts";
 
 /** docs.stripe.com/api/v2/billing/meter-event, certain: real strings in the payload, RFC 3339 in the timestamp. */
 export const v2EventSchema = z.object({
@@ -31,9 +31,9 @@ export function receivedEvent(state: Simulation, event: V2Event, intake: Intake)
 /** The usage that a v2 event is about. */
 export function touchedByV2Event(state: Simulation, event: V2Event): Touched {
   const meter = state.meterByEventName.get(event.event_name);
-  const value = event.payload[meter?.valueKey ?? VALUE_KEY_DEFAULT];
+  const value = event.payload[meter?.valueKey ?? valueKeyDefault];
   return {
-    customer: event.payload[meter?.customerKey ?? CUSTOMER_KEY_DEFAULT] ?? "",
+    customer: event.payload[meter?.customerKey ?? customerKeyDefault] ?? "",
     eventName: event.event_name,
     ...(event.identifier === undefined ? {} : { identifier: event.identifier }),
     ...(value === undefined ? {} : { value }),

@@ -4,7 +4,7 @@ import { ok, type Answer } from "../request/answer.ts";
 import type { Route, StripeRequest } from "../request/route.ts";
 import type { Simulation } from "../state.ts";
 
-const LIFETIME_MS = 15 * 60 * 1000;
+const lifetimeMs = 15 * 60 * 1000;
 
 /** docs.stripe.com/api/v2/billing/meter-event-stream, certain. */
 export const createSessionRoute: Route = {
@@ -25,13 +25,13 @@ function createSession(state: Simulation, request: StripeRequest): Answer {
   const nowMs = state.clock.nowMs();
   const token = `simulated_session_${randomBytes(16).toString("hex")}`;
   const { apiKey, livemode } = request;
-  state.sessions.set(token, { apiKey, livemode, expiresAtMs: nowMs + LIFETIME_MS });
+  state.sessions.set(token, { apiKey, livemode, expiresAtMs: nowMs + lifetimeMs });
   return ok({
     object: "v2.billing.meter_event_session",
     id: state.nextId("mes"),
     authentication_token: token,
     created: new Date(nowMs).toISOString(),
-    expires_at: new Date(nowMs + LIFETIME_MS).toISOString(),
+    expires_at: new Date(nowMs + lifetimeMs).toISOString(),
     livemode,
   });
 }

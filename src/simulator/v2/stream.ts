@@ -8,12 +8,12 @@ import type { DefectKind } from "../usage/defect.ts";
 import { takeEvent } from "../usage/take-event.ts";
 import { receivedEvent, touchedByV2Event, v2EventSchema } from "./read-event.ts";
 
-const EVENTS_MAX = 100;
+const eventsMax = 100;
 
-const bodySchema = z.object({ events: z.array(v2EventSchema).min(1).max(EVENTS_MAX) });
+const bodySchema = z.object({ events: z.array(v2EventSchema).min(1).max(eventsMax) });
 
 /** Validation is fully asynchronous (certain); that duplicates vanish silently follows from their having no code. */
-const TOLD_AT_ONCE: ReadonlySet<DefectKind> = new Set();
+const toldAtOnceCodes: ReadonlySet<DefectKind> = new Set();
 
 /** docs.stripe.com/api/v2/billing/meter-event-stream/create, certain. No lock per customer is documented here. */
 export const createStreamRoute: Route = {
@@ -29,11 +29,11 @@ export const createStreamRoute: Route = {
 function createStream(state: Simulation, request: StripeRequest): Answer {
   const body = bodySchema.safeParse(request.json);
   if (!body.success) {
-    const message = `The body must hold 1 to ${EVENTS_MAX} well-formed events.`;
+    const message = `The body must hold 1 to ${eventsMax} well-formed events.`;
     return refuse(400, { code: "invalid_fields", message });
   }
   for (const event of body.data.events) {
-    takeEvent(state, receivedEvent(state, event, "stream"), { request, toldAtOnce: TOLD_AT_ONCE });
+    takeEvent(state, receivedEvent(state, event, "stream"), { request, toldAtOnce: toldAtOnceCodes });
   }
   // An empty body would make the SDK fail with "Invalid JSON".
   return ok({});

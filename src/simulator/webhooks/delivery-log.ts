@@ -1,4 +1,4 @@
-const LOGGED_MAX = 10_000;
+const loggedMax = 10_000;
 
 /** One attempt to deliver an event to an endpoint, or the dropping of one. */
 export type DeliveryAttempt = {
@@ -32,10 +32,10 @@ export function createDeliveryLog(): DeliveryLog {
 export function logAttempt(log: DeliveryLog, attempt: DeliveryAttempt): void {
   log.total += 1;
   log.recent.push(attempt);
-  if (log.recent.length >= 2 * LOGGED_MAX) log.recent.splice(0, LOGGED_MAX);
+  if (log.recent.length >= 2 * loggedMax) log.recent.splice(0, loggedMax);
 }
 
 /** The attempts that are kept, oldest first. */
 export function recentAttempts(log: DeliveryLog): DeliveryAttempt[] {
-  return log.recent.slice(-LOGGED_MAX);
+  return log.recent.slice(-loggedMax);
 }

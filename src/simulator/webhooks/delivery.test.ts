@@ -3,7 +3,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { startSimulator, type RunningSimulator } from "../start-simulator.ts";
 import { startReceiver, type Receiver } from "./start-receiver.ts";
 
-const SECRET = "whsec_one";
+const signingSecret = "whsec_one";
 
 let running: RunningSimulator;
 let receiver: Receiver;
@@ -27,7 +27,7 @@ test("what is delivered passes the SDK's check of the signature", async () => {
   const customer = await stripe.customers.create({ name: "Acme" });
   await running.simulator.deliveriesSettled();
 
-  expect(constructed(SECRET)).toMatchObject({
+  expect(constructed(signingSecret)).toMatchObject({
     object: "event",
     type: "customer.created",
     api_version: "2026-10-28.endive",
@@ -38,11 +38,11 @@ test("what is delivered passes the SDK's check of the signature", async () => {
 });
 
 test("each of two secrets verifies, as while one is rotated", async () => {
-  listen({ secrets: [SECRET, "whsec_two"] });
+  listen({ secrets: [signingSecret, "whsec_two"] });
   await stripe.customers.create();
   await running.simulator.deliveriesSettled();
 
-  expect(constructed(SECRET)).toEqual(constructed("whsec_two"));
+  expect(constructed(signingSecret)).toEqual(constructed("whsec_two"));
   expect(() => constructed("whsec_other")).toThrow(/signature/);
 });
 
@@ -183,7 +183,7 @@ test("a reset forgets endpoints and what is under way to them", async () => {
 });
 
 function listen(override: { secrets?: string[]; types?: string[] } = {}) {
-  return running.simulator.addWebhookEndpoint({ url: receiver.url, secrets: [SECRET], ...override });
+  return running.simulator.addWebhookEndpoint({ url: receiver.url, secrets: [signingSecret], ...override });
 }
 
 function constructed(secret: string, index = 0) {

@@ -1,21 +1,21 @@
 import { z } from "zod";
-import { API_VERSION } from "../api-version.ts";
+import { apiVersion } from "../api-version.ts";
 import type { StoredEvent } from "../events/stored-event.ts";
 
-const SECRETS_MAX = 10;
-const TYPES_MAX = 1_000;
+const secretsMax = 10;
+const typesMax = 1_000;
 
 /** Where events are sent. Several secrets sign with one `v1` each, as while a secret is rotated (certain). */
 export const endpointInputSchema = z.strictObject({
   url: z.url({ protocol: /^https?$/ }),
-  secrets: z.array(z.string().regex(/^\S+$/)).min(1).max(SECRETS_MAX),
+  secrets: z.array(z.string().regex(/^\S+$/)).min(1).max(secretsMax),
   payload: z.enum(["snapshot", "thin", "both"]).default("snapshot"),
   /** All types when absent; a `*` at the end stands for any rest. */
-  types: z.array(z.string().min(1)).max(TYPES_MAX).optional(),
+  types: z.array(z.string().min(1)).max(typesMax).optional(),
   /** A disabled one is sent nothing. */
   status: z.enum(["enabled", "disabled"]).default("enabled"),
   /** The version that events say they are rendered in; null: the account's own. */
-  api_version: z.string().min(1).nullable().default(API_VERSION),
+  api_version: z.string().min(1).nullable().default(apiVersion),
   name: z.string().default(""),
   description: z.string().nullable().default(null),
   metadata: z.record(z.string(), z.string()).default({}),

@@ -3,7 +3,7 @@ import type { Simulation } from "../state.ts";
 import type { WebhookEndpoint } from "./endpoint.ts";
 
 /** docs.stripe.com/webhooks, certain: at most 16 in an account. */
-export const ENDPOINTS_MAX = 16;
+export const endpointsMax = 16;
 
 /** Registers an endpoint: it gets the events from now on. */
 export function registerEndpoint(

@@ -1,19 +1,19 @@
 import { z } from "zod";
 
-const COPIES_MAX = 1_000;
-const DAY_MS = 86_400_000;
+const copiesMax = 1_000;
+const dayMs = 86_400_000;
 
 /** How webhooks behave. All waits are in real time. */
 export const webhookSettingsSchema = z.strictObject({
   /** The wait before the second attempt; it doubles with each further one. */
-  webhook_retry_ms: z.number().nonnegative().max(DAY_MS),
+  webhook_retry_ms: z.number().nonnegative().max(dayMs),
   webhook_attempts_max: z.int().min(1).max(100),
-  webhook_timeout_ms: z.int().positive().max(DAY_MS),
+  webhook_timeout_ms: z.int().positive().max(dayMs),
   /** How often each event is delivered. That one can arrive twice is certain (docs.stripe.com/webhooks). */
-  webhook_copies: z.int().min(1).max(COPIES_MAX),
+  webhook_copies: z.int().min(1).max(copiesMax),
   webhook_copies_concurrent: z.boolean(),
   /** Gathers events for so long and delivers them in shuffled order, one by one. 0: each leaves at once. */
-  webhook_reorder_ms: z.number().nonnegative().max(DAY_MS),
+  webhook_reorder_ms: z.number().nonnegative().max(dayMs),
   /** Keeps new events back until they are released. */
   webhook_hold: z.boolean(),
   /** So many of the next events are never delivered. */
@@ -27,7 +27,7 @@ export const webhookSettingsSchema = z.strictObject({
 type WebhookSettings = z.infer<typeof webhookSettingsSchema>;
 
 /** Eight attempts over about a minute. */
-export const DEFAULT_WEBHOOK_SETTINGS: Readonly<WebhookSettings> = {
+export const defaultWebhookSettings: Readonly<WebhookSettings> = {
   webhook_retry_ms: 500,
   webhook_attempts_max: 8,
   webhook_timeout_ms: 10_000,
