@@ -5,6 +5,7 @@ import { meterNames } from "../../../src/usage/meters.ts";
 import type { Comparison } from "../comparison.ts";
 import { openTables } from "../load/due-events.ts";
 import { addFleet } from "../load/fleet.ts";
+import { quantileOf } from "../statistics.ts";
 import { ask, checkpoint, createOurDatabase, type Site } from "../site/site.ts";
 
 const bench = "books";
@@ -17,7 +18,7 @@ const msLimit = 200;
 
 /**
  * Comparing each of 1,000 customers with Stripe's sums of a period, both meters, all equal, beside 10 million meter events.
- * Stripe's sums come at once: what is measured is our part. Each customer is one figure.
+ * Stripe's sums come at once: what is measured is our part. The limit is one for nearly every customer, not for half of them.
  */
 export async function benchBooks(site: Site): Promise<Comparison[]> {
   const url = await createOurDatabase(site, "books");
@@ -70,9 +71,9 @@ export async function benchBooks(site: Site): Promise<Comparison[]> {
   return [
     {
       bench,
-      what: "comparing a customer, both meters, beside 10,000,000 meter events",
+      what: "99th percentile of comparing a customer, both meters, beside 10,000,000 meter events",
       unit: "ms",
-      ours: msEach,
+      ours: [quantileOf(msEach, 0.99)],
       peer,
       theirs: [msLimit],
       target,
