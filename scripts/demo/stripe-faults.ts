@@ -125,7 +125,9 @@ async function describeMending(databaseUrl: string, retried: number): Promise<st
     databaseUrl,
     "select coalesce(sum(reads), 0)::int as reads from metering.reconcile_reads",
   );
-  const list = found.map(({ state, reason, count }) => `${count} ${state} (${reason})`).join(", ");
+  const list = found
+    .map(({ state, reason, count }) => `${count} ${state}${reason === null ? "" : ` (${reason})`}`)
+    .join(", ");
   return (
     `faults: Stripe refused ${refusedOfEach} meter events of each of two customers after its 200 and named none, cut ${cutAnswers} answers off, ` +
     `lagged ${lagSeconds} s and forgot identifiers; found by ${reads?.reads ?? 0} reads of its sums: ${list}; ` +
