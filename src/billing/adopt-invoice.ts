@@ -1,14 +1,11 @@
 import { sql } from "kysely";
 import type { Trx } from "../database/db.ts";
 import type { InvoiceRead } from "../stripe/invoices.ts";
-import { endsPeriod, type InvoiceUsage } from "./invoice-usage.ts";
+import { billedStatuses, endsPeriod, type InvoiceUsage } from "./invoice-usage.ts";
 import type { InvoiceToAdopt } from "./read-invoice.ts";
 
 /** What was done about an invoice, in one word. */
 export type Adopted = "invoice_noted" | "invoice_known" | "invoice_gone" | "invoice_of_others";
-
-/** Statuses of invoices that bill what is on them. */
-const billed = ["open", "paid", "uncollectible"];
 
 /**
  * Writes what Stripe says now of an invoice to the billing period whose usage it bills, and `wakes` a worker to look at
@@ -138,7 +135,7 @@ async function closePeriod(
       closed_at = case when exists (
         select from metering.billing_invoices i
         where i.organization_id = p.organization_id and i.period_start = p.period_start
-          and i.status = any(${billed}::text[])
+          and i.status = any(${billedStatuses}::text[])
           and i.billing_reason is distinct from 'subscription_threshold'
       ) then coalesce(p.closed_at, now()) end
     where organization_id = ${organizationId} and period_start = ${start}

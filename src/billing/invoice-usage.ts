@@ -10,6 +10,9 @@ export type InvoiceUsage = {
   invoiced: Partial<Record<MeterName, string>>;
 };
 
+/** Statuses of invoices that are final and bill what is on them. */
+export const billedStatuses = ["open", "paid", "uncollectible"];
+
 /** An invoice whose time is told only roughly is not believed to begin a period. */
 const toleranceMs = 60_000;
 

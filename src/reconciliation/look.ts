@@ -1,4 +1,4 @@
-import { sql } from "kysely";
+import { readClock } from "../database/clock.ts";
 import type { Db } from "../database/db.ts";
 import type { StripeReads } from "../stripe/reads.ts";
 import { type MeterEventNames, meters } from "../usage/meters.ts";
@@ -112,11 +112,4 @@ async function findMeterId(
     ([, { eventName }]) => eventName === eventNames[meter],
   );
   return (known.find(([, { isActive }]) => isActive) ?? known[0])?.[0];
-}
-
-async function readClock(db: Db): Promise<Date> {
-  const { rows } = await sql<{ now: Date }>`select clock_timestamp() as now`.execute(db);
-  const [row] = rows;
-  if (row === undefined) throw new Error("the database has no clock");
-  return row.now;
 }

@@ -1,4 +1,5 @@
 import { sql } from "kysely";
+import { billedStatuses } from "../../billing/invoice-usage.ts";
 import type { Db } from "../../database/db.ts";
 import type { MeterName } from "../../usage/meters.ts";
 import type { Books } from "./gate-rules.ts";
@@ -130,9 +131,6 @@ export async function listInvoices(
   `.execute(db);
   return found.rows;
 }
-
-/** Statuses of invoices that are final and bill what is on them. */
-const billedStatuses = ["open", "paid", "uncollectible"];
 
 /** Whether an invoice is final and bills what is on it. */
 export function isBilled({ status }: Pick<PeriodInvoice, "status">): boolean {

@@ -1,4 +1,5 @@
 import { sql } from "kysely";
+import { readClock } from "../../database/clock.ts";
 import type { Db } from "../../database/db.ts";
 import { meterNames } from "../../usage/meters.ts";
 import { comparePeriod } from "../compare-period.ts";
@@ -25,10 +26,11 @@ export async function compareBooks(
   period: BillingPeriod,
   invoices: readonly PeriodInvoice[],
 ): Promise<Books> {
+  const { organizationId, customer } = period;
   let worst: Compared = "equal";
   for (const meter of meterNames) {
     const isInvoiced = invoices.some(({ invoiced }) => invoiced[meter] !== undefined);
-    const window = { ...subjectOf(period), meter, ...wholeMinutes(period) };
+    const window = { organizationId, customer, meter, ...wholeMinutes(period) };
     const found = await compareMeter(deps, window, { isInvoiced });
     if (ranks.indexOf(found) > ranks.indexOf(worst)) worst = found;
   }
@@ -47,7 +49,7 @@ async function compareMeter(
   const [last] = looks;
   const ofNow = last?.fingerprint === fold.fingerprint ? last : undefined;
   if (ofNow?.result === "equal") return "equal";
-  const now = await readNow(deps.db);
+  const now = await readClock(deps.db);
   const isYoung =
     fold.youngestAt !== null && now.getTime() - fold.youngestAt.getTime() < deps.settleSeconds * 1_000;
   if (isYoung) return "settling";
@@ -80,19 +82,4 @@ async function readLooks(db: Db, window: Window): Promise<PastLook[]> {
     limit ${looksMax}
   `.execute(db);
   return found.rows;
-}
-
-async function readNow(db: Db): Promise<Date> {
-  const { rows } = await sql<{ now: Date }>`select clock_timestamp() as now`.execute(db);
-  const [row] = rows;
-  if (row === undefined) throw new Error("the database has no clock");
-  return row.now;
-}
-
-/** The customer whose usage a period has. */
-function subjectOf({ organizationId, customer }: BillingPeriod): {
-  organizationId: string;
-  customer: string;
-} {
-  return { organizationId, customer };
 }

@@ -1,13 +1,12 @@
 import { sql } from "kysely";
-import { adoptInvoice } from "../../billing/adopt-invoice.ts";
-import { type InvoiceReadDeps, readInvoice } from "../../billing/read-invoice.ts";
+import type { InvoiceReadDeps } from "../../billing/read-invoice.ts";
 import type { Log } from "../../log.ts";
 import type { Moved } from "../../stripe/invoices.ts";
 import type { BillingPeriod, PeriodInvoice } from "./billing-periods.ts";
 import { type Books, decideGate, type GateDecision } from "./gate-rules.ts";
+import { readAgain } from "./read-again.ts";
 
-const gateModes = ["off", "watch", "hold"] as const;
-type GateMode = (typeof gateModes)[number];
+type GateMode = "off" | "watch" | "hold";
 
 /** The gate's decision about a draft, for metrics. */
 export const gateSteps = ["held", "released", "would_hold", "refused", "let_go"] as const;
@@ -50,10 +49,9 @@ function decide({ gate, stripeNowMs }: GateDeps, { draft, books }: Watched): Gat
 // The stored time may be old: another worker, or a person at Stripe, may have moved it meanwhile.
 async function moveFresh(deps: GateDeps, watched: Watched): Promise<void> {
   const { period, draft } = watched;
-  const read = await readInvoice(deps, { invoiceId: draft.id, customerId: period.customer });
-  await deps.db.transaction().execute((trx) => adoptInvoice(trx, read, { wakes: false }));
-  if (read.invoice?.status !== "draft") return;
-  const fresh = { ...watched, draft: { ...draft, finalizesAt: read.invoice.finalizesAt } };
+  const invoice = await readAgain(deps, period, draft.id);
+  if (invoice?.status !== "draft") return;
+  const fresh = { ...watched, draft: { ...draft, finalizesAt: invoice.finalizesAt } };
   const decision = decide(deps, fresh);
   if (decision.kind === "let_go") return warnOnce(deps, fresh, "let_go");
   if (decision.kind !== "leave") await move(deps, fresh, decision);
@@ -100,8 +98,7 @@ async function tellRefusal(
   const { period, draft } = watched;
   deps.onGate?.("refused");
   deps.log.warn({ event: "invoice_not_moved", ...fieldsOf(watched), reason: refusal.detail });
-  const read = await readInvoice(deps, { invoiceId: draft.id, customerId: period.customer });
-  await deps.db.transaction().execute((trx) => adoptInvoice(trx, read, { wakes: false }));
+  await readAgain(deps, period, draft.id);
 }
 
 /** Says so once for each time that finalization is set to, by whichever worker comes first. */

@@ -19,8 +19,7 @@ import { type DeliveredEvent, findLateDelivery } from "./late-rules.ts";
 import { dueQuantity, invoicedQuantities, notBilled } from "./not-billed.ts";
 import { readPeriodEvents } from "./period-events.ts";
 
-const lateUsageModes = ["report", "carry_forward"] as const;
-export type LateUsageMode = (typeof lateUsageModes)[number];
+export type LateUsageMode = "report" | "carry_forward";
 
 type LateDeps = { db: Db; boss: PgBoss; log: Log; lateUsage: LateUsageMode };
 

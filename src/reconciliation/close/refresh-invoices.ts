@@ -1,7 +1,6 @@
-import { adoptInvoice } from "../../billing/adopt-invoice.ts";
-import { readInvoice } from "../../billing/read-invoice.ts";
 import { type BillingPeriod, listInvoices, type PeriodInvoice } from "./billing-periods.ts";
 import type { GateDeps } from "./gate.ts";
+import { readAgain } from "./read-again.ts";
 
 const minuteMs = 60_000;
 /** Stripe tells of an invoice by a webhook; who waits for so long asks. */
@@ -20,10 +19,7 @@ export async function refreshInvoices(deps: GateDeps, period: BillingPeriod): Pr
   const known = await listInvoices(deps.db, period);
   const stale =
     known.length === 0 ? await findMissing(deps, period) : known.filter((one) => isStale(deps, one));
-  for (const { id } of stale) {
-    const read = await readInvoice(deps, { invoiceId: id, customerId: period.customer });
-    await deps.db.transaction().execute((trx) => adoptInvoice(trx, read, { wakes: false }));
-  }
+  for (const { id } of stale) await readAgain(deps, period, id);
   return stale.length === 0 ? known : listInvoices(deps.db, period);
 }
 
