@@ -8,6 +8,7 @@ import { HeldBytes } from "./held-bytes.ts";
 import { holdBytes } from "./hold-bytes.ts";
 import { invalidRequest } from "./input-errors.ts";
 import { refuseUnknownQueryOfOpenRoutes } from "./known-query.ts";
+import { logFailure } from "./log-failure.ts";
 import { notFound, Problem, problemResponse } from "./problem.ts";
 import { createSecretTest } from "./redact.ts";
 import { logRequests, type RequestWatch } from "./request-log.ts";
@@ -60,17 +61,8 @@ export function createApp(options: AppOptions): App {
   app.notFound((c) => problemResponse(notFound("resource"), c.get("requestId")));
   app.onError((error, c) => {
     const problem = toProblem(error);
-    const { status, code } = problem.fields;
     const requestId = c.get("requestId");
-    if (status >= 500) {
-      log.error({
-        event: "http_request_failed",
-        status,
-        code,
-        request_id: requestId,
-        error: problem.cause ?? problem,
-      });
-    }
+    logFailure(log, problem, requestId);
     return problemResponse(problem, requestId);
   });
   return app;

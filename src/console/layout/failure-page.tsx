@@ -1,5 +1,6 @@
 import type { Log } from "../../log.ts";
 import { apiProblemOf } from "../../api/failure.ts";
+import { logFailure } from "../../http/log-failure.ts";
 import type { ConsoleContext } from "../console-env.ts";
 import { showPage } from "./show-page.tsx";
 
@@ -8,15 +9,7 @@ export function showFailure(c: ConsoleContext, error: Error, log: Log): Response
   const problem = apiProblemOf(error);
   const { status, code, detail, headers = {} } = problem.fields;
   const requestId = c.get("requestId");
-  if (status >= 500) {
-    log.error({
-      event: "http_request_failed",
-      status,
-      code,
-      request_id: requestId,
-      error: problem.cause ?? problem,
-    });
-  }
+  logFailure(log, problem, requestId);
   for (const [name, value] of Object.entries(headers)) c.header(name, value);
   const page = (
     <section class="empty">
