@@ -60,7 +60,7 @@ test(
     const broken = (operation: Operation) =>
       fitsOperation(operation, source, known).chain((request) => breakRequest(request, wrongTokens));
     await fuzz({ fuzzed, api, database }, { share: 0.6, anyOf: broken }, (request, { status, text }) => {
-      if (status < 300) expect(takenFaults(request, text, fits)).toEqual([]);
+      expect(status < 300 ? takenFaults(request, text, fits) : []).toEqual([]);
     });
   },
 );
