@@ -17,7 +17,8 @@ COPY package.json package-lock.json ./
 RUN npm ci --ignore-scripts --no-audit --no-fund && rm -rf ~/.npm
 COPY tsconfig.json tsconfig.build.json ./
 COPY src ./src
-RUN node_modules/.bin/tsc -p tsconfig.build.json && cp -r src/console/assets dist/console/
+RUN node_modules/.bin/tsc -p tsconfig.build.json && \
+  cp -r src/console/assets dist/console/ && cp -r src/api/openapi/assets dist/api/openapi/
 
 FROM ${NODE_IMAGE} AS service
 WORKDIR /app

@@ -22,7 +22,8 @@ export async function compilePrograms(prefix: string): Promise<string> {
   );
   const [exitCode] = await once(compiler, "close");
   if (exitCode === 0) {
-    await cp(join(root, "src/console/assets"), join(folder, "console/assets"), { recursive: true });
+    for (const assets of ["api/openapi/assets", "console/assets"])
+      await cp(join(root, "src", assets), join(folder, assets), { recursive: true });
     return folder;
   }
   await rm(folder, { recursive: true, force: true });

@@ -93,7 +93,7 @@ export function createApiApp(options: ApiAppOptions): App {
   mountRoutesOfCustomers(app, guards, parts);
   mountRoutesOfOperators(app, guards, parts);
   mountStripesWebhook(app, parts);
-  for (const open of ["/", "/openapi.json", "/docs"]) app.use(open, holdInShare(held, strangers));
+  for (const open of ["/", "/openapi.json", "/docs", "/docs/*"]) app.use(open, holdInShare(held, strangers));
   mountHome(app, options.hasConsole === true ? homes.apiWithConsole : homes.api);
   mountOpenApi(app);
   return app;

@@ -1,8 +1,7 @@
-import type { AssetName, AssetPaths } from "./asset-paths.ts";
-import { createHash } from "node:crypto";
-import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
+import { answerFile, readServedFile } from "../http/served-file.ts";
+import type { AssetName, AssetPaths } from "./asset-paths.ts";
 import type { ConsoleApp } from "./console-env.ts";
 
 const require = createRequire(import.meta.url);
@@ -21,21 +20,10 @@ const prefix = "/console/assets/";
 
 /** Reads the files and adds their routes, which need no session: the sign-in page has them too. */
 export async function serveAssets(app: ConsoleApp): Promise<AssetPaths> {
-  const read = Object.entries(sources).map(async ([name, { from, type }]) => {
-    const bytes = await readFile(from);
-    const hash = createHash("sha256").update(bytes).digest("hex").slice(0, 16);
-    const extension = from.split(".").at(-1) ?? "";
-    return { name, path: `${prefix}${name}.${hash}.${extension}`, bytes: new Uint8Array(bytes), type };
-  });
-  const assets = await Promise.all(read);
-  for (const { path, bytes, type } of assets) {
-    app.get(path.slice("/console".length), (c) =>
-      c.body(bytes, 200, {
-        "content-type": `${type}; charset=utf-8`,
-        "cache-control": "public, max-age=31536000, immutable",
-      }),
-    );
-  }
+  const assets = await Promise.all(
+    Object.entries(sources).map(([name, source]) => readServedFile(prefix, { name, ...source })),
+  );
+  for (const asset of assets) app.get(asset.path.slice("/console".length), (c) => answerFile(c, asset));
   const pathOf = (name: AssetName) => assets.find((asset) => asset.name === name)?.path ?? "";
   return {
     css: pathOf("css"),

@@ -44,8 +44,14 @@ export function createApp(options: AppOptions): App {
     },
   });
   const bearer = { type: "http" as const, scheme: "bearer" };
-  app.openAPIRegistry.registerComponent("securitySchemes", "adminToken", bearer);
-  app.openAPIRegistry.registerComponent("securitySchemes", "apiKey", bearer);
+  app.openAPIRegistry.registerComponent("securitySchemes", "adminToken", {
+    ...bearer,
+    description: "The operator's token, `ADMIN_TOKEN` of the API's environment.",
+  });
+  app.openAPIRegistry.registerComponent("securitySchemes", "apiKey", {
+    ...bearer,
+    description: "An organization's API key, `mo_…`.",
+  });
   // First of all, so that the request's log lines name its span.
   if (tracer.isOn) app.use(traceRequests(tracer));
   app.use(logRequests({ log, onAnswered, looksSecret: createSecretTest(secrets) }));

@@ -10,7 +10,7 @@ const api: Home = {
   title: "meter-outbox API",
   does: "Takes temperature readings in and answers for what was billed. All of /v1 needs a token.",
   places: [
-    { path: "/docs", shows: "every call, to read" },
+    { path: "/docs", shows: "every call, to read and to try" },
     { path: "/openapi.json", shows: "every call, for machines" },
     ...probes,
   ],

@@ -1,4 +1,4 @@
-import { html, raw } from "hono/html";
+import { html } from "hono/html";
 import { z } from "zod";
 
 const content = z.record(z.string(), z.looseObject({ schema: z.unknown() })).optional();
@@ -38,27 +38,14 @@ const tokenNames: Record<string, string> = {
   apiKey: "an organization's API key",
 };
 
-/**
- * The page's own style sheet, exactly as it stands between the page's tags: the page's policy allows it by its hash.
- */
-export const pageStyle = `
-  :root { color-scheme: light dark; --faint: #8884; }
-  body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
-  h1, h2, h3, p, li, summary, td:last-child { overflow-wrap: anywhere; }
-  h2 { border-bottom: 1px solid var(--faint); margin-top: 3rem; }
-  h3 { margin-bottom: .5rem; } article { margin: 2.5rem 0; } article p { margin: .5rem 0; }
-  nav h4 { margin: 1rem 0 0; } nav ul { list-style: none; margin: 0; padding: 0; columns: 22rem; }
-  code, pre { font: .875em/1.4 ui-monospace, monospace; }
-  pre { background: var(--faint); padding: .75rem; overflow: auto; max-height: 30rem; }
-  h3 code { font-size: 1em; font-weight: 700; } summary { cursor: pointer; margin: .25rem 0; }
-  table { border-collapse: collapse; margin: .75rem 0; }
-  td, th { border: 1px solid var(--faint); padding: .25rem .5rem; text-align: left; vertical-align: top; }
-`;
+/** Where the page's files are: its own, and those of swagger-ui. */
+export type PageFiles = Record<"style" | "script" | "referenceStyle" | "reference", string>;
 
 /**
- * Renders an OpenAPI document as one page to read, grouped by tags. Throws for anything that is not such a document.
+ * Renders an OpenAPI document as one page to read, grouped by tags; where scripts run, its script puts swagger-ui's
+ * reference in its place. Throws for anything that is not such a document.
  */
-export function renderDocument(document: unknown): Rendered {
+export function renderDocument(document: unknown, files: PageFiles): Rendered {
   const { info, paths, components } = documentSchema.parse(document);
   const operations = Object.entries(paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, operation]): Operation => ({ ...operation, method, path })),
@@ -71,31 +58,38 @@ export function renderDocument(document: unknown): Rendered {
         <meta charset="utf-8" />
         <meta name="viewport" content="width=device-width" />
         <title>${info.title}</title>
-        ${raw(`<style>${pageStyle}</style>`)}
+        <link rel="icon" href="data:," />
+        <link rel="stylesheet" href="${files.referenceStyle}" />
+        <link rel="stylesheet" href="${files.style}" />
+        <script src="${files.script}"></script>
+        <script src="${files.reference}" defer></script>
       </head>
       <body>
-        <h1>${info.title} ${info.version}</h1>
-        <p>${info.description ?? ""} For machines: <a href="/openapi.json">/openapi.json</a>.</p>
-        <nav>
+        <div id="reference"></div>
+        <main id="plain">
+          <h1>${info.title} ${info.version}</h1>
+          <p>${info.description ?? ""} For machines: <a href="/openapi.json">/openapi.json</a>.</p>
+          <nav>
+            ${tags.map(
+              (tag) =>
+                html`<h4>${tag}</h4>
+                  <ul>
+                    ${taggedWith(tag).map(renderLink)}
+                  </ul>`,
+            )}
+          </nav>
           ${tags.map(
             (tag) =>
-              html`<h4>${tag}</h4>
-                <ul>
-                  ${taggedWith(tag).map(renderLink)}
-                </ul>`,
+              html`<h2>${tag}</h2>
+                ${taggedWith(tag).map(renderOperation)}`,
           )}
-        </nav>
-        ${tags.map(
-          (tag) =>
-            html`<h2>${tag}</h2>
-              ${taggedWith(tag).map(renderOperation)}`,
-        )}
-        <h2>Schemas</h2>
-        ${Object.entries(components?.schemas ?? {}).map(
-          ([name, schema]) =>
-            html`<h3 id="${name}">${name}</h3>
-              ${renderSchema("Show", schema)}`,
-        )}
+          <h2>Schemas</h2>
+          ${Object.entries(components?.schemas ?? {}).map(
+            ([name, schema]) =>
+              html`<h3 id="${name}">${name}</h3>
+                ${renderSchema("Show", schema)}`,
+          )}
+        </main>
       </body>
     </html>`;
 }

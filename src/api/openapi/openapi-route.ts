@@ -1,8 +1,8 @@
-import { createHash } from "node:crypto";
 import { createRoute, z } from "@hono/zod-openapi";
 import type { App } from "../../http/app-env.ts";
 import { probes } from "../../http/request-log.ts";
-import { pageStyle, renderDocument } from "./openapi-page.ts";
+import { renderDocument } from "./openapi-page.ts";
+import { servePageFiles } from "./page-files.ts";
 
 const info = {
   title: "meter-outbox",
@@ -11,11 +11,13 @@ const info = {
     "Metered usage to Stripe without losing it and without billing it twice. Failures are application/problem+json (RFC 9457); every answer carries X-Request-Id.",
 };
 
-/** The page loads nothing but itself, and uses only its own style sheet. */
-const styleHash = createHash("sha256").update(pageStyle).digest("base64");
+/** The page loads files of this process only, and asks this process only. swagger-ui's icons are in its style sheet. */
 const pagePolicy = [
   "default-src 'none'",
-  `style-src 'sha256-${styleHash}'`,
+  "script-src 'self'",
+  "style-src 'self'",
+  "img-src 'self' data:",
+  "connect-src 'self'",
   "base-uri 'none'",
   "form-action 'none'",
   "frame-ancestors 'none'",
@@ -38,7 +40,7 @@ const pageRoute = createRoute({
   method: "get",
   path: "/docs",
   operationId: "getDocs",
-  summary: "This document, to read",
+  summary: "This document, to read and to try",
   tags: ["Operation"],
   responses: { 200: { description: "A page", content: { "text/html": { schema: z.string() } } } },
 });
@@ -56,8 +58,9 @@ export function mountOpenApi(app: App): void {
   let made: ReturnType<typeof makeDocument> | undefined;
   const document = () => (made ??= makeDocument(app));
   app.get(documentRoute.path, (c) => c.json(document()));
-  app.get(pageRoute.path, (c) =>
-    c.html(renderDocument(document()), 200, { "content-security-policy": pagePolicy }),
+  const files = servePageFiles(app);
+  app.get(pageRoute.path, async (c) =>
+    c.html(renderDocument(document(), await files()), 200, { "content-security-policy": pagePolicy }),
   );
 }
 

@@ -43,7 +43,10 @@ export const documentSchema = z.strictObject({
   openapi: z.literal("3.1.0"),
   info: z.strictObject({ title: z.string(), version: z.string(), description: z.string() }),
   components: z.strictObject({
-    securitySchemes: z.record(z.string(), z.strictObject({ type: z.literal("http"), scheme: z.string() })),
+    securitySchemes: z.record(
+      z.string(),
+      z.strictObject({ type: z.literal("http"), scheme: z.string(), description: z.string() }),
+    ),
     schemas: z.record(z.string(), schemaSchema),
     headers: z.record(z.string(), headerSchema),
     parameters: z.strictObject({}),
