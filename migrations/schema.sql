@@ -111,7 +111,9 @@ CREATE TABLE metering.billing_invoices (
     finalized_at timestamp with time zone,
     paid_at timestamp with time zone,
     read_began_at timestamp with time zone NOT NULL,
+    gate_said text,
     CONSTRAINT billing_invoices_check CHECK ((isfinite(period_start) AND isfinite(created_at) AND isfinite(finalizes_at) AND isfinite(held_since) AND isfinite(held_until) AND isfinite(warned_for) AND isfinite(finalized_at) AND isfinite(paid_at) AND isfinite(read_began_at))),
+    CONSTRAINT billing_invoices_gate_said_check CHECK ((gate_said = ANY (ARRAY['held'::text, 'released'::text, 'would_hold'::text, 'refused'::text, 'let_go'::text]))),
     CONSTRAINT billing_invoices_invoice_id_check CHECK (((length(invoice_id) >= 1) AND (length(invoice_id) <= 255))),
     CONSTRAINT billing_invoices_status_check CHECK (((length(status) >= 1) AND (length(status) <= 64)))
 );
@@ -133,6 +135,8 @@ COMMENT ON COLUMN metering.billing_invoices.held_until IS 'where the gate has mo
 COMMENT ON COLUMN metering.billing_invoices.warned_for IS 'the finalization about which the gate has warned, where it watches or may not move it';
 
 COMMENT ON COLUMN metering.billing_invoices.read_began_at IS 'when the read of Stripe''s object that this row holds began; an older read never overwrites it';
+
+COMMENT ON COLUMN metering.billing_invoices.gate_said IS 'what the close gate last said of the draft; null: nothing, its books were equal or its finalization was far';
 
 ALTER TABLE ONLY metering.billing_invoices
     ADD CONSTRAINT billing_invoices_pkey PRIMARY KEY (organization_id, invoice_id);
@@ -177,6 +181,8 @@ COMMENT ON COLUMN metering.billing_periods.routine_at IS 'when the running perio
 
 ALTER TABLE ONLY metering.billing_periods
     ADD CONSTRAINT billing_periods_pkey PRIMARY KEY (organization_id, period_start);
+
+CREATE INDEX billing_periods_by_end ON metering.billing_periods USING btree (period_end, organization_id, period_start);
 
 CREATE INDEX billing_periods_customer ON metering.billing_periods USING btree (stripe_customer_id, period_start);
 
@@ -573,6 +579,8 @@ CREATE TABLE metering.processes (
     seen_at timestamp with time zone DEFAULT now() NOT NULL,
     stopped_at timestamp with time zone,
     transport text,
+    close_gate text,
+    CONSTRAINT processes_close_gate_check CHECK ((close_gate = ANY (ARRAY['off'::text, 'watch'::text, 'hold'::text]))),
     CONSTRAINT processes_kind_check CHECK ((kind = ANY (ARRAY['api'::text, 'worker'::text]))),
     CONSTRAINT processes_transport_check CHECK ((transport = ANY (ARRAY['sync'::text, 'stream'::text, 'none'::text])))
 )
@@ -587,6 +595,8 @@ COMMENT ON COLUMN metering.processes.seen_at IS 'its latest heartbeat; one that 
 COMMENT ON COLUMN metering.processes.stopped_at IS 'when it left in order; null while it runs, and for one that was killed';
 
 COMMENT ON COLUMN metering.processes.transport IS 'DELIVERY_TRANSPORT of a worker; null for an API, and for a worker of a version that did not say it';
+
+COMMENT ON COLUMN metering.processes.close_gate IS 'CLOSE_GATE of a worker; null for an API, and for a worker of a version that did not say it';
 
 ALTER TABLE ONLY metering.processes
     ADD CONSTRAINT processes_pkey PRIMARY KEY (id);

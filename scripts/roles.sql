@@ -150,7 +150,7 @@ begin
   -- The worker: seals, delivers, settles, counts, and keeps subscriptions in step. Quantities, times and identities
   -- are not among the columns that it may update.
   execute format('grant update (meter_event_id) on metering.meter_outbox to %I', worker);
-  execute format('grant insert (transport), delete on metering.processes to %I', worker);
+  execute format('grant insert (transport, close_gate), delete on metering.processes to %I', worker);
   execute format('grant insert (table_name, days), update (days, set_at) on metering.retention to %I', worker);
   execute format('grant update (customer_deleted_at) on metering.customer_links to %I', worker);
   execute format(
@@ -188,7 +188,8 @@ begin
         organization_id, invoice_id, period_start, stripe_customer_id, stripe_subscription_id, billing_reason, status,
         invoiced, created_at, finalizes_at, finalized_at, paid_at, read_began_at
       ), update (
-        status, invoiced, finalizes_at, held_since, held_until, warned_for, finalized_at, paid_at, read_began_at
+        status, invoiced, finalizes_at, held_since, held_until, warned_for, gate_said, finalized_at, paid_at,
+        read_began_at
       ) on metering.billing_invoices to %I',
     worker
   );

@@ -18,6 +18,7 @@ import { noteConditions } from "../monitoring/alerts/note-conditions.ts";
 import { tellAlerts } from "../monitoring/alerts/tell-alerts.ts";
 import { forgetOldProcesses, startHeartbeat } from "../monitoring/heartbeat.ts";
 import { databaseReads } from "../monitoring/metrics/reads.ts";
+import { countBooks, listBooks } from "../reconciliation/close/list-books.ts";
 import { listDoubt } from "../reconciliation/doubt/list-doubt.ts";
 import { reconcile } from "../reconciliation/reconcile-job.ts";
 import { askForComparison, readRequest } from "../reconciliation/requests.ts";
@@ -223,6 +224,8 @@ async function readBooks({ db, api }: { db: Db; api: Api }, { id }: Account, sta
     expect(await statusOf(api, path, token), path).toBe(200);
   }
   for (const { read } of databaseReads) await read(db);
+  await listBooks(db, { stage: "closing", limit: 50 });
+  await countBooks(db);
   await listActions(db, { before: undefined, limit: 10 });
   await listActions(db, { organizationId: id, before: undefined, limit: 10 });
 }

@@ -14,6 +14,7 @@ import { sweepMeterEvents } from "../delivery/sweep.ts";
 import { verdictOf } from "../delivery/verdict.ts";
 import { storeBatches } from "../intake/store-readings.ts";
 import { databaseReads } from "../monitoring/metrics/reads.ts";
+import { countBooks, listBooks } from "../reconciliation/close/list-books.ts";
 import { foldBuckets, foldWindow } from "../reconciliation/fold-window.ts";
 import { reportOldEntries } from "../outbox/near-expiry.ts";
 import { reportUnsealed } from "../outbox/report.ts";
@@ -39,13 +40,19 @@ const expected: Record<string, string[]> = {
   settle: [byId],
   "fold a window": [`customer_links by customer_links_customer, ${newerGauges}`],
   sweep: [pending, `${newerGauges}, ${pending}, ${period}`, `${pending}, ${byId}`],
+  books: [
+    "billing_periods by billing_periods_by_end",
+    `billing_periods by billing_periods_by_end, ${organizations}`,
+  ],
   report: [
     `${links}, ${unsealed}`,
     `${links}, ${unsealed}, ${organizations}`,
     `${links}, ${newerGauges}, ${unsealed}, ${period}`,
     `meter_events by meter_events_attention, ${pending}`,
     `meter_events by meter_events_attention, ${pending}, ${byId}`,
-    "meter_events by meter_events_attention, meter_events by meter_events_reported",
+    "billing_periods by billing_periods_not_billed",
+    "billing_periods by billing_periods_pkey",
+    "billing_periods by billing_periods_unreconciled, meter_events by meter_events_attention, meter_events by meter_events_reported",
     organizations,
     "pg_class by pg_class_oid_index, pg_inherits by pg_inherits_parent_index",
   ],
@@ -104,6 +111,10 @@ const road: Record<string, (way: Way) => Promise<void>> = {
       await foldWindow(db, { organizationId, customer, meter, ...span });
       await foldBuckets(db, { organizationId, customer, meter, ...span }, { grouping: "hour" });
     }
+  },
+  books: async ({ db }) => {
+    await countBooks(db);
+    await listBooks(db, { limit: 50 });
   },
   sweep: async ({ db, boss }) => {
     await sweepMeterEvents({ db, boss }, { leaseSeconds });

@@ -18,6 +18,7 @@ const actionNames = [
   "unlink_customer",
   "create_api_key",
   "revoke_api_key",
+  "reconcile",
 ] as const;
 type ActionName = (typeof actionNames)[number];
 

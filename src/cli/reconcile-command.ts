@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { z } from "zod";
+import { actAs } from "../actions/operator-actions.ts";
 import { instantSchema } from "../http/instant.ts";
 import { describeSeen, readSeenProcesses } from "../monitoring/seen-processes.ts";
 import { listOrganizations } from "../organizations/organizations.ts";
@@ -115,14 +116,18 @@ async function reconcileAll(tools: CommandTools, period: WantedPeriod): Promise<
 }
 
 async function compareOne(
-  { db, openBoss }: CommandTools,
+  { db, operator, openBoss }: CommandTools,
   organizationId: string,
   period: WantedPeriod,
 ): Promise<Compared> {
   const span = await findWantedPeriod(db, organizationId, period);
   if (span === undefined) return { kind: "answered", answer: { windows: [], reads: 0 } };
   const boss = await openBoss();
-  const id = await askForComparison({ db, boss }, { organizationId, ...span });
+  const id = await actAs(
+    { db, operator },
+    (trx) => askForComparison({ db: trx, boss }, { organizationId, ...span }),
+    (subject) => ({ action: "reconcile", organizationId, subject }),
+  );
   const signal = new AbortController().signal;
   const found = await awaitAnswer(db, { organizationId, id }, { waitMs: waitMsMax, signal });
   if (found?.state === "answered") return { kind: "answered", answer: found.answer };

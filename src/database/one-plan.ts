@@ -1,5 +1,6 @@
 import { sql } from "kysely";
 import type { Db, Trx } from "./db.ts";
+import { inTransaction } from "./in-transaction.ts";
 
 /**
  * For the rest of the transaction the planner prefers indexes to reading whole tables. After a load or an outage its
@@ -17,6 +18,16 @@ export async function joinByIndex(trx: Trx): Promise<void> {
       set_config('enable_hashjoin', 'off', true),
       set_config('enable_mergejoin', 'off', true)
   `.execute(trx);
+}
+
+/** Runs `work`, a page of a list, in a transaction in which the list's own index is read in its order, and never sorted. */
+export async function inIndexOrder<T>(db: Db, work: (trx: Trx) => Promise<T>): Promise<T> {
+  return inTransaction(db, async (trx) => {
+    await sql`select set_config('enable_seqscan', 'off', true), set_config('enable_sort', 'off', true)`.execute(
+      trx,
+    );
+    return work(trx);
+  });
 }
 
 /** Runs `work` under `readByIndex`, in the open transaction or in a new one. */

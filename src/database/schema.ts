@@ -96,6 +96,10 @@ export interface BillingInvoices {
    */
   finalizes_at: Timestamp | null;
   /**
+   * what the close gate last said of the draft; null: nothing, its books were equal or its finalization was far
+   */
+  gate_said: string | null;
+  /**
    * when the gate first moved its finalization
    */
   held_since: Timestamp | null;
@@ -377,6 +381,10 @@ export interface Organizations {
 }
 
 export interface Processes {
+  /**
+   * CLOSE_GATE of a worker; null for an API, and for a worker of a version that did not say it
+   */
+  close_gate: string | null;
   id: string;
   kind: string;
   /**

@@ -13,8 +13,10 @@ const farewellMsMax = 1_000;
 const clockTellEveryMs = 60_000;
 const keptDays = 30;
 
-/** What a process says of itself; a worker, how it sends usage. */
-export type Beating = { kind: "api" } | { kind: "worker"; transport: Transport };
+/** What a process says of itself; a worker, how it sends usage and what its close gate may do. */
+export type Beating =
+  | { kind: "api" }
+  | { kind: "worker"; transport: Transport; closeGate?: "off" | "watch" | "hold" };
 
 export type HeartbeatDeps = { db: Db; log: Log; now?: () => Date };
 
@@ -67,10 +69,12 @@ export async function forgetOldProcesses(db: Db): Promise<void> {
 }
 
 async function writeBeat(db: Db, id: string, process: Beating): Promise<Date> {
-  // The API's role may not write how usage is sent.
+  // The API's role may not write how a worker works.
   const columns =
     process.kind === "worker"
-      ? sql`(id, kind, transport) values (${id}, ${process.kind}, ${process.transport})`
+      ? sql`(id, kind, transport, close_gate) values (
+          ${id}, ${process.kind}, ${process.transport}, ${process.closeGate ?? null}
+        )`
       : sql`(id, kind) values (${id}, ${process.kind})`;
   const written = await sql<{ now: Date }>`
     insert into metering.processes ${columns}

@@ -1,6 +1,7 @@
 import { sql } from "kysely";
 import type { PgBoss } from "pg-boss";
 import type { Db } from "../database/db.ts";
+import { inTransaction } from "../database/in-transaction.ts";
 import { insideTransaction } from "../queue/boss.ts";
 import { reconcileRequestQueue } from "../queue/queues.ts";
 import type { ComparedWindows } from "./compared-windows.ts";
@@ -15,13 +16,14 @@ export type RequestState =
   | { state: "failed"; error: string };
 
 /**
- * Asks the workers, the only processes with Stripe's key, to compare an organization's usage. Returns the request's id.
+ * Asks the workers, the only processes with Stripe's key, to compare an organization's usage, in the open transaction or in
+ * a new one. Returns the request's id.
  */
 export async function askForComparison(
   { db, boss }: { db: Db; boss: PgBoss },
   { organizationId, start, end }: { organizationId: string } & Span,
 ): Promise<string> {
-  return db.transaction().execute(async (trx) => {
+  return inTransaction(db, async (trx) => {
     const { id } = await trx
       .insertInto("reconcile_requests")
       .values({ organization_id: organizationId, cause: "operator", period_from: start, period_to: end })

@@ -1,5 +1,5 @@
 import { Counter, type Registry } from "prom-client";
-import { type GateStep, gateSteps } from "../reconciliation/close/gate.ts";
+import { type GateStep, gateSteps } from "../reconciliation/close/gate-rules.ts";
 
 /** Counts what the gate did with draft invoices. All begin at zero, so that the first one is an increase. */
 export function countGateSteps(registry: Registry): (step: GateStep) => void {

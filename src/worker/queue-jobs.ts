@@ -6,7 +6,7 @@ import { workSensorsQueue } from "../intake/count-sensors-job.ts";
 import { type SealJobOptions, workSealQueue } from "../outbox/seal-job.ts";
 import type { Repeating } from "../process/wait.ts";
 import type { WorkDeps } from "../queue/work-queue.ts";
-import type { GateStep } from "../reconciliation/close/gate.ts";
+import type { GateStep } from "../reconciliation/close/gate-rules.ts";
 import { workReconcile } from "../reconciliation/reconcile-job.ts";
 import type { StripeReads } from "../stripe/reads.ts";
 import type { Tracer } from "../tracing/tracer.ts";

@@ -43,7 +43,7 @@ export const mayChange: Readonly<Record<string, readonly Change["what"][]>> = {
     "job INSERT",
   ],
   createApiKey: [actedOn, "api_keys INSERT"],
-  reconcile: ["reconcile_requests INSERT", "job INSERT"],
+  reconcile: [actedOn, "reconcile_requests INSERT", "job INSERT"],
   revokeApiKey: [actedOn, "api_keys UPDATE"],
   receiveStripeEvent: ["stripe_events INSERT", "job INSERT"],
   replayStripeEvent: [actedOn, "stripe_events UPDATE", "job INSERT"],

@@ -1,5 +1,6 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import type { PgBoss } from "pg-boss";
+import { actAs, apiOperator } from "../../actions/operator-actions.ts";
 import type { Db } from "../../database/db.ts";
 import type { App } from "../../http/app-env.ts";
 import type { AdminOnly } from "../../http/authentication.ts";
@@ -91,7 +92,11 @@ export function mountReconcile(
     const { period = "current" } = c.req.valid("json");
     const span = await findWantedPeriod(db, organizationId, period);
     if (span === undefined) return c.json({ windows: [], reads: 0 }, 200);
-    const id = await askForComparison({ db, boss }, { organizationId, ...span });
+    const id = await actAs(
+      { db, operator: apiOperator },
+      (trx) => askForComparison({ db: trx, boss }, { organizationId, ...span }),
+      (subject) => ({ action: "reconcile", organizationId, subject }),
+    );
     const { signal } = c.req.raw;
     const answer = answerOf(await awaitAnswer(db, { organizationId, id }, { waitMs, signal }));
     if (answer !== undefined) return c.json(answer, 200);

@@ -3,6 +3,13 @@ export function inDigits(value: number): string {
   return value.toLocaleString("en-US", { maximumFractionDigits: 0 });
 }
 
+/** An exact decimal with separators, however long it is: "12,345.5". */
+export function decimalInDigits(decimal: string): string {
+  const [whole = "", places] = decimal.split(".");
+  const grouped = whole.replaceAll(/\B(?=(\d{3})+$)/g, ",");
+  return places === undefined ? grouped : `${grouped}.${places}`;
+}
+
 /** A length of time in its largest unit that says enough: "40 s", "12 min", "5 h", "3 days". */
 export function asAge(seconds: number): string {
   const whole = Math.max(0, seconds);

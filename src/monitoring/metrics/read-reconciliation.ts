@@ -1,12 +1,8 @@
 import { sql } from "kysely";
 import type { Db } from "../../database/db.ts";
 import { meterNames } from "../../usage/meters.ts";
+import { standingDifferences, watchedDays } from "../differences.ts";
 import type { Sample } from "./database-gauges.ts";
-
-/** Stripe takes usage of the last 35 days: what is older does not change any more. */
-const watchedDays = 40;
-/** A difference that lasts is seen again, by the routine or by the close of its period. */
-const seenDays = 8;
 
 export type ReconciliationState = {
   /** Customers who differ, by meter. */
@@ -28,16 +24,7 @@ export async function readReconciliation(db: Db): Promise<ReconciliationState> {
         select coalesce(jsonb_object_agg(by_meter.meter, by_meter.customers), '{}')
         from (
           select d.meter, count(distinct (d.organization_id, d.stripe_customer_id)) as customers
-          from metering.reconciliations d
-          where d.result = 'different' and d.window_end > now() - make_interval(days => ${watchedDays})
-            and d.read_at > now() - make_interval(days => ${seenDays})
-            and not exists (
-              select from metering.reconciliations later
-              where later.organization_id = d.organization_id and later.meter = d.meter
-                and later.stripe_customer_id = d.stripe_customer_id
-                and later.window_end >= d.window_end and later.window_start <= d.window_start
-                and later.read_at > d.read_at and later.result = 'equal'
-            )
+          from ${standingDifferences}
           group by d.meter
         ) by_meter
       ) as different,

@@ -2,7 +2,7 @@ import { sql } from "kysely";
 import { billedStatuses } from "../../billing/invoice-usage.ts";
 import type { Db } from "../../database/db.ts";
 import type { MeterName } from "../../usage/meters.ts";
-import type { Books } from "./gate-rules.ts";
+import type { Books, GateStep } from "./gate-rules.ts";
 
 /** A billing period of an organization's customer; half-open. */
 export type BillingPeriod = {
@@ -32,12 +32,15 @@ export type PeriodInvoice = {
   finalizesAt: Date | null;
   heldSince: Date | null;
   heldUntil: Date | null;
+  /** What the gate last said of the draft. */
+  gateSaid: GateStep | null;
   finalizedAt: Date | null;
   paidAt: Date | null;
   readBeganAt: Date;
 };
 
-const columns = sql`
+/** Of a billing period `p`. */
+export const periodColumns = sql`
   p.organization_id as "organizationId", p.period_start as start, p.period_end as "end",
   p.stripe_customer_id as customer, p.stripe_subscription_id as "subscriptionId", p.closed_at as "closedAt",
   p.books, p.not_billed as "notBilled"
@@ -63,7 +66,7 @@ export async function takeDuePeriods(
       for update skip locked
     ) due
     where p.organization_id = due.organization_id and p.period_start = due.period_start
-    returning ${columns}
+    returning ${periodColumns}
   `.execute(db);
   return due.rows;
 }
@@ -91,7 +94,7 @@ export async function findPeriod(
   start: Date,
 ): Promise<BillingPeriod | undefined> {
   const found = await sql<BillingPeriod>`
-    select ${columns}
+    select ${periodColumns}
     from metering.billing_periods p
     where organization_id = ${organizationId} and period_start = ${start}
   `.execute(db);
@@ -105,7 +108,7 @@ export async function listPeriods(
   { before, limit }: { before: Date | undefined; limit: number },
 ): Promise<BillingPeriod[]> {
   const found = await sql<BillingPeriod>`
-    select ${columns}
+    select ${periodColumns}
     from metering.billing_periods p
     where organization_id = ${organizationId}
       ${before === undefined ? sql`` : sql`and period_start < ${before}`}
@@ -115,17 +118,22 @@ export async function listPeriods(
   return found.rows;
 }
 
+/** Of an invoice `i`. */
+export const invoiceColumns = sql`
+  i.invoice_id as id, i.stripe_subscription_id as "subscriptionId", i.billing_reason as "billingReason", i.status,
+  i.invoiced, i.created_at as "createdAt", i.finalizes_at as "finalizesAt", i.held_since as "heldSince",
+  i.held_until as "heldUntil", i.gate_said as "gateSaid", i.finalized_at as "finalizedAt", i.paid_at as "paidAt",
+  i.read_began_at as "readBeganAt"
+`;
+
 /** A period's invoices, the newest first. */
 export async function listInvoices(
   db: Db,
   { organizationId, start }: Pick<BillingPeriod, "organizationId" | "start">,
 ): Promise<PeriodInvoice[]> {
   const found = await sql<PeriodInvoice>`
-    select
-      invoice_id as id, stripe_subscription_id as "subscriptionId", billing_reason as "billingReason", status,
-      invoiced, created_at as "createdAt", finalizes_at as "finalizesAt", held_since as "heldSince",
-      held_until as "heldUntil", finalized_at as "finalizedAt", paid_at as "paidAt", read_began_at as "readBeganAt"
-    from metering.billing_invoices
+    select ${invoiceColumns}
+    from metering.billing_invoices i
     where organization_id = ${organizationId} and period_start = ${start}
     order by created_at desc, invoice_id
   `.execute(db);

@@ -1,6 +1,10 @@
 /** The facts about a draft's period: `open` is pending, in doubt or not sealed; `unknown`: it could not be compared. */
 export type Books = "open" | "settling" | "different" | "unknown" | "equal";
 
+/** What the gate did with a draft, or says of it. */
+export const gateSteps = ["held", "released", "would_hold", "refused", "let_go"] as const;
+export type GateStep = (typeof gateSteps)[number];
+
 export type Draft = {
   createdAt: Date;
   /** When Stripe finalizes it by itself; null: it does not. */

@@ -3,14 +3,10 @@ import type { InvoiceReadDeps } from "../../billing/read-invoice.ts";
 import type { Log } from "../../log.ts";
 import type { Moved } from "../../stripe/invoices.ts";
 import type { BillingPeriod, PeriodInvoice } from "./billing-periods.ts";
-import { type Books, decideGate, type GateDecision } from "./gate-rules.ts";
+import { type Books, decideGate, type GateDecision, type GateStep } from "./gate-rules.ts";
 import { readAgain } from "./read-again.ts";
 
 type GateMode = "off" | "watch" | "hold";
-
-/** The gate's decision about a draft, for metrics. */
-export const gateSteps = ["held", "released", "would_hold", "refused", "let_go"] as const;
-export type GateStep = (typeof gateSteps)[number];
 
 export type GateDeps = InvoiceReadDeps & {
   log: Log;
@@ -61,6 +57,7 @@ async function move(deps: GateDeps, watched: Watched, decision: Move): Promise<v
   const { db, reads } = deps;
   const { period, draft } = watched;
   const at = decision.kind === "hold" ? decision.until : decision.at;
+  const step = decision.kind === "hold" ? "held" : "released";
   // Before the request: should the process die after it, the time is still known as ours.
   if (decision.kind === "hold") {
     await sql`
@@ -71,10 +68,11 @@ async function move(deps: GateDeps, watched: Watched, decision: Move): Promise<v
   const moved = await reads.invoices.finalizeAt(draft.id, at);
   if (moved.kind !== "moved") return tellRefusal(deps, watched, moved);
   await sql`
-    update metering.billing_invoices set finalizes_at = ${moved.finalizesAt}, read_began_at = clock_timestamp()
+    update metering.billing_invoices
+    set finalizes_at = ${moved.finalizesAt}, read_began_at = clock_timestamp(), gate_said = ${step}
     where organization_id = ${period.organizationId} and invoice_id = ${draft.id} and status = 'draft'
   `.execute(db);
-  tellMove(deps, watched, { step: decision.kind === "hold" ? "held" : "released", at });
+  tellMove(deps, watched, { step, at });
 }
 
 function tellMove(
@@ -109,7 +107,7 @@ async function warnOnce(
 ): Promise<void> {
   const { period, draft } = watched;
   const first = await sql`
-    update metering.billing_invoices set warned_for = ${draft.finalizesAt}
+    update metering.billing_invoices set warned_for = ${draft.finalizesAt}, gate_said = ${step}
     where organization_id = ${period.organizationId} and invoice_id = ${draft.id}
       and warned_for is distinct from ${draft.finalizesAt}
     returning invoice_id

@@ -80,4 +80,17 @@ async function addUsage(db: Db, range: { from: number; to: number }): Promise<vo
     insert into metering.subscriptions (organization_id, stripe_customer_id, status)
     select id, 'cus_' || id, 'active' from ${fresh} o
   `.execute(db);
+  await addBooks(db);
+}
+
+/** Two billing periods of each organization that has none. */
+async function addBooks(db: Db): Promise<void> {
+  await sql`
+    insert into metering.billing_periods (organization_id, period_start, period_end, stripe_customer_id, books)
+    select
+      o.id, now() - n * interval '30 days' + interval '10 days', now() - (n - 1) * interval '30 days' + interval '10 days',
+      'cus_' || o.id, case when n = 2 then 'equal' end
+    from metering.organizations o, generate_series(1, 2) n
+    where not exists (select from metering.billing_periods p where p.organization_id = o.id)
+  `.execute(db);
 }

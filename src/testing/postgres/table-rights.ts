@@ -136,6 +136,7 @@ export const workerMay: Record<string, Privileges> = {
       "finalized_at",
       "paid_at",
       "read_began_at",
+      "gate_said",
     ],
   }),
   billing_periods: may({
@@ -197,7 +198,7 @@ export const workerMay: Record<string, Privileges> = {
   operator_actions: nothing,
   organizations: may(),
   processes: may({
-    insert: ["id", "kind", "transport"],
+    insert: ["id", "kind", "transport", "close_gate"],
     update: ["seen_at", "stopped_at"],
     delete: true,
   }),
