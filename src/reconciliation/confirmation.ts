@@ -67,7 +67,8 @@ function minutesOf(at: Date): [day: string, time: string] {
   return [text.slice(0, 10), text.slice(11, 16)];
 }
 
-function withSeparators(digits: string): string {
+/** A decimal string with separators, every digit as it is. Pure. */
+export function withSeparators(digits: string): string {
   const [whole = "", fraction] = digits.split(".");
   const grouped = whole.replaceAll(/\B(?=(\d{3})+$)/g, ",");
   return fraction === undefined ? grouped : `${grouped}.${fraction}`;

@@ -9,6 +9,7 @@ import {
 import { type Entry, listEntriesOf } from "../../outbox/entries.ts";
 import { type Confirmation, findConfirmation } from "../../reconciliation/confirmation.ts";
 import { type Evidence, findEvidence } from "../../reconciliation/doubt/evidence.ts";
+import { findWindowSum, type WindowSum } from "../../reconciliation/window-sum.ts";
 import { type EventReading, listEventReadings } from "../../outbox/event-readings.ts";
 
 export type Explanation = {
@@ -20,6 +21,8 @@ export type Explanation = {
   /** What the latest comparison with Stripe's sums says of a window that holds it. */
   confirmation: Confirmation | undefined;
   evidence: Evidence | undefined;
+  /** The newest look at Stripe's sum of its window, whatever it says. */
+  windowSum: WindowSum | undefined;
 };
 
 type DroppedPart = "attempts" | "entries";
@@ -36,7 +39,9 @@ export async function explainMeterEvent(db: Db, meterEventId: string): Promise<E
   const entries = await listEntriesOf(db, { organizationId: event.organizationId, meterEventId });
   const dropped = await findDroppedParts(db, event);
   const evidence = await findEvidence(db, { organizationId: event.organizationId, meterEventId });
-  return { event, attempts, entries, dropped, confirmation: await findConfirmation(db, event), evidence };
+  const confirmation = await findConfirmation(db, event);
+  const windowSum = await findWindowSum(db, event);
+  return { event, attempts, entries, dropped, confirmation, evidence, windowSum };
 }
 
 /** The same, with its first `readingsMax` readings. */

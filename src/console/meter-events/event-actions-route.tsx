@@ -6,6 +6,7 @@ import { type Resolution, resolutions, resolveMeterEvent } from "../../delivery/
 import { retriedMax, retriedStates, retryMeterEvents } from "../../delivery/retry-rejected.ts";
 import { invalidRequest } from "../../http/input-errors.ts";
 import { notFound, Problem } from "../../http/problem.ts";
+import { findWindowSum } from "../../reconciliation/window-sum.ts";
 import type { ConsoleApp, ConsoleContext } from "../console-env.ts";
 import { act, reasonOf, requireAdmin } from "../forms/act.ts";
 import { ConfirmPage } from "../forms/confirm-page.tsx";
@@ -98,7 +99,8 @@ function mountRetryOne(app: ConsoleApp, { db, boss }: ConsoleParts): void {
 function mountResolve(app: ConsoleApp, { db, boss }: ConsoleParts): void {
   app.get("/meter-events/:id/resolve", async (c) => {
     requireAdmin(c);
-    return showPage(c, frame, <ResolvePage event={await findEvent(db, c)} />);
+    const event = await findEvent(db, c);
+    return showPage(c, frame, <ResolvePage event={event} sum={await findWindowSum(db, event)} />);
   });
 
   app.post("/meter-events/:id/resolve", async (c) => {

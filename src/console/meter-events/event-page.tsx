@@ -8,6 +8,7 @@ import { NextPage } from "../parts/next-page.tsx";
 import { StateBadge } from "../parts/state-badge.tsx";
 import { When } from "../parts/when.tsx";
 import { eventsPath } from "./events-page.tsx";
+import { WindowSumPart } from "./window-sum.tsx";
 
 export type Story = Explanation & {
   organizationName: string | undefined;
@@ -30,6 +31,7 @@ export function EventPage({ story }: { story: Story }) {
       <EventActions story={story} />
       <EventFacts story={story} />
       <Attempts story={story} />
+      <WindowSumPart event={event} sum={story.windowSum} />
       <Entries story={story} />
       <Readings story={story} />
     </>

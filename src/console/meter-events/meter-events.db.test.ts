@@ -141,3 +141,38 @@ test("what is no event, no filter or no state to act on is told, and changes not
     expect(answer.status, path).toBe(403);
   }
 });
+
+test("one event shows the newest look at Stripe's sum of its window beside ours", async ({
+  visit,
+  database: { db },
+}) => {
+  const key = await addMeterEvent(db, { state: "in_doubt", quantity: 1_200 });
+  const { page, see } = await visit();
+  const path = `/console/meter-events/${key.meterEventId}`;
+  const sum = page.getByRole("region", { name: "Stripe's sum", exact: true });
+  await see(path);
+  expect(await sum.innerText()).toContain("was not read yet");
+
+  const look = async (theirs: string, result: string, reason: string | null, customer?: string) => {
+    await sql`
+      insert into metering.reconciliations (
+        organization_id, meter, stripe_customer_id, window_start, window_end, cause, ours, doubtful, theirs, events,
+        fingerprint, reads, result, reason, read_at
+      )
+      select
+        organization_id, meter, coalesce(${customer ?? null}, stripe_customer_id), hour, hour + interval '1 hour', 'routine', 7000, 1200, ${theirs}::numeric,
+        2, 'x', 1, ${result}, ${reason}, clock_timestamp()
+      from metering.meter_events where id = ${key.meterEventId}
+    `.execute(db);
+  };
+  await look("9000", "settling", "in_doubt");
+  await look("8200", "different", "more_than_all");
+  await look("1", "equal", null, "cus_other");
+  await see(path);
+  const told = await sum.innerText();
+  expect(told).toMatch(/Stripe's\s+8,200\s+Ours\s+7,000\s+Of ours in doubt besides\s+1,200/);
+  expect(told).toContain("Different: more than all.");
+  await page.getByRole("link", { name: "Resolve" }).click();
+  await page.getByRole("button", { name: "Resolve" }).waitFor();
+  expect(await sum.innerText()).toContain("8,200");
+});

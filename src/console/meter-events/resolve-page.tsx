@@ -1,10 +1,12 @@
 import type { MeterEvent } from "../../delivery/meter-events.ts";
+import type { WindowSum } from "../../reconciliation/window-sum.ts";
 import { counted } from "../parts/figures.ts";
 import { When } from "../parts/when.tsx";
 import { eventsPath } from "./events-page.tsx";
+import { WindowSumPart } from "./window-sum.tsx";
 
 /** Asks what Stripe's sum says of an event in doubt, and why that is known. */
-export function ResolvePage({ event }: { event: MeterEvent }) {
+export function ResolvePage({ event, sum }: { event: MeterEvent; sum: WindowSum | undefined }) {
   const path = `${eventsPath}/${event.id}`;
   return (
     <section class="confirm">
@@ -13,6 +15,7 @@ export function ResolvePage({ event }: { event: MeterEvent }) {
         {counted(event.quantity, "unit")} of {event.meter} in the hour of <When at={event.hour} />, for
         customer {event.stripeCustomerId}. Look at Stripe's sum of this hour first: resolving has no way back.
       </p>
+      <WindowSumPart event={event} sum={sum} />
       <form method="post" action={`${path}/resolve`} class="stack">
         <fieldset class="stack">
           <legend>What did Stripe count?</legend>

@@ -7,7 +7,7 @@ const told: Record<string, (count: string) => string> = {
   retried: (count) => `${count} will be attempted again.`,
   resolved: () => "The doubt is ended.",
   replayed: () => "The event will be handled again.",
-  dismissed: () => "The event is dismissed.",
+  dismissed: () => "The event is put aside. Replay takes it up again.",
   revoked: () => "The key is revoked; it fails within a second.",
 };
 

@@ -72,16 +72,22 @@ export function StripeEventPage({ event, mayAct }: { event: ShownEvent; mayAct: 
   const path = `${inboxPath}/${encodeURIComponent(event.id)}`;
   const { payload, ...facts } = event;
   const isReplayed = ["failed", "refused", "dismissed"].includes(event.state);
+  const isDismissed = ["failed", "refused"].includes(event.state);
   return (
     <>
       <h1>
         {event.type} <StateBadge state={event.state} />
       </h1>
       {mayAct && isReplayed && (
-        <p>
+        <p class="row">
           <a class="button main" href={`${path}/replay`}>
             Replay
           </a>
+          {isDismissed && (
+            <a class="button" href={`${path}/dismiss`}>
+              Dismiss
+            </a>
+          )}
         </p>
       )}
       <dl class="facts">

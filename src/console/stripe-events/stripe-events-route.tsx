@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { ConsoleParts } from "../../api/console-parts.ts";
 import { inboxCursor, renderStoredEvent } from "../../api/stripe-events/stored-event-answer.ts";
-import { inboxStates, replayStripeEvent } from "../../billing/inbox.ts";
+import { dismissStripeEvent, inboxStates, replayStripeEvent } from "../../billing/inbox.ts";
 import { findStripeEvent, listStripeEvents, type StoredEvent } from "../../billing/list-stripe-events.ts";
 import type { Db } from "../../database/db.ts";
 import { decodeCursor } from "../../http/cursor.ts";
@@ -9,8 +9,9 @@ import { invalidRequest } from "../../http/input-errors.ts";
 import { toPage } from "../../http/page.ts";
 import { notFound, Problem } from "../../http/problem.ts";
 import type { ConsoleApp } from "../console-env.ts";
-import { act, mayAct, requireAdmin } from "../forms/act.ts";
+import { act, mayAct, reasonOf, requireAdmin } from "../forms/act.ts";
 import { ConfirmPage } from "../forms/confirm-page.tsx";
+import { readForm } from "../forms/read-form.ts";
 import { showPage } from "../layout/show-page.tsx";
 import { DoneNotice } from "../parts/notice.tsx";
 import { InboxPage, inboxPath, StripeEventPage } from "./inbox-pages.tsx";
@@ -68,6 +69,45 @@ export function mountInboxPages(app: ConsoleApp, { db, boss }: ConsoleParts): vo
     const detail = `The event is ${state}; only a failed, refused or dismissed one can be replayed.`;
     if (!isReplayed) throw new Problem({ status: 409, code: "not_replayable", detail });
     return c.redirect(`${inboxPath}/${encodeURIComponent(id)}?did=replayed`, 303);
+  });
+  mountDismiss(app, db);
+}
+
+function mountDismiss(app: ConsoleApp, db: Db): void {
+  app.get("/stripe-events/:id/dismiss", async (c) => {
+    requireAdmin(c);
+    const { id, type, state, error } = await findEvent(db, c.req.param("id"));
+    const path = `${inboxPath}/${encodeURIComponent(id)}`;
+    const page = (
+      <ConfirmPage
+        question="Dismiss this event?"
+        action={`${path}/dismiss`}
+        back={path}
+        verb="Dismiss"
+        needsReason
+      >
+        <p>
+          {type} is {state}
+          {error === null ? "" : `: ${error}`}. 1 event is put aside without effect, and doctor and the alerts
+          say no more of it. The way back is Replay.
+        </p>
+      </ConfirmPage>
+    );
+    return showPage(c, frame, page);
+  });
+
+  app.post("/stripe-events/:id/dismiss", async (c) => {
+    requireAdmin(c);
+    const reason = reasonOf(await readForm(c));
+    const { id, state } = await findEvent(db, c.req.param("id"));
+    const isDismissed = await act(
+      { c, db },
+      (trx) => dismissStripeEvent(trx, id, reason),
+      (isDone) => (isDone ? { action: "dismiss_stripe_event", subject: id, reason, affected: 1 } : undefined),
+    );
+    const detail = `The event is ${state}; only a failed or refused one can be dismissed.`;
+    if (!isDismissed) throw new Problem({ status: 409, code: "not_dismissable", detail });
+    return c.redirect(`${inboxPath}/${encodeURIComponent(id)}?did=dismissed`, 303);
   });
 }
 
