@@ -270,6 +270,8 @@ ALTER TABLE metering.delivery_attempts
 ALTER TABLE ONLY metering.delivery_attempts
     ADD CONSTRAINT delivery_attempts_pkey PRIMARY KEY (organization_id, meter_event_id, attempt, started_at);
 
+CREATE INDEX delivery_attempts_started ON ONLY metering.delivery_attempts USING brin (started_at) WITH (pages_per_range='32', autosummarize='on');
+
 CREATE TRIGGER delivery_attempt_immutable BEFORE UPDATE ON metering.delivery_attempts FOR EACH ROW EXECUTE FUNCTION metering.refuse_change();
 
 -- delivery_control
@@ -330,6 +332,70 @@ ALTER TABLE metering.dropped_usage
 
 ALTER TABLE ONLY metering.dropped_usage
     ADD CONSTRAINT dropped_usage_pkey PRIMARY KEY (organization_id, table_name, month, meter);
+
+-- figure_progress
+
+CREATE TABLE metering.figure_progress (
+    is_only boolean DEFAULT true NOT NULL,
+    written_until timestamp with time zone NOT NULL,
+    final_until timestamp with time zone NOT NULL,
+    CONSTRAINT figure_progress_check CHECK ((isfinite(written_until) AND isfinite(final_until))),
+    CONSTRAINT figure_progress_final_until_check CHECK ((final_until = date_trunc('minute'::text, final_until, 'UTC'::text))),
+    CONSTRAINT figure_progress_is_only_check CHECK (is_only),
+    CONSTRAINT figure_progress_written_until_check CHECK ((written_until = date_trunc('minute'::text, written_until, 'UTC'::text)))
+);
+
+COMMENT ON TABLE metering.figure_progress IS 'one row, locked by the worker that writes figures: how far they are written';
+
+COMMENT ON COLUMN metering.figure_progress.written_until IS 'end of the latest minute whose figures stand';
+
+COMMENT ON COLUMN metering.figure_progress.final_until IS 'minutes before it have been counted for the last time; those after it are counted again when their last attempts have ended';
+
+ALTER TABLE ONLY metering.figure_progress
+    ADD CONSTRAINT figure_progress_pkey PRIMARY KEY (is_only);
+
+-- hour_figures
+
+CREATE TABLE metering.hour_figures (
+    hour timestamp with time zone CONSTRAINT minute_figures_minute_not_null NOT NULL,
+    meter text CONSTRAINT minute_figures_meter_not_null NOT NULL,
+    entries bigint CONSTRAINT minute_figures_entries_not_null NOT NULL,
+    quantity numeric CONSTRAINT minute_figures_quantity_not_null NOT NULL,
+    delivered bigint CONSTRAINT minute_figures_delivered_not_null NOT NULL,
+    delivered_quantity numeric CONSTRAINT minute_figures_delivered_quantity_not_null NOT NULL,
+    rejected bigint CONSTRAINT minute_figures_rejected_not_null NOT NULL,
+    retried bigint CONSTRAINT minute_figures_retried_not_null NOT NULL,
+    unanswered bigint CONSTRAINT minute_figures_unanswered_not_null NOT NULL,
+    latencies jsonb CONSTRAINT minute_figures_latencies_not_null NOT NULL,
+    unsealed_entries bigint,
+    unsealed_seconds double precision,
+    pending bigint,
+    pending_seconds double precision,
+    minutes smallint NOT NULL,
+    CONSTRAINT hour_figures_hour_check CHECK ((hour = date_trunc('hour'::text, hour, 'UTC'::text))),
+    CONSTRAINT hour_figures_minutes_check CHECK (((minutes >= 1) AND (minutes <= 60))),
+    CONSTRAINT minute_figures_check CHECK ((num_nulls(unsealed_entries, unsealed_seconds, pending, pending_seconds) = ANY (ARRAY[0, 4]))),
+    CONSTRAINT minute_figures_delivered_check CHECK ((delivered >= 0)),
+    CONSTRAINT minute_figures_delivered_quantity_check CHECK ((delivered_quantity >= (0)::numeric)),
+    CONSTRAINT minute_figures_entries_check CHECK ((entries >= 0)),
+    CONSTRAINT minute_figures_meter_check CHECK (((length(meter) >= 1) AND (length(meter) <= 100))),
+    CONSTRAINT minute_figures_minute_check CHECK ((hour = date_trunc('minute'::text, hour, 'UTC'::text))),
+    CONSTRAINT minute_figures_pending_check CHECK ((pending >= 0)),
+    CONSTRAINT minute_figures_pending_seconds_check CHECK ((pending_seconds >= (0)::double precision)),
+    CONSTRAINT minute_figures_quantity_check CHECK ((quantity >= (0)::numeric)),
+    CONSTRAINT minute_figures_rejected_check CHECK ((rejected >= 0)),
+    CONSTRAINT minute_figures_retried_check CHECK ((retried >= 0)),
+    CONSTRAINT minute_figures_unanswered_check CHECK ((unanswered >= 0)),
+    CONSTRAINT minute_figures_unsealed_entries_check CHECK ((unsealed_entries >= 0)),
+    CONSTRAINT minute_figures_unsealed_seconds_check CHECK ((unsealed_seconds >= (0)::double precision))
+);
+
+COMMENT ON TABLE metering.hour_figures IS 'minute_figures folded to hours: what happened is added up, of what waited the largest is kept';
+
+COMMENT ON COLUMN metering.hour_figures.minutes IS 'how many of its minutes were counted';
+
+ALTER TABLE ONLY metering.hour_figures
+    ADD CONSTRAINT hour_figures_pkey PRIMARY KEY (hour, meter);
 
 -- meter_event_total
 
@@ -502,6 +568,56 @@ COMMENT ON TABLE metering.meters IS 'the meters that record_usage takes; the sam
 ALTER TABLE ONLY metering.meters
     ADD CONSTRAINT meters_pkey PRIMARY KEY (name);
 
+-- minute_figures
+
+CREATE TABLE metering.minute_figures (
+    minute timestamp with time zone NOT NULL,
+    meter text NOT NULL,
+    entries bigint NOT NULL,
+    quantity numeric NOT NULL,
+    delivered bigint NOT NULL,
+    delivered_quantity numeric NOT NULL,
+    rejected bigint NOT NULL,
+    retried bigint NOT NULL,
+    unanswered bigint NOT NULL,
+    latencies jsonb NOT NULL,
+    unsealed_entries bigint,
+    unsealed_seconds double precision,
+    pending bigint,
+    pending_seconds double precision,
+    CONSTRAINT minute_figures_check CHECK ((num_nulls(unsealed_entries, unsealed_seconds, pending, pending_seconds) = ANY (ARRAY[0, 4]))),
+    CONSTRAINT minute_figures_delivered_check CHECK ((delivered >= 0)),
+    CONSTRAINT minute_figures_delivered_quantity_check CHECK ((delivered_quantity >= (0)::numeric)),
+    CONSTRAINT minute_figures_entries_check CHECK ((entries >= 0)),
+    CONSTRAINT minute_figures_meter_check CHECK (((length(meter) >= 1) AND (length(meter) <= 100))),
+    CONSTRAINT minute_figures_minute_check CHECK ((minute = date_trunc('minute'::text, minute, 'UTC'::text))),
+    CONSTRAINT minute_figures_pending_check CHECK ((pending >= 0)),
+    CONSTRAINT minute_figures_pending_seconds_check CHECK ((pending_seconds >= (0)::double precision)),
+    CONSTRAINT minute_figures_quantity_check CHECK ((quantity >= (0)::numeric)),
+    CONSTRAINT minute_figures_rejected_check CHECK ((rejected >= 0)),
+    CONSTRAINT minute_figures_retried_check CHECK ((retried >= 0)),
+    CONSTRAINT minute_figures_unanswered_check CHECK ((unanswered >= 0)),
+    CONSTRAINT minute_figures_unsealed_entries_check CHECK ((unsealed_entries >= 0)),
+    CONSTRAINT minute_figures_unsealed_seconds_check CHECK ((unsealed_seconds >= (0)::double precision))
+);
+
+COMMENT ON TABLE metering.minute_figures IS 'for each minute and meter what was taken in and attempted, counted from the rows, and what waited at its end; a minute without a row was not counted';
+
+COMMENT ON COLUMN metering.minute_figures.entries IS 'entries by their occurred_at; quantity is their usage';
+
+COMMENT ON COLUMN metering.minute_figures.delivered IS 'attempts that began in the minute, by verdict: delivered, rejected, retried (certainly not counted), unanswered (unknown)';
+
+COMMENT ON COLUMN metering.minute_figures.latencies IS 'how many of those attempts took how long: key n counts those that took at most 1.1^n ms, and more than 1.1^(n-1) ms';
+
+COMMENT ON COLUMN metering.minute_figures.unsealed_entries IS 'entries with a paying customer that waited for the seal at the end of the minute, 500,000 at most; null: no worker looked';
+
+COMMENT ON COLUMN metering.minute_figures.unsealed_seconds IS 'the age of the oldest of them: how far the seal is behind';
+
+COMMENT ON COLUMN metering.minute_figures.pending_seconds IS 'the age of the oldest pending usage; 0 in shadow mode';
+
+ALTER TABLE ONLY metering.minute_figures
+    ADD CONSTRAINT minute_figures_pkey PRIMARY KEY (minute, meter);
+
 -- operator_actions
 
 CREATE TABLE metering.operator_actions (
@@ -579,9 +695,13 @@ CREATE TABLE metering.processes (
     seen_at timestamp with time zone DEFAULT now() NOT NULL,
     stopped_at timestamp with time zone,
     transport text,
+    rate_per_second double precision,
+    rate_per_second_max double precision,
     close_gate text,
     CONSTRAINT processes_close_gate_check CHECK ((close_gate = ANY (ARRAY['off'::text, 'watch'::text, 'hold'::text]))),
     CONSTRAINT processes_kind_check CHECK ((kind = ANY (ARRAY['api'::text, 'worker'::text]))),
+    CONSTRAINT processes_rate_per_second_check CHECK ((rate_per_second > (0)::double precision)),
+    CONSTRAINT processes_rate_per_second_max_check CHECK ((rate_per_second_max > (0)::double precision)),
     CONSTRAINT processes_transport_check CHECK ((transport = ANY (ARRAY['sync'::text, 'stream'::text, 'none'::text])))
 )
 WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='1000');
@@ -595,6 +715,10 @@ COMMENT ON COLUMN metering.processes.seen_at IS 'its latest heartbeat; one that 
 COMMENT ON COLUMN metering.processes.stopped_at IS 'when it left in order; null while it runs, and for one that was killed';
 
 COMMENT ON COLUMN metering.processes.transport IS 'DELIVERY_TRANSPORT of a worker; null for an API, and for a worker of a version that did not say it';
+
+COMMENT ON COLUMN metering.processes.rate_per_second IS 'meter events that a worker may send a second, at its latest heartbeat; less than the largest after a 429; null: it sends nothing, or is of a version that did not say it';
+
+COMMENT ON COLUMN metering.processes.rate_per_second_max IS 'STRIPE_MAX_EVENTS_PER_SECOND of a worker';
 
 COMMENT ON COLUMN metering.processes.close_gate IS 'CLOSE_GATE of a worker; null for an API, and for a worker of a version that did not say it';
 

@@ -90,7 +90,7 @@ begin
         metering.dropped_partitions, metering.processes, metering.retention,
         metering.reconciliations, metering.reconcile_reads, metering.reconcile_requests, metering.billing_periods,
         metering.billing_invoices,
-        metering.cut_overs
+        metering.cut_overs, metering.minute_figures, metering.hour_figures, metering.figure_progress
       to %I',
       member
     );
@@ -150,7 +150,14 @@ begin
   -- The worker: seals, delivers, settles, counts, and keeps subscriptions in step. Quantities, times and identities
   -- are not among the columns that it may update.
   execute format('grant update (meter_event_id) on metering.meter_outbox to %I', worker);
-  execute format('grant insert (transport, close_gate), delete on metering.processes to %I', worker);
+  execute format(
+    'grant insert (transport, close_gate, rate_per_second, rate_per_second_max),
+        update (rate_per_second, rate_per_second_max), delete
+      on metering.processes to %I',
+    worker
+  );
+  execute format('grant insert, update, delete on metering.minute_figures, metering.hour_figures to %I', worker);
+  execute format('grant update (written_until, final_until) on metering.figure_progress to %I', worker);
   execute format('grant insert (table_name, days), update (days, set_at) on metering.retention to %I', worker);
   execute format('grant update (customer_deleted_at) on metering.customer_links to %I', worker);
   execute format(

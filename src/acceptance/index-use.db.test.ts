@@ -17,6 +17,8 @@ import { countSensors } from "../intake/count-sensors.ts";
 import { noteConditions } from "../monitoring/alerts/note-conditions.ts";
 import { tellAlerts } from "../monitoring/alerts/tell-alerts.ts";
 import { forgetOldProcesses, startHeartbeat } from "../monitoring/heartbeat.ts";
+import { figureSpans, readFigureProgress, readFigures } from "../monitoring/figures/read-figures.ts";
+import { writeFigures } from "../monitoring/figures/write-figures.ts";
 import { databaseReads } from "../monitoring/metrics/reads.ts";
 import { countBooks, listBooks } from "../reconciliation/close/list-books.ts";
 import { listDoubt } from "../reconciliation/doubt/list-doubt.ts";
@@ -36,6 +38,7 @@ import { meterNames } from "../usage/meters.ts";
 /** Indexes that no query reads, and what each is for. */
 const guards: Record<string, string> = {
   alert_watch_pkey: "its one row stays the only one",
+  figure_progress_pkey: "its one row stays the only one",
   kysely_migration_lock_pkey: "Kysely's own",
   kysely_migration_pkey: "Kysely's own",
   meter_event_total_pkey: "its one row stays the only one",
@@ -234,12 +237,30 @@ async function readBooks({ db, api }: { db: Db; api: Api }, { id }: Account, sta
 async function keepUp({ db, boss }: Databases): Promise<void> {
   await sweep({ db, boss, log: silentLog }, { retryDelay: 1, retryDelayMax: 2, expireInSeconds: 45 });
   await warnOfExpiry({ db, log: silentLog });
+  await keepFigures(db);
   await purgeStripeEvents(db, { keptDays: 90 });
   for (const { read } of databaseReads) await read(db);
   await startHeartbeat({ db, log: silentLog }, { kind: "worker", transport: "sync" }).stop();
   await forgetOldProcesses(db);
   await listDoubt(db, { absenceSeconds: 1 });
   await alert(db);
+}
+
+/** Figures of the minutes and hours of an absence, and what is drawn of them. */
+async function keepFigures(db: Db): Promise<void> {
+  // So many that a block range index is worth more than reading all of them by their key.
+  await sql`
+    insert into metering.delivery_attempts
+      (organization_id, meter_event_id, attempt, started_at, duration_ms, verdict, http_status)
+    select m.organization_id, m.id, 1000 + n, now() - interval '30 minutes', 100, 'retry', 503
+    from (select organization_id, id from metering.meter_events order by id limit 1) m, generate_series(1, 20000) n
+  `.execute(db);
+  await sql`vacuum analyze metering.delivery_attempts`.execute(db);
+  const since = new Date((Math.floor(Date.now() / 60_000) - 120) * 60_000);
+  await db.updateTable("figure_progress").set({ written_until: since, final_until: since }).execute();
+  while ((await writeFigures(db)).isBehind);
+  const progress = await readFigureProgress(db);
+  for (const span of figureSpans) await readFigures(db, span, progress);
 }
 
 /** An operator asks for a comparison whose job is lost, and a worker does all that a minute brings. */

@@ -13,6 +13,8 @@ import { type FinishedAttempt, settleAttempts } from "../delivery/settle.ts";
 import { sweepMeterEvents } from "../delivery/sweep.ts";
 import { verdictOf } from "../delivery/verdict.ts";
 import { storeBatches } from "../intake/store-readings.ts";
+import { figureSpans, readFigureProgress, readFigures } from "../monitoring/figures/read-figures.ts";
+import { writeFigures } from "../monitoring/figures/write-figures.ts";
 import { databaseReads } from "../monitoring/metrics/reads.ts";
 import { countBooks, listBooks } from "../reconciliation/close/list-books.ts";
 import { foldBuckets, foldWindow } from "../reconciliation/fold-window.ts";
@@ -44,6 +46,12 @@ const expected: Record<string, string[]> = {
     "billing_periods by billing_periods_by_end",
     `billing_periods by billing_periods_by_end, ${organizations}`,
   ],
+  "write figures": [
+    `delivery_attempts by delivery_attempts_started_at, ${byId}, meter_outbox by meter_outbox_pkey, ${organizations}`,
+    `${links}, ${pending}, ${unsealed}, minute_figures by minute_figures_pkey`,
+    "minute_figures by minute_figures_pkey",
+  ],
+  "read figures": ["hour_figures by hour_figures_pkey", "minute_figures by minute_figures_pkey"],
   report: [
     `${links}, ${unsealed}`,
     `${links}, ${unsealed}, ${organizations}`,
@@ -118,6 +126,15 @@ const road: Record<string, (way: Way) => Promise<void>> = {
   },
   sweep: async ({ db, boss }) => {
     await sweepMeterEvents({ db, boss }, { leaseSeconds });
+  },
+  "write figures": async ({ db }) => {
+    const since = new Date((Math.floor(Date.now() / 60_000) - 90) * 60_000);
+    await db.updateTable("figure_progress").set({ written_until: since, final_until: since }).execute();
+    while ((await writeFigures(db)).isBehind);
+  },
+  "read figures": async ({ db }) => {
+    const progress = await readFigureProgress(db);
+    for (const span of figureSpans) await readFigures(db, span, progress);
   },
   report: async ({ db }) => {
     for (const { read } of databaseReads) await byIndex(db, read);

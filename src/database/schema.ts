@@ -235,6 +235,39 @@ export interface DroppedUsage {
   table_name: string;
 }
 
+export interface FigureProgress {
+  /**
+   * minutes before it have been counted for the last time; those after it are counted again when their last attempts have ended
+   */
+  final_until: Timestamp;
+  is_only: Generated<boolean>;
+  /**
+   * end of the latest minute whose figures stand
+   */
+  written_until: Timestamp;
+}
+
+export interface HourFigures {
+  delivered: Int8;
+  delivered_quantity: Numeric;
+  entries: Int8;
+  hour: Timestamp;
+  latencies: Json;
+  meter: string;
+  /**
+   * how many of its minutes were counted
+   */
+  minutes: number;
+  pending: Int8 | null;
+  pending_seconds: number | null;
+  quantity: Numeric;
+  rejected: Int8;
+  retried: Int8;
+  unanswered: Int8;
+  unsealed_entries: Int8 | null;
+  unsealed_seconds: number | null;
+}
+
 export interface MeterEvents {
   attempts_finished: Generated<number>;
   attempts_started: Generated<number>;
@@ -342,6 +375,41 @@ export interface Meters {
   name: string;
 }
 
+export interface MinuteFigures {
+  /**
+   * attempts that began in the minute, by verdict: delivered, rejected, retried (certainly not counted), unanswered (unknown)
+   */
+  delivered: Int8;
+  delivered_quantity: Numeric;
+  /**
+   * entries by their occurred_at; quantity is their usage
+   */
+  entries: Int8;
+  /**
+   * how many of those attempts took how long: key n counts those that took at most 1.1^n ms, and more than 1.1^(n-1) ms
+   */
+  latencies: Json;
+  meter: string;
+  minute: Timestamp;
+  pending: Int8 | null;
+  /**
+   * the age of the oldest pending usage; 0 in shadow mode
+   */
+  pending_seconds: number | null;
+  quantity: Numeric;
+  rejected: Int8;
+  retried: Int8;
+  unanswered: Int8;
+  /**
+   * entries with a paying customer that waited for the seal at the end of the minute, 500,000 at most; null: no worker looked
+   */
+  unsealed_entries: Int8 | null;
+  /**
+   * the age of the oldest of them: how far the seal is behind
+   */
+  unsealed_seconds: number | null;
+}
+
 export interface OperatorActions {
   acted_at: Generated<Timestamp>;
   action: string;
@@ -387,6 +455,14 @@ export interface Processes {
   close_gate: string | null;
   id: string;
   kind: string;
+  /**
+   * meter events that a worker may send a second, at its latest heartbeat; less than the largest after a 429; null: it sends nothing, or is of a version that did not say it
+   */
+  rate_per_second: number | null;
+  /**
+   * STRIPE_MAX_EVENTS_PER_SECOND of a worker
+   */
+  rate_per_second_max: number | null;
   /**
    * the role of the database that the process connects as
    */
@@ -608,10 +684,13 @@ export interface DB {
   delivery_control: DeliveryControl;
   dropped_partitions: DroppedPartitions;
   dropped_usage: DroppedUsage;
+  figure_progress: FigureProgress;
+  hour_figures: HourFigures;
   meter_event_total: MeterEventTotal;
   meter_events: MeterEvents;
   meter_outbox: MeterOutbox;
   meters: Meters;
+  minute_figures: MinuteFigures;
   operator_actions: OperatorActions;
   organizations: Organizations;
   processes: Processes;

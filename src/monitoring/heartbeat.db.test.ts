@@ -3,7 +3,7 @@ import { expect, onTestFinished } from "vitest";
 import { databaseTest as test } from "../testing/postgres/database-fixture.ts";
 import { createRecordingLog } from "../testing/processes/recording-log.ts";
 import { until } from "../testing/processes/until.ts";
-import { forgetOldProcesses, startHeartbeat } from "./heartbeat.ts";
+import { forgetOldProcesses, type SendRate, startHeartbeat } from "./heartbeat.ts";
 
 const kinds = ["api", "worker"] as const;
 
@@ -27,6 +27,28 @@ test.for(kinds)(
     expect(events).toEqual([]);
   },
 );
+
+test("a worker says how fast it may send, and one in shadow mode that it sends nothing", async ({
+  database,
+}) => {
+  const { db } = database.as("worker");
+  const { log } = createRecordingLog();
+  const rates: (SendRate | undefined)[] = [{ perSecond: 7.5, perSecondMax: 15 }, undefined];
+  for (const rate of rates) {
+    const heartbeat = startHeartbeat(
+      { db, log },
+      { kind: "worker", transport: "sync", readRate: () => rate },
+    );
+    const read = () =>
+      db.selectFrom("processes").select(["rate_per_second", "rate_per_second_max"]).execute();
+    await until(async () => (await read()).length > 0, { what: "a heartbeat" });
+    expect(await read()).toEqual([
+      { rate_per_second: rate?.perSecond ?? null, rate_per_second_max: rate?.perSecondMax ?? null },
+    ]);
+    await heartbeat.stop();
+    await database.db.deleteFrom("processes").execute();
+  }
+});
 
 test("a clock that is off is logged though nobody probes", async ({ database: { db } }) => {
   const { log, events } = createRecordingLog();

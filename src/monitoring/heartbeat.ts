@@ -13,10 +13,18 @@ const farewellMsMax = 1_000;
 const clockTellEveryMs = 60_000;
 const keptDays = 30;
 
-/** What a process says of itself; a worker, how it sends usage and what its close gate may do. */
+/** Meter events a second: what a worker may send at the moment, and at most. */
+export type SendRate = { perSecond: number; perSecondMax: number };
+
+/** What a process says of itself; a worker, how it sends usage, how fast, and what its close gate may do. */
 export type Beating =
   | { kind: "api" }
-  | { kind: "worker"; transport: Transport; closeGate?: "off" | "watch" | "hold" };
+  | {
+      kind: "worker";
+      transport: Transport;
+      closeGate?: "off" | "watch" | "hold";
+      readRate?: (() => SendRate | undefined) | undefined;
+    };
 
 export type HeartbeatDeps = { db: Db; log: Log; now?: () => Date };
 
@@ -69,21 +77,28 @@ export async function forgetOldProcesses(db: Db): Promise<void> {
 }
 
 async function writeBeat(db: Db, id: string, process: Beating): Promise<Date> {
-  // The API's role may not write how a worker works.
-  const columns =
-    process.kind === "worker"
-      ? sql`(id, kind, transport, close_gate) values (
-          ${id}, ${process.kind}, ${process.transport}, ${process.closeGate ?? null}
-        )`
-      : sql`(id, kind) values (${id}, ${process.kind})`;
+  const { columns, changes } = whatItSays(id, process);
   const written = await sql<{ now: Date }>`
     insert into metering.processes ${columns}
-    on conflict (id) do update set seen_at = now(), stopped_at = null
+    on conflict (id) do update set seen_at = now(), stopped_at = null${changes}
     returning clock_timestamp() as now
   `.execute(db);
   const [row] = written.rows;
   if (row === undefined) throw new Error("the heartbeat was not written");
   return row.now;
+}
+
+/** The API's role may not write how a worker works. */
+function whatItSays(id: string, process: Beating) {
+  if (process.kind === "api") return { columns: sql`(id, kind) values (${id}, 'api')`, changes: sql`` };
+  const { transport, closeGate = null } = process;
+  const { perSecond = null, perSecondMax = null } = process.readRate?.() ?? {};
+  return {
+    columns: sql`
+      (id, kind, transport, close_gate, rate_per_second, rate_per_second_max)
+      values (${id}, 'worker', ${transport}, ${closeGate}, ${perSecond}, ${perSecondMax})`,
+    changes: sql`, rate_per_second = excluded.rate_per_second, rate_per_second_max = excluded.rate_per_second_max`,
+  };
 }
 
 async function writeEnd(db: Db, id: string): Promise<void> {

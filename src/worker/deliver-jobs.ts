@@ -6,6 +6,7 @@ import type { Breaker } from "../delivery/breaker.ts";
 import { leaseSeconds } from "../delivery/limits.ts";
 import { type DeliveryLoop, startDelivery } from "../delivery/loop.ts";
 import { createTokenBucket } from "../delivery/token-bucket.ts";
+import type { SendRate } from "../monitoring/heartbeat.ts";
 import { showRate, watchDelivery } from "../monitoring/metrics/delivery-metrics.ts";
 import { timedTransport } from "../monitoring/metrics/stripe-metrics.ts";
 import type { DeliverRetry } from "../queue/install.ts";
@@ -40,6 +41,9 @@ export function deliverRetry(config: WorkerConfig): DeliverRetry {
   };
 }
 
+/** What sends; `readRate` tells how fast it may. */
+export type RunningDelivery = DeliveryLoop & { readRate: () => SendRate | undefined };
+
 /**
  * Starts to send meter events to Stripe, at most as many a second as the key's mode or the environment allows. In shadow
  * mode nothing is started.
@@ -48,14 +52,14 @@ export function deliverJobs(
   deps: DeliverJobDeps,
   config: WorkerConfig,
   { breaker, retry }: { breaker: Breaker; retry: DeliverRetry },
-): DeliveryLoop {
+): RunningDelivery {
   const { registry, tracer, clock, onJobFailed } = deps;
-  if (config.DELIVERY_TRANSPORT === "none") return { stop: async () => undefined };
+  if (config.DELIVERY_TRANSPORT === "none") return { stop: async () => undefined, readRate: () => undefined };
   const perSecondMax =
     config.STRIPE_MAX_EVENTS_PER_SECOND ?? eventsPerSecondMax[modeOfKey(config.STRIPE_SECRET_KEY)];
   const bucket = createTokenBucket(perSecondMax, () => performance.now());
   showRate(registry, { bucket, perSecondMax });
-  return startDelivery(deps, {
+  const loop = startDelivery(deps, {
     transport: timedTransport(registry, createTransport(deps, config.DELIVERY_TRANSPORT)),
     eventNames: meterEventNames(config),
     now: () => new Date(),
@@ -67,6 +71,7 @@ export function deliverJobs(
     watch: { ...watchDelivery(registry), onFailed: () => onJobFailed?.("delivery") },
     tracer,
   });
+  return { stop: loop.stop, readRate: () => ({ perSecond: bucket.rate(), perSecondMax }) };
 }
 
 function createTransport(

@@ -4,6 +4,7 @@ import { watchSensorChanges } from "../intake/count-sensors-job.ts";
 import { repeat, type Repeating } from "../process/wait.ts";
 import type { DeliverRetry } from "../queue/install.ts";
 import type { WorkDeps } from "../queue/work-queue.ts";
+import { startFigures } from "./figures-job.ts";
 import { sweep } from "./sweep.ts";
 import { warnOfExpiry } from "./warn-of-expiry.ts";
 
@@ -11,8 +12,8 @@ const sweepEveryMs = 30_000;
 const warnEveryMs = 600_000;
 
 /**
- * Starts the work that every worker repeats by its own clock, so that it needs no queue: the sweep, counts and
- * warnings.
+ * Starts the work that every worker repeats by its own clock, so that it needs no queue: the sweep, counts,
+ * figures and warnings.
  */
 export function startRepeatedJobs(
   deps: WorkDeps & { db: Db },
@@ -30,6 +31,7 @@ export function startRepeatedJobs(
         log.error({ event: "sweep_failed", error });
       },
     }),
+    startFigures(deps),
     watchSensorChanges(deps, { billableStatuses: config.BILLABLE_STATUSES }),
     // In shadow mode usage may grow older than Stripe would take.
     repeat(async () => (isShadow ? undefined : warnOfExpiry(deps)), {

@@ -11,14 +11,14 @@ import { createStripe } from "../stripe/client.ts";
 import { createStripeReads } from "../stripe/reads.ts";
 import { createStripeClock } from "../stripe/stripe-clock.ts";
 import { type Tracer, untraced } from "../tracing/tracer.ts";
-import { deliverJobs, deliverRetry } from "./deliver-jobs.ts";
+import { deliverJobs, deliverRetry, type RunningDelivery } from "./deliver-jobs.ts";
 import { workQueues } from "./queue-jobs.ts";
 import { startRepeatedJobs } from "./repeated-jobs.ts";
 
 /** pg-boss's own connections: seal, partitions, supervision, crons, and the delivery loop's fetches. */
 const queueConnectionsMax = 6;
 
-export type RunningJobs = { stop: (graceMs: number) => Promise<void> };
+export type RunningJobs = Pick<RunningDelivery, "readRate"> & { stop: (graceMs: number) => Promise<void> };
 
 type JobDeps = { db: Db; log: Log; registry?: Registry; tracer?: Tracer };
 
@@ -61,6 +61,7 @@ export async function startJobs(
   // Last, and nothing is awaited after it: until this function returns, a signal ends the process without a shutdown.
   const delivery = deliverJobs(deps, config, { breaker, retry });
   return {
+    readRate: delivery.readRate,
     async stop(graceMs) {
       const endsAtMs = performance.now() + graceMs;
       await Promise.all([repeated.stop(), delivery.stop(graceMs)]);

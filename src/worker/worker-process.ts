@@ -85,7 +85,12 @@ async function workUntilStopped(parts: Parts, stop: StopSignals): Promise<void> 
   const stopSignal = stop.takeOver();
   const heartbeat = startHeartbeat(
     { db: parts.probes.db, log },
-    { kind: "worker", transport: config.DELIVERY_TRANSPORT, closeGate: config.CLOSE_GATE },
+    {
+      kind: "worker",
+      transport: config.DELIVERY_TRANSPORT,
+      closeGate: config.CLOSE_GATE,
+      readRate: jobs.readRate,
+    },
   );
   const url = config.ALERT_WEBHOOK_URL;
   const alerts = url === undefined ? undefined : watchAlerts({ db: database.db, log, registry }, { url });

@@ -27,6 +27,7 @@ const remedies: Record<string, string> = {
   MeterOutboxWebhookFailed: "Read the error of each, mend its cause, and replay it.",
   MeterOutboxSensorCountMissed: "See that a worker runs; count-sensors of the command line counts at once.",
   MeterOutboxDefaultPartitionNotEmpty: "Run migrate: it makes the months that are missing.",
+  MeterOutboxFiguresOld: "See the worker's log for figures_failed. Only the plots stand still.",
   MeterOutboxPartitionOverdue: "See the worker's log for partition_busy: something keeps the month open.",
 };
 

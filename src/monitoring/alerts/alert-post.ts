@@ -1,4 +1,4 @@
-import type { AlertRule } from "./alert-rules.ts";
+import type { AlertRule } from "./alert-rule.ts";
 
 export type AlertTold = {
   rule: AlertRule;

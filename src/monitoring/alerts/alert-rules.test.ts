@@ -1,7 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { expect, test } from "vitest";
 import { databaseGauges } from "../metrics/database-gauges.ts";
-import { type AlertRule, alertRules } from "./alert-rules.ts";
+import type { AlertRule } from "./alert-rule.ts";
+import { alertRules } from "./alert-rules.ts";
 
 const text = await readFile(new URL("../../../docs/alerts.yaml", import.meta.url), "utf8");
 const documented = text

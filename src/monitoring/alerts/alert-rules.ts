@@ -1,24 +1,4 @@
-import type { GaugeName } from "../metrics/database-gauges.ts";
-
-/**
- * A condition of docs/alerts.yaml that the database can tell, in the same words; a test compares each with its rule
- * there. Durations are seconds.
- */
-export type AlertRule = {
-  name: string;
-  severity: "warning" | "critical";
-  summary: string;
-  gauge: GaugeName;
-  /** Only samples with these labels. */
-  where?: Readonly<Record<string, string>>;
-  /** How samples become one value; `by` names the labels that each alert is about. */
-  fold: "max" | "min" | "sum";
-  by?: readonly string[];
-  /** A limit to cross, or growth: more than so long before. */
-  when: { above: number } | { below: number } | { growsWithin: number; keepFiring: number };
-  /** The alert begins when its condition has been true for this long. */
-  heldFor?: number;
-};
+import type { AlertRule } from "./alert-rule.ts";
 
 const [minute, hour, day] = [60, 3_600, 86_400] as const;
 
@@ -246,5 +226,13 @@ export const alertRules: readonly AlertRule[] = [
     fold: "max",
     by: ["kind"],
     when: { above: 5 * minute },
+  },
+  {
+    name: "MeterOutboxFiguresOld",
+    severity: "warning",
+    summary: "For {{ $value | humanizeDuration }} no worker has written the console's figures",
+    gauge: "meter_outbox_figures_age_seconds",
+    fold: "max",
+    when: { above: 10 * minute },
   },
 ];

@@ -1,5 +1,5 @@
 import type { Sample } from "../metrics/database-gauges.ts";
-import type { AlertRule } from "./alert-rules.ts";
+import type { AlertRule } from "./alert-rule.ts";
 
 /** A rule's value for one of the things that it is about. */
 export type Condition = {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { AlertRule } from "./alert-rules.ts";
+import type { AlertRule } from "./alert-rule.ts";
 import { type Alert, moveAlert, newAlert } from "./move-alert.ts";
 
 const limit: AlertRule = {

@@ -109,6 +109,10 @@ export const databaseGauges = {
     help: "Since any process of this kind, api or worker, last wrote its heartbeat; missing when none ever did",
     labels: ["kind"],
   },
+  meter_outbox_figures_age_seconds: {
+    help: "Since the latest minute ended whose figures a worker wrote for the console; 0 while no worker runs",
+    labels: [],
+  },
 } as const satisfies Record<string, { help: string; labels: readonly string[] }>;
 
 export type GaugeName = keyof typeof databaseGauges;

@@ -26,6 +26,7 @@ const works = [
   "sensor-changes",
   "expiry-check",
   "retention-check",
+  "figures",
   "delivery",
 ];
 
@@ -33,7 +34,7 @@ const works = [
 export function countFailedJobs(registry: Registry): (queue: string) => void {
   const failures = new Counter({
     name: "meter_outbox_job_failures_total",
-    help: "Jobs whose handler failed or was taken too long over, by queue; sweep, sensor-changes and expiry-check are loops beside them",
+    help: "Jobs whose handler failed or was taken too long over, by queue; sweep, sensor-changes, expiry-check and figures are loops beside them",
     labelNames: ["queue"],
     registers: [registry],
   });

@@ -1,6 +1,7 @@
 import type { Db } from "../../database/db.ts";
 import type { Sample } from "./database-gauges.ts";
 import { readDraftGauges, readNotBilledGauges } from "./read-close.ts";
+import { readFigureGauges } from "./read-figure-gauges.ts";
 import { readInboxGauges } from "./read-inbox.ts";
 import { readMeterEventGauges } from "./read-meter-events.ts";
 import { readReconciliationGauges } from "./read-reconciliation.ts";
@@ -23,6 +24,7 @@ export const databaseReads: readonly Read[] = [
   { name: "retention", read: readRetentionGauges },
   { name: "sensor_counts", read: readSensorCountGauges },
   { name: "heartbeats", read: readHeartbeatGauges },
+  { name: "figures", read: readFigureGauges },
   { name: "reconciliation", read: readReconciliationGauges },
   { name: "drafts", read: readDraftGauges },
   { name: "not_billed", read: readNotBilledGauges },

@@ -23,8 +23,10 @@ export async function fillTables(db: Db, state: StatisticsState): Promise<void> 
     await addUsage(db, { from: 1, to: organizations / 100 });
     await sql`analyze`.execute(db);
     await addUsage(db, { from: organizations / 100 + 1, to: organizations });
+    await addFigures(db);
   } else {
     await addUsage(db, { from: 1, to: organizations });
+    await addFigures(db);
   }
   if (state === "analyzed full") await sql`analyze`.execute(db);
 }
@@ -77,6 +79,13 @@ async function addUsage(db: Db, range: { from: number; to: number }): Promise<vo
       lateral (select date_trunc('hour', now(), 'UTC') - n * interval '1 hour' as hour) h
   `.execute(db);
   await sql`
+    insert into metering.delivery_attempts
+      (organization_id, meter_event_id, attempt, started_at, duration_ms, verdict, http_status)
+    select m.organization_id, m.id, n, now() - n * interval '7 minutes', 100, 'delivered', 200
+    from metering.meter_events m, generate_series(1, 3) n
+    where m.state = 'delivered' and m.organization_id in ${fresh}
+  `.execute(db);
+  await sql`
     insert into metering.subscriptions (organization_id, stripe_customer_id, status)
     select id, 'cus_' || id, 'active' from ${fresh} o
   `.execute(db);
@@ -92,5 +101,21 @@ async function addBooks(db: Db): Promise<void> {
       'cus_' || o.id, case when n = 2 then 'equal' end
     from metering.organizations o, generate_series(1, 2) n
     where not exists (select from metering.billing_periods p where p.organization_id = o.id)
+  `.execute(db);
+}
+
+async function addFigures(db: Db): Promise<void> {
+  const figures = sql`m.name, 1, 1, 1, 1, 0, 0, 0, '{}'::jsonb`;
+  const columns = sql`
+    meter, entries, quantity, delivered, delivered_quantity, rejected, retried, unanswered, latencies`;
+  await sql`
+    insert into metering.minute_figures (minute, ${columns})
+    select date_trunc('minute', now(), 'UTC') - n * interval '1 minute', ${figures}
+    from generate_series(100, 1500) n, metering.meters m
+  `.execute(db);
+  await sql`
+    insert into metering.hour_figures (hour, minutes, ${columns})
+    select date_trunc('hour', now(), 'UTC') - n * interval '1 hour', 60, ${figures}
+    from generate_series(3, 500) n, metering.meters m
   `.execute(db);
 }

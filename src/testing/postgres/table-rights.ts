@@ -35,6 +35,23 @@ const alert = [
 ];
 const payer = ["stripe_customer_id", "stripe_subscription_id"];
 const pause = ["paused_until", "reason", "paused_at", "openings"];
+const figures = [
+  "meter",
+  "entries",
+  "quantity",
+  "delivered",
+  "delivered_quantity",
+  "rejected",
+  "retried",
+  "unanswered",
+  "latencies",
+  "unsealed_entries",
+  "unsealed_seconds",
+  "pending",
+  "pending_seconds",
+];
+const progress = ["written_until", "final_until"];
+const rate = ["rate_per_second", "rate_per_second_max"];
 const sensorCount = {
   insert: ["organization_id", "hour", "active_sensors", "counted_at", "stripe_customer_id"],
   update: ["active_sensors", "counted_at", "stripe_customer_id"],
@@ -67,6 +84,8 @@ export const apiMay: Record<string, Privileges> = {
   delivery_control: may({ update: pause }),
   dropped_partitions: may(),
   dropped_usage: nothing,
+  figure_progress: may(),
+  hour_figures: may(),
   kysely_migration: may(),
   kysely_migration_lock: nothing,
   meter_event_total: may(),
@@ -74,6 +93,7 @@ export const apiMay: Record<string, Privileges> = {
   meter_outbox: may({ insert: entry }),
   meter_outbox_default: may(),
   meters: nothing,
+  minute_figures: may(),
   operator_actions: may({
     insert: ["via", "operator", "action", "organization_id", "subject", "reason", "affected"],
   }),
@@ -163,6 +183,12 @@ export const workerMay: Record<string, Privileges> = {
   delivery_control: may({ insert: ["scope", ...pause], update: pause }),
   dropped_partitions: may(),
   dropped_usage: nothing,
+  figure_progress: may({ update: progress }),
+  hour_figures: may({
+    insert: ["hour", ...figures, "minutes"],
+    update: ["hour", ...figures, "minutes"],
+    delete: true,
+  }),
   kysely_migration: may(),
   kysely_migration_lock: nothing,
   meter_event_total: nothing,
@@ -195,11 +221,12 @@ export const workerMay: Record<string, Privileges> = {
   meter_outbox: may({ insert: entry, update: ["meter_event_id"] }),
   meter_outbox_default: may(),
   meters: nothing,
+  minute_figures: may({ insert: ["minute", ...figures], update: ["minute", ...figures], delete: true }),
   operator_actions: nothing,
   organizations: may(),
   processes: may({
-    insert: ["id", "kind", "transport", "close_gate"],
-    update: ["seen_at", "stopped_at"],
+    insert: ["id", "kind", "transport", "close_gate", ...rate],
+    update: ["seen_at", "stopped_at", ...rate],
     delete: true,
   }),
   readings: nothing,
