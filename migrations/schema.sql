@@ -1554,20 +1554,24 @@ begin
       select from metering.billing_invoices i
       where i.organization_id = p.organization_id and i.period_start = p.period_start
     );
-  insert into metering.billing_periods as p (
+  insert into metering.billing_periods (
     organization_id, period_start, period_end, stripe_customer_id, stripe_subscription_id
   )
   values (
     new.organization_id, new.current_period_start, new.current_period_end, new.stripe_customer_id,
     new.stripe_subscription_id
   )
-  on conflict (organization_id, period_start) do update
-  set period_end = excluded.period_end, stripe_customer_id = excluded.stripe_customer_id,
-    stripe_subscription_id = excluded.stripe_subscription_id
-  where not exists (
-    select from metering.billing_invoices i
-    where i.organization_id = p.organization_id and i.period_start = p.period_start
-  );
+  on conflict (organization_id, period_start) do nothing;
+  if not found then
+    update metering.billing_periods p
+    set period_end = new.current_period_end, stripe_customer_id = new.stripe_customer_id,
+      stripe_subscription_id = new.stripe_subscription_id
+    where p.organization_id = new.organization_id and p.period_start = new.current_period_start
+      and not exists (
+        select from metering.billing_invoices i
+        where i.organization_id = p.organization_id and i.period_start = p.period_start
+      );
+  end if;
   return null;
 end
 $$;
@@ -1586,29 +1590,35 @@ CREATE FUNCTION metering.note_sensor_changes() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+declare
+  changed uuid[];
+  one uuid;
 begin
   if tg_op = 'INSERT' then
-    insert into metering.sensor_changes (organization_id)
-    select distinct organization_id from new_sensors where deactivated_at is null;
+    select array_agg(distinct s.organization_id) into changed from new_sensors s where s.deactivated_at is null;
   elsif tg_op = 'DELETE' then
-    insert into metering.sensor_changes (organization_id)
-    select distinct organization_id from old_sensors where deactivated_at is null;
+    select array_agg(distinct s.organization_id) into changed from old_sensors s where s.deactivated_at is null;
   else
-    insert into metering.sensor_changes (organization_id)
-    select organization_id
+    select array_agg(c.organization_id) into changed
     from (
-      select organization_id, id from new_sensors where deactivated_at is null
-      except all
-      select organization_id, id from old_sensors where deactivated_at is null
-    ) activated
-    union
-    select organization_id
-    from (
-      select organization_id, id from old_sensors where deactivated_at is null
-      except all
-      select organization_id, id from new_sensors where deactivated_at is null
-    ) deactivated;
+      select organization_id
+      from (
+        select organization_id, id from new_sensors where deactivated_at is null
+        except all
+        select organization_id, id from old_sensors where deactivated_at is null
+      ) activated
+      union
+      select organization_id
+      from (
+        select organization_id, id from old_sensors where deactivated_at is null
+        except all
+        select organization_id, id from new_sensors where deactivated_at is null
+      ) deactivated
+    ) c;
   end if;
+  foreach one in array coalesce(changed, '{}') loop
+    insert into metering.sensor_changes (organization_id) values (one);
+  end loop;
   return null;
 end
 $$;

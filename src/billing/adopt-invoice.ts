@@ -128,16 +128,23 @@ async function closePeriod(
   { organizationId, start }: Period,
   { wakes }: { wakes: boolean },
 ): Promise<void> {
+  const isOfPeriod = sql`organization_id = ${organizationId} and period_start = ${start}`;
   await sql`
-    update metering.billing_periods p
-    set
-      next_look_at = case when ${wakes} then now() else next_look_at end,
-      closed_at = case when exists (
-        select from metering.billing_invoices i
-        where i.organization_id = p.organization_id and i.period_start = p.period_start
-          and i.status = any(${billedStatuses}::text[])
-          and i.billing_reason is distinct from 'subscription_threshold'
-      ) then coalesce(p.closed_at, now()) end
-    where organization_id = ${organizationId} and period_start = ${start}
+    select 1 from metering.billing_periods where ${isOfPeriod} for update
   `.execute(trx);
+  const final = await sql`
+    select 1
+    from metering.billing_invoices
+    where ${isOfPeriod} and status = any(${billedStatuses}::text[])
+      and billing_reason is distinct from 'subscription_threshold'
+    limit 1
+  `.execute(trx);
+  const isFinal = final.rows.length > 0;
+  await sql`
+    update metering.billing_periods set closed_at = ${isFinal ? sql`now()` : sql`null`}
+    where ${isOfPeriod} and closed_at ${isFinal ? sql`is null` : sql`is not null`}
+  `.execute(trx);
+  if (wakes) {
+    await sql`update metering.billing_periods set next_look_at = now() where ${isOfPeriod}`.execute(trx);
+  }
 }

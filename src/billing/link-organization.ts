@@ -57,7 +57,7 @@ async function link(
         billed = excluded.billed,
         customer_fault = null,
         read_began_at = excluded.read_began_at,
-        updated_at = now()
+        updated_at = excluded.updated_at
       where s.stripe_customer_id is not distinct from ${present?.customerId ?? null}
         and (
           s.stripe_customer_id is distinct from excluded.stripe_customer_id

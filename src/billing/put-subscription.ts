@@ -79,7 +79,7 @@ async function store(
       customer_fault = null,
       billed = null,
       read_began_at = excluded.read_began_at,
-      updated_at = now()
+      updated_at = excluded.updated_at
     returning
       s.stripe_customer_id as "stripeCustomerId",
       s.stripe_subscription_id as "stripeSubscriptionId",

@@ -17,7 +17,7 @@ const remindersMax = 1_000;
 /** Wants the customer that was just linked to be read at Stripe, and sends the job, both in the link's transaction. */
 export async function wantCustomerRead(trx: Trx, boss: PgBoss, organizationId: string): Promise<void> {
   await sql`
-    update metering.subscriptions set read_wanted_at = clock_timestamp() where organization_id = ${organizationId}
+    update metering.subscriptions set read_wanted_at = statement_timestamp() where organization_id = ${organizationId}
   `.execute(trx);
   await remind(boss, [organizationId], { trx });
 }

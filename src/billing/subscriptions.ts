@@ -36,7 +36,7 @@ export async function unlinkOrganization(db: Db, organizationId: string): Promis
         customer_fault = null,
         read_wanted_at = null,
         billed = null,
-        read_began_at = clock_timestamp(),
+        read_began_at = statement_timestamp(),
         updated_at = now()
       where organization_id = ${organizationId}
         and (stripe_customer_id is not null or stripe_subscription_id is not null)
@@ -55,7 +55,7 @@ export async function unlinkCustomer(trx: Trx, customerId: string): Promise<void
     update metering.subscriptions
     set
       stripe_customer_id = null, status = 'canceled', customer_fault = null, read_wanted_at = null, billed = null,
-      read_began_at = clock_timestamp(), updated_at = now()
+      read_began_at = statement_timestamp(), updated_at = now()
     where stripe_customer_id = ${customerId}
   `.execute(trx);
   await sql`

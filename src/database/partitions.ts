@@ -50,9 +50,9 @@ export async function ensurePartitions(db: Db, input: PartitionInput): Promise<s
 export async function countDefaultPartitionRows(db: Db): Promise<Record<PartitionedTable, number>> {
   const counted = await sql<Record<PartitionedTable, number>>`
     select
-      (select count(*)::int from (select from metering.readings_default limit 1000) r) as readings,
-      (select count(*)::int from (select from metering.meter_outbox_default limit 1000) o) as meter_outbox,
-      (select count(*)::int from (select from metering.delivery_attempts_default limit 1000) a) as delivery_attempts
+      (select count(*)::int from (select 1 from metering.readings_default limit 1000) r) as readings,
+      (select count(*)::int from (select 1 from metering.meter_outbox_default limit 1000) o) as meter_outbox,
+      (select count(*)::int from (select 1 from metering.delivery_attempts_default limit 1000) a) as delivery_attempts
   `.execute(db);
   const [row] = counted.rows;
   if (row === undefined) throw new Error("an aggregate without a row");

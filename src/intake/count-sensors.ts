@@ -1,4 +1,4 @@
-import { sql } from "kysely";
+import { type RawBuilder, sql } from "kysely";
 import type { Db, Trx } from "../database/db.ts";
 
 export type SensorCount = {
@@ -18,6 +18,8 @@ export type CountOptions = {
 
 /** A burst of changes is counted once it is over, or has lasted this long. */
 export type BurstLimits = { quietSeconds: number; longestSeconds: number };
+
+const hourMs = 3_600_000;
 
 const burstLimits: BurstLimits = { quietSeconds: 5, longestSeconds: 30 };
 
@@ -87,74 +89,108 @@ async function countAndWrite(
   trx: Trx,
   { billableStatuses, organizationIds }: CountOptions,
 ): Promise<SensorCount> {
+  const now = await readHour(trx);
   const isAskedFor =
     organizationIds === undefined ? sql`true` : sql`s.organization_id = any(${organizationIds}::uuid[])`;
+  const isBillable = sql`s.status = any(${billableStatuses}) and s.stripe_customer_id is not null and ${isAskedFor}`;
   // A count of some organizations alone shows a gap when a link had ended, which is no missed hour.
-  const missedHours =
-    organizationIds === undefined
-      ? sql`coalesce(greatest(extract(epoch from h.hour - h.counted_before) / 3600 - 1, 0), 0)::int`
-      : sql`0`;
-  const counted = await sql<SensorCount>`
-    with active as materialized (
+  const missedHours = organizationIds === undefined ? await countMissedHours(trx, isBillable, now) : 0;
+  const counted = await writeCounts(trx, isBillable, now);
+  await writeEntries(
+    trx,
+    counted.map(({ organizationId }) => organizationId),
+    now,
+  );
+  return {
+    hour: now.hour,
+    organizations: counted.length,
+    sensors: counted.reduce((sum, { sensors }) => sum + sensors, 0),
+    missedHours,
+  };
+}
+
+type CountTime = { hour: Date; countedAt: Date };
+
+/** The statement's time, not the transaction's: the lock was waited for in between. */
+async function readHour(trx: Trx): Promise<CountTime> {
+  const times = await sql<CountTime>`
+    select
+      date_trunc('hour', statement_timestamp(), 'UTC') as hour,
+      date_trunc('milliseconds', statement_timestamp()) as "countedAt"
+  `.execute(trx);
+  const [now] = times.rows;
+  if (now === undefined) throw new Error("the current hour is missing");
+  return now;
+}
+
+/** Hours between the latest count of any of these organizations, the subscriptions `s`, and this hour. */
+async function countMissedHours(
+  trx: Trx,
+  isBillable: RawBuilder<unknown>,
+  { hour }: CountTime,
+): Promise<number> {
+  // The key answers for one organization at a time: years of counts are not read for this.
+  const latest = await sql<{ hour: Date | null }>`
+    select max(latest.hour) as hour
+    from metering.subscriptions s
+    join metering.organizations o on o.id = s.organization_id and o.archived_at is null
+    cross join lateral (
+      select c.hour from metering.sensor_counts c
+      where c.organization_id = s.organization_id
+      order by c.hour desc
+      limit 1
+    ) latest
+    where ${isBillable}
+  `.execute(trx);
+  const before = latest.rows[0]?.hour ?? undefined;
+  return before === undefined ? 0 : Math.max((hour.getTime() - before.getTime()) / hourMs - 1, 0);
+}
+
+/** Writes the numbers that are not stored for this hour yet; each organization's rows lie together on a cluster, too. */
+async function writeCounts(
+  trx: Trx,
+  isBillable: RawBuilder<unknown>,
+  { hour, countedAt }: CountTime,
+): Promise<{ organizationId: string; sensors: number }[]> {
+  const counted = await sql<{ organizationId: string; sensors: number }>`
+    insert into metering.sensor_counts (organization_id, hour, active_sensors, stripe_customer_id, counted_at)
+    select a.organization_id, ${hour}::timestamptz, a.active_sensors, a.stripe_customer_id, ${countedAt}::timestamptz
+    from (
       select
         s.organization_id, s.stripe_customer_id, s.current_period_start, count(x.id)::int as active_sensors
       from metering.subscriptions s
       join metering.organizations o on o.id = s.organization_id and o.archived_at is null
       left join metering.sensors x on x.organization_id = s.organization_id and x.deactivated_at is null
-      where s.status = any(${billableStatuses}) and s.stripe_customer_id is not null and ${isAskedFor}
-      group by s.organization_id
-    ),
-    -- The statement's time, not the transaction's: the lock was waited for in between.
-    this_hour as materialized (
-      select
-        date_trunc('hour', statement_timestamp(), 'UTC') as hour,
-        date_trunc('milliseconds', statement_timestamp()) as occurred_at,
-        -- The key answers for one organization at a time: years of counts are not read for this.
-        (
-          select max(latest.hour)
-          from active a
-          cross join lateral (
-            select c.hour from metering.sensor_counts c
-            where c.organization_id = a.organization_id
-            order by c.hour desc
-            limit 1
-          ) latest
-        ) as counted_before
-    ),
-    counted as (
-      insert into metering.sensor_counts as c
-        (organization_id, hour, active_sensors, stripe_customer_id, counted_at)
-      select a.organization_id, h.hour, a.active_sensors, a.stripe_customer_id, h.occurred_at
-      from active a
-      cross join this_hour h
-      order by a.organization_id
-      on conflict (organization_id, hour) do update set
-        active_sensors = excluded.active_sensors,
-        stripe_customer_id = excluded.stripe_customer_id,
-        counted_at = excluded.counted_at
-      where c.active_sensors <> excluded.active_sensors
-        or c.stripe_customer_id <> excluded.stripe_customer_id
-        -- Of a period without a value Stripe bills no sensors.
-        or c.counted_at < (
-          select a.current_period_start from active a
-          where a.organization_id = c.organization_id and a.current_period_start <= excluded.counted_at
-        )
-      returning organization_id, active_sensors
-    ),
-    entries as (
-      insert into metering.meter_outbox (organization_id, occurred_at, id, meter, quantity)
-      select c.organization_id, h.occurred_at, metering.uuid_v7(h.occurred_at), 'active_sensors', c.active_sensors
-      from counted c
-      cross join this_hour h
-    )
-    select
-      h.hour,
-      (select count(*)::int from counted) as organizations,
-      (select coalesce(sum(active_sensors), 0)::int from counted) as sensors,
-      ${missedHours} as "missedHours"
-    from this_hour h
+      where ${isBillable}
+      group by s.organization_id, s.stripe_customer_id, s.current_period_start
+    ) a
+    left join metering.sensor_counts c
+      on c.organization_id = a.organization_id and c.hour = ${hour}::timestamptz
+    where c.organization_id is null
+      or c.active_sensors <> a.active_sensors
+      or c.stripe_customer_id <> a.stripe_customer_id
+      -- Of a period without a value Stripe bills no sensors.
+      or c.counted_at < a.current_period_start and a.current_period_start <= ${countedAt}::timestamptz
+    on conflict (organization_id, hour) do update set
+      active_sensors = excluded.active_sensors,
+      stripe_customer_id = excluded.stripe_customer_id,
+      counted_at = excluded.counted_at
+    returning organization_id as "organizationId", active_sensors as sensors
   `.execute(trx);
-  const [row] = counted.rows;
-  if (row === undefined) throw new Error("the current hour is missing");
-  return row;
+  return counted.rows;
+}
+
+/** An entry of each of these organizations, with the number that this transaction has just written for it. */
+async function writeEntries(
+  trx: Trx,
+  organizationIds: readonly string[],
+  { hour, countedAt }: CountTime,
+): Promise<void> {
+  if (organizationIds.length === 0) return;
+  await sql`
+    insert into metering.meter_outbox (organization_id, occurred_at, id, meter, quantity)
+    select c.organization_id, ${countedAt}::timestamptz, metering.uuid_v7(${countedAt}), 'active_sensors', c.active_sensors
+    from metering.sensor_counts c
+    where c.organization_id = any(${organizationIds}::uuid[]) and c.hour = ${hour}
+  `.execute(trx);
 }

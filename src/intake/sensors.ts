@@ -1,5 +1,6 @@
 import { sql } from "kysely";
 import type { Db } from "../database/db.ts";
+import { inTransaction } from "../database/in-transaction.ts";
 
 export type Sensor = { id: string; name: string; registeredAt: Date; deactivatedAt: Date | null };
 
@@ -14,7 +15,7 @@ export async function putSensor(
   organizationId: string,
   { id, name, isActive }: SensorChange,
 ): Promise<StoredSensor> {
-  // Only a row that this statement made was registered at its own now().
+  // Only a row that this statement made has no earlier version to lock.
   const stored = await sql<StoredSensor>`
     insert into metering.sensors as s (organization_id, id, name, deactivated_at)
     values (
@@ -27,11 +28,11 @@ export async function putSensor(
       name = coalesce(${name}::text, s.name),
       deactivated_at = case
         when ${isActive}::boolean is null then s.deactivated_at
-        when not ${isActive}::boolean then coalesce(s.deactivated_at, now())
+        when not ${isActive}::boolean then coalesce(s.deactivated_at, excluded.deactivated_at)
       end
     returning
       s.id, s.name, s.registered_at as "registeredAt", s.deactivated_at as "deactivatedAt",
-      s.registered_at = now() as "isNew"
+      s.xmax = 0 as "isNew"
   `.execute(db);
   const [sensor] = stored.rows;
   if (sensor === undefined) throw new Error("the upsert of a sensor returned no row");
@@ -47,18 +48,36 @@ export async function registerSensors(
   organizationId: string,
   sensors: readonly { id: string; name?: string | undefined }[],
 ): Promise<StoredSensor[]> {
-  const ids = sensors.map(({ id }) => id);
-  const names = JSON.stringify(Object.fromEntries(sensors.map(({ id, name }) => [id, name])));
+  const unnamed = sensors.filter(({ name }) => name === "").map(({ id }) => id);
+  if (unnamed.length === 0) return upsertSensors(db, organizationId, sensors);
+  return inTransaction(db, async (trx) => {
+    const stored = await upsertSensors(trx, organizationId, sensors);
+    // Their rows are locked by now, so that the order does not matter.
+    await sql`
+      update metering.sensors set name = ''
+      where organization_id = ${organizationId} and id = any(${unnamed}::text[]) and name <> ''
+    `.execute(trx);
+    return stored.map((sensor) => (unnamed.includes(sensor.id) ? { ...sensor, name: "" } : sensor));
+  });
+}
+
+/** A name that is empty changes none. */
+async function upsertSensors(
+  db: Db,
+  organizationId: string,
+  sensors: readonly { id: string; name?: string | undefined }[],
+): Promise<StoredSensor[]> {
   // Ordered, so that two requests with the same sensors wait for each other and never deadlock.
   const stored = await sql<StoredSensor>`
     insert into metering.sensors as s (organization_id, id, name)
-    select ${organizationId}::uuid, id, coalesce(${names}::jsonb ->> id, '')
-    from unnest(${ids}::text[]) as asked (id)
+    select ${organizationId}::uuid, id, name
+    from unnest(${sensors.map(({ id }) => id)}::text[], ${sensors.map(({ name = "" }) => name)}::text[]) as asked (id, name)
     order by id
-    on conflict (organization_id, id) do update set name = coalesce(${names}::jsonb ->> s.id, s.name)
+    on conflict (organization_id, id) do update set
+      name = case when excluded.name = '' then s.name else excluded.name end
     returning
       s.id, s.name, s.registered_at as "registeredAt", s.deactivated_at as "deactivatedAt",
-      s.registered_at = now() as "isNew"
+      s.xmax = 0 as "isNew"
   `.execute(db);
   return stored.rows;
 }

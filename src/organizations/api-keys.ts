@@ -56,12 +56,18 @@ export async function revokeApiKey(
   db: Db,
   { organizationId, keyId }: { organizationId: string; keyId: string },
 ): Promise<boolean> {
-  const revoked = await db
+  await db
     .updateTable("api_keys")
-    .set({ revoked_at: sql<Date>`coalesce(revoked_at, now())` })
+    .set({ revoked_at: sql<Date>`now()` })
     .where("organization_id", "=", organizationId)
     .where("id", "=", keyId)
-    .returning("id")
+    .where("revoked_at", "is", null)
+    .execute();
+  const known = await db
+    .selectFrom("api_keys")
+    .select("id")
+    .where("organization_id", "=", organizationId)
+    .where("id", "=", keyId)
     .executeTakeFirst();
-  return revoked !== undefined;
+  return known !== undefined;
 }

@@ -64,16 +64,14 @@ async function update(
     const waiting = await readWaitingUsage(trx, id);
     if (Object.values(waiting).includes(true)) return { kind: "usage_waits", waiting };
   }
+  const isArchivedAnew = isArchived === true && before.archived_at === null;
+  const archivedAt = isArchived === false ? sql`null` : isArchivedAnew ? sql`now()` : sql`archived_at`;
   await sql`
     update metering.organizations
     set
       name = coalesce(${name ?? null}, name),
       external_id = case when ${externalId === undefined} then external_id else ${externalId ?? null} end,
-      archived_at = case ${isArchived ?? null}::boolean
-        when true then coalesce(archived_at, now())
-        when false then null
-        else archived_at
-      end
+      archived_at = ${archivedAt}
     where id = ${id}
   `.execute(trx);
   const organization = await findOrganization(trx, id);

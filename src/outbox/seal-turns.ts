@@ -118,7 +118,7 @@ async function countPending(
 ): Promise<number> {
   const counted = await sql<{ count: number }>`
     select count(*)::int as count
-    from (select from metering.meter_events where state = 'pending' and meter = ${meter} limit ${pendingMax}) pending
+    from (select 1 from metering.meter_events where state = 'pending' and meter = ${meter} limit ${pendingMax}) pending
   `.execute(trx);
   return counted.rows[0]?.count ?? 0;
 }

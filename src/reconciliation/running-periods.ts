@@ -34,23 +34,27 @@ export async function takeRunningPeriod(
   await sql`
     update metering.billing_periods set routine_at = null where routine_at <= now() and period_end <= now()
   `.execute(db);
-  const taken = await sql<RunningPeriod>`
-    update metering.billing_periods p
-    set routine_at = now() + make_interval(secs => ${leaseSeconds})
-    from (
-      select organization_id, period_start
+  for (;;) {
+    const due = await sql<Pick<RunningPeriod, "organizationId" | "start">>`
+      select organization_id as "organizationId", period_start as start
       from metering.billing_periods
       where routine_at <= now()
       order by routine_at, organization_id
       limit 1
-      for update skip locked
-    ) due
-    where p.organization_id = due.organization_id and p.period_start = due.period_start
-    returning
-      p.organization_id as "organizationId", p.stripe_customer_id as customer, p.period_start as start,
-      p.period_end as "end"
-  `.execute(db);
-  return taken.rows[0];
+    `.execute(db);
+    const [next] = due.rows;
+    if (next === undefined) return undefined;
+    // Another worker that took it meanwhile has put it off.
+    const taken = await sql<RunningPeriod>`
+      update metering.billing_periods
+      set routine_at = now() + make_interval(secs => ${leaseSeconds})
+      where organization_id = ${next.organizationId} and period_start = ${next.start} and routine_at <= now()
+      returning
+        organization_id as "organizationId", stripe_customer_id as customer, period_start as start,
+        period_end as "end"
+    `.execute(db);
+    if (taken.rows[0] !== undefined) return taken.rows[0];
+  }
 }
 
 /** Notes when a running period is due again, in so many seconds. */

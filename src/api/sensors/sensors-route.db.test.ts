@@ -30,6 +30,22 @@ test("a sensor can be registered as inactive", async ({ api }) => {
   expect(answer).toMatchObject({ status: 201, body: { active: false } });
 });
 
+test("an empty name takes a sensor's name away, and no name leaves it", async ({ api }) => {
+  const { key: token } = await api.join();
+  await api.ask("PUT", "/v1/sensors/a", { token, json: { name: "A" } });
+  await api.ask("PUT", "/v1/sensors/b", { token, json: { name: "B" } });
+
+  const sensors = [{ id: "a", name: "" }, { id: "b" }];
+  const { body } = await api.ask("POST", "/v1/sensors", { token, json: { sensors } });
+
+  const named = [
+    { id: "a", name: "" },
+    { id: "b", name: "B" },
+  ];
+  expect(body["data"]).toMatchObject(named);
+  expect((await api.ask("GET", "/v1/sensors", { token })).body["data"]).toMatchObject(named);
+});
+
 test("registering many keeps the state of known ones and renames those that come with a name", async ({
   api,
 }) => {

@@ -1,6 +1,7 @@
 import { sql } from "kysely";
 import { billedStatuses } from "../../billing/invoice-usage.ts";
 import type { Db } from "../../database/db.ts";
+import { inTransaction } from "../../database/in-transaction.ts";
 import type { MeterName } from "../../usage/meters.ts";
 import type { Books, GateStep } from "./gate-rules.ts";
 
@@ -46,29 +47,35 @@ export const periodColumns = sql`
   p.books, p.not_billed as "notBilled"
 `;
 
+const isDue = sql`coalesce(p.next_look_at, p.period_end) <= now()`;
+
 /**
  * Takes periods whose next look is due, the longest due first, and puts their next look off by the lease: so several
- * workers share them, and what a killed worker took comes again.
+ * workers share them, and what a killed worker took comes again. Each is taken by itself, and only while it is due: of two
+ * workers that take the same one, the second finds it put off.
  */
 export async function takeDuePeriods(
   db: Db,
   { limit, leaseSeconds }: { limit: number; leaseSeconds: number },
 ): Promise<BillingPeriod[]> {
-  const due = await sql<BillingPeriod>`
-    update metering.billing_periods p
-    set next_look_at = now() + make_interval(secs => ${leaseSeconds})
-    from (
-      select organization_id, period_start
-      from metering.billing_periods
-      where coalesce(next_look_at, period_end) <= now()
-      order by coalesce(next_look_at, period_end)
-      limit ${limit}
-      for update skip locked
-    ) due
-    where p.organization_id = due.organization_id and p.period_start = due.period_start
-    returning ${periodColumns}
+  const due = await sql<Pick<BillingPeriod, "organizationId" | "start">>`
+    select p.organization_id as "organizationId", p.period_start as start
+    from metering.billing_periods p
+    where ${isDue}
+    order by coalesce(p.next_look_at, p.period_end)
+    limit ${limit}
   `.execute(db);
-  return due.rows;
+  const taken: BillingPeriod[] = [];
+  for (const { organizationId, start } of due.rows) {
+    const { rows } = await sql<BillingPeriod>`
+      update metering.billing_periods p
+      set next_look_at = now() + make_interval(secs => ${leaseSeconds})
+      where p.organization_id = ${organizationId} and p.period_start = ${start} and ${isDue}
+      returning ${periodColumns}
+    `.execute(db);
+    taken.push(...rows);
+  }
+  return taken;
 }
 
 /** Notes what a look found, and when the next one is. One that was asked for meanwhile is not put off. */
@@ -77,14 +84,16 @@ export async function noteLook(
   { organizationId, start }: BillingPeriod,
   look: { books: Books; notBilled: Quantities | null; nextLookAt: Date },
 ): Promise<void> {
-  await sql`
-    update metering.billing_periods
-    set
-      books = ${look.books},
-      not_billed = ${look.notBilled === null ? null : JSON.stringify(look.notBilled)}::jsonb,
-      next_look_at = case when next_look_at > now() then ${look.nextLookAt}::timestamptz else next_look_at end
-    where organization_id = ${organizationId} and period_start = ${start}
-  `.execute(db);
+  const isOfPeriod = sql`organization_id = ${organizationId} and period_start = ${start}`;
+  const notBilled = look.notBilled === null ? null : JSON.stringify(look.notBilled);
+  await inTransaction(db, async (trx) => {
+    await sql`
+      update metering.billing_periods set books = ${look.books}, not_billed = ${notBilled}::jsonb where ${isOfPeriod}
+    `.execute(trx);
+    await sql`
+      update metering.billing_periods set next_look_at = ${look.nextLookAt} where ${isOfPeriod} and next_look_at > now()
+    `.execute(trx);
+  });
 }
 
 /** The period of an organization that begins at a moment. */

@@ -61,7 +61,7 @@ async function move(deps: GateDeps, watched: Watched, decision: Move): Promise<v
   // Before the request: should the process die after it, the time is still known as ours.
   if (decision.kind === "hold") {
     await sql`
-      update metering.billing_invoices set held_since = coalesce(held_since, now()), held_until = ${at}
+      update metering.billing_invoices set ${draft.heldSince === null ? sql`held_since = now(),` : sql``} held_until = ${at}
       where organization_id = ${period.organizationId} and invoice_id = ${draft.id}
     `.execute(db);
   }
@@ -69,7 +69,7 @@ async function move(deps: GateDeps, watched: Watched, decision: Move): Promise<v
   if (moved.kind !== "moved") return tellRefusal(deps, watched, moved);
   await sql`
     update metering.billing_invoices
-    set finalizes_at = ${moved.finalizesAt}, read_began_at = clock_timestamp(), gate_said = ${step}
+    set finalizes_at = ${moved.finalizesAt}, read_began_at = statement_timestamp(), gate_said = ${step}
     where organization_id = ${period.organizationId} and invoice_id = ${draft.id} and status = 'draft'
   `.execute(db);
   tellMove(deps, watched, { step, at });
