@@ -68,6 +68,12 @@ const packageHomes: Record<string, readonly string[]> = {
 /** Texts that only some files may contain. */
 const reserved: { what: string; pattern: RegExp; allowed: RegExp }[] = [
   {
+    // What a connection says before its first use is in one place; connection-settings.db.test.ts asks each kind.
+    what: "opens connections of its own",
+    pattern: /new (?:pg\.)?(?:Pool|Client|PgBoss)\(/,
+    allowed: /^database\/pool\.ts$|^queue\/boss\.ts$|^migrate\/migrate\.ts$/,
+  },
+  {
     what: "touches meter_outbox",
     pattern: /metering\.meter_outbox\b|(?:From|Into|Table|Join)\(\s*"meter_outbox/,
     allowed: /^outbox\/|^intake\/(store-readings|count-sensors)\.ts$|^database\/needed-rights\.ts$/,
@@ -159,6 +165,8 @@ test.each([
   ["api/a.ts", "sql`update metering.meter_events set`", "writes meter_events"],
   ["api/a.ts", 'db.insertInto("meter_events")', "writes meter_events"],
   ["api/a.ts", "process.env.HOME", "reads the environment"],
+  ["worker/a.ts", "new pg.Pool({ max: 1 })", "opens connections of its own"],
+  ["database/a.ts", "new Client(url)", "opens connections of its own"],
   [
     "api/a.ts",
     "deps.boss.work(name, handle)",

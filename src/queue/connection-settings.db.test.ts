@@ -1,0 +1,45 @@
+import { sql } from "kysely";
+import { expect } from "vitest";
+import { openDatabase } from "../database/pool.ts";
+import { silentLog } from "../log.ts";
+import { databaseTest as test } from "../testing/postgres/database-fixture.ts";
+import { type BossOptions, createBoss } from "./boss.ts";
+
+const settings = `select current_setting('jit') as jit, current_setting('synchronous_commit') as "commitsWith"`;
+const wanted = [{ jit: "off", commitsWith: "on" }];
+
+test.beforeEach(async ({ database }) => {
+  await sql`
+    do $$ begin
+      execute format('alter database %I set jit = on', current_database());
+      execute format('alter database %I set jit_above_cost = 0', current_database());
+      execute format('alter database %I set synchronous_commit = off', current_database());
+    end $$
+  `.execute(database.db);
+});
+
+test("a connection of ours compiles no statement, whatever the database is set to", async ({ database }) => {
+  const own = openDatabase(
+    { connectionString: database.url, applicationName: "settings", connectionsMax: 2 },
+    silentLog,
+  );
+  try {
+    const said = await Promise.all([own.pool.query(settings), own.pool.query(settings)]);
+    expect(said.map(({ rows }) => rows)).toEqual([wanted, wanted]);
+  } finally {
+    await own.close();
+  }
+});
+
+test.for<BossOptions["role"]>(["worker", "api", "migrate"])(
+  "pg-boss's own connections of the %s compile none either",
+  async (role, { database }) => {
+    const boss = createBoss({ databaseUrl: database.url, role, connectionsMax: 2 }, silentLog);
+    await boss.start();
+    try {
+      expect((await boss.getDb().executeSql(settings)).rows).toEqual(wanted);
+    } finally {
+      await boss.stop({ graceful: false });
+    }
+  },
+);
