@@ -11,6 +11,7 @@ import { benchOverload } from "./benches/overload.ts";
 import { benchMeters } from "./benches/meters.ts";
 import { benchSeal } from "./benches/seal.ts";
 import { benchTurns } from "./benches/turns.ts";
+import { benchYear } from "./benches/year.ts";
 import type { Comparison, Skipped } from "./comparison.ts";
 import type { BenchName } from "./names.ts";
 import type { Site } from "./site/site.ts";
@@ -33,4 +34,5 @@ export const benches: Record<BenchName, Bench> = {
   turns: benchTurns,
   meters: benchMeters,
   books: benchBooks,
+  year: benchYear,
 };

@@ -14,12 +14,21 @@ export const benchNames = [
   "turns",
   "meters",
   "books",
+  "year",
 ] as const;
 
 export type BenchName = (typeof benchNames)[number];
 
 /** These run only when they are named, or with --all. */
-export const longBenches: readonly BenchName[] = ["memory", "overload", "growth", "turns", "meters", "books"];
+export const longBenches: readonly BenchName[] = [
+  "memory",
+  "overload",
+  "growth",
+  "turns",
+  "meters",
+  "books",
+  "year",
+];
 
 /** Whether there is a bench of this name. */
 export function isBenchName(name: string): name is BenchName {

@@ -1,7 +1,7 @@
 import { type Command, Option } from "commander";
 import type { z } from "zod";
 import type { UsageTotal } from "../outbox/usage-summary.ts";
-import { granularities } from "../outbox/usage.ts";
+import { granularities } from "../outbox/usage-buckets.ts";
 import { meterNames } from "../usage/meters.ts";
 import { hasOrganization } from "../organizations/organizations.ts";
 import { askUsage, renderUsage, usageCsv, usageQuery } from "../api/usage/usage-answer.ts";

@@ -4,18 +4,23 @@ import type { Site } from "../site/site.ts";
 
 const secretBytes = 24;
 
+type ApiServer = ServerProcess & { adminToken: string; webhookSecret: string };
+
 /** Starts the API as it is built, with its defaults. */
-export function startApi(site: Site, databaseUrl: string): Promise<ServerProcess> {
-  return startServerProcess(site, {
+export async function startApi(site: Site, databaseUrl: string): Promise<ApiServer> {
+  const adminToken = randomBytes(secretBytes).toString("hex");
+  const webhookSecret = "whsec_bench";
+  const server = await startServerProcess(site, {
     script: "dist/api.js",
     env: (port) => ({
       DATABASE_URL: databaseUrl,
       HOST: "127.0.0.1",
       PORT: String(port),
-      ADMIN_TOKEN: randomBytes(secretBytes).toString("hex"),
-      STRIPE_WEBHOOK_SECRET: "whsec_bench",
+      ADMIN_TOKEN: adminToken,
+      STRIPE_WEBHOOK_SECRET: webhookSecret,
     }),
   });
+  return { ...server, adminToken, webhookSecret };
 }
 
 export type WorkerOptions = {

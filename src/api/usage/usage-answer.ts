@@ -3,7 +3,8 @@ import { readKeptFrom } from "../../database/retention.ts";
 import type { Db } from "../../database/db.ts";
 import { instantSchema } from "../../http/instant.ts";
 import type { InputError } from "../../http/problem.ts";
-import { granularities, readUsage, type UsageBucket, usageCompleteThrough } from "../../outbox/usage.ts";
+import { granularities } from "../../outbox/usage-buckets.ts";
+import { readUsage, type UsageBucket, usageCompleteThrough } from "../../outbox/usage.ts";
 import { meterNames } from "../../usage/meters.ts";
 import { csvLines } from "../csv.ts";
 

@@ -1,7 +1,8 @@
 import type { RecordedAction } from "../../actions/list-actions.ts";
 import type { StoredKey } from "../../organizations/api-keys.ts";
 import type { Organization } from "../../organizations/organizations.ts";
-import type { granularities, UsageBucket } from "../../outbox/usage.ts";
+import type { granularities } from "../../outbox/usage-buckets.ts";
+import type { UsageBucket } from "../../outbox/usage.ts";
 import { meterNames } from "../../usage/meters.ts";
 import { ActionTable } from "../actions/action-table.tsx";
 import { eventsPath } from "../meter-events/events-page.tsx";

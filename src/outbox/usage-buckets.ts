@@ -1,0 +1,70 @@
+import { sql } from "kysely";
+import type { Db } from "../database/db.ts";
+
+export const granularities = ["hour", "day", "month"] as const;
+
+export type UsagePeriod = {
+  /** Half-open: `from` counts, `to` does not. */
+  from: Date;
+  to: Date;
+  granularity: (typeof granularities)[number];
+  /** An IANA name; days and months begin at its midnight. */
+  timeZone: string;
+};
+
+/** A part of one bucket, in Unix milliseconds; half-open. */
+type Piece = { bucket: number; from: number; to: number };
+
+/**
+ * The buckets of a period: where each begins, in Unix milliseconds, and where the last one ends. Hours that the edge of a
+ * bucket divides are told with their pieces; all other hours lie in one bucket as a whole.
+ */
+export type Buckets = { starts: number[]; end: number; dividedHours: number[]; pieces: Piece[] };
+
+const hourMs = 3_600_000;
+
+/** The buckets of a period, cut to it. Only Postgres knows the time zone as its other answers do. */
+export async function readBuckets(db: Db, period: UsagePeriod): Promise<Buckets> {
+  const { from, to, granularity, timeZone } = period;
+  const step = sql.lit(`1 ${granularity}`);
+  // Hours are steps of absolute time. Days and months are steps of local time, so that a day may have 23 hours.
+  const starts =
+    granularity === "hour"
+      ? sql`generate_series(date_trunc('hour', ${from}::timestamptz, ${timeZone}), ${to}::timestamptz, ${step})`
+      : sql`(
+          select local_start at time zone ${timeZone} from generate_series(
+            date_trunc(${granularity}, ${from}::timestamptz at time zone ${timeZone}),
+            ${to}::timestamptz at time zone ${timeZone},
+            ${step}
+          ) local_start
+        )`;
+  const read = await sql<{ starts: number[] }>`
+    select coalesce(array_agg((extract(epoch from greatest(start, ${from})) * 1000)::float8 order by start), '{}') as starts
+    from ${starts} as s (start)
+    where start < ${to}
+  `.execute(db);
+  return divideHours(read.rows[0]?.starts ?? [], to.getTime());
+}
+
+/** Finds the hours that edges of buckets divide. */
+function divideHours(starts: number[], end: number): Buckets {
+  const divided = new Set<number>();
+  const pieces: Piece[] = [];
+  for (const [bucket, from] of starts.entries()) {
+    const to = starts[bucket + 1] ?? end;
+    const [wholeFrom, wholeTo] = [Math.ceil(from / hourMs) * hourMs, floorHour(to)];
+    if (from % hourMs !== 0) divided.add(floorHour(from));
+    if (to % hourMs !== 0) divided.add(wholeTo);
+    if (wholeFrom >= wholeTo) {
+      if (from % hourMs !== 0 || to % hourMs !== 0) pieces.push({ bucket, from, to });
+      continue;
+    }
+    if (from < wholeFrom) pieces.push({ bucket, from, to: wholeFrom });
+    if (wholeTo < to) pieces.push({ bucket, from: wholeTo, to });
+  }
+  return { starts, end, dividedHours: [...divided], pieces };
+}
+
+function floorHour(ms: number): number {
+  return Math.floor(ms / hourMs) * hourMs;
+}

@@ -1,0 +1,61 @@
+import { type RawBuilder, sql } from "kysely";
+import {
+  bucketAt,
+  inWholeHours,
+  isSealedUsage,
+  ofPieces,
+  unsealedOf,
+  type UsageQuestion,
+} from "./usage-parts.ts";
+import { countedOf, latestVersion } from "./versions.ts";
+
+/**
+ * The latest value of a `last` meter in each bucket, with its state. A meter event has the value and the time of its latest
+ * entry. Where two have the same time, their entries decide: the later id is the later value.
+ */
+export function usageValues(question: UsageQuestion): RawBuilder<unknown> {
+  const { organizationId, meter, buckets } = question;
+  const pieces = ofPieces(question, sql`order by occurred_at desc, id desc limit 1`);
+  return sql`
+    with candidates as (
+      select ${bucketAt(sql`hour`, buckets)} as n, event_at as occurred_at, id, id as meter_event_id, quantity,
+        nullif(state, 'superseded') as state
+      from metering.meter_events
+      where organization_id = ${organizationId} and meter = ${meter} and ${inWholeHours(buckets)} and ${isSealedUsage}
+      union all
+      select n, occurred_at, id, null, quantity, 'pending' from (${unsealedOf(question)}) unsealed
+      ${pieces === undefined ? sql`` : sql`union all select n, occurred_at, id, meter_event_id, quantity, null from (${pieces}) piece`}
+    ),
+    latest as (
+      select distinct on (n) *, count(*) over (partition by n, occurred_at) > 1 as is_tied
+      from candidates
+      order by n, occurred_at desc, id desc
+    ),
+    decided as (
+      select l.n, coalesce(e.quantity, l.quantity) as quantity,
+        case when e.id is null then l.meter_event_id else e.meter_event_id end as meter_event_id,
+        case when e.id is null then l.state end as state
+      from latest l
+      left join lateral (
+        select id, meter_event_id, quantity
+        from metering.meter_outbox
+        where organization_id = ${organizationId} and meter = ${meter}
+          and occurred_at = case when l.is_tied then l.occurred_at end
+        order by id desc
+        limit 1
+      ) e on true
+    )
+    select d.n, coalesce(d.state, v.state, 'pending') as state, d.quantity as used,
+      case
+        when d.state is null then ${countedOf(sql`d.quantity`)}
+        when d.state = 'delivered' then d.quantity
+        else 0
+      end as counted
+    from decided d
+    left join lateral ${latestVersion(
+      sql`${organizationId}::uuid`,
+      // What is known needs no look.
+      sql`case when d.state is null then d.meter_event_id end`,
+    )} v on true
+  `;
+}
