@@ -25,7 +25,7 @@ export async function noteWaiting(trx: Trx, minute: Date): Promise<void> {
     set
       unsealed_entries = (
         select count(*)
-        from (select from ${dueEntries(ofThisMeter, { ofEachMax: null })} limit ${countedEntriesMax}) counted
+        from (select 1 from ${dueEntries(ofThisMeter, { ofEachMax: null })} limit ${countedEntriesMax}) counted
       ),
       unsealed_seconds = coalesce(
         greatest(
