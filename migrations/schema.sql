@@ -1840,6 +1840,24 @@ $$;
 COMMENT ON FUNCTION metering.resolve_in_doubt(event_id uuid, resolution text, resolved_because text) IS 'ends the doubt about a meter event; the caller makes the job of replaced_by in the same transaction';
 
 CREATE FUNCTION metering.retry_rejected(only_id uuid, only_meter text, only_organization_id uuid) RETURNS TABLE(organization_id uuid, id uuid, meter text, stripe_customer_id text, state text, deliver_id uuid, ahead integer)
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  select * from metering.retry_rejected_events(array(
+    select m.id
+    from metering.meter_events m
+    where m.state = 'rejected'
+      and (only_id is null or m.id = only_id)
+      and (only_meter is null or m.meter = only_meter)
+      and (only_organization_id is null or m.organization_id = only_organization_id)
+    order by m.id
+    limit 10000
+  ))
+$$;
+
+COMMENT ON FUNCTION metering.retry_rejected(only_id uuid, only_meter text, only_organization_id uuid) IS 'gives rejected meter events another try, 10,000 at most; the caller makes the jobs of deliver_id in the same transaction';
+
+CREATE FUNCTION metering.retry_rejected_events(only_ids uuid[]) RETURNS TABLE(organization_id uuid, id uuid, meter text, stripe_customer_id text, state text, deliver_id uuid, ahead integer)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -1855,10 +1873,7 @@ begin
   with chosen as materialized (
     select m.organization_id, m.id
     from metering.meter_events m
-    where m.state = 'rejected'
-      and (only_id is null or m.id = only_id)
-      and (only_meter is null or m.meter = only_meter)
-      and (only_organization_id is null or m.organization_id = only_organization_id)
+    where m.state = 'rejected' and m.id = any (only_ids)
     order by m.id
     limit retried_max
     for update
@@ -1914,7 +1929,7 @@ begin
 end
 $$;
 
-COMMENT ON FUNCTION metering.retry_rejected(only_id uuid, only_meter text, only_organization_id uuid) IS 'gives rejected meter events another try, 10,000 at most; the caller makes the jobs of deliver_id in the same transaction';
+COMMENT ON FUNCTION metering.retry_rejected_events(only_ids uuid[]) IS 'gives these rejected meter events another try, 10,000 at most; the caller makes the jobs of deliver_id in the same transaction';
 
 CREATE FUNCTION metering.sealed_versions(of_organization_id uuid, of_id uuid) RETURNS TABLE(id uuid)
     LANGUAGE sql STABLE

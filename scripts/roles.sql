@@ -134,7 +134,8 @@ begin
   execute format('grant update (paused_until, reason, paused_at, openings) on metering.delivery_control to %I', api);
   execute format(
     'grant execute on function
-        metering.retry_rejected(uuid, text, uuid), metering.resolve_in_doubt(uuid, text, text),
+        metering.retry_rejected(uuid, text, uuid), metering.retry_rejected_events(uuid[]),
+        metering.resolve_in_doubt(uuid, text, text),
         metering.make_deliveries_due(uuid[]),
         metering.cut_over(uuid, timestamptz, boolean, boolean, text[])
       to %I',

@@ -174,6 +174,13 @@ const attempts: Record<string, (ids: Ids) => Attempt[]> = {
       json: { resolution: "delivered", reason: "x" },
     },
   ],
+  resolveMeterEvents: (ids) => [
+    {
+      what: "another's",
+      path: "/v1/meter-events/resolve",
+      json: { state: "in_doubt", resolution: "delivered", reason: "x", organization_id: ids.organization },
+    },
+  ],
   // Open to all, and about no organization.
   receiveStripeEvent: () => [
     { what: "an unsigned event", path: "/webhooks/stripe", json: { id: "evt_x", object: "event" } },

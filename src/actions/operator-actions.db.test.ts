@@ -35,7 +35,7 @@ test("what the API's and the command line's operators do is written down, in its
     ["api", "pause_delivery", "active_sensors", null],
     ["cli", "resume_delivery", null, 1],
     ["cli", "update_organization", null, null],
-    ["cli", "retry_meter_events", null, 0],
+    ["cli", "retry_meter_events", "all rejected", 0],
   ]);
   expect(actions.slice(0, 6).every(({ organizationId }) => organizationId === id)).toBe(true);
 });

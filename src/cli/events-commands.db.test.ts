@@ -136,3 +136,38 @@ test.for([
 ])("%s is wrong usage", async (args, { cli }) => {
   expect(await cli(args.split(" "))).toMatchObject({ exitCode: 2, out: "" });
 });
+
+test("events are listed, retried and resolved by hours and words, as by the API", async ({
+  cli,
+  events,
+  database: { db },
+}) => {
+  const old = await events.seal({ state: "rejected", hours: 5 });
+  const young = await events.seal({ state: "rejected", hours: 1 });
+  const doubted = await events.seal({ state: "in_doubt", hours: 5 });
+  await sql`update metering.meter_events set last_error = 'No such customer'`.execute(db);
+  const at = new Date(Math.floor(Date.now() / 3_600_000) * 3_600_000 - 3 * 3_600_000).toISOString();
+
+  const list = await cli.json(["events", "list", "--from", at, "--words", "NO such"]);
+  expect(list["data"]).toMatchObject([{ id: young }]);
+  const retry = ["events", "retry", "--state", "rejected"];
+  expect(await cli.json([...retry, "--to", at, "--words", "customer"])).toEqual({ retried: 1 });
+  expect((await events.list("?state=pending")).ids).toEqual([old]);
+
+  const because = ["--reason", "the sums have them"];
+  expect(await cli.json(["events", "resolve", "all", "delivered", ...because, "--from", at])).toEqual({
+    resolved: 0,
+    replaced: 0,
+  });
+  const resolved = await cli(["events", "resolve", "all", "delivered", ...because, "--to", at]);
+  expect(resolved).toMatchObject({ exitCode: 0, err: "" });
+  expect(resolved.out).toBe("1 are in doubt no more, 0 new events send usage again\n");
+  expect((await events.list("?state=in_doubt")).ids).toEqual([]);
+  const one = ["events", "resolve", doubted, "delivered", ...because];
+  for (const wrong of [
+    [...one, "--to", at],
+    ["events", "list", "--from", "noon"],
+    [...retry, "--words", ""],
+  ])
+    expect(await cli(wrong)).toMatchObject({ exitCode: 2, out: "" });
+});

@@ -1,4 +1,5 @@
 import { actAs } from "../actions/operator-actions.ts";
+import { actionOnAll } from "../delivery/match-meter-events.ts";
 import { findMeterEvent } from "../delivery/meter-events.ts";
 import {
   retriedMax,
@@ -6,20 +7,15 @@ import {
   type RetriedState,
   retryMeterEvents,
 } from "../delivery/retry-rejected.ts";
-import { findOrganizationId } from "../http/organization-reference.ts";
-import type { MeterName } from "../usage/meters.ts";
 import type { CommandTools } from "./command-tools.ts";
+import { type MatchOptions, readMatch } from "./match-options.ts";
 import { noSuchOrganization } from "./organization-argument.ts";
 import type { Outcome } from "./outcome.ts";
 
-export type RejectedOptions = { state?: RetriedState; organization?: string; meter?: MeterName };
+export type RetryOptions = MatchOptions & { state?: RetriedState };
 
 /** Gives one rejected meter event another try, or makes a pending one due now. */
-export async function retryEvent(
-  tools: CommandTools,
-  id: string,
-  options: RejectedOptions,
-): Promise<Outcome> {
+export async function retryEvent(tools: CommandTools, id: string, options: RetryOptions): Promise<Outcome> {
   if (Object.keys(options).length > 0) {
     return { kind: "wrong_usage", message: "name either a meter event or --state with its filters" };
   }
@@ -38,21 +34,21 @@ export async function retryEvent(
   return { kind: "failed", message };
 }
 
-/** Gives all rejected meter events another try, or makes all pending ones due now, or those of an organization or meter. */
+/** Gives all rejected meter events that match another try, or makes all pending ones due now. */
 export async function retryEvents(
   tools: CommandTools,
-  { state, organization, meter }: RejectedOptions,
+  { state, ...options }: RetryOptions,
 ): Promise<Outcome> {
   // Must be asked for in full, so that a forgotten id does not retry everything.
   if (state === undefined)
     return { kind: "wrong_usage", message: "name a meter event, or --state rejected or pending" };
-  const organizationId = organization && (await findOrganizationId(tools.db, organization));
-  if (organization !== undefined && organizationId === undefined) return noSuchOrganization;
+  const match = await readMatch(tools.db, options);
+  if (match === undefined) return noSuchOrganization;
   const boss = await tools.openBoss();
   const retried = await actAs(
     tools,
-    (trx) => retryMeterEvents({ db: trx, boss }, { state, organizationId, meter }),
-    (affected) => ({ action: "retry_meter_events", organizationId, affected }),
+    (trx) => retryMeterEvents({ db: trx, boss }, { ...match, state }),
+    (affected) => actionOnAll("retry_meter_events", { ...match, state }, { affected }),
   );
   const isFull = retried === retriedMax;
   const text = `${retried} will be attempted again${isFull ? "; repeat the command for the rest" : ""}`;

@@ -58,7 +58,7 @@ export const neededRights: Record<ProcessKind, Record<string, readonly Privilege
     "metering.readings": append,
     "metering.stripe_events": write,
     "metering.reconcile_requests": append,
-    "metering.retry_rejected": call,
+    "metering.retry_rejected_events": call,
     "metering.resolve_in_doubt": call,
     "metering.cut_over": call,
   },

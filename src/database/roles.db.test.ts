@@ -116,6 +116,7 @@ const mayCall: Record<ServiceRole, string[]> = {
     "make_deliveries_due",
     "resolve_in_doubt",
     "retry_rejected",
+    "retry_rejected_events",
     ...callableByAll,
   ],
   worker: [
@@ -210,6 +211,7 @@ test("the API may neither purge nor partition, and the worker may neither retry 
   await expect(ask("api", "create_partition('readings', '2040-01-01Z')")).rejects.toMatchObject(refused);
   await expect(ask("api", "drop_partition('readings', '2020-01-01Z')")).rejects.toMatchObject(refused);
   await expect(ask("worker", "retry_rejected(null, null, null)")).rejects.toMatchObject(refused);
+  await expect(ask("worker", "retry_rejected_events(null)")).rejects.toMatchObject(refused);
   const resolve = "resolve_in_doubt(gen_random_uuid(), 'not_delivered', 'mine')";
   await expect(ask("worker", resolve)).rejects.toMatchObject(refused);
 });

@@ -1,6 +1,7 @@
 import { sql } from "kysely";
 import { byIndex } from "../database/one-plan.ts";
 import type { Db } from "../database/db.ts";
+import { matching, type MeterEventMatch } from "./match-meter-events.ts";
 import { forEachState, type MeterEventState, undeliveredStates } from "./meter-event-states.ts";
 import { type Wait, waiting } from "./waiting.ts";
 
@@ -42,17 +43,7 @@ const columns = sql`
 `;
 const withWaiting = sql`metering.meter_events cross join lateral ${waiting} waiting`;
 
-export type MeterEventFilter = {
-  state: MeterEventState | undefined;
-  organizationId: string | undefined;
-  meter: string | undefined;
-  /** Only among these. */
-  ids?: readonly string[] | undefined;
-  /** Half-open: usage of hours from the first on, and before the second. */
-  hourFrom?: Date | undefined;
-  hourTo?: Date | undefined;
-  /** In its reason or in Stripe's words, in any case; looks at those only that are not plainly delivered. */
-  words?: string | undefined;
+export type MeterEventFilter = MeterEventMatch & {
   /** The id of the last event of the page before. */
   before: string | undefined;
   limit: number;
@@ -60,43 +51,16 @@ export type MeterEventFilter = {
 
 /** Meter events, the newest first. */
 export async function listMeterEvents(db: Db, filter: MeterEventFilter): Promise<MeterEvent[]> {
-  const { state, organizationId, meter, ids, hourFrom, hourTo, words, before, limit } = filter;
+  const { before, limit, ...match } = filter;
   const events = await sql<MeterEvent>`
     select ${columns}
     from ${withWaiting}
-    where true
-      ${state === undefined ? sql`` : sql`and state = ${state}`}
-      ${organizationId === undefined ? sql`` : sql`and organization_id = ${organizationId}`}
-      ${meter === undefined ? sql`` : sql`and meter = ${meter}`}
-      ${ids === undefined ? sql`` : sql`and id = any(${ids}::uuid[])`}
-      ${hourFrom === undefined ? sql`` : sql`and hour >= ${hourFrom} and id > metering.uuid_v7(${hourFrom})`}
-      ${hourTo === undefined ? sql`` : sql`and hour < ${hourTo}`}
-      ${words === undefined ? sql`` : saying(words)}
+    where ${matching(match)}
       ${before === undefined ? sql`` : sql`and id < ${before}`}
     order by id desc
     limit ${limit}
   `.execute(db);
   return events.rows;
-}
-
-/** The states stand there in so many words for the index that holds them. */
-function saying(words: string) {
-  return sql`
-    and state in ('pending', 'in_doubt', 'rejected', 'expired', 'superseded')
-    and position(lower(${words}) in lower(concat_ws(' ', reason, replace(reason, '_', ' '), last_error))) > 0
-  `;
-}
-
-/** How many meter events are in a state, of an organization and a meter. */
-export async function countMeterEvents(
-  db: Db,
-  { state, organizationId, meter }: Pick<MeterEventFilter, "state" | "organizationId" | "meter">,
-): Promise<number> {
-  let query = db.selectFrom("meter_events").select(({ fn }) => fn.countAll<string>().as("count"));
-  if (state !== undefined) query = query.where("state", "=", state);
-  if (organizationId !== undefined) query = query.where("organization_id", "=", organizationId);
-  if (meter !== undefined) query = query.where("meter", "=", meter);
-  return Number((await query.executeTakeFirstOrThrow()).count);
 }
 
 export async function findMeterEvent(db: Db, id: string): Promise<MeterEvent | undefined> {

@@ -2,13 +2,11 @@ import { sql } from "kysely";
 import type { PgBoss } from "pg-boss";
 import type { Db } from "../database/db.ts";
 import { inTransaction } from "../database/in-transaction.ts";
+import { chooseMeterEvents, matching, type MeterEventMatch } from "./match-meter-events.ts";
 import { type Reminder, remindToDeliver } from "../queue/deliver-job.ts";
 
-export type RejectedFilter = {
-  id?: string | undefined;
-  meter?: string | undefined;
-  organizationId?: string | undefined;
-};
+/** Which of them; `id` names one. */
+export type RetryMatch = Omit<MeterEventMatch, "state" | "ids"> & { id?: string | undefined };
 
 /** The states that a retry concerns. */
 export const retriedStates = ["rejected", "pending"] as const;
@@ -31,14 +29,15 @@ type Retried = Omit<Reminder, "meterEventId"> & { deliverId: string | null };
  */
 export async function retryRejected(
   { db, boss }: { db: Db; boss: PgBoss },
-  { id, meter, organizationId }: RejectedFilter,
+  match: RetryMatch,
 ): Promise<number> {
   return inTransaction(db, async (trx) => {
+    const ids = await chooseMeterEvents(trx, matchOf("rejected", match), retriedMax);
     const { rows } = await sql<Retried>`
       select
         organization_id as "organizationId", deliver_id as "deliverId", meter,
         stripe_customer_id as "stripeCustomerId", ahead
-      from metering.retry_rejected(${id ?? null}::uuid, ${meter ?? null}, ${organizationId ?? null}::uuid)
+      from metering.retry_rejected_events(${ids}::uuid[])
     `.execute(trx);
     const reminders = rows.flatMap(({ deliverId, ...event }) => {
       return deliverId === null ? [] : [{ ...event, meterEventId: deliverId }];
@@ -54,7 +53,7 @@ export async function retryRejected(
  */
 export async function retryPending(
   { db, boss }: { db: Db; boss: PgBoss },
-  { id, meter, organizationId }: RejectedFilter,
+  match: RetryMatch,
 ): Promise<number> {
   return inTransaction(db, async (trx) => {
     const { rows } = await sql<Reminder>`
@@ -62,10 +61,7 @@ export async function retryPending(
         organization_id as "organizationId", id as "meterEventId", meter, stripe_customer_id as "stripeCustomerId",
         (row_number() over (partition by organization_id, meter order by id) - 1)::int as ahead
       from metering.meter_events
-      where state = 'pending'
-        and (${id ?? null}::uuid is null or id = ${id ?? null}::uuid)
-        and (${meter ?? null}::text is null or meter = ${meter ?? null})
-        and (${organizationId ?? null}::uuid is null or organization_id = ${organizationId ?? null}::uuid)
+      where ${matching(matchOf("pending", match))}
       order by ahead, id
       limit ${retriedMax}
     `.execute(trx);
@@ -80,12 +76,16 @@ export async function retryPending(
 /** Gives events in this state another try. Returns how many. */
 export function retryMeterEvents(
   deps: { db: Db; boss: PgBoss },
-  { state, ...filter }: RejectedFilter & { state: RetriedState },
+  { state, ...match }: RetryMatch & { state: RetriedState },
 ): Promise<number> {
   switch (state) {
     case "rejected":
-      return retryRejected(deps, filter);
+      return retryRejected(deps, match);
     case "pending":
-      return retryPending(deps, filter);
+      return retryPending(deps, match);
   }
+}
+
+function matchOf(state: RetriedState, { id, ...match }: RetryMatch): MeterEventMatch {
+  return { ...match, state, ids: id === undefined ? undefined : [id] };
 }

@@ -53,6 +53,7 @@ export const mayChange: Readonly<Record<string, readonly Change["what"][]>> = {
   resumeDelivery: [actedOn, "delivery_control INSERT", "delivery_control UPDATE"],
   retryMeterEvent: [actedOn, "meter_events UPDATE", "job INSERT"],
   retryMeterEvents: [actedOn, "meter_events UPDATE", "job INSERT"],
+  resolveMeterEvents: [actedOn, "meter_events UPDATE", "meter_events INSERT", "job INSERT"],
   resolveMeterEvent: [actedOn, "meter_events UPDATE", "meter_events INSERT", "job INSERT"],
 };
 

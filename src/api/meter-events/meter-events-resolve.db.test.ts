@@ -5,7 +5,7 @@ import { sweepMeterEvents } from "../../delivery/sweep.ts";
 import { type DeliverJob, deliverQueueOf } from "../../queue/queues.ts";
 import { findViolations } from "../../testing/rows/invariants.ts";
 import { anyInstant, meterEventsTest, unknownId } from "../../testing/fixtures/meter-events-fixture.ts";
-import { linkCustomer } from "../../testing/rows/organizations.ts";
+import { addOrganization, linkCustomer } from "../../testing/rows/organizations.ts";
 import { until } from "../../testing/processes/until.ts";
 
 const day = 24;
@@ -233,4 +233,53 @@ test("readings whose event was lost on its way and came in doubt are billed once
   const counted = account.simulator.meterEvents({ customer, event_name: "temperature_readings" });
   expect(counted).toMatchObject([{ identifier: replacement, value: "1", times_counted: 1 }]);
   expect(await findViolations(db)).toEqual([]);
+});
+
+test("all in doubt that match are resolved by one answer, and all others stay", async ({
+  events,
+  database: { db },
+  boss,
+}) => {
+  const organization = await addOrganization(db, { customer: "cus_other" });
+  const lost = [];
+  for (const hours of [6, 5]) lost.push(await events.seal({ state: "in_doubt", hours }));
+  const young = await events.seal({ state: "in_doubt", hours: 1 });
+  const others = await events.seal({ state: "in_doubt", hours: 5, organization });
+  const rejected = await events.seal({ state: "rejected", hours: 5 });
+  const to = new Date(Math.floor(Date.now() / 3_600_000) * 3_600_000 - 3 * 3_600_000).toISOString();
+  const owner = (await events.ask("GET", `/${young}`)).body["organization_id"];
+  const body = { state: "in_doubt", resolution: "not_delivered", reason: "no sum has it" };
+
+  const answer = await events.ask("POST", "/resolve", { ...body, organization_id: owner, to });
+  expect(answer).toMatchObject({ status: 200, body: { resolved: 2, replaced: 2 } });
+  expect((await events.list("?state=in_doubt")).ids.toSorted()).toEqual([young, others].toSorted());
+  expect((await events.list("?state=superseded")).ids.toSorted()).toEqual(lost.toSorted());
+  expect((await events.list("?state=rejected")).ids).toEqual([rejected]);
+  const fresh = (await events.list("?state=pending")).ids;
+  const jobs = await boss.fetch<{ meterEventId: string }>(deliverQueueOf("temperature_readings"), {
+    batchSize: 10,
+  });
+  expect(jobs.map(({ data }) => data.meterEventId).toSorted()).toEqual(fresh.toSorted());
+  expect((await events.ask("GET", `/${lost[0]}`)).body).toMatchObject({ resolution_reason: "no sum has it" });
+  const { rows } = await sql`
+    select action, organization_id, subject, reason, affected::int from metering.operator_actions
+  `.execute(db);
+  expect(rows).toEqual([
+    {
+      action: "resolve_meter_event",
+      organization_id: owner,
+      subject: `all in doubt to ${to}`,
+      reason: "no sum has it",
+      affected: 2,
+    },
+  ]);
+
+  for (const wrong of [
+    { ...body, state: "rejected" },
+    { ...body, reason: " " },
+    { ...body, words: "" },
+  ])
+    expect((await events.ask("POST", "/resolve", wrong)).status).toBe(400);
+  const { state: _, ...stateless } = body;
+  expect((await events.ask("POST", "/resolve", stateless)).status).toBe(400);
 });

@@ -134,3 +134,35 @@ test("an event that Stripe took and reported as failed is sent again under a new
   const jobs = await boss.fetch<DeliverJob>(deliverQueueOf("temperature_readings"), { batchSize: 10 });
   expect(jobs.map(({ data }) => data.meterEventId)).toEqual([replacement]);
 });
+
+test("what matches hours and words is listed, and retried alone", async ({ events, database: { db } }) => {
+  const say = async (id: string, words: string) => {
+    await sql`update metering.meter_events set last_error = ${words}, reason = 'refused_by_stripe' where id = ${id}`.execute(
+      db,
+    );
+    return id;
+  };
+  const now = await say(await events.seal({ state: "rejected", hours: 1 }), "No such customer: 'cus_a'");
+  const before = await say(await events.seal({ state: "rejected", hours: 5 }), "NO SUCH CUSTOMER: 'cus_b'");
+  const other = await say(await events.seal({ state: "rejected", hours: 5 }), "The meter is archived");
+  const to = new Date(Math.floor(Date.now() / 3_600_000) * 3_600_000 - 3 * 3_600_000).toISOString();
+
+  const customers = "state=rejected&words=no+such+customer";
+  expect((await events.list(`?${customers}`)).ids.toSorted()).toEqual([now, before].toSorted());
+  expect((await events.list(`?${customers}&to=${to}`)).ids).toEqual([before]);
+  expect((await events.list(`?${customers}&from=${to}`)).ids).toEqual([now]);
+  expect((await events.list("?words=refused+by")).ids).toHaveLength(3);
+  expect((await events.list("?words=%00")).ids).toEqual([]);
+  expect((await events.ask("GET", "?words=")).status).toBe(400);
+
+  const retry = async (json: object) => (await events.ask("POST", "/retry", json)).body["retried"];
+  expect(await retry({ state: "rejected", words: "No such customer", to })).toBe(1);
+  expect((await events.list("?state=pending")).ids).toEqual([before]);
+  expect(await retry({ state: "pending", words: "archived" })).toBe(0);
+  expect(await retry({ state: "pending", words: "such", to })).toBe(1);
+  expect((await events.list("?state=rejected")).ids.toSorted()).toEqual([now, other].toSorted());
+  const { rows } = await sql<{ subject: string }>`
+    select subject from metering.operator_actions where affected = 1 order by id limit 1
+  `.execute(db);
+  expect(rows).toEqual([{ subject: `all rejected to ${to} saying No such customer` }]);
+});

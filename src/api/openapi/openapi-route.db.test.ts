@@ -29,6 +29,7 @@ const promised = [
   "post /v1/meter-events/{id}/retry",
   "post /v1/meter-events/retry",
   "post /v1/meter-events/{id}/resolve",
+  "post /v1/meter-events/resolve",
   "post /v1/delivery/pause",
   "post /v1/delivery/resume",
   "post /webhooks/stripe",

@@ -1,8 +1,14 @@
 import { z } from "zod";
 import type { ConsoleParts } from "../../api/console-parts.ts";
 import type { Db } from "../../database/db.ts";
-import { countMeterEvents, findMeterEvent, type MeterEvent } from "../../delivery/meter-events.ts";
-import { type Resolution, resolutions, resolveMeterEvent } from "../../delivery/resolve.ts";
+import { actionOnAll, countMeterEvents } from "../../delivery/match-meter-events.ts";
+import { findMeterEvent, type MeterEvent } from "../../delivery/meter-events.ts";
+import {
+  type Resolution,
+  resolutions,
+  resolveMeterEvent,
+  resolveMeterEvents,
+} from "../../delivery/resolve.ts";
 import { retriedMax, retriedStates, retryMeterEvents } from "../../delivery/retry-rejected.ts";
 import { invalidRequest } from "../../http/input-errors.ts";
 import { notFound, Problem } from "../../http/problem.ts";
@@ -17,14 +23,16 @@ import { withQuery } from "../parts/next-page.tsx";
 import { eventsPath } from "./events-page.tsx";
 import { eventIdOf } from "./events-route.tsx";
 import { readFilter } from "./read-filter.ts";
-import { ResolvePage } from "./resolve-page.tsx";
+import { Matched } from "./matched.tsx";
+import { ResolveAllPage, ResolvePage } from "./resolve-page.tsx";
 
 const frame = { title: "Meter events", place: "events" } as const;
 
 /** Adds Retry, of one meter event or all that match, and Resolve. */
 export function mountMeterEventActions(app: ConsoleApp, parts: ConsoleParts): void {
-  // First, since `retry` would be an id otherwise.
+  // First, since `retry` and `resolve` would be ids otherwise.
   mountRetryAll(app, parts);
+  mountResolveAll(app, parts);
   mountRetryOne(app, parts);
   mountResolve(app, parts);
 }
@@ -32,16 +40,17 @@ export function mountMeterEventActions(app: ConsoleApp, parts: ConsoleParts): vo
 function mountRetryAll(app: ConsoleApp, { db, boss }: ConsoleParts): void {
   app.get("/meter-events/retry", async (c) => {
     requireAdmin(c);
-    const { state, ...filter } = await readRetry(db, c.req.query());
-    const count = await countMeterEvents(db, { state, ...filter });
+    const { fields, match } = await readRetry(db, c.req.query());
+    const { count, quantity } = await countMeterEvents(db, match);
     const page = (
       <ConfirmPage
-        question={`Retry ${counted(count, `${state} meter event`)}?`}
+        question={`Retry ${counted(count, `${match.state} meter event`)}?`}
         action={`${eventsPath}/retry`}
-        back={withQuery(eventsPath, { state, meter: filter.meter, organization: filter.organizationId })}
+        back={withQuery(eventsPath, fields)}
         verb="Retry"
-        fields={fieldsOf({ state, meter: filter.meter, organization: filter.organizationId })}
+        fields={definedOf(fields)}
       >
+        <Matched fields={fields} quantity={quantity} />
         <p>
           Each is attempted again under its own identifier, so that Stripe counts it once. One that Stripe may
           have counted and forgotten since goes in doubt in place of being sent. There is no way back.
@@ -54,14 +63,36 @@ function mountRetryAll(app: ConsoleApp, { db, boss }: ConsoleParts): void {
 
   app.post("/meter-events/retry", async (c) => {
     requireAdmin(c);
-    const filter = await readRetry(db, definedOf(await readForm(c)));
-    const { organizationId } = filter;
+    const { fields, match } = await readRetry(db, definedOf(await readForm(c)));
     const affected = await act(
       { c, db },
-      (trx) => retryMeterEvents({ db: trx, boss }, filter),
-      (count) => ({ action: "retry_meter_events", organizationId, affected: count }),
+      (trx) => retryMeterEvents({ db: trx, boss }, match),
+      (count) => actionOnAll("retry_meter_events", match, { affected: count }),
     );
-    return c.redirect(withQuery(eventsPath, { did: "retried", n: String(affected) }), 303);
+    return c.redirect(withQuery(eventsPath, { ...fields, did: "retried", n: String(affected) }), 303);
+  });
+}
+
+function mountResolveAll(app: ConsoleApp, { db, boss }: ConsoleParts): void {
+  app.get("/meter-events/resolve", async (c) => {
+    requireAdmin(c);
+    const { fields, match } = await readDoubt(db, c.req.query());
+    const { count, quantity } = await countMeterEvents(db, match);
+    return showPage(c, frame, <ResolveAllPage fields={fields} count={count} quantity={quantity} />);
+  });
+
+  app.post("/meter-events/resolve", async (c) => {
+    requireAdmin(c);
+    const form = definedOf(await readForm(c));
+    const resolution = resolutionOf(form);
+    const { fields, match } = await readDoubt(db, form);
+    const { resolved } = await act(
+      { c, db },
+      (trx) => resolveMeterEvents({ db: trx, boss }, match, resolution),
+      ({ resolved: affected }) =>
+        actionOnAll("resolve_meter_event", match, { affected, reason: resolution.reason }),
+    );
+    return c.redirect(withQuery(eventsPath, { ...fields, did: "resolved_all", n: String(resolved) }), 303);
   });
 }
 
@@ -129,10 +160,18 @@ async function findEvent(db: Db, c: ConsoleContext): Promise<MeterEvent> {
 
 /** Which events are retried. A state is asked for, so that a forgotten filter does not retry everything. */
 async function readRetry(db: Db, query: Record<string, string>) {
-  const { by } = await readFilter(db, query);
+  const { by, fields } = await readFilter(db, query);
   const state = retriedStates.find((one) => one === by.state);
-  if (state !== undefined) return { state, meter: by.meter, organizationId: by.organizationId };
+  if (state !== undefined) return { match: { ...by, state }, fields };
   const detail = "Only rejected or pending meter events can be retried.";
+  throw new Problem({ status: 400, code: "invalid_request", detail });
+}
+
+/** The same of those that are resolved. */
+async function readDoubt(db: Db, query: Record<string, string>) {
+  const { by, fields } = await readFilter(db, query);
+  if (by.state === "in_doubt") return { match: { ...by, state: by.state }, fields };
+  const detail = "Only meter events in doubt can be resolved.";
   throw new Problem({ status: 400, code: "invalid_request", detail });
 }
 
@@ -151,5 +190,3 @@ function definedOf(fields: Record<string, string | undefined>): Record<string, s
     Object.entries(fields).filter((pair): pair is [string, string] => pair[1] !== undefined),
   );
 }
-
-const fieldsOf = definedOf;

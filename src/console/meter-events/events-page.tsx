@@ -26,7 +26,7 @@ export function EventsPage({ list }: { list: EventList }) {
     <>
       <h1>Meter events</h1>
       <FilterForm fields={fields} />
-      <RetryAll list={list} />
+      <ActOnAll list={list} />
       {events.length === 0 ? (
         <p class="empty">
           No meter event is like this. One is made for each organization, meter and hour with usage, when it
@@ -120,16 +120,21 @@ function Field({ label, children }: { label: string; children?: Child }) {
   );
 }
 
-/** All that match can be retried where the filter is one that the retry has, too. */
-function RetryAll({ list: { fields, events, mayAct } }: { list: EventList }) {
-  const { state, meter, organization } = fields;
-  const isRetried = state === "rejected" || state === "pending";
-  const isNarrower = [fields.from, fields.to, fields.words].some((one) => one !== undefined && one !== "");
-  if (!mayAct || !isRetried || isNarrower || events.length === 0) return null;
+/** What can be done to all that match, where their state is one that something can be done to. */
+function ActOnAll({ list: { fields, events, mayAct } }: { list: EventList }) {
+  const { state } = fields;
+  if (!mayAct || events.length === 0) return null;
+  const [act, words] =
+    state === "rejected" || state === "pending"
+      ? ["retry", "Retry all of these"]
+      : state === "in_doubt"
+        ? ["resolve", "Resolve all of these"]
+        : [];
+  if (act === undefined) return null;
   return (
     <p>
-      <a class="button" href={withQuery(`${eventsPath}/retry`, { state, meter, organization })}>
-        Retry all of these
+      <a class="button" href={withQuery(`${eventsPath}/${act}`, fields)}>
+        {words}
       </a>
     </p>
   );

@@ -27,9 +27,7 @@ export function mountMeterEventPages(app: ConsoleApp, { db }: ConsoleParts): voi
   app.get("/meter-events", async (c) => {
     const { fields, by } = await readFilter(db, c.req.query());
     const before = decodeCursor(c.req.query("cursor"), listKey)?.[0];
-    const { state, meter, organizationId, from, to, words } = by;
-    const narrowed = { state, meter, organizationId, hourFrom: from, hourTo: to, words };
-    const rows = await listMeterEvents(db, { ...narrowed, before, limit: pageRows + 1 });
+    const rows = await listMeterEvents(db, { ...by, before, limit: pageRows + 1 });
     const { data: events, next_cursor: next } = toPage(rows, pageRows, ({ id }) => [id]);
     const names = await readOrganizationNames(
       db,

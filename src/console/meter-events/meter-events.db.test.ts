@@ -84,6 +84,60 @@ test("all rejected ones are retried after their number was shown", async ({ visi
   await page.getByText("3 will be attempted again.").waitFor();
 });
 
+test("what the filters match, hours and words included, is retried alone after its number was shown", async ({
+  visit,
+  database: { db },
+}) => {
+  const of = async (last_error: string, hoursAgo: number) =>
+    addMeterEvent(db, {
+      state: "rejected",
+      last_error,
+      event_at: new Date(Date.now() - hoursAgo * 3_600_000),
+    });
+  const wanted = await of(markup, 5);
+  await of(markup, 50);
+  await of("another fault", 5);
+  const from = new Date(Date.now() - 24 * 3_600_000).toISOString().slice(0, 16);
+  const { page, see } = await visit();
+  await see(`/console/meter-events?state=rejected&from=${from}`);
+  await page.getByLabel("Why, or Stripe's words").fill(markup);
+  await page.getByRole("button", { name: "Show" }).click();
+  await page.getByRole("link", { name: "Retry all of these" }).click();
+  await page.getByRole("heading", { name: "Retry 1 rejected meter event?" }).waitFor();
+  await see(page.url());
+  expect(await page.getByRole("main").innerText()).toContain(markup);
+  await page.getByRole("button", { name: "Retry" }).click();
+  await page.getByText("1 will be attempted again.").waitFor();
+  expect(await readMeterEvent(db, wanted)).toMatchObject({ state: "pending" });
+  await see("/console/meter-events?state=rejected");
+  expect(await page.locator("tbody tr").count()).toBe(2);
+  await see("/console/actions");
+  expect(await page.locator("tbody tr").first().innerText()).toContain(`saying ${markup}`);
+});
+
+test("all in doubt that match are resolved with one reason, after their number was shown", async ({
+  visit,
+  database: { db },
+}) => {
+  const lost = await addMeterEvent(db, { state: "in_doubt", quantity: 1_500 });
+  const of = { organization_id: lost.organizationId, stripe_customer_id: "cus_1" };
+  await addMeterEvent(db, { ...of, state: "in_doubt", quantity: 500 });
+  await addMeterEvent(db, { state: "in_doubt", stripe_customer_id: "cus_2" });
+  const { page, see } = await visit();
+  await see(`/console/meter-events?state=in_doubt&organization=${lost.organizationId}`);
+  await page.getByRole("link", { name: "Resolve all of these" }).click();
+  await page.getByRole("heading", { name: "End the doubt about 2 meter events?" }).waitFor();
+  await see(page.url());
+  expect(await page.getByRole("main").innerText()).toContain("2,000 units");
+  await page.getByLabel("Not delivered").check();
+  await page.getByLabel("Reason").fill("the sums lack them");
+  await page.getByRole("button", { name: "Resolve" }).click();
+  await page.getByText("The doubt about 2 is ended.").waitFor();
+  expect(await readMeterEvent(db, lost)).toMatchObject({ state: "superseded" });
+  await see("/console/meter-events?state=in_doubt");
+  expect(await page.locator("tbody tr").count()).toBe(1);
+});
+
 test("an event in doubt is resolved with a reason, and its replacement is shown", async ({
   visit,
   database: { db },
@@ -135,7 +189,11 @@ test("what is no event, no filter or no state to act on is told, and changes not
   expect(await status(`/${id}/resolve`, { resolution: "delivered", reason: "x" })).toBe(409);
   expect(await status(`/${id}/resolve`, { resolution: "maybe", reason: "x" })).toBe(400);
   const reader = await site.signIn(readerToken);
-  for (const path of ["/retry", `/${id}/retry`, `/${id}/resolve`]) {
+  expect(await status("/resolve")).toBe(400);
+  expect(await status("/resolve", { state: "rejected", resolution: "delivered", reason: "x" })).toBe(400);
+  expect(await status("/resolve", { state: "in_doubt", resolution: "delivered", reason: " " })).toBe(400);
+  expect(await status("?words=%00")).toBe(200);
+  for (const path of ["/retry", "/resolve", `/${id}/retry`, `/${id}/resolve`]) {
     const headers = { cookie: reader, origin: site.url };
     const answer = await site.ask(`/console/meter-events${path}`, { method: "POST", headers });
     expect(answer.status, path).toBe(403);

@@ -1,12 +1,13 @@
 import { z } from "zod";
+import { wordsCharsMax } from "../../api/meter-events/meter-event-match.ts";
 import type { Db } from "../../database/db.ts";
+import type { MeterEventMatch } from "../../delivery/match-meter-events.ts";
 import { meterEventStates } from "../../delivery/meter-event-states.ts";
 import { invalidRequest } from "../../http/input-errors.ts";
 import { organizationIdOf, organizationReferenceSchema } from "../../http/organization-reference.ts";
 import { meterNames } from "../../usage/meters.ts";
 
 const empty = z.literal("").transform(() => undefined);
-const wordsCharsMax = 200;
 /** As a browser's field for a time sends it, and in UTC. */
 const hour = z
   .string()
@@ -25,18 +26,18 @@ const querySchema = z.object({
 /** What the form was filled with, as it was; and what the list is narrowed to by it. */
 export type Narrowed = {
   fields: Record<keyof z.infer<typeof querySchema>, string | undefined>;
-  by: Omit<z.infer<typeof querySchema>, "organization"> & { organizationId: string | undefined };
+  by: MeterEventMatch;
 };
 
 /** Reads the filters of the list. Throws the 400 for one that is none, and the 404 for an unknown external id. */
 export async function readFilter(db: Db, query: Record<string, string>): Promise<Narrowed> {
   const parsed = querySchema.safeParse(query);
   if (!parsed.success) throw invalidRequest("query", parsed.error.issues);
-  const { organization, words, ...rest } = parsed.data;
+  const { organization, words, from: hourFrom, to: hourTo, ...rest } = parsed.data;
   const organizationId = organization === undefined ? undefined : await organizationIdOf(db, organization);
   const { state, meter, from, to } = query;
   return {
     fields: { state, meter, organization, from, to, words },
-    by: { ...rest, words: words === "" ? undefined : words, organizationId },
+    by: { ...rest, hourFrom, hourTo, words: words === "" ? undefined : words, organizationId },
   };
 }

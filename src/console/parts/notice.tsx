@@ -6,6 +6,7 @@ const told: Record<string, (count: string) => string> = {
   resumed: () => "Delivery goes on; what waited is attempted now.",
   retried: (count) => `${count} will be attempted again.`,
   resolved: () => "The doubt is ended.",
+  resolved_all: (count) => `The doubt about ${count} is ended.`,
   replayed: () => "The event will be handled again.",
   dismissed: () => "The event is put aside. Replay takes it up again.",
   revoked: () => "The key is revoked; it fails within a second.",

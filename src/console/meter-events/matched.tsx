@@ -1,0 +1,33 @@
+import { counted } from "../parts/figures.ts";
+import type { Narrowed } from "./read-filter.ts";
+
+const names: Record<keyof Narrowed["fields"], string> = {
+  state: "State",
+  meter: "Meter",
+  organization: "Organization",
+  from: "Hours from (UTC)",
+  to: "Hours to before (UTC)",
+  words: "Why, or Stripe's words",
+};
+
+/** What an action on all concerns: the filters that it goes by, and how much usage that is. */
+export function Matched({ fields, quantity }: { fields: Narrowed["fields"]; quantity: number }) {
+  const given = Object.entries(names).flatMap(([field, name]) => {
+    const value = Object.entries(fields).find(([one]) => one === field)?.[1];
+    return value === undefined || value === "" ? [] : [{ name, value }];
+  });
+  return (
+    <dl class="facts">
+      {given.map(({ name, value }) => (
+        <div>
+          <dt>{name}</dt>
+          <dd>{value.replaceAll("_", " ")}</dd>
+        </div>
+      ))}
+      <div>
+        <dt>Usage</dt>
+        <dd>{counted(quantity, "unit")}</dd>
+      </div>
+    </dl>
+  );
+}

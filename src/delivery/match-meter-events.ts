@@ -1,0 +1,87 @@
+import { type RawBuilder, sql } from "kysely";
+import type { Db } from "../database/db.ts";
+import { storableText } from "../database/storable.ts";
+import type { OperatorAction } from "../actions/operator-actions.ts";
+import type { MeterEventState } from "./meter-event-states.ts";
+
+const subjectCharsMax = 255;
+
+/** Which meter events a list shows and an action concerns: those that are all of this. */
+export type MeterEventMatch = {
+  state?: MeterEventState | undefined;
+  organizationId?: string | undefined;
+  meter?: string | undefined;
+  /** Only among these. */
+  ids?: readonly string[] | undefined;
+  /** Half-open: usage of hours from the first on, and before the second. */
+  hourFrom?: Date | undefined;
+  hourTo?: Date | undefined;
+  /** In its reason or in Stripe's words, in any case; looks at those only that are not plainly delivered. */
+  words?: string | undefined;
+};
+
+/** The condition on `metering.meter_events`, for a `where`. */
+export function matching(match: MeterEventMatch): RawBuilder<boolean> {
+  const { state, organizationId, meter, ids, hourFrom, hourTo, words } = match;
+  return sql<boolean>`true
+    ${state === undefined ? sql`` : sql`and state = ${state}`}
+    ${organizationId === undefined ? sql`` : sql`and organization_id = ${organizationId}`}
+    ${meter === undefined ? sql`` : sql`and meter = ${meter}`}
+    ${ids === undefined ? sql`` : sql`and id = any(${ids}::uuid[])`}
+    ${hourFrom === undefined ? sql`` : sql`and hour >= ${hourFrom} and id > metering.uuid_v7(${hourFrom})`}
+    ${hourTo === undefined ? sql`` : sql`and hour < ${hourTo}`}
+    ${words === undefined ? sql`` : saying(storableText(words))}
+  `;
+}
+
+/** The states stand there in so many words for the index that holds them. */
+function saying(words: string) {
+  return sql`
+    and state in ('pending', 'in_doubt', 'rejected', 'expired', 'superseded')
+    and position(lower(${words}) in lower(concat_ws(' ', reason, replace(reason, '_', ' '), last_error))) > 0
+  `;
+}
+
+/** How many match, and how much usage they hold. */
+export async function countMeterEvents(
+  db: Db,
+  match: MeterEventMatch,
+): Promise<{ count: number; quantity: number }> {
+  const counted = await sql<{ count: number; quantity: number }>`
+    select count(*)::float8 as count, coalesce(sum(quantity), 0)::float8 as quantity
+    from metering.meter_events
+    where ${matching(match)}
+  `.execute(db);
+  return counted.rows[0] ?? { count: 0, quantity: 0 };
+}
+
+/** The ids of those that match, the oldest first. */
+export async function chooseMeterEvents(db: Db, match: MeterEventMatch, limit: number): Promise<string[]> {
+  const chosen = await sql<{ id: string }>`
+    select id from metering.meter_events where ${matching(match)} order by id limit ${limit}
+  `.execute(db);
+  return chosen.rows.map(({ id }) => id);
+}
+
+/** An action on all that match, as it is written down: what it concerned is told in words. */
+export function actionOnAll(
+  action: "retry_meter_events" | "resolve_meter_event",
+  match: MeterEventMatch,
+  done: { affected: number; reason?: string },
+): OperatorAction {
+  return { action, organizationId: match.organizationId, subject: describeMatch(match), ...done };
+}
+
+function describeMatch({ state, meter, hourFrom, hourTo, words }: MeterEventMatch): string {
+  const parts = [
+    `all ${state?.replaceAll("_", " ")}`,
+    meter && `of ${meter}`,
+    hourFrom && `from ${hourFrom.toISOString()}`,
+    hourTo && `to ${hourTo.toISOString()}`,
+    words && `saying ${words}`,
+  ];
+  return storableText(parts.filter((part) => part !== undefined && part !== "").join(" ")).slice(
+    0,
+    subjectCharsMax,
+  );
+}
