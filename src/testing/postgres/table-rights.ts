@@ -225,7 +225,7 @@ export const workerMay: Record<string, Privileges> = {
   operator_actions: nothing,
   organizations: may(),
   processes: may({
-    insert: ["id", "kind", "transport", "close_gate", ...rate],
+    insert: ["id", "kind", "transport", ...rate, "close_gate"],
     update: ["seen_at", "stopped_at", ...rate],
     delete: true,
   }),
