@@ -108,7 +108,7 @@ function mountMonitoring(app: App, parts: Parts): void {
   mountMetrics(app, parts);
 }
 
-function mountRoutesOfCustomers(app: App, { keyWith, adminOnly }: Guards, parts: Parts): void {
+function mountRoutesOfCustomers(app: App, { keyWith, keys, adminOnly }: Guards, parts: Parts): void {
   const { db, pool, log, tracer, registry } = parts;
   const mayRead = keyWith("read");
   mountReadings(app, {
@@ -119,6 +119,7 @@ function mountRoutesOfCustomers(app: App, { keyWith, adminOnly }: Guards, parts:
     onStored: countReadings(registry),
     readingsLimit: limitReadings(parts.rateLimits?.readingsPerSecond ?? 0),
     mayWrite: keyWith("ingest"),
+    keys,
   });
   mountReadingsList(app, { db, mayRead });
   mountUsage(app, { db, mayRead, adminOnly });

@@ -5,9 +5,9 @@ import type { App } from "../http/app-env.ts";
 import { type AdminOnly, type KeyOnly, requireAdmin, requireKey } from "../http/authentication.ts";
 import type { HeldBytes } from "../http/held-bytes.ts";
 import { holdInShare, operator } from "../http/hold-bytes.ts";
-import { createKeyLookup } from "../http/key-lookup.ts";
+import { createKeyLookup, type RecallKey } from "../http/key-lookup.ts";
 import { refuseUnknownQuery } from "../http/known-query.ts";
-import { limitRequests } from "../http/rate-limit.ts";
+import { type LimitRequests, limitRequests } from "../http/rate-limit.ts";
 import { takeBody } from "../http/take-body.ts";
 
 /**
@@ -17,7 +17,11 @@ import { takeBody } from "../http/take-body.ts";
 export type Guards = {
   adminOnly: AdminOnly;
   keyWith: (scope: Scope) => KeyOnly;
+  keys: KnownKeys;
 };
+
+/** What `keyWith` asks, for a shortcut that asks the same. */
+export type KnownKeys = { recall: RecallKey; limitRequests: LimitRequests | undefined };
 
 export type GuardOptions = {
   db: Db;
@@ -39,5 +43,6 @@ export function createGuards(app: App, { requestsPerSecond, held, ...options }: 
     adminOnly: every(requireAdmin(options), holdInShare(held, operator), knownQuery, takeBody),
     keyWith: (scope) =>
       every(requireKey({ findKey, scope, limitRequests: requestsLimit }), holdInShare(held), knownQuery),
+    keys: { recall: findKey.recall, limitRequests: requestsLimit },
   };
 }

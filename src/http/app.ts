@@ -2,7 +2,7 @@ import { OpenAPIHono } from "@hono/zod-openapi";
 import { methodNotAllowed } from "hono/method-not-allowed";
 import type { Log } from "../log.ts";
 import { type Tracer, untraced } from "../tracing/tracer.ts";
-import type { App, AppEnv } from "./app-env.ts";
+import type { AnswerParts, App, AppEnv } from "./app-env.ts";
 import { problemOf } from "./failure.ts";
 import { HeldBytes } from "./held-bytes.ts";
 import { holdBytes } from "./hold-bytes.ts";
@@ -11,7 +11,8 @@ import { refuseUnknownQueryOfOpenRoutes } from "./known-query.ts";
 import { logFailure } from "./log-failure.ts";
 import { notFound, Problem, problemResponse } from "./problem.ts";
 import { createSecretTest } from "./redact.ts";
-import { logRequests, type RequestWatch } from "./request-log.ts";
+import { logRequests } from "./log-requests.ts";
+import { createRequestLog, type RequestWatch } from "./request-log.ts";
 import { thinOut } from "./thin-log.ts";
 import { traceRequests } from "./request-trace.ts";
 import { secureAnswers } from "./secure-answers.ts";
@@ -35,14 +36,14 @@ export type AppOptions = {
  * and no query parameter that the route does not name.
  */
 export function createApp(options: AppOptions): App {
-  const { held = new HeldBytes(), secrets = [], onAnswered, tracer = untraced } = options;
-  const toProblem = options.problemOf ?? problemOf;
-  const log = thinOut(options.log);
-  const app: App = new OpenAPIHono<AppEnv>({
+  const { tracer = untraced } = options;
+  const parts = createAnswerParts(options);
+  const hono = new OpenAPIHono<AppEnv>({
     defaultHook: (result) => {
       if (!result.success) throw invalidRequest(result.target, result.error.issues);
     },
   });
+  const app: App = Object.assign(hono, { parts });
   const bearer = { type: "http" as const, scheme: "bearer" };
   app.openAPIRegistry.registerComponent("securitySchemes", "adminToken", {
     ...bearer,
@@ -54,7 +55,7 @@ export function createApp(options: AppOptions): App {
   });
   // First of all, so that the request's log lines name its span.
   if (tracer.isOn) app.use(traceRequests(tracer));
-  app.use(logRequests({ log, onAnswered, looksSecret: createSecretTest(secrets) }));
+  app.use(logRequests(parts.requestLog));
   app.use(secureAnswers());
   app.use(
     methodNotAllowed({
@@ -62,16 +63,30 @@ export function createApp(options: AppOptions): App {
       onMethodNotAllowed: (c, methods) => problemResponse(wrongMethod(methods), c.get("requestId")),
     }),
   );
-  app.use(holdBytes(held));
+  app.use(holdBytes(parts.held));
   app.use(refuseUnknownQueryOfOpenRoutes(app));
   app.notFound((c) => problemResponse(notFound("resource"), c.get("requestId")));
   app.onError((error, c) => {
-    const problem = toProblem(error);
     const requestId = c.get("requestId");
-    logFailure(log, problem, requestId);
-    return problemResponse(problem, requestId);
+    return problemResponse(parts.problemOf(error, requestId), requestId);
   });
   return app;
+}
+
+function createAnswerParts(options: AppOptions): AnswerParts {
+  const { held = new HeldBytes(), secrets = [], onAnswered, tracer = untraced } = options;
+  const toProblem = options.problemOf ?? problemOf;
+  const log = thinOut(options.log);
+  return {
+    requestLog: createRequestLog({ log, onAnswered, looksSecret: createSecretTest(secrets) }),
+    held,
+    problemOf: (error, requestId) => {
+      const problem = toProblem(error);
+      logFailure(log, problem, requestId);
+      return problem;
+    },
+    isTraced: tracer.isOn,
+  };
 }
 
 function wrongMethod(methods: string[]): Problem {

@@ -1,5 +1,5 @@
 import { createHash, timingSafeEqual } from "node:crypto";
-import type { Context, MiddlewareHandler } from "hono";
+import type { MiddlewareHandler } from "hono";
 import type { Scope } from "./api-key.ts";
 import type { FindKey } from "./key-lookup.ts";
 import { Problem } from "./problem.ts";
@@ -16,7 +16,7 @@ export type KeyOnly = MiddlewareHandler<KeyEnv>;
 export function requireAdmin({ adminToken }: { adminToken: string }): AdminOnly {
   const expected = digest(adminToken);
   return async (c, next) => {
-    const token = bearerToken(c);
+    const token = bearerToken(c.req.header("authorization"));
     // Digests have equal lengths, so the comparison tells nothing about the token, not even its length.
     if (token === undefined || !timingSafeEqual(digest(token), expected))
       throw unauthorized("the operator's token");
@@ -29,7 +29,7 @@ export type KeyRule = { findKey: FindKey; scope: Scope; limitRequests?: LimitReq
 /** Lets through requests that carry a valid API key with the scope, and of one key no more than the limit allows. */
 export function requireKey({ findKey, scope, limitRequests }: KeyRule): KeyOnly {
   return async (c, next) => {
-    const key = bearerToken(c);
+    const key = bearerToken(c.req.header("authorization"));
     const owner = key === undefined ? undefined : await findKey(key);
     if (owner === undefined) throw unauthorized("a valid API key");
     c.set("organizationId", owner.organizationId);
@@ -41,8 +41,9 @@ export function requireKey({ findKey, scope, limitRequests }: KeyRule): KeyOnly 
   };
 }
 
-function bearerToken(c: Context): string | undefined {
-  return /^Bearer +(\S+) *$/i.exec(c.req.header("authorization") ?? "")?.[1];
+/** The token of an Authorization header. */
+export function bearerToken(authorization = ""): string | undefined {
+  return /^Bearer +(\S+) *$/i.exec(authorization)?.[1];
 }
 
 function digest(text: string): Buffer {

@@ -50,6 +50,11 @@ export class HeldBytes {
     return new Hold(this);
   }
 
+  /** Whether there is room for so many bytes more. */
+  hasRoom(bytes = 1): boolean {
+    return this.#bytes + bytes <= this.bytesMax && (this.#whole?.hasRoom(bytes) ?? true);
+  }
+
   /**
    * Throws the 503 when there is no room for so many bytes more; without a number, when there is no room for a single
    * one.

@@ -1,5 +1,10 @@
 import type { z } from "zod";
 
+/** Whether a Content-Type says that the body is JSON. */
+export function isJsonType(contentType = ""): boolean {
+  return /^application\/json\s*(;|$)/i.test(contentType);
+}
+
 /** A response of a route: JSON that fits the schema. */
 export function jsonAnswer<Schema extends z.ZodType>(description: string, schema: Schema) {
   return { description, content: { "application/json": { schema } } };

@@ -50,6 +50,36 @@ test("a key is remembered for half a second and not longer", async ({ database: 
   expect(await findKey(key)).toBeUndefined();
 });
 
+test("known keys in use are looked up again in one query, and each ends in time", async ({
+  database: { db, pool },
+}) => {
+  const keys = await Promise.all(Array.from({ length: 5 }, () => storeKey(db)));
+  const [first, revoked, unused, ...others] = keys;
+  let now = 0;
+  const findKey = createKeyLookup({ db, now: () => now });
+  for (const { key } of keys) await findKey(key);
+  now = 499;
+  for (const { key, keyId } of keys)
+    if (key !== unused?.key) expect(findKey.recall(key)).toMatchObject({ keyId });
+  let queries = 0;
+  pool.on("acquire", () => (queries += 1));
+
+  now = 500;
+  for (const { key } of keys) expect(findKey.recall(key)).toBeUndefined();
+  await db
+    .updateTable("api_keys")
+    .set({ revoked_at: new Date() })
+    .where("id", "=", revoked?.keyId ?? "")
+    .execute();
+  queries = 0;
+  await findKey(first?.key ?? "");
+  expect(queries).toBe(1);
+  for (const { key, keyId } of others) expect(findKey.recall(key)).toMatchObject({ keyId });
+  expect(findKey.recall(revoked?.key ?? "")).toBeUndefined();
+  expect(findKey.recall(unused?.key ?? "")).toBeUndefined();
+  expect(await findKey(revoked?.key ?? "")).toBeUndefined();
+});
+
 test("a key that was unknown a moment ago is found as soon as it exists", async ({ database: { db } }) => {
   const findKey = createKeyLookup({ db, now: () => 0 });
   const { key, prefix, keyHash } = makeApiKey(randomBytes(32));

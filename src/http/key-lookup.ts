@@ -5,7 +5,7 @@ import { overloaded } from "./overloaded.ts";
 import type { Problem } from "./problem.ts";
 
 /** The owner and the rights of a valid key. */
-type KeyOwner = {
+export type KeyOwner = {
   keyId: string;
   organizationId: string;
   /** An archived organization reads its data and writes nothing. */
@@ -14,14 +14,25 @@ type KeyOwner = {
 };
 
 export type FindKey = (key: string) => Promise<KeyOwner | undefined>;
+/** The owner of a key that was found lately; undefined for every other text, also for a valid key. */
+export type RecallKey = (key: string) => KeyOwner | undefined;
 
 /** A revoked key must fail within a second; half of that is left for the query. */
 const lifetimeMs = 500;
+/** Keys that were used after this long are looked up again by the first query for one of them that has run out. */
+const renewableAfterMs = 250;
+const keysPerQueryMax = 1_000;
 const keysMax = 10_000;
 /** Unknown keys that may wait for their look-up at once. */
 const unknownKeysMax = 1_000;
 
-type CachedLookup = { owner: Promise<KeyOwner | undefined>; startedAt: number; isKnown: boolean };
+type CachedLookup = {
+  owner: Promise<KeyOwner | undefined>;
+  /** The same, once it is there. */
+  found?: KeyOwner | undefined;
+  startedAt: number;
+  isKnown: boolean;
+};
 
 export type KeyLookupDeps = {
   db: Db;
@@ -32,11 +43,62 @@ export type KeyLookupDeps = {
 
 /**
  * Finds the owner of a key, or undefined if there is none or the key is revoked. Answers are shared and remembered
- * for half a second from the start of their query; unknown keys are not remembered.
+ * for half a second from the start of their query; unknown keys are not remembered. A known key is looked up again in
+ * one query with the others in use, so that a hundred organizations that send all the time cost no more queries than
+ * one.
  */
-export function createKeyLookup({ db, unknownKeysDb = db, now = Date.now }: KeyLookupDeps): FindKey {
-  const cache = new Map<string, CachedLookup>();
+export function createKeyLookup({
+  db,
+  unknownKeysDb = db,
+  now = Date.now,
+}: KeyLookupDeps): FindKey & { recall: RecallKey } {
+  const cache = createKeyCache(now);
   let unknownKeys = 0;
+
+  /** Looks a known key up again, and with it the others that are in use. */
+  function lookUpKnown(id: string): void {
+    const ids = [...new Set([id, ...cache.takeRenewable()])];
+    const owners = findOwners(db, ids);
+    for (const one of ids) void cache.begin(one, owners, true);
+  }
+
+  async function lookUpUnknown(id: string): Promise<void> {
+    unknownKeys += 1;
+    await cache.begin(id, findOwners(unknownKeysDb, [id]), false);
+    unknownKeys -= 1;
+  }
+
+  async function find(key: string): Promise<KeyOwner | undefined> {
+    if (!isApiKey(key)) return undefined;
+    const id = hashApiKey(key);
+    const fresh = cache.freshOf(id);
+    if (fresh !== undefined) return fresh.owner;
+    if (cache.isKnown(id)) lookUpKnown(id);
+    else if (unknownKeys >= unknownKeysMax) throw tooManyUnknownKeys();
+    else void lookUpUnknown(id);
+    return cache.freshOf(id)?.owner;
+  }
+
+  function recall(key: string): KeyOwner | undefined {
+    return isApiKey(key) ? cache.freshOf(hashApiKey(key))?.found : undefined;
+  }
+
+  return Object.assign(find, { recall });
+}
+
+function createKeyCache(now: () => number) {
+  const cache = new Map<string, CachedLookup>();
+  /** Known keys that were used lately, and could be looked up again. */
+  const renewable = new Set<string>();
+
+  function freshOf(id: string): CachedLookup | undefined {
+    const cached = cache.get(id);
+    if (cached === undefined) return undefined;
+    const ageMs = now() - cached.startedAt;
+    if (ageMs >= lifetimeMs) return undefined;
+    if (ageMs >= renewableAfterMs && cached.isKnown && renewable.size < keysPerQueryMax) renewable.add(id);
+    return cached;
+  }
 
   function remember(id: string, lookup: CachedLookup): void {
     // Deleted first, so that the map's order is the order of age and its first key the oldest.
@@ -46,29 +108,31 @@ export function createKeyLookup({ db, unknownKeysDb = db, now = Date.now }: KeyL
     cache.set(id, lookup);
   }
 
-  return async (key) => {
-    if (!isApiKey(key)) return undefined;
-    const id = hashApiKey(key);
-    const cached = cache.get(id);
-    if (cached !== undefined && now() - cached.startedAt < lifetimeMs) return cached.owner;
-
-    const wasKnown = cached?.isKnown ?? false;
-    if (!wasKnown && unknownKeys >= unknownKeysMax) throw tooManyUnknownKeys();
-    if (!wasKnown) unknownKeys += 1;
-    const owner = findOwner(wasKnown ? db : unknownKeysDb, Buffer.from(id, "base64"));
-    const lookup: CachedLookup = { owner, startedAt: now(), isKnown: wasKnown };
+  /** Remembers a look-up that has begun. Resolves when it has ended, well or not. */
+  async function begin(id: string, owners: Promise<Map<string, KeyOwner>>, isKnown: boolean): Promise<void> {
+    const owner = owners.then((found) => found.get(id));
+    const lookup: CachedLookup = { owner, startedAt: now(), isKnown };
     remember(id, lookup);
     try {
-      lookup.isKnown = (await owner) !== undefined;
-    } catch (error) {
-      // Asked again at once. A key that was known before the database was away does not count as unknown.
+      lookup.found = await owner;
+      lookup.isKnown = lookup.found !== undefined;
+    } catch {
+      // The requests that wait for it are told. Asked again at once; a key that was known before the database was away
+      // does not count as unknown.
       lookup.startedAt = Number.NEGATIVE_INFINITY;
-      throw error;
-    } finally {
-      if (!wasKnown) unknownKeys -= 1;
-      if (!lookup.isKnown && cache.get(id) === lookup) cache.delete(id);
     }
-    return owner;
+    if (!lookup.isKnown && cache.get(id) === lookup) cache.delete(id);
+  }
+
+  return {
+    freshOf,
+    begin,
+    isKnown: (id: string) => cache.get(id)?.isKnown === true,
+    takeRenewable: (): string[] => {
+      const ids = [...renewable];
+      renewable.clear();
+      return ids;
+    },
   };
 }
 
@@ -78,25 +142,33 @@ function tooManyUnknownKeys(): Problem {
   );
 }
 
-async function findOwner(db: Db, hash: Buffer): Promise<KeyOwner | undefined> {
-  const found = await sql<KeyOwner & { isUseNoted: boolean }>`
-    select k.id as "keyId", k.organization_id as "organizationId", o.archived_at is not null as "isArchived", k.scopes,
+/** The owners of the valid ones among these hashes of keys. */
+async function findOwners(db: Db, ids: readonly string[]): Promise<Map<string, KeyOwner>> {
+  const hashes = ids.map((id) => Buffer.from(id, "base64"));
+  const { rows } = await sql<KeyOwner & { keyHash: Buffer; isUseNoted: boolean }>`
+    select k.key_hash as "keyHash", k.id as "keyId", k.organization_id as "organizationId",
+      o.archived_at is not null as "isArchived", k.scopes,
       coalesce(k.last_used_at > now() - interval '1 minute', false) as "isUseNoted"
     from metering.api_keys k
     join metering.organizations o on o.id = k.organization_id
-    where k.key_hash = ${hash} and k.revoked_at is null
+    where k.key_hash = any(${hashes}::bytea[]) and k.revoked_at is null
   `.execute(db);
-  const [key] = found.rows;
-  if (key === undefined) return undefined;
-  const { isUseNoted, ...owner } = key;
-  if (!isUseNoted) await noteUse(db, owner.keyId);
-  return owner;
+  const unnoted = rows.filter(({ isUseNoted }) => !isUseNoted).map(({ keyId }) => keyId);
+  if (unnoted.length > 0) await noteUse(db, unnoted);
+  return new Map(
+    rows.map(({ keyHash, keyId, organizationId, isArchived, scopes }) => [
+      keyHash.toString("base64"),
+      { keyId, organizationId, isArchived, scopes },
+    ]),
+  );
 }
 
 // `skip locked`: noting the use must never wait for another transaction that holds the key's row.
-async function noteUse(db: Db, keyId: string): Promise<void> {
+async function noteUse(db: Db, keyIds: readonly string[]): Promise<void> {
   await sql`
     update metering.api_keys set last_used_at = now()
-    where id in (select id from metering.api_keys where id = ${keyId} and revoked_at is null for update skip locked)
+    where id in (
+      select id from metering.api_keys where id = any(${keyIds}::uuid[]) and revoked_at is null for update skip locked
+    )
   `.execute(db);
 }

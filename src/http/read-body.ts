@@ -8,7 +8,7 @@ import { createTurns, nextTurn } from "./turns.ts";
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 /** Plain bodies up to this length are counted by their announced length, and read without a stream. */
-const plainBytesMax = 65_536;
+export const plainBytesMax = 65_536;
 /** Readings pack to a tenth or a twentieth; only a body that was made for an attack packs to less than this. */
 const inflationMax = 100;
 /** The ratio is not looked at up to this many bytes. */
@@ -27,6 +27,11 @@ export async function readBody(request: Request, limits: BodyLimits): Promise<st
   const bytes = isShortAndPlain(request)
     ? await readAtOnce(request, limits.hold)
     : await readCounting(request, limits);
+  return decodeBody(bytes);
+}
+
+/** A body as text. Throws the 400 `malformed_body` when it is no UTF-8. */
+export function decodeBody(bytes: ArrayBuffer | Uint8Array): string {
   try {
     return utf8.decode(bytes);
   } catch (error) {
@@ -88,7 +93,8 @@ export async function* readBodyChunks(
   }
 }
 
-function unreadableBody(cause: unknown): Problem {
+/** The 400 for a body that ended early, or is not what it says. */
+export function unreadableBody(cause: unknown): Problem {
   const detail = "The body could not be read: it must be whole, UTF-8, and gzip only if it says so.";
   return new Problem({ status: 400, code: "malformed_body", detail }, { cause });
 }

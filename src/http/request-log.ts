@@ -1,8 +1,7 @@
 import { randomUUID } from "node:crypto";
-import type { Context, MiddlewareHandler } from "hono";
+import type { Context } from "hono";
 import { routePath } from "hono/route";
 import type { Log } from "../log.ts";
-import type { AppEnv } from "./app-env.ts";
 import { type LooksSecret, redactPath } from "./redact.ts";
 
 const saneRequestId = /^[\w.:=-]{1,128}$/;
@@ -20,39 +19,43 @@ export type AnsweredRequest = {
 
 export type RequestWatch = (request: AnsweredRequest) => void;
 
-/**
- * Gives every request an id, the caller's own if it is well-formed and no secret, and every answer the header that
- * names it; then logs one line. Never a query string, a header or a body: those hold keys and measurements.
- */
-export function logRequests({
-  log,
-  onAnswered,
-  looksSecret,
-}: {
-  log: Log;
-  onAnswered?: RequestWatch | undefined;
-  looksSecret: LooksSecret;
-}): MiddlewareHandler<AppEnv> {
-  return async (c, next) => {
-    const startedAt = performance.now();
-    const asked = c.req.header("x-request-id");
-    const isUsable = asked !== undefined && saneRequestId.test(asked) && !looksSecret(asked);
-    const requestId = isUsable ? asked : randomUUID();
-    c.set("requestId", requestId);
-    await next();
-    c.res.headers.set("X-Request-Id", requestId);
-    const organizationId = c.get("organizationId");
-    const durationMs = performance.now() - startedAt;
-    onAnswered?.({ method: c.req.method, route: routeOf(c), status: c.res.status, durationMs });
-    log[probes.has(c.req.path) ? "debug" : "info"]({
-      event: "http_request",
-      method: c.req.method,
-      path: redactPath(c.req.path, looksSecret).slice(0, loggedPathLengthMax),
-      status: c.res.status,
-      duration_ms: Math.round(durationMs * 10) / 10,
-      request_id: requestId,
-      ...(organizationId !== undefined && { organization_id: organizationId }),
-    });
+/** A request that was answered, as the log and the metrics tell of it. */
+type ToldRequest = {
+  method: string;
+  path: string;
+  route: string | undefined;
+  status: number;
+  startedAtMs: number;
+  requestId: string;
+  organizationId: string | undefined;
+};
+
+export type RequestLog = {
+  /** The caller's own id, if it is well-formed and no secret; or else a new one. */
+  requestIdFor: (asked: string | undefined) => string;
+  /** Counts the request and logs one line. Never a query string, a header or a body: those hold keys and measurements. */
+  tell: (request: ToldRequest) => void;
+};
+
+type RequestLogDeps = { log: Log; onAnswered?: RequestWatch | undefined; looksSecret: LooksSecret };
+
+export function createRequestLog({ log, onAnswered, looksSecret }: RequestLogDeps): RequestLog {
+  return {
+    requestIdFor: (asked) =>
+      asked !== undefined && saneRequestId.test(asked) && !looksSecret(asked) ? asked : randomUUID(),
+    tell: ({ method, path, route, status, startedAtMs, requestId, organizationId }) => {
+      const durationMs = performance.now() - startedAtMs;
+      onAnswered?.({ method, route, status, durationMs });
+      log[probes.has(path) ? "debug" : "info"]({
+        event: "http_request",
+        method,
+        path: redactPath(path, looksSecret).slice(0, loggedPathLengthMax),
+        status,
+        duration_ms: Math.round(durationMs * 10) / 10,
+        request_id: requestId,
+        ...(organizationId !== undefined && { organization_id: organizationId }),
+      });
+    },
   };
 }
 

@@ -65,8 +65,11 @@ export type ServerOptions = {
   held?: HeldBytes;
 };
 
+/** An application, or a part of one that answers alone. */
+export type Served = Pick<App, "fetch" | "shortcut">;
+
 /** Serves the application. Throws when the port is not free. */
-export async function startServer(app: App, options: ServerOptions): Promise<RunningServer> {
+export async function startServer(app: Served, options: ServerOptions): Promise<RunningServer> {
   const limits = { ...usualLimits, ...options.limits };
   const answers = createAnswersUnderWay({ held: options.held ?? new HeldBytes(), ...limits });
   const listener = getRequestListener(
@@ -79,7 +82,9 @@ export async function startServer(app: App, options: ServerOptions): Promise<Run
   );
   async function answer(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
     if (incoming.socket.destroyed) return;
-    await listener(incoming, outgoing);
+    const answered = app.shortcut?.(incoming, outgoing);
+    if (answered === undefined) await listener(incoming, outgoing);
+    else answers.countIn(outgoing, await answered);
     answers.holdUnread(outgoing);
   }
   const inTurn = createRequestTurns();
@@ -128,7 +133,7 @@ export async function startServer(app: App, options: ServerOptions): Promise<Run
  * Says `Connection: close` where the answer is ready before the whole request came: the rest is never read, so that no
  * other request can follow it, and a client that tried would be cut off in the middle.
  */
-async function answerRequest(app: App, request: Request, env: Env): Promise<Response> {
+async function answerRequest(app: Served, request: Request, env: Env): Promise<Response> {
   const response = await app.fetch(request, env);
   if (!env.incoming.complete) response.headers.set("Connection", "close");
   return response;

@@ -14,7 +14,7 @@ const insertReadings = `
   on conflict do nothing
 `;
 
-const { app, pool, log, mayWrite } = createPeer("naive-intake");
+const { app, pool, log, mayWrite, keys } = createPeer("naive-intake");
 const queue = await openNaiveQueue(variable("QUEUE"));
 mountReadings(app, {
   store: async (organizationId, readings) => {
@@ -31,6 +31,7 @@ mountReadings(app, {
   now: () => new Date(),
   limits,
   mayWrite,
+  keys,
 });
 
 await servePeer(app);

@@ -1,10 +1,10 @@
-import type { Hono } from "hono";
+import type { KnownKeys } from "../../../src/api/guards.ts";
 import { openDatabase } from "../../../src/database/pool.ts";
 import type { App } from "../../../src/http/app-env.ts";
 import { createApp } from "../../../src/http/app.ts";
 import { type KeyOnly, requireKey } from "../../../src/http/authentication.ts";
 import { createKeyLookup } from "../../../src/http/key-lookup.ts";
-import { startServer } from "../../../src/http/server.ts";
+import { type Served, startServer } from "../../../src/http/server.ts";
 import { createLog, type Log } from "../../../src/log.ts";
 import type pg from "pg";
 
@@ -14,20 +14,21 @@ const readingsMaxAgeDays = 365;
 
 export const limits = { maxAgeDays: readingsMaxAgeDays };
 
-export type Peer = { app: App; pool: pg.Pool; log: Log; mayWrite: KeyOnly };
+export type Peer = { app: App; pool: pg.Pool; log: Log; mayWrite: KeyOnly; keys: KnownKeys };
 
 /** An app with our own HTTP layer, authentication and pool, so that a peer differs in nothing but how it stores. */
 export function createPeer(name: string): Peer {
   const log = createLog({ level: "info", service: name });
   const connectionString = variable("DATABASE_URL");
   const { db, pool } = openDatabase({ connectionString, applicationName: name, connectionsMax }, log);
-  const mayWrite = requireKey({ findKey: createKeyLookup({ db }), scope: "ingest" });
-  return { app: createApp({ log }), pool, log, mayWrite };
+  const findKey = createKeyLookup({ db });
+  const keys = { recall: findKey.recall, limitRequests: undefined };
+  return { app: createApp({ log }), pool, log, mayWrite: requireKey({ findKey, scope: "ingest" }), keys };
 }
 
 /** Serves a peer as our API is served, on the port that the bench gave it. */
-export async function servePeer(app: Pick<Hono, "fetch">): Promise<void> {
-  await startServer(app as App, { host: "127.0.0.1", port: Number(variable("PORT")) });
+export async function servePeer(app: Served): Promise<void> {
+  await startServer(app, { host: "127.0.0.1", port: Number(variable("PORT")) });
 }
 
 /** A variable that the bench gives to every peer. */

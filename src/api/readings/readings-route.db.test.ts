@@ -7,7 +7,7 @@ import { createTestApi } from "../../testing/processes/api-app.ts";
 import { apiTest } from "../../testing/fixtures/api-fixture.ts";
 import { countReadingsAndEntries } from "../../testing/rows/readings.ts";
 import { checkedRequests } from "../../testing/openapi/checked-requests.ts";
-import { readingsMax } from "./readings-route.ts";
+import { readingsMax } from "./accept-document.ts";
 
 const json = { "content-type": "application/json" };
 const gzip = { ...json, "content-encoding": "gzip" };

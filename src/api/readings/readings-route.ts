@@ -1,18 +1,17 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import type { App } from "../../http/app-env.ts";
 import type { KeyOnly } from "../../http/authentication.ts";
-import { jsonAnswer } from "../../http/json-content.ts";
+import { isJsonType, jsonAnswer } from "../../http/json-content.ts";
 import { bodyProblems, keyProblems, problemAnswer, problemSchema } from "../../http/problem-answers.ts";
 import { Problem } from "../../http/problem.ts";
 import { readBody } from "../../http/read-body.ts";
 import { bodyBytesMax } from "../../http/take-body.ts";
-import { jsonPointer } from "../../usage/json-pointer.ts";
 import { readingSchema } from "../../usage/reading.ts";
+import type { KnownKeys } from "../guards.ts";
+import { acceptDocument, readingsMax } from "./accept-document.ts";
 import { ndjsonReadingsMax } from "./accept-lines.ts";
-import { acceptReadings } from "../../intake/accept-readings.ts";
 import { answerLines, type LineDeps } from "./answer-lines.ts";
-
-export const readingsMax = 1_000;
+import { createPostShortcut } from "./post-shortcut.ts";
 
 const faultSchema = z.strictObject({ pointer: z.string(), code: z.string(), detail: z.string() });
 const resultSchema = z.strictObject({
@@ -91,72 +90,35 @@ const postReadingsRoute = createRoute({
   },
 });
 
+type Mounted = LineDeps & {
+  mayWrite: KeyOnly;
+  /** Without them every request takes the whole way. */
+  keys?: KnownKeys;
+};
+
 /** Adds `POST /v1/readings`. Its elements are judged one by one, so the document's schema does not refuse the whole. */
-export function mountReadings(app: App, { mayWrite, ...intake }: LineDeps & { mayWrite: KeyOnly }): void {
+export function mountReadings(app: App, { mayWrite, keys, ...intake }: Mounted): void {
   const { readingsLimit } = intake;
+  const { path } = postReadingsRoute;
   app.openAPIRegistry.registerPath(postReadingsRoute);
-  app.post(postReadingsRoute.path, mayWrite, async (c) => {
+  if (keys !== undefined && !app.parts.isTraced)
+    app.shortcut = createPostShortcut(app.parts, { intake, keys, path });
+  app.post(path, mayWrite, async (c) => {
     const { organizationId, keyId, requestId, hold } = c.var;
     const form = formOf(c.req.header("content-type"));
     if (readingsLimit !== undefined) await readingsLimit.admit(keyId);
     if (form === "lines") {
       return answerLines(c, intake, { organizationId, keyId, requestId, hold: hold.beginAnother() });
     }
-    const inputs = readingsOf(parseJson(await readBody(c.req.raw, { bytesMax: bodyBytesMax, hold })));
-    if (readingsLimit !== undefined) await readingsLimit.charge(keyId, inputs.length);
-    const result = await acceptReadings(intake, organizationId, inputs);
-    return c.json(result, result.rejected === inputs.length ? 422 : 200);
+    const text = await readBody(c.req.raw, { bytesMax: bodyBytesMax, hold });
+    const { status, result } = await acceptDocument(intake, { organizationId, keyId }, text);
+    return c.json(result, status);
   });
 }
 
 function formOf(contentType = ""): "document" | "lines" {
-  if (/^application\/json\s*(;|$)/i.test(contentType)) return "document";
+  if (isJsonType(contentType)) return "document";
   if (/^application\/x-ndjson\s*(;|$)/i.test(contentType)) return "lines";
   const detail = "Send readings as application/json or application/x-ndjson.";
   throw new Problem({ status: 415, code: "unsupported_media_type", detail });
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    const detail = "The body is not valid JSON.";
-    throw new Problem({ status: 400, code: "malformed_json", detail }, { cause: error });
-  }
-}
-
-function readingsOf(body: unknown): readonly unknown[] {
-  const inputs = elementsOf(body);
-  if (inputs.length > readingsMax) {
-    const detail = `At most ${readingsMax} readings may be sent at once; these are ${inputs.length}.`;
-    throw new Problem({ status: 413, code: "too_many_readings", detail });
-  }
-  if (inputs.length === 0) throw invalidBody({ pointer: "", code: "empty", detail: "holds no reading" });
-  return inputs;
-}
-
-function elementsOf(body: unknown): readonly unknown[] {
-  if (Array.isArray(body)) return body;
-  if (typeof body !== "object" || body === null) {
-    throw invalidBody({ pointer: "", code: "invalid", detail: "must be a reading or a list of readings" });
-  }
-  if (!("readings" in body)) return [body];
-  const { readings, ...others } = body;
-  const [unknownField] = Object.keys(others);
-  if (unknownField !== undefined) {
-    throw invalidBody({
-      pointer: jsonPointer([unknownField]),
-      code: "unknown_field",
-      detail: "is not a field of this request",
-    });
-  }
-  if (!Array.isArray(readings)) {
-    throw invalidBody({ pointer: "/readings", code: "invalid", detail: "must be a list of readings" });
-  }
-  return readings;
-}
-
-function invalidBody(error: { pointer: string; code: string; detail: string }): Problem {
-  const detail = `${error.pointer === "" ? "body" : error.pointer}: ${error.detail}`;
-  return new Problem({ status: 400, code: "invalid_request", detail, errors: [error] });
 }
