@@ -19,6 +19,7 @@ import { databaseReads } from "../monitoring/metrics/reads.ts";
 import { countBooks, listBooks } from "../reconciliation/close/list-books.ts";
 import { foldBuckets, foldWindow } from "../reconciliation/fold-window.ts";
 import { reportOldEntries } from "../outbox/near-expiry.ts";
+import { readOrganizationTotals } from "../outbox/organization-totals.ts";
 import { reportUnsealed } from "../outbox/report.ts";
 import { sealDueEntries } from "../outbox/seal.ts";
 import { openExplainingPool } from "../testing/plans/explaining-pool.ts";
@@ -52,6 +53,7 @@ const expected: Record<string, string[]> = {
     "minute_figures by minute_figures_pkey",
   ],
   "read figures": ["hour_figures by hour_figures_pkey", "minute_figures by minute_figures_pkey"],
+  totals: [`${links}, ${newerGauges}, ${unsealed}`],
   report: [
     `${links}, ${unsealed}`,
     `${links}, ${unsealed}, ${organizations}`,
@@ -119,6 +121,12 @@ const road: Record<string, (way: Way) => Promise<void>> = {
       await foldWindow(db, { organizationId, customer, meter, ...span });
       await foldBuckets(db, { organizationId, customer, meter, ...span }, { grouping: "hour" });
     }
+  },
+  totals: async ({ db }) => {
+    const page = await db.selectFrom("organizations").select("id").orderBy("id").limit(50).execute();
+    const [from, to] = [new Date(Date.now() - 30 * 86_400_000), new Date()];
+    const wanted = page.map(({ id: organizationId }) => ({ organizationId, from, to }));
+    await readOrganizationTotals(db, "temperature_readings", wanted);
   },
   books: async ({ db }) => {
     await countBooks(db);

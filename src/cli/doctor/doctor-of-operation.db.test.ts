@@ -103,3 +103,19 @@ test("a database that may only be read is found", async ({ doctor, database }) =
   await sql`alter database ${sql.id(name)} set default_transaction_read_only = on`.execute(database.db);
   expect((await doctor.examine()).out).toMatch(/^writable +problem +it is read-only\./m);
 });
+
+test("that nothing is sent on purpose is well, and that some workers send and some do not is a problem", async ({
+  doctor,
+  database: { db },
+}) => {
+  await sql`update metering.processes set transport = 'none' where kind = 'worker'`.execute(db);
+  expect((await doctor.examine({}, ["--verbose"])).out).toMatch(
+    /^sending +ok +nothing is sent on purpose .* pending: 0/m,
+  );
+  await sql`
+    insert into metering.processes (id, kind, transport) values (gen_random_uuid(), 'worker', 'sync')
+  `.execute(db);
+  const mixed = await doctor.examine();
+  expect(mixed.exitCode).toBe(1);
+  expect(mixed.out).toMatch(/^sending +problem +some workers send nothing on purpose/m);
+});

@@ -3,8 +3,12 @@ import type { StoredKey } from "../../organizations/api-keys.ts";
 import type { Organization } from "../../organizations/organizations.ts";
 import type { granularities } from "../../outbox/usage-buckets.ts";
 import type { UsageBucket } from "../../outbox/usage.ts";
+import type { SensorBucket } from "../../intake/sensor-history.ts";
+import type { BookedPeriod } from "../../reconciliation/close/list-books.ts";
 import { meterNames } from "../../usage/meters.ts";
 import { ActionTable } from "../actions/action-table.tsx";
+import { booksOf } from "../books/books-paths.ts";
+import { PeriodTable } from "../books/period-table.tsx";
 import { eventsPath } from "../meter-events/events-page.tsx";
 import { type Column, DataTable } from "../parts/data-table.tsx";
 import { inDigits } from "../parts/figures.ts";
@@ -13,12 +17,16 @@ import { StateBadge } from "../parts/state-badge.tsx";
 import { UsagePlot } from "../parts/usage-plot.tsx";
 import { When } from "../parts/when.tsx";
 import { Billing, organizationsPath } from "./organizations-page.tsx";
+import { SensorPlot } from "./sensor-plot.tsx";
 
 export type OrganizationView = {
   organization: Organization;
   meter: (typeof meterNames)[number];
   granularity: (typeof granularities)[number];
   buckets: readonly UsageBucket[];
+  sensors: readonly SensorBucket[];
+  /** Its latest billing periods. */
+  periods: readonly BookedPeriod[];
   keys: readonly StoredKey[];
   actions: readonly RecordedAction[];
   billableStatuses: readonly string[];
@@ -32,10 +40,33 @@ export function OrganizationPage({ view }: { view: OrganizationView }) {
     <>
       <h1>{organization.name}</h1>
       <Facts organization={organization} statuses={billableStatuses} />
-      <p>
-        <a href={withQuery(eventsPath, { organization: organization.id })}>Its meter events</a>
-      </p>
+      <ul class="row">
+        <li>
+          <a class="button" href={withQuery(eventsPath, { organization: organization.id })}>
+            Its meter events
+          </a>
+        </li>
+        <li>
+          <a class="button" href={booksOf(organization.id)}>
+            Its books
+          </a>
+        </li>
+      </ul>
       <Usage view={view} />
+      <section aria-label="Sensors">
+        <h2>Sensors</h2>
+        <SensorPlot buckets={view.sensors} />
+      </section>
+      <section aria-label="Statements">
+        <h2>Billing periods and statements</h2>
+        {view.periods.length === 0 ? (
+          <p class="empty">
+            No billing period yet. The first begins when the organization is linked to a Stripe customer.
+          </p>
+        ) : (
+          <PeriodTable periods={view.periods} names={false} />
+        )}
+      </section>
       <Keys view={view} />
       <section aria-label="Actions">
         <h2>What operators did</h2>

@@ -1,14 +1,19 @@
 import { whyNotBillable } from "../../billing/billable.ts";
 import type { Organization } from "../../organizations/organizations.ts";
+import type { OrganizationTotal } from "../../outbox/organization-totals.ts";
 import { type Column, DataTable, None } from "../parts/data-table.tsx";
-import { inDigits } from "../parts/figures.ts";
+import { decimalInDigits, inDigits } from "../parts/figures.ts";
 import { NextPage } from "../parts/next-page.tsx";
 import { StateBadge } from "../parts/state-badge.tsx";
+import { When } from "../parts/when.tsx";
 
 export const organizationsPath = "/console/organizations";
 
+/** An organization of the list, with its usage. */
+export type ListedOrganization = Organization & { total: OrganizationTotal | undefined };
+
 export type OrganizationList = {
-  organizations: readonly Organization[];
+  organizations: readonly ListedOrganization[];
   search: string | undefined;
   next: string | null;
   billableStatuses: readonly string[];
@@ -48,12 +53,18 @@ export function OrganizationsPage({ list }: { list: OrganizationList }) {
           rows={organizations}
         />
       )}
+      {organizations.length > 0 && (
+        <p class="small">
+          Used and held are of temperature_readings, in the period of each subscription; without one, in the
+          UTC month.
+        </p>
+      )}
       <NextPage path={organizationsPath} query={{ search }} cursor={next} />
     </>
   );
 }
 
-function columnsOf(billableStatuses: readonly string[]): Column<Organization>[] {
+function columnsOf(billableStatuses: readonly string[]): Column<ListedOrganization>[] {
   return [
     {
       head: "Name",
@@ -71,7 +82,41 @@ function columnsOf(billableStatuses: readonly string[]): Column<Organization>[] 
       cell: (organization) => <Billing organization={organization} statuses={billableStatuses} />,
     },
     { head: "Active sensors", kind: "figure", cell: ({ activeSensors }) => inDigits(activeSensors) },
+    {
+      head: "Used in its period",
+      kind: "figure",
+      cell: ({ total }) => <Used quantity={total?.used} isMore={total?.isMore} />,
+    },
+    {
+      head: "Held",
+      kind: "figure",
+      cell: ({ total }) =>
+        total === undefined || total.held === "0" ? (
+          <None />
+        ) : (
+          <span class="state-held state">
+            <Used quantity={total.held} isMore={total.isMore} />
+          </span>
+        ),
+    },
+    { head: "Last reading", cell: ({ total }) => <When at={total?.latestAt ?? null} /> },
   ];
+}
+
+/** Of readings; "more than": so many entries wait that not all were added up. */
+function Used({
+  quantity = "0",
+  isMore = false,
+}: {
+  quantity?: string | undefined;
+  isMore?: boolean | undefined;
+}) {
+  return (
+    <>
+      {isMore && "more than "}
+      {decimalInDigits(quantity)}
+    </>
+  );
 }
 
 type BillingProps = { organization: Organization; statuses: readonly string[] };

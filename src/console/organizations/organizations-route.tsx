@@ -7,20 +7,25 @@ import { invalidRequest } from "../../http/input-errors.ts";
 import { toPage } from "../../http/page.ts";
 import { notFound } from "../../http/problem.ts";
 import { listApiKeys } from "../../organizations/api-keys.ts";
-import { findOrganization, listOrganizations } from "../../organizations/organizations.ts";
 import { granularities } from "../../outbox/usage-buckets.ts";
 import type { UsageBucket } from "../../outbox/usage.ts";
+import type { Db } from "../../database/db.ts";
+import { readSensorHistory } from "../../intake/sensor-history.ts";
+import { findOrganization, listOrganizations, type Organization } from "../../organizations/organizations.ts";
+import { readOrganizationTotals } from "../../outbox/organization-totals.ts";
+import { listBooks } from "../../reconciliation/close/list-books.ts";
 import { meterNames } from "../../usage/meters.ts";
 import type { ConsoleApp, ConsoleContext } from "../console-env.ts";
 import { mayAct } from "../forms/act.ts";
 import { showPage } from "../layout/show-page.tsx";
 import { DoneNotice } from "../parts/notice.tsx";
 import { OrganizationPage } from "./organization-page.tsx";
-import { OrganizationsPage } from "./organizations-page.tsx";
+import { type ListedOrganization, OrganizationsPage } from "./organizations-page.tsx";
 
 const pageRows = 50;
 const keysShownMax = 200;
 const actionsShownMax = 10;
+const periodsShownMax = 12;
 const cursorKey = z.tuple([z.uuid()]);
 const dayMs = 86_400_000;
 /** How far back each step goes. */
@@ -38,7 +43,7 @@ export function mountOrganizationPages(app: ConsoleApp, { db, now, billableStatu
 
   async function askBuckets(
     c: ConsoleContext,
-  ): Promise<z.infer<typeof usageChoice> & { buckets: UsageBucket[] }> {
+  ): Promise<z.infer<typeof usageChoice> & { buckets: UsageBucket[]; from: Date; to: Date }> {
     const { meter, granularity } = parsed(usageChoice, c.req.query());
     const to = now();
     const from = new Date(Math.floor((to.getTime() - spanMs[granularity]) / dayMs) * dayMs);
@@ -46,7 +51,7 @@ export function mountOrganizationPages(app: ConsoleApp, { db, now, billableStatu
     const asked = await askUsage(db, organizationIdOf(c), query);
     if (asked.kind === "refused")
       throw new Error(`the console asked for usage wrongly: ${asked.fault.detail}`);
-    return { meter, granularity, buckets: asked.buckets };
+    return { meter, granularity, buckets: asked.buckets, from, to };
   }
 
   app.get("/organizations", async (c) => {
@@ -54,7 +59,8 @@ export function mountOrganizationPages(app: ConsoleApp, { db, now, billableStatu
     const after = decodeCursor(c.req.query("cursor"), cursorKey)?.[0];
     const wanted = search === "" ? undefined : search;
     const rows = await listOrganizations(db, { search: wanted, after, limit: pageRows + 1 });
-    const { data: organizations, next_cursor: next } = toPage(rows, pageRows, ({ id }) => [id]);
+    const { data, next_cursor: next } = toPage(rows, pageRows, ({ id }) => [id]);
+    const organizations = await addTotals(db, data, now());
     const list = { organizations, search: wanted, next, billableStatuses };
     return showPage(c, frame, <OrganizationsPage list={list} />);
   });
@@ -66,7 +72,10 @@ export function mountOrganizationPages(app: ConsoleApp, { db, now, billableStatu
     const asked = await askBuckets(c);
     const keys = await listApiKeys(db, { organizationId, after: undefined, limit: keysShownMax });
     const actions = await listActions(db, { organizationId, before: undefined, limit: actionsShownMax });
-    const view = { ...asked, organization, keys, actions, billableStatuses, mayAct: mayAct(c) };
+    const sensors = await readSensorHistory(db, organizationId, asked);
+    const periods = await listBooks(db, { organizationId, limit: periodsShownMax });
+    const mine = { organization, keys, actions, sensors, periods };
+    const view = { ...asked, ...mine, billableStatuses, mayAct: mayAct(c) };
     const page = (
       <>
         <DoneNotice did={c.req.query("did")} />
@@ -82,6 +91,28 @@ export function mountOrganizationPages(app: ConsoleApp, { db, now, billableStatu
     c.header("content-disposition", `attachment; filename="usage-${meter}-${granularity}.csv"`);
     return c.body(usageCsv(buckets));
   });
+}
+
+/** The readings of a page of organizations, each in the period that it pays for. */
+async function addTotals(
+  db: Db,
+  organizations: readonly Organization[],
+  now: Date,
+): Promise<ListedOrganization[]> {
+  const thisMonth = [now.getUTCFullYear(), now.getUTCMonth()] as const;
+  const month = {
+    from: new Date(Date.UTC(...thisMonth)),
+    to: new Date(Date.UTC(thisMonth[0], thisMonth[1] + 1)),
+  };
+  const wanted = organizations.map(({ id: organizationId, subscription }) => {
+    const [from, to] = [subscription?.currentPeriodStart ?? null, subscription?.currentPeriodEnd ?? null];
+    return { organizationId, ...(from === null || to === null ? month : { from, to }) };
+  });
+  const totals = await readOrganizationTotals(db, "temperature_readings", wanted);
+  return organizations.map((one) => ({
+    ...one,
+    total: totals.find(({ organizationId }) => organizationId === one.id),
+  }));
 }
 
 /** The id in the path. Throws the 404 for what is none. */

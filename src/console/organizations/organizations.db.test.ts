@@ -5,6 +5,7 @@ import { whyNoBrowser } from "../../testing/browser/chromium.ts";
 import { adminToken, consoleTest, readerToken } from "../../testing/fixtures/console-fixture.ts";
 import { appendEntries } from "../../testing/rows/entries.ts";
 import { hoursAgo } from "../../testing/rows/hours.ts";
+import { addMeterEvent } from "../../testing/rows/meter-events.ts";
 import { addOrganization } from "../../testing/rows/organizations.ts";
 
 const test = consoleTest.skipIf(whyNoBrowser !== undefined);
@@ -55,6 +56,73 @@ test("one organization shows its usage as a plot and a table, and as CSV", async
   const plain = await visit({ javaScriptEnabled: false });
   await plain.page.goto(`/console/organizations/${acme}?granularity=hour`);
   expect(await plain.page.getByText("1,234").first().isVisible()).toBe(true);
+});
+
+test("the list tells the usage of each one's period, what is held, and when the last reading came", async ({
+  visit,
+  database: { db },
+}) => {
+  const [from, to] = [hoursAgo(48), hoursAgo(-48)];
+  const linked = await addOrganization(db, { customer: "cus_1", periodStart: from, periodEnd: to });
+  const at = (hours: number) => ({
+    organization_id: linked,
+    stripe_customer_id: "cus_1",
+    event_at: hoursAgo(hours, 1),
+  });
+  const { meterEventId } = await addMeterEvent(db, {
+    ...at(5),
+    quantity: "90071992547409930",
+    state: "superseded",
+  });
+  await addMeterEvent(db, { ...at(5), quantity: 7, replaces_id: meterEventId });
+  await addMeterEvent(db, { ...at(60), quantity: 1_000 });
+  await appendEntries(db, linked, [
+    { at: hoursAgo(3, 1), quantity: 3 },
+    { at: hoursAgo(50, 1), quantity: 2_000 },
+  ]);
+  const held = await addOrganization(db);
+  await appendEntries(db, held, [{ at: new Date(), quantity: 1_234 }]);
+  await addOrganization(db);
+
+  const { page, see } = await visit();
+  await see("/console/organizations");
+  const rows = await page.locator("tbody tr").allInnerTexts();
+  const latest = hoursAgo(3, 1).toISOString().slice(0, 19).replace("T", " ");
+  expect(rows).toMatchObject([
+    expect.stringMatching(new RegExp(`90,071,992,547,409,933\\s+–\\s+${latest} UTC`)),
+    expect.stringMatching(/1,234\s+1,234\s+20/),
+    expect.stringMatching(/\b0\s+–\s+never/),
+  ]);
+});
+
+test("sensors over time are a plot and a table, and each billing period leads to its statement", async ({
+  visit,
+  database: { db },
+}) => {
+  const [periodStart, periodEnd] = [hoursAgo(48), hoursAgo(-48)];
+  const acme = await addOrganization(db, { customer: "cus_acme", periodStart, periodEnd });
+  const { page, see } = await visit();
+  await see(`/console/organizations/${acme}`);
+  expect(await page.getByText("Its sensors were not counted in this time.").count()).toBe(1);
+  for (const [hour, count] of [
+    [hoursAgo(3), 1_200],
+    [hoursAgo(2), 7],
+  ] as const)
+    await db
+      .insertInto("sensor_counts")
+      .values({ organization_id: acme, hour, active_sensors: count })
+      .execute();
+  await see(`/console/organizations/${acme}?granularity=month`);
+  const sensors = page.getByRole("region", { name: "Sensors", exact: true });
+  await sensors.locator("canvas").waitFor();
+  await sensors.getByText("The numbers").click();
+  expect(await sensors.locator("tbody tr").last().innerText()).toMatch(/7(\s+1,200)?\s+7/);
+
+  await page.getByRole("link", { name: /^Statement/ }).click();
+  await page.waitForURL(`**/statements/${encodeURIComponent(periodStart.toISOString())}`);
+  const plain = await visit({ javaScriptEnabled: false });
+  await plain.page.goto(`/console/organizations/${acme}?granularity=hour`);
+  expect(await plain.page.getByText("1,200").first().isVisible()).toBe(true);
 });
 
 test("a key is made, shown once and revoked, and each is written down", async ({

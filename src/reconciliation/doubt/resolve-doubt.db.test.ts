@@ -374,3 +374,24 @@ test("two runs at once settle each window once", async ({ books, doubt, boss }) 
   expect(events.map(({ state }) => state)).toEqual(["superseded", "pending"]);
   expect(await boss.fetch(jobs, { batchSize: 10 })).toHaveLength(1);
 });
+
+test("doubt that the day's budget does not reach is told once, and resolved when there are reads again", async ({
+  books,
+  doubt,
+}) => {
+  const readings = await doubt.add({ at, quantity: 5, isCounted: true });
+  const sensors = await doubt.add({ at, quantity: 3, meter: "active_sensors", isCounted: true });
+  const states = async () => [(await doubt.read(readings)).state, (await doubt.read(sensors)).state];
+  books.deps.budget = { perDay: 1, evidencePerDay: 1 };
+
+  const first = await doubt.resolve();
+  const second = await doubt.resolve();
+  expect([first.windows.all, first.putOff, second.windows.all, second.putOff]).toEqual([1, 1, 0, 1]);
+  expect((await states()).toSorted()).toEqual(["delivered", "in_doubt"]);
+  expect(doubt.logged.filter(({ event }) => event === "doubt_put_off")).toMatchObject([{ customers: 1 }]);
+  expect(books.readsMade()).toBe(1);
+
+  books.deps.budget = { perDay: 2, evidencePerDay: 2 };
+  await doubt.resolve();
+  expect(await states()).toEqual(["delivered", "delivered"]);
+});

@@ -1,0 +1,108 @@
+import { expect } from "vitest";
+import { closeTest } from "../testing/fixtures/close-fixture.ts";
+import { readStatement } from "../reconciliation/close/statement.ts";
+import { adoptInvoice } from "./adopt-invoice.ts";
+import type { InvoiceToAdopt } from "./read-invoice.ts";
+
+const minuteMs = 60_000;
+
+/** Invoices of the period as Stripe told them, in any order. */
+const test = closeTest.extend("tell", ({ close }) => {
+  const { customer, subscriptionId, start, end, deps } = close;
+  return async (
+    id: string,
+    change: Partial<NonNullable<InvoiceToAdopt["invoice"]>> & {
+      quantity?: string;
+      readMinutesAgo?: number;
+    } = {},
+  ) => {
+    const { quantity = "10", readMinutesAgo = 0, ...rest } = change;
+    const status = rest.status ?? "draft";
+    const readBeganAt = new Date(Date.now() - readMinutesAgo * minuteMs).toISOString();
+    const invoice = {
+      id,
+      customerId: customer,
+      subscriptionId,
+      billingReason: "subscription_cycle",
+      status,
+      createdAt: end,
+      finalizesAt: status === "draft" ? new Date(end.getTime() + 60 * minuteMs) : null,
+      finalizedAt: status === "draft" ? null : new Date(end.getTime() + minuteMs),
+      paidAt: status === "paid" ? new Date(end.getTime() + 2 * minuteMs) : null,
+      periodStart: start,
+      periodEnd: end,
+      ...rest,
+    };
+    const usage = { start, end, invoiced: { temperature_readings: quantity } };
+    return deps.db
+      .transaction()
+      .execute((trx) =>
+        adoptInvoice(trx, { invoiceId: id, customerId: customer, invoice, usage, readBeganAt }),
+      );
+  };
+});
+
+test("what Stripe said first changes nothing when it comes last, and the same twice changes nothing", async ({
+  close,
+  tell,
+}) => {
+  expect(await tell("in_1", { status: "paid", readMinutesAgo: 1 })).toBe("invoice_noted");
+  const { closedAt } = await close.period();
+  expect(await tell("in_1", { status: "open", readMinutesAgo: 2 })).toBe("invoice_known");
+  expect(await tell("in_1", { readMinutesAgo: 3, quantity: "3" })).toBe("invoice_known");
+  expect(await tell("in_1", { status: "paid" })).toBe("invoice_noted");
+
+  expect(await close.invoice()).toMatchObject({ status: "paid", invoiced: { temperature_readings: "10" } });
+  expect(closedAt).toBeInstanceOf(Date);
+  expect((await close.period()).closedAt).toEqual(closedAt);
+});
+
+test("several invoices of one period add up, and it is open again when the final ones are void", async ({
+  close,
+  tell,
+  database: { db },
+}) => {
+  await close.addOurs(25);
+  await close.countTheirs(25);
+  await tell("in_1", { status: "paid", quantity: "10", subscriptionId: "sub_a", readMinutesAgo: 2 });
+  await tell("in_2", { status: "open", quantity: "14.5", subscriptionId: "sub_b", readMinutesAgo: 2 });
+  await tell("in_3", { quantity: "99", subscriptionId: "sub_c", readMinutesAgo: 2 });
+  const statement = async () => readStatement(db, await close.period());
+  const both = await statement();
+
+  expect(both.meters[0]).toMatchObject({ invoiced: "24.5", difference: "0.5" });
+  expect(both.invoices.map(({ id }) => id).toSorted()).toEqual(["in_1", "in_2", "in_3"]);
+  // A draft bills nothing yet.
+  expect(both.invoices.at(-1)?.id).toBe("in_3");
+
+  await tell("in_1", { status: "void", quantity: "10", readMinutesAgo: 1 });
+  expect((await statement()).meters[0]).toMatchObject({ invoiced: "14.5" });
+  expect((await close.period()).closedAt).toBeInstanceOf(Date);
+  await tell("in_2", { status: "void", readMinutesAgo: 1 });
+  expect((await statement()).meters[0]).toMatchObject({ invoiced: null });
+  expect((await close.period()).closedAt).toBeNull();
+});
+
+test("an invoice of a threshold bills a part, and does not close the period", async ({ close, tell }) => {
+  await tell("in_1", { status: "paid", billingReason: "subscription_threshold", quantity: "4" });
+  expect(await close.period()).toMatchObject({ closedAt: null, end: close.end });
+});
+
+test("a draft that was deleted bills nothing, whatever older reads say of it", async ({ close, tell }) => {
+  await tell("in_1", { readMinutesAgo: 2 });
+  const gone = { invoiceId: "in_1", customerId: close.customer, invoice: undefined, usage: undefined };
+  const delivered = (readBeganAt: Date) =>
+    close.deps.db
+      .transaction()
+      .execute((trx) => adoptInvoice(trx, { ...gone, readBeganAt: readBeganAt.toISOString() }));
+  expect(await delivered(new Date(Date.now() - 3 * minuteMs))).toBe("invoice_of_others");
+  expect(await close.invoice()).toMatchObject({ status: "draft" });
+  expect(await delivered(new Date())).toBe("invoice_gone");
+  expect(await tell("in_1", { readMinutesAgo: 1 })).toBe("invoice_known");
+  expect(await close.invoice()).toMatchObject({ status: "deleted", finalizesAt: null });
+});
+
+test("an invoice of a customer who pays for no organization is none of ours", async ({ tell, close }) => {
+  expect(await tell("in_1", { customerId: "cus_of_others", status: "paid" })).toBe("invoice_of_others");
+  expect(await close.invoice()).toBeUndefined();
+});

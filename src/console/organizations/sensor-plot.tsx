@@ -1,0 +1,36 @@
+import type { SensorBucket } from "../../intake/sensor-history.ts";
+import { type Column, DataTable } from "../parts/data-table.tsx";
+import { inDigits } from "../parts/figures.ts";
+import { When } from "../parts/when.tsx";
+
+/** Active sensors over time, as a plot of bars over its table. */
+export function SensorPlot({ buckets }: { buckets: readonly SensorBucket[] }) {
+  if (buckets.length === 0) {
+    return (
+      <p class="empty">
+        Its sensors were not counted in this time. They are counted while it has a Stripe customer and its
+        status is billable.
+      </p>
+    );
+  }
+  return (
+    <figure class="plotted" data-plot="bars" data-unit="active sensors">
+      <figcaption class="small">Active sensors at the last count of each, UTC</figcaption>
+      <details open data-numbers>
+        <summary>The numbers</summary>
+        <DataTable caption="Active sensors" hidesCaption columns={columns} rows={buckets} />
+      </details>
+    </figure>
+  );
+}
+
+const columns: Column<SensorBucket>[] = [
+  { head: "From", kind: "name", cell: ({ start }) => <When at={start} /> },
+  {
+    head: "At its last count",
+    kind: "figure",
+    cell: ({ latest }) => <data value={String(latest)}>{inDigits(latest)}</data>,
+  },
+  { head: "Most", kind: "figure", cell: ({ most }) => inDigits(most) },
+  { head: "Fewest", kind: "figure", cell: ({ fewest }) => inDigits(fewest) },
+];
