@@ -2,7 +2,7 @@ import type { Difference } from "../../monitoring/differences.ts";
 import { subtractQuantity } from "../../usage/quantity.ts";
 import { type Column, DataTable } from "../parts/data-table.tsx";
 import { decimalInDigits } from "../parts/figures.ts";
-import { When } from "../parts/when.tsx";
+import { Between, When } from "../parts/when.tsx";
 import { booksOf, windowOf } from "./books-paths.ts";
 
 /** Customers and meters whose sum at Stripe is not ours, each by its widest window. */
@@ -31,10 +31,10 @@ const columns: Column<Difference>[] = [
   { head: "Stripe customer", kind: "mono", cell: ({ customer }) => customer },
   { head: "Meter", cell: ({ meter }) => meter },
   {
-    head: "Window",
+    head: "Window (UTC)",
     cell: (one) => (
       <a href={windowOf(one)}>
-        <When at={one.start} /> to <When at={one.end} />
+        <Between from={one.start} to={one.end} />
       </a>
     ),
   },

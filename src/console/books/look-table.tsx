@@ -3,7 +3,7 @@ import { subtractQuantity } from "../../usage/quantity.ts";
 import { type Column, DataTable } from "../parts/data-table.tsx";
 import { decimalInDigits } from "../parts/figures.ts";
 import { StateBadge } from "../parts/state-badge.tsx";
-import { When } from "../parts/when.tsx";
+import { Between, When } from "../parts/when.tsx";
 import { type ShownWindow, windowOf } from "./books-paths.ts";
 
 /** A window that was compared, whatever told it: a stored look, or an answer. */
@@ -32,11 +32,11 @@ export const settlingWords: Record<SettlingReason, string> = {
 
 const columns: Column<ShownLook>[] = [
   {
-    head: "Window",
+    head: "Window (UTC)",
     kind: "name",
     cell: (look) => (
       <a href={windowOf(look)}>
-        <When at={look.start} /> to <When at={look.end} />
+        <Between from={look.start} to={look.end} />
       </a>
     ),
   },

@@ -3,7 +3,7 @@ import type { Quantities } from "../../reconciliation/close/billing-periods.ts";
 import { type Column, DataTable, None } from "../parts/data-table.tsx";
 import { decimalInDigits } from "../parts/figures.ts";
 import { StateBadge } from "../parts/state-badge.tsx";
-import { When } from "../parts/when.tsx";
+import { Between, When } from "../parts/when.tsx";
 import { BooksBadge } from "./books-badge.tsx";
 import { booksOf, statementOf } from "./books-paths.ts";
 import { describeGate, mainInvoice } from "./describe-gate.ts";
@@ -30,24 +30,18 @@ const organization: Column<BookedPeriod> = {
 };
 
 const shared: Column<BookedPeriod>[] = [
-  { head: "From", cell: ({ start }) => <When at={start} /> },
-  { head: "to", cell: ({ end }) => <When at={end} /> },
-  { head: "Period", cell: ({ stage }) => <StateBadge state={stage} /> },
-  { head: "Books", cell: ({ books }) => <BooksBadge books={books} /> },
-  { head: "Invoice", cell: (period) => <Invoice period={period} /> },
-  { head: "On no invoice", cell: ({ notBilled }) => <NotBilled quantities={notBilled} /> },
   {
-    head: "Statement",
-    cell: ({ organizationId, start, organizationName: name }) => (
+    head: "Period (UTC), and its statement",
+    cell: ({ organizationId, start, end }) => (
       <a href={statementOf(organizationId, start)}>
-        Statement
-        <span class="unseen">
-          {" "}
-          of {name}, {start.toISOString().slice(0, 10)}
-        </span>
+        <Between from={start} to={end} />
       </a>
     ),
   },
+  { head: "State", cell: ({ stage }) => <StateBadge state={stage} /> },
+  { head: "Books", cell: ({ books }) => <BooksBadge books={books} /> },
+  { head: "Invoice", cell: (period) => <Invoice period={period} /> },
+  { head: "On no invoice", cell: ({ notBilled }) => <NotBilled quantities={notBilled} /> },
 ];
 
 function Invoice({ period }: { period: BookedPeriod }) {

@@ -55,8 +55,8 @@ export function OrganizationsPage({ list }: { list: OrganizationList }) {
       )}
       {organizations.length > 0 && (
         <p class="small">
-          Used and held are of temperature_readings, in the period of each subscription; without one, in the
-          UTC month.
+          Sensors: the active ones. Used: temperature_readings in the period of the subscription; without one,
+          in the UTC month. Held: temperature_readings of any time.
         </p>
       )}
       <NextPage path={organizationsPath} query={{ search }} cursor={next} />
@@ -69,9 +69,13 @@ function columnsOf(billableStatuses: readonly string[]): Column<ListedOrganizati
     {
       head: "Name",
       kind: "name",
-      cell: ({ id, name }) => <a href={`${organizationsPath}/${id}`}>{name}</a>,
+      cell: ({ id, name, externalId }) => (
+        <>
+          <a href={`${organizationsPath}/${id}`}>{name}</a>
+          {externalId !== null && <p class="small">{externalId}</p>}
+        </>
+      ),
     },
-    { head: "External id", cell: ({ externalId }) => externalId ?? <None /> },
     {
       head: "Stripe customer",
       kind: "mono",
@@ -81,9 +85,9 @@ function columnsOf(billableStatuses: readonly string[]): Column<ListedOrganizati
       head: "Billing",
       cell: (organization) => <Billing organization={organization} statuses={billableStatuses} />,
     },
-    { head: "Active sensors", kind: "figure", cell: ({ activeSensors }) => inDigits(activeSensors) },
+    { head: "Sensors", kind: "figure", cell: ({ activeSensors }) => inDigits(activeSensors) },
     {
-      head: "Used in its period",
+      head: "Used",
       kind: "figure",
       cell: ({ total }) => <Used quantity={total?.used} isMore={total?.isMore} />,
     },

@@ -118,7 +118,7 @@ test("sensors over time are a plot and a table, and each billing period leads to
   await sensors.getByText("The numbers").click();
   expect(await sensors.locator("tbody tr").last().innerText()).toMatch(/7(\s+1,200)?\s+7/);
 
-  await page.getByRole("link", { name: /^Statement/ }).click();
+  await page.getByRole("region", { name: "Statements" }).getByRole("link").click();
   await page.waitForURL(`**/statements/${encodeURIComponent(periodStart.toISOString())}`);
   const plain = await visit({ javaScriptEnabled: false });
   await plain.page.goto(`/console/organizations/${acme}?granularity=hour`);

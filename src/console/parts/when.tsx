@@ -12,3 +12,22 @@ export function When({ at, none = "never" }: { at: Date | string | null; none?: 
 export function Ago({ at, now }: { at: Date; now: Date }) {
   return <time datetime={at.toISOString()}>{`${asAge(secondsBetween(at, now))} ago`}</time>;
 }
+
+/** A stretch of time in UTC, as short as it can be told: to the minute where no second is meant, the day once. */
+export function Between({ from, to }: { from: Date | string; to: Date | string }) {
+  const [start, end] = [isoOf(from), isoOf(to)];
+  const digits = [start, end].every((iso) => iso.slice(17, 19) === "00") ? 16 : 19;
+  const isOneDay = start.slice(0, 10) === end.slice(0, 10);
+  return (
+    <span class="between">
+      <time datetime={start}>{start.slice(0, digits).replace("T", " ")}</time>{" "}
+      <span>
+        to <time datetime={end}>{end.slice(isOneDay ? 11 : 0, digits).replace("T", " ")}</time>
+      </span>
+    </span>
+  );
+}
+
+function isoOf(at: Date | string): string {
+  return typeof at === "string" ? at : at.toISOString();
+}
