@@ -24,6 +24,13 @@ test("who asks at the same time, or soon after, shares one read", async () => {
   expect((await shared()).value).toBe(2);
 });
 
+test("what an action has changed is seen at once, and by the others from then on", async () => {
+  const { clock, shared } = createRead(1);
+  const before = shared();
+  const after = await shared({ fresh: true });
+  expect([(await before).value, after.value, (await shared()).value, clock.reads]).toEqual([1, 2, 2, 2]);
+});
+
 test("a slow read is not repeated before a hundred times as long as it took", async () => {
   const { clock, shared } = createRead(50);
   await shared();

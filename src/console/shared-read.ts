@@ -3,7 +3,8 @@
  */
 export type Shared<T> = { value: T; readAt: Date; failure: Error | undefined };
 
-export type SharedRead<T> = () => Promise<Shared<T>>;
+/** `fresh`: what an action has just changed shall be seen, so that a result of before is not given. */
+export type SharedRead<T> = (options?: { fresh?: boolean }) => Promise<Shared<T>>;
 
 export type SharedLimits = {
   /** A read is not repeated sooner. */
@@ -44,7 +45,11 @@ export function createSharedRead<T>(
     return latest;
   }
 
-  return async () => {
+  return async ({ fresh = false } = {}) => {
+    if (fresh) {
+      await underWay;
+      goodUntilMs = Number.NEGATIVE_INFINITY;
+    }
     if (latest !== undefined && clockMs() < goodUntilMs) return latest;
     underWay ??= readAgain().finally(() => {
       underWay = undefined;

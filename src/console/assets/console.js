@@ -40,20 +40,46 @@ function colour(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
 
-/** Draws each plot from its table, whose rows begin with a time and have their value in a `data`. */
+/** What a table says of its plot: the times of its rows, and the columns that are drawn. An empty cell is a gap. */
+function readTable(figure) {
+  const rows = [...figure.querySelectorAll("tbody tr")];
+  const numberIn = (row, column) => {
+    const value = row.children[column].querySelector("data")?.value;
+    return value === undefined ? null : Number(value);
+  };
+  return {
+    times: rows.map((row) => Date.parse(row.querySelector("time").dateTime) / 1_000),
+    series: [...figure.querySelectorAll("thead th")].flatMap((head, column) =>
+      head.dataset.colour === undefined
+        ? []
+        : [
+            {
+              label: head.textContent,
+              colour: colour(head.dataset.colour),
+              values: rows.map((row) => numberIn(row, column)),
+            },
+          ],
+    ),
+  };
+}
+
+/** Tables that their reader has opened stay open when their part renews itself. */
+const opened = new Set();
+
+/** Draws each plot that is not drawn yet from its table, which is closed then. */
 function drawPlots(root) {
-  for (const figure of root.querySelectorAll("[data-plot]")) {
+  for (const figure of root.querySelectorAll("[data-plot]:not(:has(.drawn))")) {
     const numbers = figure.querySelector("[data-numbers]");
-    const rows = [...figure.querySelectorAll("tbody tr")].map((row) => [
-      Date.parse(row.querySelector("time").dateTime) / 1_000,
-      Number(row.querySelector("data").value),
-    ]);
-    if (rows.length === 0 || globalThis.uPlot === undefined) continue;
-    numbers.open = false;
+    const { plot: kind, unit } = figure.dataset;
+    const table = readTable(figure);
+    if (table.times.length === 0 || globalThis.uPlot === undefined) continue;
+    const name = numbers.dataset.numbers;
+    numbers.open = name !== "" && opened.has(name);
+    numbers.addEventListener("toggle", () => (numbers.open ? opened.add(name) : opened.delete(name)));
     const canvas = document.createElement("div");
     canvas.className = "drawn";
     figure.insertBefore(canvas, numbers);
-    drawBars(canvas, rows, figure.dataset.unit);
+    drawPlot(canvas, table, { kind, unit });
   }
 }
 
@@ -66,11 +92,73 @@ function nameTimes(_plot, splits, _axis, _space, stepSeconds) {
   });
 }
 
-function drawBars(canvas, rows, unit) {
+const plain = (value) => value.toLocaleString("en-US", { maximumFractionDigits: value < 10 ? 2 : 0 });
+
+/** A length of time in the largest unit that says enough. */
+function asAge(seconds) {
+  if (seconds < 120) return `${plain(seconds)} s`;
+  if (seconds < 7_200) return `${plain(Math.round(seconds / 6) / 10)} min`;
+  return seconds < 172_800 ? `${plain(seconds / 3_600)} h` : `${plain(seconds / 86_400)} d`;
+}
+
+/** How numbers of a unit stand on the axis and in the legend. */
+const shownAs = { seconds: asAge, milliseconds: (value) => `${plain(value)} ms` };
+/** So that lines are told apart without colours, too. */
+const dashes = [[], [8, 4], [2, 4]];
+
+/** Fills are told apart without colours by their hatching. */
+function fillOf(tint, index) {
+  if (index === 0) return tint;
+  const tile = document.createElement("canvas");
+  tile.width = tile.height = 8;
+  const pen = tile.getContext("2d");
+  pen.fillStyle = tint;
+  pen.strokeStyle = colour("--card");
+  pen.lineWidth = 2;
+  pen.fillRect(0, 0, 8, 8);
+  const lines = [[], [[0, 8, 8, 0]], [[0, 0, 8, 8]], [[0, 4, 8, 4]]][index % 4];
+  for (const [fromX, fromY, toX, toY] of lines) {
+    pen.beginPath();
+    pen.moveTo(fromX, fromY);
+    pen.lineTo(toX, toY);
+    pen.stroke();
+  }
+  return pen.createPattern(tile, "repeat");
+}
+
+/** Each value on top of those of the series before it; a gap stays one. */
+function stack(series) {
+  const sums = [];
+  return series.map(({ values }) =>
+    values.map((value, row) => {
+      if (value === null) return null;
+      sums[row] = (sums[row] ?? 0) + value;
+      return sums[row];
+    }),
+  );
+}
+
+function drawPlot(canvas, { times, series }, { kind, unit }) {
   const line = { stroke: colour("--line"), width: 1 };
   const axis = { stroke: colour("--soft"), grid: line, ticks: line };
+  const show = shownAs[unit] ?? plain;
+  const isStacked = kind === "stacked";
+  const drawn = isStacked ? stack(series) : series.map(({ values }) => values);
+  const paths = kind === "lines" ? undefined : globalThis.uPlot.paths.bars({ size: [0.8, 60] });
+  const described = series.map(({ label, colour: tint, values }, index) => ({
+    label,
+    stroke: tint,
+    ...(paths === undefined
+      ? { width: 2, dash: dashes[index % dashes.length] }
+      : { fill: fillOf(tint, index), paths, width: 0 }),
+    points: { show: false },
+    value: (_plot, _drawn, _series, row) =>
+      row === null || row === undefined || values[row] === null ? "–" : show(values[row]),
+  }));
+  // The tallest bars are drawn first, so that the others stand before them.
+  const order = series.map((_, index) => (isStacked ? series.length - 1 - index : index));
   const paddingPixels = 26;
-  const size = () => ({ width: canvas.clientWidth - paddingPixels, height: 240 });
+  const size = () => ({ width: canvas.clientWidth - paddingPixels, height: 220 });
   const plot = new globalThis.uPlot(
     {
       ...size(),
@@ -78,21 +166,12 @@ function drawBars(canvas, rows, unit) {
       legend: { show: true },
       axes: [
         { ...axis, values: nameTimes },
-        { ...axis, label: unit, size: 70 },
+        { ...axis, label: unit, size: 74, values: (_plot, splits) => splits.map(show) },
       ],
-      scales: { y: { range: (_, __, max) => [0, Math.max(1, max)] } },
-      series: [
-        { label: "From, UTC" },
-        {
-          label: unit,
-          stroke: colour("--accent"),
-          fill: colour("--accent"),
-          paths: globalThis.uPlot.paths.bars({ size: [0.8, 60] }),
-          points: { show: false },
-        },
-      ],
+      scales: { y: { range: (_plot, _min, max) => [0, max > 0 ? max * 1.05 : 1] } },
+      series: [{ label: "From, UTC" }, ...order.map((index) => described[index])],
     },
-    [rows.map(([at]) => at), rows.map(([, value]) => value)],
+    [times, ...order.map((index) => drawn[index])],
     canvas,
   );
   new ResizeObserver(() => plot.setSize(size())).observe(canvas);
@@ -107,7 +186,10 @@ document.addEventListener("DOMContentLoaded", () => {
   take(document);
   drawPlots(document);
 });
-document.addEventListener("htmx:afterSwap", () => take(document));
+document.addEventListener("htmx:afterSwap", () => {
+  take(document);
+  drawPlots(document);
+});
 
 setInterval(() => {
   if (document.visibilityState !== "visible") return;

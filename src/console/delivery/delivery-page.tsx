@@ -1,20 +1,43 @@
+import type { Lease } from "../../delivery/leases.ts";
+import { account } from "../../delivery/pauses.ts";
 import type { ScopeReport } from "../../delivery/scopes.ts";
 import { describeSeen, type SeenProcesses } from "../../monitoring/seen-processes.ts";
+import type { LatestMinute } from "../../monitoring/figures/read-figures.ts";
+import type { SeenWorker } from "../../monitoring/seen-workers.ts";
+import type { Shared } from "../shared-read.ts";
 import { asAge, counted, inDigits, secondsBetween } from "../parts/figures.ts";
 import { type Column, DataTable } from "../parts/data-table.tsx";
 import { StateBadge } from "../parts/state-badge.tsx";
-import { Ago } from "../parts/when.tsx";
+import { Ago, When } from "../parts/when.tsx";
+import { Leases } from "./leases.tsx";
 import { nameOfScope } from "./name-of-scope.ts";
+import { Rate } from "./rate.tsx";
 
-export type DeliveryFigures = { scopes: ScopeReport[]; processes: SeenProcesses[]; now: Date };
+export type DeliveryFigures = {
+  scopes: ScopeReport[];
+  processes: SeenProcesses[];
+  workers: SeenWorker[];
+  leases: Lease[];
+  latest: LatestMinute;
+};
 
-/** What is sent and what is paused, by meter, and who works. */
-export function DeliveryPage({ figures, mayAct }: { figures: DeliveryFigures; mayAct: boolean }) {
-  const { scopes, processes, now } = figures;
+export type LiveDelivery = { figures: Shared<DeliveryFigures>; now: Date; mayAct: boolean };
+
+/** What is sent and what is paused, by meter, how fast, and who works. It renews itself while it is seen. */
+export function LiveDeliveryPart({ live: { figures, now, mayAct } }: { live: LiveDelivery }) {
+  const { value, readAt, failure } = figures;
+  const { scopes, processes, workers, leases, latest } = value;
+  const inFlight = scopes.find(({ scope }) => scope === account)?.inFlight ?? 0;
   return (
-    <>
-      <h1>Delivery</h1>
+    <div id="live" hx-get="/console/delivery/live" hx-trigger="renew from:body" hx-swap="outerHTML">
+      {failure !== undefined && (
+        <p class="notice bad" role="alert">
+          The database does not answer. These are the figures of <Ago at={readAt} now={now} />.
+        </p>
+      )}
       <DataTable caption="What goes to Stripe" columns={columnsOf(now, mayAct)} rows={scopes} />
+      <Rate workers={workers} latest={latest} now={now} />
+      <Leases leases={leases} inFlight={inFlight} now={now} />
       <section aria-label="Processes">
         <h2>Who works</h2>
         <dl class="facts">
@@ -30,7 +53,10 @@ export function DeliveryPage({ figures, mayAct }: { figures: DeliveryFigures; ma
           them.
         </p>
       </section>
-    </>
+      <p class="small freshness" data-read-at={readAt.toISOString()}>
+        Figures of <When at={readAt} />
+      </p>
+    </div>
   );
 }
 
@@ -65,7 +91,7 @@ function ScopeState({ report, now }: { report: ScopeReport; now: Date }) {
 function pauseOrResume({ scope, pausedAt }: ScopeReport) {
   const [path, verb] = pausedAt === null ? ["pause", "Pause"] : ["resume", "Resume"];
   return (
-    <a class="button" href={`/console/delivery/${path}?scope=${scope}`}>
+    <a class="button" id={`act-${scope}`} href={`/console/delivery/${path}?scope=${scope}`}>
       {verb}
       <span class="unseen"> {nameOfScope(scope)}</span>
     </a>

@@ -1,33 +1,47 @@
 import type { ConsoleParts } from "../../api/console-parts.ts";
+import type { Db } from "../../database/db.ts";
+import { listLeases } from "../../delivery/leases.ts";
 import { account, pauseDelivery, resumeDelivery, type Scope } from "../../delivery/pauses.ts";
 import { reportScopes } from "../../delivery/scopes.ts";
 import { Problem } from "../../http/problem.ts";
+import { readLatestMinute } from "../../monitoring/figures/read-figures.ts";
 import { readSeenProcesses } from "../../monitoring/seen-processes.ts";
+import { listSeenWorkers } from "../../monitoring/seen-workers.ts";
 import { meterNames } from "../../usage/meters.ts";
-import type { ConsoleApp } from "../console-env.ts";
+import type { ConsoleApp, ConsoleContext } from "../console-env.ts";
 import { act, mayAct, reasonOf, requireAdmin } from "../forms/act.ts";
 import { ConfirmPage } from "../forms/confirm-page.tsx";
 import { readForm } from "../forms/read-form.ts";
 import { showPage } from "../layout/show-page.tsx";
 import { counted } from "../parts/figures.ts";
+import { createSharedRead, liveLimits } from "../shared-read.ts";
 import { DoneNotice } from "../parts/notice.tsx";
-import { DeliveryPage } from "./delivery-page.tsx";
+import { type DeliveryFigures, type LiveDelivery, LiveDeliveryPart } from "./delivery-page.tsx";
+import { leasesShownMax } from "./leases.tsx";
 import { nameOfScope } from "./name-of-scope.ts";
 
 /** Adds the page of delivery, with Pause and Resume for all of it or one meter. */
-export function mountDelivery(app: ConsoleApp, { db, now }: ConsoleParts): void {
+export function mountDelivery(app: ConsoleApp, { db, now, live = liveLimits }: ConsoleParts): void {
   const frame = { title: "Delivery", place: "delivery" } as const;
+  const readShared = createSharedRead(() => readDelivery(db), live);
+  const readLive = async (c: ConsoleContext, { fresh = false } = {}): Promise<LiveDelivery> => ({
+    figures: await readShared({ fresh }),
+    now: now(),
+    mayAct: mayAct(c),
+  });
 
   app.get("/delivery", async (c) => {
-    const figures = { scopes: await reportScopes(db), processes: await readSeenProcesses(db), now: now() };
     const page = (
       <>
         <DoneNotice did={c.req.query("did")} />
-        <DeliveryPage figures={figures} mayAct={mayAct(c)} />
+        <h1>Delivery</h1>
+        <LiveDeliveryPart live={await readLive(c, { fresh: true })} />
       </>
     );
     return showPage(c, frame, page);
   });
+
+  app.get("/delivery/live", async (c) => c.html(<LiveDeliveryPart live={await readLive(c)} />));
 
   app.get("/delivery/:verb{pause|resume}", async (c) => {
     requireAdmin(c);
@@ -64,6 +78,16 @@ export function mountDelivery(app: ConsoleApp, { db, now }: ConsoleParts): void 
     );
     return c.redirect("/console/delivery?did=resumed", 303);
   });
+}
+
+async function readDelivery(db: Db): Promise<DeliveryFigures> {
+  return {
+    scopes: await reportScopes(db),
+    processes: await readSeenProcesses(db),
+    workers: await listSeenWorkers(db),
+    leases: await listLeases(db, { limit: leasesShownMax }),
+    latest: await readLatestMinute(db),
+  };
 }
 
 type Question = { scope: Scope; pending: number };

@@ -1,5 +1,8 @@
+import { sql } from "kysely";
 import { expect } from "vitest";
 import { account, pauseDelivery, readPauses } from "../../delivery/pauses.ts";
+import { takeJobs } from "../../delivery/take-jobs.ts";
+import { silentLog } from "../../log.ts";
 import { whyNoBrowser } from "../../testing/browser/chromium.ts";
 import { consoleTest, readerToken } from "../../testing/fixtures/console-fixture.ts";
 import { addDueEvent } from "../../testing/rows/meter-events.ts";
@@ -48,6 +51,42 @@ test("the start page leads to Resume, which ends the account's pause and no mete
   await page.getByRole("button", { name: "Resume" }).click();
   await page.getByText("Delivery goes on").waitFor();
   expect((await readPauses(db)).map(({ scope }) => scope)).toEqual(["active_sensors"]);
+});
+
+test("the rate of all workers stands beside their limit, and what is in flight with its lease", async ({
+  visit,
+  database: { db },
+  boss,
+}) => {
+  await sql`
+    insert into metering.processes (id, kind, transport, rate_per_second, rate_per_second_max)
+    values
+      (gen_random_uuid(), 'worker', 'sync', 7.5, 15), (gen_random_uuid(), 'worker', 'sync', 15, 15),
+      (gen_random_uuid(), 'worker', 'none', null, null)
+  `.execute(db);
+  const { meterEventId } = await addDueEvent({ db, boss });
+  await takeJobs({ db, boss, log: silentLog }, "temperature_readings", { room: 5, leaseSeconds: 45 });
+  const { page, see } = await visit();
+  await see("/console/delivery");
+  const rate = page.getByRole("region", { name: "Rate", exact: true });
+  expect(await rate.innerText()).toContain(
+    "22.5 of 30 meter events a second: Stripe has slowed the workers down",
+  );
+  expect(await rate.locator("tbody tr").count()).toBe(3);
+  const leases = page.getByRole("region", { name: "Leases" }).first();
+  expect(await leases.locator("tbody tr").innerText()).toMatch(
+    /temperature_readings\s+1\s+\d s ago\s+\d\d s more/,
+  );
+  await page.getByRole("link", { name: "Pause temperature_readings" }).focus();
+
+  // It renews itself, and the keyboard stays where it was.
+  await db
+    .updateTable("meter_events")
+    .set({ state: "delivered", attempts_finished: 1, delivered_at: new Date() })
+    .where("id", "=", meterEventId)
+    .execute();
+  await page.getByText("Nothing is in flight.").waitFor();
+  expect(await page.evaluate("document.activeElement?.textContent")).toContain("Pause");
 });
 
 test("who may only look sees no button, and is refused what acts", async ({

@@ -5,6 +5,8 @@ export type Column<Row> = {
   cell: (row: Row) => Child;
   /** `figure` stands to the right, `mono` is an id, `name` is what the row is about. */
   kind?: "figure" | "mono" | "name" | undefined;
+  /** Of a column that is drawn: the style sheet's colour of its line. Each of its cells is a `Figure`. */
+  drawnIn?: string | undefined;
 };
 
 export type TableProps<Row> = {
@@ -23,8 +25,8 @@ export function DataTable<Row>({ caption, hidesCaption = false, columns, rows }:
         <caption class={hidesCaption ? "unseen" : undefined}>{caption}</caption>
         <thead>
           <tr>
-            {columns.map(({ head, kind }) => (
-              <th scope="col" class={kind === "figure" ? kind : undefined}>
+            {columns.map(({ head, kind, drawnIn }) => (
+              <th scope="col" class={kind === "figure" ? kind : undefined} data-colour={drawnIn}>
                 {head}
               </th>
             ))}

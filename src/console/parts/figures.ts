@@ -10,6 +10,11 @@ export function decimalInDigits(decimal: string): string {
   return places === undefined ? grouped : `${grouped}.${places}`;
 }
 
+/** A rate: with a decimal where it is small. */
+export function asRate(value: number): string {
+  return value.toLocaleString("en-US", { maximumFractionDigits: value < 10 ? 2 : value < 100 ? 1 : 0 });
+}
+
 /** A length of time in its largest unit that says enough: "40 s", "12 min", "5 h", "3 days". */
 export function asAge(seconds: number): string {
   const whole = Math.max(0, seconds);

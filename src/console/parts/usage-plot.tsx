@@ -1,5 +1,6 @@
 import type { UsageBucket } from "../../outbox/usage.ts";
 import { type Column, DataTable } from "./data-table.tsx";
+import { Figure } from "./figure.tsx";
 import { inDigits } from "./figures.ts";
 import { When } from "./when.tsx";
 
@@ -8,7 +9,7 @@ export function UsagePlot({ buckets, meter }: { buckets: readonly UsageBucket[];
   return (
     <figure class="plotted" data-plot="bars" data-unit={meter}>
       <figcaption class="small">{meter} by the time of its arrival, UTC</figcaption>
-      <details open data-numbers>
+      <details open data-numbers="">
         <summary>The numbers</summary>
         <DataTable caption={`Usage of ${meter}`} hidesCaption columns={columns} rows={buckets} />
       </details>
@@ -18,13 +19,14 @@ export function UsagePlot({ buckets, meter }: { buckets: readonly UsageBucket[];
 
 const columns: Column<UsageBucket>[] = [
   { head: "From", kind: "name", cell: ({ start }) => <When at={start} /> },
-  { head: "Used", kind: "figure", cell: ({ quantity }) => <Figure value={quantity} /> },
+  {
+    head: "Used",
+    kind: "figure",
+    drawnIn: "--accent",
+    cell: ({ quantity }) => <Figure value={quantity} shown={inDigits(quantity)} />,
+  },
   { head: "Delivered", kind: "figure", cell: ({ delivered }) => inDigits(delivered) },
   { head: "Pending", kind: "figure", cell: ({ pending }) => inDigits(pending) },
   { head: "In doubt", kind: "figure", cell: ({ in_doubt: inDoubt }) => inDigits(inDoubt) },
   { head: "Rejected", kind: "figure", cell: ({ rejected }) => inDigits(rejected) },
 ];
-
-function Figure({ value }: { value: number }) {
-  return <data value={String(value)}>{inDigits(value)}</data>;
-}

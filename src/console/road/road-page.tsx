@@ -1,31 +1,35 @@
-import type { Child } from "hono/jsx";
 import { summaryOf } from "../../monitoring/alerts/alert-post.ts";
 import type { Condition } from "../../monitoring/alerts/find-conditions.ts";
-import { asAge, counted, inDigits, secondsBetween } from "../parts/figures.ts";
+import { asAge, inDigits, secondsBetween } from "../parts/figures.ts";
 import { Ago, When } from "../parts/when.tsx";
 import type { Shared } from "../shared-read.ts";
+import type { RunningSums } from "../../reconciliation/running-sums.ts";
+import { FigurePlots, type Plots } from "./figure-plots.tsx";
 import type { RoadFigures } from "./read-road.ts";
+import { Stations } from "./stations.tsx";
 import { whatToDo } from "./what-to-do.ts";
 
 export type Live = {
   figures: Shared<RoadFigures>;
   attention: Shared<Condition[]>;
+  sums: Shared<RunningSums>;
   now: Date;
   mayAct: boolean;
 };
 
-/** The start page: what came in, what waits and since when, and what an operator has to look at. */
-export function RoadPage({ live }: { live: Live }) {
+/** The start page: what came in, what waits and since when, what an operator has to look at, and how it was before. */
+export function RoadPage({ live, plots }: { live: Live; plots: Plots }) {
   return (
     <>
       <h1>The road of a reading</h1>
       <LivePart live={live} />
+      <FigurePlots plots={plots} />
     </>
   );
 }
 
 /** All of it that changes by itself; the page asks for it again every two seconds while it is seen. */
-export function LivePart({ live: { figures, attention, now, mayAct } }: { live: Live }) {
+export function LivePart({ live: { figures, attention, sums, now, mayAct } }: { live: Live }) {
   const { value, readAt, failure } = figures;
   return (
     <div id="live" hx-get="/console/road/live" hx-trigger="renew from:body" hx-swap="outerHTML">
@@ -35,7 +39,7 @@ export function LivePart({ live: { figures, attention, now, mayAct } }: { live: 
         </p>
       )}
       <Pauses paused={value.paused} now={now} mayAct={mayAct} />
-      <Stations figures={value} now={now} />
+      <Stations figures={value} sums={sums.value} now={now} />
       <Aside figures={value} />
       <Attention attention={attention} />
       <p class="small freshness" data-read-at={readAt.toISOString()}>
@@ -60,7 +64,7 @@ function Pauses({ paused, now, mayAct }: PausesProps) {
             {until === null ? ", until somebody resumes it." : probeWords(new Date(until), now)}
           </p>
           {mayAct && (
-            <a class="button" href={`/console/delivery/resume?scope=${scope}`}>
+            <a class="button" id={`resume-${scope}`} href={`/console/delivery/resume?scope=${scope}`}>
               Resume
             </a>
           )}
@@ -73,67 +77,6 @@ function Pauses({ paused, now, mayAct }: PausesProps) {
 function probeWords(until: Date, now: Date): string {
   const seconds = secondsBetween(now, until);
   return seconds <= 0 ? "; the next probe is due." : `; the next probe in ${asAge(seconds)}.`;
-}
-
-function Stations({ figures, now }: { figures: RoadFigures; now: Date }) {
-  const { unsealed, meter_events: events, inFlight, oldest_undelivered_at: oldest } = figures;
-  const due = { entries: unsealed.entries - unsealed.held.entries };
-  return (
-    <ol class="road" aria-label="The stations of the road">
-      <Station name="Unsealed" value={inDigits(due.entries)} state="unsealed" isBusy={due.entries > 0}>
-        {due.entries === 0
-          ? "No entry waits for the seal."
-          : `${counted(due.entries, "entry", "entries")} to seal`}
-        {unsealed.oldest_at !== null && (
-          <>
-            , the oldest from <Ago at={new Date(unsealed.oldest_at)} now={now} />
-          </>
-        )}
-      </Station>
-      <Station
-        name="Pending"
-        value={inDigits(events.pending.count)}
-        state="pending"
-        href={listOf("pending")}
-        isBusy={events.pending.count > 0}
-      >
-        {inDigits(inFlight)} in flight to Stripe
-        {oldest !== null && (
-          <>
-            , the oldest of <Ago at={new Date(oldest)} now={now} />
-          </>
-        )}
-      </Station>
-      <Station
-        name="Delivered"
-        value={inDigits(events.delivered.count)}
-        state="delivered"
-        href={listOf("delivered")}
-        isBusy={false}
-      >
-        {inDigits(events.delivered.quantity)} units of usage at Stripe
-      </Station>
-    </ol>
-  );
-}
-
-type StationProps = {
-  name: string;
-  value: string;
-  state: string;
-  isBusy: boolean;
-  href?: string;
-  children?: Child;
-};
-
-function Station({ name, value, state, isBusy, href, children }: StationProps) {
-  return (
-    <li class={`station state-${state} ${isBusy ? "busy" : ""}`}>
-      <h2>{href === undefined ? name : <a href={href}>{name}</a>}</h2>
-      <p class="number">{value}</p>
-      <p class="small">{children}</p>
-    </li>
-  );
 }
 
 function listOf(state: string): string {

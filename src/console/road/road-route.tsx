@@ -1,28 +1,42 @@
 import type { ConsoleParts } from "../../api/console-parts.ts";
 import { readConditions } from "../../monitoring/alerts/read-conditions.ts";
+import { readRunningSums } from "../../reconciliation/running-sums.ts";
 import type { ConsoleApp, ConsoleContext } from "../console-env.ts";
 import { mayAct } from "../forms/act.ts";
 import { showPage } from "../layout/show-page.tsx";
 import { createSharedRead, liveLimits } from "../shared-read.ts";
+import { FigurePlots } from "./figure-plots.tsx";
+import { createPlotReads, spanOf } from "./read-plots.ts";
 import { readRoad } from "./read-road.ts";
 import { type Live, LivePart, RoadPage } from "./road-page.tsx";
 
-/** What needs attention is many reads: less often than the figures. */
-const attentionLimits = { reusedMs: 15_000, reusedPerDuration: 100, reusedMsMax: 60_000 };
+/** What needs attention, and Stripe's sums, are many reads: less often than the figures. */
+const seldomLimits = { reusedMs: 15_000, reusedPerDuration: 100, reusedMsMax: 60_000 };
 
-/** Adds the start page, and its part that renews itself. */
+/** Adds the start page, and its parts that renew themselves. */
 export function mountRoad(app: ConsoleApp, { db, now, live = liveLimits }: ConsoleParts): void {
   const readFigures = createSharedRead(() => readRoad(db), live);
-  const readAttention = createSharedRead(() => readConditions(db), attentionLimits);
+  const readAttention = createSharedRead(() => readConditions(db), seldomLimits);
+  const readSums = createSharedRead(() => readRunningSums(db, "temperature_readings"), seldomLimits);
+  const readPlots = createPlotReads(db, live);
 
   async function readLive(c: ConsoleContext): Promise<Live> {
-    const [figures, attention] = [await readFigures(), await readAttention()];
-    return { figures, attention, now: now(), mayAct: mayAct(c) };
+    const [figures, attention, sums] = [await readFigures(), await readAttention(), await readSums()];
+    return { figures, attention, sums, now: now(), mayAct: mayAct(c) };
   }
 
   app.get("/", async (c) => {
-    return showPage(c, { title: "The road", place: "road" }, <RoadPage live={await readLive(c)} />);
+    const plots = await readPlots(spanOf(c.req.query("span")));
+    const page = <RoadPage live={await readLive(c)} plots={plots} />;
+    return showPage(c, { title: "The road", place: "road" }, page);
   });
 
   app.get("/road/live", async (c) => c.html(<LivePart live={await readLive(c)} />));
+
+  app.get("/road/plots", async (c) => {
+    const plots = await readPlots(spanOf(c.req.query("span")));
+    // What is drawn already is not drawn again.
+    if (c.req.query("until") === plots.until.toISOString()) return c.body(null, 204);
+    return c.html(<FigurePlots plots={plots} />);
+  });
 }

@@ -1,5 +1,6 @@
 import { sql } from "kysely";
 import { expect } from "vitest";
+import type { Db } from "../../database/db.ts";
 import { pauseDelivery } from "../../delivery/pauses.ts";
 import { whyNoBrowser } from "../../testing/browser/chromium.ts";
 import { consoleTest } from "../../testing/fixtures/console-fixture.ts";
@@ -22,12 +23,109 @@ test("the road shows what waits and since when, and what left it", async ({ visi
   const station = (name: string) => page.getByRole("listitem").filter({ hasText: name }).first();
   expect(await station("Unsealed").innerText()).toMatch(/1\n[^]*1 entry to seal/);
   expect(await station("Pending").innerText()).toMatch(/1\n[^]*0 in flight/);
-  expect(await station("Delivered").innerText()).toMatch(/2\n[^]*10 units/);
+  expect(await station("Delivered").innerText()).toMatch(/–\n[^]*2 meter events at Stripe so far, 10 units/);
+  expect(await station("Readings").innerText()).toContain("No worker has counted the latest minute.");
+  expect(await station("Stripe's sum").innerText()).toContain("No billing period runs.");
   const aside = page.getByRole("region", { name: "Beside the road" }).getByRole("listitem");
   expect((await aside.allInnerTexts()).map((text) => text.split("\n")[0])).toEqual(["1", "1", "1", "1"]);
   const attention = await page.getByRole("region", { name: "Needs attention" }).innerText();
   expect(attention).toContain("held for 1d 6h");
   expect(attention).toContain("Link the organization to its Stripe customer");
+});
+
+test("the road tells the rate of the latest minute, and Stripe's sum of the running periods", async ({
+  visit,
+  database: { db },
+}) => {
+  const [acme, bell] = [
+    await addOrganization(db, { customer: "cus_a" }),
+    await addOrganization(db, { customer: "cus_b" }),
+  ];
+  await figuresOf(db, 1, { quantity: 90, delivered: 7 });
+  for (const [id, customer] of [
+    [acme, "cus_a"],
+    [bell, "cus_b"],
+  ] as const) {
+    await sql`
+      insert into metering.billing_periods (organization_id, period_start, period_end, stripe_customer_id)
+      values (${id}, date_trunc('hour', now()) - interval '3 days', now() + interval '9 days', ${customer})
+      on conflict do nothing
+    `.execute(db);
+  }
+  for (const [hours, theirs] of [
+    [2, 500],
+    [1, 1_234],
+  ] as const) {
+    await sql`
+      insert into metering.reconciliations (
+        organization_id, meter, stripe_customer_id, window_start, window_end, cause, ours, theirs, events, fingerprint,
+        reads, result
+      )
+      values (
+        ${acme}, 'temperature_readings', 'cus_a', date_trunc('hour', now()) - interval '3 days',
+        date_trunc('hour', now()) - make_interval(hours => ${hours}), 'routine', 1240, ${theirs}, 3, 'f', 1,
+        'different'
+      )
+    `.execute(db);
+  }
+  const { page, see } = await visit();
+  await see("/console");
+  const station = (name: string) => page.getByRole("listitem").filter({ hasText: name }).first();
+  expect(await station("Readings").innerText()).toMatch(/1\.5\n[^]*90 readings in the minute until/);
+  expect(await station("Delivered").innerText()).toMatch(/a minute\n+7\n/);
+  const sum = await station("Stripe's sum").innerText();
+  expect(sum).toMatch(/1,234\n[^]*1 of 2 running periods; ours 1,240, 1 customer different/);
+});
+
+test("plots are drawn of the last hour, day and week, a missed minute is a gap, and a new one is drawn by itself", async ({
+  visit,
+  database: { db },
+}) => {
+  for (let minute = 1; minute <= 30; minute += 1) {
+    if (minute !== 10)
+      await figuresOf(db, minute, { quantity: 60 * minute, delivered: minute, unsealed_seconds: 4 });
+  }
+  const { page, see, faults } = await visit();
+  await see("/console?span=nothing");
+  const plots = page.getByRole("region", { name: "The last hour" });
+  await plots.locator("canvas").nth(4).waitFor();
+  expect(await plots.locator("canvas").count()).toBe(5);
+  const intake = plots.getByRole("figure").filter({ hasText: "Intake" });
+  await intake.getByText("The numbers").click();
+  const rows = intake.locator("details tbody tr");
+  expect(await rows.count()).toBe(60);
+  const cells = (await rows.locator("td").allInnerTexts()).toReversed().slice(0, 11);
+  expect(cells).toEqual(["1", "2", "3", "4", "5", "6", "7", "8", "9", "–", "11"]);
+
+  await db
+    .updateTable("figure_progress")
+    .set({ written_until: sql`written_until + interval '1 minute'` })
+    .execute();
+  await expect.poll(async () => (await rows.locator("td").allInnerTexts()).at(-2)).toBe("1");
+  expect(await plots.locator("canvas").count()).toBe(5);
+  expect(await intake.getByRole("row").first().isVisible()).toBe(true);
+
+  for (const span of ["day", "week"]) {
+    await page.locator("#plots").getByRole("link", { name: span }).click();
+    await page
+      .getByRole("region", { name: `The last ${span}` })
+      .locator("canvas")
+      .nth(4)
+      .waitFor();
+  }
+  expect(faults).toEqual([]);
+});
+
+test("a minute is sent to an open page once", async ({ site, database: { db } }) => {
+  await figuresOf(db, 1, {});
+  const cookie = await site.signIn(site.adminToken);
+  const ask = (until: string) =>
+    site.ask(`/console/road/plots?span=hour&until=${until}`, { headers: { cookie } });
+  const first = await ask("");
+  expect(first.status).toBe(200);
+  const [, until = ""] = /until=([^"]*)"/.exec(await first.text()) ?? [];
+  expect((await ask(until)).status).toBe(204);
+  expect((await site.ask("/console/road/plots?span=hour")).status).toBe(303);
 });
 
 test("an empty road says so, and a pause shows by itself", async ({ visit, database: { db } }) => {
@@ -64,6 +162,41 @@ test("without JavaScript, on a phone and in the dark the same stands there", asy
   await see("/console");
   expect(await page.evaluate("document.documentElement.scrollWidth")).toBe(390);
   const plain = await visit({ javaScriptEnabled: false });
-  await plain.page.goto("/console");
+  await plain.page.goto("/console?span=week");
   expect(await plain.page.getByRole("heading", { name: "Needs attention" }).count()).toBe(1);
+  const tables = plain.page.getByRole("region", { name: "The last week" }).getByRole("table");
+  expect(await tables.count()).toBe(5);
+  expect(await tables.first().getByRole("row").nth(168).isVisible()).toBe(true);
 });
+
+const nothing = {
+  entries: 0,
+  quantity: 0,
+  delivered: 0,
+  delivered_quantity: 0,
+  rejected: 0,
+  retried: 0,
+  unanswered: 0,
+};
+const noneWaits = { unsealed_entries: 0, unsealed_seconds: 0, pending: 0, pending_seconds: 0 };
+
+/** Figures of the minute that ended so many minutes ago; the latest one is that which has just ended. */
+async function figuresOf(
+  db: Db,
+  minutes: number,
+  figures: Partial<Record<keyof typeof nothing | keyof typeof noneWaits, number>>,
+): Promise<void> {
+  const end = Math.floor(Date.now() / 60_000) * 60_000;
+  const minute = new Date(end - minutes * 60_000);
+  const row = {
+    minute,
+    meter: "temperature_readings",
+    latencies: { "40": 2 },
+    ...nothing,
+    ...noneWaits,
+    ...figures,
+  };
+  await db.insertInto("minute_figures").values(row).execute();
+  const until = new Date(end);
+  await db.updateTable("figure_progress").set({ written_until: until, final_until: until }).execute();
+}

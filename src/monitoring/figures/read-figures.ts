@@ -1,6 +1,7 @@
 import { sql } from "kysely";
 import { byIndex } from "../../database/one-plan.ts";
 import type { Db } from "../../database/db.ts";
+import type { MeterName } from "../../usage/meters.ts";
 import { liveSeconds } from "../seen-processes.ts";
 import { type FigurePoint, figurePoints, type FigureRow } from "./figure-points.ts";
 import { foldedFigures } from "./folded.ts";
@@ -15,7 +16,7 @@ const spans = {
 export type FigureSpan = keyof typeof spans;
 export const figureSpans = Object.keys(spans).filter(isFigureSpan);
 
-function isFigureSpan(value: string): value is FigureSpan {
+export function isFigureSpan(value: string): value is FigureSpan {
   return Object.hasOwn(spans, value);
 }
 
@@ -29,19 +30,23 @@ export async function readFigureProgress(db: Db): Promise<FigureProgress> {
     .executeTakeFirstOrThrow();
 }
 
+/** Until when the figures of a span stand: an hour is folded when all of it is final. */
+export function figuresUntil(span: FigureSpan, { writtenUntil, finalUntil }: FigureProgress): Date {
+  const { of, stepSeconds } = spans[span];
+  const stepMs = stepSeconds * 1_000;
+  return of === "hour" ? new Date(Math.floor(finalUntil.getTime() / stepMs) * stepMs) : writtenUntil;
+}
+
 /** The figures of the span that ends with the latest ones. */
 export async function readFigures(
   db: Db,
   span: FigureSpan,
-  { writtenUntil, finalUntil }: FigureProgress,
+  progress: FigureProgress,
 ): Promise<FigurePoint[]> {
   const { of, stepSeconds, steps } = spans[span];
   const stepMs = stepSeconds * 1_000;
-  // An hour is folded when all of it is final; a step of minutes is shown while it goes on.
-  const end =
-    of === "hour"
-      ? Math.floor(finalUntil.getTime() / stepMs) * stepMs
-      : Math.ceil(writtenUntil.getTime() / stepMs) * stepMs;
+  // A step of minutes is shown while it goes on.
+  const end = Math.ceil(figuresUntil(span, progress).getTime() / stepMs) * stepMs;
   const [from, to] = [new Date(end - steps * stepMs), new Date(end)];
   const read = await byIndex(db, (trx) =>
     sql<FigureRow>`
@@ -53,6 +58,30 @@ export async function readFigures(
     `.execute(trx),
   );
   return figurePoints(read.rows, { from, stepSeconds, steps });
+}
+
+/** What went by in the latest minute that was written; null: it ended more than two minutes ago. */
+export type LatestMinute = {
+  endsAt: Date;
+  taken: Partial<Record<MeterName, number>>;
+  delivered: number;
+} | null;
+
+export async function readLatestMinute(db: Db): Promise<LatestMinute> {
+  const { rows } = await sql<{ endsAt: Date; meter: string; quantity: number; delivered: number }>`
+    select
+      p.written_until as "endsAt", f.meter, f.quantity::float8 as quantity, f.delivered::float8 as delivered
+    from metering.figure_progress p
+    join metering.minute_figures f on f.minute = p.written_until - interval '1 minute'
+    where p.written_until > now() - interval '2 minutes 30 seconds'
+  `.execute(db);
+  const [first] = rows;
+  if (first === undefined) return null;
+  return {
+    endsAt: first.endsAt,
+    taken: Object.fromEntries(rows.map(({ meter, quantity }) => [meter, quantity])),
+    delivered: rows.reduce((sum, { delivered }) => sum + delivered, 0),
+  };
 }
 
 /** For how long a worker has run and written no figures; 0 while none runs. */
