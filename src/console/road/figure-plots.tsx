@@ -1,4 +1,3 @@
-import type { Child } from "hono/jsx";
 import type { FigurePoint } from "../../monitoring/figures/figure-points.ts";
 import { type FigureSpan, figureSpans } from "../../monitoring/figures/read-figures.ts";
 import { type MeterName, metersFoldedBy } from "../../usage/meters.ts";
@@ -78,11 +77,11 @@ type Read = (point: FigurePoint) => number | null;
 function column(
   head: string,
   drawnIn: string,
-  [read, show]: [Read, (value: number) => Child],
+  [read, show]: [Read, (value: number) => string],
 ): Column<FigurePoint> {
   const cell = (point: FigurePoint) => {
     const value = read(point);
-    return <Figure value={value} shown={value === null ? "" : String(show(value))} />;
+    return <Figure value={value} shown={value === null ? "" : show(value)} />;
   };
   return { head, kind: "figure", drawnIn, cell };
 }
