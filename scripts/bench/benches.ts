@@ -1,6 +1,8 @@
 import { benchBooks } from "./benches/books.ts";
 import { benchDeliver, benchDeliverStream } from "./benches/deliver.ts";
+import { benchDrain } from "./benches/drain.ts";
 import { benchEndToEnd } from "./benches/end-to-end.ts";
+import { benchEventCost } from "./benches/event-cost.ts";
 import { benchGrowth } from "./benches/growth.ts";
 import { benchIntakeBatch } from "./benches/intake-batch.ts";
 import { benchIntakeNaive } from "./benches/intake-naive.ts";
@@ -25,6 +27,8 @@ export const benches: Record<BenchName, Bench> = {
   "intake-naive": benchIntakeNaive,
   seal: benchSeal,
   deliver: benchDeliver,
+  drain: benchDrain,
+  "event-cost": benchEventCost,
   "deliver-stream": benchDeliverStream,
   "end-to-end": benchEndToEnd,
   latency: benchLatency,

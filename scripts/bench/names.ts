@@ -5,6 +5,8 @@ export const benchNames = [
   "intake-naive",
   "seal",
   "deliver",
+  "drain",
+  "event-cost",
   "deliver-stream",
   "end-to-end",
   "latency",

@@ -50,7 +50,8 @@ export function renderFigure(figure: number): string {
   return String(Number(figure.toPrecision(3)));
 }
 
-function renderRatio(ratio: number): string {
+/** Two digits behind the point are as much as a ratio can promise. */
+export function renderRatio(ratio: number): string {
   return ratio >= 100 ? ratio.toFixed(0) : ratio >= 10 ? ratio.toFixed(1) : ratio.toFixed(2);
 }
 

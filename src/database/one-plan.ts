@@ -20,7 +20,10 @@ export async function joinByIndex(trx: Trx): Promise<void> {
   `.execute(trx);
 }
 
-/** Runs `work`, a page of a list, in a transaction in which the list's own index is read in its order, and never sorted. */
+/**
+ * Runs `work`, a page of a list or the head of a queue, in a transaction in which its own index is read in its order, and
+ * never sorted.
+ */
 export async function inIndexOrder<T>(db: Db, work: (trx: Trx) => Promise<T>): Promise<T> {
   return inTransaction(db, async (trx) => {
     await sql`select set_config('enable_seqscan', 'off', true), set_config('enable_sort', 'off', true)`.execute(

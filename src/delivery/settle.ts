@@ -78,8 +78,11 @@ async function endJobs(
 async function recordOutcomes(trx: Trx, finished: readonly FinishedAttempt[]): Promise<Set<string>> {
   const column = <T>(read: (one: FinishedAttempt) => T): T[] => finished.map(read);
   const recorded = await sql<{ meter_event_id: string }>`
-    with input as (
-      select *
+    with i as materialized (
+      select
+        u.*,
+        -- The states as values: by the index of all that is pending, the whole backlog would be compared with each attempt.
+        'pending' as was, case when u.state = 'delivered' then 'in_doubt' else 'pending' end as or_was
       from unnest(
         ${column((one) => one.attempt.organizationId)}::uuid[],
         ${column((one) => one.attempt.meterEventId)}::uuid[],
@@ -94,18 +97,13 @@ async function recordOutcomes(trx: Trx, finished: readonly FinishedAttempt[]): P
         ${column((one) => codeOf(one.answer))}::text[],
         ${column((one) => messageOf(one.answer))}::text[],
         ${column((one) => requestIdStored(one.answer))}::text[]
-      ) as i (
+      ) as u (
         organization_id, meter_event_id, attempt, started_at, duration_ms, state, reason, is_certainly_not_counted,
         verdict, http_status, code, message, stripe_request_id
       )
-    ),
-    -- In one order for all, so that a worker that overslept and the one that overtook it never deadlock.
-    locked as materialized (
-      select m.organization_id, m.id
-      from metering.meter_events m
-      join input i on m.organization_id = i.organization_id and m.id = i.meter_event_id
-      order by m.organization_id, m.id
-      for update of m
+      -- In one order for all, so that a worker that overslept and the one that overtook it never deadlock: rows are
+      -- locked as this list gives them.
+      order by u.organization_id, u.meter_event_id
     ),
     settled as (
       update metering.meter_events m
@@ -120,24 +118,21 @@ async function recordOutcomes(trx: Trx, finished: readonly FinishedAttempt[]): P
           else m.first_unknown_at
         end,
         delivered_at = case when i.state = 'delivered' then now() end
-      from input i
-      join locked l on l.organization_id = i.organization_id and l.id = i.meter_event_id
+      from i
       where m.organization_id = i.organization_id and m.id = i.meter_event_id
         and m.attempts_started = i.attempt
         -- Settled once: this may be the second try of a transaction whose commit went through unheard.
         and m.attempts_finished < i.attempt
-        and (m.state = 'pending' or m.state = 'in_doubt' and i.state = 'delivered')
-      returning m.id, m.attempts_started as attempt
+        and (m.state = i.was or m.state = i.or_was)
+      returning
+        i.organization_id, i.meter_event_id, i.attempt, i.started_at, i.duration_ms, i.verdict, i.http_status, i.code,
+        i.message, i.stripe_request_id
     )
     insert into metering.delivery_attempts (
       organization_id, meter_event_id, attempt, started_at, duration_ms, verdict, http_status, code, message,
       stripe_request_id
     )
-    select
-      i.organization_id, i.meter_event_id, i.attempt, i.started_at, i.duration_ms, i.verdict, i.http_status, i.code,
-      i.message, i.stripe_request_id
-    from input i
-    where (i.meter_event_id, i.attempt) in (select id, attempt from settled)
+    select * from settled
     returning meter_event_id
   `.execute(trx);
   return new Set(recorded.rows.map((row) => row.meter_event_id));

@@ -1,6 +1,8 @@
 import type { Job, PgBoss } from "pg-boss";
 import type { Db } from "../database/db.ts";
+import { inIndexOrder } from "../database/one-plan.ts";
 import type { Log } from "../log.ts";
+import { insideTransaction } from "../queue/boss.ts";
 import { type DeliverJob, deliverJobPayload, deliverQueueOf } from "../queue/queues.ts";
 import type { MeterEventKey } from "../usage/meter-event-key.ts";
 import { type MeterName, meters } from "../usage/meters.ts";
@@ -24,9 +26,7 @@ export async function takeJobs(
   meter: MeterName,
   { room, leaseSeconds, sendableUntil }: BeginOptions & { room: number },
 ): Promise<{ jobs: number; taken: TakenJob[] }> {
-  // One active job for each customer and meter: Stripe answers parallel ones with 409. Two workers that fetch at the
-  // same moment may each take one; the 409 is then retried.
-  const jobs = await boss.fetch<DeliverJob>(deliverQueueOf(meter), { batchSize: room, groupConcurrency: 1 });
+  const jobs = await fetchInTurn({ db, boss }, meter, room);
   if (jobs.length === 0) return { jobs: 0, taken: [] };
   const parsed = jobs.map((job) => ({ job, payload: deliverJobPayload.safeParse(job.data) }));
   const keyed = parsed.flatMap(({ job, payload }) => (payload.success ? [keyedJob(job, payload.data)] : []));
@@ -50,6 +50,21 @@ export async function takeJobs(
   const notBegun = keyed.filter(({ job }) => !takenIds.has(job.id));
   if (notBegun.length > 0) await releaseJobs({ db, boss, log }, meter, { jobs: notBegun, sendableUntil });
   return { jobs: jobs.length, taken };
+}
+
+/**
+ * One active job for each customer and meter: Stripe answers parallel ones with 409. Two workers that fetch at the same
+ * moment may each take one; the 409 is then retried.
+ */
+function fetchInTurn(
+  { db, boss }: { db: Db; boss: PgBoss },
+  meter: MeterName,
+  room: number,
+): Promise<Job<DeliverJob>[]> {
+  return inIndexOrder(db, (trx) => {
+    const options = { batchSize: room, groupConcurrency: 1, db: insideTransaction(trx) };
+    return boss.fetch<DeliverJob>(deliverQueueOf(meter), options);
+  });
 }
 
 type KeyedJob = { job: Job<DeliverJob>; key: MeterEventKey; traceparent: string | undefined };

@@ -8,7 +8,7 @@ import type { PgBoss } from "pg-boss";
 import type { Site } from "../site/site.ts";
 import { ask } from "../site/site.ts";
 
-export type Tables = { url: string; db: Db; boss: PgBoss };
+export type Tables = { url: string; db: Db; boss: PgBoss; close: () => Promise<void> };
 
 const remindersAtOnce = 5_000;
 
@@ -18,11 +18,17 @@ export async function openTables(site: Site, url: string): Promise<Tables> {
     { connectionString: url, applicationName: "bench", connectionsMax: 2, statementTimeoutMs: 0 },
     silentLog,
   );
-  site.teardown.add(close);
   const boss = createBoss({ databaseUrl: url, role: "api", connectionsMax: 1 }, silentLog);
   await boss.start();
-  site.teardown.add(() => boss.stop({ graceful: false }));
-  return { url, db, boss };
+  let isClosed = false;
+  const closeBoth = async () => {
+    if (isClosed) return;
+    isClosed = true;
+    await boss.stop({ graceful: false });
+    await close();
+  };
+  site.teardown.add(closeBoth);
+  return { url, db, boss, close: closeBoth };
 }
 
 /**

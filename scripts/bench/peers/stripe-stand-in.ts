@@ -7,6 +7,8 @@ import { variable } from "./peer-server.ts";
 const sessionLifetimeMs = 900_000;
 const tally = { calls: 0, events: 0, quantity: 0 };
 let latencyMs = 0;
+let faultEvery = 0;
+let asked = 0;
 
 const server = createServer((request, response) => {
   readBody(request)
@@ -18,6 +20,8 @@ server.listen(Number(variable("PORT")), "127.0.0.1");
 async function answer(url: string, body: string, response: ServerResponse): Promise<void> {
   switch (url) {
     case "/v1/billing/meter_events":
+      asked += 1;
+      if (faultEvery > 0 && asked % faultEvery === 0) return fail(response);
       return send(response, countForm(new URLSearchParams(body)));
     case "/v2/billing/meter_event_session":
       return send(response, session());
@@ -31,7 +35,7 @@ async function answer(url: string, body: string, response: ServerResponse): Prom
     case "/bench/tally": {
       const counted = JSON.stringify(tally);
       Object.assign(tally, { calls: 0, events: 0, quantity: 0 });
-      latencyMs = Number(body);
+      ({ latencyMs, faultEvery = 0 } = JSON.parse(body) as { latencyMs: number; faultEvery?: number });
       response.writeHead(200, { "content-type": "application/json" }).end(counted);
       return;
     }
@@ -53,6 +57,16 @@ function count(meter: string | null, value: string | null): void {
   if (meter !== "temperature_readings") return;
   tally.events += 1;
   tally.quantity += Number(value);
+}
+
+/** One refusal of a locked object, which says nothing about the account's rate, and one cut connection, in turns. */
+function fail(response: ServerResponse): void {
+  if ((asked / faultEvery) % 2 === 0) {
+    response.socket?.destroy();
+    return;
+  }
+  const error = { type: "invalid_request_error", code: "lock_timeout", message: "This object is locked." };
+  response.writeHead(429, { "content-type": "application/json" }).end(JSON.stringify({ error }));
 }
 
 async function send(response: ServerResponse, body: string): Promise<void> {

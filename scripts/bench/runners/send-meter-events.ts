@@ -39,7 +39,7 @@ const tasks = {
       while (next < all.length) {
         const from = next;
         next += step;
-        await send(all.slice(from, from + step));
+        await untilTaken(() => send(all.slice(from, from + step)));
       }
     };
     await Promise.all(Array.from({ length: concurrency }, work));
@@ -50,6 +50,20 @@ const tasks = {
 export type SendMeterEventsTasks = typeof tasks;
 
 serveTasks(tasks);
+
+const triesMax = 20;
+
+/** A loop without a database tries again at once what was refused or cut. */
+async function untilTaken(send: () => Promise<unknown>): Promise<void> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      await send();
+      return;
+    } catch (error) {
+      if (!(error instanceof Stripe.errors.StripeError) || tries === triesMax) throw error;
+    }
+  }
+}
 
 type Send = (events: MeterEvent[]) => Promise<unknown>;
 

@@ -7,6 +7,7 @@ import type { Answer, Question, Tasks } from "./serve-tasks.ts";
 
 /** A process that does tasks for us, apart from our own work and from the server that is measured. */
 export type Runner<T extends Tasks> = {
+  pid: number;
   ask: <Name extends keyof T & string>(
     name: Name,
     input: Parameters<T[Name]>[0],
@@ -39,6 +40,7 @@ export function startRunner<T extends Tasks>(site: Site, script: string): Runner
   site.teardown.add(stop);
   let questions = 0;
   return {
+    pid: child.pid ?? 0,
     ask: (name, input) => {
       const asked = Promise.withResolvers<Awaited<ReturnType<T[typeof name]>>>();
       questions += 1;

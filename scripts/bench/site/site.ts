@@ -18,13 +18,14 @@ export type Site = {
   createDatabase: (name: string) => Promise<string>;
   /** The server's own word. */
   postgresVersion: string;
+  postgresPid: number;
 };
 
 type SiteOptions = Pick<Site, "rounds" | "secondsPerRound" | "millions" | "teardown" | "guard" | "signal">;
 
 /** Starts a Postgres that flushes every commit to disk. */
 export async function prepareSite(options: SiteOptions): Promise<Site> {
-  const postgres = await startEmbeddedPostgres({ settings: "durable" });
+  const postgres = await startEmbeddedPostgres({ settings: "measured" });
   options.teardown.add(postgres.stop);
   const [{ fsync, version } = { fsync: "", version: "" }] = await ask<{ fsync: string; version: string }>(
     postgres.url,
@@ -34,6 +35,7 @@ export async function prepareSite(options: SiteOptions): Promise<Site> {
   return {
     ...options,
     postgresVersion: version,
+    postgresPid: postgres.pid,
     createDatabase: async (name) => {
       const url = new URL(postgres.url);
       await ask(postgres.url, `drop database if exists ${pg.escapeIdentifier(name)} with (force)`);

@@ -3,24 +3,29 @@ import type { Site } from "./site.ts";
 
 type Tally = { calls: number; events: number; quantity: number };
 
+/** It answers after `latencyMs`. Each answer of the number `faultEvery` is a 429 or is cut, in turns; none with 0. */
+type Manner = { latencyMs: number; faultEvery?: number };
+
 export type StripeStandIn = {
   url: string;
-  /** Its count since the last time; from now on it answers after `latencyMs`. */
-  takeTally: (options?: { latencyMs: number }) => Promise<Tally>;
+  pid: number;
+  /** Its count since the last time; from now on it answers so. */
+  takeTally: (manner?: Manner) => Promise<Tally>;
 };
 
 /** Starts a server that answers like Stripe and costs as little as one can. */
 export async function startStripeStandIn(site: Site): Promise<StripeStandIn> {
-  const { url } = await startServerProcess(site, {
+  const { url, pid } = await startServerProcess(site, {
     script: "scripts/bench/peers/stripe-stand-in.ts",
     env: (port) => ({ PORT: String(port) }),
   });
-  let latencyMs = 0;
+  let manner: Manner = { latencyMs: 0 };
   return {
     url,
-    takeTally: async (options = { latencyMs }) => {
-      ({ latencyMs } = options);
-      const answer = await fetch(`${url}/bench/tally`, { method: "POST", body: String(latencyMs) });
+    pid,
+    takeTally: async (next = manner) => {
+      manner = next;
+      const answer = await fetch(`${url}/bench/tally`, { method: "POST", body: JSON.stringify(manner) });
       return (await answer.json()) as Tally;
     },
   };

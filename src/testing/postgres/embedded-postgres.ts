@@ -5,8 +5,11 @@ import { type HaltMode, type PostgresProcess, startPostgresProcess } from "./pos
 import { type OrphanGuard, startOrphanGuard } from "../processes/orphan-guard.ts";
 
 export type EmbeddedPostgresOptions = {
-  /** `fast` keeps its data in memory and suits tests; `durable` flushes every commit to disk. */
-  settings: "fast" | "durable";
+  /**
+   * `fast` keeps its data in memory and suits tests; `durable` flushes every commit to disk; `measured` does so, too, and
+   * has `pg_stat_statements` loaded, which a bench switches on for its own database.
+   */
+  settings: "fast" | "durable" | "measured";
   /** Where the data stay for the next start. Without it they lie in a temporary folder, removed at the stop. */
   folder?: string;
 };
@@ -14,6 +17,8 @@ export type EmbeddedPostgresOptions = {
 export type EmbeddedPostgres = {
   url: string;
   port: number;
+  /** Of the server that was started first. */
+  pid: number;
   /** Ends the server and keeps its data. After `immediate`, like after a crash, it recovers when it resumes. */
   halt: (mode?: HaltMode) => Promise<void>;
   /** Starts the halted server again, on the same port. */
@@ -34,7 +39,12 @@ const commonSettings = [
   "shared_buffers=256MB",
 ];
 const fastSettings = ["max_wal_size=256MB"];
-const settingsOf = { fast: [...commonSettings, ...fastSettings], durable: commonSettings };
+const measuredSettings = ["shared_preload_libraries=pg_stat_statements", "pg_stat_statements.track=none"];
+const settingsOf = {
+  fast: [...commonSettings, ...fastSettings],
+  durable: commonSettings,
+  measured: [...commonSettings, ...measuredSettings],
+};
 
 /**
  * Starts a real Postgres 18 from node_modules on a free port of 127.0.0.1, also for root. It ends with this process,
@@ -103,6 +113,7 @@ function serve(cluster: EmbeddedCluster, settings: string[], first: RunningServe
   return {
     url: `postgres://postgres:${cluster.password}@127.0.0.1:${port}/postgres`,
     port,
+    pid: first.server.pid,
     halt,
     resume,
     restart: async (mode) => {

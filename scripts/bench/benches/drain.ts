@@ -1,0 +1,154 @@
+import { type Comparison, ratioOf } from "../comparison.ts";
+import { interleave } from "../interleave.ts";
+import { addEntriesOfHours, freshTables } from "../load/fresh-tables.ts";
+import { addDueEvents, openTables, type Tables } from "../load/due-events.ts";
+import { addFleet } from "../load/fleet.ts";
+import type { SendMeterEventsTasks } from "../runners/send-meter-events.ts";
+import { type Runner, startRunner } from "../site/runner.ts";
+import { renderRatio } from "../table.ts";
+import { ask, checkpoint, createOurDatabase, readClock, type Site } from "../site/site.ts";
+import { startStripeStandIn, type StripeStandIn } from "../site/stripe-stand-in.ts";
+import { untilTrue } from "../site/until-true.ts";
+import { deliveryConcurrency, startWorker } from "./our-servers.ts";
+
+type Form = {
+  name: string;
+  customers: number;
+  eventsOfEach: number;
+  latencyMs?: number;
+  /** Each answer of this number is a 429 or is cut, in turns. */
+  faultEvery?: number;
+  /** As many events again are sealed while the first are sent. */
+  isSealing?: boolean;
+  /** The first second, and what comes after. */
+  atLeast: { first: number; rest: number };
+};
+
+const wanted = { first: 0.6, rest: 0.75 };
+const forms: readonly Form[] = [
+  { name: "500 customers × 20", customers: 500, eventsOfEach: 20, atLeast: wanted },
+  { name: "10,000 customers × 2", customers: 10_000, eventsOfEach: 2, atLeast: wanted },
+  {
+    name: "500 × 20 and the seal running",
+    customers: 500,
+    eventsOfEach: 20,
+    isSealing: true,
+    atLeast: wanted,
+  },
+  {
+    name: "500 × 20, every tenth answer 429 or cut",
+    customers: 500,
+    eventsOfEach: 20,
+    faultEvery: 10,
+    atLeast: wanted,
+  },
+  {
+    name: "500 × 10, Stripe answers after 50 ms",
+    customers: 500,
+    eventsOfEach: 10,
+    latencyMs: 50,
+    atLeast: { first: 0.95, rest: 0.95 },
+  },
+];
+
+const withinSeconds = 300;
+/** What is refused comes back after its backoff; until this share is delivered, the worker never has nothing to do. */
+const shareOfFaulty = 0.85;
+
+/** Meter events that were just sealed, of fresh tables that no ANALYZE has seen, against the Stripe package alone. */
+export async function benchDrain(site: Site): Promise<Comparison[]> {
+  const stripe = await startStripeStandIn(site);
+  const bare = startRunner<SendMeterEventsTasks>(site, "send-meter-events");
+  const comparisons: Comparison[] = [];
+  for (const form of forms) {
+    const measured = await compareForm(site, { stripe, bare }, form);
+    for (const one of measured) console.error(`${one.what}: ${renderRatio(ratioOf(one))}`);
+    comparisons.push(...measured);
+  }
+  return comparisons;
+}
+
+type Peers = { stripe: StripeStandIn; bare: Runner<SendMeterEventsTasks> };
+type Rates = { first: number; rest: number };
+
+async function compareForm(site: Site, { stripe, bare }: Peers, form: Form): Promise<Comparison[]> {
+  const { latencyMs = 0, faultEvery = 0 } = form;
+  const url = await createOurDatabase(site, "drain");
+  await addFleet(url, { organizations: form.customers, sensors: 1 });
+  const tables = await openTables(site, url);
+  const worker = await startWorker(site, { databaseUrl: url, stripeUrl: stripe.url, sealIntervalSeconds: 1 });
+  await stripe.takeTally({ latencyMs, faultEvery });
+  const sendBare = async (): Promise<Rates> => {
+    const events = form.customers * form.eventsOfEach;
+    const { customers } = form;
+    const input = {
+      url: stripe.url,
+      transport: "sync" as const,
+      events,
+      concurrency: deliveryConcurrency,
+      customers,
+    };
+    const perSecond = events / (await bare.ask("send", input));
+    return { first: perSecond, rest: perSecond };
+  };
+  const measured = await interleave(
+    [
+      { name: "ours", run: () => drainOnce(site, { tables, stripe }, form) },
+      { name: "bare", run: sendBare },
+    ],
+    site.rounds,
+  );
+  await worker.stop();
+  await tables.close();
+  const { name, atLeast } = form;
+  const compare = (what: string, part: keyof Rates): Comparison => ({
+    bench: "drain",
+    what: `${name}: ${what}`,
+    unit: "meter events/s",
+    ours: measured("ours").map((rates) => rates[part]),
+    peer: "the stripe package in a loop, no database",
+    theirs: measured("bare").map((rates) => rates[part]),
+    target: { ratio: "at least", value: atLeast[part] },
+  });
+  return [compare("first second", "first"), compare("after it", "rest")];
+}
+
+async function drainOnce(
+  site: Site,
+  { tables, stripe }: { tables: Tables; stripe: StripeStandIn },
+  form: Form,
+): Promise<Rates> {
+  const { url } = tables;
+  await freshTables(url);
+  const entries = form.isSealing === true ? form.eventsOfEach : 0;
+  const events = form.customers * (form.eventsOfEach + entries);
+  await checkpoint(url);
+  await stripe.takeTally();
+  const since = await readClock(url);
+  await addDueEvents(tables, form.customers * form.eventsOfEach);
+  if (entries > 0) await addEntriesOfHours(url, entries);
+  const text = `select count(*) = ${events} from metering.meter_events where state = 'delivered' and meter = 'temperature_readings'`;
+  await untilTrue(site, { url, text, what: `${events} meter events to be delivered`, withinSeconds });
+  const tally = await stripe.takeTally();
+  if (tally.events !== events) throw new Error(`Stripe got ${tally.events} of ${events} meter events`);
+  return readRates(url, { since, share: form.faultEvery === undefined ? 1 : shareOfFaulty });
+}
+
+/** By the database's clock, from the first attempt's start. */
+async function readRates(url: string, { since, share }: { since: Date; share: number }): Promise<Rates> {
+  const [row] = await ask<{ first: number; counted: number; seconds: number }>(
+    url,
+    `with first as (select min(started_at) as at from metering.delivery_attempts where started_at >= $1),
+     delivered as (
+       select extract(epoch from m.delivered_at - f.at)::float8 as after
+       from metering.meter_events m cross join first f where m.delivered_at >= $1
+     )
+     select count(*) filter (where after <= 1)::int as first, ceil(count(*) * $2::float8)::int as counted,
+       percentile_disc($2::float8) within group (order by after) as seconds
+     from delivered`,
+    [since, share],
+  );
+  if (row === undefined) throw new Error("nothing was delivered");
+  const { first, counted, seconds } = row;
+  return { first, rest: seconds > 1 ? (counted - first) / (seconds - 1) : first };
+}
