@@ -1,5 +1,6 @@
 import { sql } from "kysely";
 import { expect } from "vitest";
+import { listActions } from "../actions/list-actions.ts";
 import type { Db } from "../database/db.ts";
 import { booksTest as test } from "../testing/fixtures/books-fixture.ts";
 import { ago, minuteMs } from "../testing/rows/meter-events.ts";
@@ -34,6 +35,11 @@ test("an organization's sums are compared, and equal ones are well", async ({
     windows: [{ ours: "5", theirs: "5" }, {}],
     reads: 2,
   });
+  const { organizationId } = books;
+  expect(await listActions(db, { before: undefined, limit: 10 })).toMatchObject([
+    { via: "cli", action: "reconcile", organizationId },
+    { via: "cli", action: "reconcile", organizationId },
+  ]);
 });
 
 test("of all organizations, a difference ends the command with 1 and is named by hour", async ({
