@@ -72,7 +72,7 @@ export async function listOrganizations(db: Db, filter: OrganizationFilter): Pro
 type Selection = Partial<OrganizationFilter> & { id?: string; limit: number };
 
 type OrganizationRow = NewOrganization &
-  Omit<Subscription, "status"> & { archivedAt: Date | null; status: string | null; activeSensors: number };
+  Omit<Subscription, "status"> & { archivedAt: Date | null; status: string | null };
 
 async function selectOrganizations(
   db: Db,
@@ -90,11 +90,7 @@ async function selectOrganizations(
       s.status,
       s.current_period_start as "currentPeriodStart",
       s.current_period_end as "currentPeriodEnd",
-      s.customer_fault as "customerFault",
-      (
-        select count(*)::int from metering.sensors
-        where organization_id = o.id and deactivated_at is null
-      ) as "activeSensors"
+      s.customer_fault as "customerFault"
     from metering.organizations o
     left join metering.subscriptions s on s.organization_id = o.id
     where true
@@ -109,7 +105,27 @@ async function selectOrganizations(
   const linked = selected.rows.filter(({ stripeCustomerId }) => stripeCustomerId !== null);
   const uninvoiced = await readUninvoiced(db, { organizationIds: linked.map((row) => row.id) });
   const byOrganization = Map.groupBy(uninvoiced, ({ organizationId }) => organizationId);
-  return selected.rows.map((row) => toOrganization(row, byOrganization.get(row.id) ?? []));
+  const active = await countActiveSensors(
+    db,
+    selected.rows.map((row) => row.id),
+  );
+  return selected.rows.map((row) => ({
+    ...toOrganization(row, byOrganization.get(row.id) ?? []),
+    activeSensors: active.get(row.id) ?? 0,
+  }));
+}
+
+async function countActiveSensors(
+  db: Db,
+  organizationIds: readonly string[],
+): Promise<ReadonlyMap<string, number>> {
+  const counted = await sql<{ organizationId: string; sensors: number }>`
+    select organization_id as "organizationId", count(*)::int as sensors
+    from metering.sensors
+    where organization_id = any(${organizationIds}::uuid[]) and deactivated_at is null
+    group by organization_id
+  `.execute(db);
+  return new Map(counted.rows.map(({ organizationId, sensors }) => [organizationId, sensors]));
 }
 
 function isCalled(search: string) {
@@ -119,9 +135,12 @@ function isCalled(search: string) {
   )`;
 }
 
-function toOrganization(row: OrganizationRow, uninvoiced: readonly UninvoicedUsage[]): Organization {
-  const { id, name, externalId, createdAt, archivedAt, activeSensors, status, ...rest } = row;
+function toOrganization(
+  row: OrganizationRow,
+  uninvoiced: readonly UninvoicedUsage[],
+): Omit<Organization, "activeSensors"> {
+  const { id, name, externalId, createdAt, archivedAt, status, ...rest } = row;
   const isLinked = status !== null && (rest.stripeCustomerId ?? rest.stripeSubscriptionId) !== null;
   const subscription = isLinked ? { status, ...rest } : null;
-  return { id, name, externalId, createdAt, archivedAt, activeSensors, subscription, uninvoiced };
+  return { id, name, externalId, createdAt, archivedAt, subscription, uninvoiced };
 }

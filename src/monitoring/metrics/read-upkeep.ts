@@ -8,9 +8,9 @@ import type { Sample } from "./database-gauges.ts";
 export async function readSensorCountGauges(db: Db): Promise<Sample[]> {
   const counted = await sql<{ ageSeconds: number | null }>`
     select extract(epoch from now() - max(latest.hour))::float8 as "ageSeconds"
-    from metering.organizations o
+    from metering.subscriptions s
     cross join lateral (
-      select c.hour from metering.sensor_counts c where c.organization_id = o.id order by c.hour desc limit 1
+      select c.hour from metering.sensor_counts c where c.organization_id = s.organization_id order by c.hour desc limit 1
     ) latest
   `.execute(db);
   const value = counted.rows[0]?.ageSeconds ?? null;

@@ -35,15 +35,14 @@ export async function listDoubt(
 ): Promise<DoubtSubject[]> {
   const found = await byIndex(db, (trx) =>
     sql<DoubtSubject>`
-      with doubt as materialized (
-        select organization_id, stripe_customer_id, meter, hour, bool_and(state = 'delivered') as is_reported
-        from ${doubtfulEvents} doubtful
-        where hour <= now() - make_interval(hours => ${isCurrentHourToo ? 0 : 1}::integer)
-        group by organization_id, stripe_customer_id, meter, hour
-      ),
-      due as (
+      with due as (
         select d.*, newest.at as looked_at
-        from doubt d
+        from (
+          select organization_id, stripe_customer_id, meter, hour, bool_and(state = 'delivered') as is_reported
+          from ${doubtfulEvents} doubtful
+          where hour <= now() - make_interval(hours => ${isCurrentHourToo ? 0 : 1}::integer)
+          group by organization_id, stripe_customer_id, meter, hour
+        ) d
         cross join lateral (
           select max(r.read_at) as at
           from metering.reconciliations r
