@@ -99,6 +99,14 @@ export type DeliveryReport = {
   oldestUndeliveredAt: Date | null;
 };
 
+/** Of one state, or of all meter events that are not in the total yet; decimal strings. */
+type Counted = {
+  state: MeterEventState | "after_total";
+  count: string;
+  quantity: string;
+  oldestAt: Date | null;
+};
+
 /**
  * How many meter events are in each state, with their quantities, and the time of the oldest undelivered one. Its time
  * grows with the number of events in other states than `delivered`, and of events of the last hour: the number of
@@ -112,41 +120,39 @@ export async function reportMeterEvents(db: Db): Promise<DeliveryReport> {
     .select(["through_id", "events", "quantity"])
     .executeTakeFirstOrThrow();
   const counted = await byIndex(db, (trx) =>
-    sql<{
-      state: MeterEventState;
-      count: number;
-      quantity: number;
-      oldest_at: Date | null;
-    }>`
-    with others as materialized (
-      select 'pending' as state, count(*) as count, coalesce(sum(quantity), 0) as quantity, min(event_at) as oldest_at
-      from metering.meter_events
-      where state = 'pending'
-      union all
-      select state, count(*), sum(quantity), min(event_at)
-      from metering.meter_events
-      where state in ('in_doubt', 'rejected', 'expired', 'superseded')
-      group by state
-    )
-    select state, count::float8 as count, quantity::float8 as quantity, oldest_at
-    from others
+    sql<Counted>`
+    select 'pending' as state, count(*)::text as count, coalesce(sum(quantity), 0)::text as quantity,
+      min(event_at) as "oldestAt"
+    from metering.meter_events
+    where state = 'pending'
     union all
-    select
-      'delivered',
-      (${total.events}::numeric + count(*) - (select sum(count) from others))::float8,
-      (${total.quantity}::numeric + coalesce(sum(quantity), 0) - (select sum(quantity) from others))::float8,
-      null
+    select state, count(*)::text, sum(quantity)::text, min(event_at)
+    from metering.meter_events
+    where state in ('in_doubt', 'rejected', 'expired', 'superseded')
+    group by state
+    union all
+    select 'after_total', count(*)::text, coalesce(sum(quantity), 0)::text, null
     from metering.meter_events
     where id > ${total.through_id}
   `.execute(trx),
   );
-  const byState = new Map(counted.rows.map((row) => [row.state, row]));
+  const byState = new Map<string, Counted>(counted.rows.map((row) => [row.state, row]));
+  const others = counted.rows.filter(({ state }) => state !== "after_total");
+  const delivered = (of: "count" | "quantity", totalled: string) =>
+    others.reduce(
+      (left, row) => left - BigInt(row[of]),
+      BigInt(totalled) + BigInt(byState.get("after_total")?.[of] ?? 0),
+    );
   const countOf = (state: MeterEventState) => {
-    const { count = 0, quantity = 0 } = byState.get(state) ?? {};
-    return { count, quantity };
+    if (state !== "delivered") {
+      const { count = 0, quantity = 0 } = byState.get(state) ?? {};
+      return { count: Number(count), quantity: Number(quantity) };
+    }
+    const count = Number(delivered("count", total.events));
+    return { count, quantity: Number(delivered("quantity", total.quantity)) };
   };
   const oldest = undeliveredStates
-    .map((state) => byState.get(state)?.oldest_at ?? null)
+    .map((state) => byState.get(state)?.oldestAt ?? null)
     .filter((at) => at !== null)
     .toSorted((a, b) => a.getTime() - b.getTime());
   return {

@@ -73,12 +73,12 @@ export async function readPeriodEntries(db: Db, period: UsagePeriod): Promise<Pe
 export async function hasUnsealedEntries(db: Db, period: UsagePeriod): Promise<boolean> {
   const { organizationId, customer, start, end } = period;
   const found = await sql`
-    select
+    select 1
     from metering.customer_spans w
-    cross join unnest(${meterNames}::text[]) as m (meter)
     cross join lateral (
-      select from metering.meter_outbox e
-      where e.meter_event_id is null and e.meter = m.meter and e.organization_id = ${organizationId}
+      select 1 from metering.meter_outbox e
+      where e.meter_event_id is null and e.meter = any(${meterNames}::text[])
+        and e.organization_id = w.organization_id
         and e.occurred_at >= greatest(w.starts_at, ${start}) and e.occurred_at < least(w.ends_at, ${end})
       limit 1
     ) unsealed
@@ -100,7 +100,7 @@ export async function listUnsealedHours(
     cross join lateral (
       select e.occurred_at, e.quantity
       from metering.meter_outbox e
-      where e.meter_event_id is null and e.meter = ${meter} and e.organization_id = ${organizationId}
+      where e.meter_event_id is null and e.meter = ${meter} and e.organization_id = w.organization_id
         and e.occurred_at >= greatest(w.starts_at, ${start}) and e.occurred_at < least(w.ends_at, ${end})
     ) e
     where w.organization_id = ${organizationId} and w.stripe_customer_id = ${customer}

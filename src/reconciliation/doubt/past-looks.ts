@@ -16,28 +16,28 @@ export async function readPastLooks(
   { organizationId, customer, meter }: Subject,
   windows: readonly Span[],
 ): Promise<PastLook[][]> {
-  const found = await sql<{ looks: { theirs: string; fingerprint: string; readAt: string }[] }>`
-    select coalesce(
-      (
-        select json_agg(json_build_object('theirs', r.theirs::text, 'fingerprint', r.fingerprint, 'readAt', r.read_at))
-        from (
-          select theirs, fingerprint, read_at
-          from metering.reconciliations
-          where organization_id = ${organizationId} and meter = ${meter} and stripe_customer_id = ${customer}
-            and window_end = w.window_end and window_start = w.window_start
-            and coalesce(reason not in ('moved', 'young', 'open'), true)
-          order by read_at desc
-          limit ${looksMax}
-        ) r
-      ),
-      '[]'
-    ) as looks
-    from unnest(
-      ${windows.map(({ start }) => start)}::timestamptz[], ${windows.map(({ end }) => end)}::timestamptz[]
-    ) with ordinality as w (window_start, window_end, place)
-    order by w.place
+  const found = await sql<{ place: number; theirs: string; fingerprint: string; readAt: Date }>`
+    select place, theirs, fingerprint, read_at as "readAt"
+    from (
+      select
+        w.place::int as place, r.theirs::text as theirs, r.fingerprint, r.read_at,
+        row_number() over (partition by w.place order by r.read_at desc) as nth
+      from unnest(
+        ${windows.map(({ start }) => start)}::timestamptz[], ${windows.map(({ end }) => end)}::timestamptz[]
+      ) with ordinality as w (window_start, window_end, place)
+      join metering.reconciliations r on r.window_end = w.window_end and r.window_start = w.window_start
+      where r.organization_id = ${organizationId} and r.meter = ${meter} and r.stripe_customer_id = ${customer}
+        and coalesce(r.reason not in ('moved', 'young', 'open'), true)
+    ) looks
+    where nth <= ${looksMax}
+    order by place, read_at desc
   `.execute(db);
-  return found.rows.map(({ looks }) =>
-    looks.map(({ theirs, fingerprint, readAt }) => ({ theirs, fingerprint, readAt: new Date(readAt) })),
+  const byPlace = Map.groupBy(found.rows, ({ place }) => place);
+  return windows.map((_, index) =>
+    (byPlace.get(index + 1) ?? []).map(({ theirs, fingerprint, readAt }) => ({
+      theirs,
+      fingerprint,
+      readAt,
+    })),
   );
 }
