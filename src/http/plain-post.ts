@@ -42,9 +42,12 @@ export function readPlainBody(incoming: IncomingMessage, bytes: number): Promise
     missing -= piece.byteLength;
     if (missing === 0) resolve(pieces.length === 1 ? piece : Buffer.concat(pieces));
   });
-  // Neither changes anything once the body is whole.
-  incoming.once("error", (error) => reject(unreadableBody(error)));
-  incoming.once("close", () => reject(unreadableBody(new Error("the connection closed"))));
+  // Every request closes; to make an error of it costs as much as its validation.
+  const end = (error?: Error) => {
+    if (missing > 0) reject(unreadableBody(error));
+  };
+  incoming.on("error", end);
+  incoming.on("close", end);
   return promise;
 }
 
