@@ -1,6 +1,7 @@
 import {
   type InvalidReading,
   judgeReading,
+  type Reading,
   type ReadingFault,
   type ReadingLimits,
   type ReadingVerdict,
@@ -66,15 +67,18 @@ export async function storeJudged(
   organizationId: string,
   { judged, allowance }: { judged: readonly ReadingVerdict[]; allowance: FaultAllowance },
 ): Promise<IntakeResult> {
-  const valid = judged.flatMap((verdict) => (verdict.kind === "valid" ? [verdict.reading] : []));
+  const valid: Reading[] = [];
+  for (const verdict of judged) if (verdict.kind === "valid") valid.push(verdict.reading);
   const stored = valid.length === 0 ? [] : await store(organizationId, valid);
+  const results: ReadingResult[] = [];
   let nextStored = 0;
-  const outcomes = judged.map((verdict, index) => {
-    if (verdict.kind === "valid") return resultOfStored(index, stored[nextStored++]);
-    if (verdict.kind === "invalid") return resultOfInvalid(index, verdict, allowance);
-    return { index, status: "rejected" as const, code: verdict.kind, detail: verdict.detail };
-  });
-  const results = outcomes.filter((outcome) => outcome !== undefined);
+  for (const [index, verdict] of judged.entries()) {
+    const result =
+      verdict.kind === "valid"
+        ? resultOfStored(index, stored[nextStored++])
+        : resultOfRefused(index, verdict, allowance);
+    if (result !== undefined) results.push(result);
+  }
   const duplicates = results.filter(({ status }) => status === "duplicate").length;
   const result = {
     accepted: judged.length - results.length,
@@ -84,6 +88,16 @@ export async function storeJudged(
   };
   onStored?.(result);
   return result;
+}
+
+function resultOfRefused(
+  index: number,
+  verdict: Exclude<ReadingVerdict, { kind: "valid" }>,
+  allowance: FaultAllowance,
+): ReadingResult {
+  return verdict.kind === "invalid"
+    ? resultOfInvalid(index, verdict, allowance)
+    : { index, status: "rejected", code: verdict.kind, detail: verdict.detail };
 }
 
 function resultOfStored(index: number, stored: StoredAs | undefined): ReadingResult | undefined {

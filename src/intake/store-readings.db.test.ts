@@ -66,6 +66,17 @@ const test = databaseTest.extend("intake", async ({ database }) => {
   return intake;
 });
 
+test("a sensor may have the id NULL, and a temperature any form of a number", async ({ database }) => {
+  const { register, store, storedTemperatures } = await createStore(database);
+  await register("NULL");
+  const temperatures = [1e-7, 1e21, -273.15, -0, 0.1];
+  const readings = temperatures.map((temperature, minute) =>
+    reading(minute, { sensorId: "NULL", temperature }),
+  );
+  expect(await store(...readings)).toEqual(readings.map(() => accepted));
+  expect(await storedTemperatures()).toEqual([1e-7, 1e21, -273.15, 0, 0.1]);
+});
+
 test("new readings are accepted, and one entry counts them", async ({ intake, database }) => {
   const answer = await intake.store(reading(0), reading(1), reading(1, { sensorId: "b" }));
 

@@ -210,16 +210,21 @@ async function fillStored(
 function keysOf(columns: Omit<Columns, "temperature">): [string, string, string] {
   return [
     arrayLiteral(columns.organization),
-    arrayLiteral(columns.sensorId),
+    textArrayLiteral(columns.sensorId),
     arrayLiteral(columns.recordedAt),
   ];
 }
 
 /**
  * An array as Postgres reads it. The driver would look at each element for characters to escape; ours are numbers,
- * times, UUIDs and sensor ids (`sensorIdPattern`), which have none.
+ * times and UUIDs, which need no quotes either.
  */
 function arrayLiteral(elements: readonly (string | number)[]): string {
+  return `{${elements.join(",")}}`;
+}
+
+/** The same for sensor ids (`sensorIdPattern`), of which one may be `NULL`. */
+function textArrayLiteral(elements: readonly string[]): string {
   return elements.length === 0 ? "{}" : `{"${elements.join('","')}"}`;
 }
 
