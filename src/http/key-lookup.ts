@@ -32,6 +32,8 @@ type CachedLookup = {
   found?: KeyOwner | undefined;
   startedAt: number;
   isKnown: boolean;
+  /** Resolves when `found` and `isKnown` say how it ended, well or not. */
+  ended: Promise<void>;
 };
 
 export type KeyLookupDeps = {
@@ -56,27 +58,27 @@ export function createKeyLookup({
   let unknownKeys = 0;
 
   /** Looks a known key up again, and with it the others that are in use. */
-  function lookUpKnown(id: string): void {
-    const ids = [...new Set([id, ...cache.takeRenewable()])];
-    const owners = findOwners(db, ids);
-    for (const one of ids) void cache.begin(one, owners, true);
+  function lookUpKnown(id: string): CachedLookup {
+    const others = new Set(cache.takeRenewable());
+    others.delete(id);
+    const owners = findOwners(db, [id, ...others]);
+    for (const one of others) cache.begin(one, owners, true);
+    return cache.begin(id, owners, true);
   }
 
-  async function lookUpUnknown(id: string): Promise<void> {
+  function lookUpUnknown(id: string): CachedLookup {
+    if (unknownKeys >= unknownKeysMax) throw tooManyUnknownKeys();
     unknownKeys += 1;
-    await cache.begin(id, findOwners(unknownKeysDb, [id]), false);
-    unknownKeys -= 1;
+    const lookup = cache.begin(id, findOwners(unknownKeysDb, [id]), false);
+    void lookup.ended.finally(() => (unknownKeys -= 1));
+    return lookup;
   }
 
   async function find(key: string): Promise<KeyOwner | undefined> {
     if (!isApiKey(key)) return undefined;
     const id = hashApiKey(key);
-    const fresh = cache.freshOf(id);
-    if (fresh !== undefined) return fresh.owner;
-    if (cache.isKnown(id)) lookUpKnown(id);
-    else if (unknownKeys >= unknownKeysMax) throw tooManyUnknownKeys();
-    else void lookUpUnknown(id);
-    return cache.freshOf(id)?.owner;
+    const lookup = cache.freshOf(id) ?? (cache.isKnown(id) ? lookUpKnown(id) : lookUpUnknown(id));
+    return lookup.owner;
   }
 
   function recall(key: string): KeyOwner | undefined {
@@ -108,13 +110,9 @@ function createKeyCache(now: () => number) {
     cache.set(id, lookup);
   }
 
-  /** Remembers a look-up that has begun. Resolves when it has ended, well or not. */
-  async function begin(id: string, owners: Promise<Map<string, KeyOwner>>, isKnown: boolean): Promise<void> {
-    const owner = owners.then((found) => found.get(id));
-    const lookup: CachedLookup = { owner, startedAt: now(), isKnown };
-    remember(id, lookup);
+  async function settle(id: string, lookup: CachedLookup): Promise<void> {
     try {
-      lookup.found = await owner;
+      lookup.found = await lookup.owner;
       lookup.isKnown = lookup.found !== undefined;
     } catch {
       // The requests that wait for it are told. Asked again at once; a key that was known before the database was away
@@ -122,6 +120,15 @@ function createKeyCache(now: () => number) {
       lookup.startedAt = Number.NEGATIVE_INFINITY;
     }
     if (!lookup.isKnown && cache.get(id) === lookup) cache.delete(id);
+  }
+
+  /** Remembers a look-up that has begun. */
+  function begin(id: string, owners: Promise<Map<string, KeyOwner>>, isKnown: boolean): CachedLookup {
+    const owner = owners.then((found) => found.get(id));
+    const lookup: CachedLookup = { owner, startedAt: now(), isKnown, ended: Promise.resolve() };
+    lookup.ended = settle(id, lookup);
+    remember(id, lookup);
+    return lookup;
   }
 
   return {
