@@ -3,6 +3,7 @@ import { subtractQuantity } from "../../usage/quantity.ts";
 import { type Column, DataTable } from "../parts/data-table.tsx";
 import { decimalInDigits } from "../parts/figures.ts";
 import { Between, When } from "../parts/when.tsx";
+import { MeterOfCustomer } from "./meter-of-customer.tsx";
 import { booksOf, windowOf } from "./books-paths.ts";
 
 /** Customers and meters whose sum at Stripe is not ours, each by its widest window. */
@@ -28,8 +29,7 @@ const columns: Column<Difference>[] = [
     kind: "name",
     cell: ({ organizationId, organizationName: name }) => <a href={booksOf(organizationId)}>{name}</a>,
   },
-  { head: "Stripe customer", kind: "mono", cell: ({ customer }) => customer },
-  { head: "Meter", cell: ({ meter }) => meter },
+  { head: "Of", cell: (one) => <MeterOfCustomer of={one} /> },
   {
     head: "Window (UTC)",
     cell: (one) => (

@@ -4,6 +4,7 @@ import { type Column, DataTable } from "../parts/data-table.tsx";
 import { decimalInDigits } from "../parts/figures.ts";
 import { StateBadge } from "../parts/state-badge.tsx";
 import { Between, When } from "../parts/when.tsx";
+import { MeterOfCustomer } from "./meter-of-customer.tsx";
 import { type ShownWindow, windowOf } from "./books-paths.ts";
 
 /** A window that was compared, whatever told it: a stored look, or an answer. */
@@ -40,16 +41,6 @@ const columns: Column<ShownLook>[] = [
       </a>
     ),
   },
-  { head: "Meter", cell: ({ meter }) => meter },
-  { head: "Stripe customer", kind: "mono", cell: ({ customer }) => customer },
-  { head: "Ours", kind: "figure", cell: ({ ours }) => decimalInDigits(ours) },
-  { head: "Doubtful", kind: "figure", cell: ({ doubtful }) => decimalInDigits(doubtful) },
-  { head: "Stripe's", kind: "figure", cell: ({ theirs }) => decimalInDigits(theirs) },
-  {
-    head: "Difference",
-    kind: "figure",
-    cell: ({ ours, theirs }) => decimalInDigits(subtractQuantity(ours, theirs)),
-  },
   {
     head: "Result",
     cell: ({ result, reason }) => (
@@ -58,6 +49,15 @@ const columns: Column<ShownLook>[] = [
         {reason !== null && <p class="small">{settlingWords[reason]}</p>}
       </>
     ),
+  },
+  { head: "Of", cell: (look) => <MeterOfCustomer of={look} /> },
+  { head: "Ours", kind: "figure", cell: ({ ours }) => decimalInDigits(ours) },
+  { head: "Doubtful", kind: "figure", cell: ({ doubtful }) => decimalInDigits(doubtful) },
+  { head: "Stripe's", kind: "figure", cell: ({ theirs }) => decimalInDigits(theirs) },
+  {
+    head: "Difference",
+    kind: "figure",
+    cell: ({ ours, theirs }) => decimalInDigits(subtractQuantity(ours, theirs)),
   },
   { head: "Read", cell: ({ readAt }) => <When at={readAt} /> },
 ];
