@@ -1,6 +1,7 @@
 import { summaryOf } from "../../monitoring/alerts/alert-post.ts";
 import type { Condition } from "../../monitoring/alerts/find-conditions.ts";
 import { asAge, inDigits, secondsBetween } from "../parts/figures.ts";
+import { remedyOfPause } from "../parts/pause-remedy.ts";
 import { Ago, When } from "../parts/when.tsx";
 import type { Shared } from "../shared-read.ts";
 import type { RunningSums } from "../../reconciliation/running-sums.ts";
@@ -61,7 +62,8 @@ function Pauses({ paused, now, mayAct }: PausesProps) {
               {scope === "account" ? "All delivery is paused" : `Delivery of ${scope} is paused`}
             </strong>
             : {reason.replaceAll("_", " ")}. Since <Ago at={new Date(since)} now={now} />
-            {until === null ? ", until somebody resumes it." : probeWords(new Date(until), now)}
+            {until === null ? ", until somebody resumes it." : probeWords(new Date(until), now)}{" "}
+            {until !== null && remedyOfPause(reason)}
           </p>
           {mayAct && (
             <a class="button" id={`resume-${scope}`} href={`/console/delivery/resume?scope=${scope}`}>
