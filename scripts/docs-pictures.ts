@@ -16,7 +16,8 @@ const pictures: Record<string, (page: Page) => Promise<unknown>> = {
     await page.getByRole("link", { name: "temperature_readings, month" }).click();
     await page.locator("canvas").first().waitFor();
   },
-  "meter-event": async (page) => openFirst(page, "/console/meter-events?state=delivered"),
+  "meter-event": async (page) =>
+    openFirst(page, "/console/meter-events?meter=temperature_readings&state=delivered"),
   books: async (page) => page.goto("/console/books"),
 };
 

@@ -15,7 +15,7 @@ export function Leases({ leases, inFlight, now }: LeasesProps) {
       <h2>Leases</h2>
       {leases.length === 0 ? (
         <p class="calm-words">
-          Nothing is in flight. A meter event stands here from the begin of an attempt to its end.
+          Nothing is in flight. A meter event stands here from the beginning of an attempt to its end.
         </p>
       ) : (
         <>

@@ -115,6 +115,7 @@ test("sensors over time are a plot and a table, and each billing period leads to
   await see(`/console/organizations/${acme}?granularity=month`);
   const sensors = page.getByRole("region", { name: "Sensors", exact: true });
   await sensors.locator("canvas").waitFor();
+  expect(await sensors.locator(".u-legend").innerText()).toContain("At its last count");
   await sensors.getByText("The numbers").click();
   expect(await sensors.locator("tbody tr").last().innerText()).toMatch(/7(\s+1,200)?\s+7/);
 

@@ -1,5 +1,6 @@
 import type { SensorBucket } from "../../intake/sensor-history.ts";
 import { type Column, DataTable } from "../parts/data-table.tsx";
+import { Figure } from "../parts/figure.tsx";
 import { inDigits } from "../parts/figures.ts";
 import { When } from "../parts/when.tsx";
 
@@ -16,7 +17,7 @@ export function SensorPlot({ buckets }: { buckets: readonly SensorBucket[] }) {
   return (
     <figure class="plotted" data-plot="bars" data-unit="active sensors">
       <figcaption class="small">Active sensors at the last count of each, UTC</figcaption>
-      <details open data-numbers>
+      <details open data-numbers="">
         <summary>The numbers</summary>
         <DataTable caption="Active sensors" hidesCaption columns={columns} rows={buckets} />
       </details>
@@ -29,7 +30,8 @@ const columns: Column<SensorBucket>[] = [
   {
     head: "At its last count",
     kind: "figure",
-    cell: ({ latest }) => <data value={String(latest)}>{inDigits(latest)}</data>,
+    drawnIn: "--accent",
+    cell: ({ latest }) => <Figure value={latest} shown={inDigits(latest)} />,
   },
   { head: "Most", kind: "figure", cell: ({ most }) => inDigits(most) },
   { head: "Fewest", kind: "figure", cell: ({ fewest }) => inDigits(fewest) },

@@ -1,7 +1,6 @@
 import type { renderStoredEvent } from "../../api/stripe-events/stored-event-answer.ts";
 import { inboxStates } from "../../billing/inbox.ts";
-import { type Column, DataTable, None } from "../parts/data-table.tsx";
-import { inDigits } from "../parts/figures.ts";
+import { type Column, DataTable } from "../parts/data-table.tsx";
 import { NextPage, withQuery } from "../parts/next-page.tsx";
 import { StateBadge } from "../parts/state-badge.tsx";
 import { When } from "../parts/when.tsx";
@@ -52,11 +51,17 @@ const columns: Column<ShownEvent>[] = [
     cell: ({ id, type }) => <a href={`${inboxPath}/${encodeURIComponent(id)}`}>{type}</a>,
   },
   { head: "Id", kind: "mono", cell: ({ id }) => id },
-  { head: "State", cell: ({ state }) => <StateBadge state={state} /> },
+  {
+    head: "State",
+    cell: ({ state, error }) => (
+      <>
+        <StateBadge state={state} />
+        {error !== null && <p class="small">{error}</p>}
+      </>
+    ),
+  },
   { head: "Received", cell: ({ received_at: at }) => <When at={at} /> },
   { head: "Handled", cell: ({ handled_at: at }) => <When at={at} none="not yet" /> },
-  { head: "Attempts", kind: "figure", cell: ({ attempts }) => inDigits(attempts) },
-  { head: "Error", cell: ({ error }) => error ?? <None /> },
 ];
 
 const effects: Record<string, string> = {
@@ -70,7 +75,10 @@ const effects: Record<string, string> = {
 /** One event: what it did, what went wrong, and what Stripe sent. */
 export function StripeEventPage({ event, mayAct }: { event: ShownEvent; mayAct: boolean }) {
   const path = `${inboxPath}/${encodeURIComponent(event.id)}`;
-  const { payload, ...facts } = event;
+  const { payload, ...told } = event;
+  const facts = Object.entries(told).filter(
+    ([name, value]) => value !== null || !name.startsWith("dismissed"),
+  );
   const isReplayed = ["failed", "refused", "dismissed"].includes(event.state);
   const isDismissed = ["failed", "refused"].includes(event.state);
   return (
@@ -95,7 +103,7 @@ export function StripeEventPage({ event, mayAct }: { event: ShownEvent; mayAct: 
           <dt>What it did</dt>
           <dd>{effects[event.state]}</dd>
         </div>
-        {Object.entries(facts).map(([name, value]) => (
+        {facts.map(([name, value]) => (
           <div>
             <dt>{name.replaceAll("_", " ")}</dt>
             <dd>
