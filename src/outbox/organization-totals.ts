@@ -21,7 +21,7 @@ export type OrganizationTotal = {
 };
 
 /** As many entries of an organization that are not sealed are added up: one that is held may have millions. */
-const entriesMax = 2_000;
+const entriesMax = 1_000;
 
 /**
  * The usage of one meter that is a sum, for a page of organizations: of each, its meter events of the period by one index, and

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { ConsoleParts } from "../../api/console-parts.ts";
 import type { Db } from "../../database/db.ts";
+import { byIndex } from "../../database/one-plan.ts";
 import { decodeCursor } from "../../http/cursor.ts";
 import { toPage } from "../../http/page.ts";
 import { readCloseGates } from "../../monitoring/close-gate.ts";
@@ -70,7 +71,7 @@ export function mountBooks(app: ConsoleApp, { db, live = liveLimits }: ConsolePa
 }
 
 async function readBooksHead(db: Db) {
-  const state = await readReconciliation(db);
+  const state = await byIndex(db, readReconciliation);
   const gates = await readCloseGates(db);
   const counts = await countBooks(db);
   const found = await listDifferences(db, { limit: differencesShownMax + 1 });

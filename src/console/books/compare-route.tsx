@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { ConsoleParts } from "../../api/console-parts.ts";
 import type { Db } from "../../database/db.ts";
+import { byIndex } from "../../database/one-plan.ts";
 import { notFound } from "../../http/problem.ts";
 import { readReconciliation } from "../../monitoring/metrics/read-reconciliation.ts";
 import { readSeenProcesses } from "../../monitoring/seen-processes.ts";
@@ -36,7 +37,7 @@ export function mountComparison(app: ConsoleApp, { db, boss }: ConsoleParts): vo
     const period = readWantedPeriod(c.req.query());
     const span = await findWantedPeriod(db, organizationId, period);
     const customers = span === undefined ? 0 : await countCustomers(db, organizationId, span);
-    const state = await readReconciliation(db);
+    const state = await byIndex(db, readReconciliation);
     const worker = (await readSeenProcesses(db)).find(({ kind }) => kind === "worker");
     const asked = { organizationId, name, period, span, customers, state, worker };
     return showPage(c, frame, <CompareQuestion asked={asked} />);

@@ -31,7 +31,7 @@ const organization: Column<BookedPeriod> = {
 
 const shared: Column<BookedPeriod>[] = [
   {
-    head: "Period (UTC), and its statement",
+    head: "Statement (UTC)",
     cell: ({ organizationId, start, end }) => (
       <a href={statementOf(organizationId, start)}>
         <Between from={start} to={end} />
