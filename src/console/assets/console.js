@@ -145,13 +145,17 @@ function drawPlot(canvas, { times, series }, { kind, unit }) {
   const isStacked = kind === "stacked";
   const drawn = isStacked ? stack(series) : series.map(({ values }) => values);
   const paths = kind === "lines" ? undefined : globalThis.uPlot.paths.bars({ size: [0.8, 60] });
+  // Bars stand in the middle of their time, and one time alone would have no length to be shown in.
+  const isOne = times.length === 1;
+  const stepSeconds = isOne ? 86_400 : times[1] - times[0];
+  const edgeSeconds = paths === undefined && !isOne ? 0 : stepSeconds / 2;
   const described = series.map(({ label, colour: tint, values }, index) => ({
     label,
     stroke: tint,
     ...(paths === undefined
       ? { width: 2, dash: dashes[index % dashes.length] }
       : { fill: fillOf(tint, index), paths, width: 0 }),
-    points: { show: false },
+    points: { show: isOne && paths === undefined },
     value: (_plot, _drawn, _series, row) =>
       row === null || row === undefined || values[row] === null ? "–" : show(values[row]),
   }));
@@ -168,7 +172,15 @@ function drawPlot(canvas, { times, series }, { kind, unit }) {
         { ...axis, values: nameTimes },
         { ...axis, label: unit, size: 74, values: (_plot, splits) => splits.map(show) },
       ],
-      scales: { y: { range: (_plot, _min, max) => [0, max > 0 ? max * 1.05 : 1] } },
+      scales: {
+        x: {
+          range: (_plot, min, max) => [
+            (isOne ? times[0] : min) - edgeSeconds,
+            (isOne ? times[0] : max) + edgeSeconds,
+          ],
+        },
+        y: { range: (_plot, _min, max) => [0, max > 0 ? max * 1.05 : 1] },
+      },
       series: [{ label: "From, UTC" }, ...order.map((index) => described[index])],
     },
     [times, ...order.map((index) => drawn[index])],
