@@ -6,33 +6,56 @@ import { billedUntil } from "./held.ts";
  * each organization, whatever else the outbox holds.
  */
 export function takenByMinute({ from, to }: { from: Date; to: Date }) {
+  // The offset keeps the subquery apart, so that no plan reads the key of all organizations from end to end.
   return sql`(
-    select e.minute, e.meter, sum(e.entries) as entries, sum(e.quantity) as quantity
+    select date_trunc('minute', e.occurred_at, 'UTC') as minute, e.meter, count(*) as entries, sum(e.quantity) as quantity
     from metering.organizations o
     cross join lateral (
-      select date_trunc('minute', occurred_at, 'UTC') as minute, meter, count(*) as entries, sum(quantity) as quantity
+      select occurred_at, meter, quantity
       from metering.meter_outbox
       where organization_id = o.id and occurred_at >= ${from} and occurred_at < ${to}
-      group by 1, 2
+      offset 0
     ) e
     group by 1, 2
   )`;
 }
 
 /**
- * Rows of `occurred_at` of entries of a meter (an expression) that wait for the seal and have a paying customer, of each
- * organization the oldest first and `ofEachMax` at most. Follows `select … from`. The order keeps the subquery apart, so that
- * each organization's range of the index is read, and none beside it.
+ * Entries that wait for the seal, by `meter`: `entries` and `oldest_at` of those with a paying customer. Reads so many
+ * unsealed entries at most, held ones too; where there are more, `entries` counts those that were read, and the oldest is
+ * found by one index entry of each organization and month.
  */
-export function dueEntries(meter: ReturnType<typeof sql>, { ofEachMax }: { ofEachMax: number | null }) {
-  return sql`
-    ${billedUntil} b
-    cross join lateral (
-      select e.occurred_at
-      from metering.meter_outbox e
-      where e.meter_event_id is null and e.meter = ${meter} and e.organization_id = b.organization_id
-        and e.occurred_at < b.billed_until and e.occurred_at > '-infinity'
-      order by e.occurred_at
-      limit ${ofEachMax}
-    ) due`;
+export function dueByMeter(meters: readonly string[], { readMax }: { readMax: number }) {
+  return sql`(
+    with billed as materialized (select organization_id, billed_until from ${billedUntil} b),
+    unsealed as materialized (
+      select meter, organization_id, occurred_at
+      from metering.meter_outbox
+      where meter_event_id is null and meter = any(${meters})
+      limit ${readMax}
+    ),
+    due as (
+      select u.meter, count(*) as entries, min(u.occurred_at) as oldest_at
+      from unsealed u
+      join billed b on b.organization_id = u.organization_id and u.occurred_at < b.billed_until
+      group by 1
+    )
+    select
+      m.meter, coalesce(d.entries, 0) as entries,
+      case when (select count(*) from unsealed) < ${readMax} then d.oldest_at
+      else (
+        select min(oldest.occurred_at)
+        from billed b
+        cross join lateral (
+          select e.occurred_at
+          from metering.meter_outbox e
+          where e.meter_event_id is null and e.meter = m.meter and e.organization_id = b.organization_id
+            and e.occurred_at < b.billed_until and e.occurred_at > '-infinity'
+          order by e.occurred_at
+          limit 1
+        ) oldest
+      ) end as oldest_at
+    from unnest(${meters}::text[]) m (meter)
+    left join due d on d.meter = m.meter
+  )`;
 }

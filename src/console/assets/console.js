@@ -101,6 +101,9 @@ function asAge(seconds) {
   return seconds < 172_800 ? `${plain(seconds / 3_600)} h` : `${plain(seconds / 86_400)} d`;
 }
 
+/** Steps of the axis of ages, in seconds: so many seconds, minutes, hours and days. */
+const ageSteps = [1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1_200, 1_800, 3_600, 7_200, 21_600, 43_200, 86_400];
+
 /** How numbers of a unit stand on the axis and in the legend. */
 const shownAs = { seconds: asAge, milliseconds: (value) => `${plain(value)} ms` };
 /** So that lines are told apart without colours, too. */
@@ -170,7 +173,13 @@ function drawPlot(canvas, { times, series }, { kind, unit }) {
       legend: { show: true },
       axes: [
         { ...axis, values: nameTimes },
-        { ...axis, label: unit, size: 74, values: (_plot, splits) => splits.map(show) },
+        {
+          ...axis,
+          label: unit,
+          size: 74,
+          values: (_plot, splits) => splits.map(show),
+          ...(unit === "seconds" && { incrs: ageSteps }),
+        },
       ],
       scales: {
         x: {
@@ -186,6 +195,8 @@ function drawPlot(canvas, { times, series }, { kind, unit }) {
     [times, ...order.map((index) => drawn[index])],
     canvas,
   );
+  // The latest figures stand in the legend until the reader points at others.
+  plot.setLegend({ idx: times.length - 1 });
   new ResizeObserver(() => plot.setSize(size())).observe(canvas);
 }
 
