@@ -1,6 +1,8 @@
+import { benchAutovacuum } from "./benches/autovacuum.ts";
 import { benchBooks } from "./benches/books.ts";
 import { benchDeliver, benchDeliverStream } from "./benches/deliver.ts";
 import { benchDrain } from "./benches/drain.ts";
+import { benchDisk } from "./benches/disk.ts";
 import { benchEndToEnd } from "./benches/end-to-end.ts";
 import { benchEventCost } from "./benches/event-cost.ts";
 import { benchGrowth } from "./benches/growth.ts";
@@ -39,4 +41,6 @@ export const benches: Record<BenchName, Bench> = {
   meters: benchMeters,
   books: benchBooks,
   year: benchYear,
+  disk: benchDisk,
+  autovacuum: benchAutovacuum,
 };

@@ -10,6 +10,7 @@ test("without a name all benches run but those that take long", () => {
     names: short,
     rounds: 5,
     seconds: 3,
+    minutes: 20,
     millions: [1, 10, 50],
   });
 });
@@ -23,8 +24,12 @@ test("named benches run in the table's order, whatever order they are named in",
   expect(readBenchFlags([second, first])).toMatchObject({ names: [first, second] });
 });
 
-test("rounds and seconds may be given", () => {
-  expect(readBenchFlags(["--rounds", "2", "--seconds=1"])).toMatchObject({ rounds: 2, seconds: 1 });
+test("rounds, seconds and minutes may be given", () => {
+  expect(readBenchFlags(["--rounds", "2", "--seconds=1", "--minutes=4"])).toMatchObject({
+    rounds: 2,
+    seconds: 1,
+    minutes: 4,
+  });
 });
 
 test("the sizes of growth may be given", () => {
@@ -38,8 +43,9 @@ test.each([["--help"], ["-h"]])("%s asks for help", (flag) => {
 test.each([
   ["intake", "there is no bench intake"],
   ["--fast", "--fast"],
-  ["--rounds=0", "--rounds and --seconds take a whole number from 1 on"],
-  ["--seconds=1.5", "--rounds and --seconds take a whole number from 1 on"],
+  ["--rounds=0", "--rounds, --seconds and --minutes take a whole number from 1 on"],
+  ["--minutes=x", "--rounds, --seconds and --minutes take a whole number from 1 on"],
+  ["--seconds=1.5", "--rounds, --seconds and --minutes take a whole number from 1 on"],
   ["--millions=10", "--millions takes two or more ascending whole numbers"],
   ["--millions=10,1", "--millions takes two or more ascending whole numbers"],
   ["--millions=0,1", "--millions takes two or more ascending whole numbers"],

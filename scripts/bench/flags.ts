@@ -2,12 +2,13 @@ import { parseArgs } from "node:util";
 import { type BenchName, benchNames, isBenchName, longBenches } from "./names.ts";
 
 export type BenchFlags =
-  | { kind: "run"; names: BenchName[]; rounds: number; seconds: number; millions: number[] }
+  | { kind: "run"; names: BenchName[]; rounds: number; seconds: number; minutes: number; millions: number[] }
   | { kind: "help" }
   | { kind: "wrong"; fault: string };
 
 const roundsDefault = 5;
 const secondsDefault = 3;
+const minutesDefault = 20;
 const millionsDefault = [1, 10, 50];
 /** The readings of growth go back half a week for each, and partitions are made for a year. */
 const millionsMax = 80;
@@ -18,6 +19,7 @@ export const benchUsage = `usage: npm run bench [-- NAME…] [options]
   --all        all of them
   --rounds N   rounds of each contestant, interleaved (default ${roundsDefault}); a warm-up round comes before
   --seconds N  how long a round is to last, about (default ${secondsDefault})
+  --minutes N  how long autovacuum is watched (default ${minutesDefault})
   --millions N,N,…
                millions of readings stored that growth compares, the first with the others, each at most ${millionsMax}
                (default ${millionsDefault.join(",")}; a million takes about 0.2 GB of disk)
@@ -36,8 +38,9 @@ export function readBenchFlags(args: readonly string[]): BenchFlags {
   if (stranger !== undefined) return { kind: "wrong", fault: `there is no bench ${stranger}` };
   const rounds = positiveInteger(values.rounds, roundsDefault);
   const seconds = positiveInteger(values.seconds, secondsDefault);
-  if (rounds === undefined || seconds === undefined) {
-    return { kind: "wrong", fault: "--rounds and --seconds take a whole number from 1 on" };
+  const minutes = positiveInteger(values.minutes, minutesDefault);
+  if (rounds === undefined || seconds === undefined || minutes === undefined) {
+    return { kind: "wrong", fault: "--rounds, --seconds and --minutes take a whole number from 1 on" };
   }
   const millions = values.millions === undefined ? millionsDefault : ascendingSizes(values.millions);
   if (millions === undefined) {
@@ -48,7 +51,7 @@ export function readBenchFlags(args: readonly string[]): BenchFlags {
     if (values.all === true) return true;
     return positionals.length > 0 ? positionals.includes(name) : !longBenches.includes(name);
   };
-  return { kind: "run", names: benchNames.filter(isWanted), rounds, seconds, millions };
+  return { kind: "run", names: benchNames.filter(isWanted), rounds, seconds, minutes, millions };
 }
 
 function parse(args: readonly string[]) {
@@ -60,6 +63,7 @@ function parse(args: readonly string[]) {
         all: { type: "boolean" },
         rounds: { type: "string" },
         seconds: { type: "string" },
+        minutes: { type: "string" },
         millions: { type: "string" },
         help: { type: "boolean", short: "h" },
       },

@@ -17,6 +17,8 @@ export const benchNames = [
   "meters",
   "books",
   "year",
+  "disk",
+  "autovacuum",
 ] as const;
 
 export type BenchName = (typeof benchNames)[number];
@@ -30,6 +32,8 @@ export const longBenches: readonly BenchName[] = [
   "meters",
   "books",
   "year",
+  "disk",
+  "autovacuum",
 ];
 
 /** Whether there is a bench of this name. */

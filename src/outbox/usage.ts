@@ -2,7 +2,7 @@ import { sql } from "kysely";
 import { byIndex } from "../database/one-plan.ts";
 import type { Db } from "../database/db.ts";
 import { type MeterName, meters } from "../usage/meters.ts";
-import { readBuckets, type UsagePeriod } from "./usage-buckets.ts";
+import { type Buckets, readBuckets, type UsagePeriod } from "./usage-buckets.ts";
 import type { UsageQuestion } from "./usage-parts.ts";
 import { usageSums } from "./usage-sums.ts";
 import { usageValues } from "./usage-values.ts";
@@ -10,11 +10,15 @@ import { usageValues } from "./usage-values.ts";
 export type UsageQuery = UsagePeriod & Pick<UsageQuestion, "meter" | "keptFrom">;
 
 /** One bucket of usage, cut to the period asked for. `quantity` is all usage; the other fields say where it is now. */
-export type UsageBucket = { start: Date; end: Date } & Figures;
-
-type Figures = { quantity: number; delivered: number; pending: number; in_doubt: number; rejected: number };
-
-const nothing: Figures = { quantity: 0, delivered: 0, pending: 0, in_doubt: 0, rejected: 0 };
+export type UsageBucket = {
+  start: Date;
+  end: Date;
+  quantity: number;
+  delivered: number;
+  pending: number;
+  in_doubt: number;
+  rejected: number;
+};
 
 /**
  * An organization's usage of a meter by time: exact for any time zone, empty buckets included. `sum` meters add up; of a
@@ -33,26 +37,52 @@ export async function readUsage(
   const buckets = await readBuckets(db, period);
   const question = { organizationId, meter, buckets, keptFrom };
   const isLast = meters[meter].aggregation === "last";
+  // One value in place of thousands of rows, which would cost the driver more than Postgres.
   const read = await byIndex(db, (trx) =>
-    sql<Figures & { n: number }>`
-      select
-        n,
-        coalesce(sum(used), 0)::float8 as quantity,
-        coalesce(sum(counted), 0)::float8 as delivered,
-        coalesce(sum(used - counted) filter (where state = 'pending'), 0)::float8 as pending,
-        coalesce(sum(used - counted) filter (where state = 'in_doubt'), 0)::float8 as in_doubt,
-        coalesce(sum(used - counted) filter (where state in ('rejected', 'expired')), 0)::float8 as rejected
-      from (${isLast ? usageValues(question) : usageSums(question)}) part (n, state, used, counted)
-      group by n
+    sql<{ figures: BucketFigures[] }>`
+      select coalesce(json_agg(json_build_array(n, quantity, delivered, pending, in_doubt, rejected)), '[]') as figures
+      from (
+        select
+          n,
+          coalesce(sum(used), 0)::float8 as quantity,
+          coalesce(sum(counted), 0)::float8 as delivered,
+          coalesce(sum(used - counted) filter (where state = 'pending'), 0)::float8 as pending,
+          coalesce(sum(used - counted) filter (where state = 'in_doubt'), 0)::float8 as in_doubt,
+          coalesce(sum(used - counted) filter (where state in ('rejected', 'expired')), 0)::float8 as rejected
+        from (${isLast ? usageValues(question) : usageSums(question)}) part (n, state, used, counted)
+        group by n
+      ) bucket
     `.execute(trx),
   );
-  const figures = new Map(read.rows.map(({ n, ...figuresOf }) => [n, figuresOf]));
-  const { starts, end } = buckets;
-  return starts.map((start, index) => ({
-    start: new Date(start),
-    end: new Date(starts[index + 1] ?? end),
-    ...(figures.get(index + 1) ?? nothing),
-  }));
+  return fillBuckets(buckets, read.rows[0]?.figures ?? []);
+}
+
+/** The number of a bucket, from 1, and its figures. */
+type BucketFigures = [
+  n: number,
+  quantity: number,
+  delivered: number,
+  pending: number,
+  inDoubt: number,
+  rejected: number,
+];
+
+function fillBuckets({ starts, end }: Buckets, figures: readonly BucketFigures[]): UsageBucket[] {
+  const byNumber = new Map(figures.map((one) => [one[0], one]));
+  return starts.map((start, index) => {
+    const [, quantity = 0, delivered = 0, pending = 0, inDoubt = 0, rejected = 0] =
+      byNumber.get(index + 1) ?? [];
+    const bucketEnd = new Date(starts[index + 1] ?? end);
+    return {
+      start: new Date(start),
+      end: bucketEnd,
+      quantity,
+      delivered,
+      pending,
+      in_doubt: inDoubt,
+      rejected,
+    };
+  });
 }
 
 /**

@@ -9,6 +9,8 @@ import type { Teardown } from "../../process/teardown.ts";
 export type Site = {
   rounds: number;
   secondsPerRound: number;
+  /** How long the bench of autovacuum watches. */
+  minutes: number;
   /** Sizes of the bench of growth. */
   millions: readonly number[];
   teardown: Teardown;
@@ -21,7 +23,10 @@ export type Site = {
   postgresPid: number;
 };
 
-type SiteOptions = Pick<Site, "rounds" | "secondsPerRound" | "millions" | "teardown" | "guard" | "signal">;
+type SiteOptions = Pick<
+  Site,
+  "rounds" | "secondsPerRound" | "minutes" | "millions" | "teardown" | "guard" | "signal"
+>;
 
 /** Starts a Postgres that flushes every commit to disk. */
 export async function prepareSite(options: SiteOptions): Promise<Site> {

@@ -1,0 +1,139 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Comparison } from "../comparison.ts";
+import { addFleet, planLoad } from "../load/fleet.ts";
+import { sendPlan, startGateway } from "../load/http-contestant.ts";
+import { ask, createOurDatabase, type Site } from "../site/site.ts";
+import { startStripeStandIn } from "../site/stripe-stand-in.ts";
+import { startApi, startWorker } from "./our-servers.ts";
+
+const bench = "autovacuum";
+const organizations = 100;
+const sensors = 20;
+const readingsPerRequest = 10;
+const requestsPerSecond = 200;
+const connections = 16;
+const secondsPerPlan = 30;
+const lookEveryMs = 10_000;
+const bytesPerMib = 1_024 ** 2;
+/** A table that is read all the time may hold as many dead rows as live ones, and some on top while it is small. */
+const deadRowsMax = { share: 1, least: 5_000 };
+/** The size of a table may be twice what its rows need. */
+const bloatMax = 2;
+
+type Dead = { name: string; live: number; dead: number };
+
+/**
+ * 2,000 readings a second through the API, sealed every second and delivered at once, for as long as it was told: whether
+ * autovacuum keeps up with the rows that die, how much larger tables are than their rows need, and how much log a reading
+ * makes. Postgres's own settings, and those of the migrations.
+ */
+export async function benchAutovacuum(site: Site): Promise<Comparison[]> {
+  const url = await createOurDatabase(site, "autovacuum");
+  const fleet = await addFleet(url, { organizations, sensors });
+  const { port } = await startApi(site, url);
+  const stripe = await startStripeStandIn(site);
+  await startWorker(site, { databaseUrl: url, stripeUrl: stripe.url, sealIntervalSeconds: 1 });
+  const gateway = startGateway(site);
+  const watch = new AbortController();
+  const watching = watchDeadRows(url, watch.signal);
+  const walBefore = await readWalBytes(url);
+  const endsAtMs = performance.now() + site.minutes * 60_000;
+  let readings = 0;
+  while (performance.now() < endsAtMs) {
+    site.signal.throwIfAborted();
+    const plan = planLoad(fleet, { requests: requestsPerSecond * secondsPerPlan, readingsPerRequest });
+    const server = { port, fleet, table: null };
+    await sendPlan(gateway, { server, plan, connections, perSecond: requestsPerSecond });
+    readings += plan.requests * readingsPerRequest;
+  }
+  const walBytes = (await readWalBytes(url)) - walBefore;
+  watch.abort();
+  const worst = await watching;
+  const bloat = await readBloat(url);
+  const during = `${site.minutes} minutes of ${requestsPerSecond * readingsPerRequest} readings/s`;
+  const target = { ratio: "at most" as const, value: 1 };
+  return [
+    {
+      bench,
+      what: `the most dead rows for a live one, or for each of ${deadRowsMax.least} (${worst.name}), in ${during}`,
+      unit: "rows",
+      ours: [worst.dead / Math.max(worst.live, deadRowsMax.least)],
+      peer: "the limit",
+      theirs: [deadRowsMax.share],
+      target,
+    },
+    {
+      bench,
+      what: `size of the most bloated table (${bloat.name}) after ${during}`,
+      unit: "MiB",
+      ours: [bloat.bytes / bytesPerMib],
+      peer: "what its rows need",
+      theirs: [bloat.neededBytes / bytesPerMib],
+      target: { ratio: "at most", value: bloatMax },
+    },
+    {
+      bench,
+      what: `log (WAL) that 1,000 readings make until they are billed, in ${during}`,
+      unit: "KiB",
+      ours: [walBytes / readings / 1.024],
+      peer: "their rows",
+      theirs: [await readRowBytes(url)],
+    },
+  ];
+}
+
+/** Of all tables at all times, the one with the most dead rows for its live ones. */
+async function watchDeadRows(url: string, signal: AbortSignal): Promise<Dead> {
+  let worst: Dead = { name: "none", live: 0, dead: 0 };
+  const share = ({ live, dead }: Dead) => dead / Math.max(live, deadRowsMax.least);
+  while (!signal.aborted) {
+    const tables = await ask<Dead>(
+      url,
+      `select relname as name, n_live_tup::float8 as live, n_dead_tup::float8 as dead from pg_stat_user_tables`,
+    );
+    for (const table of tables) if (share(table) > share(worst)) worst = table;
+    await sleep(lookEveryMs, undefined, { signal }).catch(() => {});
+  }
+  return worst;
+}
+
+async function readWalBytes(url: string): Promise<number> {
+  const [row] = await ask<{ bytes: string }>(url, "select pg_current_wal_lsn() - '0/0'::pg_lsn as bytes");
+  return Number(row?.bytes);
+}
+
+type Bloat = { name: string; bytes: number; neededBytes: number };
+
+/** Of the tables of a MiB and more, the one that shrinks most when it is written anew. */
+async function readBloat(url: string): Promise<Bloat> {
+  const read = () =>
+    ask<{ name: string; bytes: number }>(
+      url,
+      `select oid::regclass::text as name, pg_total_relation_size(oid)::float8 as bytes from pg_class
+       where relkind = 'r' and relnamespace in ('metering'::regnamespace, 'pgboss'::regnamespace)`,
+    );
+  const before = await read();
+  await ask(url, "vacuum full");
+  const after = new Map((await read()).map(({ name, bytes }) => [name, bytes]));
+  const tables = before
+    .filter(({ bytes }) => bytes > bytesPerMib)
+    .map((table) => ({ ...table, neededBytes: after.get(table.name) ?? table.bytes }))
+    .toSorted((one, other) => other.bytes / other.neededBytes - one.bytes / one.neededBytes);
+  for (const { name, bytes, neededBytes } of tables) {
+    console.error(
+      `${name}: ${(bytes / bytesPerMib).toFixed(1)} MiB, needs ${(neededBytes / bytesPerMib).toFixed(1)}`,
+    );
+  }
+  const [worst] = tables;
+  if (worst === undefined) throw new Error("no table has grown to a MiB");
+  return worst;
+}
+
+/** KiB that 1,000 readings take in their table, without indexes. */
+async function readRowBytes(url: string): Promise<number> {
+  const [row] = await ask<{ bytes: number }>(
+    url,
+    "select avg(pg_column_size(r.*))::float8 as bytes from (select * from metering.readings limit 10000) r",
+  );
+  return (row?.bytes ?? 0) / 1.024;
+}
