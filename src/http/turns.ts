@@ -3,23 +3,27 @@ const turnMsMax = 5;
 // A process has one event loop, so all callers that wait for a turn of it stand in one line.
 const line: (() => void)[] = [];
 
+/** Where work joins the line: behind all other, or before it, because what it has begun lies in memory until it ends. */
+type Place = "last" | "first";
+
 /**
  * Makes a function to call between the pieces of long work: it gives the event loop to other work once this one has had
  * it for some milliseconds. Of all such work one piece is done in a turn of the loop, however much there is.
  */
-export function createTurns(now = () => performance.now()): () => Promise<void> {
+export function createTurns(now = () => performance.now()): (place?: Place) => Promise<void> {
   let sinceMs = now();
-  return async () => {
+  return async (place) => {
     if (now() - sinceMs < turnMsMax) return;
-    await nextTurn();
+    await nextTurn(place);
     sinceMs = now();
   };
 }
 
 /** A turn for work that is long by itself, such as parsing a large body. */
-export function nextTurn(): Promise<void> {
+export function nextTurn(place: Place = "last"): Promise<void> {
   return new Promise((resolve) => {
-    line.push(resolve);
+    if (place === "last") line.push(resolve);
+    else line.unshift(resolve);
     if (line.length === 1) setImmediate(letOneGo);
   });
 }

@@ -8,26 +8,7 @@ import {
 } from "../usage/reading.ts";
 import type { StoreReadings } from "./commit-batches.ts";
 import type { StoredAs } from "./judge-stored.ts";
-
-/** What the answer says about one reading that was not plainly accepted. */
-export type ReadingResult = {
-  /** The reading's place in the request, from 0. */
-  index: number;
-  status: "duplicate" | "rejected";
-  code: string;
-  detail: string;
-  /** For `invalid`: the first faulty fields, as JSON pointers inside the reading; none where the answer has many already. */
-  errors?: ReadingFault[];
-  /** How many faults `errors` does not list. */
-  errors_left_out?: number;
-};
-
-export type IntakeResult = {
-  accepted: number;
-  duplicates: number;
-  rejected: number;
-  results: ReadingResult[];
-};
+import { addRun, type IntakeResult, type ReadingResult } from "./result-runs.ts";
 
 export type IntakeDeps = StoreDeps & { now: () => Date; limits: ReadingLimits };
 
@@ -61,59 +42,60 @@ export async function acceptReadings(
   return storeJudged(deps, organizationId, { judged, allowance: allowFaults() });
 }
 
+/** Readings that are judged already; `first` is the place of the first of them in its request, 0 if left out. */
+type JudgedReadings = { judged: readonly ReadingVerdict[]; allowance: FaultAllowance; first?: number };
+
 /** The same, for readings that are judged already. */
 export async function storeJudged(
   { store, onStored }: StoreDeps,
   organizationId: string,
-  { judged, allowance }: { judged: readonly ReadingVerdict[]; allowance: FaultAllowance },
+  { judged, allowance, first = 0 }: JudgedReadings,
 ): Promise<IntakeResult> {
   const valid: Reading[] = [];
   for (const verdict of judged) if (verdict.kind === "valid") valid.push(verdict.reading);
   const stored = valid.length === 0 ? [] : await store(organizationId, valid);
-  const results: ReadingResult[] = [];
-  let nextStored = 0;
+  const resultOf = createResults(stored, allowance);
+  const result: IntakeResult = { accepted: 0, duplicates: 0, rejected: 0, runs: [] };
   for (const [index, verdict] of judged.entries()) {
-    const result =
-      verdict.kind === "valid"
-        ? resultOfStored(index, stored[nextStored++])
-        : resultOfRefused(index, verdict, allowance);
-    if (result !== undefined) results.push(result);
+    const told = resultOf(verdict);
+    if (told === undefined) result.accepted += 1;
+    else {
+      if (told.status === "duplicate") result.duplicates += 1;
+      else result.rejected += 1;
+      addRun(result.runs, { first: first + index, count: 1, result: told });
+    }
   }
-  const duplicates = results.filter(({ status }) => status === "duplicate").length;
-  const result = {
-    accepted: judged.length - results.length,
-    duplicates,
-    rejected: results.length - duplicates,
-    results,
-  };
   onStored?.(result);
   return result;
 }
 
-function resultOfRefused(
-  index: number,
-  verdict: Exclude<ReadingVerdict, { kind: "valid" }>,
-  allowance: FaultAllowance,
-): ReadingResult {
-  return verdict.kind === "invalid"
-    ? resultOfInvalid(index, verdict, allowance)
-    : { index, status: "rejected", code: verdict.kind, detail: verdict.detail };
+/** Makes the function that tells the result of each reading, in order; undefined when it is plainly accepted. */
+function createResults(stored: readonly StoredAs[], allowance: FaultAllowance) {
+  let nextStored = 0;
+  let last: { verdict: ReadingVerdict; result: ReadingResult } | undefined;
+  return (verdict: ReadingVerdict): ReadingResult | undefined => {
+    if (verdict.kind === "valid") return resultOfStored(stored[nextStored++]);
+    if (verdict.kind !== "invalid") return { status: "rejected", code: verdict.kind, detail: verdict.detail };
+    if (allowance.left > 0) return resultOfInvalid(verdict, allowance);
+    // Lines that are no JSON share one verdict, and so one result.
+    if (last?.verdict !== verdict) last = { verdict, result: resultOfInvalid(verdict, allowance) };
+    return last.result;
+  };
 }
 
-function resultOfStored(index: number, stored: StoredAs | undefined): ReadingResult | undefined {
+function resultOfStored(stored: StoredAs | undefined): ReadingResult | undefined {
   if (stored === undefined) throw new Error("a valid reading was not stored");
   switch (stored.status) {
     case "accepted":
       return undefined;
     case "duplicate":
-      return { index, status: "duplicate", code: "duplicate", detail: "stored before, and not billed again" };
+      return { status: "duplicate", code: "duplicate", detail: "stored before, and not billed again" };
     case "rejected":
-      return { index, ...stored };
+      return stored;
   }
 }
 
 function resultOfInvalid(
-  index: number,
   { faults, faultsLeftOut = 0 }: InvalidReading,
   allowance: FaultAllowance,
 ): ReadingResult {
@@ -121,7 +103,6 @@ function resultOfInvalid(
   allowance.left -= listed.length;
   const leftOut = faults.length - listed.length + faultsLeftOut;
   return {
-    index,
     status: "rejected",
     code: "invalid",
     detail: describeFaults(listed.length > 0 ? listed : faults.slice(0, 1), leftOut),

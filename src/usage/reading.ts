@@ -40,10 +40,17 @@ export const readingSchema = z.strictObject({
   temperature: z.number("must be a finite number").min(absoluteZeroCelsius, "must be at least −273.15 °C"),
 });
 
+/** What the schema says of everything that is no object. One for all of them, since lines of a body may be many. */
+const noObject: ReadingVerdict = {
+  kind: "invalid",
+  faults: [{ pointer: "", code: "invalid", detail: "must be an object" }],
+};
+
 /** Judges one element of a request body by itself: its form, and its time against `now`. */
 export function judgeReading(input: unknown, now: Date, limits: ReadingLimits): ReadingVerdict {
   const plain = readPlainly(input);
   if (plain !== undefined) return judgeTime(plain, now, limits);
+  if (typeof input !== "object" || input === null || Array.isArray(input)) return noObject;
   const { fields, leftOut } = leaveOutMost(input);
   const parsed = readingSchema.safeParse(fields);
   if (!parsed.success) return invalidReading(parsed.error.issues, { fields, leftOut });
@@ -84,21 +91,18 @@ function judgeTime(
 }
 
 /** Of very many fields those of a reading and the first few others: to name each of them costs a tenth of a second. */
-function leaveOutMost(input: unknown): { fields: unknown; leftOut: number } {
-  const names =
-    typeof input === "object" && input !== null && !Array.isArray(input) ? Object.keys(input) : [];
+function leaveOutMost(input: object): { fields: object; leftOut: number } {
+  const names = Object.keys(input);
   if (names.length <= fieldsMax) return { fields: input, leftOut: 0 };
   const kept = names.slice(0, fieldsMax);
-  const known = Object.keys(readingSchema.shape).filter((name) => Object.hasOwn(Object(input), name));
-  const fields = Object.fromEntries(
-    [...kept, ...known].map((name) => [name, Reflect.get(Object(input), name)]),
-  );
+  const known = Object.keys(readingSchema.shape).filter((name) => Object.hasOwn(input, name));
+  const fields = Object.fromEntries([...kept, ...known].map((name) => [name, Reflect.get(input, name)]));
   return { fields, leftOut: names.length - Object.keys(fields).length };
 }
 
 function invalidReading(
   issues: readonly z.core.$ZodIssue[],
-  { fields, leftOut }: { fields: unknown; leftOut: number },
+  { fields, leftOut }: { fields: object; leftOut: number },
 ): InvalidReading {
   const count = issues.reduce((sum, issue) => sum + countFaults(issue), leftOut);
   const faults = issues.flatMap((issue) => faultsOfIssue(issue, fields)).slice(0, faultsMax);
@@ -110,7 +114,7 @@ function countFaults(issue: z.core.$ZodIssue): number {
   return issue.code === "unrecognized_keys" ? issue.keys.length : 1;
 }
 
-function faultsOfIssue(issue: z.core.$ZodIssue, input: unknown): ReadingFault[] {
+function faultsOfIssue(issue: z.core.$ZodIssue, input: object): ReadingFault[] {
   const pointer = issue.path.map((step) => `/${String(step)}`).join("");
   if (issue.code === "unrecognized_keys") {
     return issue.keys.slice(0, faultsMax).map((key) => ({
@@ -120,8 +124,7 @@ function faultsOfIssue(issue: z.core.$ZodIssue, input: unknown): ReadingFault[] 
     }));
   }
   const [field] = issue.path;
-  if (field === undefined) return [{ pointer, code: "invalid", detail: "must be an object" }];
-  const isMissing = typeof input === "object" && input !== null && !Object.hasOwn(input, field);
+  const isMissing = field !== undefined && !Object.hasOwn(input, field);
   return [
     isMissing
       ? { pointer, code: "missing", detail: "is required" }

@@ -1,11 +1,14 @@
 import { Problem } from "../../http/problem.ts";
 import type { ReadingsLimit } from "../../http/rate-limit.ts";
-import { acceptReadings, type IntakeDeps, type IntakeResult } from "../../intake/accept-readings.ts";
+import { acceptReadings, type IntakeDeps } from "../../intake/accept-readings.ts";
+import { type IndexedResult, type IntakeResult, resultsOf } from "../../intake/result-runs.ts";
 import { jsonPointer } from "../../usage/json-pointer.ts";
 
 export const readingsMax = 1_000;
 
 export type DocumentDeps = IntakeDeps & { readingsLimit?: ReadingsLimit | undefined };
+/** `results` lists the readings that were not plainly accepted, each with its place. */
+type DocumentResult = Omit<IntakeResult, "runs"> & { results: IndexedResult[] };
 type Sender = { organizationId: string; keyId: string };
 
 /** Takes in a JSON body of one reading or several. Throws the problem to answer, after which nothing of it is stored. */
@@ -13,11 +16,12 @@ export async function acceptDocument(
   { readingsLimit, ...intake }: DocumentDeps,
   { organizationId, keyId }: Sender,
   text: string,
-): Promise<{ status: 200 | 422; result: IntakeResult }> {
+): Promise<{ status: 200 | 422; result: DocumentResult }> {
   const inputs = readingsOf(parseJson(text));
   if (readingsLimit !== undefined) await readingsLimit.charge(keyId, inputs.length);
-  const result = await acceptReadings(intake, organizationId, inputs);
-  return { status: result.rejected === inputs.length ? 422 : 200, result };
+  const { runs, ...counts } = await acceptReadings(intake, organizationId, inputs);
+  const result = { ...counts, results: [...resultsOf(runs)] };
+  return { status: counts.rejected === inputs.length ? 422 : 200, result };
 }
 
 function parseJson(text: string): unknown {

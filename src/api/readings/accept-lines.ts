@@ -4,7 +4,7 @@ import { readLines } from "../../http/read-lines.ts";
 import { createTurns } from "../../http/turns.ts";
 import { judgeReading, type ReadingLimits, type ReadingVerdict } from "../../usage/reading.ts";
 import { allowFaults, type IntakeDeps, storeJudged } from "../../intake/accept-readings.ts";
-import { foldResults, type LinesResult } from "./result-runs.ts";
+import type { IntakeResult } from "../../intake/result-runs.ts";
 
 export const ndjsonReadingsMax = 100_000;
 export const ndjsonBytesMax = 16 * 1_048_576;
@@ -29,51 +29,59 @@ export type LinesRequest = { organizationId: string; request: Request; hold: Hol
 export async function* acceptLines(
   { now, limits, ...deps }: IntakeDeps,
   { organizationId, request, hold }: LinesRequest,
-): AsyncGenerator<LinesResult> {
+): AsyncGenerator<IntakeResult> {
   const allowance = allowFaults();
-  let index = 0;
+  let first = 0;
   hold.take(heldBytes);
   const lines = readLines(request, { bytesMax: ndjsonBytesMax, lineCharsMax });
-  for await (const judged of chunksOf(lines, (line) => judgeLine(line, now(), limits))) {
-    const first = index;
-    index += judged.length;
-    const chunk = await storeJudged(deps, organizationId, { judged, allowance });
-    yield foldResults(chunk, first);
+  for await (const judged of chunksOf(lines, { now, limits })) {
+    yield await storeJudged(deps, organizationId, { judged, allowance, first });
+    first += judged.length;
   }
 }
 
-/** Judges the lines as they come, and gathers the results. */
+/**
+ * Judges the lines as they come, and gathers the verdicts. A chunk that has begun is judged before other bodies have
+ * their turn: a hundred bodies would else have a hundred half chunks in memory.
+ */
 async function* chunksOf(
   pieces: AsyncIterable<Iterable<string>>,
-  judge: (line: string) => ReadingVerdict,
+  { now, limits }: Pick<IntakeDeps, "now" | "limits">,
 ): AsyncGenerator<ReadingVerdict[]> {
   let chunk: ReadingVerdict[] = [];
   let count = 0;
   const takeTurns = createTurns();
   for await (const lines of pieces) {
+    const at = now();
+    await takeTurns();
     for (const line of lines) {
       if (count === ndjsonReadingsMax) throw tooManyReadings();
       count += 1;
-      chunk.push(judge(line));
-      if (count % linesPerLook === 0) await takeTurns();
+      chunk.push(judgeLine(line, at, limits));
+      if (count % linesPerLook === 0) await takeTurns("first");
       if (chunk.length < readingsPerChunk) continue;
       yield chunk;
       chunk = [];
+      await takeTurns();
     }
   }
   if (count === 0) throw noReading();
   if (chunk.length > 0) yield chunk;
 }
 
+// One object each for all such lines of a body: a chunk of a thousand of them would weigh half a megabyte.
+const tooLong = notJson(`is longer than ${lineCharsMax} characters`);
+const noJson = notJson("is not valid JSON");
+
 function judgeLine(line: string, at: Date, limits: ReadingLimits): ReadingVerdict {
-  if (line.length > lineCharsMax) return notJson(`is longer than ${lineCharsMax} characters`);
+  if (line.length > lineCharsMax) return tooLong;
   // A parser's error costs as much as twenty readings, so obvious faults are found without it.
-  if (line.startsWith("{") && !line.endsWith("}")) return notJson("is not valid JSON");
+  if (line.startsWith("{") && !line.endsWith("}")) return noJson;
   let input: unknown;
   try {
     input = JSON.parse(line);
   } catch {
-    return notJson("is not valid JSON");
+    return noJson;
   }
   return judgeReading(input, at, limits);
 }

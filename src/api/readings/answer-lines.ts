@@ -9,7 +9,7 @@ import { acceptLines, ndjsonBytesMax } from "./accept-lines.ts";
 import type { IntakeDeps } from "../../intake/accept-readings.ts";
 import { heldBytesOf } from "./result-bytes.ts";
 import { countOf, documentPieces, streamOf } from "./result-pieces.ts";
-import { addRun, type LinesResult } from "./result-runs.ts";
+import { addRun, type IntakeResult } from "../../intake/result-runs.ts";
 import { type Chunks, takenBefore, tellLines } from "./tell-lines.ts";
 
 export type LineDeps = IntakeDeps & { log: Log; readingsLimit?: ReadingsLimit | undefined };
@@ -60,8 +60,8 @@ async function answerDocument(c: Context, chunks: Chunks, hold: Hold): Promise<R
   );
 }
 
-async function addUp(chunks: Chunks, hold: Hold): Promise<LinesResult> {
-  const total: LinesResult = { accepted: 0, duplicates: 0, rejected: 0, runs: [] };
+async function addUp(chunks: Chunks, hold: Hold): Promise<IntakeResult> {
+  const total: IntakeResult = { accepted: 0, duplicates: 0, rejected: 0, runs: [] };
   try {
     for await (const chunk of chunks) {
       total.accepted += chunk.accepted;
@@ -79,7 +79,7 @@ async function addUp(chunks: Chunks, hold: Hold): Promise<LinesResult> {
 }
 
 /** The problem that ended it, and the counts of readings taken in before. */
-function interrupted(error: unknown, { runs, ...counts }: LinesResult, hold: Hold): Problem {
+function interrupted(error: unknown, { runs, ...counts }: IntakeResult, hold: Hold): Problem {
   const { fields, cause } = apiProblemOf(error);
   const detail = `${fields.detail} ${takenBefore(countOf(counts))}`;
   const write = (document: Readonly<Record<string, unknown>>) =>

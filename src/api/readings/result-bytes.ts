@@ -1,4 +1,4 @@
-import type { ResultRun } from "./result-runs.ts";
+import type { ResultRun } from "../../intake/result-runs.ts";
 
 /** The bytes of a run beside its texts, measured: two objects, its place in a growing list, and garbage. */
 const runBytes = 256;

@@ -1,4 +1,4 @@
-import { type LinesResult, type ResultRun, resultsOf } from "./result-runs.ts";
+import { type IntakeResult, type ResultRun, resultsOf } from "../../intake/result-runs.ts";
 
 /** Results that are written at once: some tens of kilobytes. */
 const resultsPerPiece = 1_000;
@@ -27,7 +27,7 @@ export function* documentPieces(
 }
 
 /** Writes one line for each reading of a chunk, in order; its first reading has the index `first`. */
-export function linesPiece({ runs, ...counts }: LinesResult, first: number): Piece {
+export function linesPiece({ runs, ...counts }: IntakeResult, first: number): Piece {
   const results = resultsOf(runs);
   let next = results.next();
   const lines = Array.from({ length: countOf(counts) }, (_, offset) => {
@@ -41,7 +41,7 @@ export function linesPiece({ runs, ...counts }: LinesResult, first: number): Pie
 }
 
 /** The number of readings that the counts add up to. */
-export function countOf({ accepted, duplicates, rejected }: Omit<LinesResult, "runs">): number {
+export function countOf({ accepted, duplicates, rejected }: Omit<IntakeResult, "runs">): number {
   return accepted + duplicates + rejected;
 }
 

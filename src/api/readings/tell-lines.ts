@@ -2,9 +2,9 @@ import { apiProblemOf } from "../failure.ts";
 import type { Hold } from "../../http/held-bytes.ts";
 import { heldBytesOf } from "./result-bytes.ts";
 import { countOf, linesPiece, streamOf } from "./result-pieces.ts";
-import type { LinesResult } from "./result-runs.ts";
+import type { IntakeResult } from "../../intake/result-runs.ts";
 
-export type Chunks = AsyncGenerator<LinesResult>;
+export type Chunks = AsyncGenerator<IntakeResult>;
 
 /** The bytes of a chunk beside its runs. */
 const chunkBytes = 256;
@@ -25,7 +25,7 @@ export async function tellLines(
   chunks: Chunks,
   { hold, onFailed }: TellOptions,
 ): Promise<ReadableStream<Uint8Array>> {
-  const untold: LinesResult[] = [];
+  const untold: IntakeResult[] = [];
   const state = { isOver: false, isGone: false, failure: "", taken: 0 };
   let news = Promise.withResolvers<void>();
   const first = await chunks.next();
@@ -73,7 +73,7 @@ export async function tellLines(
   });
 }
 
-async function* startingWith(first: IteratorResult<LinesResult>, rest: Chunks): Chunks {
+async function* startingWith(first: IteratorResult<IntakeResult>, rest: Chunks): Chunks {
   try {
     if (first.done !== true) yield first.value;
     yield* rest;

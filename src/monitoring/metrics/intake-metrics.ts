@@ -1,5 +1,5 @@
 import { Counter, type Registry } from "prom-client";
-import type { IntakeResult } from "../../intake/accept-readings.ts";
+import type { IntakeResult } from "../../intake/result-runs.ts";
 
 /** Counts readings by their result: `accepted`, `duplicate`, or the code of their rejection. */
 export function countReadings(registry: Registry): (result: IntakeResult) => void {
@@ -9,8 +9,8 @@ export function countReadings(registry: Registry): (result: IntakeResult) => voi
     labelNames: ["result"],
     registers: [registry],
   });
-  return ({ accepted, results }) => {
+  return ({ accepted, runs }) => {
     readings.inc({ result: "accepted" }, accepted);
-    for (const { code } of results) readings.inc({ result: code });
+    for (const { result, count } of runs) readings.inc({ result: result.code }, count);
   };
 }

@@ -1,26 +1,28 @@
 import { expect, test } from "vitest";
-import type { ReadingResult } from "../../intake/accept-readings.ts";
+import { addRun, type IntakeResult, type ReadingResult, type ResultRun } from "../../intake/result-runs.ts";
 import { heldBytesOf } from "./result-bytes.ts";
 import { documentPieces, linesPiece } from "./result-pieces.ts";
-import { addRun, foldResults, type ResultRun } from "./result-runs.ts";
 
-const duplicate = (index: number): ReadingResult => ({
-  index,
-  status: "duplicate",
-  code: "duplicate",
-  detail: "stored before",
-});
-const faulty = (index: number): ReadingResult => ({
-  index,
+const duplicate: ReadingResult = { status: "duplicate", code: "duplicate", detail: "stored before" };
+const faulty: ReadingResult = {
   status: "rejected",
   code: "invalid",
   detail: "/a is not known",
   errors: [{ pointer: "/a", code: "unknown_field", detail: "is not known" }],
-});
-const results = [duplicate(0), duplicate(1), faulty(3), faulty(4), duplicate(5), duplicate(7)];
+};
+const results = [
+  { index: 0, ...duplicate },
+  { index: 1, ...duplicate },
+  { index: 3, ...faulty },
+  { index: 4, ...faulty },
+  { index: 5, ...duplicate },
+  { index: 7, ...duplicate },
+];
 
-function chunk(first: number) {
-  return foldResults({ accepted: 2, duplicates: 4, rejected: 2, results }, first);
+function chunk(first: number): IntakeResult {
+  const runs: ResultRun[] = [];
+  for (const { index, ...result } of results) addRun(runs, { first: first + index, count: 1, result });
+  return { accepted: 2, duplicates: 4, rejected: 2, runs };
 }
 
 test("results in a row that are alike are one run, and each is told with its index", () => {
@@ -44,20 +46,12 @@ test("each reading of a chunk has its line, accepted ones too", () => {
   );
 });
 
-test("a hundred thousand results that are alike are kept as one, over the bounds of chunks", () => {
+test("a hundred thousand results that are alike are held as one, and told one by one", () => {
   const runs: ResultRun[] = [];
-  for (let first = 0; first < 100_000; first += 1_000) {
-    const alike = Array.from({ length: 1_000 }, (_, index) => duplicate(index));
-    const { runs: more } = foldResults(
-      { accepted: 0, duplicates: 1_000, rejected: 0, results: alike },
-      first,
-    );
-    for (const run of more) addRun(runs, run);
-  }
-  expect(runs).toHaveLength(1);
+  for (let first = 0; first < 100_000; first += 1) addRun(runs, { first, count: 1, result: duplicate });
   expect(heldBytesOf(runs)).toBeLessThan(1_000);
   const { results: told } = JSON.parse([...documentPieces({ duplicates: 100_000 }, runs)].join("")) as {
     results: ReadingResult[];
   };
-  expect([told.length, told.at(-1)]).toEqual([100_000, duplicate(99_999)]);
+  expect([told.length, told.at(-1)]).toEqual([100_000, { index: 99_999, ...duplicate }]);
 });
