@@ -1,7 +1,9 @@
 import { randomUUID } from "node:crypto";
 import type { PgBoss } from "pg-boss";
-import { expect } from "vitest";
+import { expect, onTestFinished } from "vitest";
 import type { Db } from "../database/db.ts";
+import { openDatabase } from "../database/pool.ts";
+import { silentLog } from "../log.ts";
 import { deliverQueueOf } from "../queue/queues.ts";
 import {
   addDueEvent,
@@ -70,6 +72,25 @@ test("one event of each customer and meter is taken, the next when it has ended"
     taken.map(({ job }) => job),
   );
   expect((await taker.take()).taken).toMatchObject([{ attempt: { stripeCustomerId: "cus_1" } }]);
+});
+
+test("jobs whose attempts the database refuses to count are given back, and hold up no customer", async ({
+  taker,
+  boss,
+  database: { db, url },
+}) => {
+  const key = await taker.addEvent();
+  const oldWriter = new URL(url);
+  oldWriter.searchParams.set("options", "-c default_transaction_read_only=on");
+  const way = { connectionString: oldWriter.href, applicationName: "old writer", connectionsMax: 1 };
+  const { db: readOnlyDb, close } = openDatabase(way, silentLog);
+  onTestFinished(close);
+
+  await expect(createTaker({ db: readOnlyDb, boss }).take()).rejects.toThrow("read-only transaction");
+
+  expect((await taker.jobs()).map(({ state }) => state)).toEqual(["retry"]);
+  await hurryDeliverJobs(db);
+  expect((await taker.take()).taken).toMatchObject([{ attempt: { ...key, attempt: 1 } }]);
 });
 
 test("of workers that take at once, one gets the event", async ({ taker }) => {

@@ -36,14 +36,8 @@ export async function takeJobs(
     log.error({ event: "deliver_jobs_unreadable", job_ids: foreign.map(({ id }) => id) });
     await boss.complete(deliverQueueOf(meter), foreign);
   }
-  // Sooner than the sweep: the overtaken value's job then ends, and the newest goes out alone.
-  if (meters[meter].aggregation === "last") await supersedeGauges(db, { leaseSeconds });
   log.debug({ event: "attempts_beginning", meter, count: keyed.length });
-  const attempts = await beginAttempts(
-    db,
-    keyed.map(({ key }) => key),
-    { leaseSeconds, sendableUntil },
-  );
+  const attempts = await beginOrGiveBack({ db, boss }, meter, { keyed, leaseSeconds, sendableUntil });
   log.debug({ event: "attempts_begun", meter, count: attempts.length });
   const taken = matchAttempts(keyed, attempts);
   const takenIds = new Set(taken.map(({ job }) => job.id));
@@ -71,6 +65,38 @@ type KeyedJob = { job: Job<DeliverJob>; key: MeterEventKey; traceparent: string 
 
 function keyedJob(job: Job<DeliverJob>, { traceparent, ...key }: DeliverJob): KeyedJob {
   return { job, key, traceparent };
+}
+
+/**
+ * Counts the attempts, or gives the jobs back when the database refuses, as it does on the connections to a server that
+ * was the writer until a moment ago. Kept, the jobs would hold up all events of their customers until their lease ends.
+ */
+async function beginOrGiveBack(
+  { db, boss }: { db: Db; boss: PgBoss },
+  meter: MeterName,
+  { keyed, ...options }: BeginOptions & { keyed: readonly KeyedJob[] },
+): Promise<Attempt[]> {
+  const { leaseSeconds } = options;
+  try {
+    // Sooner than the sweep: the overtaken value's job then ends, and the newest goes out alone.
+    if (meters[meter].aggregation === "last") await supersedeGauges(db, { leaseSeconds });
+    return await beginAttempts(
+      db,
+      keyed.map(({ key }) => key),
+      options,
+    );
+  } catch (error) {
+    const jobs = keyed.map(({ job: { id, retryCount } }) => ({ id, retryCount }));
+    const [givenBack] = await Promise.allSettled([boss.fail(deliverQueueOf(meter), jobs)]);
+    if (givenBack.status === "fulfilled") throw error;
+    throw new AggregateError(
+      [error, givenBack.reason],
+      "attempts were not begun, nor their jobs given back",
+      {
+        cause: error,
+      },
+    );
+  }
 }
 
 /** Each attempt goes with one job: if another program has made several jobs for an event, one attempt is made. */

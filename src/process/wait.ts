@@ -9,21 +9,29 @@ export async function wait(ms: number, signal: AbortSignal): Promise<void> {
   }
 }
 
+type RepeatOptions = { everyMs: number; afterErrorMs?: number; onError: (error: unknown) => void };
+
 export type Repeating = { stop: () => Promise<void> };
 
 /**
  * Runs `work` at once and then `everyMs` after each end of it, until stopped. An error goes to `onError`, and the next
- * run is due as usual.
+ * run is due `afterErrorMs` later, or as usual.
  */
 export function repeat(
   work: () => Promise<void>,
-  { everyMs, onError }: { everyMs: number; onError: (error: unknown) => void },
+  { everyMs, afterErrorMs = everyMs, onError }: RepeatOptions,
 ): Repeating {
   const stopping = new AbortController();
   const run = async () => {
     while (!stopping.signal.aborted) {
-      await work().catch(onError);
-      await wait(everyMs, stopping.signal);
+      const nextAfterMs = await work().then(
+        () => everyMs,
+        (error: unknown) => {
+          onError(error);
+          return afterErrorMs;
+        },
+      );
+      await wait(nextAfterMs, stopping.signal);
     }
   };
   const running = run();

@@ -9,6 +9,8 @@ import { sweep } from "./sweep.ts";
 import { warnOfExpiry } from "./warn-of-expiry.ts";
 
 const sweepEveryMs = 30_000;
+/** The sweep brings back what a failing database has broken off, the chain of seals above all. */
+const sweepAfterErrorMs = 5_000;
 const warnEveryMs = 600_000;
 
 /**
@@ -26,6 +28,7 @@ export function startRepeatedJobs(
   const repeated = [
     repeat(() => sweep(deps, retry, { isShadow, isFirst }).then(() => void (isFirst = false)), {
       everyMs: sweepEveryMs,
+      afterErrorMs: sweepAfterErrorMs,
       onError: (error) => {
         onJobFailed?.("sweep");
         log.error({ event: "sweep_failed", error });
