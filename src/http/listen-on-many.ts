@@ -6,9 +6,10 @@ import { createServer, type Server } from "node:net";
  * libuv takes one connection of a listening socket in a turn of the event loop: behind a thousand others a new
  * connection would wait a thousand turns.
  */
-const socketsMax = 16;
+const socketsMax = 64;
 
-export type ListenOptions = { host: string; port: number; backlog: number };
+/** `highWaterMark` is that of the server's own connections. */
+export type ListenOptions = { host: string; port: number; backlog: number; highWaterMark: number };
 
 /**
  * Makes the server listen on several sockets of one address, so that it takes several connections in a turn; on one
@@ -22,8 +23,9 @@ export async function listenOnMany(server: HttpServer, options: ListenOptions): 
   const shared = { ...options, port: portOf(server), reusePort: true };
   const others: Server[] = [];
   while (others.length < socketsMax - 1) {
-    const other = createServer({ allowHalfOpen: true, noDelay: true }, (socket) =>
-      server.emit("connection", socket),
+    const other = createServer(
+      { allowHalfOpen: true, noDelay: true, highWaterMark: options.highWaterMark },
+      (socket) => server.emit("connection", socket),
     );
     await listen(other, shared);
     others.push(other);

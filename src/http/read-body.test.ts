@@ -24,6 +24,17 @@ test("a body is counted while it is held, whatever it comes in", async () => {
   expect(held.bytes).toBeLessThan(60_000);
 });
 
+test("a body of large and small pieces is put together in order, and large ones are held as they are", async () => {
+  const held = new HeldBytes();
+  const pieces = [40_000, 3, 50_000, 20_000, 7].map((bytes, n) =>
+    Buffer.from(new Uint8Array(bytes).fill("a".charCodeAt(0) + n).buffer),
+  );
+  const text = await readBody(request(pieces), { bytesMax, hold: held.begin() });
+  expect(text).toBe(Buffer.concat(pieces).toString());
+  expect(held.bytes).toBeGreaterThanOrEqual(text.length);
+  expect(held.bytes).toBeLessThan(2 * text.length);
+});
+
 test("a body that announces its length is counted before it is read", async () => {
   const held = new HeldBytes(100);
   const announced = new Request("http://localhost", {

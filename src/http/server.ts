@@ -4,8 +4,9 @@ import type { Server as NetServer, Socket } from "node:net";
 import { getRequestListener, type HttpBindings, type Http2Bindings } from "@hono/node-server";
 import { createAnswersUnderWay } from "./answers-under-way.ts";
 import type { App } from "./app-env.ts";
-import { bareProblem, lingerOn } from "./bare-problem.ts";
+import { bareProblem } from "./bare-problem.ts";
 import { HeldBytes } from "./held-bytes.ts";
+import { lingerOn } from "./linger.ts";
 import { listenOnMany, portOf } from "./listen-on-many.ts";
 import { answerOddRequests, letClientsWait } from "./odd-requests.ts";
 import { overloaded } from "./overloaded.ts";
@@ -125,7 +126,11 @@ export async function startServer(app: Served, options: ServerOptions): Promise<
     closeGently(socket);
     socket.once("close", () => sockets.delete(socket));
   });
-  const listening = await listenOnMany(server, { ...options, backlog: limits.connectionsMax });
+  const listening = await listenOnMany(server, {
+    ...options,
+    backlog: limits.connectionsMax,
+    highWaterMark: readAheadBytes,
+  });
   return { port: portOf(server), stop: (graceMs) => stopServer({ server, listening, sockets }, graceMs) };
 }
 

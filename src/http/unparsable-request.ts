@@ -1,7 +1,8 @@
 import type { ServerResponse } from "node:http";
 import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { endWithProblem, lingerOn } from "./bare-problem.ts";
+import { endWithProblem } from "./bare-problem.ts";
+import { lingerOn } from "./linger.ts";
 import { Problem } from "./problem.ts";
 
 /** The answers of a connection that are not finished, the oldest first. */

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { createLoadWatch, giveHeapBack } from "./spare-memory.ts";
+import { createLoadWatch, giveHeapBack, growthPercentOf } from "./spare-memory.ts";
 
 const mib = 1_048_576;
 
@@ -23,4 +23,8 @@ test("the heap that a load has left is given back", () => {
   load.length = 0;
   giveHeapBack();
   expect(before - process.memoryUsage().heapTotal).toBeGreaterThan(20 * mib);
+});
+
+test("the heap grows freely until it is large, and by a third between two collections from then on", () => {
+  expect([60, 190, 200, 500].map((heapMib) => growthPercentOf(heapMib * mib))).toEqual([0, 0, 30, 30]);
 });

@@ -1,9 +1,16 @@
 import { nodeFault } from "./node-version.ts";
+import { returnFreedMemory } from "./return-freed-memory.ts";
 import { listenToStopSignals, type StopSignals } from "./stop-signals.ts";
 
 /** Exit code of a process that cannot work in its environment: EX_CONFIG of sysexits.h. */
 const exitCodeConfig = 78;
 
+type Program = {
+  name: string;
+  kind: "service" | "command";
+  /** Whether memory that was freed goes back to the system at once; the process begins twice for it. */
+  isLean?: boolean;
+};
 type Run = (stop: StopSignals) => Promise<void>;
 
 /**
@@ -11,7 +18,7 @@ type Run = (stop: StopSignals) => Promise<void>;
  * Node and take half a second on a newer one. An entry point is one call of this and imports nothing else.
  */
 export async function startProgram(
-  { name, kind }: { name: string; kind: "service" | "command" },
+  { name, kind, isLean = false }: Program,
   load: () => Promise<Run>,
 ): Promise<void> {
   const fault = nodeFault(name, process.versions.node);
@@ -19,6 +26,7 @@ export async function startProgram(
     process.stderr.write(`${fault}\n`);
     process.exit(exitCodeConfig);
   }
+  if (isLean) returnFreedMemory();
   const stop = listenToStopSignals(kind);
   const run = await load();
   await run(stop);
