@@ -22,7 +22,7 @@ export const benchUsage = `usage: npm run bench [-- NAME…] [options]
   --minutes N  how long autovacuum is watched (default ${minutesDefault})
   --millions N,N,…
                millions of readings stored that growth compares, the first with the others, each at most ${millionsMax}
-               (default ${millionsDefault.join(",")}; a million takes about 0.2 GB of disk)
+               (default ${millionsDefault.join(",")}; a million takes about 0.3 GB of disk)
   --help       show this
 
 Prints a Markdown table and writes bench-results/*.json. Exit code 0 when everything was measured, also when a
