@@ -1,5 +1,6 @@
 import { benchAutovacuum } from "./benches/autovacuum.ts";
 import { benchBooks } from "./benches/books.ts";
+import { benchConsole } from "./benches/console.ts";
 import { benchDeliver, benchDeliverStream } from "./benches/deliver.ts";
 import { benchDrain } from "./benches/drain.ts";
 import { benchDisk } from "./benches/disk.ts";
@@ -43,4 +44,5 @@ export const benches: Record<BenchName, Bench> = {
   year: benchYear,
   disk: benchDisk,
   autovacuum: benchAutovacuum,
+  console: benchConsole,
 };

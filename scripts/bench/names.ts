@@ -19,6 +19,7 @@ export const benchNames = [
   "year",
   "disk",
   "autovacuum",
+  "console",
 ] as const;
 
 export type BenchName = (typeof benchNames)[number];
@@ -34,6 +35,7 @@ export const longBenches: readonly BenchName[] = [
   "year",
   "disk",
   "autovacuum",
+  "console",
 ];
 
 /** Whether there is a bench of this name. */
