@@ -10,7 +10,7 @@ export type PeriodStage = (typeof periodStages)[number];
 
 /** What the list can be narrowed to: the books of the last look, or usage that final invoices lack. */
 export const bookStates = ["equal", "settling", "open", "unknown", "different", "not_billed"] as const;
-export type BookState = (typeof bookStates)[number];
+type BookState = (typeof bookStates)[number];
 
 export type BookedPeriod = BillingPeriod & {
   stage: PeriodStage;
