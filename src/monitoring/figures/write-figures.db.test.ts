@@ -167,11 +167,9 @@ test("of several workers one writes each minute, and the others neither wait nor
   await writeAll(worker);
   const written = await readVersions();
   expect(written.length).toBeGreaterThanOrEqual(2 * 26);
-  const { writtenUntil: until } = await readFigureProgress(db);
   await writeFigures(worker);
-  // A minute may have ended meanwhile.
-  if ((await readFigureProgress(db)).writtenUntil.getTime() === until.getTime())
-    expect(await readVersions()).toEqual(written);
+  // A minute may have ended meanwhile, which has rows of its own.
+  expect(await readVersions()).toEqual(expect.arrayContaining(written));
 });
 
 test("an hour adds up its minutes, keeps the largest of what waited, and what is too old is forgotten", async ({
