@@ -13,7 +13,7 @@ import type { Db } from "../database/db.ts";
 import { hurryOrganization } from "../delivery/hurry.ts";
 import { retryRejected } from "../delivery/retry-rejected.ts";
 import { rejectOfCustomer, rejectReported } from "../delivery/reject.ts";
-import { countSensors } from "../intake/count-sensors.ts";
+import { countChangedSensors, countSensors } from "../intake/count-sensors.ts";
 import { noteConditions } from "../monitoring/alerts/note-conditions.ts";
 import { tellAlerts } from "../monitoring/alerts/tell-alerts.ts";
 import { forgetOldProcesses, startHeartbeat } from "../monitoring/heartbeat.ts";
@@ -71,6 +71,7 @@ test("every index serves a query, or guards what its name says", async ({
   await sendReadings(api, acme.key);
   await recordUsage(db, acme.id);
   await countSensors(db, { billableStatuses: ["active"] });
+  await countChangedSensors(db, { billableStatuses: ["active"], quietSeconds: 0 });
   const worker = await road.startWorker();
   await road.untilBilled();
   await postWebhook(api);
