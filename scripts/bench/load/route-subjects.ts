@@ -48,13 +48,14 @@ export async function findSubjects(
       organization_id: organizations,
       external_id: ["nobody"],
       idempotency_key: ["never"],
+      words: ["customer", "never said"],
     },
     ids: {
       "/v1/organizations/{id}": organizations,
       "/v1/organizations/{id}/subscription": leaving,
       "/v1/organizations/{id}/statements/{period_start}": periods.map(({ start }) => start.toISOString()),
       "/v1/organizations/{id}/api-keys/{key_id}": await addKeys(url, organizations),
-      "/v1/organizations/{id}/reconcile/{request_id}": [await addRequest(url, organizations[0] ?? "")],
+      "/v1/organizations/{id}/reconcile/{request_id}": await addRequests(url, organizations),
       "/v1/sensors/{sensor_id}": ["freezer-3", "freezer-4"],
       "/v1/stripe-events/{id}": failed,
       "/v1/stripe-events/{id}/dismiss": failed.toReversed(),
@@ -93,6 +94,8 @@ function sentBy({ webhookSecret, until }: { webhookSecret: string; until: Date }
     dismissStripeEvent: () => json({ reason: "no effect is needed" }),
     pauseDelivery: () => json({ reason: "maintenance" }),
     retryMeterEvents: () => json({ state: "rejected" }),
+    resolveMeterEvents: () =>
+      json({ state: "in_doubt", resolution: "delivered", reason: "seen at Stripe", words: "never said" }),
     resolveMeterEvent: () => json({ resolution: "delivered", reason: "seen at Stripe" }),
     receiveStripeEvent: () => {
       const payload = JSON.stringify({
@@ -126,13 +129,16 @@ async function addKeys(url: string, organizations: readonly string[]): Promise<s
   return added.map(({ id }) => id);
 }
 
-async function addRequest(url: string, organizationId: string): Promise<string> {
-  const [row] = await ask<{ id: string }>(
+/** Comparisons that were answered, one of each organization in their order. */
+async function addRequests(url: string, organizations: readonly string[]): Promise<string[]> {
+  const added = await ask<{ id: string }>(
     url,
-    `insert into metering.reconcile_requests (organization_id, id, period_from, period_to, cause, done_at, answer)
-     values ($1, gen_random_uuid(), now() - interval '1 day', now(), 'operator', now(), '{"windows": [], "reads": 0}')
+    `insert into metering.reconcile_requests (organization_id, period_from, period_to, done_at, answer)
+     select o, now() - interval '1 day', now(), now(), '{"windows": [], "reads": 0}'
+     from unnest($1::uuid[]) with ordinality organization (o, place)
+     order by place
      returning id`,
-    [organizationId],
+    [organizations],
   );
-  return row?.id ?? "";
+  return added.map(({ id }) => id);
 }
