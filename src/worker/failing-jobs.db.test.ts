@@ -50,7 +50,15 @@ test("every job whose handler fails is logged with its queue, and counted", asyn
   await expect
     .poll(queuesCounted)
     .toEqual(
-      [...handled, "delivery", "expiry-check", "retention-check", "sensor-changes", "sweep"].toSorted(),
+      [
+        ...handled,
+        "delivery",
+        "expiry-check",
+        "figures",
+        "retention-check",
+        "sensor-changes",
+        "sweep",
+      ].toSorted(),
     );
 });
 

@@ -152,7 +152,7 @@ test("webhook events count until they are handled", async ({ scrape, database: {
 });
 
 test("a missed sensor count and a missing partition are seen", async ({ scrape, database: { db } }) => {
-  const id = await addOrganization(db);
+  const id = await addOrganization(db, { customer: "cus_1" });
   await sql`
     insert into metering.sensor_counts (organization_id, hour, active_sensors)
     values (${id}, now() - interval '3 hours', 1), (${id}, now() - interval '2 hours', 1)

@@ -14,6 +14,10 @@ export type ExplainingPool = {
 /** A pool of one connection that writes down the plan of each of our statements, where and as it runs. */
 export async function openExplainingPool(connectionString: string): Promise<ExplainingPool> {
   const pool = new pg.Pool({ connectionString, max: 1 });
+  // The database may be dropped while the connection of an ended pool is still closing.
+  pool.on("error", (error) => {
+    if (!pool.ending) throw error;
+  });
   const client = await pool.connect();
   const small = await client.query<{ name: string }>(
     `select relname as name from pg_class
