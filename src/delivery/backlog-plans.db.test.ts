@@ -31,11 +31,28 @@ roadTest(
       await counted.destroy();
     }
 
-    const greedy = rowsRead.filter(({ rows }) => rows > rowsPerEventMax * batch);
+    const judged = (await readsListsAtOnce(db))
+      ? rowsRead
+      : rowsRead.filter(({ text }) => !ofPgBoss.test(text));
+    const greedy = judged.filter(({ rows }) => rows > rowsPerEventMax * batch);
     expect(rowsRead.length).toBeGreaterThanOrEqual(3 * 4);
+    expect(judged.length).toBeGreaterThanOrEqual(3 * 2);
     expect(greedy).toEqual([]);
   },
 );
+
+const ofPgBoss = /update pgboss\.job/i;
+
+/**
+ * From 17 on Postgres looks up a list of ids in one walk through an index. Before, each id is a walk of its own, and where
+ * walks look dear, pg-boss's statements read their queue whole.
+ */
+async function readsListsAtOnce(db: Db): Promise<boolean> {
+  const { rows } = await sql<{ version: number }>`
+    select current_setting('server_version_num')::int as version
+  `.execute(db);
+  return (rows[0]?.version ?? 0) >= 170_000;
+}
 
 async function takeAndSettle({ db, boss }: { db: Db; boss: PgBoss }): Promise<void> {
   const { taken } = await takeJobs({ db, boss, log: silentLog }, meter, { room: batch, leaseSeconds: 45 });
