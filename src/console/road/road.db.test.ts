@@ -14,7 +14,8 @@ const test = consoleTest.skipIf(whyNoBrowser !== undefined);
 test("the road shows what waits and since when, and what left it", async ({ visit, database: { db } }) => {
   const linked = await addOrganization(db, { customer: "cus_linked" });
   await appendEntries(db, linked, [{ at: hoursAgo(3, 1), quantity: 7 }]);
-  await appendEntries(db, await addOrganization(db), [{ at: hoursAgo(30, 1), quantity: 1 }]);
+  const heldSince = new Date(Date.now() - 30.5 * 3_600_000);
+  await appendEntries(db, await addOrganization(db), [{ at: heldSince, quantity: 1 }]);
   for (const state of ["pending", "delivered", "delivered", "in_doubt", "rejected", "expired"])
     await addMeterEvent(db, { organization_id: linked, stripe_customer_id: "cus_linked", state });
   const { page, see } = await visit();
