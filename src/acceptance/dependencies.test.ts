@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { expect, test } from "vitest";
 import { z } from "zod";
 
@@ -29,6 +29,24 @@ test("every version in package.json is exact", async () => {
   const { dependencies, devDependencies } = manifestSchema.parse(await readJson("package.json"));
   const all = Object.entries({ ...dependencies, ...devDependencies });
   expect(all.filter(([, version]) => !/^\d+\.\d+\.\d+(-[\w.]+)?$/.test(version))).toEqual([]);
+});
+
+test("what is built for production imports no development dependency", async () => {
+  const { dependencies, devDependencies } = manifestSchema.parse(await readJson("package.json"));
+  const root = new URL("../", import.meta.url);
+  const isBuilt = (file: string) =>
+    /\.tsx?$/.test(file) && !/\.test\.tsx?$|^(?:testing|acceptance)\//.test(file);
+  const files = (await readdir(root, { recursive: true })).filter(isBuilt);
+  const imports = await Promise.all(
+    files.map(async (file) => {
+      const text = await readFile(new URL(file, root), "utf8");
+      const packages = [...text.matchAll(/from "((?:@[^/"]+\/)?[^./"][^/"]*)/g)].map(([, name = ""]) => name);
+      return packages.map((name) => ({ file, name }));
+    }),
+  );
+  const all = imports.flat();
+  expect(all.filter(({ name }) => Object.hasOwn(dependencies, name)).length).toBeGreaterThan(100);
+  expect(all.filter(({ name }) => Object.hasOwn(devDependencies, name))).toEqual([]);
 });
 
 test("every package with an install script is named in allowScripts, which says whether it runs", async () => {

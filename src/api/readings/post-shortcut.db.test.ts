@@ -7,7 +7,7 @@ import { createBoss } from "../../queue/boss.ts";
 import { apiTest } from "../../testing/fixtures/api-fixture.ts";
 import type { TestDatabase } from "../../testing/postgres/test-database.ts";
 import { createRecordingLog } from "../../testing/processes/recording-log.ts";
-import { adminToken, exchange, sent, whole } from "./odd-posts.ts";
+import { adminToken, exchange, sent, whole } from "../../testing/net/odd-posts.ts";
 
 /** `FUZZ_REQUESTS` makes it more. */
 const numRuns = Math.ceil(Number(process.env["FUZZ_REQUESTS"] ?? 2_000) / 10);
