@@ -68,8 +68,8 @@ export async function addDueEvents({ db, boss }: Tables, count: number): Promise
   });
 }
 
-/** Empties outbox, meter events and reminders, with triggers off, so that every round begins alike. */
-export async function emptyOutbox(url: string): Promise<void> {
+/** Empties outbox, meter events and reminders, with triggers off. The seal's and the crons' jobs stay. */
+export async function truncateOutbox(url: string): Promise<void> {
   await ask(
     url,
     `do $$ begin
@@ -78,6 +78,11 @@ export async function emptyOutbox(url: string): Promise<void> {
        delete from pgboss.job where name like 'deliver-%';
      end $$`,
   );
+}
+
+/** The same, so that every round begins alike. */
+export async function emptyOutbox(url: string): Promise<void> {
+  await truncateOutbox(url);
   await ask(url, "vacuum analyze");
 }
 

@@ -1,18 +1,12 @@
 import { ask } from "../site/site.ts";
+import { truncateOutbox } from "./due-events.ts";
 
 /**
  * Leaves outbox, meter events and reminders as a migration makes them: empty, and without the statistics that a round
- * before has left. The seal's and the crons' jobs stay.
+ * before has left.
  */
 export async function freshTables(url: string): Promise<void> {
-  await ask(
-    url,
-    `do $$ begin
-       set local session_replication_role = replica;
-       truncate metering.meter_outbox, metering.meter_events, metering.delivery_attempts;
-       delete from pgboss.job where name like 'deliver-%';
-     end $$`,
-  );
+  await truncateOutbox(url);
   await ask(url, "vacuum pgboss.job_common");
   await ask(
     url,

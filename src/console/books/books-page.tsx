@@ -11,6 +11,7 @@ import {
   periodStages,
   type PeriodStage,
 } from "../../reconciliation/close/list-books.ts";
+import { FactList } from "../parts/fact-list.tsx";
 import { type Column, DataTable } from "../parts/data-table.tsx";
 import { asAge, inDigits } from "../parts/figures.ts";
 import { NextPage, withQuery } from "../parts/next-page.tsx";
@@ -161,14 +162,7 @@ function Comparison({ view: { state, gates } }: { view: BooksView }) {
   return (
     <section aria-label="The comparison">
       <h2>The comparison</h2>
-      <dl class="facts">
-        {facts.map(([name, value]) => (
-          <div>
-            <dt>{name}</dt>
-            <dd>{value}</dd>
-          </div>
-        ))}
-      </dl>
+      <FactList facts={facts} />
     </section>
   );
 }

@@ -2,6 +2,7 @@ import type { ComparedWindow } from "../../reconciliation/compared-windows.ts";
 import type { Look } from "../../reconciliation/looks.ts";
 import { subtractQuantity } from "../../usage/quantity.ts";
 import { eventsPath } from "../meter-events/events-page.tsx";
+import { FactList } from "../parts/fact-list.tsx";
 import { type Column, DataTable, None } from "../parts/data-table.tsx";
 import { counted, decimalInDigits } from "../parts/figures.ts";
 import { withQuery } from "../parts/next-page.tsx";
@@ -72,16 +73,7 @@ function Facts({ look }: { look: ComparedWindow }) {
     ["Stripe customer", <code>{look.stripe_customer_id}</code>],
     ["Read", <When at={look.read_at} />],
   ] as const;
-  return (
-    <dl class="facts">
-      {facts.map(([fact, value]) => (
-        <div>
-          <dt>{fact}</dt>
-          <dd>{value}</dd>
-        </div>
-      ))}
-    </dl>
-  );
+  return <FactList facts={facts} />;
 }
 
 function Events({ view: { look, parts } }: { view: WindowView }) {

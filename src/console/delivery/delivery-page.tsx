@@ -5,6 +5,7 @@ import { describeSeen, type SeenProcesses } from "../../monitoring/seen-processe
 import type { LatestMinute } from "../../monitoring/figures/read-figures.ts";
 import type { SeenWorker } from "../../monitoring/seen-workers.ts";
 import type { Shared } from "../shared-read.ts";
+import { FactList } from "../parts/fact-list.tsx";
 import { asAge, counted, inDigits, secondsBetween } from "../parts/figures.ts";
 import { type Column, DataTable } from "../parts/data-table.tsx";
 import { StateBadge } from "../parts/state-badge.tsx";
@@ -40,14 +41,7 @@ export function LiveDeliveryPart({ live: { figures, now, mayAct } }: { live: Liv
       <Leases leases={leases} inFlight={inFlight} now={now} />
       <section aria-label="Processes">
         <h2>Who works</h2>
-        <dl class="facts">
-          {processes.map((seen) => (
-            <div>
-              <dt>{seen.kind}</dt>
-              <dd>{describeSeen(seen)}</dd>
-            </div>
-          ))}
-        </dl>
+        <FactList facts={processes.map((seen) => [seen.kind, describeSeen(seen)] as const)} />
         <p class="small">
           By the heartbeats of the last half minute. Queues and jobs are pg-boss's own: its dashboard shows
           them.

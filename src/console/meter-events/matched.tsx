@@ -1,3 +1,4 @@
+import { FactList } from "../parts/fact-list.tsx";
 import { counted } from "../parts/figures.ts";
 import type { Narrowed } from "./read-filter.ts";
 
@@ -14,20 +15,7 @@ const names: Record<keyof Narrowed["fields"], string> = {
 export function Matched({ fields, quantity }: { fields: Narrowed["fields"]; quantity: number }) {
   const given = Object.entries(names).flatMap(([field, name]) => {
     const value = Object.entries(fields).find(([one]) => one === field)?.[1];
-    return value === undefined || value === "" ? [] : [{ name, value }];
+    return value === undefined || value === "" ? [] : [[name, value.replaceAll("_", " ")] as const];
   });
-  return (
-    <dl class="facts">
-      {given.map(({ name, value }) => (
-        <div>
-          <dt>{name}</dt>
-          <dd>{value.replaceAll("_", " ")}</dd>
-        </div>
-      ))}
-      <div>
-        <dt>Usage</dt>
-        <dd>{counted(quantity, "unit")}</dd>
-      </div>
-    </dl>
-  );
+  return <FactList facts={[...given, ["Usage", counted(quantity, "unit")]]} />;
 }

@@ -10,6 +10,7 @@ import { ActionTable } from "../actions/action-table.tsx";
 import { booksOf } from "../books/books-paths.ts";
 import { PeriodTable } from "../books/period-table.tsx";
 import { eventsPath } from "../meter-events/events-page.tsx";
+import { FactList } from "../parts/fact-list.tsx";
 import { type Column, DataTable } from "../parts/data-table.tsx";
 import { inDigits } from "../parts/figures.ts";
 import { withQuery } from "../parts/next-page.tsx";
@@ -102,16 +103,7 @@ function Facts({ organization, statuses }: { organization: Organization; statuse
     ...(archivedAt === null ? [] : [["Archived", <When at={archivedAt} />] as const]),
     ["Id", <code>{id}</code>],
   ] as const;
-  return (
-    <dl class="facts">
-      {facts.map(([name, value]) => (
-        <div>
-          <dt>{name}</dt>
-          <dd>{value}</dd>
-        </div>
-      ))}
-    </dl>
-  );
+  return <FactList facts={facts} />;
 }
 
 const spans = {

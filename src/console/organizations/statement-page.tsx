@@ -3,6 +3,7 @@ import type { BillingPeriod } from "../../reconciliation/close/billing-periods.t
 import { eventsPath } from "../meter-events/events-page.tsx";
 import { BooksBadge } from "../books/books-badge.tsx";
 import { booksOf, statementOf } from "../books/books-paths.ts";
+import { FactList } from "../parts/fact-list.tsx";
 import { type Column, DataTable, None } from "../parts/data-table.tsx";
 import { decimalInDigits, inDigits } from "../parts/figures.ts";
 import { When } from "../parts/when.tsx";
@@ -59,16 +60,7 @@ function Facts({ statement, period }: Omit<StatementView, "name">) {
     ["Stripe customer", <code>{statement.stripe_customer_id}</code>],
     ["Subscription", statement.stripe_subscription_id ?? "none"],
   ] as const;
-  return (
-    <dl class="facts">
-      {facts.map(([name, value]) => (
-        <div>
-          <dt>{name}</dt>
-          <dd>{value}</dd>
-        </div>
-      ))}
-    </dl>
-  );
+  return <FactList facts={facts} />;
 }
 
 function Amount({ value }: { value: string | null }) {

@@ -77,21 +77,20 @@ async function foldHours(trx: Trx, { from, to }: Minutes): Promise<void> {
 }
 
 async function forgetOldFigures(trx: Trx): Promise<void> {
+  await forgetOld(trx, { table: "minute_figures", time: "minute", keptDays: minutesKeptDays });
+  await forgetOld(trx, { table: "hour_figures", time: "hour", keptDays: hoursKeptDays });
+}
+
+type Kept = { table: string; time: string; keptDays: number };
+
+async function forgetOld(trx: Trx, { table, time, keptDays }: Kept): Promise<void> {
+  const [from, at] = [sql.table(`metering.${table}`), sql.ref(time)];
   await sql`
-    delete from metering.minute_figures
-    where (minute, meter) in (
-      select minute, meter from metering.minute_figures
-      where minute < now() - make_interval(days => ${minutesKeptDays})
-      order by minute, meter
-      limit ${forgottenRowsMax}
-    )
-  `.execute(trx);
-  await sql`
-    delete from metering.hour_figures
-    where (hour, meter) in (
-      select hour, meter from metering.hour_figures
-      where hour < now() - make_interval(days => ${hoursKeptDays})
-      order by hour, meter
+    delete from ${from}
+    where (${at}, meter) in (
+      select ${at}, meter from ${from}
+      where ${at} < now() - make_interval(days => ${keptDays})
+      order by ${at}, meter
       limit ${forgottenRowsMax}
     )
   `.execute(trx);
