@@ -547,6 +547,8 @@ CREATE INDEX meter_outbox_sealed ON ONLY metering.meter_outbox USING btree (orga
 
 CREATE INDEX meter_outbox_unsealed_by_meter ON ONLY metering.meter_outbox USING btree (meter, organization_id, occurred_at, id) WHERE (meter_event_id IS NULL);
 
+CREATE TRIGGER entry_born_unsealed BEFORE INSERT ON metering.meter_outbox FOR EACH ROW WHEN ((new.meter_event_id IS NOT NULL)) EXECUTE FUNCTION metering.refuse_sealed_entry();
+
 CREATE TRIGGER entry_immutable BEFORE UPDATE OF organization_id, occurred_at, id, meter, quantity ON metering.meter_outbox FOR EACH ROW EXECUTE FUNCTION metering.refuse_change();
 
 CREATE TRIGGER entry_not_deleted BEFORE DELETE ON metering.meter_outbox FOR EACH ROW EXECUTE FUNCTION metering.refuse_change();
@@ -1777,6 +1779,18 @@ begin
     raise exception 'a reading at % may have been billed before: its month was dropped by retention', new.recorded_at
       using errcode = 'object_not_in_prerequisite_state',
         hint = 'READINGS_MAX_AGE_DAYS of the API must not be greater than READINGS_RETENTION_DAYS of the worker.';
+  end if;
+  return new;
+end
+$$;
+
+CREATE FUNCTION metering.refuse_sealed_entry() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  if not pg_has_role(current_user, (select c.relowner from pg_class c where c.oid = tg_relid), 'usage') then
+    raise exception 'an entry of % is born unsealed', tg_table_name using errcode = 'insufficient_privilege';
   end if;
   return new;
 end

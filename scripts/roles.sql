@@ -248,5 +248,22 @@ begin
       on metering.subscriptions to %I, %I',
     api, worker
   );
+
+  -- On a cluster an INSERT reaches a node with every column that has a default, so that a right on some columns is refused
+  -- there. What a role may update stays by column.
+  if exists (select from pg_extension where extname = 'citus') then
+    for setting in execute
+      'select p.logicalrelid::oid as id, p.logicalrelid::regclass::text as name
+      from pg_dist_partition p
+      join pg_class c on c.oid = p.logicalrelid
+      where c.relnamespace = ''metering''::regnamespace and not c.relispartition'
+    loop
+      foreach member in array array[api, worker] loop
+        if has_any_column_privilege(member, setting.id, 'insert') then
+          execute format('grant insert on %s to %I', setting.name, member);
+        end if;
+      end loop;
+    end loop;
+  end if;
 end
 $roles$;

@@ -36,6 +36,26 @@ for (const [service, expected] of [
   });
 }
 
+test("an entry that is born sealed is refused, also where a role may insert into every column", async ({
+  database,
+}) => {
+  const organizationId = await addOrganization(database.db);
+  await sql`grant insert on metering.meter_outbox to ${sql.id(inject("testServer").roles?.api.name ?? "")}`.execute(
+    database.db,
+  );
+  const insert = (meterEventId: string | null) => sql`
+    insert into metering.meter_outbox (organization_id, occurred_at, id, meter, quantity, meter_event_id)
+    values (${organizationId}, now(), gen_random_uuid(), 'temperature_readings', 1, ${meterEventId}::uuid)
+  `;
+
+  await insert(null).execute(database.as("api").db);
+
+  await expect(insert(organizationId).execute(database.as("api").db)).rejects.toMatchObject({
+    code: insufficientPrivilege,
+  });
+  await insert(organizationId).execute(database.db);
+});
+
 test("docs/security.md tells every column that each role may write, and every function that it may call", async () => {
   const page = await readDocument("docs/security.md");
   const columnsIn = (cell = "") => [...cell.matchAll(/`(\w+)`/g)].map(([, name = ""]) => name).toSorted();
@@ -108,7 +128,7 @@ const beyondAll = [
 ];
 const callableByAll = ["newest_look", "sealed_versions", "uuid_v7", "uuid_v7_time", "versions_of"];
 // A trigger's function cannot be called directly.
-const ofTriggers = ["guard_meter_event_state", "refuse_change"];
+const ofTriggers = ["guard_meter_event_state", "refuse_change", "refuse_sealed_entry"];
 const mayCall: Record<ServiceRole, string[]> = {
   api: [
     ...ofTriggers,

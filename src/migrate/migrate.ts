@@ -3,6 +3,7 @@ import { sql } from "kysely";
 import type { Log } from "../log.ts";
 import { installQueues } from "../queue/install.ts";
 import { findSharedCustomers } from "../database/customer-taken.ts";
+import { distribute } from "./distribute.ts";
 import { createMigrator } from "./migrations.ts";
 import { ensurePartitions } from "../database/partitions.ts";
 import { openDatabase } from "../database/pool.ts";
@@ -12,7 +13,14 @@ import { validateConstraints } from "../database/validate-constraints.ts";
 /** "meter-ou" in ASCII: no other program on the server takes this lock by chance. */
 const migrationLockKey = "7882832134917926261";
 
-export type MigrateInput = { databaseUrl: string; log: Log; readingsMaxAgeDays?: number; now?: Date };
+export type MigrateInput = {
+  databaseUrl: string;
+  log: Log;
+  /** On `citus` the tables are distributed after the migrations. */
+  backend?: "postgres" | "citus";
+  readingsMaxAgeDays?: number;
+  now?: Date;
+};
 
 /**
  * Brings the database to this program's schema: our tables, the coming months' partitions, and pg-boss's own schema
@@ -37,6 +45,7 @@ export async function migrate(input: MigrateInput): Promise<void> {
       if (error !== undefined) {
         throw new Error(`migration ${failed?.migrationName ?? "set-up"} failed`, { cause: error });
       }
+      const distributed = input.backend === "citus" ? { distributed: await distribute(database.db) } : {};
       const partitions = await ensurePartitions(database.db, {
         now: input.now ?? new Date(),
         readingsMaxAgeDays: input.readingsMaxAgeDays ?? 365,
@@ -45,7 +54,7 @@ export async function migrate(input: MigrateInput): Promise<void> {
       await installQueues({ db: database.db, log: input.log }, input.databaseUrl);
       await warnOfSharedCustomers(database.db, input.log);
       const applied = results?.map((result) => result.migrationName) ?? [];
-      input.log.info({ event: "database_migrated", applied, partitions });
+      input.log.info({ event: "database_migrated", applied, ...distributed, partitions });
     } finally {
       await database.close();
     }

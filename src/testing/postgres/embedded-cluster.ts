@@ -18,7 +18,14 @@ export type EmbeddedCluster = {
   password: string;
 };
 
-export type ClusterOptions = { medium: "memory" | "disk"; folder: string | undefined };
+export type ClusterOptions = {
+  medium: "memory" | "disk";
+  folder: string | undefined;
+  /** Another Postgres than that of node_modules. */
+  binaries?: PostgresBinaries | undefined;
+  /** Of a new data folder, in place of a random one. */
+  password?: string | undefined;
+};
 
 /**
  * Makes a data folder with a random password: below `folder`, where a later call finds it again, or temporary. Works
@@ -26,7 +33,7 @@ export type ClusterOptions = { medium: "memory" | "disk"; folder: string | undef
  */
 export async function prepareCluster(options: ClusterOptions): Promise<EmbeddedCluster> {
   const account = await findPostgresAccount();
-  const installed = findPostgresBinaries();
+  const installed = options.binaries ?? findPostgresBinaries();
   const isInstalledOpen = await isOpenTo(account, installed.postgres);
   // Programs may be forbidden to run from a folder in memory.
   const scratchFolder = await makeScratchFolder(account, isInstalledOpen ? options.medium : "disk");
@@ -38,7 +45,10 @@ export async function prepareCluster(options: ClusterOptions): Promise<EmbeddedC
     const dataFolder = join(home, "data");
     const passwordFile = join(home, "password");
     const unprotected = { binaries, account, scratchFolder, dataFolder, isTemporary };
-    if (!existsSync(join(dataFolder, "PG_VERSION"))) await initialize(unprotected, passwordFile);
+    if (!existsSync(join(dataFolder, "PG_VERSION"))) {
+      await writeFile(passwordFile, options.password ?? randomBytes(16).toString("hex"), { mode: 0o600 });
+      await initialize(unprotected, passwordFile);
+    }
     return { ...unprotected, password: await readFile(passwordFile, "utf8") };
   } catch (error) {
     await rm(scratchFolder, { recursive: true, force: true });
@@ -58,7 +68,6 @@ async function makeHome(folder: string, account: PostgresAccount | undefined): P
 }
 
 async function initialize(cluster: Omit<EmbeddedCluster, "password">, passwordFile: string): Promise<void> {
-  await writeFile(passwordFile, randomBytes(16).toString("hex"), { mode: 0o600 });
   await giveTo(cluster.account, passwordFile);
   const args = [
     "-D",

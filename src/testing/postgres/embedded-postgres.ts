@@ -1,6 +1,7 @@
 import { rm } from "node:fs/promises";
 import { type EmbeddedCluster, prepareCluster } from "./embedded-cluster.ts";
 import { findFreePort } from "../net/free-port.ts";
+import type { PostgresBinaries } from "./postgres-binaries.ts";
 import { type HaltMode, type PostgresProcess, startPostgresProcess } from "./postgres-process.ts";
 import { type OrphanGuard, startOrphanGuard } from "../processes/orphan-guard.ts";
 
@@ -12,6 +13,8 @@ export type EmbeddedPostgresOptions = {
   settings: "fast" | "durable" | "measured";
   /** Where the data stay for the next start. Without it they lie in a temporary folder, removed at the stop. */
   folder?: string;
+  /** A node of a cluster, from a Postgres that has the extension. */
+  node?: { binaries: PostgresBinaries; password: string; settings: readonly string[] };
 };
 
 export type EmbeddedPostgres = {
@@ -29,6 +32,7 @@ export type EmbeddedPostgres = {
   stop: () => Promise<void>;
 };
 
+type ServerSettings = { settings: readonly string[]; environment: Record<string, string> };
 type RunningServer = { port: number; server: PostgresProcess; guard: OrphanGuard };
 
 const startAttempts = 5;
@@ -51,11 +55,18 @@ const settingsOf = {
  * even with a killed one. Throws with Postgres's own words when it does not start.
  */
 export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
+  const { node } = options;
   const cluster = await prepareCluster({
     medium: options.settings === "fast" ? "memory" : "disk",
     folder: options.folder,
+    binaries: node?.binaries,
+    password: node?.password,
   });
-  const settings = settingsOf[options.settings];
+  const settings = {
+    settings: [...settingsOf[options.settings], ...(node?.settings ?? [])],
+    // Nodes of a cluster are clients of each other.
+    environment: node === undefined ? {} : { PGPASSWORD: node.password },
+  };
   try {
     return serve(cluster, settings, await startOnFreePort(cluster, settings));
   } catch (error) {
@@ -65,7 +76,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
 }
 
 // Another process may take the free port between the look and the start.
-async function startOnFreePort(cluster: EmbeddedCluster, settings: string[]): Promise<RunningServer> {
+async function startOnFreePort(cluster: EmbeddedCluster, settings: ServerSettings): Promise<RunningServer> {
   for (let attempt = 1; ; attempt += 1) {
     const port = await findFreePort();
     try {
@@ -79,7 +90,7 @@ async function startOnFreePort(cluster: EmbeddedCluster, settings: string[]): Pr
 
 async function startOnPort(
   cluster: EmbeddedCluster,
-  settings: string[],
+  { settings, environment }: ServerSettings,
   port: number,
 ): Promise<RunningServer> {
   const server = await startPostgresProcess({
@@ -87,6 +98,7 @@ async function startOnPort(
     args: ["-D", cluster.dataFolder, "-p", String(port), ...settings.flatMap((setting) => ["-c", setting])],
     account: cluster.account,
     workingFolder: cluster.scratchFolder,
+    environment,
   });
   const guard = startOrphanGuard({
     signal: cluster.isTemporary ? "QUIT" : "INT",
@@ -96,7 +108,7 @@ async function startOnPort(
   return { port, server, guard };
 }
 
-function serve(cluster: EmbeddedCluster, settings: string[], first: RunningServer): EmbeddedPostgres {
+function serve(cluster: EmbeddedCluster, settings: ServerSettings, first: RunningServer): EmbeddedPostgres {
   const { port } = first;
   let running: RunningServer | undefined = first;
 

@@ -27,6 +27,7 @@ export async function copyPostgresBinaries(
   return binariesIn(copy);
 }
 
-function binariesIn(folder: string): PostgresBinaries {
+/** Postgres's programs below a folder. */
+export function binariesIn(folder: string): PostgresBinaries {
   return { folder, initdb: join(folder, "bin", "initdb"), postgres: join(folder, "bin", "postgres") };
 }

@@ -13,6 +13,8 @@ export type PostgresCommand = {
   account: PostgresAccount | undefined;
   /** A folder that the account may enter. */
   workingFolder: string;
+  /** Variables beside those of this process. */
+  environment?: Record<string, string | undefined>;
 };
 
 const startTimeoutMs = 60_000;
@@ -47,10 +49,11 @@ export async function runPostgresCommand(command: PostgresCommand): Promise<void
   if (exitCode !== 0) throw new Error(`${command.binary} failed (exit code ${exitCode}):\n${log.text()}`);
 }
 
-function spawnQuietly({ binary, args, account, workingFolder }: PostgresCommand): ChildProcess {
+function spawnQuietly({ binary, args, account, workingFolder, environment }: PostgresCommand): ChildProcess {
   return spawn(binary, args, {
     ...account,
     cwd: workingFolder,
+    env: { ...process.env, ...environment },
     // A session of its own: Ctrl-C in the terminal must reach our processes and not the database under them.
     detached: process.platform !== "win32",
     stdio: ["ignore", "ignore", "pipe"],

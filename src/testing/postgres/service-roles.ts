@@ -12,10 +12,10 @@ const serviceRoles: readonly ServiceRole[] = ["api", "worker"];
 const notAllowedCode = "42501";
 
 /** Names roles that no other run on the server has, since roles belong to the whole server. */
-export function nameServiceRoles(prefix: string): ServiceRoles {
+export function nameServiceRoles(prefix: string, password?: string): ServiceRoles {
   const named = (role: ServiceRole) => ({
     name: `${prefix}${role}`,
-    password: randomBytes(16).toString("hex"),
+    password: password ?? randomBytes(16).toString("hex"),
   });
   return { api: named("api"), worker: named("worker") };
 }

@@ -1,0 +1,54 @@
+import { sql } from "kysely";
+import type { Db } from "../database/db.ts";
+import { placement, triggersOfOneServer } from "../database/placement.ts";
+
+/**
+ * Distributes the tables of a Citus database as `placement` says, and returns the names of those that were not yet. Each
+ * is a transaction of its own, and what is done stays, so that it follows every migration and goes on where it was
+ * interrupted. Locks a table while its rows are moved to the nodes.
+ */
+export async function distribute(db: Db): Promise<string[]> {
+  await refuseOtherDatabases(db);
+  const placed = await readPlaced(db);
+  const isNew = (table: string) => !placed.has(table);
+  const references = placement.reference.filter(isNew);
+  for (const table of references) {
+    await sql`select create_reference_table(${nameOf(table)})`.execute(db);
+  }
+  for (const { table, trigger } of triggersOfOneServer) {
+    await sql`drop trigger if exists ${sql.ref(trigger)} on metering.${sql.ref(table)}`.execute(db);
+  }
+  const [first] = placement.distributed;
+  const distributed = placement.distributed.filter(isNew);
+  for (const table of distributed) {
+    const beside = table === first ? "default" : nameOf(first);
+    await sql`
+      select create_distributed_table(${nameOf(table)}, 'organization_id', colocate_with => ${beside})
+    `.execute(db);
+  }
+  return [...references, ...distributed];
+}
+
+async function refuseOtherDatabases(db: Db): Promise<void> {
+  const { rows } = await sql`select from pg_extension where extname = 'citus'`.execute(db);
+  if (rows.length === 0) {
+    throw new Error(
+      "DATABASE_BACKEND=citus needs the extension: run `create extension citus` in this database on every node, and add the nodes",
+    );
+  }
+}
+
+/** The tables that are where they belong; one that only has a foreign key to a copied one is known to Citus, too. */
+async function readPlaced(db: Db): Promise<Set<string>> {
+  const { rows } = await sql<{ table: string }>`
+    select c.relname as table
+    from pg_dist_partition p
+    join pg_class c on c.oid = p.logicalrelid
+    where c.relnamespace = 'metering'::regnamespace and (p.partmethod = 'h' or p.repmodel = 't')
+  `.execute(db);
+  return new Set(rows.map(({ table }) => table));
+}
+
+function nameOf(table: string): string {
+  return `metering.${table}`;
+}
