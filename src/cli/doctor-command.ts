@@ -3,6 +3,7 @@ import type Stripe from "stripe";
 import { type CommandTools, connectStripe } from "./command-tools.ts";
 import { examine } from "./doctor/examine.ts";
 import type { Finding } from "./doctor/finding.ts";
+import { organizationHelp, parseOrganization } from "./organization-argument.ts";
 import type { Outcome } from "./outcome.ts";
 import type { Run } from "./run.ts";
 import { textTable } from "./text-table.ts";
@@ -13,16 +14,27 @@ export function addDoctorCommand(program: Command, run: Run): void {
     .command("doctor")
     .description("look for whatever keeps usage from being billed; changes nothing")
     .option("--verbose", "show what is right, too")
-    .action(({ verbose: isVerbose = false }: { verbose?: boolean }) =>
-      run((tools) => diagnose(tools, { isVerbose }), { evenWithoutSchema: true }),
+    .option(
+      "--organization <id>",
+      `tell the node that its rows lie on (${organizationHelp})`,
+      parseOrganization,
+    )
+    .action(({ verbose, organization }: { verbose?: true; organization?: string }) =>
+      run(
+        (tools) =>
+          diagnose(tools, { isVerbose: verbose === true || organization !== undefined, organization }),
+        {
+          evenWithoutSchema: true,
+        },
+      ),
     );
 }
 
 async function diagnose(
   { config, db, now }: CommandTools,
-  { isVerbose }: { isVerbose: boolean },
+  { isVerbose, organization }: { isVerbose: boolean; organization: string | undefined },
 ): Promise<Outcome> {
-  const findings = await examine({ config, db, now, stripe: stripeOf(config) });
+  const findings = await examine({ config, db, now, stripe: stripeOf(config), organization });
   const problems = findings.filter(({ state }) => state === "problem");
   const isQuiet = findings.every(({ state }) => state === "ok") && !isVerbose;
   const lines = isQuiet ? [] : [textTable(["CHECK", "FOUND", "DETAIL"], findings.map(row)), ""];

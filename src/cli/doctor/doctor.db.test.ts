@@ -50,6 +50,21 @@ test("everything that was looked at is named on demand, one line each", async ({
   expect(lines.at(-1)).toBe("all is well (26 checks)");
 });
 
+test("the node of an organization is named, and that there is no such organization", async ({
+  doctor,
+  road,
+}) => {
+  const { id } = await road.join();
+
+  const known = await doctor.examine({}, ["--organization", id]);
+  const unknown = await doctor.examine({}, ["--organization", "external:none"]);
+
+  expect(known.exitCode).toBe(0);
+  expect(known.out).toMatch(/^organization's node +ok +(this server: it is no cluster|\S+:\d+, shard \d+)/m);
+  expect(unknown.exitCode).toBe(1);
+  expect(unknown.out).toMatch(/^organization's node +problem +there is no such organization/m);
+});
+
 test("a missing migration is found", async ({ doctor, database: { db } }) => {
   const latest = sql`select max(name) from metering.kysely_migration`;
   await sql`delete from metering.kysely_migration where name = (${latest})`.execute(db);

@@ -7,10 +7,12 @@ import { checkBacklog } from "./check-backlog.ts";
 import { checkBillable } from "./check-billable.ts";
 import { checkClock } from "./check-clock.ts";
 import { checkLinkedCustomers } from "./check-customers.ts";
+import { checkCluster } from "./check-cluster.ts";
 import { checkDelivery } from "./check-delivery.ts";
 import { checkInvoices } from "./check-invoices.ts";
 import { checkKeyMode } from "./check-key-mode.ts";
 import { checkMeters } from "./check-meters.ts";
+import { checkOrganizationsNode } from "./check-organizations-node.ts";
 import { checkPartitions } from "./check-partitions.ts";
 import { checkPeriods } from "./check-periods.ts";
 import { checkProcesses, checkRights } from "./check-processes.ts";
@@ -30,6 +32,8 @@ export type Patient = {
   /** Undefined without a key. */
   stripe: Stripe | undefined;
   now: () => Date;
+  /** The organization whose node is asked for. */
+  organization?: string | undefined;
 };
 
 /** Looks at everything that has to be right for usage to be billed. Changes nothing. */
@@ -54,8 +58,10 @@ export async function examine(patient: Patient): Promise<Finding[]> {
   ];
 }
 
-async function examineTables({ config, db, now }: Patient): Promise<Finding[]> {
+async function examineTables({ config, db, now, organization }: Patient): Promise<Finding[]> {
   return [
+    ...(await findInDatabase("nodes", () => checkCluster(db, config.DATABASE_BACKEND))),
+    ...(organization === undefined ? [] : [await checkOrganizationsNode(db, organization)]),
     ...(await findInDatabase("rights", () => checkRights(db))),
     ...(await findInDatabase("processes", () => checkProcesses(db))),
     ...(await findInDatabase("partitions", () => checkPartitions(db, now()))),

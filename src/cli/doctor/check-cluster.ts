@@ -1,0 +1,74 @@
+import {
+  askNodes,
+  type KnownNode,
+  listMisplaced,
+  listNodes,
+  type NodeAnswer,
+  readClusterVersion,
+} from "../../database/cluster.ts";
+import type { Db } from "../../database/db.ts";
+import { type Finding, ok, problem } from "./finding.ts";
+
+/** Whether a cluster has all that it needs; nothing on plain Postgres, where none is wanted. */
+export async function checkCluster(db: Db, backend: "postgres" | "citus"): Promise<Finding[]> {
+  const version = await readClusterVersion(db);
+  if (version === undefined) return backend === "citus" ? [noExtension] : [];
+  const answers = await askNodes(db);
+  return [
+    judgeNodes(version, { nodes: await listNodes(db), answers }),
+    judgePlacement(await listMisplaced(db)),
+    judgeTriggers(answers),
+  ];
+}
+
+const noExtension = problem(
+  "nodes",
+  "DATABASE_BACKEND is citus, and this database has no extension citus",
+  "point DATABASE_URL to the coordinator, or set DATABASE_BACKEND=postgres",
+);
+
+function judgeNodes(
+  version: string,
+  { nodes, answers }: { nodes: KnownNode[]; answers: NodeAnswer[] },
+): Finding {
+  const silent = answers
+    .filter(({ hasUnsafeTriggers }) => hasUnsafeTriggers === null)
+    .map(({ name }) => name);
+  const inactive = nodes.filter(({ isActive }) => !isActive).map(({ name }) => name);
+  const lost = [...new Set([...silent, ...inactive])];
+  if (lost.length > 0) {
+    const remedy =
+      "start them again, or fail over to their standbys; other organizations' readings are taken";
+    return problem("nodes", `not answering: ${lost.join(", ")}`, remedy);
+  }
+  if (!nodes.some(({ isCoordinator }) => isCoordinator)) {
+    return problem(
+      "nodes",
+      "the coordinator does not know its own address",
+      "run `select citus_set_coordinator_host('…', 5432)` on it",
+    );
+  }
+  const list = nodes.map(({ name, shards }) => `${name} (${shards} shards)`).join(", ");
+  return ok("nodes", `Citus ${version}: ${list}`);
+}
+
+function judgePlacement(misplaced: string[]): Finding {
+  return misplaced.length === 0
+    ? ok("shards", "every table is where it belongs")
+    : problem(
+        "shards",
+        `not distributed: ${misplaced.join(", ")}`,
+        "run `node dist/migrate.js` with DATABASE_BACKEND=citus",
+      );
+}
+
+function judgeTriggers(answers: NodeAnswer[]): Finding {
+  const off = answers.filter(({ hasUnsafeTriggers }) => hasUnsafeTriggers === false).map(({ name }) => name);
+  return off.length === 0
+    ? ok("triggers on shards", "citus.enable_unsafe_triggers is on")
+    : problem(
+        "triggers on shards",
+        `citus.enable_unsafe_triggers is off at ${off.join(", ")}`,
+        "set it on there, in postgresql.conf: without it the next month's partition cannot be made",
+      );
+}

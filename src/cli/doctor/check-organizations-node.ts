@@ -1,0 +1,18 @@
+import { findNode, readClusterVersion } from "../../database/cluster.ts";
+import type { Db } from "../../database/db.ts";
+import { findOrganizationId } from "../../http/organization-reference.ts";
+import { type Finding, ok, problem } from "./finding.ts";
+
+const check = "organization's node";
+
+/** Names the node that an organization's rows lie on, by its id or `external:` and its external id. */
+export async function checkOrganizationsNode(db: Db, reference: string): Promise<Finding> {
+  const organizationId = await findOrganizationId(db, reference);
+  if (organizationId === undefined) {
+    return problem(check, "there is no such organization", "`organizations list` names them all");
+  }
+  if ((await readClusterVersion(db)) === undefined) return ok(check, "this server: it is no cluster");
+  const found = await findNode(db, organizationId);
+  if (found !== undefined) return ok(check, `${found.name}, shard ${found.shardId} of the readings`);
+  return problem(check, "no node has its shard", "ask `select * from citus_shards` on the coordinator");
+}

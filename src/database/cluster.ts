@@ -1,0 +1,89 @@
+import { sql } from "kysely";
+import type { Db } from "./db.ts";
+import { placement } from "./placement.ts";
+
+/** A node as the coordinator knows it. The coordinator itself is `isCoordinator`. */
+export type KnownNode = {
+  name: string;
+  isCoordinator: boolean;
+  isActive: boolean;
+  /** How many shards of our tables lie there. */
+  shards: number;
+};
+
+/** What a node answered about itself; null where it did not answer. */
+export type NodeAnswer = { name: string; hasUnsafeTriggers: boolean | null };
+
+/** The extension's version; undefined on plain Postgres. */
+export async function readClusterVersion(db: Db): Promise<string | undefined> {
+  const { rows } = await sql<{ version: string }>`
+    select extversion as version from pg_extension where extname = 'citus'
+  `.execute(db);
+  return rows[0]?.version;
+}
+
+/** The nodes that hold data, the coordinator first. */
+export async function listNodes(db: Db): Promise<KnownNode[]> {
+  const { rows } = await sql<KnownNode>`
+    select n.nodename || ':' || n.nodeport as name, n.groupid = 0 as "isCoordinator", n.isactive as "isActive",
+      (
+        select count(*)::int
+        from pg_dist_placement l
+        join pg_dist_shard s on s.shardid = l.shardid
+        join pg_dist_partition p on p.logicalrelid = s.logicalrelid
+        join pg_class c on c.oid = p.logicalrelid
+        where l.groupid = n.groupid and c.relnamespace = 'metering'::regnamespace and p.partmethod = 'h'
+      ) as shards
+    from pg_dist_node n
+    where n.noderole = 'primary'
+    order by n.groupid
+  `.execute(db);
+  return rows;
+}
+
+/** Asks every node for a setting without which our triggers cannot be on shards. */
+export async function askNodes(db: Db): Promise<NodeAnswer[]> {
+  const { rows } = await sql<{ name: string; success: boolean; answer: string }>`
+    select n.nodename || ':' || n.nodeport as name, a.success, a.result as answer
+    from run_command_on_all_nodes(
+      $$select coalesce(current_setting('citus.enable_unsafe_triggers', true), 'off')$$
+    ) a
+    join pg_dist_node n using (nodeid)
+    order by n.groupid
+  `.execute(db);
+  return rows.map(({ name, success, answer }) => ({
+    name,
+    hasUnsafeTriggers: success ? answer === "on" : null,
+  }));
+}
+
+/** The tables that are not where `placement` says, by name. */
+export async function listMisplaced(db: Db): Promise<string[]> {
+  const { rows } = await sql<{ table: string }>`
+    select wanted.table
+    from (
+      select unnest(${[...placement.distributed]}::text[]) as table, 'h' as method
+      union all
+      select unnest(${[...placement.reference]}::text[]), 'n'
+    ) wanted
+    left join pg_class c on c.relnamespace = 'metering'::regnamespace and c.relname = wanted.table
+    left join pg_dist_partition p on p.logicalrelid = c.oid
+    where p.partmethod is distinct from wanted.method or (p.partmethod = 'n' and p.repmodel <> 't')
+    order by 1
+  `.execute(db);
+  return rows.map(({ table }) => table);
+}
+
+/** The node of an organization's rows, and the shard of its readings there. */
+export async function findNode(
+  db: Db,
+  organizationId: string,
+): Promise<{ name: string; shardId: string } | undefined> {
+  const { rows } = await sql<{ name: string; shardId: string }>`
+    select n.nodename || ':' || n.nodeport as name, l.shardid::text as "shardId"
+    from pg_dist_placement l
+    join pg_dist_node n on n.groupid = l.groupid and n.noderole = 'primary'
+    where l.shardid = get_shard_id_for_distribution_column('metering.readings', ${organizationId}::uuid)
+  `.execute(db);
+  return rows[0];
+}
