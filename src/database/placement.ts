@@ -1,6 +1,6 @@
 /**
  * Where a cluster keeps each table of the schema `metering`. Plain Postgres ignores it. A table that a migration makes is
- * named here once.
+ * named here once; docs/scale-out.md says why it lies there.
  */
 export const placement = {
   /** By organization, an organization's rows of all of them on one node. The others lie beside the first. */

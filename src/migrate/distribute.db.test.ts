@@ -48,6 +48,18 @@ emptyDatabaseTest.runIf(isCluster)(
   },
 );
 
+emptyDatabaseTest.runIf(isCluster)(
+  "a cluster that allows no triggers is not distributed, and the refusal says what to do",
+  async ({ empty }) => {
+    const name = new URL(empty.url).pathname.slice(1);
+    await sql`alter database ${sql.id(name)} set citus.enable_unsafe_triggers = off`.execute(empty.db);
+
+    await expect(migrate({ databaseUrl: empty.url, backend: "citus", log: silentLog })).rejects.toThrow(
+      "citus.enable_unsafe_triggers = on",
+    );
+  },
+);
+
 async function tablesOf(db: Db, kind: "distributed" | "reference"): Promise<string[]> {
   const { rows } = await sql<{ table: string }>`
     select c.relname as table

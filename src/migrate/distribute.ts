@@ -30,10 +30,19 @@ export async function distribute(db: Db): Promise<string[]> {
 }
 
 async function refuseOtherDatabases(db: Db): Promise<void> {
-  const { rows } = await sql`select from pg_extension where extname = 'citus'`.execute(db);
-  if (rows.length === 0) {
+  const { rows } = await sql<{ hasTriggers: boolean }>`
+    select coalesce(current_setting('citus.enable_unsafe_triggers', true) = 'on', false) as "hasTriggers"
+    from pg_extension where extname = 'citus'
+  `.execute(db);
+  const [citus] = rows;
+  if (citus === undefined) {
     throw new Error(
       "DATABASE_BACKEND=citus needs the extension: run `create extension citus` in this database on every node, and add the nodes",
+    );
+  }
+  if (!citus.hasTriggers) {
+    throw new Error(
+      "set citus.enable_unsafe_triggers = on, on every node: triggers hold the rules of our tables",
     );
   }
 }
