@@ -76,7 +76,8 @@ const reserved: { what: string; pattern: RegExp; allowed: RegExp }[] = [
   {
     what: "touches meter_outbox",
     pattern: /metering\.meter_outbox\b|(?:From|Into|Table|Join)\(\s*"meter_outbox/,
-    allowed: /^outbox\/|^intake\/(store-readings|count-sensors)\.ts$|^database\/needed-rights\.ts$/,
+    allowed:
+      /^outbox\/|^intake\/(store-readings|store-on-shard|count-sensors)\.ts$|^database\/needed-rights\.ts$/,
   },
   {
     what: "writes meter_events",

@@ -1,8 +1,10 @@
 import pg from "pg";
+import { commitOnShard } from "./commit-on-shard.ts";
 import type { Reading } from "../usage/reading.ts";
 import type { StoredAs } from "./judge-stored.ts";
 import { OutcomeUnknown } from "./outcome-unknown.ts";
-import { type Batch, storeBatches } from "./store-readings.ts";
+import type { Batch } from "./columns.ts";
+import { storeBatches } from "./store-readings.ts";
 
 /**
  * Stores the valid readings of one request; answers in their order, after the commit. Throws `NotConnected`,
@@ -18,6 +20,9 @@ export class NotConnected extends Error {
   }
 }
 
+/** `isCluster`: all batches are of one shard. */
+type CommitOptions = { traceparent?: string | undefined; isCluster?: boolean };
+
 /**
  * Stores batches in one transaction on a connection of the pool. Throws `NotConnected`; `OutcomeUnknown` when the
  * connection broke before Postgres said whether the transaction committed (sending the same readings again is safe); or Postgres's own error, after which nothing is stored.
@@ -25,22 +30,24 @@ export class NotConnected extends Error {
 export async function commitBatches(
   pool: pg.Pool,
   batches: readonly Batch[],
-  options: { traceparent?: string | undefined } = {},
+  { traceparent, isCluster = false }: CommitOptions = {},
 ): Promise<StoredAs[][]> {
   const client = await connect(pool);
   let isBroken = false;
   try {
-    return await storeBatches(client, batches, options);
+    const store = isCluster ? commitOnShard : storeBatches;
+    return await store(client, batches, { traceparent });
   } catch (error) {
     isBroken = !isRefusedByServer(error);
-    if (isRefusedByServer(error)) throw error;
+    if (!isBroken || error instanceof OutcomeUnknown) throw error;
     throw new OutcomeUnknown(error);
   } finally {
     client.release(isBroken);
   }
 }
 
-async function connect(pool: pg.Pool): Promise<pg.PoolClient> {
+/** Throws `NotConnected`. */
+export async function connect(pool: pg.Pool): Promise<pg.PoolClient> {
   try {
     return await pool.connect();
   } catch (error) {
@@ -50,7 +57,7 @@ async function connect(pool: pg.Pool): Promise<pg.PoolClient> {
 
 /** The server itself says that the statement failed. A shutdown (57P0x) can hit between commit and answer. */
 function isRefusedByServer(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
+  if (!(error instanceof Error) || error instanceof OutcomeUnknown) return false;
   if (!(error instanceof pg.DatabaseError)) return !isConnectionError(error);
   return error.code?.startsWith("57P0") !== true;
 }

@@ -1,16 +1,8 @@
 import type pg from "pg";
 import type { Reading } from "../usage/reading.ts";
+import { arrayLiteral, at, type Batch, type Columns, columnsOf, keyAt, keyOf, keysOf } from "./columns.ts";
 import { compare, judgeMissed, type Missed, type StoredAs } from "./judge-stored.ts";
 
-/** The readings of one request, all of one organization; and its span, if it has one. */
-export type Batch = {
-  organizationId: string;
-  readings: readonly Reading[];
-  traceparent?: string | undefined;
-};
-
-/** The readings of a statement, by column; `organization` is a place in the statement's list, from 1. */
-type Columns = { organization: number[]; sensorId: string[]; recordedAt: string[]; temperature: number[] };
 type Row = (Missed | { index: null }) & { inserted: number };
 type Inserted = { inserted: number; missed: Missed[] };
 
@@ -104,17 +96,7 @@ export async function storeBatches(
   batches: readonly Batch[],
   { traceparent }: { traceparent?: string | undefined } = {},
 ): Promise<StoredAs[][]> {
-  const organizations = numberOrganizations(batches);
-  const input: Columns = { organization: [], sensorId: [], recordedAt: [], temperature: [] };
-  for (const { organizationId, readings } of batches) {
-    const organization = organizations.get(organizationId) ?? 0;
-    for (const reading of readings) {
-      input.organization.push(organization);
-      input.sensorId.push(reading.sensorId);
-      input.recordedAt.push(reading.recordedAt);
-      input.temperature.push(reading.temperature);
-    }
-  }
+  const { organizations, input } = columnsOf(batches);
   const { inserted, missed } = await insertReadings(client, [...organizations.keys()], {
     input,
     traceparent,
@@ -126,7 +108,7 @@ export async function storeBatches(
 }
 
 /** For a statement that did not insert everything: the result of each reading. */
-function judgeEach(
+export function judgeEach(
   batches: readonly Batch[],
   { organizations, input, missed }: { organizations: Map<string, number>; input: Columns; missed: Missed[] },
 ): StoredAs[][] {
@@ -153,15 +135,6 @@ export async function storeReadings(
   readings: readonly Reading[],
 ): Promise<StoredAs[]> {
   return at(await storeBatches(client, [{ organizationId, readings }]), 0);
-}
-
-/** Each organization's place in the statement's list. */
-function numberOrganizations(batches: readonly Batch[]): Map<string, number> {
-  const places = new Map<string, number>();
-  for (const { organizationId } of batches) {
-    if (!places.has(organizationId)) places.set(organizationId, places.size + 1);
-  }
-  return places;
 }
 
 async function insertReadings(
@@ -205,39 +178,4 @@ async function fillStored(
     values: [arrayLiteral(organizations), ...keysOf(keys)],
   });
   for (const row of found.rows) at(unseen, row.n).stored = row.temperature;
-}
-
-function keysOf(columns: Omit<Columns, "temperature">): [string, string, string] {
-  return [
-    arrayLiteral(columns.organization),
-    textArrayLiteral(columns.sensorId),
-    arrayLiteral(columns.recordedAt),
-  ];
-}
-
-/**
- * An array as Postgres reads it. The driver would look at each element for characters to escape; ours are numbers,
- * times and UUIDs, which need no quotes either.
- */
-function arrayLiteral(elements: readonly (string | number)[]): string {
-  return `{${elements.join(",")}}`;
-}
-
-/** The same for sensor ids (`sensorIdPattern`), of which one may be `NULL`. */
-function textArrayLiteral(elements: readonly string[]): string {
-  return elements.length === 0 ? "{}" : `{"${elements.join('","')}"}`;
-}
-
-function keyOf(organization: number, reading: Reading): string {
-  return `${organization} ${reading.recordedAt} ${reading.sensorId}`;
-}
-
-function keyAt(input: Columns, index: number): string {
-  return `${at(input.organization, index)} ${at(input.recordedAt, index)} ${at(input.sensorId, index)}`;
-}
-
-function at<T>(list: readonly T[], index: number): T {
-  const item = list[index];
-  if (item === undefined) throw new RangeError(`no item ${index}`);
-  return item;
 }

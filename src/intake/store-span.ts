@@ -1,6 +1,6 @@
 import { inSpan, isSampled, type Tracer } from "../tracing/tracer.ts";
 import type { StoredAs } from "./judge-stored.ts";
-import type { Batch } from "./store-readings.ts";
+import type { Batch } from "./columns.ts";
 
 /** Requests that one statement's span links to at most. */
 const linksMax = 32;

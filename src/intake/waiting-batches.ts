@@ -1,7 +1,7 @@
 import type { NotConnected } from "./commit-batches.ts";
 import type { StoredAs } from "./judge-stored.ts";
 import { Overloaded } from "./overloaded.ts";
-import type { Batch } from "./store-readings.ts";
+import type { Batch } from "./columns.ts";
 
 const readingsPerStatementMax = 1_000;
 

@@ -1,0 +1,94 @@
+/** Where an organization's rows lie. */
+export type Shard = {
+  id: string;
+  /** The node that holds it; the organizations of another node have nothing to do with its failures. */
+  node: string;
+};
+
+export type Shards = {
+  /** The organization's shard, if it need not be asked for. */
+  known: (organizationId: string) => Shard | undefined;
+  find: (organizationIds: readonly string[]) => Promise<ReadonlyMap<string, Shard>>;
+  /** What is known of them may be wrong: a shard can move or be split. */
+  forget: (organizationIds: readonly string[]) => void;
+};
+
+/** Runs a statement on the coordinator. */
+export type Ask = <Row extends object>(text: string, values: readonly unknown[]) => Promise<Row[]>;
+
+/** The one shard of a plain Postgres. */
+export const wholeDatabase: Shard = { id: "", node: "" };
+
+const knownMs = 600_000;
+const knownMax = 100_000;
+
+const isClusterStatement = "select to_regclass('pg_catalog.pg_dist_placement') is not null as is_cluster";
+
+// The tables of organizations lie beside each other, so that one of them tells the node of all.
+const shardsStatement = `
+select o.id, o.shard::text as shard, n.nodename || ':' || n.nodeport as node
+from (
+  select id, get_shard_id_for_distribution_column('metering.readings', id) as shard from unnest($1::uuid[]) o (id)
+) o
+join pg_dist_placement p on p.shardid = o.shard
+join pg_dist_node n on n.groupid = p.groupid and n.noderole = 'primary'
+`;
+
+/**
+ * Tells the shard of each organization, and remembers it for ten minutes; of a plain Postgres, one shard for all. An
+ * answer that is out of date makes a statement reach two shards, which is slower and as exact.
+ */
+export function createShards(ask: Ask, now: () => number = () => performance.now()): Shards {
+  let isCluster: boolean | undefined;
+  const shards = new Map<string, { shard: Shard; untilMs: number }>();
+  let wanted: { ids: Set<string>; learned: Promise<void> } | undefined;
+
+  function known(organizationId: string): Shard | undefined {
+    if (isCluster === false) return wholeDatabase;
+    const found = shards.get(organizationId);
+    return found === undefined || found.untilMs < now() ? undefined : found.shard;
+  }
+
+  async function learn(organizationIds: readonly string[]): Promise<void> {
+    isCluster ??= (await ask<{ is_cluster: boolean }>(isClusterStatement, []))[0]?.is_cluster === true;
+    const unknown = organizationIds.filter((id) => known(id) === undefined);
+    if (unknown.length === 0) return;
+    const rows = await ask<{ id: string; shard: string; node: string }>(shardsStatement, [unknown]);
+    if (shards.size + rows.length > knownMax) shards.clear();
+    const untilMs = now() + knownMs;
+    for (const { id, shard, node } of rows) shards.set(id, { shard: { id: shard, node }, untilMs });
+  }
+
+  /** Those who ask in one turn of the event loop ask together. */
+  function learnTogether(organizationIds: readonly string[]): Promise<void> {
+    wanted ??= openWanted();
+    for (const id of organizationIds) wanted.ids.add(id);
+    return wanted.learned;
+  }
+
+  function openWanted() {
+    const ids = new Set<string>();
+    const learned = new Promise((resolve) => setImmediate(resolve)).then(() => {
+      wanted = undefined;
+      return learn([...ids]);
+    });
+    return { ids, learned };
+  }
+
+  function placeOf(organizationId: string): Shard {
+    const shard = known(organizationId);
+    if (shard === undefined) throw new Error(`no node holds the rows of organization ${organizationId}`);
+    return shard;
+  }
+
+  return {
+    known,
+    async find(organizationIds) {
+      await learnTogether(organizationIds);
+      return new Map(organizationIds.map((id) => [id, placeOf(id)]));
+    },
+    forget(organizationIds) {
+      for (const id of organizationIds) shards.delete(id);
+    },
+  };
+}

@@ -1,0 +1,81 @@
+import type pg from "pg";
+import { type Shard, type Shards, wholeDatabase } from "../database/shards.ts";
+import type { Tracer } from "../tracing/tracer.ts";
+import { commitBatches } from "./commit-batches.ts";
+import type { StoredAs } from "./judge-stored.ts";
+import { createNodes } from "./nodes.ts";
+import type { IntakeBounds } from "./presence.ts";
+import { type Commit, shareStatements } from "./share-statements.ts";
+import type { Batch } from "./columns.ts";
+import { inStoreSpan } from "./store-span.ts";
+import { createWaitingBatches, type WaitingBatches } from "./waiting-batches.ts";
+
+/** A request of this size gains nothing from sharing a statement. */
+const readingsAloneFrom = 250;
+
+/** Stores one request's readings. */
+type Lane = (batch: Batch) => Promise<StoredAs[]>;
+
+export type Lanes = {
+  known: (organizationId: string) => Lane | undefined;
+  find: (organizationId: string) => Promise<Lane>;
+};
+
+type LaneOptions = { bounds: IntakeBounds; tracer: Tracer; now: () => number; shards: Shards };
+
+/**
+ * A lane for each shard, whose organizations share statements: one lane on a plain Postgres. On a cluster the lanes of a
+ * node share a half of the bounds and of the connections.
+ */
+export function createLanes(pool: pg.Pool, { bounds, tracer, now, shards }: LaneOptions): Lanes {
+  const nodeOf = createNodes({ bounds, connectionsMax: pool.options.max, now });
+  const lanes = new Map<string, Lane>();
+
+  function open(shard: Shard): Lane {
+    const isCluster = shard !== wholeDatabase;
+    const commitAll: Commit = (batches) =>
+      inStoreSpan(tracer, batches, (traceparent) => commitBatches(pool, batches, { traceparent, isCluster }));
+    const waiting = createWaitingBatches({ waitMsMax: bounds.waitMsMax, now });
+    if (!isCluster) return storeTogether(commitAll, waiting);
+    const node = nodeOf(shard.node);
+    const store = storeTogether((batches) => node.inTurn(() => forgetIfRefused(batches, commitAll)), waiting);
+    return (batch) => node.presence.hold(batch.readings.length, () => store(batch));
+  }
+
+  /** A shard that is split or moved is known by its old name until a statement is refused. */
+  async function forgetIfRefused(batches: readonly Batch[], commit: Commit): Promise<StoredAs[][]> {
+    try {
+      return await commit(batches);
+    } catch (error) {
+      shards.forget(batches.map(({ organizationId }) => organizationId));
+      throw error;
+    }
+  }
+
+  function laneOf(shard: Shard): Lane {
+    const name = `${shard.id} ${shard.node}`;
+    const lane = lanes.get(name) ?? open(shard);
+    lanes.set(name, lane);
+    return lane;
+  }
+
+  return {
+    known(organizationId) {
+      const shard = shards.known(organizationId);
+      return shard && laneOf(shard);
+    },
+    async find(organizationId) {
+      const found = await shards.find([organizationId]);
+      return laneOf(found.get(organizationId) ?? wholeDatabase);
+    },
+  };
+}
+
+function storeTogether(commit: Commit, waiting: WaitingBatches): Lane {
+  const storeInCompany = shareStatements(commit, waiting);
+  return async (batch) => {
+    if (batch.readings.length < readingsAloneFrom) return storeInCompany(batch);
+    const [stored = []] = await commit([batch]);
+    return stored;
+  };
+}

@@ -1,0 +1,123 @@
+import { expect } from "vitest";
+import { openDatabase } from "../database/pool.ts";
+import type { Shards } from "../database/shards.ts";
+import { silentLog } from "../log.ts";
+import { databaseTest } from "../testing/postgres/database-fixture.ts";
+import { countWaitingForLocks, holdOpen } from "../testing/postgres/locks.ts";
+import { findViolations } from "../testing/rows/invariants.ts";
+import type { Reading } from "../usage/reading.ts";
+import { createGroupCommit } from "./group-commit.ts";
+import { Overloaded } from "./overloaded.ts";
+
+const connectionsMax = 4;
+const accepted = { status: "accepted" };
+
+function reading(second: number): Reading {
+  const recordedAt = new Date(Date.UTC(2026, 10, 1) + second * 1_000).toISOString().replace("Z", "000Z");
+  return { sensorId: "a", recordedAt, temperature: 4.5 };
+}
+
+/** Three organizations: the first two on one node, in a shard each, the third on another. */
+const test = databaseTest
+  .extend("organizations", async ({ database: { pool } }) => {
+    const { rows } = await pool.query<{ id: string }>(
+      "insert into metering.organizations (name) select 'Acme ' || n from generate_series(1, 3) n returning id",
+    );
+    const ids = rows.map(({ id }) => id);
+    await pool.query(
+      "insert into metering.sensors (organization_id, id) select id, 'a' from unnest($1::uuid[]) id",
+      [ids],
+    );
+    return ids;
+  })
+  .extend("pool", async ({ database }, { onCleanup }) => {
+    const way = openDatabase(
+      { connectionString: database.url, applicationName: "intake", connectionsMax },
+      silentLog,
+    );
+    onCleanup(way.close);
+    return way.pool;
+  });
+
+function placed(organizations: readonly string[]): Shards {
+  const places = new Map(
+    organizations.map((id, n) => [id, { id: String(n), node: n < 2 ? "west" : "east" }]),
+  );
+  return { known: (id) => places.get(id), find: () => Promise.resolve(places), forget: () => undefined };
+}
+
+test("each shard has a transaction of its own, and a request's readings are stored together or not at all", async ({
+  database,
+  organizations,
+  pool,
+}) => {
+  await database.pool.query(`
+    create function refuse_twenty() returns trigger language plpgsql as
+      $$ begin raise exception 'refused' using errcode = 'check_violation'; end $$
+  `);
+  await database.pool.query(`
+    create trigger refuse_twenty before insert on metering.meter_outbox
+      for each row when (new.quantity = 20) execute function refuse_twenty()
+  `);
+  const store = createGroupCommit(pool, { shards: placed(organizations) });
+  const [first = "", second = "", third = ""] = organizations;
+  const many = Array.from({ length: 20 }, (_, n) => reading(1_000 + n));
+
+  const answers = await Promise.allSettled([
+    store(first, [reading(0)]),
+    store(first, [reading(1)]),
+    store(second, [reading(0), reading(0)]),
+    store(third, many),
+  ]);
+
+  expect(answers).toMatchObject([
+    { value: [accepted] },
+    { value: [accepted] },
+    { value: [accepted, { status: "duplicate" }] },
+    { status: "rejected" },
+  ]);
+  const { rows } = await database.pool.query(`
+    select organization_id as of, count(*)::int as readings, count(distinct entry_id)::int as entries
+    from metering.readings group by 1 order by 1
+  `);
+  expect(rows).toEqual(
+    [first, second].toSorted().map((of) => ({ of, readings: of === first ? 2 : 1, entries: 1 })),
+  );
+  expect(await findViolations(database.db)).toEqual([]);
+});
+
+test("a node that hangs holds up its own organizations only, large requests too", async ({
+  database,
+  organizations: [first = "", second = "", third = ""],
+  pool,
+}) => {
+  let nowMs = 0;
+  const bounds = { requestsMax: 40, readingsMax: 10_000, waitMsMax: 5_000 };
+  const store = createGroupCommit(pool, {
+    shards: placed([first, second, third]),
+    bounds,
+    now: () => nowMs,
+  });
+  const release = await holdOpen(
+    database.pool,
+    `insert into metering.readings (organization_id, sensor_id, recorded_at, temperature, entry_id)
+     select id, 'a', $2, 4.5, gen_random_uuid() from unnest($1::uuid[]) id`,
+    [[first, second], reading(0).recordedAt],
+  );
+  const large = Array.from({ length: 250 }, (_, n) => reading(n));
+  const hanging = [first, second, first, second].map((id) => store(id, large));
+  const small = Array.from({ length: 16 }, () => store(first, [reading(0)]));
+  const rest = Promise.allSettled([...hanging, ...small]);
+  await expect.poll(() => countWaitingForLocks(database.pool)).toBe(connectionsMax / 2);
+
+  // The node has half of the bounds: no more waits behind it than so much.
+  await expect(store(second, [reading(1)])).rejects.toThrow(Overloaded);
+  expect(await store(third, [reading(0)])).toEqual([accepted]);
+  expect((await store(third, large)).slice(1)).toEqual(large.slice(1).map(() => accepted));
+
+  nowMs = 5_001;
+  await release();
+  const answers = await rest;
+  expect(answers.filter(({ status }) => status === "fulfilled")).toHaveLength(2);
+  expect(await store(second, [reading(5_000)])).toEqual([accepted]);
+});
