@@ -12,6 +12,7 @@ test("without a name all benches run but those that take long", () => {
     seconds: 3,
     minutes: 20,
     millions: [1, 10, 50],
+    form: "",
   });
 });
 
@@ -30,6 +31,10 @@ test("rounds, seconds and minutes may be given", () => {
     seconds: 1,
     minutes: 4,
   });
+});
+
+test("the forms of drain may be named", () => {
+  expect(readBenchFlags(["drain", "--form", "the seal"])).toMatchObject({ form: "the seal" });
 });
 
 test("the sizes of growth may be given", () => {

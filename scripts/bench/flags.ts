@@ -2,7 +2,16 @@ import { parseArgs } from "node:util";
 import { type BenchName, benchNames, isBenchName, longBenches } from "./names.ts";
 
 export type BenchFlags =
-  | { kind: "run"; names: BenchName[]; rounds: number; seconds: number; minutes: number; millions: number[] }
+  | {
+      kind: "run";
+      names: BenchName[];
+      rounds: number;
+      seconds: number;
+      minutes: number;
+      millions: number[];
+      /** Words in the name of the forms that a bench of several forms runs; empty for all. */
+      form: string;
+    }
   | { kind: "help" }
   | { kind: "wrong"; fault: string };
 
@@ -23,6 +32,7 @@ export const benchUsage = `usage: npm run bench [-- NAME…] [options]
   --millions N,N,…
                millions of readings stored that growth compares, the first with the others, each at most ${millionsMax}
                (default ${millionsDefault.join(",")}; a million takes about 0.3 GB of disk)
+  --form WORDS only the forms of drain whose name has these words, such as "the seal"; each takes about a minute
   --help       show this
 
 Prints a Markdown table and writes bench-results/*.json. Exit code 0 when everything was measured, also when a
@@ -51,7 +61,15 @@ export function readBenchFlags(args: readonly string[]): BenchFlags {
     if (values.all === true) return true;
     return positionals.length > 0 ? positionals.includes(name) : !longBenches.includes(name);
   };
-  return { kind: "run", names: benchNames.filter(isWanted), rounds, seconds, minutes, millions };
+  return {
+    kind: "run",
+    names: benchNames.filter(isWanted),
+    rounds,
+    seconds,
+    minutes,
+    millions,
+    form: values.form ?? "",
+  };
 }
 
 function parse(args: readonly string[]) {
@@ -65,6 +83,7 @@ function parse(args: readonly string[]) {
         seconds: { type: "string" },
         minutes: { type: "string" },
         millions: { type: "string" },
+        form: { type: "string" },
         help: { type: "boolean", short: "h" },
       },
     });

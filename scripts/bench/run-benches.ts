@@ -41,7 +41,7 @@ export async function runBenches(flags: BenchFlags & { kind: "run" }): Promise<n
 
 /** Every bench has a Postgres of its own, and leaves no process behind. */
 async function underTeardown(
-  { rounds, seconds: secondsPerRound, minutes, millions }: BenchFlags & { kind: "run" },
+  { rounds, seconds: secondsPerRound, minutes, millions, form }: BenchFlags & { kind: "run" },
   signal: AbortSignal,
   bench: Bench,
 ): Promise<{ measured: (Comparison | Skipped)[]; postgresVersion: string }> {
@@ -49,7 +49,16 @@ async function underTeardown(
   const guard = startOrphanGuard();
   teardown.add(async () => guard.dismiss());
   try {
-    const site = await prepareSite({ rounds, secondsPerRound, minutes, millions, teardown, guard, signal });
+    const site = await prepareSite({
+      rounds,
+      secondsPerRound,
+      minutes,
+      millions,
+      form,
+      teardown,
+      guard,
+      signal,
+    });
     const { postgresVersion } = site;
     const stopped = Promise.withResolvers<never>();
     signal.addEventListener("abort", () => stopped.reject(signal.reason));

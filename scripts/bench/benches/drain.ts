@@ -60,7 +60,9 @@ export async function benchDrain(site: Site): Promise<Comparison[]> {
   const stripe = await startStripeStandIn(site);
   const bare = startRunner<SendMeterEventsTasks>(site, "send-meter-events");
   const comparisons: Comparison[] = [];
-  for (const form of forms) {
+  const wantedForms = forms.filter(({ name }) => name.includes(site.form));
+  if (wantedForms.length === 0) throw new Error(`no form of drain has "${site.form}" in its name`);
+  for (const form of wantedForms) {
     const measured = await compareForm(site, { stripe, bare }, form);
     for (const one of measured) console.error(`${one.what}: ${renderRatio(ratioOf(one))}`);
     comparisons.push(...measured);

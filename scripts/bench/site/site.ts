@@ -13,6 +13,8 @@ export type Site = {
   minutes: number;
   /** Sizes of the bench of growth. */
   millions: readonly number[];
+  /** Words in the name of the forms that are run; empty for all. */
+  form: string;
   teardown: Teardown;
   guard: OrphanGuard;
   signal: AbortSignal;
@@ -25,7 +27,7 @@ export type Site = {
 
 type SiteOptions = Pick<
   Site,
-  "rounds" | "secondsPerRound" | "minutes" | "millions" | "teardown" | "guard" | "signal"
+  "rounds" | "secondsPerRound" | "minutes" | "millions" | "form" | "teardown" | "guard" | "signal"
 >;
 
 /** Starts a Postgres that flushes every commit to disk. */
