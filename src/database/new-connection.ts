@@ -18,10 +18,29 @@ const firstWords = `
     set_config('jit', 'off', false)
 `;
 
+/**
+ * What a connection of the road says, too: where indexes serve, nothing is read whole, hashed, merged or sorted, for as
+ * long as it lives.
+ */
+const byIndexWords = `,
+    set_config('enable_seqscan', 'off', false),
+    set_config('enable_hashjoin', 'off', false),
+    set_config('enable_mergejoin', 'off', false),
+    set_config('enable_sort', 'off', false)
+`;
+
 /** Options of every pool of connections in the service, pg-boss's included. */
 export const newConnections = {
   maxLifetimeSeconds: connectionLifeSecondsMax,
   verify: (client, done) => {
     client.query(firstWords, done);
+  },
+} as const satisfies pg.PoolConfig;
+
+/** The same for a pool whose statements begin with a bounded list of keys, or read the head of a queue. */
+export const newConnectionsByIndex = {
+  ...newConnections,
+  verify: (client, done) => {
+    client.query(firstWords + byIndexWords, done);
   },
 } as const satisfies pg.PoolConfig;

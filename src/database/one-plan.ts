@@ -21,10 +21,28 @@ export async function joinByIndex(trx: Trx): Promise<void> {
 }
 
 /**
- * Runs `work`, a page of a list or the head of a queue, in a transaction in which its own index is read in its order, and
- * never sorted.
+ * Runs `work`, one statement that begins with a bounded list of keys, under `joinByIndex`: at once where the connections
+ * plan so already, otherwise in a transaction that is told so.
  */
-export async function inIndexOrder<T>(db: Db, work: (trx: Trx) => Promise<T>): Promise<T> {
+export async function onKeys<T>(db: Db, work: (db: Db) => Promise<T>): Promise<T> {
+  if (db.plansByIndex) return work(db);
+  return transactionOnKeys(db, work);
+}
+
+/** A transaction under `joinByIndex`. */
+export function transactionOnKeys<T>(db: Db, work: (trx: Trx) => Promise<T>): Promise<T> {
+  return db.transaction().execute(async (trx) => {
+    if (!db.plansByIndex) await joinByIndex(trx);
+    return work(trx);
+  });
+}
+
+/**
+ * Runs `work`, a page of a list or the head of a queue, in which its own index is read in its order, and never sorted: at
+ * once where the connections plan so already, otherwise in a transaction.
+ */
+export async function inIndexOrder<T>(db: Db, work: (db: Db) => Promise<T>): Promise<T> {
+  if (db.plansByIndex) return work(db);
   return inTransaction(db, async (trx) => {
     await sql`select set_config('enable_seqscan', 'off', true), set_config('enable_sort', 'off', true)`.execute(
       trx,

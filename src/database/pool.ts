@@ -3,7 +3,7 @@ import pg from "pg";
 import type { Log } from "../log.ts";
 import type { Db } from "./db.ts";
 import type { DB } from "./schema.ts";
-import { newConnections } from "./new-connection.ts";
+import { newConnections, newConnectionsByIndex } from "./new-connection.ts";
 import { createWatchedSocket } from "./watched-socket.ts";
 import { createRenewal } from "./renewal.ts";
 
@@ -25,6 +25,8 @@ export type PoolOptions = {
   statementTimeoutMs?: number;
   /** How much later than its own timeout a statement's answer may come before the connection counts as lost. */
   answerDelayMsMax?: number;
+  /** Connections plan by index as long as they live, which spares a transaction the trip that would tell them. */
+  plansByIndex?: boolean;
 };
 
 const idleMsMax = 10_000;
@@ -36,7 +38,7 @@ const idleMsMax = 10_000;
  * itself runs on the server, which may be frozen or gone.
  */
 export function openDatabase(options: PoolOptions, log: Log): Database {
-  const { statementTimeoutMs = 30_000, answerDelayMsMax = 5_000 } = options;
+  const { statementTimeoutMs = 30_000, answerDelayMsMax = 5_000, plansByIndex = false } = options;
   const silenceMs = statementTimeoutMs + answerDelayMsMax;
   const pool = new pg.Pool({
     connectionString: options.connectionString,
@@ -50,7 +52,7 @@ export function openDatabase(options: PoolOptions, log: Log): Database {
     // A transaction left open holds back vacuum for every table.
     idle_in_transaction_session_timeout: 15_000,
     keepAlive: true,
-    ...newConnections,
+    ...(plansByIndex ? newConnectionsByIndex : newConnections),
   });
   const renewal = createRenewal(pool);
   pool.on("connect", renewal.watch);
@@ -61,6 +63,7 @@ export function openDatabase(options: PoolOptions, log: Log): Database {
   // Without a listener, a connection that breaks in use would end the process, although its query rejects too.
   pool.on("connect", (client) => client.on("error", () => {}));
   pool.on("error", (error) => log.warn({ event: "database_connection_lost", message: error.message }));
-  const db = new Kysely<DB>({ dialect: new PostgresDialect({ pool }) }).withSchema("metering");
+  const plain = new Kysely<DB>({ dialect: new PostgresDialect({ pool }) }).withSchema("metering");
+  const db: Db = plansByIndex ? Object.assign(plain, { plansByIndex }) : plain;
   return { db, pool, renew: renewal.renewAll, close: () => db.destroy() };
 }

@@ -3,6 +3,7 @@ import pg from "pg";
 import type { PgBoss } from "pg-boss";
 import { expect } from "vitest";
 import type { Db } from "../database/db.ts";
+import { newConnectionsByIndex } from "../database/new-connection.ts";
 import type { DB } from "../database/schema.ts";
 import { silentLog } from "../log.ts";
 import { type Reminder, remindToDeliver } from "../queue/deliver-job.ts";
@@ -15,18 +16,24 @@ const meter = "temperature_readings";
 const customers = 300;
 const eventsOfEach = 10;
 const batch = 100;
+const turns = 3;
 /** What a statement may read for each event that it is about: a few indexes, and customers that are not free. */
 const rowsPerEventMax = 5;
 
 // As after an outage: everything waits, and no table has been analyzed.
-roadTest(
-  "of 3,000 events that wait, a worker reads those that it takes and settles",
-  async ({ database: { db, url }, boss }) => {
+roadTest.for([
+  { how: "told in each transaction", plansByIndex: false, tripsPerTurn: 4 + 4 + 5 },
+  // Each trip is a turn of the worker's loop, in which it handles all answers of Stripe's: they must be few.
+  { how: "told once", plansByIndex: true, tripsPerTurn: 1 + 1 + 4 },
+])(
+  "of 3,000 events that wait, a worker whose connections are $how to plan by index reads those that it takes and settles",
+  async ({ plansByIndex, tripsPerTurn }, { database: { db, url }, boss }) => {
     await addBacklog({ db, boss });
-    const { pool, rowsRead } = openCountingPool(url);
-    const counted = new Kysely<DB>({ dialect: new PostgresDialect({ pool }) }).withSchema("metering");
+    const { pool, rowsRead, trips } = openCountingPool(url, plansByIndex);
+    const plain = new Kysely<DB>({ dialect: new PostgresDialect({ pool }) }).withSchema("metering");
+    const counted: Db = plansByIndex ? Object.assign(plain, { plansByIndex }) : plain;
     try {
-      for (let turn = 0; turn < 3; turn += 1) await takeAndSettle({ db: counted, boss });
+      for (let turn = 0; turn < turns; turn += 1) await takeAndSettle({ db: counted, boss });
     } finally {
       await counted.destroy();
     }
@@ -35,9 +42,10 @@ roadTest(
       ? rowsRead
       : rowsRead.filter(({ text }) => !ofPgBoss.test(text));
     const greedy = judged.filter(({ rows }) => rows > rowsPerEventMax * batch);
-    expect(rowsRead.length).toBeGreaterThanOrEqual(3 * 4);
-    expect(judged.length).toBeGreaterThanOrEqual(3 * 2);
+    expect(rowsRead.length).toBeGreaterThanOrEqual(turns * 4);
+    expect(judged.length).toBeGreaterThanOrEqual(turns * 2);
     expect(greedy).toEqual([]);
+    expect(trips()).toBe(turns * tripsPerTurn);
   },
 );
 
@@ -97,17 +105,29 @@ const dearIndexes = "-c random_page_cost=10000";
 
 type Read = { text: string; rows: number };
 
-/** A pool of one connection that counts the rows which the widest step of each statement in a transaction goes through. */
-function openCountingPool(connectionString: string): { pool: pg.Pool; rowsRead: Read[] } {
+/** A pool of one connection that counts statements, and the rows which the widest step of each goes through. */
+function openCountingPool(
+  connectionString: string,
+  plansByIndex: boolean,
+): { pool: pg.Pool; rowsRead: Read[]; trips: () => number } {
   const rowsRead: Read[] = [];
-  const pool = new pg.Pool({ connectionString, max: 1, options: dearIndexes });
+  let trips = 0;
+  const pool = new pg.Pool({
+    connectionString,
+    max: 1,
+    options: dearIndexes,
+    ...(plansByIndex && newConnectionsByIndex),
+  });
   pool.on("connect", (client) => {
     const plain: (text: string, values?: unknown[]) => Promise<pg.QueryResult> = client.query.bind(client);
     const query = async (text: string, values?: unknown[]) => {
+      // The connection's first words have a callback.
+      if (typeof values !== "function") trips += 1;
       if (/meter_events|pgboss\.job/.test(text)) {
-        await plain("savepoint before");
+        const isOpen = client.getTransactionStatus() === "T";
+        await plain(isOpen ? "savepoint before" : "begin");
         const explained = await plain(`explain (analyze, format json) ${text}`, values);
-        await plain("rollback to savepoint before");
+        await plain(isOpen ? "rollback to savepoint before" : "rollback");
         const [row] = explained.rows as { "QUERY PLAN": [{ Plan: Step }] }[];
         if (row !== undefined) rowsRead.push({ text, rows: widest(row["QUERY PLAN"][0].Plan) });
       }
@@ -115,7 +135,7 @@ function openCountingPool(connectionString: string): { pool: pg.Pool; rowsRead: 
     };
     Object.assign(client, { query });
   });
-  return { pool, rowsRead };
+  return { pool, rowsRead, trips: () => trips };
 }
 
 type Step = {

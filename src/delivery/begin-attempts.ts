@@ -1,6 +1,6 @@
 import { sql } from "kysely";
-import { joinByIndex } from "../database/one-plan.ts";
-import type { Db, Trx } from "../database/db.ts";
+import { onKeys } from "../database/one-plan.ts";
+import type { Db } from "../database/db.ts";
 import type { MeterEventKey } from "../usage/meter-event-key.ts";
 import type { MeterName } from "../usage/meters.ts";
 import { hasNoAttemptUnderWay } from "./attempt-under-way.ts";
@@ -37,14 +37,11 @@ export function beginAttempts(
   keys: readonly MeterEventKey[],
   options: BeginOptions,
 ): Promise<Attempt[]> {
-  return db.transaction().execute(async (trx) => {
-    await joinByIndex(trx);
-    return countAttempts(trx, keys, options);
-  });
+  return onKeys(db, (one) => countAttempts(one, keys, options));
 }
 
 async function countAttempts(
-  trx: Trx,
+  db: Db,
   keys: readonly MeterEventKey[],
   options: BeginOptions,
 ): Promise<Attempt[]> {
@@ -85,6 +82,6 @@ async function countAttempts(
       m.attempts_started as attempt,
       m.last_attempt_at as "startedAt",
       m.first_unknown_at as "firstUnknownAt"
-  `.execute(trx);
+  `.execute(db);
   return begun.rows;
 }

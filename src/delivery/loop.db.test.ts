@@ -16,6 +16,8 @@ import { readPauses, resumeDelivery } from "./pauses.ts";
 const readings = "temperature_readings";
 const sensors = "active_sensors";
 const path = "/v1/billing/meter_events";
+/** Of a meter that had nothing. */
+const restMs = 500;
 /** Sooner than a probe that was not made could be claimed again. */
 const belowLeaseMs = (leaseSeconds - 2) * 1_000;
 
@@ -106,6 +108,22 @@ async function isNoTransactionOpen(db: Db): Promise<boolean> {
   `.execute(db);
   return open.rows.length === 0;
 }
+
+test("a meter that has nothing is asked now and then, and not at each turn of another's backlog", async ({
+  loops,
+  customers,
+  account,
+}) => {
+  for (let i = 0; i < 60; i += 1) await customers.addOne();
+  const startedAtMs = performance.now();
+
+  loops.start(account, { concurrency: 1 });
+  await loops.untilDelivered();
+
+  const rests = (performance.now() - startedAtMs) / restMs;
+  expect(loops.roundsOf(readings)).toBeGreaterThanOrEqual(60 / attemptsPerSlot);
+  expect(loops.roundsOf(sensors)).toBeLessThanOrEqual(Math.ceil(rests) + 1);
+});
 
 test("a revoked key costs at most the requests in flight, and nothing is lost by it", async ({
   loops,

@@ -2,8 +2,9 @@ import type { PgBoss } from "pg-boss";
 import type { Db } from "../database/db.ts";
 import type { Log } from "../log.ts";
 import { wait } from "../process/wait.ts";
-import { type MeterName, meterNames } from "../usage/meters.ts";
-import { eventAheadMsMax } from "./limits.ts";
+import { type MeterName, meterNames, meters } from "../usage/meters.ts";
+import { attemptsPerSlot, eventAheadMsMax } from "./limits.ts";
+import { createRests, type Rests } from "./rests.ts";
 import { sendTaken, type SendTools, type TakenRequest } from "./send-taken.ts";
 import { createSettler, type Settler } from "./settler.ts";
 import { takeJobs } from "./take-jobs.ts";
@@ -33,10 +34,13 @@ type Loop = {
   tools: SendTools;
   settler: Settler;
   underWay: UnderWay;
+  rests: Rests;
 };
 
 /** Jobs taken from pg-boss at once. */
-const batchMax = 100;
+const batchMax = 1_000;
+/** Of the events that fill one request, this many may have begun for each that may be under way. */
+const eventsPerRequestBegun = 20;
 const idleMs = 500;
 const afterErrorMs = 1_000;
 
@@ -48,13 +52,19 @@ const afterErrorMs = 1_000;
 export function startDelivery(deps: Deps, options: DeliveryLoopOptions): DeliveryLoop {
   const { watch = unwatched } = options;
   const stopping = new AbortController();
-  const underWay = createUnderWay(options);
+  const { concurrency, transport } = options;
+  const perRequest = Math.min(transport.eventsPerRequestMax, eventsPerRequestBegun);
+  const underWay = createUnderWay({
+    requestsMax: concurrency,
+    eventsMax: Math.max(attemptsPerSlot * concurrency * perRequest, transport.eventsPerRequestMax),
+  });
   const running = run({
     deps,
     options,
     tools: { ...options, log: deps.log, watch, stopping: stopping.signal },
     settler: createSettler(deps, watch),
     underWay,
+    rests: createRests(idleMs, () => performance.now()),
   });
   return {
     async stop(graceMs) {
@@ -83,30 +93,33 @@ async function step(loop: Loop): Promise<void> {
   const { stopping, bucket } = loop.tools;
   if (!loop.underWay.isWorthAFetch()) return loop.underWay.progress();
   if (bucket.available() < 1) return wait(bucket.waitMs(), stopping);
+  const progress = loop.underWay.progress();
   let jobs = 0;
   for (const meter of meterNames) {
-    if (!stopping.aborted) jobs += await stepMeter(loop, meter);
+    if (!stopping.aborted && !loop.rests.isResting(meter)) jobs += await stepMeter(loop, meter);
   }
-  if (jobs === 0) await idle(loop);
+  if (jobs === 0) await idle(stopping, progress);
 }
 
 /** The end of a request makes room for its customer's next event. */
-async function idle({ tools: { stopping }, underWay }: Loop): Promise<void> {
+async function idle(stopping: AbortSignal, progress: Promise<void>): Promise<void> {
   const over = new AbortController();
-  await Promise.race([wait(idleMs, AbortSignal.any([stopping, over.signal])), underWay.progress()]);
+  await Promise.race([wait(idleMs, AbortSignal.any([stopping, over.signal])), progress]);
   over.abort();
 }
 
 /** Takes the events of a meter that may be sent now and starts their requests. Returns how many jobs there were. */
 async function stepMeter(loop: Loop, meter: MeterName): Promise<number> {
-  const { deps, options } = loop;
+  const { deps, options, rests } = loop;
   const { breaker, bucket, transport, leaseSeconds } = options;
   if (roomForEvents(loop) < 1) return 0;
   const permit = await breaker.permitFor(meter);
   if (permit.kind === "paused") return 0;
+  const restNow = rests.look(meter);
   const probedScope = permit.kind === "probe" ? permit.scope : undefined;
   const { jobs, taken } = await takeJobs(deps, meter, {
     room: probedScope === undefined ? roomForEvents(loop) : 1,
+    manyOfEach: transport.eventsPerRequestMax > 1 && meters[meter].aggregation === "sum",
     leaseSeconds,
     sendableUntil: options.stripeNowMs && new Date(options.stripeNowMs() + eventAheadMsMax),
   });
@@ -115,17 +128,22 @@ async function stepMeter(loop: Loop, meter: MeterName): Promise<number> {
   for (const chunk of chunksOf(taken, transport.eventsPerRequestMax)) {
     startRequest(loop, { jobs: chunk, probedScope });
   }
+  if (jobs === 0) restNow();
   return jobs;
 }
 
-function roomForEvents({ underWay, options: { bucket, transport } }: Loop): number {
-  return Math.min(underWay.room() * transport.eventsPerRequestMax, bucket.available(), batchMax);
+function roomForEvents({ underWay, options: { bucket } }: Loop): number {
+  return Math.min(underWay.room(), bucket.available(), batchMax);
 }
 
-function startRequest({ tools, settler, underWay }: Loop, request: TakenRequest): void {
+function startRequest({ tools, settler, underWay, rests }: Loop, request: TakenRequest): void {
   underWay.start({
+    events: request.jobs.length,
     send: () => sendTaken(request, tools),
-    settle: async (finished) => void (await Promise.all(finished.map(settler.settle))),
+    settle: async (finished) => {
+      await Promise.all(finished.map(settler.settle));
+      for (const { attempt } of finished) rests.wake(attempt.meter);
+    },
     onError: (error) => {
       tools.watch.onFailed();
       tools.log.error({ event: "deliver_failed", error });

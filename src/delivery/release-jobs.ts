@@ -1,6 +1,6 @@
 import { sql } from "kysely";
 import type { Job, PgBoss } from "pg-boss";
-import { joinByIndex } from "../database/one-plan.ts";
+import { onKeys } from "../database/one-plan.ts";
 import type { Db } from "../database/db.ts";
 import type { Log } from "../log.ts";
 import { putOffReminder } from "../queue/deliver-job.ts";
@@ -35,9 +35,8 @@ export async function releaseJobs(
 
 /** The pending events of these jobs, with the seconds that each has to wait for Stripe's clock. Marks these events. */
 async function readPending(db: Db, { jobs, sendableUntil }: Release): Promise<Map<string, number>> {
-  const pending = await db.transaction().execute(async (trx) => {
-    await joinByIndex(trx);
-    return sql<{ id: string; aheadSeconds: number }>`
+  const pending = await onKeys(db, (one) =>
+    sql<{ id: string; aheadSeconds: number }>`
     with pending as materialized (
       select m.organization_id, m.id, m.state, m.event_at > ${sendableUntil ?? "infinity"}::timestamptz as is_early, m.event_at
       from unnest(
@@ -63,7 +62,7 @@ async function readPending(db: Db, { jobs, sendableUntil }: Release): Promise<Ma
       case when is_early then ceil(extract(epoch from event_at - ${sendableUntil ?? null}::timestamptz)) else 0 end::int
         as "aheadSeconds"
     from pending
-  `.execute(trx);
-  });
+  `.execute(one),
+  );
   return new Map(pending.rows.map(({ id, aheadSeconds }) => [id, aheadSeconds]));
 }

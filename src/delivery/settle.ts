@@ -1,6 +1,6 @@
 import { sql } from "kysely";
 import type { Job, PgBoss } from "pg-boss";
-import { joinByIndex } from "../database/one-plan.ts";
+import { transactionOnKeys } from "../database/one-plan.ts";
 import type { Db, Trx } from "../database/db.ts";
 import { storableText } from "../database/storable.ts";
 import { insideTransaction } from "../queue/boss.ts";
@@ -33,8 +33,7 @@ export async function settleAttempts(
   { db, boss }: { db: Db; boss: PgBoss },
   finished: readonly FinishedAttempt[],
 ): Promise<Set<string>> {
-  return db.transaction().execute(async (trx) => {
-    await joinByIndex(trx);
+  return transactionOnKeys(db, async (trx) => {
     const settled = await recordOutcomes(trx, finished);
     for (const meter of meterNames) {
       await endJobs(

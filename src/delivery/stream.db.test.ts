@@ -74,13 +74,33 @@ test("1,000 events of 50 organizations are billed once, in a few dozen requests 
   expect(stream.requestsTo(sessionPath)).toBe(1);
 });
 
+test("the events of one customer fill the stream's requests", async ({
+  stream,
+  road,
+  account,
+  database: { db },
+  boss,
+}) => {
+  await stream.use({ organizations: 1, hours: 300 });
+  await sealDueEntries({ db, boss }, { meters: [meter] });
+
+  await stream.startWorker();
+  await road.untilBilled();
+
+  const { used, billed } = stream.bill();
+  expect(billed).toEqual(used);
+  expect(account.simulator.state()).toMatchObject({ double_counted: 0, duplicates: 0, async_errors: 0 });
+  expect(stream.requestsTo(streamPath)).toBeLessThanOrEqual(6);
+});
+
 test("a session that expires in mid-run loses nothing, doubles nothing and pauses nothing", async ({
   stream,
   road,
   account,
   database: { db },
 }) => {
-  await stream.use({ organizations: 10, hours: 30 });
+  // More than the rate lets go out at once.
+  await stream.use({ organizations: 10, hours: 120 });
   account.simulator.addFault({ kind: "latency", ms: 30, path: streamPath });
 
   await stream.startWorker();

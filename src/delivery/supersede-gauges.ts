@@ -1,5 +1,5 @@
 import { sql } from "kysely";
-import { joinByIndex } from "../database/one-plan.ts";
+import { onKeys } from "../database/one-plan.ts";
 import type { Db } from "../database/db.ts";
 import { metersFoldedBy } from "../usage/meters.ts";
 import { hasNoAttemptUnderWay } from "./attempt-under-way.ts";
@@ -28,8 +28,7 @@ export const isOvertaken = sql<boolean>`(
  * one late could only do harm. A value under way is left until its attempt ends. Returns how many were superseded.
  */
 export function supersedeGauges(db: Db, options: { leaseSeconds: number }): Promise<number> {
-  return db.transaction().execute(async (trx) => {
-    await joinByIndex(trx);
+  return onKeys(db, async (one) => {
     const superseded = await sql`
     update metering.meter_events m
     set state = 'superseded', reason = 'newer_value'
@@ -37,7 +36,7 @@ export function supersedeGauges(db: Db, options: { leaseSeconds: number }): Prom
       and ${hasNoAttemptUnderWay(options)}
       and ${isOvertaken}
     returning m.id
-  `.execute(trx);
+  `.execute(one);
     return superseded.rows.length;
   });
 }

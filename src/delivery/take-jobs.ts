@@ -2,7 +2,7 @@ import type { Job, PgBoss } from "pg-boss";
 import type { Db } from "../database/db.ts";
 import { inIndexOrder } from "../database/one-plan.ts";
 import type { Log } from "../log.ts";
-import { insideTransaction } from "../queue/boss.ts";
+import { onConnectionsOf } from "../queue/boss.ts";
 import { type DeliverJob, deliverJobPayload, deliverQueueOf } from "../queue/queues.ts";
 import type { MeterEventKey } from "../usage/meter-event-key.ts";
 import { type MeterName, meters } from "../usage/meters.ts";
@@ -17,6 +17,12 @@ export type TakenJob = {
   traceparent?: string | undefined;
 };
 
+export type TakeOptions = BeginOptions & {
+  room: number;
+  /** Several events of a customer at once: only where their order does not matter and a request takes many events. */
+  manyOfEach?: boolean;
+};
+
 /**
  * Takes up to `room` jobs of a meter from pg-boss and counts an attempt at each of their events. Jobs whose event may
  * not be sent now are given back, so fewer attempts than jobs may result; `jobs` tells how many jobs there were.
@@ -24,9 +30,9 @@ export type TakenJob = {
 export async function takeJobs(
   { db, boss, log }: { db: Db; boss: PgBoss; log: Log },
   meter: MeterName,
-  { room, leaseSeconds, sendableUntil }: BeginOptions & { room: number },
+  { room, manyOfEach = false, leaseSeconds, sendableUntil }: TakeOptions,
 ): Promise<{ jobs: number; taken: TakenJob[] }> {
-  const jobs = await fetchInTurn({ db, boss }, meter, room);
+  const jobs = await fetchInTurn({ db, boss }, meter, { room, manyOfEach });
   if (jobs.length === 0) return { jobs: 0, taken: [] };
   const parsed = jobs.map((job) => ({ job, payload: deliverJobPayload.safeParse(job.data) }));
   const keyed = parsed.flatMap(({ job, payload }) => (payload.success ? [keyedJob(job, payload.data)] : []));
@@ -47,18 +53,21 @@ export async function takeJobs(
 }
 
 /**
- * One active job for each customer and meter: Stripe answers parallel ones with 409. Two workers that fetch at the same
- * moment may each take one; the 409 is then retried.
+ * One active job for each customer and meter, or many: Stripe answers parallel single events of a customer with 409. Two
+ * workers that fetch at the same moment may each take one; the 409 is then retried.
  */
 function fetchInTurn(
   { db, boss }: { db: Db; boss: PgBoss },
   meter: MeterName,
-  room: number,
+  { room, manyOfEach }: Required<Pick<TakeOptions, "room" | "manyOfEach">>,
 ): Promise<Job<DeliverJob>[]> {
-  return inIndexOrder(db, (trx) => {
-    const options = { batchSize: room, groupConcurrency: 1, db: insideTransaction(trx) };
-    return boss.fetch<DeliverJob>(deliverQueueOf(meter), options);
-  });
+  return inIndexOrder(db, (one) =>
+    boss.fetch<DeliverJob>(deliverQueueOf(meter), {
+      batchSize: room,
+      ...(!manyOfEach && { groupConcurrency: 1 }),
+      db: onConnectionsOf(one),
+    }),
+  );
 }
 
 type KeyedJob = { job: Job<DeliverJob>; key: MeterEventKey; traceparent: string | undefined };

@@ -1,17 +1,17 @@
-import { attemptsPerSlot } from "./limits.ts";
 import { createSlots } from "./slots.ts";
 
 /** One request: its sending, and then the settling of its answer. */
 type Work<T> = {
+  events: number;
   send: () => Promise<T>;
   settle: (answered: T) => Promise<void>;
   onError: (error: unknown) => void;
 };
 
 export type UnderWay = {
-  /** How many more requests may begin. */
+  /** How many more events may begin. */
   room: () => number;
-  /** A fetch costs the same for one job as for many, so room for a few is not filled at once. */
+  /** A fetch costs nearly the same for one job as for many, so room for a few is not filled at once. */
   isWorthAFetch: () => boolean;
   /** Begins a request; it is sent as soon as a slot is free. */
   start: <T>(work: Work<T>) => void;
@@ -20,49 +20,58 @@ export type UnderWay = {
   allSettled: () => Promise<void>;
 };
 
+/** Sent at once, and begun without an answer yet. */
+type Bounds = { requestsMax: number; eventsMax: number };
+
+/** How many times as many events may be unsettled as unanswered. */
+const unsettledPerUnanswered = 4;
+/** The next events are fetched as soon as there is room for this part of all. */
+const partWorthAFetch = 1 / 4;
+
 /**
- * Counts requests from the begin of their attempts until these are settled. `concurrency` of them are sent at once; a few
- * others for each have begun and wait for a slot (`attemptsPerSlot`). As many again may have their answer and be settled
+ * Counts events from the begin of their attempts until these are settled. `requestsMax` requests are sent at once; the
+ * events of a few others for each have begun and wait for a slot. Some more may have their answer and be settled
  * meanwhile, so that no request waits for the database.
  */
-export function createUnderWay({ concurrency }: { concurrency: number }): UnderWay {
-  const slots = createSlots(concurrency);
-  const unansweredMax = attemptsPerSlot * concurrency;
-  const unsettledMax = 2 * unansweredMax;
-  const unsettled = new Set<Promise<void>>();
+export function createUnderWay({ requestsMax, eventsMax }: Bounds): UnderWay {
+  const slots = createSlots(requestsMax);
+  const works = new Set<Promise<void>>();
   let unanswered = 0;
+  let unsettled = 0;
   let progress = Promise.withResolvers<void>();
-  const room = () => Math.min(unansweredMax - unanswered, unsettledMax - unsettled.size);
+  const room = () => Math.min(eventsMax - unanswered, unsettledPerUnanswered * eventsMax - unsettled);
 
   function tellProgress(): void {
     progress.resolve();
     progress = Promise.withResolvers();
   }
 
-  async function sendInTurn<T>(send: () => Promise<T>): Promise<T> {
-    unanswered += 1;
+  async function sendInTurn<T>({ events, send }: Work<T>): Promise<T> {
+    unanswered += events;
     try {
       return await slots.run(send);
     } finally {
-      unanswered -= 1;
+      unanswered -= events;
       tellProgress();
     }
   }
 
   return {
     room,
-    isWorthAFetch: () => room() >= unansweredMax / 2,
-    start({ send, settle, onError }) {
-      const work = sendInTurn(send)
-        .then(settle)
-        .catch(onError)
+    isWorthAFetch: () => room() >= eventsMax * partWorthAFetch,
+    start(request) {
+      unsettled += request.events;
+      const work = sendInTurn(request)
+        .then(request.settle)
+        .catch(request.onError)
         .finally(() => {
-          unsettled.delete(work);
+          works.delete(work);
+          unsettled -= request.events;
           tellProgress();
         });
-      unsettled.add(work);
+      works.add(work);
     },
     progress: () => progress.promise,
-    allSettled: async () => void (await Promise.all(unsettled)),
+    allSettled: async () => void (await Promise.all(works)),
   };
 }

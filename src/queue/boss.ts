@@ -1,5 +1,5 @@
 import { type Db as BossDb, PgBoss, fromKysely } from "pg-boss";
-import type { Trx } from "../database/db.ts";
+import type { Db, Trx } from "../database/db.ts";
 import { newConnections } from "../database/new-connection.ts";
 import { createWatchedSocket } from "../database/watched-socket.ts";
 import type { Log } from "../log.ts";
@@ -46,4 +46,9 @@ export function createBoss(options: BossOptions, log: Log): PgBoss {
 /** Lets pg-boss write inside our own transaction. */
 export function insideTransaction(trx: Trx): BossDb {
   return fromKysely(trx);
+}
+
+/** Lets pg-boss use our own connections. */
+export function onConnectionsOf(db: Db): BossDb {
+  return fromKysely(db);
 }

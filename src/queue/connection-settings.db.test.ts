@@ -31,6 +31,28 @@ test("a connection of ours compiles no statement, whatever the database is set t
   }
 });
 
+test("a connection of the delivery loop plans by index for as long as it lives", async ({ database }) => {
+  const own = openDatabase(
+    {
+      connectionString: database.url,
+      applicationName: "settings",
+      connectionsMax: 1,
+      plansByIndex: true,
+    },
+    silentLog,
+  );
+  const switches = `select name from pg_settings where setting = 'off' and name = any($1) order by name`;
+  const names = ["enable_hashjoin", "enable_mergejoin", "enable_seqscan", "enable_sort"];
+  try {
+    const { rows } = await own.pool.query<{ name: string }>(switches, [names]);
+    expect(rows.map(({ name }) => name)).toEqual(names);
+    expect((await own.pool.query(settings)).rows).toEqual(wanted);
+    expect(own.db.plansByIndex).toBe(true);
+  } finally {
+    await own.close();
+  }
+});
+
 test.for<BossOptions["role"]>(["worker", "api", "migrate"])(
   "pg-boss's own connections of the %s compile none either",
   async (role, { database }) => {

@@ -1,6 +1,7 @@
 import { Registry } from "prom-client";
 import type { WorkerConfig } from "../config.ts";
 import type { Db } from "../database/db.ts";
+import { openDatabase } from "../database/pool.ts";
 import { createBreaker } from "../delivery/breaker.ts";
 import type { Log } from "../log.ts";
 import { countGateSteps } from "./gate-metrics.ts";
@@ -15,8 +16,10 @@ import { deliverJobs, deliverRetry, type RunningDelivery } from "./deliver-jobs.
 import { workQueues } from "./queue-jobs.ts";
 import { startRepeatedJobs } from "./repeated-jobs.ts";
 
-/** pg-boss's own connections: seal, partitions, supervision, crons, and the delivery loop's fetches. */
+/** pg-boss's own connections: seal, partitions, supervision and crons. */
 const queueConnectionsMax = 6;
+/** The delivery loop's: one takes jobs, two settle. */
+const deliveryConnectionsMax = 3;
 
 export type RunningJobs = Pick<RunningDelivery, "readRate"> & { stop: (graceMs: number) => Promise<void> };
 
@@ -58,8 +61,17 @@ export async function startJobs(
   };
   const queues = await workQueues(deps, config, breaker);
   const repeated = startRepeatedJobs(deps, config, { retry });
+  const road = openDatabase(
+    {
+      connectionString: config.DATABASE_URL,
+      applicationName: "meter-outbox worker, delivery",
+      connectionsMax: deliveryConnectionsMax,
+      plansByIndex: true,
+    },
+    log,
+  );
   // Last, and nothing is awaited after it: until this function returns, a signal ends the process without a shutdown.
-  const delivery = deliverJobs(deps, config, { breaker, retry });
+  const delivery = deliverJobs({ ...deps, db: road.db }, config, { breaker, retry });
   return {
     readRate: delivery.readRate,
     async stop(graceMs) {
@@ -68,6 +80,7 @@ export async function startJobs(
       // pg-boss lets its own jobs, the seal above all, end in what is left of the grace.
       await boss.stop({ graceful: true, timeout: Math.max(1_000, endsAtMs - performance.now()) });
       await queues.stop();
+      await road.close();
     },
   };
 }

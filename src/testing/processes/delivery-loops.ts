@@ -11,6 +11,8 @@ import { until } from "./until.ts";
 /** Of every attempt and job, in seconds. */
 export const leaseSeconds = 20;
 
+const loopMeter = "temperature_readings";
+
 type Deps = { db: Db; boss: PgBoss };
 type Stripe = { url: string; secretKey: string };
 
@@ -18,11 +20,12 @@ type Stripe = { url: string; secretKey: string };
 export function createLoops({ db, boss }: Deps) {
   const { log, events } = createRecordingLog();
   const running: DeliveryLoop[] = [];
-  let rounds = 0;
+  const rounds = new Map<string, number>();
+  const roundsOf = (meter: string) => rounds.get(meter) ?? 0;
   const countRounds = (breaker: Breaker): Breaker => ({
     ...breaker,
     permitFor: (meter) => {
-      if (meter === "temperature_readings") rounds += 1;
+      rounds.set(meter, roundsOf(meter) + 1);
       return breaker.permitFor(meter);
     },
   });
@@ -61,9 +64,11 @@ export function createLoops({ db, boss }: Deps) {
       ),
     /** Waits until a loop has asked for permission twice more, and so had every chance to send. */
     someRounds: async () => {
-      const before = rounds;
-      await until(() => rounds >= before + 2, { what: "the loop to go round" });
+      const before = roundsOf(loopMeter);
+      await until(() => roundsOf(loopMeter) >= before + 2, { what: "the loop to go round" });
     },
+    /** How often loops have asked for permission to send events of this meter. */
+    roundsOf,
     statesOf: async (meter = "temperature_readings") => {
       const rows = await db.selectFrom("meter_events").select("state").where("meter", "=", meter).execute();
       return rows.map(({ state }) => state);
