@@ -42,7 +42,8 @@ async function compare(site: Site, bench: BenchName, transport: Transport): Prom
     await stripe.takeTally({ latencyMs });
     const sendBare = async (events: number) => {
       const input = { url: stripe.url, transport, events, concurrency: deliveryConcurrency, customers };
-      return events / (await bare.ask("send", input));
+      const { seconds } = await bare.ask("send", input);
+      return events / seconds;
     };
     const measured = await interleave(
       [

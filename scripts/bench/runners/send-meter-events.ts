@@ -14,10 +14,14 @@ type MeterEvent = { event_name: string; payload: Record<string, string>; identif
 
 const eventsPerStreamRequest = 100;
 const quantity = "500";
+const msPerSecond = 1_000;
+
+/** How long all took, and how many events had been taken after one second. */
+export type Sent = { seconds: number; inFirstSecond: number };
 
 const tasks = {
-  /** Sends meter events with nothing but the Stripe package, `concurrency` requests at a time. Returns the seconds. */
-  send: async ({ url, transport, events, concurrency, customers }: SendInput): Promise<number> => {
+  /** Sends meter events with nothing but the Stripe package, `concurrency` requests at a time. */
+  send: async ({ url, transport, events, concurrency, customers }: SendInput): Promise<Sent> => {
     const { hostname, port } = new URL(url);
     const stripe = new Stripe("sk_test_bench", {
       host: hostname,
@@ -35,15 +39,17 @@ const tasks = {
     const send = transport === "stream" ? await streamOf(stripe) : syncOf(stripe);
     const step = transport === "stream" ? eventsPerStreamRequest : 1;
     let next = 0;
+    let inFirstSecond = 0;
     const work = async () => {
       while (next < all.length) {
         const from = next;
         next += step;
         await untilTaken(() => send(all.slice(from, from + step)));
+        if (performance.now() - startedAtMs <= msPerSecond) inFirstSecond += Math.min(step, events - from);
       }
     };
     await Promise.all(Array.from({ length: concurrency }, work));
-    return (performance.now() - startedAtMs) / 1_000;
+    return { seconds: (performance.now() - startedAtMs) / msPerSecond, inFirstSecond };
   },
 };
 
