@@ -148,10 +148,13 @@ test("while Postgres is stopped every page says so, and the figures stay with th
     await page.goto("/console/sign-in");
     await page.getByLabel("Token").fill(adminToken);
     await page.getByRole("button", { name: "Sign in" }).click();
-    const rejected = page.getByRole("listitem").filter({ hasText: "Stripe refused them" });
+    const aside = page.getByRole("region", { name: "Beside the road" });
+    const rejected = aside.getByRole("listitem").filter({ hasText: "Stripe refused them" });
     await rejected.waitFor();
     const cookie = await site.signIn(adminToken);
     const statusOf = async (path: string) => (await site.ask(path, { headers: { cookie } })).status;
+    const seen = "/console/meter-events?state=rejected";
+    expect(await statusOf(seen)).toBe(200);
 
     await postgres.halt("immediate");
     await page.getByText(/The database does not answer\. These are the figures of \d+ s ago/).waitFor();
@@ -159,7 +162,19 @@ test("while Postgres is stopped every page says so, and the figures stay with th
     for (const path of places.slice(1)) expect(await statusOf(path), path).toBe(503);
     const other = await context.newPage();
     await other.goto("/console/meter-events");
-    expect(await other.getByRole("main").innerText()).toContain("The database does not answer");
+    expect(await other.getByRole("main").innerText()).toContain("Nothing can be shown");
+    // What was shown before stays, with its age.
+    const answer = await other.goto(seen);
+    expect(answer?.status()).toBe(503);
+    const main = other.getByRole("main");
+    expect(await main.innerText()).toMatch(
+      /The database does not answer\. This is the page as it was \d+ s ago/,
+    );
+    expect(await main.locator("tbody tr").count()).toBe(1);
+    const reader = await site.signIn(readerToken);
+    expect(await (await site.ask(seen, { headers: { cookie: reader } })).text()).toContain(
+      "Nothing can be shown",
+    );
     const headers = { cookie, origin: site.url };
     const body = new URLSearchParams({ scope: "account", reason: "x" });
     expect((await site.ask("/console/delivery/pause", { method: "POST", headers, body })).status).toBe(503);

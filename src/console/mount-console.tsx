@@ -4,6 +4,7 @@ import type { ConsoleParts } from "../api/console-parts.ts";
 import type { App } from "../http/app-env.ts";
 import type { ConsoleApp, ConsoleEnv } from "./console-env.ts";
 import { showFailure, showNotFound } from "./layout/failure-page.tsx";
+import { createLastPages } from "./layout/last-pages.ts";
 import { guardPages } from "./guard-pages.ts";
 import { mountActions } from "./actions/actions-route.tsx";
 import { mountBooks } from "./books/books-route.tsx";
@@ -14,6 +15,7 @@ import { mountMeterEventActions } from "./meter-events/event-actions-route.tsx";
 import { mountMeterEventPages } from "./meter-events/events-route.tsx";
 import { mountKeyPages } from "./organizations/keys-route.tsx";
 import { mountOrganizationPages } from "./organizations/organizations-route.tsx";
+import { mountSensorPages } from "./organizations/sensors-route.tsx";
 import { mountStatementPages } from "./organizations/statements-route.tsx";
 import { mountRoad } from "./road/road-route.tsx";
 import { serveAssets } from "./served-assets.ts";
@@ -29,8 +31,10 @@ export async function mountConsole(app: App, parts: ConsoleParts): Promise<void>
   pages.onError((error, c) => showFailure(c, error, log));
   pages.use(guardPages());
   const assets = await serveAssets(pages);
+  const lastPages = createLastPages();
   pages.use(async (c, next) => {
     c.set("assets", assets);
+    c.set("lastPages", lastPages);
     await next();
   });
   pages.use(csrf({ origin: isOwnOrigin }));
@@ -41,6 +45,7 @@ export async function mountConsole(app: App, parts: ConsoleParts): Promise<void>
   mountMeterEventPages(pages, parts);
   mountOrganizationPages(pages, parts);
   mountKeyPages(pages, parts);
+  mountSensorPages(pages, parts);
   mountStatementPages(pages, parts);
   mountBooks(pages, parts);
   mountOrganizationBooks(pages, parts);

@@ -1,5 +1,6 @@
 import { type RawBuilder, sql } from "kysely";
 import type { Db } from "../database/db.ts";
+import { byIndex } from "../database/one-plan.ts";
 import { storableText } from "../database/storable.ts";
 import type { OperatorAction } from "../actions/operator-actions.ts";
 import type { MeterEventState } from "./meter-event-states.ts";
@@ -42,17 +43,30 @@ function saying(words: string) {
   `;
 }
 
-/** How many match, and how much usage they hold. */
+export type Matched = {
+  count: number;
+  quantity: number;
+  /** More match than were counted: both figures are at least those. */
+  isMore: boolean;
+};
+
+/** More are not counted, so that the question before an action on all comes at once however many wait. */
+export const countedMax = 50_000;
+
+/** How many match, and how much usage they hold; counted up to a bound. */
 export async function countMeterEvents(
   db: Db,
   match: MeterEventMatch,
-): Promise<{ count: number; quantity: number }> {
-  const counted = await sql<{ count: number; quantity: number }>`
-    select count(*)::float8 as count, coalesce(sum(quantity), 0)::float8 as quantity
-    from metering.meter_events
-    where ${matching(match)}
-  `.execute(db);
-  return counted.rows[0] ?? { count: 0, quantity: 0 };
+  { max = countedMax }: { max?: number } = {},
+): Promise<Matched> {
+  const counted = await byIndex(db, (trx) =>
+    sql<Omit<Matched, "isMore">>`
+      select count(*)::float8 as count, coalesce(sum(quantity), 0)::float8 as quantity
+      from (select quantity from metering.meter_events where ${matching(match)} limit ${max + 1}) matched
+    `.execute(trx),
+  );
+  const { count, quantity } = counted.rows[0] ?? { count: 0, quantity: 0 };
+  return { count: Math.min(count, max), quantity, isMore: count > max };
 }
 
 /** The ids of those that match, the oldest first. */

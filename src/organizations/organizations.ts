@@ -59,6 +59,8 @@ export type OrganizationFilter = {
   isArchived?: boolean | undefined;
   /** Part of its name in any case, or its id, external id or Stripe customer in full. */
   search?: string | undefined;
+  /** Only those that no Stripe customer pays for now, so that their usage is held. */
+  isHeld?: boolean | undefined;
   /** The id of the last organization of the page before. */
   after: string | undefined;
   limit: number;
@@ -76,7 +78,7 @@ type OrganizationRow = NewOrganization &
 
 async function selectOrganizations(
   db: Db,
-  { id, externalId, isArchived, search, after, limit }: Selection,
+  { id, externalId, isArchived, isHeld, search, after, limit }: Selection,
 ): Promise<Organization[]> {
   const selected = await sql<OrganizationRow>`
     select
@@ -98,6 +100,7 @@ async function selectOrganizations(
       ${externalId === undefined ? sql`` : sql`and o.external_id = ${externalId}`}
       ${isArchived === undefined ? sql`` : sql`and (o.archived_at is not null) = ${isArchived}`}
       ${search === undefined ? sql`` : sql`and ${isCalled(search)}`}
+      ${isHeld === true ? sql`and s.stripe_customer_id is null` : sql``}
       ${after === undefined ? sql`` : sql`and o.id > ${after}`}
     order by o.id
     limit ${limit}

@@ -14,6 +14,8 @@ export type OrganizationTotal = {
   used: string;
   /** Waits for a Stripe customer, of whatever time. */
   held: string;
+  /** Since when the oldest of it waits; null: nothing is held. */
+  heldSince: Date | null;
   /** So many entries wait for their seal that not all were added up: the quantities are at least those. */
   isMore: boolean;
   /** When the latest usage arrived; null: never. */
@@ -39,7 +41,7 @@ export async function readOrganizationTotals(
     const totals = await sql<OrganizationTotal>`
       select
         p.id as "organizationId", (sealed.quantity + unsealed.of_period)::text as used, unsealed.held::text as held,
-        unsealed.entries > ${entriesMax} as "isMore", greatest(newest.event_at, latest.occurred_at) as "latestAt"
+        waiting.occurred_at as "heldSince", unsealed.entries > ${entriesMax} as "isMore", greatest(newest.event_at, latest.occurred_at) as "latestAt"
       from unnest(
         ${wanted.map(({ organizationId }) => organizationId)}::uuid[],
         ${wanted.map(({ from }) => from)}::timestamptz[], ${wanted.map(({ to }) => to)}::timestamptz[]
@@ -71,6 +73,14 @@ export async function readOrganizationTotals(
           limit ${entriesMax + 1}
         ) e
       ) unsealed
+      left join lateral (
+        select o.occurred_at
+        from metering.meter_outbox o
+        where o.organization_id = p.id and o.meter = ${meter} and o.meter_event_id is null
+          and o.occurred_at >= billed.until
+        order by o.occurred_at
+        limit 1
+      ) waiting on true
       left join lateral (
         select e.event_at
         from metering.meter_events e

@@ -1,7 +1,7 @@
 import type { Db } from "../../database/db.ts";
 import { summaryOf } from "../../monitoring/alerts/alert-post.ts";
 import { readConditions } from "../../monitoring/alerts/read-conditions.ts";
-import { type Finding, ok, problem } from "./finding.ts";
+import { type Finding, ok, problem } from "../../monitoring/checks/finding.ts";
 
 const check = "alerts";
 

@@ -1,4 +1,4 @@
-import { type Finding, ok, problem, unchecked } from "./finding.ts";
+import { type Finding, ok, problem, unchecked } from "../../monitoring/checks/finding.ts";
 
 /**
  * Stripe refuses usage that is more than 5 minutes ahead, and we refuse signatures that are 5 minutes off. Clocks that

@@ -2,7 +2,7 @@ import type Stripe from "stripe";
 import type { CliConfig } from "../../config.ts";
 import { isPermissionMissing } from "../../stripe/describe-stripe-error.ts";
 import { mayWriteInvoices } from "../../stripe/invoices.ts";
-import { type Finding, ok, problem } from "./finding.ts";
+import { type Finding, ok, problem } from "../../monitoring/checks/finding.ts";
 
 const check = "invoices";
 

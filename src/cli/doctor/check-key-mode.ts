@@ -3,7 +3,7 @@ import type Stripe from "stripe";
 import type { Db } from "../../database/db.ts";
 import { readCustomerMode } from "../../stripe/customer-mode.ts";
 import type { KeyMode } from "../../stripe/key-mode.ts";
-import { type Finding, ok, problem } from "./finding.ts";
+import { type Finding, ok, problem } from "../../monitoring/checks/finding.ts";
 
 /** A wrong key makes every customer wrong, so a few tell as much as all. */
 const customersRead = 5;

@@ -2,7 +2,7 @@ import type Stripe from "stripe";
 import { findMeters } from "../../stripe/find-meters.ts";
 import { meterFaults } from "../../stripe/meter-faults.ts";
 import type { OurMeter } from "../wanted-meters.ts";
-import { type Finding, ok, problem } from "./finding.ts";
+import { type Finding, ok, problem } from "../../monitoring/checks/finding.ts";
 
 const check = "meters";
 

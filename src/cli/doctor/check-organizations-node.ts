@@ -1,7 +1,7 @@
 import { findNode, readClusterVersion } from "../../database/cluster.ts";
 import type { Db } from "../../database/db.ts";
 import { findOrganizationId } from "../../http/organization-reference.ts";
-import { type Finding, ok, problem } from "./finding.ts";
+import { type Finding, ok, problem } from "../../monitoring/checks/finding.ts";
 
 const check = "organization's node";
 

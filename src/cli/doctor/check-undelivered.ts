@@ -3,7 +3,7 @@ import type Stripe from "stripe";
 import type { Db } from "../../database/db.ts";
 import { isPermissionMissing } from "../../stripe/describe-stripe-error.ts";
 import { listUndelivered, type UndeliveredEvents } from "../../stripe/list-undelivered.ts";
-import { type Finding, ok, problem, unchecked } from "./finding.ts";
+import { type Finding, ok, problem, unchecked } from "../../monitoring/checks/finding.ts";
 
 const check = "webhook deliveries";
 /** A younger event may be on its way. */

@@ -1,7 +1,7 @@
 import type Stripe from "stripe";
 import { isPermissionMissing } from "../../stripe/describe-stripe-error.ts";
 import { findWebhookEndpoints } from "../../stripe/find-webhook-endpoints.ts";
-import { type Finding, ok, problem, unchecked } from "./finding.ts";
+import { type Finding, ok, problem, unchecked } from "../../monitoring/checks/finding.ts";
 
 const check = "webhook endpoint";
 const path = "/webhooks/stripe";

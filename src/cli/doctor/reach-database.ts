@@ -2,7 +2,7 @@ import { sql } from "kysely";
 import type { Db } from "../../database/db.ts";
 import { describeFailure } from "../describe-failure.ts";
 import { readAheadMs } from "./clock-offset.ts";
-import { type Finding, ok, problem } from "./finding.ts";
+import { type Finding, ok, problem } from "../../monitoring/checks/finding.ts";
 
 /** `aheadMs`: how far the other side's clock is ahead of ours; undefined when it was not reached or told no time. */
 export type Reached = { finding: Finding; aheadMs: number | undefined };

@@ -2,7 +2,7 @@ import type Stripe from "stripe";
 import { describeStripeError } from "../../stripe/describe-stripe-error.ts";
 import { readStripeClock } from "../../stripe/stripe-clock.ts";
 import { readAheadMs } from "./clock-offset.ts";
-import { ok, problem } from "./finding.ts";
+import { ok, problem } from "../../monitoring/checks/finding.ts";
 import type { Reached } from "./reach-database.ts";
 
 const check = "stripe";

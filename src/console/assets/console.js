@@ -105,7 +105,17 @@ function asAge(seconds) {
 const ageSteps = [1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1_200, 1_800, 3_600, 7_200, 21_600, 43_200, 86_400];
 
 /** How numbers of a unit stand on the axis and in the legend. */
-const shownAs = { seconds: asAge, milliseconds: (value) => `${plain(value)} ms` };
+const shownAs = {
+  seconds: asAge,
+  milliseconds: (value) => `${plain(value)} ms`,
+  "°C": (value) => `${value.toFixed(1)} °C`,
+};
+/** Of amounts the axis begins at 0; of temperatures, where they do. */
+const rangeOf = (unit, min, max) => {
+  if (unit !== "°C") return [0, max > 0 ? max * 1.05 : 1];
+  const margin = Math.max(0.5, (max - min) * 0.05);
+  return [min - margin, max + margin];
+};
 /** So that lines are told apart without colours, too. */
 const dashes = [[], [8, 4], [2, 4]];
 
@@ -188,7 +198,7 @@ function drawPlot(canvas, { times, series }, { kind, unit }) {
             (isOne ? times[0] : max) + edgeSeconds,
           ],
         },
-        y: { range: (_plot, _min, max) => [0, max > 0 ? max * 1.05 : 1] },
+        y: { range: (_plot, min, max) => rangeOf(unit, min, max) },
       },
       series: [{ label: "From, UTC" }, ...order.map((index) => described[index])],
     },
@@ -200,6 +210,29 @@ function drawPlot(canvas, { times, series }, { kind, unit }) {
   new ResizeObserver(() => plot.setSize(size())).observe(canvas);
 }
 
+/** What had the keyboard's focus in a part that is about to be replaced, and the part. */
+let focused;
+
+/** What an element that can have the focus is called, in this version of its part and the next. */
+function calledAs(element) {
+  const words = element.getAttribute("href") ?? element.getAttribute("aria-label") ?? element.textContent;
+  return `${element.tagName} ${words}`;
+}
+
+function noteFocus(part) {
+  const active = document.activeElement;
+  focused =
+    active !== null && part.contains(active) ? { partId: part.id, called: calledAs(active) } : undefined;
+}
+
+/** The keyboard stays where it was when a part renews itself. */
+function giveFocusBack() {
+  const part = focused === undefined ? null : document.getElementById(focused.partId);
+  if (part === null || part.contains(document.activeElement)) return;
+  const all = [...part.querySelectorAll("a[href], button, summary, [tabindex]")];
+  all.find((element) => calledAs(element) === focused.called)?.focus({ preventScroll: true });
+}
+
 function take(root) {
   nameLocalTimes(root);
   noteArrival(root);
@@ -209,9 +242,11 @@ document.addEventListener("DOMContentLoaded", () => {
   take(document);
   drawPlots(document);
 });
+document.addEventListener("htmx:beforeSwap", ({ detail: { target } }) => noteFocus(target));
 document.addEventListener("htmx:afterSwap", () => {
   take(document);
   drawPlots(document);
+  giveFocusBack();
 });
 
 setInterval(() => {

@@ -12,6 +12,7 @@ import type { Span } from "../../reconciliation/windows.ts";
 import { meterNames } from "../../usage/meters.ts";
 import type { ConsoleApp, ConsoleContext } from "../console-env.ts";
 import { act, requireAdmin } from "../forms/act.ts";
+import { askFirst } from "../forms/confirm-page.tsx";
 import { readForm } from "../forms/read-form.ts";
 import { showPage } from "../layout/show-page.tsx";
 import { organizationIdOf } from "../organizations/organizations-route.tsx";
@@ -40,7 +41,7 @@ export function mountComparison(app: ConsoleApp, { db, boss }: ConsoleParts): vo
     const state = await byIndex(db, readReconciliation);
     const worker = (await readSeenProcesses(db)).find(({ kind }) => kind === "worker");
     const asked = { organizationId, name, period, span, customers, state, worker };
-    return showPage(c, frame, <CompareQuestion asked={asked} />);
+    return askFirst(c, frame, <CompareQuestion asked={asked} />);
   });
 
   app.post("/books/:id/compare", async (c) => {

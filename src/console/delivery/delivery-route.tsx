@@ -10,7 +10,7 @@ import { listSeenWorkers } from "../../monitoring/seen-workers.ts";
 import { meterNames } from "../../usage/meters.ts";
 import type { ConsoleApp, ConsoleContext } from "../console-env.ts";
 import { act, mayAct, reasonOf, requireAdmin } from "../forms/act.ts";
-import { ConfirmPage } from "../forms/confirm-page.tsx";
+import { askFirst, ConfirmPage } from "../forms/confirm-page.tsx";
 import { readForm } from "../forms/read-form.ts";
 import { showPage } from "../layout/show-page.tsx";
 import { counted } from "../parts/figures.ts";
@@ -53,7 +53,7 @@ export function mountDelivery(app: ConsoleApp, { db, now, live = liveLimits }: C
       ) : (
         <ResumeQuestion scope={scope} pending={pending} />
       );
-    return showPage(c, frame, page);
+    return askFirst(c, frame, page);
   });
 
   app.post("/delivery/pause", async (c) => {

@@ -1,4 +1,7 @@
 import type { Child } from "hono/jsx";
+import type { ConsoleContext } from "../console-env.ts";
+import type { Frame } from "../layout/page-frame.tsx";
+import { showPage } from "../layout/show-page.tsx";
 
 export type Confirmation = {
   /** As a question: "Pause all delivery?" */
@@ -9,27 +12,39 @@ export type Confirmation = {
   /** What the button says. */
   verb: string;
   needsReason?: boolean;
-  /** Sent along. */
-  fields?: Record<string, string>;
+  /** Sent along; those without a value are not. */
+  fields?: Record<string, string | undefined>;
+  /** What else the reader has to say: fields of the form. */
+  asks?: Child;
   /** What it will do, in numbers. */
   children?: Child;
 };
 
+/** Answers with a page that asks before something is done. Such a page is not kept: its numbers are those of now. */
+export function askFirst(
+  c: ConsoleContext,
+  frame: Pick<Frame, "title" | "place">,
+  question: Child,
+): Promise<Response> {
+  return showPage(c, { ...frame, isKept: false }, question);
+}
+
 /** Asks before something is done, with what it will do. Works without JavaScript. */
 export function ConfirmPage(confirmation: Confirmation) {
-  const { question, action, back, verb, needsReason = false, fields = {}, children } = confirmation;
+  const { question, action, back, verb, needsReason = false, fields = {}, asks, children } = confirmation;
   return (
     <section class="confirm">
       <h1>{question}</h1>
       <div class="stack">{children}</div>
       <form method="post" action={action} class="stack">
-        {Object.entries(fields).map(([name, value]) => (
-          <input type="hidden" name={name} value={value} />
-        ))}
+        {Object.entries(fields).map(
+          ([name, value]) => value !== undefined && <input type="hidden" name={name} value={value} />,
+        )}
+        {asks}
         {needsReason && (
           <label>
             Reason
-            <input type="text" name="reason" required maxlength={500} autofocus />
+            <input type="text" name="reason" required maxlength={500} autofocus={asks === undefined} />
             <small>Is kept with the action, and shown to others.</small>
           </label>
         )}

@@ -1,31 +1,66 @@
+import { raw } from "hono/html";
 import type { Log } from "../../log.ts";
 import { apiProblemOf } from "../../api/failure.ts";
 import { logFailure } from "../../http/log-failure.ts";
 import type { ConsoleContext } from "../console-env.ts";
-import { showPage } from "./show-page.tsx";
+import { Ago, When } from "../parts/when.tsx";
+import type { LastPage } from "./last-pages.ts";
+import { findLastPage, showPage } from "./show-page.tsx";
 
-/** The page for whatever was thrown, with the status that the API would answer. What is the service's fault is logged. */
+/**
+ * The page for whatever was thrown, with the status that the API would answer. What is the service's fault is logged. While the
+ * database does not answer, a page that was shown before is shown as it was, with its age.
+ */
 export function showFailure(c: ConsoleContext, error: Error, log: Log): Response | Promise<Response> {
   const problem = apiProblemOf(error);
   const { status, code, detail, headers = {} } = problem.fields;
   const requestId = c.get("requestId");
   logFailure(log, problem, requestId);
   for (const [name, value] of Object.entries(headers)) c.header(name, value);
+  const title = titleOf(status, code);
+  const last = code === "database_unavailable" ? findLastPage(c) : undefined;
+  if (last !== undefined)
+    return showPage(c, { title, status: pageStatus(status) }, <OldPage last={last} again={againAt(c)} />);
   const page = (
     <section class="empty">
-      <h1>{titleOf(status, code)}</h1>
+      <h1>{title}</h1>
       <p>{code === "database_unavailable" ? databaseAway : detail}</p>
       <p class="small">
         request_id <code>{requestId}</code>
       </p>
       <p>
-        <a class="button" href={c.req.method === "GET" ? c.req.path : "/console"}>
+        <a class="button" href={againAt(c)}>
           Try again
         </a>
       </p>
     </section>
   );
-  return showPage(c, { title: titleOf(status, code), status: pageStatus(status) }, page);
+  return showPage(c, { title, status: pageStatus(status) }, page);
+}
+
+/** A page as it was, below what has happened since. */
+function OldPage({ last, again }: { last: LastPage; again: string }) {
+  return (
+    <>
+      <div class="notice bad row" role="alert">
+        <p>
+          <strong>The database does not answer.</strong> This is the page as it was{" "}
+          <Ago at={last.at} now={new Date()} />, at <When at={last.at} />. Nothing can be done here until the
+          database answers.
+        </p>
+        <a class="button" href={again}>
+          Try again
+        </a>
+      </div>
+      {raw(last.main)}
+    </>
+  );
+}
+
+function againAt(c: ConsoleContext): string {
+  if (c.req.method !== "GET") return "/console";
+  const { pathname, search } = new URL(c.req.url);
+  return `${pathname}${search}`;
 }
 
 const databaseAway =

@@ -1,20 +1,37 @@
+import { raw } from "hono/html";
 import type { Child } from "hono/jsx";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import type { ConsoleContext } from "../console-env.ts";
+import type { LastPage } from "./last-pages.ts";
 import { type Frame, PageFrame } from "./page-frame.tsx";
 
+type Shown = Pick<Frame, "title" | "place"> & {
+  status?: ContentfulStatusCode;
+  /** Whether the page is kept, to be shown with its age while the database does not answer. */
+  isKept?: boolean;
+};
+
 /** Answers with a whole page, whose main part is `children`. */
-export function showPage(
-  c: ConsoleContext,
-  frame: Pick<Frame, "title" | "place"> & { status?: ContentfulStatusCode },
-  children: Child,
-): Response | Promise<Response> {
-  const { status = 200, ...rest } = frame;
-  const { assets, session } = c.var;
+export async function showPage(c: ConsoleContext, shown: Shown, children: Child): Promise<Response> {
+  const { status = 200, isKept = true, ...frame } = shown;
+  const { assets, session, lastPages } = c.var;
+  const main = String(await (<>{children}</>).toString());
+  if (isKept && status === 200 && c.req.method === "GET" && session !== undefined)
+    lastPages.keep(nameOf(c), { main, at: new Date() });
   const page = (
-    <PageFrame {...rest} assets={assets} session={session}>
-      {children}
+    <PageFrame {...frame} assets={assets} session={session}>
+      {raw(main)}
     </PageFrame>
   );
   return c.html(<>{page}</>, status);
+}
+
+/** The page at this address as this process last showed it to a reader with the same rights. */
+export function findLastPage(c: ConsoleContext): LastPage | undefined {
+  return c.req.method === "GET" ? c.var.lastPages.find(nameOf(c)) : undefined;
+}
+
+function nameOf(c: ConsoleContext): string {
+  const { pathname, search } = new URL(c.req.url);
+  return `${c.var.session?.role} ${pathname}${search}`;
 }

@@ -15,15 +15,14 @@ import { notFound, Problem } from "../../http/problem.ts";
 import { findWindowSum } from "../../reconciliation/window-sum.ts";
 import type { ConsoleApp, ConsoleContext } from "../console-env.ts";
 import { act, reasonOf, requireAdmin } from "../forms/act.ts";
-import { ConfirmPage } from "../forms/confirm-page.tsx";
+import { askFirst, ConfirmPage } from "../forms/confirm-page.tsx";
 import { readForm } from "../forms/read-form.ts";
-import { showPage } from "../layout/show-page.tsx";
 import { counted, inDigits } from "../parts/figures.ts";
 import { withQuery } from "../parts/next-page.tsx";
 import { eventsPath } from "./events-page.tsx";
 import { eventIdOf } from "./events-route.tsx";
 import { readFilter } from "./read-filter.ts";
-import { Matched } from "./matched.tsx";
+import { countedOf, Matched } from "./matched.tsx";
 import { ResolveAllPage, ResolvePage } from "./resolve-page.tsx";
 
 const frame = { title: "Meter events", place: "events" } as const;
@@ -41,24 +40,26 @@ function mountRetryAll(app: ConsoleApp, { db, boss }: ConsoleParts): void {
   app.get("/meter-events/retry", async (c) => {
     requireAdmin(c);
     const { fields, match } = await readRetry(db, c.req.query());
-    const { count, quantity } = await countMeterEvents(db, match);
+    const matched = await countMeterEvents(db, match);
     const page = (
       <ConfirmPage
-        question={`Retry ${counted(count, `${match.state} meter event`)}?`}
+        question={`Retry ${countedOf(matched, `${match.state} meter event`)}?`}
         action={`${eventsPath}/retry`}
         back={withQuery(eventsPath, fields)}
         verb="Retry"
-        fields={definedOf(fields)}
+        fields={fields}
       >
-        <Matched fields={fields} quantity={quantity} />
+        <Matched fields={fields} matched={matched} />
         <p>
           Each is attempted again under its own identifier, so that Stripe counts it once. One that Stripe may
           have counted and forgotten since goes in doubt in place of being sent. There is no way back.
         </p>
-        {count > retriedMax && <p>The first {inDigits(retriedMax)} of them; repeat it for the rest.</p>}
+        {matched.count > retriedMax && (
+          <p>The first {inDigits(retriedMax)} of them; repeat it for the rest.</p>
+        )}
       </ConfirmPage>
     );
-    return showPage(c, frame, page);
+    return askFirst(c, frame, page);
   });
 
   app.post("/meter-events/retry", async (c) => {
@@ -77,8 +78,8 @@ function mountResolveAll(app: ConsoleApp, { db, boss }: ConsoleParts): void {
   app.get("/meter-events/resolve", async (c) => {
     requireAdmin(c);
     const { fields, match } = await readDoubt(db, c.req.query());
-    const { count, quantity } = await countMeterEvents(db, match);
-    return showPage(c, frame, <ResolveAllPage fields={fields} count={count} quantity={quantity} />);
+    const matched = await countMeterEvents(db, match);
+    return askFirst(c, frame, <ResolveAllPage fields={fields} matched={matched} />);
   });
 
   app.post("/meter-events/resolve", async (c) => {
@@ -109,7 +110,7 @@ function mountRetryOne(app: ConsoleApp, { db, boss }: ConsoleParts): void {
         </p>
       </ConfirmPage>
     );
-    return showPage(c, frame, page);
+    return askFirst(c, frame, page);
   });
 
   app.post("/meter-events/:id/retry", async (c) => {
@@ -131,7 +132,7 @@ function mountResolve(app: ConsoleApp, { db, boss }: ConsoleParts): void {
   app.get("/meter-events/:id/resolve", async (c) => {
     requireAdmin(c);
     const event = await findEvent(db, c);
-    return showPage(c, frame, <ResolvePage event={event} sum={await findWindowSum(db, event)} />);
+    return askFirst(c, frame, <ResolvePage event={event} sum={await findWindowSum(db, event)} />);
   });
 
   app.post("/meter-events/:id/resolve", async (c) => {

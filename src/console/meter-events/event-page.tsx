@@ -1,5 +1,4 @@
 import type { Explanation } from "../../api/meter-events/explain-meter-event.ts";
-import type { DeliveryAttempt, MeterEvent } from "../../delivery/meter-events.ts";
 import type { EventReading } from "../../outbox/event-readings.ts";
 import type { Entry } from "../../outbox/entries.ts";
 import { type Column, DataTable, None } from "../parts/data-table.tsx";
@@ -8,6 +7,7 @@ import { NextPage } from "../parts/next-page.tsx";
 import { StateBadge } from "../parts/state-badge.tsx";
 import { When } from "../parts/when.tsx";
 import { eventsPath } from "./events-page.tsx";
+import { Attempts } from "./attempts.tsx";
 import { WindowSumPart } from "./window-sum.tsx";
 
 export type Story = Explanation & {
@@ -30,7 +30,7 @@ export function EventPage({ story }: { story: Story }) {
       </h1>
       <EventActions story={story} />
       <EventFacts story={story} />
-      <Attempts story={story} />
+      <Attempts {...story} />
       <WindowSumPart event={event} sum={story.windowSum} />
       <Entries story={story} />
       <Readings story={story} />
@@ -106,60 +106,6 @@ function Fact({ name, children }: { name: string; children?: unknown }) {
       <dt>{name}</dt>
       <dd>{children}</dd>
     </div>
-  );
-}
-
-function Attempts({ story: { event, attempts, dropped, isLive } }: { story: Story }) {
-  return (
-    <section aria-label="What Stripe said">
-      <h2>What Stripe said</h2>
-      {dropped.includes("attempts") && (
-        <p class="small">Its attempts are so old that they are not kept any more.</p>
-      )}
-      {attempts.length === 0 ? (
-        <p class="empty">{noAttempts(event)}</p>
-      ) : (
-        <DataTable
-          caption="Attempts, the first first"
-          hidesCaption
-          columns={attemptColumns(isLive)}
-          rows={attempts}
-        />
-      )}
-    </section>
-  );
-}
-
-function noAttempts({ attemptsStarted }: MeterEvent): string {
-  return attemptsStarted === 0
-    ? "Nothing yet: no attempt was made."
-    : `${counted(attemptsStarted, "attempt")} began, and none has told how it ended.`;
-}
-
-function attemptColumns(isLive: boolean): Column<DeliveryAttempt>[] {
-  return [
-    { head: "Attempt", kind: "figure", cell: ({ attempt }) => attempt },
-    { head: "Began", cell: ({ startedAt }) => <When at={startedAt} /> },
-    { head: "Took", kind: "figure", cell: ({ durationMs }) => `${inDigits(durationMs)} ms` },
-    { head: "Verdict", cell: ({ verdict }) => verdict.replaceAll("_", " ") },
-    { head: "Status", kind: "figure", cell: ({ httpStatus }) => httpStatus ?? <None /> },
-    { head: "Code", cell: ({ code }) => code ?? <None /> },
-    { head: "Stripe's words", cell: ({ message }) => message ?? <None /> },
-    {
-      head: "Request",
-      kind: "mono",
-      cell: ({ stripeRequestId }) =>
-        stripeRequestId === null ? <None /> : <RequestLink id={stripeRequestId} isLive={isLive} />,
-    },
-  ];
-}
-
-function RequestLink({ id, isLive }: { id: string; isLive: boolean }) {
-  const path = `${isLive ? "" : "test/"}logs/${encodeURIComponent(id)}`;
-  return (
-    <a href={`https://dashboard.stripe.com/${path}`} rel="noreferrer">
-      {id}
-    </a>
   );
 }
 

@@ -1,3 +1,4 @@
+import type { Matched as MatchedEvents } from "../../delivery/match-meter-events.ts";
 import { FactList } from "../parts/fact-list.tsx";
 import { counted } from "../parts/figures.ts";
 import type { Narrowed } from "./read-filter.ts";
@@ -11,11 +12,19 @@ const names: Record<keyof Narrowed["fields"], string> = {
   words: "Why, or Stripe's words",
 };
 
+type MatchedProps = { fields: Narrowed["fields"]; matched: MatchedEvents };
+
 /** What an action on all concerns: the filters that it goes by, and how much usage that is. */
-export function Matched({ fields, quantity }: { fields: Narrowed["fields"]; quantity: number }) {
+export function Matched({ fields, matched: { quantity, isMore } }: MatchedProps) {
   const given = Object.entries(names).flatMap(([field, name]) => {
     const value = Object.entries(fields).find(([one]) => one === field)?.[1];
     return value === undefined || value === "" ? [] : [[name, value.replaceAll("_", " ")] as const];
   });
-  return <FactList facts={[...given, ["Usage", counted(quantity, "unit")]]} />;
+  const usage = `${isMore ? "more than " : ""}${counted(quantity, "unit")}`;
+  return <FactList facts={[...given, ["Usage", usage]]} />;
+}
+
+/** "3 rejected meter events", or "more than 50,000" of them. */
+export function countedOf({ count, isMore }: MatchedEvents, one: string): string {
+  return `${isMore ? "more than " : ""}${counted(count, one)}`;
 }

@@ -1,12 +1,13 @@
-import type { Child } from "hono/jsx";
 import type { MeterEvent } from "../../delivery/meter-events.ts";
+import type { Matched as MatchedEvents } from "../../delivery/match-meter-events.ts";
 import { resolvedMax } from "../../delivery/resolve.ts";
 import type { WindowSum } from "../../reconciliation/window-sum.ts";
+import { ConfirmPage } from "../forms/confirm-page.tsx";
 import { counted, inDigits } from "../parts/figures.ts";
 import { withQuery } from "../parts/next-page.tsx";
 import { When } from "../parts/when.tsx";
 import { eventsPath } from "./events-page.tsx";
-import { Matched } from "./matched.tsx";
+import { countedOf, Matched } from "./matched.tsx";
 import type { Narrowed } from "./read-filter.ts";
 import { WindowSumPart } from "./window-sum.tsx";
 
@@ -14,74 +15,65 @@ import { WindowSumPart } from "./window-sum.tsx";
 export function ResolvePage({ event, sum }: { event: MeterEvent; sum: WindowSum | undefined }) {
   const path = `${eventsPath}/${event.id}`;
   return (
-    <section class="confirm">
-      <h1>End the doubt about this meter event?</h1>
+    <ConfirmPage
+      question="End the doubt about this meter event?"
+      action={`${path}/resolve`}
+      back={path}
+      verb="Resolve"
+      needsReason
+      asks={<WhatStripeCounted />}
+    >
       <p>
         {counted(event.quantity, "unit")} of {event.meter} in the hour of <When at={event.hour} />, for
         customer {event.stripeCustomerId}. Look at Stripe's sum of this hour first: resolving has no way back.
       </p>
       <WindowSumPart event={event} sum={sum} />
-      <ResolveForm action={`${path}/resolve`} back={path} />
-    </section>
+    </ConfirmPage>
   );
 }
 
-type All = { fields: Narrowed["fields"]; count: number; quantity: number };
+type All = { fields: Narrowed["fields"]; matched: MatchedEvents };
 
 /** The same of all in doubt that the list's filters match. */
-export function ResolveAllPage({ fields, count, quantity }: All) {
+export function ResolveAllPage({ fields, matched }: All) {
   return (
-    <section class="confirm">
-      <h1>End the doubt about {counted(count, "meter event")}?</h1>
-      <Matched fields={fields} quantity={quantity} />
+    <ConfirmPage
+      question={`End the doubt about ${countedOf(matched, "meter event")}?`}
+      action={`${eventsPath}/resolve`}
+      back={withQuery(eventsPath, fields)}
+      verb="Resolve"
+      needsReason
+      fields={fields}
+      asks={<WhatStripeCounted />}
+    >
+      <Matched fields={fields} matched={matched} />
       <p>
         One answer and one reason for all of them: look at Stripe's sums of their hours first. Resolving has
         no way back.
       </p>
-      {count > resolvedMax && (
+      {matched.count > resolvedMax && (
         <p>The first {inDigits(resolvedMax)} of them, the oldest; repeat it for the rest.</p>
       )}
-      <ResolveForm action={`${eventsPath}/resolve`} back={withQuery(eventsPath, fields)}>
-        {Object.entries(fields).map(
-          ([name, value]) => value !== undefined && <input type="hidden" name={name} value={value} />,
-        )}
-      </ResolveForm>
-    </section>
+    </ConfirmPage>
   );
 }
 
-function ResolveForm({ action, back, children }: { action: string; back: string; children?: Child }) {
+function WhatStripeCounted() {
   return (
-    <form method="post" action={action} class="stack">
-      {children}
-      <fieldset class="stack">
-        <legend>What did Stripe count?</legend>
-        <label class="choice">
-          <input type="radio" name="resolution" value="delivered" required />
-          <span>
-            Delivered <small>Stripe's sum has it. Nothing is sent.</small>
-          </span>
-        </label>
-        <label class="choice">
-          <input type="radio" name="resolution" value="not_delivered" required />
-          <span>
-            Not delivered <small>Stripe's sum lacks it. A new meter event sends the same usage.</small>
-          </span>
-        </label>
-      </fieldset>
-      <label>
-        Reason
-        <input type="text" name="reason" required maxlength={500} />
-        <small>Is kept with the event and the action, and shown to others.</small>
+    <fieldset class="stack">
+      <legend>What did Stripe count?</legend>
+      <label class="choice">
+        <input type="radio" name="resolution" value="delivered" required />
+        <span>
+          Delivered <small>Stripe's sum has it. Nothing is sent.</small>
+        </span>
       </label>
-      <div class="row">
-        <button type="submit" class="main">
-          Resolve
-        </button>
-        <a class="button" href={back}>
-          Back
-        </a>
-      </div>
-    </form>
+      <label class="choice">
+        <input type="radio" name="resolution" value="not_delivered" required />
+        <span>
+          Not delivered <small>Stripe's sum lacks it. A new meter event sends the same usage.</small>
+        </span>
+      </label>
+    </fieldset>
   );
 }

@@ -1,23 +1,37 @@
 import { randomBytes } from "node:crypto";
 import { z } from "zod";
 import type { ConsoleParts } from "../../api/console-parts.ts";
+import type { Db } from "../../database/db.ts";
 import { makeApiKey, scopes } from "../../http/api-key.ts";
 import { nameSchema } from "../../http/name.ts";
 import { invalidRequest } from "../../http/input-errors.ts";
 import { notFound, Problem } from "../../http/problem.ts";
-import { revokeApiKey, storeApiKey } from "../../organizations/api-keys.ts";
+import { listApiKeys, revokeApiKey, type StoredKey, storeApiKey } from "../../organizations/api-keys.ts";
+import { findOrganization, type Organization } from "../../organizations/organizations.ts";
 import type { ConsoleApp, ConsoleContext } from "../console-env.ts";
 import { act, requireAdmin } from "../forms/act.ts";
-import { ConfirmPage } from "../forms/confirm-page.tsx";
+import { askFirst, ConfirmPage } from "../forms/confirm-page.tsx";
 import { readForm } from "../forms/read-form.ts";
 import { showPage } from "../layout/show-page.tsx";
+import { counted } from "../parts/figures.ts";
+import { When } from "../parts/when.tsx";
 import { organizationsPath } from "./organizations-page.tsx";
 import { organizationIdOf } from "./organizations-route.tsx";
 
+/** More keys than an organization has in practice. */
+const keysReadMax = 1_000;
 const frame = { title: "API keys", place: "organizations" } as const;
 
 /** Adds the making and revoking of an organization's API keys. */
 export function mountKeyPages(app: ConsoleApp, { db }: ConsoleParts): void {
+  app.get("/organizations/:id/keys/new", async (c) => {
+    requireAdmin(c);
+    const organization = await findOrganization(db, organizationIdOf(c));
+    if (organization === undefined) throw notFound("organization");
+    const working = (await listKeys(db, organization.id)).filter(isWorking).length;
+    return askFirst(c, frame, <NewKeyQuestion organization={organization} working={working} />);
+  });
+
   app.post("/organizations/:id/keys", async (c) => {
     requireAdmin(c);
     const organizationId = organizationIdOf(c);
@@ -40,21 +54,13 @@ export function mountKeyPages(app: ConsoleApp, { db }: ConsoleParts): void {
 
   app.get("/organizations/:id/keys/:key_id/revoke", async (c) => {
     requireAdmin(c);
-    const back = `${organizationsPath}/${organizationIdOf(c)}`;
-    const page = (
-      <ConfirmPage
-        question="Revoke this key?"
-        action={`${back}/keys/${keyIdOf(c)}/revoke`}
-        back={back}
-        verb="Revoke"
-      >
-        <p>
-          Whoever uses it is refused within a second. A gateway keeps its readings and can send them with
-          another key. There is no way back.
-        </p>
-      </ConfirmPage>
-    );
-    return showPage(c, frame, page);
+    const [organizationId, keyId] = [organizationIdOf(c), keyIdOf(c)];
+    const keys = await listKeys(db, organizationId);
+    const key = keys.find(({ id }) => id === keyId);
+    if (key === undefined) throw notFound("API key");
+    const others = keys.filter((one) => isWorking(one) && one.id !== keyId).length;
+    const path = `${organizationsPath}/${organizationId}`;
+    return askFirst(c, frame, <RevokeQuestion stored={key} others={others} path={path} />);
   });
 
   app.post("/organizations/:id/keys/:key_id/revoke", async (c) => {
@@ -70,6 +76,69 @@ export function mountKeyPages(app: ConsoleApp, { db }: ConsoleParts): void {
   });
 }
 
+function NewKeyQuestion({ organization, working }: { organization: Organization; working: number }) {
+  const path = `${organizationsPath}/${organization.id}`;
+  return (
+    <ConfirmPage
+      question={`Make a key for ${organization.name}?`}
+      action={`${path}/keys`}
+      back={path}
+      verb="Make a key"
+      asks={<NewKeyFields />}
+    >
+      <p>
+        {working === 0
+          ? "No key of this organization works: it is the first."
+          : `${counted(working, "key")} of this organization ${working === 1 ? "works" : "work"} besides.`}{" "}
+        The new one works at once, and is shown once.
+      </p>
+    </ConfirmPage>
+  );
+}
+
+function NewKeyFields() {
+  return (
+    <>
+      <label>
+        Name of the new key
+        <input type="text" name="name" maxlength={200} autofocus />
+      </label>
+      <fieldset class="row">
+        <legend>May</legend>
+        <label class="choice">
+          <input type="checkbox" name="ingest" value="yes" checked /> ingest
+        </label>
+        <label class="choice">
+          <input type="checkbox" name="read" value="yes" checked /> read
+        </label>
+      </fieldset>
+    </>
+  );
+}
+
+type RevokeProps = { stored: StoredKey; others: number; path: string };
+
+function RevokeQuestion({ stored, others, path }: RevokeProps) {
+  return (
+    <ConfirmPage
+      question={`Revoke the key ${stored.prefix}…?`}
+      action={`${path}/keys/${stored.id}/revoke`}
+      back={path}
+      verb="Revoke"
+    >
+      <p>
+        1 key, last used <When at={stored.last_used_at} />. Requests with it are refused within a second.{" "}
+        {others === 0
+          ? "No other key of this organization works: nothing can be sent for it then."
+          : `${counted(others, "other key")} of this organization ${others === 1 ? "goes" : "go"} on working.`}
+      </p>
+      <p>
+        A gateway keeps its readings and can send them with another key. There is no way back for this one.
+      </p>
+    </ConfirmPage>
+  );
+}
+
 function NewKeyPage({ value, back }: { value: string; back: string }) {
   return (
     <section class="confirm">
@@ -83,6 +152,14 @@ function NewKeyPage({ value, back }: { value: string; back: string }) {
       </p>
     </section>
   );
+}
+
+function listKeys(db: Db, organizationId: string): Promise<StoredKey[]> {
+  return listApiKeys(db, { organizationId, after: undefined, limit: keysReadMax });
+}
+
+function isWorking({ revoked_at: revokedAt }: StoredKey): boolean {
+  return revokedAt === null;
 }
 
 function nameOf(given: string | undefined): string {

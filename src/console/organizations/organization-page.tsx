@@ -19,6 +19,7 @@ import { UsagePlot } from "../parts/usage-plot.tsx";
 import { When } from "../parts/when.tsx";
 import { Billing, organizationsPath } from "./organizations-page.tsx";
 import { SensorPlot } from "./sensor-plot.tsx";
+import { type ListedSensor, SensorTable } from "./sensor-table.tsx";
 
 export type OrganizationView = {
   organization: Organization;
@@ -26,6 +27,8 @@ export type OrganizationView = {
   granularity: (typeof granularities)[number];
   buckets: readonly UsageBucket[];
   sensors: readonly SensorBucket[];
+  /** The first of its sensors. */
+  listed: readonly ListedSensor[];
   /** Its latest billing periods. */
   periods: readonly BookedPeriod[];
   keys: readonly StoredKey[];
@@ -57,6 +60,15 @@ export function OrganizationPage({ view }: { view: OrganizationView }) {
       <section aria-label="Sensors">
         <h2>Sensors</h2>
         <SensorPlot buckets={view.sensors} />
+        {view.listed.length > 0 && (
+          <>
+            <p class="small">What a sensor recorded over the year, by the time at which it recorded it:</p>
+            <SensorTable organizationId={organization.id} sensors={view.listed} />
+            <p>
+              <a href={`${organizationsPath}/${organization.id}/sensors`}>All its sensors</a>
+            </p>
+          </>
+        )}
       </section>
       <section aria-label="Statements">
         <h2>Billing periods and statements</h2>
@@ -152,22 +164,11 @@ function Keys({ view: { organization, keys, mayAct } }: { view: OrganizationView
         <DataTable caption="API keys" hidesCaption columns={keyColumns(path, mayAct)} rows={keys} />
       )}
       {mayAct && organization.archivedAt === null && (
-        <form method="post" action={path} class="filters">
-          <label>
-            Name of the new key
-            <input type="text" name="name" maxlength={200} />
-          </label>
-          <fieldset class="row">
-            <legend>May</legend>
-            <label class="choice">
-              <input type="checkbox" name="ingest" value="yes" checked /> ingest
-            </label>
-            <label class="choice">
-              <input type="checkbox" name="read" value="yes" checked /> read
-            </label>
-          </fieldset>
-          <button type="submit">Make a key</button>
-        </form>
+        <p>
+          <a class="button" href={`${path}/new`}>
+            Make a key
+          </a>
+        </p>
       )}
     </section>
   );

@@ -15,13 +15,15 @@ export type ListedOrganization = Organization & { total: OrganizationTotal | und
 export type OrganizationList = {
   organizations: readonly ListedOrganization[];
   search: string | undefined;
+  /** Only those that no customer pays for. */
+  isHeld: boolean;
   next: string | null;
   billableStatuses: readonly string[];
 };
 
 /** Organizations in the order of their creation, or those that a search finds. */
 export function OrganizationsPage({ list }: { list: OrganizationList }) {
-  const { organizations, search, next, billableStatuses } = list;
+  const { organizations, search, isHeld, next, billableStatuses } = list;
   return (
     <>
       <h1>Organizations</h1>
@@ -29,6 +31,10 @@ export function OrganizationsPage({ list }: { list: OrganizationList }) {
         <label>
           Name, id, external id or Stripe customer
           <input type="search" name="search" value={search ?? ""} maxlength={200} />
+        </label>
+        <label class="choice">
+          <input type="checkbox" name="billing" value="held" checked={isHeld} /> Only those that no customer
+          pays for: their usage is held
         </label>
         <div class="row">
           <button type="submit" class="main">
@@ -41,9 +47,11 @@ export function OrganizationsPage({ list }: { list: OrganizationList }) {
       </form>
       {organizations.length === 0 ? (
         <p class="empty">
-          {search === undefined
-            ? "There is no organization yet. POST /v1/organizations makes one."
-            : "No organization is called so."}
+          {isHeld
+            ? "No such organization is without a Stripe customer."
+            : search === undefined
+              ? "There is no organization yet. POST /v1/organizations makes one."
+              : "No organization is called so."}
         </p>
       ) : (
         <DataTable
@@ -59,7 +67,11 @@ export function OrganizationsPage({ list }: { list: OrganizationList }) {
           in the UTC month. Held: temperature_readings of any time.
         </p>
       )}
-      <NextPage path={organizationsPath} query={{ search }} cursor={next} />
+      <NextPage
+        path={organizationsPath}
+        query={{ search, billing: isHeld ? "held" : undefined }}
+        cursor={next}
+      />
     </>
   );
 }
@@ -98,9 +110,16 @@ function columnsOf(billableStatuses: readonly string[]): Column<ListedOrganizati
         total === undefined || total.held === "0" ? (
           <None />
         ) : (
-          <span class="state-held state">
-            <Used quantity={total.held} isMore={total.isMore} />
-          </span>
+          <>
+            <span class="state-held state">
+              <Used quantity={total.held} isMore={total.isMore} />
+            </span>
+            {total.heldSince !== null && (
+              <p class="small">
+                since <When at={total.heldSince} />
+              </p>
+            )}
+          </>
         ),
     },
     { head: "Last reading", cell: ({ total }) => <When at={total?.latestAt ?? null} /> },

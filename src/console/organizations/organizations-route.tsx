@@ -19,6 +19,7 @@ import type { ConsoleApp, ConsoleContext } from "../console-env.ts";
 import { mayAct } from "../forms/act.ts";
 import { showPage } from "../layout/show-page.tsx";
 import { DoneNotice } from "../parts/notice.tsx";
+import { listWithLatest } from "./list-sensors.ts";
 import { OrganizationPage } from "./organization-page.tsx";
 import { type ListedOrganization, OrganizationsPage } from "./organizations-page.tsx";
 
@@ -26,12 +27,16 @@ const pageRows = 50;
 const keysShownMax = 200;
 const actionsShownMax = 10;
 const periodsShownMax = 12;
+const sensorsShownMax = 10;
 const cursorKey = z.tuple([z.uuid()]);
 const dayMs = 86_400_000;
 /** How far back each step goes. */
 const spanMs = { hour: 2 * dayMs, day: 35 * dayMs, month: 365 * dayMs };
 
-const searchSchema = z.object({ search: z.string().trim().max(200).optional() });
+const searchSchema = z.object({
+  search: z.string().trim().max(200).optional(),
+  billing: z.literal("held").optional(),
+});
 const usageChoice = z.object({
   meter: z.enum(meterNames).default("temperature_readings"),
   granularity: z.enum(granularities).default("day"),
@@ -55,13 +60,14 @@ export function mountOrganizationPages(app: ConsoleApp, { db, now, billableStatu
   }
 
   app.get("/organizations", async (c) => {
-    const { search } = parsed(searchSchema, c.req.query());
+    const { search, billing } = parsed(searchSchema, c.req.query());
+    const isHeld = billing === "held";
     const after = decodeCursor(c.req.query("cursor"), cursorKey)?.[0];
     const wanted = search === "" ? undefined : search;
-    const rows = await listOrganizations(db, { search: wanted, after, limit: pageRows + 1 });
+    const rows = await listOrganizations(db, { search: wanted, isHeld, after, limit: pageRows + 1 });
     const { data, next_cursor: next } = toPage(rows, pageRows, ({ id }) => [id]);
     const organizations = await addTotals(db, data, now());
-    const list = { organizations, search: wanted, next, billableStatuses };
+    const list = { organizations, search: wanted, isHeld, next, billableStatuses };
     return showPage(c, frame, <OrganizationsPage list={list} />);
   });
 
@@ -74,7 +80,8 @@ export function mountOrganizationPages(app: ConsoleApp, { db, now, billableStatu
     const actions = await listActions(db, { organizationId, before: undefined, limit: actionsShownMax });
     const sensors = await readSensorHistory(db, organizationId, asked);
     const periods = await listBooks(db, { organizationId, limit: periodsShownMax });
-    const mine = { organization, keys, actions, sensors, periods };
+    const listed = await listWithLatest(db, organizationId, { limit: sensorsShownMax });
+    const mine = { organization, keys, actions, sensors, listed, periods };
     const view = { ...asked, ...mine, billableStatuses, mayAct: mayAct(c) };
     const page = (
       <>

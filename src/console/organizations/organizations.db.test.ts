@@ -90,9 +90,13 @@ test("the list tells the usage of each one's period, what is held, and when the 
   const latest = hoursAgo(3, 1).toISOString().slice(0, 19).replace("T", " ");
   expect(rows).toMatchObject([
     expect.stringMatching(new RegExp(`90,071,992,547,409,933\\s+–\\s+${latest} UTC`)),
-    expect.stringMatching(/1,234\s+1,234\s+20/),
+    expect.stringMatching(/1,234\s+1,234\s+since 20[^]*UTC\s+20/),
     expect.stringMatching(/\b0\s+–\s+never/),
   ]);
+  await page.getByLabel("Only those that no customer pays for").check();
+  await page.getByRole("button", { name: "Search" }).click();
+  await page.waitForURL("**/organizations?search=&billing=held");
+  expect(await page.locator("tbody tr").count()).toBe(2);
 });
 
 test("sensors over time are a plot and a table, and each billing period leads to its statement", async ({
@@ -134,6 +138,10 @@ test("a key is made, shown once and revoked, and each is written down", async ({
   const acme = await addOrganization(db, { customer: "cus_acme" });
   const { page, see } = await visit({ name: "Ada" });
   await see(`/console/organizations/${acme}`);
+  await page.getByRole("link", { name: "Make a key" }).click();
+  await page.getByLabel("Name of the new key").fill(markup);
+  await see(page.url());
+  expect(await page.getByRole("main").innerText()).toContain("No key of this organization works");
   await page.getByLabel("Name of the new key").fill(markup);
   await page.getByLabel("read", { exact: true }).uncheck();
   await page.getByRole("button", { name: "Make a key" }).click();
@@ -145,6 +153,10 @@ test("a key is made, shown once and revoked, and each is written down", async ({
   expect(await page.getByText(markup).count()).toBe(1);
 
   await page.getByRole("link", { name: /^Revoke/ }).click();
+  await page.getByRole("heading", { name: /^Revoke the key mo_/ }).waitFor();
+  expect(await page.getByRole("main").innerText()).toMatch(
+    /1 key, last used 20[^]*nothing can be sent for it then/,
+  );
   await page.getByRole("button", { name: "Revoke" }).click();
   await page.getByText("The key is revoked").waitFor();
   await expect.poll(async () => (await send()).status).toBe(401);
@@ -177,4 +189,47 @@ test("who may only look makes no key and revokes none, and strange requests are 
   const { body } = await api.ask("GET", `/v1/organizations/${id}/api-keys`, { token: api.adminToken });
   const keys = z.object({ data: z.array(z.looseObject({ revoked_at: z.null() })) }).parse(body);
   expect(keys.data).toHaveLength(1);
+});
+
+test("a sensor's year is drawn by the day in which it was recorded, with its gaps, and its last reading stands in the list", async ({
+  visit,
+  database: { db },
+}) => {
+  const acme = await addOrganization(db);
+  const dayMs = 86_400_000;
+  const noon = Math.floor(Date.now() / dayMs) * dayMs - dayMs / 2;
+  const days = [3, 1, 1] as const;
+  await sql`
+    insert into metering.sensors (organization_id, id, name) values (${acme}, 'freezer-1', ${markup}), (${acme}, 'new', '')
+  `.execute(db);
+  await sql`
+    insert into metering.readings (organization_id, sensor_id, recorded_at, temperature, entry_id)
+    select ${acme}, 'freezer-1', r.at, r.temperature, metering.uuid_v7(r.at)
+    from unnest(
+      ${days.map((day, index) => new Date(noon - day * dayMs + index * 60_000))}::timestamptz[],
+      ${[-20.25, -18, -16]}::float8[]
+    ) r (at, temperature)
+  `.execute(db);
+  const { page, see } = await visit();
+  await see(`/console/organizations/${acme}/sensors`);
+  const listed = await page.locator("tbody tr").allInnerTexts();
+  expect(listed).toMatchObject([
+    expect.stringMatching(/freezer-1\s+Ac<b>me<\/b> & Söhne\s+●\s*active\s+20[^]*-16 °C/),
+    expect.stringMatching(/new\s+–[^]*never\s+–/),
+  ]);
+  await see(`/console/organizations/${acme}`);
+  await page.getByRole("link", { name: "freezer-1" }).click();
+  await page.locator("figure canvas").waitFor();
+  await see(page.url());
+  await page.getByText("The numbers").click();
+  const rows = await page.locator("figure details tbody tr").allInnerTexts();
+  expect(rows).toMatchObject([
+    expect.stringMatching(/-20\.3 °C\s+-20\.3 °C\s+-20\.3 °C\s+1$/),
+    expect.stringMatching(/–\s+–\s+–\s+0$/),
+    expect.stringMatching(/-16\.0 °C\s+-17\.0 °C\s+-18\.0 °C\s+2$/),
+  ]);
+  await page.getByRole("link", { name: "hours of the last week" }).click();
+  await page.waitForURL("**&step=hour");
+  await see(`/console/organizations/${acme}/sensor?id=new`);
+  expect(await page.getByText("It recorded nothing").count()).toBe(1);
 });

@@ -1,18 +1,17 @@
-import { summaryOf } from "../../monitoring/alerts/alert-post.ts";
-import type { Condition } from "../../monitoring/alerts/find-conditions.ts";
 import { asAge, inDigits, secondsBetween } from "../parts/figures.ts";
 import { remedyOfPause } from "../parts/pause-remedy.ts";
 import { Ago, When } from "../parts/when.tsx";
 import type { Shared } from "../shared-read.ts";
 import type { RunningSums } from "../../reconciliation/running-sums.ts";
+import type { Attention } from "./read-attention.ts";
+import { AttentionPart } from "./attention-part.tsx";
 import { FigurePlots, type Plots } from "./figure-plots.tsx";
 import type { RoadFigures } from "./read-road.ts";
 import { Stations } from "./stations.tsx";
-import { whatToDo } from "./what-to-do.ts";
 
 export type Live = {
   figures: Shared<RoadFigures>;
-  attention: Shared<Condition[]>;
+  attention: Shared<Attention>;
   sums: Shared<RunningSums>;
   now: Date;
   mayAct: boolean;
@@ -42,7 +41,7 @@ export function LivePart({ live: { figures, attention, sums, now, mayAct } }: { 
       <Pauses paused={value.paused} now={now} mayAct={mayAct} />
       <Stations figures={value} sums={sums.value} now={now} />
       <Aside figures={value} />
-      <Attention attention={attention} />
+      <AttentionPart attention={attention} now={now} />
       <p class="small freshness" data-read-at={readAt.toISOString()}>
         Figures of <When at={readAt} />
       </p>
@@ -93,7 +92,7 @@ function Aside({ figures }: { figures: RoadFigures }) {
       state: "held",
       count: unsealed.held.entries,
       says: "entries wait for a Stripe customer",
-      href: "/console/organizations",
+      href: "/console/organizations?billing=held",
     },
     {
       state: "in_doubt",
@@ -130,30 +129,6 @@ function Aside({ figures }: { figures: RoadFigures }) {
           </li>
         ))}
       </ul>
-    </section>
-  );
-}
-
-function Attention({ attention: { value: conditions } }: { attention: Shared<Condition[]> }) {
-  return (
-    <section aria-label="Needs attention">
-      <h2>Needs attention</h2>
-      {conditions.length === 0 ? (
-        <p class="calm-words">
-          Nothing. No alert of docs/alerts.yaml that the database can tell of holds now.
-        </p>
-      ) : (
-        <ul class="attention">
-          {conditions.map((condition) => (
-            <li class={condition.rule.severity}>
-              <p>
-                <strong class="severity">{condition.rule.severity}</strong> {summaryOf(condition)}
-              </p>
-              <p class="small">{whatToDo(condition.rule.name)}</p>
-            </li>
-          ))}
-        </ul>
-      )}
     </section>
   );
 }

@@ -1,11 +1,11 @@
 import type { ConsoleParts } from "../../api/console-parts.ts";
-import { readConditions } from "../../monitoring/alerts/read-conditions.ts";
 import { readRunningSums } from "../../reconciliation/running-sums.ts";
 import type { ConsoleApp, ConsoleContext } from "../console-env.ts";
 import { mayAct } from "../forms/act.ts";
 import { showPage } from "../layout/show-page.tsx";
 import { createSharedRead, liveLimits } from "../shared-read.ts";
 import { FigurePlots } from "./figure-plots.tsx";
+import { readAttention } from "./read-attention.ts";
 import { createPlotReads, spanOf } from "./read-plots.ts";
 import { readRoad } from "./read-road.ts";
 import { type Live, LivePart, RoadPage } from "./road-page.tsx";
@@ -14,14 +14,15 @@ import { type Live, LivePart, RoadPage } from "./road-page.tsx";
 const seldomLimits = { reusedMs: 15_000, reusedPerDuration: 100, reusedMsMax: 60_000 };
 
 /** Adds the start page, and its parts that renew themselves. */
-export function mountRoad(app: ConsoleApp, { db, now, live = liveLimits }: ConsoleParts): void {
+export function mountRoad(app: ConsoleApp, parts: ConsoleParts): void {
+  const { db, now, billableStatuses, live = liveLimits } = parts;
   const readFigures = createSharedRead(() => readRoad(db), live);
-  const readAttention = createSharedRead(() => readConditions(db), seldomLimits);
+  const readNeeds = createSharedRead(() => readAttention(db, { billableStatuses, now: now() }), seldomLimits);
   const readSums = createSharedRead(() => readRunningSums(db, "temperature_readings"), seldomLimits);
   const readPlots = createPlotReads(db, live);
 
   async function readLive(c: ConsoleContext): Promise<Live> {
-    const [figures, attention, sums] = [await readFigures(), await readAttention(), await readSums()];
+    const [figures, attention, sums] = [await readFigures(), await readNeeds(), await readSums()];
     return { figures, attention, sums, now: now(), mayAct: mayAct(c) };
   }
 

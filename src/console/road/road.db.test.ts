@@ -117,6 +117,34 @@ test("plots are drawn of the last hour, day and week, a missed minute is a gap, 
   expect(faults).toEqual([]);
 });
 
+test("what doctor finds in the database stands under the alerts, each with what to do", async ({
+  site,
+  database: { db },
+}) => {
+  const linked = await addOrganization(db, { customer: "cus_gone" });
+  await sql`update metering.subscriptions set customer_fault = 'unknown' where organization_id = ${linked}`.execute(
+    db,
+  );
+  const cookie = await site.signIn(site.adminToken);
+  const page = await (await site.ask("/console", { headers: { cookie } })).text();
+  expect(page).toMatch(/worker<\/strong> none has ever run[^]*nothing is sealed or sent without one/);
+  expect(page).toMatch(/cus_gone of organization \S+ is not known to Stripe[^]*link another customer/);
+});
+
+test("the keyboard stays where it is while the figures renew themselves", async ({
+  visit,
+  database: { db },
+}) => {
+  const { page } = await visit();
+  await page.goto("/console");
+  const pending = page.getByRole("link", { name: "Pending", exact: true });
+  await pending.focus();
+  await addMeterEvent(db, {});
+  await page.getByRole("listitem").filter({ hasText: "Pending" }).getByText("1", { exact: true }).waitFor();
+  await page.keyboard.press("Enter");
+  await page.waitForURL("**/console/meter-events?state=pending");
+});
+
 test("a minute is sent to an open page once", async ({ site, database: { db } }) => {
   await figuresOf(db, 1, {});
   const cookie = await site.signIn(site.adminToken);
@@ -130,10 +158,15 @@ test("a minute is sent to an open page once", async ({ site, database: { db } })
 });
 
 test("an empty road says so, and a pause shows by itself", async ({ visit, database: { db } }) => {
+  await sql`
+    insert into metering.processes (id, kind, transport)
+    values (gen_random_uuid(), 'api', null), (gen_random_uuid(), 'worker', 'sync')
+  `.execute(db);
   const { page, see } = await visit();
   await see("/console");
   expect(await page.getByText("No entry waits for the seal.").count()).toBe(1);
-  expect(await page.getByText("Nothing. No alert").count()).toBe(1);
+  const attention = page.getByRole("region", { name: "Needs attention" });
+  expect(await attention.innerText()).toContain("Nothing. No alert");
 
   await pauseDelivery(db, "<i>the bank called</i>");
   await page.getByText("All delivery is paused").waitFor();
@@ -151,7 +184,8 @@ test("without the database the page says so, and keeps the last figures with the
   await sql`alter table metering.meter_event_total rename to away`.execute(db);
 
   await page.getByText("The database does not answer.").waitFor();
-  const rejected = page.getByRole("listitem").filter({ hasText: "Stripe refused them" });
+  const aside = page.getByRole("region", { name: "Beside the road" });
+  const rejected = aside.getByRole("listitem").filter({ hasText: "Stripe refused them" });
   expect(await rejected.innerText()).toMatch(/^1\n/);
 });
 

@@ -10,7 +10,7 @@ import { toPage } from "../../http/page.ts";
 import { notFound, Problem } from "../../http/problem.ts";
 import type { ConsoleApp } from "../console-env.ts";
 import { act, mayAct, reasonOf, requireAdmin } from "../forms/act.ts";
-import { ConfirmPage } from "../forms/confirm-page.tsx";
+import { askFirst, ConfirmPage } from "../forms/confirm-page.tsx";
 import { readForm } from "../forms/read-form.ts";
 import { showPage } from "../layout/show-page.tsx";
 import { DoneNotice } from "../parts/notice.tsx";
@@ -55,7 +55,7 @@ export function mountInboxPages(app: ConsoleApp, { db, boss }: ConsoleParts): vo
         </p>
       </ConfirmPage>
     );
-    return showPage(c, frame, page);
+    return askFirst(c, frame, page);
   });
 
   app.post("/stripe-events/:id/replay", async (c) => {
@@ -93,7 +93,7 @@ function mountDismiss(app: ConsoleApp, db: Db): void {
         </p>
       </ConfirmPage>
     );
-    return showPage(c, frame, page);
+    return askFirst(c, frame, page);
   });
 
   app.post("/stripe-events/:id/dismiss", async (c) => {

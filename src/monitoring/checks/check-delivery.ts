@@ -2,7 +2,7 @@ import { sql } from "kysely";
 import type { Db } from "../../database/db.ts";
 import { type DeliveryReport, reportMeterEvents } from "../../delivery/meter-events.ts";
 import { readPauses } from "../../delivery/pauses.ts";
-import { readSending } from "../../monitoring/shadow-mode.ts";
+import { readSending } from "../shadow-mode.ts";
 import { type Finding, ok, problem } from "./finding.ts";
 
 /** Whether usage flows: nothing is paused, and no meter event and no webhook event waits for an operator. */

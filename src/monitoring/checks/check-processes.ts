@@ -1,6 +1,6 @@
 import { type ProcessKind, readMissingRights } from "../../database/needed-rights.ts";
 import type { Db } from "../../database/db.ts";
-import { describeSeen, readSeenProcesses, type SeenProcesses } from "../../monitoring/seen-processes.ts";
+import { describeSeen, readSeenProcesses, type SeenProcesses } from "../seen-processes.ts";
 import { type Finding, ok, problem } from "./finding.ts";
 
 const starts: Record<ProcessKind, string> = {
@@ -17,13 +17,11 @@ export async function checkProcesses(db: Db): Promise<Finding[]> {
 }
 
 /**
- * Whether this command's role may do what the API may, because its commands do the same, and whether each running
- * process may do its work with its own role.
+ * Whether the role that looks may do what the API may, because the command line's commands do the same, and whether each
+ * running process may do its work with its own role.
  */
-export async function checkRights(db: Db): Promise<Finding> {
-  const own = (await readMissingRights(db, { kind: "api" })).map(
-    (right) => `the command line lacks ${right}`,
-  );
+export async function checkRights(db: Db, by: string): Promise<Finding> {
+  const own = (await readMissingRights(db, { kind: "api" })).map((right) => `${by} lacks ${right}`);
   const others = (
     await Promise.all((await readSeenProcesses(db)).map((seen) => readFaults(db, seen)))
   ).flat();

@@ -1,6 +1,6 @@
 import { describeStripeError } from "../../stripe/describe-stripe-error.ts";
 
-/** The doctor's result about one thing. */
+/** What was found about one thing, as doctor and the console's start page tell it. */
 export type Finding = { check: string } & (
   | { state: "ok"; detail: string }
   | { state: "problem"; detail: string; remedy: string }

@@ -1,5 +1,5 @@
 import type { Db } from "../../database/db.ts";
-import { readReconciliation } from "../../monitoring/metrics/read-reconciliation.ts";
+import { readReconciliation } from "../metrics/read-reconciliation.ts";
 import { type Finding, ok, problem } from "./finding.ts";
 
 const check = "Stripe's sums";

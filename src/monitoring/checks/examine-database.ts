@@ -1,0 +1,47 @@
+import type { Db } from "../../database/db.ts";
+import { checkBillable } from "./check-billable.ts";
+import { checkCluster } from "./check-cluster.ts";
+import { checkLinkedCustomers } from "./check-customers.ts";
+import { checkDelivery } from "./check-delivery.ts";
+import { checkPartitions } from "./check-partitions.ts";
+import { checkPeriods } from "./check-periods.ts";
+import { checkProcesses, checkRights } from "./check-processes.ts";
+import { checkReconciliation } from "./check-reconciliation.ts";
+import { checkSchema } from "./check-schema.ts";
+import { checkServer } from "./check-server.ts";
+import { checkSharedCustomers } from "./check-shared-customers.ts";
+import { type Finding, findInDatabase } from "./finding.ts";
+
+/** Whether the server takes writes and keeps them, and whether the schema is the one that this program works with. */
+export async function examineGround(db: Db): Promise<{ findings: Finding[]; isSchemaRight: boolean }> {
+  const server = await checkServer(db);
+  const schema = await findInDatabase("schema", () => checkSchema(db));
+  return { findings: [...server, ...schema], isSchemaRight: schema.every(({ state }) => state === "ok") };
+}
+
+export type Examined = {
+  db: Db;
+  billableStatuses: readonly string[];
+  now: Date;
+  backend: "postgres" | "citus";
+  /** Who looks, with a role that has to do what the API's does: "the command line". */
+  by: string;
+};
+
+type Look = () => Promise<Finding[]>;
+
+/** What there is to look at in the tables beside the alerts, once the schema is right. Nothing is changed. */
+export function tableChecks({ db, billableStatuses, backend, now, by }: Examined): readonly Look[] {
+  return [
+    () => findInDatabase("nodes", () => checkCluster(db, backend)),
+    () => findInDatabase("rights", () => checkRights(db, by)),
+    () => findInDatabase("processes", () => checkProcesses(db)),
+    () => findInDatabase("partitions", () => checkPartitions(db, now)),
+    () => findInDatabase("delivery", () => checkDelivery(db)),
+    () => findInDatabase("shared customers", () => checkSharedCustomers(db)),
+    () => findInDatabase("linked customers", () => checkLinkedCustomers(db)),
+    () => findInDatabase("billable", () => checkBillable(db, billableStatuses)),
+    () => findInDatabase("Stripe's sums", () => checkReconciliation(db)),
+    () => findInDatabase("billing periods", () => checkPeriods(db)),
+  ];
+}
