@@ -28,6 +28,8 @@ export type Billing = {
   signal: AbortSignal;
   /** Has a simulator misbehave, and shows what the service has found and mended. */
   faults?: boolean;
+  /** How long each gateway waits after a batch, so that people can watch the console meanwhile; 0 by default. */
+  paceMs?: number;
   /** Told how far the demo came, so that a failure can say so. */
   report: (outcome: DemoOutcome) => void;
 };
@@ -39,7 +41,8 @@ export type Result = {
 };
 
 /** Has the organizations subscribe, replays their readings, waits until all is billed, and returns bill and statements. */
-export async function billReplay({ servers, progress, signal, report, faults }: Billing): Promise<Result> {
+export async function billReplay(billing: Billing): Promise<Result> {
+  const { servers, progress, signal, report, faults, paceMs = 0 } = billing;
   const startedAt = new Date();
   const patience = patienceOf[servers.stripe.kind];
   const temperatures = await loadTemperatures(startedAt);
@@ -58,7 +61,7 @@ export async function billReplay({ servers, progress, signal, report, faults }: 
       steady.map(({ stripeCustomerId }) => stripeCustomerId),
     );
   }
-  const replay = startReplay({ apiUrl: api.url, signal }, accounts, temperatures);
+  const replay = startReplay({ apiUrl: api.url, signal, paceMs }, accounts, temperatures);
   const follow = () =>
     followBilling({
       readOutbox: api.readOutbox,

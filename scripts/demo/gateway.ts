@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
 import { callApi, withRetry } from "./api-call.ts";
 import type { Batch, PostedReading } from "./replay-plan.ts";
@@ -12,11 +13,13 @@ export type GatewayConnection = {
   apiKey: string;
   onAnswer: (answer: BatchAnswer) => void;
   signal: AbortSignal;
+  /** Waits so long after each batch, so that people can watch; 0 by default. */
+  paceMs?: number;
 };
 
 /** Registers sensors with the gateway's own key. Existing ones stay as they are. */
 export async function registerSensors(
-  { apiUrl, apiKey, signal }: Omit<GatewayConnection, "onAnswer">,
+  { apiUrl, apiKey, signal }: Pick<GatewayConnection, "apiUrl" | "apiKey" | "signal">,
   sensorIds: readonly string[],
 ): Promise<void> {
   const body = { sensors: sensorIds.map((id) => ({ id })) };
@@ -25,6 +28,7 @@ export async function registerSensors(
 
 /** Posts a gateway's batches, one after the other; some of them twice, as a gateway does whose answer was lost. */
 export async function replayGateway(connection: GatewayConnection, batches: readonly Batch[]): Promise<void> {
+  const { paceMs = 0, signal } = connection;
   for (const { readings, resend } of batches) {
     switch (resend) {
       case "never":
@@ -38,6 +42,7 @@ export async function replayGateway(connection: GatewayConnection, batches: read
         await Promise.all([post(connection, readings), post(connection, readings)]);
         break;
     }
+    if (paceMs > 0) await sleep(paceMs, undefined, { signal });
   }
 }
 

@@ -19,7 +19,7 @@ export type Replay = {
 
 /** Has all gateways of all organizations post their readings, all at the same time. */
 export function startReplay(
-  { apiUrl, signal }: { apiUrl: string; signal: AbortSignal },
+  { apiUrl, signal, paceMs = 0 }: { apiUrl: string; signal: AbortSignal; paceMs?: number },
   accounts: readonly Account[],
   temperatures: readonly HourlyTemperature[],
 ): Replay {
@@ -29,7 +29,7 @@ export function startReplay(
 
   async function replayOrganization(account: Account): Promise<void> {
     const { gateways } = account.organization;
-    const connection = { apiUrl, apiKey: account.apiKey, signal };
+    const connection = { apiUrl, apiKey: account.apiKey, signal, paceMs };
     const onAnswer = (answer: Tally) => void tallies.set(account, addToTally(tallyOf(account), answer));
     const plan = planReplay(temperatures, gateways);
     await Promise.all(plan.map((batches) => replayGateway({ ...connection, onAnswer }, batches)));

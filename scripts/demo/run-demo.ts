@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { compilePrograms, copyWhereMissing } from "../build/compile.ts";
 import { billReplay } from "./bill-replay.ts";
-import { renderPlaces, startStack } from "./stack.ts";
+import { renderConsole, renderPlaces, startStack } from "./stack.ts";
 import { startOrphanGuard } from "../../src/testing/processes/orphan-guard.ts";
 import { createProgress } from "./progress.ts";
 import { StopRequest, onStopRequest, untilAborted } from "../process/stop-request.ts";
@@ -13,6 +13,8 @@ import { renderStatements } from "./statements.ts";
 import { type DemoOutcome, isOk, renderBill, verdictLine } from "./bill-table.ts";
 
 const exitCodeFailed = 1;
+/** Some twenty batches of each gateway: a year goes by in less than a minute. */
+const watchedPaceMs = 2_000;
 const exitCodeOfSignal = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 };
 
 /**
@@ -73,7 +75,9 @@ async function showBill({ teardown, ending, report, once, faults }: Stage): Prom
     signal,
     onDeath: (error) => ending.abort(error),
   });
-  const { bill, statements } = await billReplay({ servers: stack, progress, signal, report, faults });
+  if (!once) progress.say(`${renderConsole(stack)}: watch the replay there`);
+  const replay = { servers: stack, progress, signal, report, faults, paceMs: once ? 0 : watchedPaceMs };
+  const { bill, statements } = await billReplay(replay);
   progress.say(`\n${renderBill(bill)}\nbilled: event summaries of the Stripe ${stack.stripe.kind}\n`);
   if (statements !== undefined) progress.say(`${renderStatements(statements)}\n`);
   if (!once) progress.say(`${renderPlaces(stack)}\n\nCtrl-C stops everything and removes its data.`);

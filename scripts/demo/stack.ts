@@ -68,9 +68,14 @@ async function startSimulator(surroundings: StackSurroundings): Promise<StripeSi
   return simulatorAt(url);
 }
 
+/** The link that opens the console signed in. */
+export function renderConsole({ apiUrl, signInCode }: Pick<Stack, "apiUrl" | "signInCode">): string {
+  return `console       ${apiUrl}/console/sign-in?code=${signInCode} (once, within ten minutes)`;
+}
+
 /** Where to look while the servers are up. The token opens this run's API only, and dies with it. */
 export function renderPlaces(stack: Stack): string {
-  const { apiUrl, workerUrl, databaseUrl, adminToken, signInCode, stripe } = stack;
+  const { apiUrl, workerUrl, databaseUrl, adminToken, stripe } = stack;
   const biller =
     stripe.kind === "simulator"
       ? [
@@ -81,7 +86,7 @@ export function renderPlaces(stack: Stack): string {
         ]
       : ["Stripe        https://dashboard.stripe.com/test/customers"];
   return [
-    `console       ${apiUrl}/console/sign-in?code=${signInCode} (once, within ten minutes)`,
+    renderConsole(stack),
     `API           ${apiUrl}`,
     `its pages     ${apiUrl}/docs`,
     `outbox        curl -H 'Authorization: Bearer ${adminToken}' ${apiUrl}/v1/outbox`,
