@@ -1,5 +1,6 @@
 import { sql } from "kysely";
 import type { Db } from "../database/db.ts";
+import { byIndex } from "../database/one-plan.ts";
 import { meterNames } from "../usage/meters.ts";
 import { billedUntil, isHeld, joinBilledUntil } from "./held.ts";
 
@@ -24,12 +25,41 @@ export async function readUnsealedAmounts(db: Db): Promise<UnsealedAmount[]> {
 
 export type UnsealedAge = { isHeld: boolean; ageSeconds: number };
 
+/** More unsealed entries than this are not read one by one for the oldest: 20 ms. */
+const readEachMax = 50_000;
+
+/** The age of the oldest unsealed entry with a paying Stripe customer, and of the oldest held one, however much is unsealed. */
+export async function readUnsealedAges(db: Db, { readMax = readEachMax } = {}): Promise<UnsealedAge[]> {
+  return (await readAgesOfEach(db, readMax)) ?? (await readAgesByOrganization(db));
+}
+
+/** By every unsealed entry, as long as there are so many at most; otherwise undefined. */
+async function readAgesOfEach(db: Db, readMax: number): Promise<UnsealedAge[] | undefined> {
+  const ages = await byIndex(db, (trx) =>
+    sql<UnsealedAge & { read: number }>`
+      with unsealed as materialized (
+        select organization_id, occurred_at
+        from metering.meter_outbox
+        where meter_event_id is null and occurred_at > '-infinity'
+        limit ${readMax + 1}
+      )
+      select
+        ${isHeld} as "isHeld", extract(epoch from now() - min(e.occurred_at))::float8 as "ageSeconds",
+        (select count(*)::int from unsealed) as read
+      from unsealed e
+      ${joinBilledUntil}
+      group by 1
+    `.execute(trx),
+  );
+  if (ages.rows.some(({ read }) => read > readMax)) return undefined;
+  return ages.rows.map(({ isHeld: isOfHeld, ageSeconds }) => ({ isHeld: isOfHeld, ageSeconds }));
+}
+
 /**
- * The age of the oldest unsealed entry with a paying Stripe customer, and of the oldest held one. Reads one index entry
- * for each organization and meter, or two where older usage has a customer and later usage has none, however much is
- * unsealed.
+ * Reads one index entry for each organization and meter, or two where older usage has a customer and later usage has none, in each
+ * month: 0.3 s for 10,000 organizations.
  */
-export async function readUnsealedAges(db: Db): Promise<UnsealedAge[]> {
+async function readAgesByOrganization(db: Db): Promise<UnsealedAge[]> {
   const ages = await sql<UnsealedAge>`
     with recursive present as (
       (select meter from metering.meter_outbox where meter_event_id is null order by meter limit 1)
