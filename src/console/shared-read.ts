@@ -15,8 +15,8 @@ export type SharedLimits = {
   reusedMsMax: number;
 };
 
-/** Keeps an open page below a hundredth of a connection, as long as the read takes less than 0.2 s. */
-export const liveLimits: SharedLimits = { reusedMs: 1_500, reusedPerDuration: 100, reusedMsMax: 20_000 };
+/** Half a hundredth of a connection at most, as long as the read takes less than 0.1 s. */
+export const liveLimits: SharedLimits = { reusedMs: 1_500, reusedPerDuration: 200, reusedMsMax: 20_000 };
 
 /**
  * Reads when asked, once for all callers that ask meanwhile and for a while after. When a read fails, the result of the

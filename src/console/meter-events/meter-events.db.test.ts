@@ -24,8 +24,9 @@ test("the list is narrowed by state, meter, organization, hours and Stripe's wor
   await addMeterEvent(db, { ...of, meter: "active_sensors", state: "delivered" });
   await addMeterEvent(db, { event_at: new Date(Date.now() - 50 * 3_600_000) });
   const { page, see } = await visit();
+  await see("/console/meter-events");
   const rowsOf = async (query: string) => {
-    await see(`/console/meter-events?${query}`);
+    await page.goto(`/console/meter-events?${query}`);
     return page.locator("tbody tr").allInnerTexts();
   };
   expect(await rowsOf("")).toHaveLength(3);

@@ -21,8 +21,9 @@ test("organizations are found by a part of the name, by id, external id and cust
   );
   await addOrganization(db);
   const { page, see } = await visit();
+  await see("/console/organizations");
   const rowsOf = async (search: string) => {
-    await see(`/console/organizations?search=${encodeURIComponent(search)}`);
+    await page.goto(`/console/organizations?search=${encodeURIComponent(search)}`);
     return page.locator("tbody tr").allInnerTexts();
   };
   expect(await rowsOf("")).toHaveLength(2);

@@ -10,8 +10,11 @@ import { createPlotReads, spanOf } from "./read-plots.ts";
 import { readRoad } from "./read-road.ts";
 import { type Live, LivePart, RoadPage } from "./road-page.tsx";
 
-/** What needs attention, and Stripe's sums, are many reads: less often than the figures. */
-const seldomLimits = { reusedMs: 15_000, reusedPerDuration: 100, reusedMsMax: 60_000 };
+/**
+ * What needs attention, and Stripe's sums, are many reads: less often than the figures, and each a five-hundredth of a connection at
+ * most, so that an open page keeps a hundredth of it busy in all.
+ */
+const seldomLimits = { reusedMs: 15_000, reusedPerDuration: 500, reusedMsMax: 180_000 };
 
 /** Adds the start page, and its parts that renew themselves. */
 export function mountRoad(app: ConsoleApp, parts: ConsoleParts): void {
