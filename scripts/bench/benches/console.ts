@@ -191,7 +191,15 @@ async function measurePages(
     p95s.push(p95);
     console.error(`${path}: ${p95.toFixed(1)} ms`);
   }
-  return { bench, what: `p95 of the slowest of ${what}`, unit: "ms", ours: [Math.max(...p95s)], peer, theirs: [pageMsMax], target };
+  return {
+    bench,
+    what: `p95 of the slowest of ${what}`,
+    unit: "ms",
+    ours: [Math.max(...p95s)],
+    peer,
+    theirs: [pageMsMax],
+    target,
+  };
 }
 
 async function read({ url, cookie }: Console, path: string): Promise<string> {

@@ -151,6 +151,13 @@ function stack(series) {
   );
 }
 
+/** The rows of a series whose neighbours are both gaps. */
+function aloneIn(plot, series) {
+  const values = plot.data[series];
+  const isGap = (row) => values[row] === null || values[row] === undefined;
+  return values.flatMap((_, row) => (isGap(row) || !isGap(row - 1) || !isGap(row + 1) ? [] : [row]));
+}
+
 function drawPlot(canvas, { times, series }, { kind, unit }) {
   const line = { stroke: colour("--line"), width: 1 };
   const axis = { stroke: colour("--soft"), grid: line, ticks: line };
@@ -168,7 +175,8 @@ function drawPlot(canvas, { times, series }, { kind, unit }) {
     ...(paths === undefined
       ? { width: 2, dash: dashes[index % dashes.length] }
       : { fill: fillOf(tint, index), paths, width: 0 }),
-    points: { show: isOne && paths === undefined },
+    // A line has no length at a value between two gaps.
+    points: { show: isOne && paths === undefined, filter: paths === undefined ? aloneIn : undefined },
     value: (_plot, _drawn, _series, row) =>
       row === null || row === undefined || values[row] === null ? "–" : show(values[row]),
   }));
@@ -181,6 +189,14 @@ function drawPlot(canvas, { times, series }, { kind, unit }) {
       ...size(),
       tzDate: (seconds) => globalThis.uPlot.tzDate(new Date(seconds * 1_000), "UTC"),
       legend: { show: true },
+      // The latest figures stand in the legend until the reader points at others.
+      hooks: {
+        setLegend: [
+          (drawnPlot) => {
+            if (drawnPlot.legend.idx == null) drawnPlot.setLegend({ idx: times.length - 1 }, false);
+          },
+        ],
+      },
       axes: [
         { ...axis, values: nameTimes },
         {
@@ -205,8 +221,6 @@ function drawPlot(canvas, { times, series }, { kind, unit }) {
     [times, ...order.map((index) => drawn[index])],
     canvas,
   );
-  // The latest figures stand in the legend until the reader points at others.
-  plot.setLegend({ idx: times.length - 1 });
   new ResizeObserver(() => plot.setSize(size())).observe(canvas);
 }
 

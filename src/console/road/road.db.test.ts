@@ -92,6 +92,7 @@ test("plots are drawn of the last hour, day and week, a missed minute is a gap, 
   await plots.locator("canvas").nth(4).waitFor();
   expect(await plots.locator("canvas").count()).toBe(5);
   const intake = plots.getByRole("figure").filter({ hasText: "Intake" });
+  expect(await intake.locator(".u-legend").innerText()).toMatch(/temperature readings:?\s+1$/);
   await intake.getByText("The numbers").click();
   const rows = intake.locator("details tbody tr");
   expect(await rows.count()).toBe(60);
