@@ -52,7 +52,7 @@ export function DataTable<Row>({ caption, hidesCaption = false, columns, rows }:
   );
 }
 
-/** What stands where there is nothing to say. */
+/** What stands where there is nothing to say; on a phone the card leaves it out. */
 export function None() {
-  return <span class="none">–</span>;
+  return <span class="none nothing">–</span>;
 }
