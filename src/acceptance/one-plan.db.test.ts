@@ -22,7 +22,7 @@ import { reportOldEntries } from "../outbox/near-expiry.ts";
 import { readOrganizationTotals } from "../outbox/organization-totals.ts";
 import { reportUnsealed } from "../outbox/report.ts";
 import { sealDueEntries } from "../outbox/seal.ts";
-import { readUnsealedAges } from "../outbox/unsealed.ts";
+import { readAgesByOrganization } from "../outbox/unsealed.ts";
 import { openExplainingPool } from "../testing/plans/explaining-pool.ts";
 import { fillTables, statisticsStates } from "../testing/plans/statistics-states.ts";
 import { roadTest as test } from "../testing/fixtures/road-fixture.ts";
@@ -148,7 +148,7 @@ const road: Record<string, (way: Way) => Promise<void>> = {
   report: async ({ db }) => {
     for (const { read } of databaseReads) await byIndex(db, read);
     // As with more unsealed entries than are read one by one.
-    await byIndex(db, (trx) => readUnsealedAges(trx, { readMax: 0 }));
+    await byIndex(db, readAgesByOrganization);
     await reportUnsealed(db);
     await reportMeterEvents(db);
     await reportOldEntries(db, { ageDays: 30 });
