@@ -49,7 +49,9 @@ type Console = { url: string; token: string };
 async function findPages(at: Console): Promise<Record<string, string>> {
   const nameOf = (path: string) => path.replace(/^\/console\/?/, "").replaceAll(/[^\w]+/g, "-") || "road";
   if (named.length > 0) return Object.fromEntries(named.map((path) => [nameOf(path), path]));
-  const found = Object.fromEntries(Object.values(places).map(({ path }) => [nameOf(path), path]));
+  const found: Record<string, string> = Object.fromEntries(
+    Object.values(places).map(({ path }) => [nameOf(path), path]),
+  );
   const page = await signIn(at, { width: 1_440, colorScheme: "light" });
   for (const [name, [from, ...links]] of Object.entries(further)) {
     const path = await follow(page, from, links);
