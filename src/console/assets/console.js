@@ -193,7 +193,8 @@ function drawPlot(canvas, { times, series }, { kind, unit }) {
       hooks: {
         setLegend: [
           (drawnPlot) => {
-            if (drawnPlot.legend.idx == null) drawnPlot.setLegend({ idx: times.length - 1 }, false);
+            const { idx } = drawnPlot.legend;
+            if (idx === null || idx === undefined) drawnPlot.setLegend({ idx: times.length - 1 }, false);
           },
         ],
       },

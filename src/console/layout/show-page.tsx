@@ -1,4 +1,4 @@
-import { raw } from "hono/html";
+import { html, raw } from "hono/html";
 import type { Child } from "hono/jsx";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import type { ConsoleContext } from "../console-env.ts";
@@ -15,7 +15,7 @@ type Shown = Pick<Frame, "title" | "place"> & {
 export async function showPage(c: ConsoleContext, shown: Shown, children: Child): Promise<Response> {
   const { status = 200, isKept = true, ...frame } = shown;
   const { assets, session, lastPages } = c.var;
-  const main = String(await (<>{children}</>).toString());
+  const main = await html`${children}`;
   if (isKept && status === 200 && c.req.method === "GET" && session !== undefined)
     lastPages.keep(nameOf(c), { main, at: new Date() });
   const page = (
