@@ -5,7 +5,7 @@ import { findCitusOfMachine, startMachineCluster } from "./machine-cluster.ts";
 
 type Environment = Record<string, string | undefined>;
 
-export type ClusterSource = CitusCluster & { source: "url" | "container" | "machine" };
+type ClusterSource = CitusCluster & { source: "url" | "container" | "machine" };
 
 type Ways = {
   isEngineAnswering: () => Promise<boolean>;

@@ -9,9 +9,9 @@ import { binariesIn, type PostgresBinaries } from "./postgres-binaries.ts";
 
 const run = promisify(execFile);
 
-export type MachineNode = ClusterNode & Pick<EmbeddedPostgres, "halt" | "resume">;
+type MachineNode = ClusterNode & Pick<EmbeddedPostgres, "halt" | "resume">;
 /** A cluster whose nodes a test may end and start again. */
-export type MachineCluster = CitusCluster & { coordinator: MachineNode; workers: MachineNode[] };
+type MachineCluster = CitusCluster & { coordinator: MachineNode; workers: MachineNode[] };
 
 /** The machine's own Postgres, if it has the extension Citus and its programs are complete; `pg_config` says where. */
 export async function findCitusOfMachine(): Promise<PostgresBinaries | undefined> {
