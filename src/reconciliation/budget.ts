@@ -65,6 +65,17 @@ export async function takeRead(db: Db, cause: Cause, budget: ReadBudget): Promis
   return taken.rows.length > 0;
 }
 
+/**
+ * Writes down a budget that has changed since today's last read: otherwise an alert that reads are used up would stay
+ * until the next one, also when an operator has raised it.
+ */
+export async function noteBudget(db: Db, { evidencePerDay }: ReadBudget): Promise<void> {
+  await sql`
+    update metering.reconcile_reads set allowed = ${evidencePerDay}::integer
+    where day = ${today} and allowed <> ${evidencePerDay}::integer
+  `.execute(db);
+}
+
 /** Writes down that so many windows wait for another day's budget. True the first time today. */
 export async function notePutOff(db: Db, windows: number): Promise<boolean> {
   const noted = await sql<{ isFirst: boolean }>`

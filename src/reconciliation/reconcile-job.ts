@@ -1,7 +1,7 @@
 import { reconcileQueue } from "../queue/queues.ts";
 import { workQueue } from "../queue/work-queue.ts";
 import { describeStripeError } from "../stripe/describe-stripe-error.ts";
-import { readBudget } from "./budget.ts";
+import { noteBudget, readBudget } from "./budget.ts";
 import { resolveDoubt } from "./doubt/resolve-doubt.ts";
 import { type CloseSettings, closePeriods } from "./close/close-periods.ts";
 import type { LookDeps } from "./look.ts";
@@ -14,6 +14,7 @@ type Step = { name: string; run: (deps: StepDeps) => Promise<void> };
 
 /** The steps of every minute, the most important first. A step that fails stops none of the others. */
 const steps: readonly Step[] = [
+  { name: "budget", run: ({ db, budget }) => noteBudget(db, budget) },
   { name: "requests", run: remindOfRequests },
   // In shadow mode the sums are another path's, and tell nothing of our attempts.
   {

@@ -1,6 +1,7 @@
 import { sql } from "kysely";
 import { expect } from "vitest";
 import type { Db } from "../database/db.ts";
+import { readReconciliation } from "../monitoring/metrics/read-reconciliation.ts";
 import { addOrganization } from "../testing/rows/organizations.ts";
 import { addMeterEvent } from "../testing/rows/meter-events.ts";
 import { createRecordingLog } from "../testing/processes/recording-log.ts";
@@ -141,6 +142,19 @@ test("what the budget does not reach is told once, and has its turn on the next 
   expect(compared.map((row) => row.organization_id).toSorted()).toEqual(
     [books.organizationId, second].toSorted(),
   );
+});
+
+test("a budget that an operator raises counts at once, though nothing is read", async ({
+  routine,
+  books,
+  database: { db },
+}) => {
+  await books.addBoth({ at: daysAgo(3), quantity: 5 });
+  await routine.run({ readsPerDay: 2 });
+  expect(await readReconciliation(db)).toMatchObject({ reads: 1, readsLeft: 1 });
+
+  await routine.run({ readsPerDay: 100 });
+  expect(await readReconciliation(db)).toMatchObject({ reads: 1, readsLeft: 99 });
 });
 
 test("a customer whom Stripe does not know stops no other", async ({ routine, books, database: { db } }) => {

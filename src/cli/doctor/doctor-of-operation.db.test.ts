@@ -42,6 +42,20 @@ test("old usage that is not sealed, and usage held for longer than six hours, ar
   expect((await doctor.examine()).out).toMatch(/MeterOutboxHeldOld: .* has been held for 7h/);
 });
 
+test("reads that are used up are found, with the command that reads all the same", async ({
+  doctor,
+  database: { db },
+}) => {
+  await sql`
+    insert into metering.reconcile_reads (day, reads, allowed) values ((now() at time zone 'UTC')::date, 9, 9)
+  `.execute(db);
+  const { out } = await doctor.examine();
+  expect(out).toMatch(
+    /^Stripe's sums +problem +today's reads are used up; 9 reads today\. To do: `node dist\/cli\.js reconcile --all --period last`/m,
+  );
+  expect(out).toMatch(/MeterOutboxReconcileReadsUsedUp: Today's reads/);
+});
+
 test("usage that no invoice will have is found", async ({ doctor, database: { db } }) => {
   const acme = await addOrganization(db);
   await appendEntries(db, acme, [{ at: ago(2 * hourMs), quantity: 9 }]);

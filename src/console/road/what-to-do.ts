@@ -19,7 +19,8 @@ const remedies: Record<string, string> = {
     "Let reconcile of the command line name the hours; docs/reconciliation.md says what each kind of difference means.",
   MeterOutboxPeriodUnreconciled:
     "See what of the period is pending, in doubt or different: reconcile of the command line, with --period last.",
-  MeterOutboxReconcileReadsUsedUp: "Wait for midnight, UTC, or raise RECONCILE_READS_PER_DAY.",
+  MeterOutboxReconcileReadsUsedUp:
+    "Let reconcile of the command line, with --period last, compare the periods that close: it is never refused. Or raise RECONCILE_READS_PER_DAY.",
   MeterOutboxIdentifierLimitNear: "Let it be delivered before then: see what keeps it, and resume or retry.",
   MeterOutboxUsageNearExpiry:
     "Stripe takes usage of the last 35 days only. Link, resume or retry before then.",
