@@ -187,6 +187,25 @@ test("a large request does not wait for the small ones", async ({
   expect((await Promise.all(small)).flat()).toEqual(count(3).map(() => ({ status: "accepted" })));
 });
 
+test("large requests of one moment share statements, up to a thousand readings in each", async ({
+  database,
+  organizations: [acme = "", other = ""],
+  way,
+}) => {
+  const store = createGroupCommit(way);
+  const answers = await Promise.all(
+    count(10).map((n) =>
+      store(
+        n % 2 === 0 ? acme : other,
+        count(250).map((second) => reading(n * 250 + second)),
+      ),
+    ),
+  );
+  expect(new Set(answers.flat().map(({ status }) => status))).toEqual(new Set(["accepted"]));
+  expect(await countStored(database)).toEqual({ readings: 2_500, transactions: 3, entries: 6 });
+  expect(await findViolations(database.db)).toEqual([]);
+});
+
 test("what comes on top of the bounds is refused by name, stored in no part, and welcome later", async ({
   database,
   organizations,

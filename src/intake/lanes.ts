@@ -8,10 +8,15 @@ import type { IntakeBounds } from "./presence.ts";
 import { type Commit, shareStatements } from "./share-statements.ts";
 import type { Batch } from "./columns.ts";
 import { inStoreSpan } from "./store-span.ts";
-import { createWaitingBatches, type WaitingBatches } from "./waiting-batches.ts";
+import { createWaitingBatches } from "./waiting-batches.ts";
 
-/** A request of this size gains nothing from sharing a statement. */
-const readingsAloneFrom = 250;
+/** Requests of this size have statements of their own, so that small ones never wait behind them. */
+const readingsLargeFrom = 250;
+/**
+ * Statements under way at once: of small requests one is prepared while Postgres works on the other; more of the large
+ * ones would only take the processor and the pages of the index from each other.
+ */
+const statementsMax = { small: 2, large: 4 };
 
 /** Stores one request's readings. */
 type Lane = (batch: Batch) => Promise<StoredAs[]>;
@@ -35,10 +40,13 @@ export function createLanes(pool: pg.Pool, { bounds, tracer, now, shards }: Lane
     const isCluster = shard !== wholeDatabase;
     const commitAll: Commit = (batches) =>
       inStoreSpan(tracer, batches, (traceparent) => commitBatches(pool, batches, { traceparent, isCluster }));
-    const waiting = createWaitingBatches({ waitMsMax: bounds.waitMsMax, now });
-    if (!isCluster) return storeTogether(commitAll, waiting);
+    const share = (commit: Commit, statements: number) =>
+      shareStatements(commit, createWaitingBatches({ waitMsMax: bounds.waitMsMax, now }), statements);
+    if (!isCluster)
+      return bySize(share(commitAll, statementsMax.small), share(commitAll, statementsMax.large));
     const node = nodeOf(shard.node);
-    const store = storeTogether((batches) => node.inTurn(() => forgetIfRefused(batches, commitAll)), waiting);
+    const commit: Commit = (batches) => node.inTurn(() => forgetIfRefused(batches, commitAll));
+    const store = bySize(share(commit, statementsMax.small), aloneBy(commit));
     return (batch) => node.presence.hold(batch.readings.length, () => store(batch));
   }
 
@@ -71,10 +79,13 @@ export function createLanes(pool: pg.Pool, { bounds, tracer, now, shards }: Lane
   };
 }
 
-function storeTogether(commit: Commit, waiting: WaitingBatches): Lane {
-  const storeInCompany = shareStatements(commit, waiting);
+function bySize(storeSmall: Lane, storeLarge: Lane): Lane {
+  return (batch) => (batch.readings.length < readingsLargeFrom ? storeSmall(batch) : storeLarge(batch));
+}
+
+/** On a cluster the node's turns bound the statements. */
+function aloneBy(commit: Commit): Lane {
   return async (batch) => {
-    if (batch.readings.length < readingsAloneFrom) return storeInCompany(batch);
     const [stored = []] = await commit([batch]);
     return stored;
   };

@@ -6,22 +6,20 @@ import { Overloaded } from "./overloaded.ts";
 import type { Batch } from "./columns.ts";
 import type { WaitingBatch, WaitingBatches } from "./waiting-batches.ts";
 
-/** Statements of small requests under way at once: one is prepared while Postgres works on the other. */
-const sharedStatementsMax = 2;
-
 export type Commit = (batches: readonly Batch[]) => Promise<StoredAs[][]>;
 
-/** Lets the waiting batches share statements, of which a few are under way at once. */
+/** Lets the waiting batches share statements, of which so many are under way at once. */
 export function shareStatements(
   commit: Commit,
   waiting: WaitingBatches,
+  statementsMax: number,
 ): (batch: Batch) => Promise<StoredAs[]> {
   let statements = 0;
   let isStartPlanned = false;
 
   /** After the other requests that arrived in this turn of the event loop, so that they share the statement. */
   function planStart(): void {
-    if (isStartPlanned || waiting.isEmpty() || statements >= sharedStatementsMax) return;
+    if (isStartPlanned || waiting.isEmpty() || statements >= statementsMax) return;
     isStartPlanned = true;
     setImmediate(start);
   }
