@@ -6,7 +6,7 @@ import { createServer, type Server } from "node:net";
  * libuv takes one connection of a listening socket in a turn of the event loop: behind a thousand others a new
  * connection would wait a thousand turns.
  */
-const socketsMax = 64;
+const socketsMax = 256;
 
 /** `highWaterMark` is that of the server's own connections. */
 export type ListenOptions = { host: string; port: number; backlog: number; highWaterMark: number };

@@ -5,6 +5,7 @@ import { getRequestListener, type HttpBindings, type Http2Bindings } from "@hono
 import { createAnswersUnderWay } from "./answers-under-way.ts";
 import type { App } from "./app-env.ts";
 import { bareProblem } from "./bare-problem.ts";
+import { createFirstReads } from "./first-reads.ts";
 import { HeldBytes } from "./held-bytes.ts";
 import { lingerOn } from "./linger.ts";
 import { listenOnMany, portOf } from "./listen-on-many.ts";
@@ -126,6 +127,7 @@ export async function startServer(app: Served, options: ServerOptions): Promise<
     closeGently(socket);
     socket.once("close", () => sockets.delete(socket));
   });
+  server.on("connection", createFirstReads());
   const listening = await listenOnMany(server, {
     ...options,
     backlog: limits.connectionsMax,

@@ -3,6 +3,7 @@ import { bodyTooLarge } from "../../http/body-too-large.ts";
 import { apiProblemOf } from "../failure.ts";
 import type { Hold } from "../../http/held-bytes.ts";
 import { Problem } from "../../http/problem.ts";
+import { nextTurn } from "../../http/turns.ts";
 import type { ReadingsLimit } from "../../http/rate-limit.ts";
 import type { Log } from "../../log.ts";
 import { acceptLines, ndjsonBytesMax } from "./accept-lines.ts";
@@ -24,6 +25,8 @@ type Caller = { organizationId: string; keyId: string; requestId: string; hold: 
 export async function answerLines(c: Context, deps: LineDeps, caller: Caller): Promise<Response> {
   const { organizationId, keyId, requestId, hold } = caller;
   if (Number(c.req.header("content-length") ?? 0) > ndjsonBytesMax) throw bodyTooLarge(ndjsonBytesMax);
+  // A hundred that waited for the look-up of one key would begin at once.
+  await nextTurn();
   const accepted = acceptLines(deps, { organizationId, request: c.req.raw, hold });
   const chunks =
     deps.readingsLimit === undefined ? accepted : chargeEach(accepted, deps.readingsLimit, keyId);

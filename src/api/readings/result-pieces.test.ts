@@ -1,7 +1,8 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { addRun, type IntakeResult, type ReadingResult, type ResultRun } from "../../intake/result-runs.ts";
 import { heldBytesOf } from "./result-bytes.ts";
-import { documentPieces, linesPiece } from "./result-pieces.ts";
+import { documentPieces, linesPiece, streamOf } from "./result-pieces.ts";
 
 const duplicate: ReadingResult = { status: "duplicate", code: "duplicate", detail: "stored before" };
 const faulty: ReadingResult = {
@@ -55,3 +56,19 @@ test("a hundred thousand results that are alike are held as one, and told one by
   };
   expect([told.length, told.at(-1)]).toEqual([100_000, { index: 99_999, ...duplicate }]);
 });
+
+test("an answer whose pieces are taken at once gives the event loop back between them", async () => {
+  const answer = { isTaken: false, turns: 0 };
+  void new Response(streamOf(slowPieces(5), () => undefined)).text().then(() => (answer.isTaken = true));
+  for (; !answer.isTaken; answer.turns += 1) await nextTurn();
+  expect(answer.turns).toBeGreaterThan(3);
+});
+
+/** Each costs more than a turn of the event loop may. */
+function* slowPieces(count: number): Generator<string> {
+  for (let piece = 0; piece < count; piece += 1) {
+    const endsAtMs = performance.now() + 6;
+    while (performance.now() < endsAtMs) continue;
+    yield "piece";
+  }
+}

@@ -1,3 +1,4 @@
+import { createTurns } from "../../http/turns.ts";
 import { type IntakeResult, type ResultRun, resultsOf } from "../../intake/result-runs.ts";
 
 /** Results that are written at once: some tens of kilobytes. */
@@ -45,15 +46,20 @@ export function countOf({ accepted, duplicates, rejected }: Omit<IntakeResult, "
   return accepted + duplicates + rejected;
 }
 
-/** A body that is made as the client reads it. `onEnd` is called once, also when the client goes away. */
+/**
+ * A body that is made as the client reads it. `onEnd` is called once, also when the client goes away. The system takes
+ * megabytes for a client that reads nothing, so the event loop is given back between pieces.
+ */
 export function streamOf(
   pieces: AsyncIterator<Piece> | Iterator<Piece>,
   onEnd: () => void,
 ): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder();
+  const takeTurns = createTurns();
   return new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
+        await takeTurns();
         const next = await pieces.next();
         if (next.done !== true) {
           controller.enqueue(encoder.encode(next.value));
