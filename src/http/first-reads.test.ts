@@ -9,9 +9,7 @@ test("of many connections that come at once, those that came last are read first
   for (const socket of sockets) letRead(socket);
   const readNow = () => sockets.flatMap((socket, place) => (socket.isPaused() ? [] : [place]));
   const places = (from: number, to: number) => Array.from({ length: to - from }, (_, n) => from + n);
-  await Promise.resolve();
-  process.nextTick(() => undefined);
-  await new Promise(process.nextTick);
+  await endOfCallback();
   expect(readNow()).toEqual(places(0, 50));
 
   await nextTurn();
@@ -29,8 +27,12 @@ test("a connection that comes alone is read at once", async () => {
   for (let connection = 0; connection < 120; connection += 1) {
     const socket = new Socket().resume();
     letRead(socket);
-    await new Promise(process.nextTick);
+    await endOfCallback();
     expect(socket.isPaused()).toBe(false);
     await nextTurn();
   }
 });
+
+function endOfCallback(): Promise<void> {
+  return new Promise((resolve) => process.nextTick(resolve));
+}

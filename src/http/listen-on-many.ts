@@ -6,7 +6,7 @@ import { createServer, type Server } from "node:net";
  * libuv takes one connection of a listening socket in a turn of the event loop: behind a thousand others a new
  * connection would wait a thousand turns.
  */
-const socketsMax = 256;
+export const listeningSocketsMax = 256;
 
 /** `highWaterMark` is that of the server's own connections. */
 export type ListenOptions = { host: string; port: number; backlog: number; highWaterMark: number };
@@ -22,7 +22,7 @@ export async function listenOnMany(server: HttpServer, options: ListenOptions): 
   if (!(await canShare(server, options))) return [server];
   const shared = { ...options, port: portOf(server), reusePort: true };
   const others: Server[] = [];
-  while (others.length < socketsMax - 1) {
+  while (others.length < listeningSocketsMax - 1) {
     const other = createServer(
       { allowHalfOpen: true, noDelay: true, highWaterMark: options.highWaterMark },
       (socket) => server.emit("connection", socket),

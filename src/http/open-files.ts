@@ -1,7 +1,8 @@
 import type { Log } from "../log.ts";
+import { listeningSocketsMax } from "./listen-on-many.ts";
 
-/** Files of the database, the log, and Node itself. */
-const filesBesides = 100;
+/** Files of the database, the log, and Node itself; and the sockets that listen. */
+const filesBesides = 100 + listeningSocketsMax;
 
 /** Warns when the system lets the process open fewer files than it promises connections. */
 export function warnOfFewFiles(
