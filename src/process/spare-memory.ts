@@ -1,4 +1,4 @@
-import { getHeapStatistics, setFlagsFromString } from "node:v8";
+import { getHeapSpaceStatistics, getHeapStatistics, setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 
 const lookEveryMs = 5_000;
@@ -8,9 +8,16 @@ const busyShareMax = 0.05;
 
 /** Under load the heap and the bodies beside it grow freely up to this. */
 const freeGrowthBytesMax = 201_326_592;
-const growthLookEveryMs = 250;
+const growthLookEveryMs = 100;
 /** Past that the heap grows by this much between two collections. 0: as V8 likes, up to fourfold. */
 const growthPercent = { free: 0, spare: 30 };
+/**
+ * From this size on V8's space for young objects does not double any more; by itself V8 lets it grow to 128 MiB on a
+ * machine with much memory. Below, it has to: V8 makes it 1 MiB when a process idles, and so small a space is collected
+ * forty times as often.
+ */
+const youngBytesFrom = 16_777_216;
+const youngGrowthFactor = { free: 2, spare: 1 };
 
 /**
  * Keeps the heap small under a load that would make it large, and gives it back to the system once a load is over; V8
@@ -18,9 +25,6 @@ const growthPercent = { free: 0, spare: 30 };
  * time again for a POST of 500 readings.)
  */
 export function spareMemory(): void {
-  // On a machine with much memory V8 lets its space for young objects grow to 128 MiB. It stays as large as loading the
-  // program has made it, 32 MiB.
-  setFlagsFromString("--semi-space-growth-factor=1");
   watchGrowth();
   const isOver = createLoadWatch();
   let before = readProcessor();
@@ -33,13 +37,26 @@ export function spareMemory(): void {
 }
 
 function watchGrowth(): void {
-  let percent = growthPercent.free;
-  setInterval(() => {
+  const set = { percent: growthPercent.free, factor: 0 };
+  const look = () => {
     const { total_heap_size: heapBytes, external_memory: externalBytes } = getHeapStatistics();
-    const next = growthPercentOf(heapBytes + externalBytes);
-    if (next !== percent) setFlagsFromString(`--heap-growing-percent=${next}`);
-    percent = next;
-  }, growthLookEveryMs).unref();
+    const percent = growthPercentOf(heapBytes + externalBytes);
+    if (percent !== set.percent) setFlagsFromString(`--heap-growing-percent=${percent}`);
+    const factor = youngGrowthFactorOf(readYoungBytes());
+    if (factor !== set.factor) setFlagsFromString(`--semi-space-growth-factor=${factor}`);
+    Object.assign(set, { percent, factor });
+  };
+  look();
+  setInterval(look, growthLookEveryMs).unref();
+}
+
+function readYoungBytes(): number {
+  return getHeapSpaceStatistics().find(({ space_name: name }) => name === "new_space")?.space_size ?? 0;
+}
+
+/** The rule for how the space for young objects grows. */
+export function youngGrowthFactorOf(bytes: number): number {
+  return bytes < youngBytesFrom ? youngGrowthFactor.free : youngGrowthFactor.spare;
 }
 
 /** The rule for how much the heap may grow. */
