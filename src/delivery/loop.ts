@@ -3,7 +3,7 @@ import type { Db } from "../database/db.ts";
 import type { Log } from "../log.ts";
 import { wait } from "../process/wait.ts";
 import { type MeterName, meterNames, meters } from "../usage/meters.ts";
-import { attemptsPerSlot, eventAheadMsMax } from "./limits.ts";
+import { eventAheadMsMax } from "./limits.ts";
 import { createRests, type Rests } from "./rests.ts";
 import { sendTaken, type SendTools, type TakenRequest } from "./send-taken.ts";
 import { createSettler, type Settler } from "./settler.ts";
@@ -39,8 +39,6 @@ type Loop = {
 
 /** Jobs taken from pg-boss at once. */
 const batchMax = 1_000;
-/** Of the events that fill one request, this many may have begun for each that may be under way. */
-const eventsPerRequestBegun = 20;
 const idleMs = 500;
 const afterErrorMs = 1_000;
 
@@ -53,11 +51,7 @@ export function startDelivery(deps: Deps, options: DeliveryLoopOptions): Deliver
   const { watch = unwatched } = options;
   const stopping = new AbortController();
   const { concurrency, transport } = options;
-  const perRequest = Math.min(transport.eventsPerRequestMax, eventsPerRequestBegun);
-  const underWay = createUnderWay({
-    requestsMax: concurrency,
-    eventsMax: Math.max(attemptsPerSlot * concurrency * perRequest, transport.eventsPerRequestMax),
-  });
+  const underWay = createUnderWay({ concurrency, eventsPerRequestMax: transport.eventsPerRequestMax });
   const running = run({
     deps,
     options,

@@ -1,3 +1,4 @@
+import { attemptsPerSlot } from "./limits.ts";
 import { createSlots } from "./slots.ts";
 
 /** One request: its sending, and then the settling of its answer. */
@@ -20,26 +21,40 @@ export type UnderWay = {
   allSettled: () => Promise<void>;
 };
 
-/** Sent at once, and begun without an answer yet. */
-type Bounds = { requestsMax: number; eventsMax: number };
+type Bounds = {
+  /** Requests sent at once. */
+  concurrency: number;
+  eventsPerRequestMax: number;
+};
 
+/** Of the events that fill a request, at most this many have begun for each request that has. */
+const eventsBegunPerRequest = 20;
 /** How many times as many events may be unsettled as unanswered. */
 const unsettledPerUnanswered = 4;
 /** The next events are fetched as soon as there is room for this part of all. */
 const partWorthAFetch = 1 / 4;
 
 /**
- * Counts events from the begin of their attempts until these are settled. `requestsMax` requests are sent at once; the
- * events of a few others for each have begun and wait for a slot. Some more may have their answer and be settled
- * meanwhile, so that no request waits for the database.
+ * Counts requests and their events from the begin of the attempts until these are settled. `concurrency` requests are
+ * sent at once; a few others for each have begun and wait for a slot (`attemptsPerSlot`). Some more may have their answer
+ * and be settled meanwhile, so that no request waits for the database.
  */
-export function createUnderWay({ requestsMax, eventsMax }: Bounds): UnderWay {
-  const slots = createSlots(requestsMax);
+export function createUnderWay({ concurrency, eventsPerRequestMax }: Bounds): UnderWay {
+  const slots = createSlots(concurrency);
+  const requestsMax = attemptsPerSlot * concurrency;
+  const begunMax = requestsMax * Math.min(eventsPerRequestMax, eventsBegunPerRequest);
+  const eventsMax = Math.max(begunMax, eventsPerRequestMax);
   const works = new Set<Promise<void>>();
-  let unanswered = 0;
+  const unanswered = { requests: 0, events: 0 };
   let unsettled = 0;
   let progress = Promise.withResolvers<void>();
-  const room = () => Math.min(eventsMax - unanswered, unsettledPerUnanswered * eventsMax - unsettled);
+  const room = () =>
+    Math.min(
+      // Requests may have to go out with one event each.
+      (requestsMax - unanswered.requests) * eventsPerRequestMax,
+      eventsMax - unanswered.events,
+      unsettledPerUnanswered * eventsMax - unsettled,
+    );
 
   function tellProgress(): void {
     progress.resolve();
@@ -47,11 +62,13 @@ export function createUnderWay({ requestsMax, eventsMax }: Bounds): UnderWay {
   }
 
   async function sendInTurn<T>({ events, send }: Work<T>): Promise<T> {
-    unanswered += events;
+    unanswered.requests += 1;
+    unanswered.events += events;
     try {
       return await slots.run(send);
     } finally {
-      unanswered -= events;
+      unanswered.requests -= 1;
+      unanswered.events -= events;
       tellProgress();
     }
   }

@@ -1,0 +1,56 @@
+import { expect, test } from "vitest";
+import { attemptsPerSlot } from "./limits.ts";
+import { createUnderWay, type UnderWay } from "./under-way.ts";
+
+const concurrency = 2;
+const never = () => new Promise<never>(() => {});
+const onError = (error: unknown) => {
+  throw error;
+};
+
+function startUnanswered(underWay: UnderWay, events: number): void {
+  underWay.start({ events, send: never, settle: never, onError });
+}
+
+test("as many single events begin as their leases allow for, and the next ones when a quarter of them is answered", () => {
+  const underWay = createUnderWay({ concurrency, eventsPerRequestMax: 1 });
+  const begunMax = attemptsPerSlot * concurrency;
+
+  for (let begun = 0; begun < (begunMax * 3) / 4; begun += 1) startUnanswered(underWay, 1);
+  expect(underWay.isWorthAFetch()).toBe(true);
+  startUnanswered(underWay, 1);
+  expect(underWay.isWorthAFetch()).toBe(false);
+  startUnanswered(underWay, 1);
+  expect(underWay.room()).toBe(0);
+});
+
+// Each waits for the requests before it, and its lease counts them.
+test("no more requests begin where each has only one of a hundred events", () => {
+  const underWay = createUnderWay({ concurrency, eventsPerRequestMax: 100 });
+
+  for (let begun = 0; begun < attemptsPerSlot * concurrency; begun += 1) startUnanswered(underWay, 1);
+
+  expect(underWay.room()).toBe(0);
+});
+
+test("there is always room to fill a request while nothing is under way", () => {
+  const underWay = createUnderWay({ concurrency: 1, eventsPerRequestMax: 100 });
+
+  expect(underWay.room()).toBe(100);
+});
+
+test("answered events keep their room until so many are not settled", async () => {
+  const underWay = createUnderWay({ concurrency, eventsPerRequestMax: 1 });
+  const begunMax = attemptsPerSlot * concurrency;
+  const answer = () => Promise.resolve();
+
+  for (let turn = 0; turn < 4; turn += 1) {
+    expect(underWay.room()).toBe(begunMax);
+    for (let begun = 0; begun < begunMax; begun += 1) {
+      underWay.start({ events: 1, send: answer, settle: never, onError });
+    }
+    await new Promise(setImmediate);
+  }
+
+  expect(underWay.room()).toBe(0);
+});
