@@ -92,6 +92,12 @@ function nameTimes(_plot, splits, _axis, _space, stepSeconds) {
   });
 }
 
+/** A time in the legend, in UTC. */
+function nameTime(_plot, seconds) {
+  const isTime = seconds !== null && seconds !== undefined;
+  return isTime ? new Date(seconds * 1_000).toISOString().slice(0, 16).replace("T", " ") : "–";
+}
+
 const plain = (value) => value.toLocaleString("en-US", { maximumFractionDigits: value < 10 ? 2 : 0 });
 
 /** A length of time in the largest unit that says enough. */
@@ -217,7 +223,7 @@ function drawPlot(canvas, { times, series }, { kind, unit }) {
         },
         y: { range: (_plot, min, max) => rangeOf(unit, min, max) },
       },
-      series: [{ label: "From, UTC" }, ...order.map((index) => described[index])],
+      series: [{ label: "From, UTC", value: nameTime }, ...order.map((index) => described[index])],
     },
     [times, ...order.map((index) => drawn[index])],
     canvas,

@@ -92,7 +92,9 @@ test("plots are drawn of the last hour, day and week, a missed minute is a gap, 
   await plots.locator("canvas").nth(4).waitFor();
   expect(await plots.locator("canvas").count()).toBe(5);
   const intake = plots.getByRole("figure").filter({ hasText: "Intake" });
-  expect(await intake.locator(".u-legend").innerText()).toMatch(/temperature readings:?\s+1$/);
+  expect(await intake.locator(".u-legend").innerText()).toMatch(
+    /UTC\s*20\d\d-\d\d-\d\d \d\d:\d\d\s*temperature readings\s*1$/,
+  );
   await intake.getByText("The numbers").click();
   const rows = intake.locator("details tbody tr");
   expect(await rows.count()).toBe(60);
@@ -142,6 +144,8 @@ test("the keyboard stays where it is while the figures renew themselves", async 
   await pending.focus();
   await addMeterEvent(db, {});
   await page.getByRole("listitem").filter({ hasText: "Pending" }).getByText("1", { exact: true }).waitFor();
+  // What has just come has the reader's own time on hover, too.
+  expect(await page.locator("#live time").last().getAttribute("title")).toMatch(/GMT\+[12] \(your time\)$/);
   await page.keyboard.press("Enter");
   await page.waitForURL("**/console/meter-events?state=pending");
 });
