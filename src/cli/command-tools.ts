@@ -6,7 +6,6 @@ import type { CliConfig, CliStripeConfig } from "../config.ts";
 import { openDatabase } from "../database/pool.ts";
 import type { Db } from "../database/db.ts";
 import { silentLog } from "../log.ts";
-import { startBoss } from "../queue/start-boss.ts";
 import { createStripe } from "../stripe/client.ts";
 
 /** Where the command line runs: a process, or a test. */
@@ -51,8 +50,10 @@ export async function withTools<T>(
     silentLog,
   );
   let boss: Promise<PgBoss> | undefined;
-  const openBoss = () =>
-    startBoss({ db: database.db, log: silentLog }, { databaseUrl, role: "api", connectionsMax: 1 });
+  const openBoss = async () => {
+    const { startBoss } = await import("../queue/start-boss.ts");
+    return startBoss({ db: database.db, log: silentLog }, { databaseUrl, role: "api", connectionsMax: 1 });
+  };
   try {
     return await work({
       config,

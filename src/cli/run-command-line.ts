@@ -2,28 +2,80 @@ import { Command, CommanderError } from "commander";
 import { missingMigrations } from "../migrate/migrations.ts";
 import { type CommandTools, type Surroundings, withTools } from "./command-tools.ts";
 import { describeFailure } from "./describe-failure.ts";
-import { addCountSensorsCommand } from "./count-sensors-command.ts";
-import { addCutOverCommand } from "./cut-over-command.ts";
-import { addDoctorCommand } from "./doctor-command.ts";
-import { addDropPartitionsCommand } from "./drop-partitions-command.ts";
-import { addEventsCommands } from "./events-commands.ts";
-import { addExplainCommand } from "./explain-command.ts";
-import { addKeyCommands } from "./key-commands.ts";
-import { addOrganizationCommands } from "./organization-commands.ts";
-import { addOutboxCommands } from "./outbox-commands.ts";
 import type { Outcome } from "./outcome.ts";
-import { addReconcileCommand } from "./reconcile-command.ts";
 import type { CommandWork, Run } from "./run.ts";
-import { addSensorsCommand } from "./sensors-command.ts";
-import { addStatementCommand } from "./statement-command.ts";
-import { addStripeCommands } from "./stripe-commands.ts";
-import { addUsageCommand } from "./usage-command.ts";
-import { addWebhooksCommands } from "./webhooks-commands.ts";
 
 const exitCodes = { done: 0, alarming: 1, failed: 1, wrong_usage: 2 } as const satisfies Record<
   Outcome["kind"],
   number
 >;
+
+/** Commands that come from one file, in the order of the help; only those that are asked for are loaded. */
+const groups: readonly {
+  names: readonly string[];
+  load: () => Promise<(program: Command, run: Run) => void>;
+}[] = [
+  {
+    names: ["organization"],
+    load: async () => (await import("./organization-commands.ts")).addOrganizationCommands,
+  },
+  {
+    names: ["key"],
+    load: async () => (await import("./key-commands.ts")).addKeyCommands,
+  },
+  {
+    names: ["outbox", "seal", "pause", "resume"],
+    load: async () => (await import("./outbox-commands.ts")).addOutboxCommands,
+  },
+  {
+    names: ["events"],
+    load: async () => (await import("./events-commands.ts")).addEventsCommands,
+  },
+  {
+    names: ["usage"],
+    load: async () => (await import("./usage-command.ts")).addUsageCommand,
+  },
+  {
+    names: ["reconcile"],
+    load: async () => (await import("./reconcile-command.ts")).addReconcileCommand,
+  },
+  {
+    names: ["statement"],
+    load: async () => (await import("./statement-command.ts")).addStatementCommand,
+  },
+  {
+    names: ["sensors"],
+    load: async () => (await import("./sensors-command.ts")).addSensorsCommand,
+  },
+  {
+    names: ["webhooks"],
+    load: async () => (await import("./webhooks-commands.ts")).addWebhooksCommands,
+  },
+  {
+    names: ["explain"],
+    load: async () => (await import("./explain-command.ts")).addExplainCommand,
+  },
+  {
+    names: ["count-sensors"],
+    load: async () => (await import("./count-sensors-command.ts")).addCountSensorsCommand,
+  },
+  {
+    names: ["cut-over"],
+    load: async () => (await import("./cut-over-command.ts")).addCutOverCommand,
+  },
+  {
+    names: ["drop-partitions"],
+    load: async () => (await import("./drop-partitions-command.ts")).addDropPartitionsCommand,
+  },
+  {
+    names: ["stripe"],
+    load: async () => (await import("./stripe-commands.ts")).addStripeCommands,
+  },
+  {
+    names: ["doctor"],
+    load: async () => (await import("./doctor-command.ts")).addDoctorCommand,
+  },
+];
 
 /**
  * Runs the command that the arguments name and returns the exit code: 0 done, 1 failed, 2 wrong usage. Never throws for
@@ -31,13 +83,17 @@ const exitCodes = { done: 0, alarming: 1, failed: 1, wrong_usage: 2 } as const s
  */
 export async function runCommandLine(args: readonly string[], surroundings: Surroundings): Promise<number> {
   let exitCode: number = exitCodes.done;
-  const program = createProgram(surroundings, async (command, { evenWithoutSchema } = neverWithout) => {
-    const outcome = await settle(surroundings, (tools) =>
-      evenWithoutSchema ? command(tools) : onSchema(tools, command),
-    );
-    tell(outcome, surroundings, { isJson: program.opts()["json"] === true });
-    exitCode = exitCodes[outcome.kind];
-  });
+  const program = await createProgram(
+    args,
+    surroundings,
+    async (command, { evenWithoutSchema } = neverWithout) => {
+      const outcome = await settle(surroundings, (tools) =>
+        evenWithoutSchema ? command(tools) : onSchema(tools, command),
+      );
+      tell(outcome, surroundings, { isJson: program.opts()["json"] === true });
+      exitCode = exitCodes[outcome.kind];
+    },
+  );
   try {
     await program.parseAsync(args, { from: "user" });
   } catch (error) {
@@ -49,7 +105,11 @@ export async function runCommandLine(args: readonly string[], surroundings: Surr
 
 const neverWithout = { evenWithoutSchema: false };
 
-function createProgram({ version, writeOut, writeErr }: Surroundings, run: Run): Command {
+async function createProgram(
+  args: readonly string[],
+  { version, writeOut, writeErr }: Surroundings,
+  run: Run,
+): Promise<Command> {
   const program = new Command("meter-outbox")
     .description(
       "The operator's commands. They work on the database itself, whether the service runs or not.",
@@ -60,22 +120,15 @@ function createProgram({ version, writeOut, writeErr }: Surroundings, run: Run):
     .configureOutput({ writeOut, writeErr })
     .exitOverride()
     .addHelpText("after", "\nExit code: 0 done, 1 failed, 2 wrong usage, 78 bad environment.");
-  addOrganizationCommands(program, run);
-  addKeyCommands(program, run);
-  addOutboxCommands(program, run);
-  addEventsCommands(program, run);
-  addUsageCommand(program, run);
-  addReconcileCommand(program, run);
-  addStatementCommand(program, run);
-  addSensorsCommand(program, run);
-  addWebhooksCommands(program, run);
-  addExplainCommand(program, run);
-  addCountSensorsCommand(program, run);
-  addCutOverCommand(program, run);
-  addDropPartitionsCommand(program, run);
-  addStripeCommands(program, run);
-  addDoctorCommand(program, run);
+  for (const { load } of groupsFor(args)) (await load())(program, run);
   return program;
+}
+
+/** The group of the command that the arguments name; all of them for help, and for a word that is no command's. */
+function groupsFor(args: readonly string[]): typeof groups {
+  const name = args.find((arg) => !arg.startsWith("-")) ?? "";
+  const named = groups.filter(({ names }) => names.includes(name));
+  return named.length > 0 ? named : groups;
 }
 
 async function settle(surroundings: Surroundings, command: CommandWork): Promise<Outcome> {

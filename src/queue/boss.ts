@@ -3,8 +3,7 @@ import type { Db, Trx } from "../database/db.ts";
 import { newConnections } from "../database/new-connection.ts";
 import { createWatchedSocket } from "../database/watched-socket.ts";
 import type { Log } from "../log.ts";
-
-export const queueSchema = "pgboss";
+import { queueSchema } from "./queue-schema.ts";
 
 /** Longer than any statement of pg-boss takes, except when it changes its schema. */
 const silenceMsMax = 120_000;

@@ -3,7 +3,8 @@ import type { PgBoss } from "pg-boss";
 import type { Db } from "../database/db.ts";
 import type { Log } from "../log.ts";
 import { meterNames } from "../usage/meters.ts";
-import { createBoss, queueSchema } from "./boss.ts";
+import { createBoss } from "./boss.ts";
+import { queueSchema } from "./queue-schema.ts";
 import { deliverQueueOf, queues } from "./queues.ts";
 import { readQueueSchemaVersion, restoreQueueSchemaVersion } from "./schema-version.ts";
 

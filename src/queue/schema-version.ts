@@ -2,7 +2,7 @@ import { sql } from "kysely";
 import type { PgBoss } from "pg-boss";
 import pgBossPackage from "pg-boss/package.json" with { type: "json" };
 import type { Db } from "../database/db.ts";
-import { queueSchema } from "./boss.ts";
+import { queueSchema } from "./queue-schema.ts";
 
 /** The version of pg-boss's own schema that this program works with. */
 export const queueSchemaVersion: number = pgBossPackage.pgboss.schema;

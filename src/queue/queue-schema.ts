@@ -1,0 +1,2 @@
+/** The Postgres schema that pg-boss keeps its tables in. */
+export const queueSchema = "pgboss";
