@@ -500,7 +500,11 @@ CREATE INDEX meter_events_pending_by_meter ON metering.meter_events USING btree 
 
 CREATE INDEX meter_events_replaced ON metering.meter_events USING btree (organization_id, replaced_by_id) WHERE (replaced_by_id IS NOT NULL);
 
+CREATE INDEX meter_events_replacing ON metering.meter_events USING btree (organization_id, meter, hour) WHERE (replaces_id IS NOT NULL);
+
 CREATE INDEX meter_events_reported ON metering.meter_events USING btree (organization_id, meter, event_at) WHERE (reconcile_since IS NOT NULL);
+
+CREATE INDEX meter_events_undelivered ON metering.meter_events USING btree (organization_id, meter, hour) WHERE ((state = ANY (ARRAY['in_doubt'::text, 'rejected'::text, 'expired'::text, 'superseded'::text])) AND (replaces_id IS NULL) AND (carried_from IS NULL));
 
 CREATE TRIGGER meter_event_immutable BEFORE UPDATE OF organization_id, id, meter, hour, quantity, event_at, entries, stripe_customer_id, sealed_at, replaces_id, counted_before, carried_from ON metering.meter_events FOR EACH ROW EXECUTE FUNCTION metering.refuse_change();
 
@@ -1069,6 +1073,41 @@ ALTER TABLE ONLY metering.usage_keys
 
 CREATE INDEX usage_keys_entry ON metering.usage_keys USING btree (organization_id, entry_id);
 
+-- usage_progress
+
+CREATE TABLE metering.usage_progress (
+    is_only boolean DEFAULT true NOT NULL,
+    events_through_id uuid NOT NULL,
+    CONSTRAINT usage_progress_is_only_check CHECK (is_only)
+);
+
+COMMENT ON TABLE metering.usage_progress IS 'one row: how far usage_sums goes';
+
+ALTER TABLE ONLY metering.usage_progress
+    ADD CONSTRAINT usage_progress_pkey PRIMARY KEY (is_only);
+
+-- usage_sums
+
+CREATE TABLE metering.usage_sums (
+    organization_id uuid NOT NULL,
+    meter text NOT NULL,
+    unit text NOT NULL,
+    starts_at timestamp with time zone NOT NULL,
+    stripe_customer_id text NOT NULL,
+    events bigint NOT NULL,
+    entries bigint NOT NULL,
+    quantity numeric NOT NULL,
+    CONSTRAINT usage_sums_starts_at_check CHECK (isfinite(starts_at)),
+    CONSTRAINT usage_sums_unit_check CHECK ((unit = ANY (ARRAY['hour'::text, 'day'::text])))
+);
+
+COMMENT ON TABLE metering.usage_sums IS 'meter events that were sealed from entries, with ids up to usage_progress.events_through_id, whatever their state, added up by their UTC hour and day';
+
+COMMENT ON COLUMN metering.usage_sums.entries IS 'how many entries these events fold';
+
+ALTER TABLE ONLY metering.usage_sums
+    ADD CONSTRAINT usage_sums_pkey PRIMARY KEY (organization_id, meter, unit, starts_at, stripe_customer_id) INCLUDE (events, entries, quantity);
+
 -- functions and views
 
 CREATE FUNCTION metering.add_up_meter_events() RETURNS integer
@@ -1104,6 +1143,59 @@ end
 $$;
 
 COMMENT ON FUNCTION metering.add_up_meter_events() IS 'adds meter events of more than an hour ago to meter_event_total, 100,000 at most; returns how many';
+
+CREATE FUNCTION metering.add_up_usage() RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  settled_after constant interval := interval '1 hour';
+  events_max constant integer := 100000;
+  through_id uuid;
+  added record;
+begin
+  select p.events_through_id into through_id from metering.usage_progress p for update skip locked;
+  -- Another worker is at it.
+  if not found then
+    return 0;
+  end if;
+  with page as materialized (
+    select m.id, m.organization_id, m.meter, m.hour, m.stripe_customer_id, m.entries, m.quantity,
+      m.replaces_id is null and m.carried_from is null as is_usage
+    from metering.meter_events m
+    where m.id > through_id and m.id < metering.uuid_v7(date_trunc('hour', now() - settled_after, 'UTC'))
+    order by m.id
+    limit events_max
+  ),
+  hours as materialized (
+    select p.organization_id, p.meter, p.hour, p.stripe_customer_id, count(*) as events, sum(p.entries) as entries,
+      sum(p.quantity) as quantity
+    from page p
+    where p.is_usage
+    group by p.organization_id, p.meter, p.hour, p.stripe_customer_id
+  ),
+  summed as (
+    insert into metering.usage_sums as s
+      (organization_id, meter, unit, starts_at, stripe_customer_id, events, entries, quantity)
+    select h.organization_id, h.meter, 'hour', h.hour, h.stripe_customer_id, h.events, h.entries, h.quantity
+    from hours h
+    union all
+    select h.organization_id, h.meter, 'day', date_trunc('day', h.hour, 'UTC'), h.stripe_customer_id, sum(h.events),
+      sum(h.entries), sum(h.quantity)
+    from hours h
+    group by h.organization_id, h.meter, date_trunc('day', h.hour, 'UTC'), h.stripe_customer_id
+    on conflict (organization_id, meter, unit, starts_at, stripe_customer_id) do update
+    set events = s.events + excluded.events, entries = s.entries + excluded.entries, quantity = s.quantity + excluded.quantity
+  )
+  select count(*)::integer as events, (array_agg(p.id order by p.id desc))[1] as last_id into added from page p;
+  if added.events > 0 then
+    update metering.usage_progress set events_through_id = added.last_id;
+  end if;
+  return added.events;
+end
+$$;
+
+COMMENT ON FUNCTION metering.add_up_usage() IS 'adds meter events of hours that are over for an hour to usage_sums, 100,000 at most; returns how many';
 
 CREATE FUNCTION metering.carry_delivered(late_organization_id uuid, late_customer text, late_start timestamp with time zone, late_meter text, late_quantity bigint, late_entries integer) RETURNS TABLE(organization_id uuid, id uuid, meter text, stripe_customer_id text)
     LANGUAGE sql SECURITY DEFINER

@@ -90,7 +90,8 @@ begin
         metering.dropped_partitions, metering.processes, metering.retention,
         metering.reconciliations, metering.reconcile_reads, metering.reconcile_requests, metering.billing_periods,
         metering.billing_invoices,
-        metering.cut_overs, metering.minute_figures, metering.hour_figures, metering.figure_progress
+        metering.cut_overs, metering.minute_figures, metering.hour_figures, metering.figure_progress,
+        metering.usage_sums, metering.usage_progress
       to %I',
       member
     );
@@ -207,7 +208,7 @@ begin
   execute format(
     'grant execute on function
         metering.purge_stripe_events(integer), metering.create_partition(text, timestamptz),
-        metering.drop_partition(text, timestamptz), metering.add_up_meter_events(),
+        metering.drop_partition(text, timestamptz), metering.add_up_meter_events(), metering.add_up_usage(),
         metering.settle_doubt(uuid, uuid[], text, bigint, uuid),
         metering.carry_unsent(uuid, text, timestamptz, timestamptz, text[]),
         metering.carry_delivered(uuid, text, timestamptz, text, bigint, integer)

@@ -13,6 +13,7 @@ test("without a name all benches run but those that take long", () => {
     minutes: 20,
     millions: [1, 10, 50],
     form: "",
+    seedFolder: undefined,
   });
 });
 
@@ -39,6 +40,10 @@ test("the forms of drain may be named", () => {
 
 test("the sizes of growth may be given", () => {
   expect(readBenchFlags(["growth", "--millions", "1,2,20"])).toMatchObject({ millions: [1, 2, 20] });
+});
+
+test("a folder may be named that keeps what benches are filled with", () => {
+  expect(readBenchFlags(["year", "--seed-folder", "/tmp/seeds"])).toMatchObject({ seedFolder: "/tmp/seeds" });
 });
 
 test.each([["--help"], ["-h"]])("%s asks for help", (flag) => {

@@ -11,6 +11,7 @@ export type BenchFlags =
       millions: number[];
       /** Words in the name of the forms that a bench of several forms runs; empty for all. */
       form: string;
+      seedFolder: string | undefined;
     }
   | { kind: "help" }
   | { kind: "wrong"; fault: string };
@@ -33,6 +34,8 @@ export const benchUsage = `usage: npm run bench [-- NAME…] [options]
                millions of readings stored that growth compares, the first with the others, each at most ${millionsMax}
                (default ${millionsDefault.join(",")}; a million takes about 0.3 GB of disk)
   --form WORDS only the forms of drain whose name has these words, such as "the seal"; each takes about a minute
+  --seed-folder DIR
+               keeps there what year and growth are filled with, and uses it again
   --help       show this
 
 Prints a Markdown table and writes bench-results/*.json. Exit code 0 when everything was measured, also when a
@@ -69,6 +72,7 @@ export function readBenchFlags(args: readonly string[]): BenchFlags {
     minutes,
     millions,
     form: values.form ?? "",
+    seedFolder: values["seed-folder"],
   };
 }
 
@@ -84,6 +88,7 @@ function parse(args: readonly string[]) {
         minutes: { type: "string" },
         millions: { type: "string" },
         form: { type: "string" },
+        "seed-folder": { type: "string" },
         help: { type: "boolean", short: "h" },
       },
     });

@@ -41,7 +41,7 @@ export async function runBenches(flags: BenchFlags & { kind: "run" }): Promise<n
 
 /** Every bench has a Postgres of its own, and leaves no process behind. */
 async function underTeardown(
-  { rounds, seconds: secondsPerRound, minutes, millions, form }: BenchFlags & { kind: "run" },
+  { rounds, seconds: secondsPerRound, minutes, millions, form, seedFolder }: BenchFlags & { kind: "run" },
   signal: AbortSignal,
   bench: Bench,
 ): Promise<{ measured: (Comparison | Skipped)[]; postgresVersion: string }> {
@@ -55,6 +55,7 @@ async function underTeardown(
       minutes,
       millions,
       form,
+      seedFolder,
       teardown,
       guard,
       signal,

@@ -42,6 +42,7 @@ const guards: Record<string, string> = {
   kysely_migration_lock_pkey: "Kysely's own",
   kysely_migration_pkey: "Kysely's own",
   meter_event_total_pkey: "its one row stays the only one",
+  usage_progress_pkey: "its one row stays the only one",
 };
 
 test("every index serves a query, or guards what its name says", async ({

@@ -7,7 +7,7 @@ import type { Db } from "../database/db.ts";
 import type { DB } from "../database/schema.ts";
 import { type Attempt, beginAttempts } from "../delivery/begin-attempts.ts";
 import type { MeterEventKey } from "../usage/meter-event-key.ts";
-import { reportMeterEvents, reportOldEvents } from "../delivery/meter-events.ts";
+import { listMeterEvents, reportMeterEvents, reportOldEvents } from "../delivery/meter-events.ts";
 import { outcomeOf } from "../delivery/outcome.ts";
 import { type FinishedAttempt, settleAttempts } from "../delivery/settle.ts";
 import { sweepMeterEvents } from "../delivery/sweep.ts";
@@ -16,13 +16,17 @@ import { storeBatches } from "../intake/store-readings.ts";
 import { figureSpans, readFigureProgress, readFigures } from "../monitoring/figures/read-figures.ts";
 import { writeFigures } from "../monitoring/figures/write-figures.ts";
 import { databaseReads } from "../monitoring/metrics/reads.ts";
+import { readPeriodEvents } from "../reconciliation/close/period-events.ts";
 import { countBooks, listBooks } from "../reconciliation/close/list-books.ts";
 import { foldBuckets, foldWindow } from "../reconciliation/fold-window.ts";
 import { reportOldEntries } from "../outbox/near-expiry.ts";
 import { readOrganizationTotals } from "../outbox/organization-totals.ts";
+import { readPeriodEntries } from "../outbox/period-entries.ts";
 import { reportUnsealed } from "../outbox/report.ts";
 import { sealDueEntries } from "../outbox/seal.ts";
 import { readAgesByOrganization } from "../outbox/unsealed.ts";
+import { readUsage } from "../outbox/usage.ts";
+import { readUsageSummary } from "../outbox/usage-summary.ts";
 import { openExplainingPool } from "../testing/plans/explaining-pool.ts";
 import { fillTables, statisticsStates } from "../testing/plans/statistics-states.ts";
 import { roadTest as test } from "../testing/fixtures/road-fixture.ts";
@@ -35,6 +39,12 @@ const newerGauges = "meter_events by meter_events_hour";
 const links = "customer_links by customer_links_pkey";
 const organizations = "organizations by organizations_pkey";
 const period = "subscriptions by subscriptions_pkey";
+
+const entries = "meter_outbox by meter_outbox_pkey";
+const sums = "usage_sums by usage_sums_pkey";
+const carried = "meter_events by meter_events_carried";
+const undelivered = "meter_events by meter_events_undelivered";
+const besideSums = `${carried}, ${undelivered}, ${pending}, meter_events by meter_events_replacing`;
 
 /** How each statement of the road reads each table, whatever the statistics say. */
 const expected: Record<string, string[]> = {
@@ -55,6 +65,22 @@ const expected: Record<string, string[]> = {
   ],
   "read figures": ["hour_figures by hour_figures_pkey", "minute_figures by minute_figures_pkey"],
   totals: [`${links}, ${newerGauges}, ${unsealed}`],
+  usage: [
+    byId,
+    `${newerGauges}, ${byId}, ${unsealed}, ${entries}`,
+    `${newerGauges}, ${byId}, ${unsealed}, ${organizations}`,
+    `${besideSums}, ${byId}, ${unsealed}, ${organizations}, ${sums}`,
+    `${undelivered}, ${pending}, ${byId}, ${unsealed}, ${sums}`,
+  ],
+  statement: [
+    byId,
+    carried,
+    newerGauges,
+    `${links}, ${newerGauges}, ${byId}, ${unsealed}, ${entries}, ${sums}`,
+    `${links}, ${newerGauges}, ${unsealed}, ${entries}`,
+    `${besideSums}, ${byId}, ${newerGauges}, ${sums}`,
+  ],
+  "events that say": [`job_common by job_common_i6, meter_events by meter_events_attention, ${pending}`],
   report: [
     `${links}, ${unsealed}`,
     `${links}, ${unsealed}, ${organizations}`,
@@ -87,7 +113,8 @@ for (const state of statisticsStates) {
       await db.destroy();
     }
 
-    const sorted = Object.entries(expected).map(([name, plans]) => [name, plans.toSorted()]);
+    const inOrder = (plan: string) => plan.split(", ").toSorted().join(", ");
+    const sorted = Object.entries(expected).map(([name, plans]) => [name, plans.map(inOrder).toSorted()]);
     expect(found).toEqual(Object.fromEntries(sorted));
   });
 }
@@ -135,6 +162,32 @@ const road: Record<string, (way: Way) => Promise<void>> = {
   },
   sweep: async ({ db, boss }) => {
     await sweepMeterEvents({ db, boss }, { leaseSeconds });
+  },
+  usage: async ({ db }) => {
+    const organizationId = (await db.selectFrom("organizations").select("id").executeTakeFirstOrThrow()).id;
+    const to = new Date(Math.floor(Date.now() / 3_600_000) * 3_600_000);
+    const span = { from: new Date(to.getTime() - 30 * 86_400_000), to, keptFrom: null };
+    for (const meter of meterNames) {
+      for (const granularity of ["hour", "day"] as const) {
+        await readUsage(db, organizationId, { ...span, meter, granularity, timeZone: "UTC" });
+      }
+      await readUsageSummary(db, { ...span, meter, after: undefined, limit: 100 });
+    }
+  },
+  statement: async ({ db }) => {
+    const organizationId = (await db.selectFrom("organizations").select("id").executeTakeFirstOrThrow()).id;
+    const end = new Date(Math.floor(Date.now() / 60_000) * 60_000);
+    const customerTime = {
+      organizationId,
+      customer: `cus_${organizationId}`,
+      start: new Date(end.getTime() - 86_400_000),
+      end,
+    };
+    await readPeriodEntries(db, customerTime);
+    await readPeriodEvents(db, customerTime);
+  },
+  "events that say": async ({ db }) => {
+    await listMeterEvents(db, { words: "never said", before: undefined, limit: 50 });
   },
   "write figures": async ({ db }) => {
     const since = new Date((Math.floor(Date.now() / 60_000) - 90) * 60_000);

@@ -22,6 +22,7 @@ export const placement = {
     "reconcile_requests",
     "dropped_usage",
     "refused_entries",
+    "usage_sums",
   ],
   /** A copy on every node: what triggers and foreign keys read there. */
   reference: ["organizations", "meters", "dropped_partitions"],
@@ -36,6 +37,7 @@ export const placement = {
     "kysely_migration",
     "kysely_migration_lock",
     "meter_event_total",
+    "usage_progress",
     "minute_figures",
     "operator_actions",
     "processes",

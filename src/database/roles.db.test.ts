@@ -142,6 +142,7 @@ const mayCall: Record<ServiceRole, string[]> = {
   worker: [
     ...ofTriggers,
     "add_up_meter_events",
+    "add_up_usage",
     "carry_delivered",
     "carry_unsent",
     "create_partition",

@@ -671,6 +671,25 @@ export interface UsageKeys {
   recorded_at: Generated<Timestamp>;
 }
 
+export interface UsageProgress {
+  events_through_id: string;
+  is_only: Generated<boolean>;
+}
+
+export interface UsageSums {
+  /**
+   * how many entries these events fold
+   */
+  entries: Int8;
+  events: Int8;
+  meter: string;
+  organization_id: string;
+  quantity: Numeric;
+  starts_at: Timestamp;
+  stripe_customer_id: string;
+  unit: string;
+}
+
 export interface DB {
   alert_watch: AlertWatch;
   alerts: Alerts;
@@ -706,4 +725,6 @@ export interface DB {
   stripe_events: StripeEvents;
   subscriptions: Subscriptions;
   usage_keys: UsageKeys;
+  usage_progress: UsageProgress;
+  usage_sums: UsageSums;
 }

@@ -1,7 +1,7 @@
 import { sql } from "kysely";
 import { byIndex } from "../database/one-plan.ts";
 import type { Db } from "../database/db.ts";
-import { matching, type MeterEventMatch } from "./match-meter-events.ts";
+import { eventsSaying, matching, type MeterEventMatch } from "./match-meter-events.ts";
 import { forEachState, type MeterEventState, undeliveredStates } from "./meter-event-states.ts";
 import { type Wait, waiting } from "./waiting.ts";
 
@@ -51,14 +51,18 @@ export type MeterEventFilter = MeterEventMatch & {
 
 /** Meter events, the newest first. */
 export async function listMeterEvents(db: Db, filter: MeterEventFilter): Promise<MeterEvent[]> {
-  const { before, limit, ...match } = filter;
+  const { before, limit, words, ...match } = filter;
+  const isOfPage = sql`${matching(match)} ${before === undefined ? sql`` : sql`and id < ${before}`}`;
   const events = await sql<MeterEvent>`
     select ${columns}
-    from ${withWaiting}
-    where ${matching(match)}
-      ${before === undefined ? sql`` : sql`and id < ${before}`}
+    from (
+      select * from ${words === undefined ? sql`metering.meter_events` : eventsSaying(words, isOfPage)} listed
+      where ${isOfPage}
+      order by id desc
+      limit ${limit}
+    ) meter_events
+    cross join lateral ${waiting} waiting
     order by id desc
-    limit ${limit}
   `.execute(db);
   return events.rows;
 }

@@ -19,7 +19,14 @@ type Piece = { bucket: number; from: number; to: number };
  * The buckets of a period: where each begins, in Unix milliseconds, and where the last one ends. Hours that the edge of a
  * bucket divides are told with their pieces; all other hours lie in one bucket as a whole.
  */
-export type Buckets = { starts: number[]; end: number; dividedHours: number[]; pieces: Piece[] };
+export type Buckets = {
+  starts: number[];
+  end: number;
+  dividedHours: number[];
+  pieces: Piece[];
+  /** The whole hours of each bucket that has any. */
+  wholes: Piece[];
+};
 
 const hourMs = 3_600_000;
 
@@ -50,6 +57,7 @@ export async function readBuckets(db: Db, period: UsagePeriod): Promise<Buckets>
 function divideHours(starts: number[], end: number): Buckets {
   const divided = new Set<number>();
   const pieces: Piece[] = [];
+  const wholes: Piece[] = [];
   for (const [bucket, from] of starts.entries()) {
     const to = starts[bucket + 1] ?? end;
     const [wholeFrom, wholeTo] = [Math.ceil(from / hourMs) * hourMs, floorHour(to)];
@@ -59,10 +67,11 @@ function divideHours(starts: number[], end: number): Buckets {
       if (from % hourMs !== 0 || to % hourMs !== 0) pieces.push({ bucket, from, to });
       continue;
     }
+    wholes.push({ bucket, from: wholeFrom, to: wholeTo });
     if (from < wholeFrom) pieces.push({ bucket, from, to: wholeFrom });
     if (wholeTo < to) pieces.push({ bucket, from: wholeTo, to });
   }
-  return { starts, end, dividedHours: [...divided], pieces };
+  return { starts, end, dividedHours: [...divided], pieces, wholes };
 }
 
 function floorHour(ms: number): number {

@@ -1,5 +1,6 @@
 import { type RawBuilder, sql } from "kysely";
 import type { MeterName } from "../usage/meters.ts";
+import { isSealedUsage } from "./sums.ts";
 import type { Buckets } from "./usage-buckets.ts";
 
 /** Of whom usage is asked, of what, and in which buckets. */
@@ -13,9 +14,6 @@ export type UsageQuestion = {
 
 const hourMs = 3_600_000;
 const seconds = (ms: number) => ms / 1_000;
-
-/** A condition on meter events: they were sealed from entries, so they are not those that send usage again. */
-export const isSealedUsage = sql`replaces_id is null and carried_from is null`;
 
 /** The number, from 1, of the bucket that a time lies in. */
 export function bucketAt(time: RawBuilder<unknown>, { starts }: Buckets): RawBuilder<number> {
@@ -34,6 +32,18 @@ export function inWholeHours({ starts, end, dividedHours }: Buckets): RawBuilder
       ? sql``
       : sql`and extract(epoch from hour)::float8 <> all(${dividedHours.map(seconds)}::float8[])`;
   return sql`(hour >= ${new Date(starts[0] ?? end)} and hour < ${new Date(end)} ${isWhole})`;
+}
+
+/** Parts of buckets, each with the number of its bucket. */
+export function spansOf(parts: Buckets["pieces"]): RawBuilder<unknown> {
+  const times = (ms: number[]) => sql`${ms.map(seconds)}::float8[]`;
+  return sql`
+    select n, to_timestamp(starts_at) as starts_at, to_timestamp(ends_at) as ends_at
+    from unnest(
+      ${parts.map(({ bucket }) => bucket + 1)}::int[], ${times(parts.map(({ from }) => from))},
+      ${times(parts.map(({ to }) => to))}
+    ) part (n, starts_at, ends_at)
+  `;
 }
 
 /** Entries of whole hours that no meter event holds yet. */
@@ -60,7 +70,6 @@ export function ofPieces(
   each: RawBuilder<unknown> = sql``,
 ): RawBuilder<unknown> | undefined {
   if (pieces.length === 0) return undefined;
-  const times = (ms: number[]) => sql`${ms.map(seconds)}::float8[]`;
   const ofDropped = sql`
     union all
     select quantity, id as meter_event_id, event_at as occurred_at, id
@@ -75,13 +84,7 @@ export function ofPieces(
   const isAllKept = keptFrom === null || (starts[0] ?? 0) >= keptFrom.getTime();
   return sql`
     select p.n, e.quantity, e.meter_event_id, e.occurred_at, e.id
-    from (
-      select n, to_timestamp(starts_at) as starts_at, to_timestamp(ends_at) as ends_at
-      from unnest(
-        ${pieces.map(({ bucket }) => bucket + 1)}::int[], ${times(pieces.map(({ from }) => from))},
-        ${times(pieces.map(({ to }) => to))}
-      ) piece (n, starts_at, ends_at)
-    ) p
+    from (${spansOf(pieces)}) p
     cross join lateral (
       select * from (
         select quantity, meter_event_id, occurred_at, id

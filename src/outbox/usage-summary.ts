@@ -1,7 +1,10 @@
 import { type RawBuilder, sql } from "kysely";
 import type { Db } from "../database/db.ts";
+import { byIndex } from "../database/one-plan.ts";
 import { type MeterName, meters } from "../usage/meters.ts";
+import { eventsBesideSums, readSummedThrough, sumsOf } from "./sums.ts";
 import { countedOf, latestVersion } from "./versions.ts";
+import { type Span, startOfHour, wholeHoursOf } from "./whole-hours.ts";
 
 export type SummaryQuery = {
   meter: MeterName;
@@ -27,22 +30,20 @@ export type UsageTotal = {
   rejected: number;
 };
 
-type Span = { from: Date; to: Date };
-
-const hourMs = 3_600_000;
-
 /**
  * The usage of one meter, of a page of all organizations in the order of their creation; the same figures as
  * `readUsage` gives for one bucket of the whole period.
  *
- * Whole UTC hours come from the meter events, which are as good as the entries that they fold and fewer, and from what is
- * not sealed yet; only what the ends of the period cut out of an hour is read entry by entry. All of it is one probe of an
- * index for each organization of the page, so that a page costs the same among 10,000 organizations as among 100.
+ * Whole UTC days and hours come from the sums of meter events, from the few events beside them, and from what is not sealed
+ * yet; only what the ends of the period cut out of an hour is read entry by entry. All of it is a few probes of indexes for
+ * each organization of the page, so that a page costs the same among 10,000 organizations as among 100.
  */
 export async function readUsageSummary(db: Db, query: SummaryQuery): Promise<UsageTotal[]> {
   const { after, limit, meter } = query;
   const isLast = meters[meter].aggregation === "last";
-  const summary = await sql<UsageTotal>`
+  const summedThrough = await readSummedThrough(db);
+  const summary = await byIndex(db, (trx) =>
+    sql<UsageTotal>`
     with page as materialized (
       select id, external_id, name
       from metering.organizations
@@ -59,30 +60,22 @@ export async function readUsageSummary(db: Db, query: SummaryQuery): Promise<Usa
         coalesce(sum(part.open) filter (where part.state = 'pending'), 0)::float8 as pending,
         coalesce(sum(part.open) filter (where part.state = 'in_doubt'), 0)::float8 as in_doubt,
         coalesce(sum(part.open) filter (where part.state in ('rejected', 'expired')), 0)::float8 as rejected
-      from (${isLast ? latestPart(query) : allParts(query)}) part
+      from (${isLast ? latestPart(query) : allParts(query, summedThrough)}) part
     ) u
     order by p.id
-  `.execute(db);
+  `.execute(trx),
+  );
   return summary.rows;
-}
-
-/** The whole hours of a period, and the pieces of hours at its ends. */
-function spansOf({ from, to }: Span): { whole: Span; cut: Span[] } {
-  const wholeFrom = new Date(Math.min(Math.ceil(from.getTime() / hourMs) * hourMs, to.getTime()));
-  const wholeTo = new Date(Math.max(Math.floor(to.getTime() / hourMs) * hourMs, wholeFrom.getTime()));
-  const cut = [
-    { from, to: wholeFrom },
-    { from: wholeTo, to },
-  ];
-  return { whole: { from: wholeFrom, to: wholeTo }, cut: cut.filter((span) => span.from < span.to) };
 }
 
 // Events that another replaces are superseded, and the other has their hour and what was missing of them: of a chain, the
 // first are what was used, and the last says where it is.
+const countedOfEvent = sql`
+  case state when 'delivered' then quantity + counted_before when 'superseded' then 0 else counted_before end
+`;
 const ofEvent = sql`
   case when replaces_id is null and carried_from is null then quantity else 0 end as used, state,
-  case state when 'delivered' then quantity + counted_before when 'superseded' then 0 else counted_before end as counted,
-  quantity as open
+  ${countedOfEvent} as counted, quantity as open
 `;
 
 /** Of `e` and its latest version `v`. */
@@ -91,9 +84,12 @@ const ofVersion = sql`
   e.quantity - ${countedOf(sql`e.quantity`)} as open
 `;
 
-function allParts(query: SummaryQuery): RawBuilder<unknown> {
-  const { whole, cut } = spansOf(query);
+/** Sums are counted as delivered; of events beside them that are not, as much is taken off again. */
+function allParts(query: SummaryQuery, summedThrough: string | null): RawBuilder<unknown> {
+  const { whole, cut } = wholeHoursOf(query);
   const { meter } = query;
+  const sums = { organizationId: sql`p.id`, meter: sql`${meter}`, summedThrough };
+  const hours = { from: sql`${whole.from}::timestamptz`, to: sql`${whole.to}::timestamptz` };
   const ofCut = cut.map(
     ({ from, to }) => sql`
       union all
@@ -109,9 +105,13 @@ function allParts(query: SummaryQuery): RawBuilder<unknown> {
     `,
   );
   return sql`
-    select ${ofEvent}
-    from metering.meter_events
-    where organization_id = p.id and meter = ${meter} and hour >= ${whole.from} and hour < ${whole.to}
+    select quantity as used, 'delivered' as state, quantity as counted, 0 as open
+    from (${sumsOf(sums, hours)}) summed
+    union all
+    select
+      case when is_usage and not is_summed then quantity else 0 end, state,
+      case when is_summed then -quantity else ${countedOfEvent} end, quantity
+    from (${eventsBesideSums(sums, hours)}) beside
     union all
     select quantity, 'pending', 0, quantity
     from metering.meter_outbox
@@ -141,7 +141,7 @@ const isMonthDropped = sql`date_trunc('month', hour, 'UTC') in (
 
 /** A gauge counts with its latest value of the period only. */
 function latestPart(query: SummaryQuery): RawBuilder<unknown> {
-  const { whole, cut } = spansOf(query);
+  const { whole, cut } = wholeHoursOf(query);
   const { meter, keptFrom } = query;
   const latestEntry = ({ from, to }: Span, isUnsealed: boolean) => sql`(
     select quantity, meter_event_id, occurred_at, id
@@ -175,8 +175,4 @@ function latestPart(query: SummaryQuery): RawBuilder<unknown> {
     ) e
     left join lateral ${latestVersion(sql`p.id`, sql`e.meter_event_id`)} v on true
   `;
-}
-
-function startOfHour(at: Date): Date {
-  return new Date(Math.floor(at.getTime() / hourMs) * hourMs);
 }

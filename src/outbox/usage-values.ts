@@ -1,13 +1,10 @@
 import { type RawBuilder, sql } from "kysely";
-import {
-  bucketAt,
-  inWholeHours,
-  isSealedUsage,
-  ofPieces,
-  unsealedOf,
-  type UsageQuestion,
-} from "./usage-parts.ts";
+import { isSealedUsage } from "./sums.ts";
+import { bucketAt, inWholeHours, ofPieces, spansOf, unsealedOf, type UsageQuestion } from "./usage-parts.ts";
 import { countedOf, latestVersion } from "./versions.ts";
+
+/** More buckets than these cost less in one pass over all their hours. */
+const probesMax = 500;
 
 /**
  * The latest value of a `last` meter in each bucket, with its state. A meter event has the value and the time of its latest
@@ -15,13 +12,12 @@ import { countedOf, latestVersion } from "./versions.ts";
  */
 export function usageValues(question: UsageQuestion): RawBuilder<unknown> {
   const { organizationId, meter, buckets } = question;
+  const isProbed = buckets.wholes.length <= probesMax;
   const pieces = ofPieces(question, sql`order by occurred_at desc, id desc limit 1`);
   return sql`
     with candidates as (
-      select ${bucketAt(sql`hour`, buckets)} as n, event_at as occurred_at, id, id as meter_event_id, quantity,
-        nullif(state, 'superseded') as state
-      from metering.meter_events
-      where organization_id = ${organizationId} and meter = ${meter} and ${inWholeHours(buckets)} and ${isSealedUsage}
+      select n, event_at as occurred_at, id, id as meter_event_id, quantity, nullif(state, 'superseded') as state
+      from (${isProbed ? latestHours(question) : allHours(question)}) whole
       union all
       select n, occurred_at, id, null, quantity, 'pending' from (${unsealedOf(question)}) unsealed
       ${pieces === undefined ? sql`` : sql`union all select n, occurred_at, id, meter_event_id, quantity, null from (${pieces}) piece`}
@@ -57,5 +53,32 @@ export function usageValues(question: UsageQuestion): RawBuilder<unknown> {
       // What is known needs no look.
       sql`case when d.state is null then d.meter_event_id end`,
     )} v on true
+  `;
+}
+
+function allHours({ organizationId, meter, buckets }: UsageQuestion): RawBuilder<unknown> {
+  return sql`
+    select ${bucketAt(sql`hour`, buckets)} as n, event_at, id, quantity, state
+    from metering.meter_events
+    where organization_id = ${organizationId} and meter = ${meter} and ${inWholeHours(buckets)} and ${isSealedUsage}
+  `;
+}
+
+/** The events of each bucket's last whole hour with usage. */
+function latestHours({ organizationId, meter, buckets }: UsageQuestion): RawBuilder<unknown> {
+  return sql`
+    select b.n, m.event_at, m.id, m.quantity, m.state
+    from (${spansOf(buckets.wholes)}) b
+    cross join lateral (
+      select hour
+      from metering.meter_events
+      where organization_id = ${organizationId} and meter = ${meter}
+        and hour >= b.starts_at and hour < b.ends_at and ${isSealedUsage}
+      order by hour desc
+      limit 1
+    ) latest
+    join metering.meter_events m
+      on m.organization_id = ${organizationId} and m.meter = ${meter} and m.hour = latest.hour
+    where m.replaces_id is null and m.carried_from is null
   `;
 }

@@ -1,14 +1,20 @@
-import { type RawBuilder, sql } from "kysely";
+import { sql } from "kysely";
 import { expect } from "vitest";
 import type { Db } from "../database/db.ts";
 import { meterEventsTest as test } from "../testing/fixtures/meter-events-fixture.ts";
 import { linkCustomer, addOrganization } from "../testing/rows/organizations.ts";
 import { appendEntries } from "../testing/rows/entries.ts";
-import { type MeterName, meterNames, meters } from "../usage/meters.ts";
+import { meterNames } from "../usage/meters.ts";
+import { findViolations } from "../testing/rows/invariants.ts";
+import { settleUsageAtOnce } from "../testing/rows/settle-usage.ts";
 import { sealDueEntries } from "./seal.ts";
+import { readPeriodEvents } from "../reconciliation/close/period-events.ts";
+import { type PeriodEntries, readPeriodEntries, type UsagePeriod } from "./period-entries.ts";
+import { addUpUsage, readSummedThrough } from "./sums.ts";
+import { readUsageByEntries } from "../testing/rows/usage-by-entries.ts";
 import { granularities } from "./usage-buckets.ts";
+import { readUsageSummary, type UsageTotal } from "./usage-summary.ts";
 import { readUsage, type UsageBucket, type UsageQuery } from "./usage.ts";
-import { countedOf, latestVersion } from "./versions.ts";
 
 const hourMs = 3_600_000;
 const days = 3;
@@ -26,9 +32,12 @@ test("usage from the meter events is that of their entries, in every state and a
   await linkCustomer(db, acme, { customer: "cus_1" });
   await linkCustomer(db, other, { customer: "cus_2" });
   await sql`update metering.customer_links set linked_at = now() - interval '1 year'`.execute(db);
+  // The sums end between two events of one hour, and of what they hold some is not delivered later.
+  await settleUsageAtOnce(db, 333);
   for (const organization of [acme, other]) {
     await addRandomEntries(db, organization, { from, until });
     await sealDueEntries({ db, boss }, { meters: meterNames });
+    expect(await addUpUsage(db)).toBeGreaterThan(0);
     await addRandomEntries(db, organization, { from, until });
     await sealDueEntries({ db, boss }, { meters: meterNames });
   }
@@ -45,7 +54,7 @@ test("usage from the meter events is that of their entries, in every state and a
   await sql`analyze metering.meter_outbox, metering.meter_events`.execute(db);
 
   const edges = [0, hourMs, 7 * hourMs + 900_000, 10 * hourMs + 1, 20 * hourMs - 1];
-  let compared = 0;
+  const queries: UsageQuery[] = [];
   for (const meter of meterNames) {
     for (const [index, timeZone] of zones.entries()) {
       for (const granularity of granularities) {
@@ -58,16 +67,190 @@ test("usage from the meter events is that of their entries, in every state and a
           from: new Date(from.getTime() + edge),
           to: new Date(until.getTime() - (edge % (5 * hourMs))),
         };
-        const read = await readUsage(db, acme, query);
-        expect(read, `${meter} by ${granularity} in ${timeZone}`).toEqual(
-          await readByEntries(db, acme, query),
-        );
-        compared += read.filter(({ quantity }) => quantity > 0).length;
+        queries.push(query);
       }
     }
   }
+  let compared = 0;
+  for (const query of queries) {
+    const read = await readUsage(db, acme, query);
+    const what = `${query.meter} by ${query.granularity} in ${query.timeZone}`;
+    expect(read, what).toEqual(await readUsageByEntries(db, acme, query));
+    compared += read.filter(({ quantity }) => quantity > 0).length;
+  }
   expect(compared).toBeGreaterThan(300);
+  expect(await findSumsViolations(db)).toEqual([]);
+
+  const read = async () => {
+    const answers: UsageBucket[][] = [];
+    for (const query of queries.filter((_, index) => index % 4 === 0))
+      answers.push(await readUsage(db, acme, query));
+    return {
+      answers,
+      summaries: await readSummaries(db, { from, until }),
+      periods: await readPeriods(db, acme, until),
+    };
+  };
+  const partly = await read();
+  // The same with all of them in the sums, with none, and from the events where the sums are far behind.
+  await settleUsageAtOnce(db, 100_000);
+  expect(await addUpUsage(db)).toBeGreaterThan(0);
+  expect(await readSummedThrough(db)).not.toBeNull();
+  expect(await read()).toEqual(partly);
+  await forgetSums(db);
+  expect(await read()).toEqual(partly);
+  await addOldEvent(db, other);
+  expect(await readSummedThrough(db)).toBeNull();
+  expect(await read()).toEqual(partly);
 });
+
+test("usage stays the same while it is sealed, settled and added up", async ({ database: { db }, boss }) => {
+  const until = new Date(Math.floor(Date.now() / hourMs) * hourMs);
+  const from = new Date(until.getTime() - 24 * hourMs);
+  const acme = await addOrganization(db);
+  await linkCustomer(db, acme, { customer: "cus_1" });
+  await sql`update metering.customer_links set linked_at = now() - interval '1 year'`.execute(db);
+  for (let turn = 0; turn < 4; turn += 1) await addRandomEntries(db, acme, { from, until });
+  await settleUsageAtOnce(db, 7);
+  const meter = "temperature_readings";
+  const query = { meter, from, to: until, granularity: "day", timeZone: "UTC", keptFrom: null } as const;
+  const total = (buckets: readonly UsageBucket[]) => ({
+    used: buckets.reduce((sum, { quantity }) => sum + quantity, 0),
+    told: buckets.reduce((sum, one) => sum + one.delivered + one.pending + one.in_doubt + one.rejected, 0),
+  });
+  const before = total(await readUsage(db, acme, query));
+  const done = new AbortController();
+  const work = async () => {
+    await sealDueEntries(
+      { db, boss },
+      { meters: meterNames, eventsPerTransaction: 2, entriesPerTransaction: 10 },
+    );
+    while ((await addUpUsage(db)) > 0) await settleSome(db);
+    done.abort();
+  };
+  const read = async () => {
+    let reads = 0;
+    while (!done.signal.aborted) {
+      expect(total(await readUsage(db, acme, query))).toEqual(before);
+      reads += 1;
+    }
+    return reads;
+  };
+  const [, reads] = await Promise.all([work(), read(), addUpBeside(db, done.signal)]);
+  expect(before.used).toBe(before.told);
+  expect(before.used).toBeGreaterThan(0);
+  expect(reads).toBeGreaterThan(10);
+  expect(total(await readUsage(db, acme, query))).toEqual(before);
+  expect(await findSumsViolations(db)).toEqual([]);
+});
+
+async function forgetSums(db: Db): Promise<void> {
+  await sql`truncate metering.usage_sums`.execute(db);
+  await sql`update metering.usage_progress set events_through_id = '00000000-0000-0000-0000-000000000000'`.execute(
+    db,
+  );
+}
+
+/** Sealed two days ago, of usage a year ago. */
+async function addOldEvent(db: Db, organizationId: string): Promise<void> {
+  await sql`
+    insert into metering.meter_events (organization_id, id, meter, hour, quantity, event_at, entries, stripe_customer_id)
+    select ${organizationId}, metering.uuid_v7(now() - interval '2 days'), 'temperature_readings', h, 1, h, 1, 'cus_2'
+    from date_trunc('hour', now() - interval '1 year', 'UTC') h
+  `.execute(db);
+}
+
+/** What a statement begins with: the entries, which are compared with the rows themselves, and the events. */
+async function readPeriods(db: Db, organizationId: string, until: Date): Promise<unknown[]> {
+  const periods: unknown[] = [];
+  for (const [hoursAgo, hours] of [
+    [30.3, 25.1],
+    [60, 60],
+    [3.5, 0.25],
+    [70.5, 50.5],
+  ] as const) {
+    const start = new Date(until.getTime() - hoursAgo * hourMs);
+    const period = {
+      organizationId,
+      customer: "cus_1",
+      start,
+      end: new Date(start.getTime() + hours * hourMs),
+    };
+    const entries = (await readPeriodEntries(db, period)).toSorted((a, b) => a.meter.localeCompare(b.meter));
+    expect(entries).toEqual(await readPeriodByEntries(db, period));
+    periods.push(entries, await readPeriodEvents(db, period));
+  }
+  return periods;
+}
+
+async function readPeriodByEntries(
+  db: Db,
+  { organizationId, start, end }: UsagePeriod,
+): Promise<PeriodEntries[]> {
+  const latest = sql`(array_agg(quantity order by occurred_at desc, id desc)`;
+  const entries = await sql<PeriodEntries>`
+    select
+      meter, count(*)::float8 as entries,
+      case meter when 'active_sensors' then ${latest})[1]::text else sum(quantity)::text end as quantity,
+      count(*) filter (where meter_event_id is null)::float8 as "unsealedEntries",
+      coalesce(
+        case meter
+          when 'active_sensors' then ${latest} filter (where meter_event_id is null))[1]::text
+          else sum(quantity) filter (where meter_event_id is null)::text
+        end,
+        '0'
+      ) as "unsealedQuantity"
+    from metering.meter_outbox
+    where organization_id = ${organizationId} and occurred_at >= ${start} and occurred_at < ${end}
+    group by meter
+    order by meter
+  `.execute(db);
+  return entries.rows;
+}
+
+/** What violates the invariants of the sums. */
+async function findSumsViolations(db: Db): Promise<string[]> {
+  return (await findViolations(db)).filter((violation) => violation.startsWith("usage of"));
+}
+
+/** Half of the pending events go to another state. */
+async function settleSome(db: Db): Promise<void> {
+  await sql`
+    update metering.meter_events
+    set state = (array['delivered', 'rejected', 'in_doubt', 'expired'])[1 + (random() * 3)::int]
+    where state = 'pending' and random() < 0.5
+  `.execute(db);
+}
+
+/** Another worker adds up, and settles, all the while. */
+async function addUpBeside(db: Db, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    await addUpUsage(db);
+    await settleSome(db);
+  }
+}
+
+async function readSummaries(db: Db, { from, until }: { from: Date; until: Date }): Promise<UsageTotal[][]> {
+  const summaries: UsageTotal[][] = [];
+  for (const meter of meterNames) {
+    for (const edge of [0, 10 * hourMs + 1, 25 * hourMs]) {
+      summaries.push(
+        await readUsageSummary(db, {
+          meter,
+          from: new Date(from.getTime() + edge),
+          to: new Date(until.getTime() - (edge % (5 * hourMs))),
+          keptFrom: null,
+          after: undefined,
+          limit: 10,
+        }),
+      );
+    }
+  }
+  expect(summaries.flat().filter(({ quantity, delivered }) => quantity > delivered).length).toBeGreaterThan(
+    3,
+  );
+  return summaries;
+}
 
 test("buckets inside one hour are those of their own entries", async ({ database: { db }, boss }) => {
   const acme = await addOrganization(db);
@@ -92,7 +275,7 @@ test("buckets inside one hour are those of their own entries", async ({ database
         from: new Date(hour.getTime() + fromMinute * 60_000),
         to: new Date(hour.getTime() + toMinute * 60_000),
       };
-      expect(await readUsage(db, acme, query)).toEqual(await readByEntries(db, acme, query));
+      expect(await readUsage(db, acme, query)).toEqual(await readUsageByEntries(db, acme, query));
     }
   }
 });
@@ -151,73 +334,4 @@ async function makeStates(db: Db): Promise<void> {
       where m.organization_id = r.organization_id and m.id = r.id
     `.execute(trx);
   });
-}
-
-/** The same figures from the entries alone, each with what became of its meter event: slow, and plain. */
-async function readByEntries(
-  db: Db,
-  organizationId: string,
-  { meter, from, to, granularity, timeZone }: UsageQuery,
-): Promise<UsageBucket[]> {
-  const usage = await sql<UsageBucket>`
-    with starts as (
-      select s.start, lead(s.start) over (order by s.start) as next_start
-      from ${startsOf({ from, to, granularity, timeZone })} as s (start)
-    ),
-    buckets as (
-      select greatest(start, ${from}) as start, least(coalesce(next_start, ${to}), ${to}) as "end"
-      from starts
-      where start < ${to}
-    )
-    select b.start, b."end", u.*
-    from buckets b
-    cross join lateral (
-      select
-        coalesce(sum(used), 0)::float8 as quantity,
-        coalesce(sum(counted), 0)::float8 as delivered,
-        coalesce(sum(used - counted) filter (where state = 'pending'), 0)::float8 as pending,
-        coalesce(sum(used - counted) filter (where state = 'in_doubt'), 0)::float8 as in_doubt,
-        coalesce(sum(used - counted) filter (where state in ('rejected', 'expired')), 0)::float8 as rejected
-      from (
-        select coalesce(v.state, 'pending') as state, sum(e.quantity) as used, ${countedOf(sql`sum(e.quantity)`)} as counted
-        from (
-          select meter_event_id, sum(quantity) as quantity
-          from (
-            select quantity, meter_event_id, occurred_at, id
-            from metering.meter_outbox
-            where organization_id = ${organizationId} and meter = ${meter}
-              and occurred_at >= b.start and occurred_at < b."end"
-            ${onlyLatest(meter)}
-          ) entry
-          group by meter_event_id
-        ) e
-        left join lateral ${latestVersion(sql`${organizationId}::uuid`, sql`e.meter_event_id`)} v on true
-        group by v.id, v.state, v.quantity, v.counted_before
-      ) version
-    ) u
-    order by b.start
-  `.execute(db);
-  return usage.rows;
-}
-
-function startsOf({
-  from,
-  to,
-  granularity,
-  timeZone,
-}: Pick<UsageQuery, "from" | "to" | "granularity" | "timeZone">): RawBuilder<unknown> {
-  const step = sql.lit(`1 ${granularity}`);
-  return granularity === "hour"
-    ? sql`generate_series(date_trunc('hour', ${from}::timestamptz, ${timeZone}), ${to}::timestamptz, ${step})`
-    : sql`(
-        select local_start at time zone ${timeZone} from generate_series(
-          date_trunc(${granularity}, ${from}::timestamptz at time zone ${timeZone}),
-          ${to}::timestamptz at time zone ${timeZone},
-          ${step}
-        ) local_start
-      )`;
-}
-
-function onlyLatest(meter: MeterName): RawBuilder<unknown> {
-  return meters[meter].aggregation === "last" ? sql`order by occurred_at desc, id desc limit 1` : sql``;
 }

@@ -3,6 +3,7 @@ import { byIndex } from "../database/one-plan.ts";
 import type { Db } from "../database/db.ts";
 import { type MeterName, meters } from "../usage/meters.ts";
 import { type Buckets, readBuckets, type UsagePeriod } from "./usage-buckets.ts";
+import { readSummedThrough } from "./sums.ts";
 import type { UsageQuestion } from "./usage-parts.ts";
 import { usageSums } from "./usage-sums.ts";
 import { usageValues } from "./usage-values.ts";
@@ -25,8 +26,9 @@ export type UsageBucket = {
  * `last` meter each bucket has its latest value. Usage that expired counts as rejected, and a gauge that a newer value
  * overtook is in no state any more.
  *
- * Whole UTC hours come from the meter events, which are as good as the entries that they fold and fewer, and from what is
- * not sealed yet; only hours that the edge of a bucket divides are read entry by entry. Where entries were dropped, each
+ * Whole UTC hours come from the sums of their meter events, those of a gauge from the events, which are as good as the entries
+ * that they fold and fewer, and from what is not sealed yet; only hours that the edge of a bucket divides are read entry by
+ * entry. Where entries were dropped, each
  * meter event stands for those that it folded, at the time of the latest. They are final, so nothing of them is missing.
  */
 export async function readUsage(
@@ -37,6 +39,8 @@ export async function readUsage(
   const buckets = await readBuckets(db, period);
   const question = { organizationId, meter, buckets, keptFrom };
   const isLast = meters[meter].aggregation === "last";
+  const summedThrough = await readSummedThrough(db);
+  const parts = isLast ? usageValues(question) : usageSums(question, summedThrough);
   // One value in place of thousands of rows, which would cost the driver more than Postgres.
   const read = await byIndex(db, (trx) =>
     sql<{ figures: BucketFigures[] }>`
@@ -49,7 +53,7 @@ export async function readUsage(
           coalesce(sum(used - counted) filter (where state = 'pending'), 0)::float8 as pending,
           coalesce(sum(used - counted) filter (where state = 'in_doubt'), 0)::float8 as in_doubt,
           coalesce(sum(used - counted) filter (where state in ('rejected', 'expired')), 0)::float8 as rejected
-        from (${isLast ? usageValues(question) : usageSums(question)}) part (n, state, used, counted)
+        from (${parts}) part (n, state, used, counted)
         group by n
       ) bucket
     `.execute(trx),

@@ -1,6 +1,7 @@
 import type { Comparison, Target } from "../comparison.ts";
 import { interleave } from "../interleave.ts";
 import { sweepMeterEvents } from "../../../src/delivery/sweep.ts";
+import { addUpStored } from "../load/add-up.ts";
 import { askingContestant } from "../load/asking-contestant.ts";
 import { openTables, type Tables } from "../load/due-events.ts";
 import { httpContestant, startGateway } from "../load/http-contestant.ts";
@@ -8,7 +9,8 @@ import { fillDatabase, forgetRounds, readingsPerHour, type Stored } from "../loa
 import { usageContestant } from "../load/usage-queries.ts";
 import type { SealEntriesTasks } from "../runners/seal-entries.ts";
 import { startRunner } from "../site/runner.ts";
-import { ask, createOurDatabase, type Site } from "../site/site.ts";
+import { seededDatabase } from "../site/seeded-database.ts";
+import { ask, type Site } from "../site/site.ts";
 import { startStripeStandIn } from "../site/stripe-stand-in.ts";
 import { deliverContestant } from "./deliver.ts";
 import { batchLoad } from "./intake-batch.ts";
@@ -35,8 +37,11 @@ const flat: Target = { ratio: "at least", value: 0.95 };
 export async function benchGrowth(site: Site): Promise<Comparison[]> {
   const stores: Store[] = [];
   for (const millions of site.millions) {
-    const url = await createOurDatabase(site, `growth_${millions}`);
-    const stored = await fillDatabase(site, url, millions);
+    const { url, seed } = await seededDatabase(site, `growth_${millions}`, (empty) =>
+      fillDatabase(site, empty, millions),
+    );
+    await addUpStored(url);
+    const stored = { ...seed, fleet: { ...seed.fleet, url } };
     stores.push({ millions, url, stored, api: await startApi(site, url) });
   }
   const comparisons: Comparison[] = [];

@@ -29,8 +29,11 @@ export async function findSubjects(
     "select period_start as start from metering.billing_periods where organization_id = $1 order by 1",
     [large.organizationId],
   );
+  // Each is replayed, or dismissed, once.
   const failed = await idsOf(
-    "select event_id as id from metering.stripe_events where state = 'failed' order by received_at",
+    `update metering.stripe_events set state = 'failed', handled_at = null, error = 'no such organization'
+     where event_id in (select event_id from metering.stripe_events order by received_at limit 100)
+     returning event_id as id`,
   );
   const event = (state: string) =>
     idsOf(

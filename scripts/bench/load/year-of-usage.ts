@@ -46,7 +46,6 @@ export async function addYearOfUsage(site: Site, url: string): Promise<YearOfUsa
   if (counted === undefined) throw new Error("nothing was stored");
   await addOtherStates(url);
   await addBooks(url);
-  await addUpAll(url);
   await ask(url, "vacuum analyze");
   const seconds = Math.round((performance.now() - startedAtMs) / 1_000);
   const { events, readings, until } = counted;
@@ -262,12 +261,4 @@ async function addBooks(url: string): Promise<void> {
        select now() - n * interval '1 hour', 'api', '', 'retry', 'evt_' || n, 1 from generate_series(1, 8000) n;
      end $$`,
   );
-}
-
-/** As the worker's sweep does every minute. */
-async function addUpAll(url: string): Promise<void> {
-  for (;;) {
-    const [row] = await ask<{ added: number }>(url, "select metering.add_up_meter_events() as added");
-    if (row === undefined || row.added === 0) return;
-  }
 }

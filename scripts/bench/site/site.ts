@@ -15,11 +15,15 @@ export type Site = {
   millions: readonly number[];
   /** Words in the name of the forms that are run; empty for all. */
   form: string;
+  /** Where Postgres keeps what benches were filled with, for the next run; undefined: nowhere. */
+  seedFolder: string | undefined;
   teardown: Teardown;
   guard: OrphanGuard;
   signal: AbortSignal;
-  /** Makes an empty database, on the one cluster that all contestants share. Returns its URL. */
-  createDatabase: (name: string) => Promise<string>;
+  /** Makes a database, empty or a copy, on the one cluster that all contestants share. Returns its URL. */
+  createDatabase: (name: string, from?: { template: string }) => Promise<string>;
+  /** Of the cluster's own database. */
+  postgresUrl: string;
   /** The server's own word. */
   postgresVersion: string;
   postgresPid: number;
@@ -27,12 +31,24 @@ export type Site = {
 
 type SiteOptions = Pick<
   Site,
-  "rounds" | "secondsPerRound" | "minutes" | "millions" | "form" | "teardown" | "guard" | "signal"
+  | "rounds"
+  | "secondsPerRound"
+  | "minutes"
+  | "millions"
+  | "form"
+  | "seedFolder"
+  | "teardown"
+  | "guard"
+  | "signal"
 >;
 
 /** Starts a Postgres that flushes every commit to disk. */
 export async function prepareSite(options: SiteOptions): Promise<Site> {
-  const postgres = await startEmbeddedPostgres({ settings: "measured" });
+  const { seedFolder } = options;
+  const postgres = await startEmbeddedPostgres({
+    settings: "measured",
+    ...(seedFolder !== undefined && { folder: seedFolder }),
+  });
   options.teardown.add(postgres.stop);
   const [{ fsync, version } = { fsync: "", version: "" }] = await ask<{ fsync: string; version: string }>(
     postgres.url,
@@ -43,10 +59,15 @@ export async function prepareSite(options: SiteOptions): Promise<Site> {
     ...options,
     postgresVersion: version,
     postgresPid: postgres.pid,
-    createDatabase: async (name) => {
+    postgresUrl: postgres.url,
+    createDatabase: async (name, { template } = { template: "template1" }) => {
       const url = new URL(postgres.url);
       await ask(postgres.url, `drop database if exists ${pg.escapeIdentifier(name)} with (force)`);
-      await ask(postgres.url, `create database ${pg.escapeIdentifier(name)}`);
+      // Files are copied: through the log, a year would be written twice.
+      await ask(
+        postgres.url,
+        `create database ${pg.escapeIdentifier(name)} template ${pg.escapeIdentifier(template)} strategy file_copy`,
+      );
       url.pathname = `/${name}`;
       return url.href;
     },

@@ -2,6 +2,9 @@ import { sql } from "kysely";
 import { byIndex } from "../../database/one-plan.ts";
 import type { Db } from "../../database/db.ts";
 import type { MeterEventState } from "../../delivery/meter-event-states.ts";
+import type { UsagePeriod } from "../../outbox/period-entries.ts";
+import { eventsBesideSums, readSummedThrough, sumsOf } from "../../outbox/sums.ts";
+import { startOfHour, wholeHoursOf } from "../../outbox/whole-hours.ts";
 import { type MeterName, meters, metersFoldedBy } from "../../usage/meters.ts";
 import type { BillingPeriod } from "./billing-periods.ts";
 
@@ -28,43 +31,96 @@ type Row = {
   quantity: string;
   countedBefore: string;
   carriedIn: string;
-  latestAt: Date;
+  /** Of a gauge. */
+  latestAt?: Date;
 };
 
 /** Adds up a period's meter events by meter and state; of meters without events there is nothing. */
-export async function readPeriodEvents(db: Db, period: BillingPeriod): Promise<PeriodEvents[]> {
-  const { organizationId, customer, start, end } = period;
-  const isLast = sql`m.meter = any(${metersFoldedBy("last")})`;
-  const rows = await byIndex(db, (trx) =>
-    sql<Row>`
-      select
-        m.meter, m.state, m.state = 'superseded' and m.reason = 'billed_elsewhere' as "isElsewhere",
-        count(*)::float8 as count,
-        (
-          case
-            when ${isLast} then (array_agg(m.quantity order by m.event_at desc, m.id desc))[1]
-            else sum(m.quantity)
-          end
-        )::text as quantity,
-        sum(m.counted_before)::text as "countedBefore",
-        coalesce(sum(m.quantity) filter (where m.carried_from is not null), 0)::text as "carriedIn",
-        max(m.event_at) as "latestAt"
-      from metering.meter_events m
-      where m.organization_id = ${organizationId} and m.stripe_customer_id = ${customer}
-        and m.hour > ${start}::timestamptz - interval '1 hour' and m.hour < ${end}
-        and m.event_at >= ${start} and m.event_at < ${end}
-      group by 1, 2, 3
-    `.execute(trx),
-  );
+export async function readPeriodEvents(db: Db, period: UsagePeriod): Promise<PeriodEvents[]> {
+  const rows = [...(await addUpSums(db, period)), ...(await addUpGauges(db, period))];
   const carried = await readCarriedOut(db, period);
-  const named = new Set([...rows.rows, ...carried].map(({ meter }) => meter));
+  const named = new Set([...rows, ...carried].map(({ meter }) => meter));
   return [...named].map((meter) =>
     total(
       meter,
-      rows.rows.filter((row) => row.meter === meter),
+      rows.filter((row) => row.meter === meter),
       carried.find((one) => one.meter === meter)?.quantity ?? "0",
     ),
   );
+}
+
+const isBilledElsewhere = sql`state = 'superseded' and reason = 'billed_elsewhere'`;
+
+/**
+ * Of meters that add up: the sums of whole UTC hours, as if all of them were delivered; events beside the sums one by one; and
+ * those of hours that the period's ends divide.
+ */
+async function addUpSums(db: Db, { organizationId, customer, start, end }: UsagePeriod): Promise<Row[]> {
+  const { whole, cut } = wholeHoursOf({ from: start, to: end });
+  const usage = {
+    organizationId: sql`${organizationId}::uuid`,
+    meter: sql`m.name`,
+    summedThrough: await readSummedThrough(db),
+  };
+  const hours = { from: sql`${whole.from}::timestamptz`, to: sql`${whole.to}::timestamptz` };
+  const ofCut = cut.map(
+    ({ from, to }) => sql`
+      union all
+      select state, ${isBilledElsewhere}, 1, quantity, counted_before, carried_from
+      from metering.meter_events
+      where organization_id = ${organizationId} and meter = m.name and stripe_customer_id = ${customer}
+        and hour >= ${startOfHour(from)} and hour < ${to} and event_at >= ${from} and event_at < ${to}
+    `,
+  );
+  const rows = await byIndex(db, (trx) =>
+    sql<Row>`
+      select
+        m.name as meter, e.state, e.is_elsewhere as "isElsewhere", sum(e.events)::float8 as count,
+        sum(e.quantity)::text as quantity, sum(e.counted_before)::text as "countedBefore",
+        coalesce(sum(e.quantity) filter (where e.carried_from is not null), 0)::text as "carriedIn"
+      from unnest(${metersFoldedBy("sum")}::text[]) m (name)
+      cross join lateral (
+        select 'delivered' as state, false as is_elsewhere, events, quantity, 0 as counted_before,
+          null::timestamptz as carried_from
+        from (${sumsOf(usage, hours)}) summed
+        where stripe_customer_id = ${customer}
+        union all
+        select part.*
+        from (${eventsBesideSums(usage, hours)}) beside
+        cross join lateral (
+          select state, ${isBilledElsewhere}, 1, quantity, counted_before, carried_from
+          union all
+          select 'delivered', false, -1, -quantity, 0, null where is_summed
+        ) part
+        where stripe_customer_id = ${customer}
+        ${sql.join(ofCut, sql` `)}
+      ) e
+      group by 1, 2, 3
+      having sum(e.events) > 0
+    `.execute(trx),
+  );
+  return rows.rows;
+}
+
+/** Of gauges: all of their events in the period. */
+async function addUpGauges(db: Db, { organizationId, customer, start, end }: UsagePeriod): Promise<Row[]> {
+  const rows = await byIndex(db, (trx) =>
+    sql<Row>`
+      select
+        meter, state, ${isBilledElsewhere} as "isElsewhere", count(*)::float8 as count,
+        (array_agg(quantity order by event_at desc, id desc))[1]::text as quantity,
+        sum(counted_before)::text as "countedBefore",
+        coalesce(sum(quantity) filter (where carried_from is not null), 0)::text as "carriedIn",
+        max(event_at) as "latestAt"
+      from metering.meter_events
+      where organization_id = ${organizationId} and stripe_customer_id = ${customer}
+        and meter = any(${metersFoldedBy("last")}::text[])
+        and hour > ${start}::timestamptz - interval '1 hour' and hour < ${end}
+        and event_at >= ${start} and event_at < ${end}
+      group by 1, 2, 3
+    `.execute(trx),
+  );
+  return rows.rows;
 }
 
 function total(meter: MeterName, rows: readonly Row[], carriedOut: string): PeriodEvents {
@@ -95,7 +151,7 @@ function stateOf(
 
 function fold(meter: MeterName, rows: readonly Row[], before: readonly string[]): string {
   if (meters[meter].aggregation === "sum") return add([...rows.map(({ quantity }) => quantity), ...before]);
-  const [latest] = rows.toSorted((a, b) => b.latestAt.getTime() - a.latestAt.getTime());
+  const [latest] = rows.toSorted((a, b) => Number(b.latestAt) - Number(a.latestAt));
   return latest?.quantity ?? "0";
 }
 
@@ -105,7 +161,7 @@ function add(quantities: readonly string[]): string {
 
 async function readCarriedOut(
   db: Db,
-  { organizationId, customer, start }: BillingPeriod,
+  { organizationId, customer, start }: UsagePeriod,
 ): Promise<{ meter: MeterName; quantity: string }[]> {
   const carried = await sql<{ meter: MeterName; quantity: string }>`
     select meter, sum(quantity)::text as quantity

@@ -124,6 +124,8 @@ export const apiMay: Record<string, Privileges> = {
     update: subscriptionUpdate,
   }),
   usage_keys: may(),
+  usage_progress: may(),
+  usage_sums: may(),
 };
 
 /** The same for a thief of the worker's. */
@@ -265,4 +267,6 @@ export const workerMay: Record<string, Privileges> = {
     update: subscriptionUpdate,
   }),
   usage_keys: nothing,
+  usage_progress: may(),
+  usage_sums: may(),
 };

@@ -245,4 +245,22 @@ const deliveryRules: Rule[] = [
     ) m
     where (t.events, t.quantity) <> (m.events, m.quantity)
   `,
+  sql`
+    select format(
+      'usage of %s by the %s, %s of %s at %s, is added up to %s, but its events to %s', organization_id, unit, meter,
+      stripe_customer_id, starts_at, s.quantity, e.quantity
+    ) as violation
+    from (
+      select
+        organization_id, meter, unit, date_trunc(unit, hour, 'UTC') as starts_at, stripe_customer_id,
+        count(*) as events, sum(entries) as entries, sum(quantity) as quantity
+      from metering.meter_events
+      cross join unnest(array['hour', 'day']) unit
+      where replaces_id is null and carried_from is null
+        and id <= (select events_through_id from metering.usage_progress)
+      group by organization_id, meter, unit, date_trunc(unit, hour, 'UTC'), stripe_customer_id
+    ) e
+    full join metering.usage_sums s using (organization_id, meter, unit, starts_at, stripe_customer_id)
+    where (e.events, e.entries, e.quantity) is distinct from (s.events, s.entries, s.quantity)
+  `,
 ];
