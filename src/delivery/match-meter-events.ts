@@ -64,7 +64,7 @@ export type Matched = {
 };
 
 /** More are not counted, so that the question before an action on all comes at once however many wait. */
-export const countedMax = 50_000;
+const countedMax = 20_000;
 
 /** How many match, and how much usage they hold; counted up to a bound. */
 export async function countMeterEvents(

@@ -31,11 +31,13 @@ export function mountDelivery(app: ConsoleApp, { db, now, live = liveLimits }: C
   });
 
   app.get("/delivery", async (c) => {
+    // What an action has changed is seen at once; otherwise all readers share one read.
+    const did = c.req.query("did");
     const page = (
       <>
-        <DoneNotice did={c.req.query("did")} />
+        <DoneNotice did={did} />
         <h1>Delivery</h1>
-        <LiveDeliveryPart live={await readLive(c, { fresh: true })} />
+        <LiveDeliveryPart live={await readLive(c, { fresh: did !== undefined })} />
       </>
     );
     return showPage(c, frame, page);

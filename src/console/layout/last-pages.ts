@@ -6,7 +6,7 @@ export type LastPages = {
   find: (name: string) => LastPage | undefined;
 };
 
-export type LastPagesLimits = { pagesMax: number; charsMax: number };
+type LastPagesLimits = { pagesMax: number; charsMax: number };
 
 const limits: LastPagesLimits = { pagesMax: 200, charsMax: 8_000_000 };
 

@@ -19,7 +19,7 @@ export async function examineGround(db: Db): Promise<{ findings: Finding[]; isSc
   return { findings: [...server, ...schema], isSchemaRight: schema.every(({ state }) => state === "ok") };
 }
 
-export type Examined = {
+type Examined = {
   db: Db;
   billableStatuses: readonly string[];
   now: Date;
