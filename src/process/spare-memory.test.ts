@@ -32,7 +32,7 @@ test("the heap grows freely until it is large, and by a third between two collec
 });
 
 test("the space for young objects grows until it is large enough", () => {
-  expect([1, 8, 16, 32].map((youngMib) => youngGrowthFactorOf(youngMib * mib))).toEqual([2, 2, 1, 1]);
+  expect([1, 16, 32, 64].map((youngMib) => youngGrowthFactorOf(youngMib * mib))).toEqual([2, 2, 1, 1]);
 });
 
 test("after the heap was given back, the space for young objects is as large as before under the next load", async () => {

@@ -16,7 +16,7 @@ const growthPercent = { free: 0, spare: 30 };
  * machine with much memory. Below, it has to: V8 makes it 1 MiB when a process idles, and so small a space is collected
  * forty times as often.
  */
-const youngBytesFrom = 16_777_216;
+const youngBytesFrom = 33_554_432;
 const youngGrowthFactor = { free: 2, spare: 1 };
 
 /**
@@ -25,6 +25,8 @@ const youngGrowthFactor = { free: 2, spare: 1 };
  * time again for a POST of 500 readings.)
  */
 export function spareMemory(): void {
+  // With helpers for a space this small, the event loop mostly waits until they get a processor.
+  setFlagsFromString("--no-parallel-scavenge");
   watchGrowth();
   const isOver = createLoadWatch();
   let before = readProcessor();
