@@ -10,6 +10,7 @@ import { roadTest } from "../testing/fixtures/road-fixture.ts";
 import { parseScrape } from "../testing/net/scraped.ts";
 import type { MeterEventKey } from "../usage/meter-event-key.ts";
 import { deliver } from "./deliver.ts";
+import type { FinishedAttempt } from "./settle.ts";
 import { createSettler } from "./settler.ts";
 import { type TakenJob, takeJobs } from "./take-jobs.ts";
 
@@ -20,8 +21,8 @@ const test = roadTest.extend("desk", async ({ database: { db }, boss }) => {
   const { log, events } = createRecordingLog();
   const registry = new Registry();
   const settler = createSettler({ db, boss, log }, { ...watchDelivery(registry), onFailed() {} });
-  /** Delivers the due events by `send`, and settles all of them. */
-  async function deliverAll(send: (identifier: string) => StripeAnswer): Promise<void> {
+  /** Delivers the due events by `send`. */
+  async function answerAll(send: (identifier: string) => StripeAnswer): Promise<FinishedAttempt[]> {
     const { taken } = await takeJobs({ db, boss, log }, meter, { room: 100, leaseSeconds: 45 });
     const attempts = taken.map((one: TakenJob) =>
       deliver([one], {
@@ -34,11 +35,16 @@ const test = roadTest.extend("desk", async ({ database: { db }, boss }) => {
         log,
       }),
     );
-    await Promise.all((await Promise.all(attempts)).flat().map(settler.settle));
+    return (await Promise.all(attempts)).flat();
   }
   return {
     events,
-    deliverAll,
+    answerAll,
+    settle: settler.settle,
+    /** Delivers the due events by `send`, and settles all of them. */
+    deliverAll: async (send: (identifier: string) => StripeAnswer): Promise<void> => {
+      await Promise.all((await answerAll(send)).map(settler.settle));
+    },
     scrape: async () => parseScrape(await registry.metrics()),
     addEvents: async (count: number): Promise<MeterEventKey[]> => {
       const keys: MeterEventKey[] = [];
@@ -53,6 +59,28 @@ const test = roadTest.extend("desk", async ({ database: { db }, boss }) => {
 async function statesOf(db: Db, keys: readonly MeterEventKey[]): Promise<string[]> {
   return Promise.all(keys.map(async (key) => (await readMeterEvent(db, key)).state));
 }
+
+test("an event that another program has locked holds up the settling of no other", async ({
+  desk,
+  database: { db },
+}) => {
+  const keys = await desk.addEvents(2);
+  const [first, second] = await desk.answerAll(() => accepted);
+  if (first === undefined || second === undefined) throw new Error("two attempts were expected");
+  const { organizationId, meterEventId } = first.attempt;
+  const lock = await db.startTransaction().execute();
+  await sql`
+    select from metering.meter_events where organization_id = ${organizationId} and id = ${meterEventId} for update
+  `.execute(lock);
+
+  const settling = desk.settle(first);
+  await desk.settle(second);
+
+  expect((await statesOf(db, keys)).toSorted()).toEqual(["delivered", "pending"]);
+  await lock.rollback().execute();
+  await settling;
+  expect(await statesOf(db, keys)).toEqual(["delivered", "delivered"]);
+});
 
 test("an answer that holds what Postgres cannot store is stored without it, and holds up no other", async ({
   desk,

@@ -10,25 +10,30 @@ export type Settler = {
   settle: (finished: FinishedAttempt) => Promise<void>;
 };
 
+type Waiting = { finished: FinishedAttempt; resolve: () => void };
+
+/** Transactions at once: while one is on its way to the disk, the next one is computed. */
+const transactionsMax = 2;
 /** Attempts settled in one transaction at most. */
 const batchMax = 500;
 const retryAfterMs = 500;
 
 /**
- * Settles attempts as they end. Attempts that end during a transaction share the next one, so each waits for one
- * transaction at most. While the database cannot be reached their outcomes are kept and tried again.
+ * Settles attempts as they end. Attempts that end while the database is busy with others share the next transaction, so
+ * each waits for one transaction at most. While the database cannot be reached their outcomes are kept and tried again.
  */
 export function createSettler(
   deps: { db: Db; boss: PgBoss; log: Log },
   watch: DeliveryWatch = unwatched,
 ): Settler {
-  let waiting: { finished: FinishedAttempt; resolve: () => void }[] = [];
-  let isSettling = false;
+  let waiting: Waiting[] = [];
+  let transactions = 0;
 
   async function settleWaiting(): Promise<void> {
-    isSettling = true;
+    transactions += 1;
     while (waiting.length > 0) {
       const batch = waiting.slice(0, batchMax);
+      waiting = waiting.slice(batchMax);
       const left = new Set(
         await settleBatch(
           { ...deps, watch },
@@ -36,18 +41,19 @@ export function createSettler(
         ),
       );
       for (const { finished, resolve } of batch) if (!left.has(finished)) resolve();
-      waiting = waiting.filter(({ finished }, index) => index >= batch.length || left.has(finished));
+      if (left.size === 0) continue;
+      waiting = [...batch.filter(({ finished }) => left.has(finished)), ...waiting];
       // A process that ends without its database leaves these attempts to the next one: it must not wait for ever.
-      if (left.size > 0) await new Promise((resolve) => setTimeout(resolve, retryAfterMs).unref());
+      await new Promise((resolve) => setTimeout(resolve, retryAfterMs).unref());
     }
-    isSettling = false;
+    transactions -= 1;
   }
 
   return {
     settle: (finished) =>
       new Promise((resolve) => {
         waiting.push({ finished, resolve });
-        if (!isSettling) void settleWaiting();
+        if (transactions < transactionsMax) void settleWaiting();
       }),
   };
 }
