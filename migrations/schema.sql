@@ -2317,11 +2317,9 @@ $_$;
 CREATE VIEW metering.customer_spans AS
  SELECT organization_id,
     stripe_customer_id,
-    COALESCE(( SELECT max(earlier.ended_at) AS max
-           FROM metering.customer_links earlier
-          WHERE ((earlier.organization_id = l.organization_id) AND (earlier.linked_at < l.linked_at) AND (earlier.customer_deleted_at IS NULL))), '-infinity'::timestamp with time zone) AS starts_at,
+    COALESCE(max(ended_at) OVER (PARTITION BY organization_id ORDER BY linked_at ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), '-infinity'::timestamp with time zone) AS starts_at,
     COALESCE(ended_at, 'infinity'::timestamp with time zone) AS ends_at
-   FROM metering.customer_links l
+   FROM metering.customer_links
   WHERE (customer_deleted_at IS NULL);
 
 COMMENT ON VIEW metering.customer_spans IS 'from when (inclusive) until when an organization''s usage is a customer''s; what lies in no span is held';

@@ -33,6 +33,7 @@ import { roadTest as test } from "../testing/fixtures/road-fixture.ts";
 import { meterNames } from "../usage/meters.ts";
 
 const unsealed = "meter_outbox by meter_outbox_meter_organization_id_occurred_at_id";
+const sealed = "meter_outbox by meter_outbox_organization_id_meter_event_id";
 const pending = "meter_events by meter_events_pending_by_meter";
 const byId = "meter_events by meter_events_pkey";
 const newerGauges = "meter_events by meter_events_hour";
@@ -49,7 +50,14 @@ const besideSums = `${carried}, ${undelivered}, ${pending}, meter_events by mete
 /** How each statement of the road reads each table, whatever the statistics say. */
 const expected: Record<string, string[]> = {
   "store readings": ["readings by readings_pkey, sensors by sensors_pkey"],
-  seal: [`${links}, ${pending}, ${unsealed}, ${period}`, `${links}, ${unsealed}`, pending, byId],
+  seal: [
+    `${links}, ${pending}, ${unsealed}, ${period}`,
+    `${links}, ${unsealed}`,
+    pending,
+    byId,
+    sealed,
+    unsealed,
+  ],
   "begin attempts": [`${newerGauges}, ${byId}, ${period}`],
   settle: [byId],
   "fold a window": [`customer_links by customer_links_customer, ${newerGauges}`],

@@ -1,3 +1,6 @@
+import { CompiledQuery } from "kysely";
+import type { Db } from "./db.ts";
+
 /** Where an organization's rows lie. */
 export type Shard = {
   id: string;
@@ -15,6 +18,12 @@ export type Shards = {
 
 /** Runs a statement on the coordinator. */
 export type Ask = <Row extends object>(text: string, values: readonly unknown[]) => Promise<Row[]>;
+
+/** Asks through Kysely. */
+export function askThrough(db: Db): Ask {
+  return async <Row extends object>(text: string, values: readonly unknown[]) =>
+    (await db.executeQuery<Row>(CompiledQuery.raw(text, [...values]))).rows;
+}
 
 /** The one shard of a plain Postgres. */
 export const wholeDatabase: Shard = { id: "", node: "" };

@@ -56,7 +56,7 @@ export function arrayLiteral(elements: readonly (string | number)[]): string {
 }
 
 /** The same for sensor ids (`sensorIdPattern`), of which one may be `NULL`. */
-export function textArrayLiteral(elements: readonly string[]): string {
+function textArrayLiteral(elements: readonly string[]): string {
   return elements.length === 0 ? "{}" : `{"${elements.join('","')}"}`;
 }
 

@@ -1,4 +1,5 @@
 import { sql } from "kysely";
+import { namesOrganizations } from "../database/by-shard.ts";
 import { byIndex } from "../database/one-plan.ts";
 import type { Db } from "../database/db.ts";
 import type { MeterName } from "../usage/meters.ts";
@@ -23,26 +24,40 @@ export function listDueOrganizations(db: Db, filter: DueFilter): Promise<DueOrga
   });
 }
 
-async function findDue(db: Db, filter: DueFilter): Promise<DueOrganization[]> {
+/** Those of some organizations of one shard, in no round: as on a cluster, where each shard is asked alone. */
+export function listDueOnShard(
+  db: Db,
+  filter: DueFilter,
+  organizationIds: readonly string[],
+): Promise<DueOrganization[]> {
+  const organizations = organizationIds.map((organizationId) => ({ organizationId }));
+  return findDue(db, filter, namesOrganizations({ organizations, isOneShard: true }));
+}
+
+async function findDue(
+  db: Db,
+  filter: DueFilter,
+  inShard = namesOrganizations({ organizations: [] }),
+): Promise<DueOrganization[]> {
   const due = await sql<DueOrganization>`
     select b.organization_id as "organizationId", oldest.occurred_at::text as from
     from ${billedUntil} b
     cross join lateral (
       select e.occurred_at
       from metering.meter_outbox e
-      where e.meter_event_id is null and e.meter = ${filter.meter} and e.organization_id = b.organization_id
+      where e.meter_event_id is null and e.meter = ${filter.meter} and e.organization_id = b.organization_id ${inShard("e")}
         -- A row that was written past our functions, with no real time, stays where it is.
         and e.occurred_at > '-infinity' and e.occurred_at <= ${filter.cutOff} and e.occurred_at < b.billed_until
       order by e.occurred_at
       limit 1
     ) oldest
-    where coalesce(b.organization_id = ${filter.only ?? null}::uuid, true)
+    where coalesce(b.organization_id = ${filter.only ?? null}::uuid, true) ${inShard("b")}
     order by b.organization_id
   `.execute(db);
   return due.rows;
 }
 
-async function findSealedLast(db: Db, meter: MeterName): Promise<string | undefined> {
+export async function findSealedLast(db: Db, meter: MeterName): Promise<string | undefined> {
   const last = await sql<{ organizationId: string }>`
     select newest.organization_id as "organizationId"
     from (
@@ -58,7 +73,7 @@ async function findSealedLast(db: Db, meter: MeterName): Promise<string | undefi
   return last.rows[0]?.organizationId;
 }
 
-function rotate(due: readonly DueOrganization[], last: string | undefined): DueOrganization[] {
+export function rotate(due: readonly DueOrganization[], last: string | undefined): DueOrganization[] {
   const first = last === undefined ? -1 : due.findIndex(({ organizationId }) => organizationId > last);
   return first === -1 ? [...due] : [...due.slice(first), ...due.slice(0, first)];
 }

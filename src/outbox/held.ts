@@ -5,7 +5,10 @@ import { sql } from "kysely";
  * later is held. The spans leave no gap before it.
  */
 export const billedUntil = sql`(
-  select organization_id, max(ends_at) as billed_until from metering.customer_spans group by organization_id
+  select organization_id, max(coalesce(ended_at, 'infinity')) as billed_until
+  from metering.customer_links
+  where customer_deleted_at is null
+  group by organization_id
 )`;
 
 /** Joins the tables that `isHeld` reads to the entries `e`. */

@@ -1,6 +1,8 @@
 import { sql } from "kysely";
 import type { PgBoss } from "pg-boss";
+import { isDatabaseUnavailable } from "../database/database-unavailable.ts";
 import type { Db, Trx } from "../database/db.ts";
+import { type Shards, wholeDatabase } from "../database/shards.ts";
 import { aheadOfAll, remindToDeliver } from "../queue/deliver-job.ts";
 import type { Tracer } from "../tracing/tracer.ts";
 import type { MeterName } from "../usage/meters.ts";
@@ -14,7 +16,7 @@ import type { SliceSize } from "./slice-size.ts";
 /** The sealing statement may take this share of a transaction's time; the rest is left for the jobs. */
 const shareOfSlices = 0.75;
 
-export type SealDeps = { db: Db; boss: PgBoss; tracer: Tracer };
+export type SealDeps = { db: Db; boss: PgBoss; tracer: Tracer; shards: Shards };
 
 /** The seal of one meter. */
 export type MeterSeal = {
@@ -44,14 +46,20 @@ export async function sealTurns(
   seal: MeterSeal,
 ): Promise<SealedEvent[] | "too_many_undelivered"> {
   for (;;) {
-    const next = seal.queue.slice(0, seal.size.of(seal.eventsPerTransaction));
+    const { next, rest, node } = chooseNext(seal, deps.shards);
     try {
-      const slices = await deps.db.transaction().execute((trx) => sealOnce({ ...deps, trx }, seal, next));
+      const slices = await deps.db
+        .transaction()
+        .execute((trx) => sealOnce({ ...deps, trx }, seal, { next, isOneShard: node !== undefined }));
       if (slices === "too_many_undelivered") return slices;
-      seal.queue = [...seal.queue.slice(slices.turns), ...slices.unfinished];
+      seal.queue = [...next.slice(slices.turns), ...rest, ...slices.unfinished];
       return slices.events;
     } catch (error) {
       const fault = faultOf(error);
+      if (fault === "other" && node !== undefined && isDatabaseUnavailable(error)) {
+        leaveOut(seal, deps.shards, { node, error });
+        return [];
+      }
       if (fault === "other") throw error;
       const canBeSmaller = (fault === "too_slow" || next.length > 1) && seal.size.halve();
       if (canBeSmaller) continue;
@@ -64,16 +72,42 @@ export async function sealTurns(
   }
 }
 
+/** The organizations of the next transaction; on a cluster those of the first one's shard, which is on `node`. */
+function chooseNext(seal: MeterSeal, shards: Shards): Chosen {
+  const most = seal.size.of(seal.eventsPerTransaction);
+  const [first] = seal.queue;
+  const shard = first && shards.known(first.organizationId);
+  if (shard === undefined || shard === wholeDatabase) {
+    return { next: seal.queue.slice(0, most), rest: seal.queue.slice(most), node: undefined };
+  }
+  const next: DueOrganization[] = [];
+  const rest: DueOrganization[] = [];
+  for (const due of seal.queue) {
+    const isNext = next.length < most && shards.known(due.organizationId)?.id === shard.id;
+    (isNext ? next : rest).push(due);
+  }
+  return { next, rest, node: shard.node };
+}
+
+type Chosen = { next: DueOrganization[]; rest: DueOrganization[]; node: string | undefined };
+
+/** A node that is away holds up its own organizations only; they wait for the next seal. */
+function leaveOut(seal: MeterSeal, shards: Shards, { node, error }: { node: string; error: unknown }): void {
+  seal.faults.push(new Error(`the organizations of node ${node} could not be sealed`, { cause: error }));
+  seal.queue = seal.queue.filter(({ organizationId }) => shards.known(organizationId)?.node !== node);
+}
+
 async function sealOnce(
-  { trx, boss, tracer }: SealDeps & { trx: Trx },
+  { db, trx, boss, tracer }: SealDeps & { trx: Trx },
   seal: MeterSeal,
-  next: readonly DueOrganization[],
+  { next, isOneShard }: { next: readonly DueOrganization[]; isOneShard: boolean },
 ): Promise<Slices | "too_many_undelivered"> {
   // One seal at a time: only the holder of this lock stamps entries.
   await holdSeal(trx);
   const startedAtMs = Date.now();
   await limitStatements(trx, Math.ceil(seal.msPerTransaction * shareOfSlices));
-  const room = seal.isShadow ? Infinity : seal.pendingMax - (await countPending(trx, seal));
+  const pending = isOneShard ? countPendingOfNodes(db, seal) : countPending(trx, seal);
+  const room = seal.isShadow ? Infinity : seal.pendingMax - (await pending);
   if (room <= 0) return "too_many_undelivered";
   const slices = await sealSlices(trx, {
     meter: seal.meter,
@@ -81,6 +115,7 @@ async function sealOnce(
     cutOff: seal.cutOff,
     entriesMax: seal.size.of(seal.entriesPerTransaction),
     isTraced: tracer.isOn,
+    isOneShard,
   });
   await limitStatements(trx, Math.max(1, seal.msPerTransaction - (Date.now() - startedAtMs)));
   const toSend = seal.isShadow ? [] : slices.events.filter(({ isBilledElsewhere }) => !isBilledElsewhere);
@@ -113,14 +148,24 @@ async function limitStatements(trx: Trx, ms: number): Promise<void> {
 }
 
 async function countPending(
-  trx: Trx,
+  db: Db,
   { meter, pendingMax }: { meter: MeterName; pendingMax: number },
 ): Promise<number> {
   const counted = await sql<{ count: number }>`
     select count(*)::int as count
     from (select 1 from metering.meter_events where state = 'pending' and meter = ${meter} limit ${pendingMax}) pending
-  `.execute(trx);
+  `.execute(db);
   return counted.rows[0]?.count ?? 0;
+}
+
+/** The same on all nodes of a cluster, past the transaction; none while one is away, whose events cannot be sent either. */
+async function countPendingOfNodes(db: Db, seal: MeterSeal): Promise<number> {
+  try {
+    return await countPending(db, seal);
+  } catch (error) {
+    if (isDatabaseUnavailable(error)) return 0;
+    throw error;
+  }
 }
 
 const queryCanceled = "57014";

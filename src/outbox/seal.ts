@@ -3,7 +3,8 @@ import type { PgBoss } from "pg-boss";
 import type { Db } from "../database/db.ts";
 import { type Tracer, untraced } from "../tracing/tracer.ts";
 import type { MeterName } from "../usage/meters.ts";
-import { listDueOrganizations } from "./due-organizations.ts";
+import { askThrough, createShards, type Shards } from "../database/shards.ts";
+import { listDue } from "./due-by-shard.ts";
 import { type MeterSeal, sealTurns } from "./seal-turns.ts";
 import { createSliceSize } from "./slice-size.ts";
 
@@ -57,12 +58,13 @@ export async function sealDueEntries(
 ): Promise<SealResult> {
   const limits = { ...sealLimits, ...options };
   const endsAtMs = performance.now() + limits.msMax;
-  const seals = await openSeals(db, limits);
+  const shards = createShards(askThrough(db));
+  const seals = await openSeals(db, shards, limits);
   const total: SealResult = { events: 0, entries: 0, stopped: "done", heldBack: [] };
   const hasTurns = ({ meter, queue }: MeterSeal) => queue.length > 0 && !total.heldBack.includes(meter);
   while (total.stopped !== "time" && seals.some(hasTurns)) {
     for (const seal of seals.filter(hasTurns)) {
-      const sealed = await sealTurns({ db, boss, tracer }, seal);
+      const sealed = await sealTurns({ db, boss, tracer, shards }, seal);
       if (sealed === "too_many_undelivered") {
         total.heldBack.push(seal.meter);
         total.stopped = sealed;
@@ -79,12 +81,16 @@ export async function sealDueEntries(
   return total;
 }
 
-async function openSeals(db: Db, limits: SealLimits & SealOptions): Promise<MeterSeal[]> {
+async function openSeals(db: Db, shards: Shards, limits: SealLimits & SealOptions): Promise<MeterSeal[]> {
   // Entries that arrive meanwhile are left to the next seal; otherwise every request would become a meter event.
   const cutOff = await readDatabaseClock(db);
   const seals: MeterSeal[] = [];
   for (const meter of limits.meters) {
-    const queue = await listDueOrganizations(db, { meter, cutOff, only: limits.onlyOrganizationId });
+    const { queue, faults } = await listDue(db, shards, {
+      meter,
+      cutOff,
+      only: limits.onlyOrganizationId,
+    });
     const isAheadOfAll = limits.onlyOrganizationId !== undefined;
     const { isShadow = false } = limits;
     seals.push({
@@ -95,7 +101,7 @@ async function openSeals(db: Db, limits: SealLimits & SealOptions): Promise<Mete
       isAheadOfAll,
       isShadow,
       size: createSliceSize(),
-      faults: [],
+      faults,
     });
   }
   return seals;
