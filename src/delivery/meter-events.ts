@@ -53,7 +53,8 @@ export type MeterEventFilter = MeterEventMatch & {
 export async function listMeterEvents(db: Db, filter: MeterEventFilter): Promise<MeterEvent[]> {
   const { before, limit, words, ...match } = filter;
   const isOfPage = sql`${matching(match)} ${before === undefined ? sql`` : sql`and id < ${before}`}`;
-  const events = await sql<MeterEvent>`
+  const list = (one: Db) =>
+    sql<MeterEvent>`
     select ${columns}
     from (
       select * from ${words === undefined ? sql`metering.meter_events` : eventsSaying(words, isOfPage)} listed
@@ -63,7 +64,8 @@ export async function listMeterEvents(db: Db, filter: MeterEventFilter): Promise
     ) meter_events
     cross join lateral ${waiting} waiting
     order by id desc
-  `.execute(db);
+  `.execute(one);
+  const events = await (words === undefined ? list(db) : byIndex(db, list));
   return events.rows;
 }
 
