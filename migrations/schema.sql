@@ -731,6 +731,20 @@ COMMENT ON COLUMN metering.processes.close_gate IS 'CLOSE_GATE of a worker; null
 ALTER TABLE ONLY metering.processes
     ADD CONSTRAINT processes_pkey PRIMARY KEY (id);
 
+-- reading_counts
+
+CREATE TABLE metering.reading_counts (
+    organization_id uuid NOT NULL,
+    hour timestamp with time zone NOT NULL,
+    readings bigint NOT NULL,
+    CONSTRAINT reading_counts_hour_check CHECK (isfinite(hour))
+);
+
+COMMENT ON TABLE metering.reading_counts IS 'how many readings were stored in each UTC hour, by the time in the id of their entry, from usage_progress.readings_from to readings_until; of months that retention has dropped, too';
+
+ALTER TABLE ONLY metering.reading_counts
+    ADD CONSTRAINT reading_counts_pkey PRIMARY KEY (organization_id, hour) INCLUDE (readings);
+
 -- readings
 
 CREATE TABLE metering.readings (
@@ -1078,10 +1092,15 @@ CREATE INDEX usage_keys_entry ON metering.usage_keys USING btree (organization_i
 CREATE TABLE metering.usage_progress (
     is_only boolean DEFAULT true NOT NULL,
     events_through_id uuid NOT NULL,
-    CONSTRAINT usage_progress_is_only_check CHECK (is_only)
+    readings_from timestamp with time zone,
+    readings_until timestamp with time zone,
+    CONSTRAINT usage_progress_check CHECK (((readings_from IS NULL) = (readings_until IS NULL))),
+    CONSTRAINT usage_progress_is_only_check CHECK (is_only),
+    CONSTRAINT usage_progress_readings_from_check CHECK (isfinite(readings_from)),
+    CONSTRAINT usage_progress_readings_until_check CHECK (isfinite(readings_until))
 );
 
-COMMENT ON TABLE metering.usage_progress IS 'one row: how far usage_sums goes';
+COMMENT ON TABLE metering.usage_progress IS 'one row: how far usage_sums and reading_counts go';
 
 ALTER TABLE ONLY metering.usage_progress
     ADD CONSTRAINT usage_progress_pkey PRIMARY KEY (is_only);
@@ -1151,6 +1170,7 @@ CREATE FUNCTION metering.add_up_usage() RETURNS integer
 declare
   settled_after constant interval := interval '1 hour';
   events_max constant integer := 100000;
+  settled_before constant uuid := metering.uuid_v7(date_trunc('hour', now() - settled_after, 'UTC'));
   through_id uuid;
   added record;
 begin
@@ -1159,38 +1179,28 @@ begin
   if not found then
     return 0;
   end if;
-  with page as materialized (
-    select m.id, m.organization_id, m.meter, m.hour, m.stripe_customer_id, m.entries, m.quantity,
-      m.replaces_id is null and m.carried_from is null as is_usage
+  select count(*)::integer as events, (array_agg(page.id order by page.id desc))[1] as last_id into added
+  from (
+    select m.id
     from metering.meter_events m
-    where m.id > through_id and m.id < metering.uuid_v7(date_trunc('hour', now() - settled_after, 'UTC'))
+    where m.id > through_id and m.id < settled_before
     order by m.id
     limit events_max
-  ),
-  hours as materialized (
-    select p.organization_id, p.meter, p.hour, p.stripe_customer_id, count(*) as events, sum(p.entries) as entries,
-      sum(p.quantity) as quantity
-    from page p
-    where p.is_usage
-    group by p.organization_id, p.meter, p.hour, p.stripe_customer_id
-  ),
-  summed as (
-    insert into metering.usage_sums as s
-      (organization_id, meter, unit, starts_at, stripe_customer_id, events, entries, quantity)
-    select h.organization_id, h.meter, 'hour', h.hour, h.stripe_customer_id, h.events, h.entries, h.quantity
-    from hours h
-    union all
-    select h.organization_id, h.meter, 'day', date_trunc('day', h.hour, 'UTC'), h.stripe_customer_id, sum(h.events),
-      sum(h.entries), sum(h.quantity)
-    from hours h
-    group by h.organization_id, h.meter, date_trunc('day', h.hour, 'UTC'), h.stripe_customer_id
-    on conflict (organization_id, meter, unit, starts_at, stripe_customer_id) do update
-    set events = s.events + excluded.events, entries = s.entries + excluded.entries, quantity = s.quantity + excluded.quantity
-  )
-  select count(*)::integer as events, (array_agg(p.id order by p.id desc))[1] as last_id into added from page p;
-  if added.events > 0 then
-    update metering.usage_progress set events_through_id = added.last_id;
+  ) page;
+  if added.events = 0 then
+    return 0;
   end if;
+  insert into metering.usage_sums as s
+    (organization_id, meter, unit, starts_at, stripe_customer_id, events, entries, quantity)
+  select m.organization_id, m.meter, u.unit, date_trunc(u.unit, m.hour, 'UTC'), m.stripe_customer_id, count(*),
+    sum(m.entries), sum(m.quantity)
+  from metering.meter_events m
+  cross join (values ('hour'), ('day')) u (unit)
+  where m.id > through_id and m.id <= added.last_id and m.replaces_id is null and m.carried_from is null
+  group by m.organization_id, m.meter, u.unit, date_trunc(u.unit, m.hour, 'UTC'), m.stripe_customer_id
+  on conflict (organization_id, meter, unit, starts_at, stripe_customer_id) do update
+  set events = s.events + excluded.events, entries = s.entries + excluded.entries, quantity = s.quantity + excluded.quantity;
+  update metering.usage_progress set events_through_id = added.last_id;
   return added.events;
 end
 $$;
@@ -1282,6 +1292,54 @@ end
 $$;
 
 COMMENT ON FUNCTION metering.claim_customer() IS 'refuses a customer that another organization has, with unique_violation of one_organization_per_customer; the detail is the other''s id';
+
+CREATE FUNCTION metering.count_readings() RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  settled_after constant interval := interval '1 hour';
+  progress metering.usage_progress;
+  next_hour timestamptz;
+  -- The smallest ids of the hour and of the one after it.
+  first_id uuid;
+  end_id uuid;
+begin
+  select * into progress from metering.usage_progress for update skip locked;
+  -- Another worker is at it.
+  if not found then
+    return false;
+  end if;
+  next_hour := progress.readings_until;
+  if next_hour is null then
+    -- Of organizations with a subscription; a reader counts what is older.
+    select date_trunc('hour', min(oldest.occurred_at), 'UTC') into next_hour
+    from metering.subscriptions o
+    cross join lateral (
+      select e.occurred_at
+      from metering.meter_outbox e
+      where e.organization_id = o.organization_id
+      order by e.occurred_at
+      limit 1
+    ) oldest;
+  end if;
+  if next_hour is null or next_hour + interval '1 hour' + settled_after > now() then
+    return false;
+  end if;
+  first_id := (lpad(to_hex(extract(epoch from next_hour)::bigint * 1000), 12, '0') || '70000000000000000000')::uuid;
+  end_id := (lpad(to_hex((extract(epoch from next_hour)::bigint + 3600) * 1000), 12, '0') || '70000000000000000000')::uuid;
+  insert into metering.reading_counts (organization_id, hour, readings)
+  select r.organization_id, next_hour, count(*)
+  from metering.readings r
+  where r.entry_id >= first_id and r.entry_id < end_id
+  group by r.organization_id;
+  update metering.usage_progress
+  set readings_from = coalesce(readings_from, next_hour), readings_until = next_hour + interval '1 hour';
+  return true;
+end
+$$;
+
+COMMENT ON FUNCTION metering.count_readings() IS 'counts the readings of the next hour that is over for an hour into reading_counts; returns whether there was one';
 
 CREATE FUNCTION metering.count_what_keeps(table_name text, month timestamp with time zone, OUT unsealed bigint, OUT open_events bigint) RETURNS record
     LANGUAGE plpgsql

@@ -114,7 +114,8 @@ begin
   -- The API: intake, the operator's calls, and the webhook inbox. It moves meter events by two functions alone.
   execute format(
     'grant select on
-        metering.api_keys, metering.readings, metering.delivery_attempts, metering.meter_event_total, metering.usage_keys
+        metering.api_keys, metering.readings, metering.delivery_attempts, metering.meter_event_total, metering.usage_keys,
+        metering.reading_counts
       to %I',
     api
   );
@@ -208,7 +209,7 @@ begin
   execute format(
     'grant execute on function
         metering.purge_stripe_events(integer), metering.create_partition(text, timestamptz),
-        metering.drop_partition(text, timestamptz), metering.add_up_meter_events(), metering.add_up_usage(),
+        metering.drop_partition(text, timestamptz), metering.add_up_meter_events(), metering.add_up_usage(), metering.count_readings(),
         metering.settle_doubt(uuid, uuid[], text, bigint, uuid),
         metering.carry_unsent(uuid, text, timestamptz, timestamptz, text[]),
         metering.carry_delivered(uuid, text, timestamptz, text, bigint, integer)

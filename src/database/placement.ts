@@ -23,6 +23,7 @@ export const placement = {
     "dropped_usage",
     "refused_entries",
     "usage_sums",
+    "reading_counts",
   ],
   /** A copy on every node: what triggers and foreign keys read there. */
   reference: ["organizations", "meters", "dropped_partitions"],

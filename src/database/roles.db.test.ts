@@ -145,6 +145,7 @@ const mayCall: Record<ServiceRole, string[]> = {
     "add_up_usage",
     "carry_delivered",
     "carry_unsent",
+    "count_readings",
     "create_partition",
     "drop_partition",
     "purge_stripe_events",

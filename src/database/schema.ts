@@ -482,6 +482,12 @@ export interface Processes {
   transport: string | null;
 }
 
+export interface ReadingCounts {
+  hour: Timestamp;
+  organization_id: string;
+  readings: Int8;
+}
+
 export interface Readings {
   /**
    * the meter_outbox entry that bills this reading; its occurred_at is metering.uuid_v7_time(entry_id)
@@ -674,6 +680,8 @@ export interface UsageKeys {
 export interface UsageProgress {
   events_through_id: string;
   is_only: Generated<boolean>;
+  readings_from: Timestamp | null;
+  readings_until: Timestamp | null;
 }
 
 export interface UsageSums {
@@ -713,6 +721,7 @@ export interface DB {
   operator_actions: OperatorActions;
   organizations: Organizations;
   processes: Processes;
+  reading_counts: ReadingCounts;
   readings: Readings;
   reconcile_reads: ReconcileReads;
   reconcile_requests: ReconcileRequests;

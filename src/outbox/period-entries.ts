@@ -32,7 +32,7 @@ export async function readPeriodEntries(db: Db, period: UsagePeriod): Promise<Pe
   const hours = { from: sql`w.whole_from`, to: sql`w.whole_to` };
   const read = await byIndex(db, (trx) =>
     sql<PeriodEntries>`
-      with spans as (${spansOf(period)})
+      with spans as (${paidSpansOf(period)})
       select
         m.name as meter,
         sum(e.entries)::float8 as entries,
@@ -65,7 +65,7 @@ export async function readPeriodEntries(db: Db, period: UsagePeriod): Promise<Pe
 }
 
 /** When this customer pays in a period, with the whole UTC hours of each span. */
-function spansOf({ organizationId, customer, start, end }: UsagePeriod): RawBuilder<unknown> {
+export function paidSpansOf({ organizationId, customer, start, end }: UsagePeriod): RawBuilder<unknown> {
   return sql`
     select starts_at, ends_at, whole_from, greatest(date_trunc('hour', ends_at, 'UTC'), whole_from) as whole_to
     from (
@@ -117,7 +117,7 @@ async function withLatest(db: Db, period: UsagePeriod, entries: PeriodEntries): 
   )`;
   const latest = await byIndex(db, (trx) =>
     sql<{ quantity: string; unsealed: string | null }>`
-      with spans as (${spansOf(period)}),
+      with spans as (${paidSpansOf(period)}),
       candidates as (
         select c.*
         from (select ${entries.meter}::text as name) m

@@ -29,6 +29,14 @@ export async function addUpUsage(db: Db): Promise<number> {
   return added.rows[0]?.events ?? 0;
 }
 
+/** Counts the readings of the next hour that is over. Returns whether there was one. Safe from several workers at once. */
+export async function countReadings(db: Db): Promise<boolean> {
+  const counted = await sql<{ isCounted: boolean }>`select metering.count_readings() as "isCounted"`.execute(
+    db,
+  );
+  return counted.rows[0]?.isCounted === true;
+}
+
 /** Of which usage, as expressions of a statement; `summedThrough` as `readSummedThrough` says. */
 type Usage = {
   organizationId: RawBuilder<unknown>;

@@ -6,7 +6,7 @@ import { addUpMeterEvents } from "../delivery/meter-events.ts";
 import { nothingSwept, sweepMeterEvents } from "../delivery/sweep.ts";
 import type { Log } from "../log.ts";
 import { remindToSeal } from "../outbox/seal-job.ts";
-import { addUpUsage } from "../outbox/sums.ts";
+import { addUpUsage, countReadings } from "../outbox/sums.ts";
 import { type DeliverRetry, ensureCrons, ensureQueues } from "../queue/install.ts";
 import { forgetOldProcesses } from "../monitoring/heartbeat.ts";
 
@@ -43,4 +43,5 @@ const addUpMsPerSweep = 10_000;
 async function addUpUsageSoFar(db: Db): Promise<void> {
   const endsAtMs = performance.now() + addUpMsPerSweep;
   while ((await addUpUsage(db)) > 0 && performance.now() < endsAtMs);
+  while ((await countReadings(db)) && performance.now() < endsAtMs);
 }

@@ -9,6 +9,10 @@ export async function addUpStored(url: string): Promise<void> {
       if (row === undefined || row.added === 0) break;
     }
   }
-  await ask(url, "vacuum analyze metering.usage_sums");
+  for (;;) {
+    const [row] = await ask<{ counted: boolean }>(url, "select metering.count_readings() as counted");
+    if (row?.counted !== true) break;
+  }
+  await ask(url, "vacuum analyze metering.usage_sums, metering.reading_counts");
   console.error(`added up in ${((performance.now() - startedAtMs) / 1_000).toFixed(1)} s`);
 }

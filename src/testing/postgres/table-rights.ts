@@ -102,6 +102,7 @@ export const apiMay: Record<string, Privileges> = {
     update: ["name", "external_id", "archived_at"],
   }),
   processes: may({ insert: ["id", "kind"], update: ["seen_at", "stopped_at"] }),
+  reading_counts: may(),
   readings: may({ insert: ["organization_id", "sensor_id", "recorded_at", "temperature", "entry_id"] }),
   readings_default: may(),
   reconcile_reads: may(),
@@ -231,6 +232,7 @@ export const workerMay: Record<string, Privileges> = {
     update: ["seen_at", "stopped_at", ...rate],
     delete: true,
   }),
+  reading_counts: nothing,
   readings: nothing,
   readings_default: may(),
   reconcile_reads: may({

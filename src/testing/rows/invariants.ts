@@ -263,4 +263,17 @@ const deliveryRules: Rule[] = [
     full join metering.usage_sums s using (organization_id, meter, unit, starts_at, stripe_customer_id)
     where (e.events, e.entries, e.quantity) is distinct from (s.events, s.entries, s.quantity)
   `,
+  sql`
+    select format('organization %s has %s readings of the hour %s, but %s were counted', organization_id, r.readings, hour, c.readings) as violation
+    from (
+      select organization_id, date_trunc('hour', metering.uuid_v7_time(entry_id), 'UTC') as hour, count(*) as readings
+      from metering.readings
+      where metering.uuid_v7_time(entry_id) >= (select readings_from from metering.usage_progress)
+        and metering.uuid_v7_time(entry_id) < (select readings_until from metering.usage_progress)
+      group by 1, 2
+    ) r
+    full join metering.reading_counts c using (organization_id, hour)
+    where r.readings is distinct from c.readings
+      and date_trunc('month', hour, 'UTC') not in (select month from metering.dropped_partitions where table_name = 'readings')
+  `,
 ];
