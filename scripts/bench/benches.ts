@@ -1,5 +1,6 @@
 import { benchAutovacuum } from "./benches/autovacuum.ts";
 import { benchBooks } from "./benches/books.ts";
+import { benchCitus } from "./benches/citus.ts";
 import { benchConsole } from "./benches/console.ts";
 import { benchDeliver, benchDeliverStream } from "./benches/deliver.ts";
 import { benchDrain } from "./benches/drain.ts";
@@ -45,4 +46,5 @@ export const benches: Record<BenchName, Bench> = {
   disk: benchDisk,
   autovacuum: benchAutovacuum,
   console: benchConsole,
+  citus: benchCitus,
 };

@@ -20,6 +20,7 @@ export const benchNames = [
   "disk",
   "autovacuum",
   "console",
+  "citus",
 ] as const;
 
 export type BenchName = (typeof benchNames)[number];
@@ -36,6 +37,7 @@ export const longBenches: readonly BenchName[] = [
   "disk",
   "autovacuum",
   "console",
+  "citus",
 ];
 
 /** Whether there is a bench of this name. */

@@ -56,6 +56,15 @@ export async function startMachineCluster(
   return { coordinator, workers, stop };
 }
 
+/** Starts one server from the same programs, without the extension. */
+export async function startOneOfMachine(
+  binaries: PostgresBinaries,
+  settings: "fast" | "durable",
+): Promise<EmbeddedPostgres> {
+  const node = { binaries, password: randomBytes(16).toString("hex"), settings: ["max_connections=500"] };
+  return await startEmbeddedPostgres({ settings, node });
+}
+
 function nodeOf({ url, port, halt, resume }: EmbeddedPostgres): MachineNode {
   return { url, host: "127.0.0.1", port, halt, resume };
 }

@@ -1,0 +1,104 @@
+import { sql } from "kysely";
+import { expect, inject } from "vitest";
+import { findNode, listNodes } from "../../database/cluster.ts";
+import type { Db } from "../../database/db.ts";
+import type { ClusterNode } from "../../testing/postgres/citus-cluster.ts";
+import { findCitusOfMachine } from "../../testing/postgres/machine-cluster.ts";
+import { until } from "../../testing/processes/until.ts";
+import { postUntilStopped } from "../crash/gateway.ts";
+import { intakeTest as test, type Sender } from "./intake-site.ts";
+
+/** Nodes can be killed here where they are those of the machine's own Postgres. */
+const binaries = await findCitusOfMachine();
+const isCluster = inject("testServer").cluster !== undefined;
+
+const senderCount = 12;
+const postEveryMs = 50;
+const patienceMs = 35_000;
+const codes = ["database_unavailable", "outcome_unknown", "overloaded"];
+
+test.runIf(isCluster && binaries !== undefined)(
+  "a killed node holds up its own organizations alone; neither its death, an added node nor moved shards lose or double a reading",
+  { timeout: 240_000 },
+  async ({ open }) => {
+    if (binaries === undefined) throw new Error("the machine has no Citus");
+    const { first, spare, api, db, senders, ends } = await open({
+      binaries,
+      senders: senderCount,
+      patienceMs,
+    });
+    const there = await Promise.all(
+      senders.map(async (sender) => ({ sender, node: (await findNode(db, sender.organizationId))?.name })),
+    );
+    const isOnFirst = (node?: string) => node === `${first.host}:${first.port}`;
+    const held = there.filter(({ node }) => isOnFirst(node)).map(({ sender }) => sender);
+    const others = there.filter(({ node }) => !isOnFirst(node)).map(({ sender }) => sender);
+
+    const loading = new AbortController();
+    const load = Promise.all(
+      senders.map(({ gateway }) =>
+        postUntilStopped([gateway], { apiUrl: api.url(), everyMs: postEveryMs, signal: loading.signal }),
+      ),
+    );
+    // A gateway with any other answer ends the load, and the wait.
+    const eachAnswered = (some: Sender[], status: number) =>
+      Promise.race([load, Promise.all(some.map(({ untilAnswered }) => untilAnswered(status)))]);
+    try {
+      await eachAnswered(senders, 200);
+      await first.halt("immediate");
+      await eachAnswered(held, 503);
+      await eachAnswered(others, 200);
+      await first.resume();
+      await eachAnswered(senders, 200);
+
+      await sql`select citus_add_node(${spare.host}, ${spare.port}::int)`.execute(db);
+      await moveToSpare(db, { organizationId: held[0]?.organizationId ?? "", spare });
+      await eachAnswered(senders, 200);
+    } finally {
+      loading.abort();
+      await load;
+    }
+    await until(
+      async () =>
+        !(await Promise.all(senders.map(({ gateway }) => gateway.finish(api.url())))).includes(false),
+      { what: "every gateway to be answered" },
+    );
+
+    expect(held.length * others.length).toBeGreaterThan(0);
+    expect((await listNodes(db)).map(({ shards }) => shards > 0)).toEqual([false, true, true, true]);
+    const ways = new Set(ends.map(({ status, code }) => (status === 200 ? "stored" : (code ?? "no answer"))));
+    expect([...ways].filter((way) => way !== "stored" && !codes.includes(way))).toEqual([]);
+    for (const { organizationId, gateway } of senders) {
+      const told = gateway.acknowledged().toSorted();
+      expect(await readStored(db, organizationId)).toEqual({ moments: told, billed: told.length });
+    }
+  },
+);
+
+/** Gives the new node its copies, and moves an organization there with its neighbours of the shard, while the API writes. */
+async function moveToSpare(
+  db: Db,
+  { organizationId, spare }: { organizationId: string; spare: ClusterNode },
+): Promise<void> {
+  await sql`select replicate_reference_tables('force_logical')`.execute(db);
+  await sql`
+    select citus_move_shard_placement(
+      l.shardid, n.nodename, n.nodeport, ${spare.host}, ${spare.port}::int, 'force_logical'
+    )
+    from pg_dist_placement l
+    join pg_dist_node n on n.groupid = l.groupid
+    where l.shardid = get_shard_id_for_distribution_column('metering.readings', ${organizationId}::uuid)
+  `.execute(db);
+}
+
+/** What is stored of an organization, and how much its entries count. */
+async function readStored(db: Db, organizationId: string): Promise<{ moments: string[]; billed: number }> {
+  const { rows } = await sql<{ at: Date }>`
+    select recorded_at as at from metering.readings where organization_id = ${organizationId}
+  `.execute(db);
+  const counted = await sql<{ billed: number }>`
+    select coalesce(sum(quantity), 0)::int as billed
+    from metering.meter_outbox where organization_id = ${organizationId}
+  `.execute(db);
+  return { moments: rows.map(({ at }) => at.toISOString()).toSorted(), billed: counted.rows[0]?.billed ?? 0 };
+}
