@@ -72,7 +72,7 @@ test("readings whose commit was not heard of have an unknown outcome, and are du
   try {
     const way = { db: database.db, pool: gateway.openWayTo(wire.url).pool };
     await way.pool.query("select 'connected'");
-    wire.cutBeforeNextAnswer();
+    wire.cutBeforeAnswerTo("store_readings");
 
     expect(await gateway.send(way)).toMatchObject({ status: 503, code: "outcome_unknown", retryAfter: "2" });
     expect(await gateway.send(way)).toMatchObject({ status: 200, accepted: 0, duplicates: 1 });
@@ -92,12 +92,13 @@ async function countReadings({ pool }: TestDatabase) {
 }
 
 /**
- * A connection's way to Postgres that can be cut once, after the server has answered and before the client has heard
- * it.
+ * A connection's way to Postgres that can be cut once, after the server has answered a statement and before the client
+ * has heard it.
  */
 async function layWireTo(databaseUrl: string) {
   const url = new URL(databaseUrl);
   const target = { host: url.hostname, port: Number(url.port || 5_432) };
+  let statement: string | undefined;
   let isToBeCut = false;
   const server = createServer((client) => {
     const postgres = connect(target);
@@ -106,17 +107,19 @@ async function layWireTo(databaseUrl: string) {
       postgres.destroy();
     };
     client.on("error", cut).on("close", cut).pipe(postgres);
+    client.on("data", (sent: Buffer) => (isToBeCut ||= statement !== undefined && sent.includes(statement)));
     postgres.on("error", cut).on("close", cut);
     postgres.on("data", (answer) => {
       if (!isToBeCut) return void client.write(answer);
       isToBeCut = false;
+      statement = undefined;
       cut();
     });
   });
   url.host = `127.0.0.1:${await listen(server)}`;
   return {
     url: url.href,
-    cutBeforeNextAnswer: () => void (isToBeCut = true),
+    cutBeforeAnswerTo: (name: string) => void (statement = name),
     remove: () => void server.close(),
   };
 }
