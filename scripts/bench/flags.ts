@@ -35,7 +35,7 @@ export const benchUsage = `usage: npm run bench [-- NAME…] [options]
                (default ${millionsDefault.join(",")}; a million takes about 0.3 GB of disk)
   --form WORDS only the forms of drain whose name has these words, such as "the seal"; each takes about a minute
   --seed-folder DIR
-               keeps there what year and growth are filled with, and uses it again
+               keeps there what year, growth and console are filled with, and uses it again
   --help       show this
 
 Prints a Markdown table and writes bench-results/*.json. Exit code 0 when everything was measured, also when a

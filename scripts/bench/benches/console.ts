@@ -3,11 +3,13 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { sql } from "kysely";
 import { writeFigures } from "../../../src/monitoring/figures/write-figures.ts";
 import type { Comparison } from "../comparison.ts";
+import { addUpStored } from "../load/add-up.ts";
 import { openTables } from "../load/due-events.ts";
 import { addFleet } from "../load/fleet.ts";
 import { addYearOfUsage } from "../load/year-of-usage.ts";
 import { findPages } from "../load/console-pages.ts";
-import { ask, checkpoint, createOurDatabase, type Site } from "../site/site.ts";
+import { seededDatabase } from "../site/seeded-database.ts";
+import { ask, checkpoint, type Site } from "../site/site.ts";
 import { quantileOf } from "../statistics.ts";
 import { startApi } from "./our-servers.ts";
 
@@ -45,14 +47,16 @@ const target = { ratio: "at most" as const, value: 1 };
  * questions before an action on all when a million meter events wait.
  */
 export async function benchConsole(site: Site): Promise<Comparison[]> {
-  const url = await createOurDatabase(site, "console");
-  await addYearOfUsage(site, url);
-  await addFleet(url, { organizations: moreOrganizations, sensors: 1 });
+  const { url } = await seededDatabase(site, "console", async (empty) => {
+    await addYearOfUsage(site, empty);
+    await addFleet(empty, { organizations: moreOrganizations, sensors: 1 });
+  });
   return measureConsole(site, url);
 }
 
 /** The measurements, on a database that has its year. */
 async function measureConsole(site: Site, url: string): Promise<Comparison[]> {
+  await addUpStored(url);
   await addBusyMinutes(url);
   await checkpoint(url);
   const figures = await measureFigures(site, url);
