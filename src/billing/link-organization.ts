@@ -1,6 +1,7 @@
 import { sql } from "kysely";
 import { customerTakenBy } from "../database/customer-taken.ts";
 import type { Db } from "../database/db.ts";
+import { claimCustomer } from "./claim-customer.ts";
 import { multirange } from "./adopt-subscription.ts";
 import { type ChosenSubscription, isEnded } from "./choose-subscription.ts";
 import type { CustomerRead } from "./read-customer.ts";
@@ -39,6 +40,7 @@ async function link(
     const present = await findLink(trx, organizationId, { isLocked: true });
     const isOfAnother = present !== undefined && present.customerId !== customerId;
     if (isOfAnother && isRunning(present)) return wouldMove(present, customerId);
+    await claimCustomer(trx, organizationId, customerId);
     const linked = await sql`
       insert into metering.subscriptions as s (
         organization_id, stripe_customer_id, stripe_subscription_id, status, current_period_start, current_period_end,

@@ -2,6 +2,8 @@ import { sql } from "kysely";
 import type { PgBoss } from "pg-boss";
 import { customerTakenBy } from "../database/customer-taken.ts";
 import type { Db, Trx } from "../database/db.ts";
+import { inTransaction } from "../database/in-transaction.ts";
+import { claimCustomer } from "./claim-customer.ts";
 import { wantCustomerRead } from "./read-customer-job.ts";
 import type { NewSubscription, Subscription } from "./subscriptions.ts";
 
@@ -17,7 +19,7 @@ export async function putSubscription(
   organizationId: string,
   subscription: NewSubscription,
 ): Promise<Put> {
-  return unlessTaken(() => store(db, organizationId, subscription));
+  return unlessTaken(() => inTransaction(db, (trx) => store(trx, organizationId, subscription)));
 }
 
 /**
@@ -51,10 +53,11 @@ async function unlessTaken(put: () => Promise<Subscription | undefined>): Promis
 }
 
 async function store(
-  db: Db,
+  trx: Trx,
   organizationId: string,
   subscription: NewSubscription,
 ): Promise<Subscription | undefined> {
+  await claimCustomer(trx, organizationId, subscription.stripeCustomerId);
   const stored = await sql<Subscription>`
     insert into metering.subscriptions as s (
       organization_id, stripe_customer_id, stripe_subscription_id, status, current_period_start, current_period_end,
@@ -87,6 +90,6 @@ async function store(
       s.current_period_start as "currentPeriodStart",
       s.current_period_end as "currentPeriodEnd",
       s.customer_fault as "customerFault"
-  `.execute(db);
+  `.execute(trx);
   return stored.rows[0];
 }

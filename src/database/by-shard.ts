@@ -1,16 +1,20 @@
 import { type RawBuilder, sql } from "kysely";
 
 /** What a statement concerns; `isOneShard`: these lie on one shard of a cluster, which is told so. */
-export type ShardInput = { organizations: readonly { organizationId: string }[]; isOneShard?: boolean };
+export type ShardInput = {
+  organizations: readonly { organizationId: string }[];
+  isOneShard?: boolean | undefined;
+};
+
+const anyOrganizations: ShardInput = { organizations: [] };
 
 /**
  * A further condition on a table of the statement: its organization is one of these. Where all tables have it, a cluster
  * sends the statement to the shard whole, whatever its form. A plain Postgres is not asked: the joins say the same.
  */
-export function namesOrganizations({
-  organizations,
-  isOneShard = false,
-}: ShardInput): (table: string) => RawBuilder<boolean> {
+export function namesOrganizations({ organizations, isOneShard = false }: ShardInput = anyOrganizations): (
+  table: string,
+) => RawBuilder<boolean> {
   if (!isOneShard) return () => sql<boolean>``;
   const ids = organizations.map(({ organizationId }) => organizationId);
   return (table) => sql<boolean>`and ${sql.ref(`${table}.organization_id`)} = any(${ids}::uuid[])`;

@@ -2,8 +2,20 @@ import { sql } from "kysely";
 import pg from "pg";
 import type { Db } from "./db.ts";
 
-/** The organization that has the customer, when this error is the refusal of metering.claim_customer. */
+/** The Stripe customer belongs to another organization: `owner`. */
+export class CustomerTaken extends Error {
+  readonly owner: string;
+
+  constructor(owner: string) {
+    super("the Stripe customer belongs to another organization");
+    this.name = "CustomerTaken";
+    this.owner = owner;
+  }
+}
+
+/** The organization that has the customer, when this error is the refusal of a claim: ours, or metering.claim_customer's. */
 export function customerTakenBy(error: unknown): string | undefined {
+  if (error instanceof CustomerTaken) return error.owner;
   return error instanceof pg.DatabaseError && error.constraint === "one_organization_per_customer"
     ? error.detail
     : undefined;

@@ -1,5 +1,6 @@
 import { sql } from "kysely";
 import { onKeys } from "../database/one-plan.ts";
+import { namesOrganizations } from "../database/by-shard.ts";
 import type { Db } from "../database/db.ts";
 import type { MeterEventKey } from "../usage/meter-event-key.ts";
 import type { MeterName } from "../usage/meters.ts";
@@ -24,6 +25,8 @@ export type BeginOptions = {
   leaseSeconds: number;
   /** Usage after this time would be refused as of the future; absent while Stripe's time is not known. */
   sendableUntil?: Date | undefined;
+  /** On a cluster: the events are of one shard, which is told so. */
+  isOneShard?: boolean;
 };
 
 /**
@@ -45,10 +48,12 @@ async function countAttempts(
   keys: readonly MeterEventKey[],
   options: BeginOptions,
 ): Promise<Attempt[]> {
+  const inShard = namesOrganizations({ organizations: keys, isOneShard: options.isOneShard });
   const begun = await sql<Attempt>`
     with k as materialized (
       -- The state as a value: by the index of all that is pending, each key would read it from end to end.
-      select organization_id, id, 'pending' as state
+      -- The time too: a cluster refuses it in coalesce().
+      select organization_id, id, 'pending' as state, now() as at
       from unnest(
         ${keys.map((key) => key.organizationId)}::uuid[],
         ${keys.map((key) => key.meterEventId)}::uuid[]
@@ -57,9 +62,9 @@ async function countAttempts(
     update metering.meter_events m
     set
       attempts_started = m.attempts_started + 1,
-      first_attempt_at = coalesce(m.first_attempt_at, now()),
-      last_attempt_at = now(),
-      first_unknown_at = coalesce(m.first_unknown_at, now())
+      first_attempt_at = coalesce(m.first_attempt_at, k.at),
+      last_attempt_at = k.at,
+      first_unknown_at = coalesce(m.first_unknown_at, k.at)
     from k
     where m.organization_id = k.organization_id and m.id = k.id
       and m.state = k.state
@@ -71,12 +76,12 @@ async function countAttempts(
         m.first_unknown_at is null
         or m.first_unknown_at > now() - make_interval(secs => ${identifierSafeMs / 1_000})
       )
-      and not ${isOvertaken}
+      and not ${isOvertaken(inShard)} ${inShard("m")}
     returning
       m.organization_id as "organizationId",
       m.id as "meterEventId",
       m.meter,
-      m.quantity::text as quantity,
+      m.quantity,
       m.event_at as "eventAt",
       m.stripe_customer_id as "stripeCustomerId",
       m.attempts_started as attempt,

@@ -1,5 +1,6 @@
 import type { PgBoss } from "pg-boss";
 import type { Db } from "../database/db.ts";
+import { askThrough, createShards, type Shards } from "../database/shards.ts";
 import type { Log } from "../log.ts";
 import { wait } from "../process/wait.ts";
 import { type MeterName, meterNames, meters } from "../usage/meters.ts";
@@ -25,7 +26,7 @@ export type DeliveryLoopOptions = Omit<SendTools, "log" | "watch" | "stopping"> 
   stripeNowMs?: () => number;
 };
 
-type Deps = { db: Db; boss: PgBoss; log: Log };
+type Deps = { db: Db; boss: PgBoss; log: Log; shards?: Shards };
 
 /** Shared by the steps of one loop. */
 type Loop = {
@@ -52,11 +53,12 @@ export function startDelivery(deps: Deps, options: DeliveryLoopOptions): Deliver
   const stopping = new AbortController();
   const { concurrency, transport } = options;
   const underWay = createUnderWay({ concurrency, eventsPerRequestMax: transport.eventsPerRequestMax });
+  const withShards = { ...deps, shards: createShards(askThrough(deps.db)) };
   const running = run({
-    deps,
+    deps: withShards,
     options,
     tools: { ...options, log: deps.log, watch, stopping: stopping.signal },
-    settler: createSettler(deps, watch),
+    settler: createSettler(withShards, watch),
     underWay,
     rests: createRests(idleMs, () => performance.now()),
   });

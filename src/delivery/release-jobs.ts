@@ -1,11 +1,13 @@
 import { sql } from "kysely";
-import type { Job, PgBoss } from "pg-boss";
+import type { Job } from "pg-boss";
 import { onKeys } from "../database/one-plan.ts";
+import { namesOrganizations, type ShardInput } from "../database/by-shard.ts";
 import type { Db } from "../database/db.ts";
-import type { Log } from "../log.ts";
+import { onEachShard } from "../database/each-shard.ts";
 import { putOffReminder } from "../queue/deliver-job.ts";
 import { deliverQueueOf } from "../queue/queues.ts";
 import type { MeterName } from "../usage/meters.ts";
+import type { TakeDeps } from "./take-deps.ts";
 import type { MeterEventKey } from "../usage/meter-event-key.ts";
 
 type JobOfEvent = { job: Pick<Job, "id" | "retryCount">; key: MeterEventKey };
@@ -16,11 +18,11 @@ type Release = { jobs: readonly JobOfEvent[]; sendableUntil?: Date | undefined }
  * of Stripe's clock until Stripe would take it. The other jobs have done their work.
  */
 export async function releaseJobs(
-  { db, boss, log }: { db: Db; boss: PgBoss; log: Log },
+  { db, boss, log, shards }: TakeDeps,
   meter: MeterName,
   { jobs, sendableUntil }: Release,
 ): Promise<void> {
-  const pending = await readPending(db, { jobs, sendableUntil });
+  const pending = await readPending({ db, shards }, { jobs, sendableUntil });
   const attemptOf = ({ job: { id, retryCount } }: JobOfEvent) => ({ id, retryCount });
   const putOff = jobs.filter(({ key }) => pending.has(key.meterEventId)).map(attemptOf);
   const done = jobs.filter(({ key }) => !pending.has(key.meterEventId)).map(attemptOf);
@@ -34,35 +36,60 @@ export async function releaseJobs(
 }
 
 /** The pending events of these jobs, with the seconds that each has to wait for Stripe's clock. Marks these events. */
-async function readPending(db: Db, { jobs, sendableUntil }: Release): Promise<Map<string, number>> {
-  const pending = await onKeys(db, (one) =>
-    sql<{ id: string; aheadSeconds: number }>`
-    with pending as materialized (
-      select m.organization_id, m.id, m.state, m.event_at > ${sendableUntil ?? "infinity"}::timestamptz as is_early, m.event_at
+async function readPending(
+  { db, shards }: Pick<TakeDeps, "db" | "shards">,
+  { jobs, sendableUntil }: Release,
+): Promise<Map<string, number>> {
+  const pending = await onEachShard(shards, jobs, {
+    keyOf: ({ key }) => key,
+    work: (group, isOneShard) => {
+      const organizations = group.map(({ key }) => key);
+      return onKeys(db, (one) => readAndMark(one, { organizations, isOneShard }, sendableUntil));
+    },
+  });
+  // What cannot be read is put off.
+  const unread = pending.failed.map(({ key }): [string, number] => [key.meterEventId, 0]);
+  return new Map([...unread, ...pending.done.flat()]);
+}
+
+async function readAndMark(
+  db: Db,
+  shard: ShardInput & { organizations: readonly MeterEventKey[] },
+  sendableUntil: Date | undefined,
+): Promise<[string, number][]> {
+  const inShard = namesOrganizations(shard);
+  // The state as a value: by the index of all that is pending, each key would read it from end to end.
+  const keysOf = (keys: readonly MeterEventKey[]) => sql`
+    with k as materialized (
+      select organization_id, id, 'pending' as state
       from unnest(
-        ${jobs.map(({ key }) => key.organizationId)}::uuid[],
-        ${jobs.map(({ key }) => key.meterEventId)}::uuid[]
-      ) as k (organization_id, id)
-      cross join lateral (
-        select e.organization_id, e.id, e.state, e.event_at
-        from metering.meter_events e
-        where e.organization_id = k.organization_id and e.id = k.id
-        limit 1
-      ) m
-      where m.state = 'pending'
-    ), marked as (
+        ${keys.map(({ organizationId }) => organizationId)}::uuid[],
+        ${keys.map(({ meterEventId }) => meterEventId)}::uuid[]
+      ) as u (organization_id, id)
+    )
+  `;
+  const { rows } = await sql<{ organizationId: string; meterEventId: string; eventAt: Date }>`
+    ${keysOf(shard.organizations)}
+    select m.organization_id as "organizationId", m.id as "meterEventId", m.event_at as "eventAt"
+    from k
+    join metering.meter_events m on m.organization_id = k.organization_id and m.id = k.id and m.state = k.state
+    where true ${inShard("m")}
+  `.execute(db);
+  const early = rows.filter(({ eventAt }) => sendableUntil !== undefined && eventAt > sendableUntil);
+  if (early.length > 0) {
+    await sql`
+      ${keysOf(early)}
       update metering.meter_events m
       set reason = 'too_early'
-      from pending p
-      where m.organization_id = p.organization_id and m.id = p.id
-        and p.is_early and m.state = p.state and m.reason is distinct from 'too_early'
-    )
-    select
-      id,
-      case when is_early then ceil(extract(epoch from event_at - ${sendableUntil ?? null}::timestamptz)) else 0 end::int
-        as "aheadSeconds"
-    from pending
-  `.execute(one),
-  );
-  return new Map(pending.rows.map(({ id, aheadSeconds }) => [id, aheadSeconds]));
+      from k
+      where m.organization_id = k.organization_id and m.id = k.id and m.state = k.state
+        and m.reason is distinct from 'too_early' ${inShard("m")}
+    `.execute(db);
+  }
+  return rows.map(({ meterEventId, eventAt }) => [
+    meterEventId,
+    sendableUntil === undefined
+      ? 0
+      : Math.max(0, Math.ceil((eventAt.getTime() - sendableUntil.getTime()) / 1_000)),
+  ]);
 }

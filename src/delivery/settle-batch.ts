@@ -1,6 +1,8 @@
 import { sql } from "kysely";
 import type { PgBoss } from "pg-boss";
 import type { Db } from "../database/db.ts";
+import { onEachShard } from "../database/each-shard.ts";
+import type { Shards } from "../database/shards.ts";
 import { storableText } from "../database/storable.ts";
 import type { Log } from "../log.ts";
 import { httpStatusOf, requestIdOf } from "../stripe/answer.ts";
@@ -8,7 +10,15 @@ import { traceFields } from "../tracing/tracer.ts";
 import { type FinishedAttempt, settleAttempts } from "./settle.ts";
 import type { DeliveryWatch } from "./watch.ts";
 
-type Deps = { db: Db; boss: PgBoss; log: Log; watch: DeliveryWatch };
+type Deps = {
+  db: Db;
+  boss: PgBoss;
+  log: Log;
+  watch: DeliveryWatch;
+  /** Of a cluster: what cannot be reached on one node holds up no other. */
+  shards?: Shards | undefined;
+};
+type ShardDeps = Deps & { isOneShard?: boolean };
 
 /**
  * Settles attempts in one transaction. Returns the attempts that are not settled because the database cannot be
@@ -17,6 +27,20 @@ type Deps = { db: Db; boss: PgBoss; log: Log; watch: DeliveryWatch };
  */
 export async function settleBatch(
   deps: Deps,
+  batch: readonly FinishedAttempt[],
+): Promise<readonly FinishedAttempt[]> {
+  const settled = await onEachShard(deps.shards, batch, {
+    keyOf: ({ attempt }) => attempt,
+    work: (group, isOneShard) => settleOfShard({ ...deps, isOneShard }, group),
+  }).catch((error: unknown) => {
+    reportFailure(deps, batch, error);
+    return { done: [batch], failed: [] };
+  });
+  return [...settled.done.flat(), ...settled.failed];
+}
+
+async function settleOfShard(
+  deps: ShardDeps,
   batch: readonly FinishedAttempt[],
 ): Promise<readonly FinishedAttempt[]> {
   try {
@@ -30,19 +54,19 @@ export async function settleBatch(
     const [first] = batch;
     if (first !== undefined && batch.length === 1) return settleAlone(deps, first);
     const middle = Math.ceil(batch.length / 2);
-    const left = await settleBatch(deps, batch.slice(0, middle));
-    return [...left, ...(await settleBatch(deps, batch.slice(middle)))];
+    const left = await settleOfShard(deps, batch.slice(0, middle));
+    return [...left, ...(await settleOfShard(deps, batch.slice(middle)))];
   }
 }
 
-async function settleTogether(deps: Deps, batch: readonly FinishedAttempt[]): Promise<void> {
+async function settleTogether(deps: ShardDeps, batch: readonly FinishedAttempt[]): Promise<void> {
   deps.log.debug({ event: "attempts_settling", count: batch.length });
   const settled = await settleAttempts(deps, batch);
   logSettled(deps.log, batch, settled);
   deps.watch.onSettled(batch.filter(({ attempt }) => settled.has(attempt.meterEventId)));
 }
 
-async function settleAlone(deps: Deps, refused: FinishedAttempt): Promise<readonly FinishedAttempt[]> {
+async function settleAlone(deps: ShardDeps, refused: FinishedAttempt): Promise<readonly FinishedAttempt[]> {
   try {
     await settleTogether(deps, [withoutWords(refused)]);
     return [];

@@ -1,6 +1,7 @@
 import { sql } from "kysely";
 import type { Job, PgBoss } from "pg-boss";
 import { transactionOnKeys } from "../database/one-plan.ts";
+import { namesOrganizations } from "../database/by-shard.ts";
 import type { Db, Trx } from "../database/db.ts";
 import { storableText } from "../database/storable.ts";
 import { insideTransaction } from "../queue/boss.ts";
@@ -30,11 +31,11 @@ export type FinishedAttempt = {
  * begun, or the event is settled already, nothing of the event changes. Returns the ids of the events that changed.
  */
 export async function settleAttempts(
-  { db, boss }: { db: Db; boss: PgBoss },
+  { db, boss, isOneShard = false }: { db: Db; boss: PgBoss; isOneShard?: boolean },
   finished: readonly FinishedAttempt[],
 ): Promise<Set<string>> {
   return transactionOnKeys(db, async (trx) => {
-    const settled = await recordOutcomes(trx, finished);
+    const settled = await recordOutcomes(trx, finished, isOneShard);
     for (const meter of meterNames) {
       await endJobs(
         { trx, boss },
@@ -74,14 +75,20 @@ async function endJobs(
   );
 }
 
-async function recordOutcomes(trx: Trx, finished: readonly FinishedAttempt[]): Promise<Set<string>> {
+async function recordOutcomes(
+  trx: Trx,
+  finished: readonly FinishedAttempt[],
+  isOneShard: boolean,
+): Promise<Set<string>> {
+  const organizations = finished.map(({ attempt }) => attempt);
+  const inShard = namesOrganizations({ organizations, isOneShard });
   const column = <T>(read: (one: FinishedAttempt) => T): T[] => finished.map(read);
   const recorded = await sql<{ meter_event_id: string }>`
     with i as materialized (
       select
         u.*,
         -- The states as values: by the index of all that is pending, the whole backlog would be compared with each attempt.
-        'pending' as was, case when u.state = 'delivered' then 'in_doubt' else 'pending' end as or_was
+        'pending' as was, now() as at, case when u.state = 'delivered' then 'in_doubt' else 'pending' end as or_was
       from unnest(
         ${column((one) => one.attempt.organizationId)}::uuid[],
         ${column((one) => one.attempt.meterEventId)}::uuid[],
@@ -116,13 +123,13 @@ async function recordOutcomes(trx: Trx, finished: readonly FinishedAttempt[]): P
           when i.is_certainly_not_counted and m.first_unknown_at = m.last_attempt_at then null
           else m.first_unknown_at
         end,
-        delivered_at = case when i.state = 'delivered' then now() end
+        delivered_at = case when i.state = 'delivered' then i.at end
       from i
       where m.organization_id = i.organization_id and m.id = i.meter_event_id
         and m.attempts_started = i.attempt
         -- Settled once: this may be the second try of a transaction whose commit went through unheard.
         and m.attempts_finished < i.attempt
-        and (m.state = i.was or m.state = i.or_was)
+        and (m.state = i.was or m.state = i.or_was) ${inShard("m")}
       returning
         i.organization_id, i.meter_event_id, i.attempt, i.started_at, i.duration_ms, i.verdict, i.http_status, i.code,
         i.message, i.stripe_request_id

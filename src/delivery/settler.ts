@@ -1,5 +1,6 @@
 import type { PgBoss } from "pg-boss";
 import type { Db } from "../database/db.ts";
+import type { Shards } from "../database/shards.ts";
 import type { Log } from "../log.ts";
 import type { FinishedAttempt } from "./settle.ts";
 import { settleBatch } from "./settle-batch.ts";
@@ -23,7 +24,7 @@ const retryAfterMs = 500;
  * each waits for one transaction at most. While the database cannot be reached their outcomes are kept and tried again.
  */
 export function createSettler(
-  deps: { db: Db; boss: PgBoss; log: Log },
+  deps: { db: Db; boss: PgBoss; log: Log; shards?: Shards },
   watch: DeliveryWatch = unwatched,
 ): Settler {
   let waiting: Waiting[] = [];
@@ -42,7 +43,8 @@ export function createSettler(
       );
       for (const { finished, resolve } of batch) if (!left.has(finished)) resolve();
       if (left.size === 0) continue;
-      waiting = [...batch.filter(({ finished }) => left.has(finished)), ...waiting];
+      // Behind the others: a node of a cluster that is away holds up its own organizations only.
+      waiting = [...waiting, ...batch.filter(({ finished }) => left.has(finished))];
       // A process that ends without its database leaves these attempts to the next one: it must not wait for ever.
       await new Promise((resolve) => setTimeout(resolve, retryAfterMs).unref());
     }

@@ -1,17 +1,18 @@
-import { sql } from "kysely";
+import { type RawBuilder, sql } from "kysely";
+import { namesOrganizations, type ShardInput } from "../database/by-shard.ts";
 import { onKeys } from "../database/one-plan.ts";
 import type { Db } from "../database/db.ts";
 import { metersFoldedBy } from "../usage/meters.ts";
 import { hasNoAttemptUnderWay } from "./attempt-under-way.ts";
 
 /** Whether the meter event `m` is a gauge value that a newer one has overtaken. */
-export const isOvertaken = sql<boolean>`(
+export const isOvertaken = (inShard: (table: string) => RawBuilder<boolean>) => sql<boolean>`(
   m.meter = any(${metersFoldedBy("last")})
   and exists (
         select
         from metering.meter_events newer
-        left join metering.subscriptions s on s.organization_id = newer.organization_id
-        where newer.organization_id = m.organization_id and newer.meter = m.meter
+        left join metering.subscriptions s on s.organization_id = newer.organization_id ${inShard("s")}
+        where newer.organization_id = m.organization_id and newer.meter = m.meter ${inShard("newer")}
           -- Where an hour was cut between two entries of one moment, the event that was sealed last has the latest.
           and newer.hour >= m.hour and (newer.event_at, newer.id) > (m.event_at, m.id)
           and newer.state in ('pending', 'delivered')
@@ -27,14 +28,18 @@ export const isOvertaken = sql<boolean>`(
  * overtaken. Stripe keeps the last value of a period, by time or by arrival (its pages say both), so sending the older
  * one late could only do harm. A value under way is left until its attempt ends. Returns how many were superseded.
  */
-export function supersedeGauges(db: Db, options: { leaseSeconds: number }): Promise<number> {
+export function supersedeGauges(
+  db: Db,
+  options: { leaseSeconds: number; shard?: ShardInput | undefined },
+): Promise<number> {
+  const inShard = namesOrganizations(options.shard);
   return onKeys(db, async (one) => {
     const superseded = await sql`
     update metering.meter_events m
     set state = 'superseded', reason = 'newer_value'
     where m.state = 'pending'
       and ${hasNoAttemptUnderWay(options)}
-      and ${isOvertaken}
+      and ${isOvertaken(inShard)} ${inShard("m")}
     returning m.id
   `.execute(one);
     return superseded.rows.length;

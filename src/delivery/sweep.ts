@@ -1,6 +1,9 @@
 import { sql } from "kysely";
 import type { PgBoss } from "pg-boss";
 import { byIndex, joinByIndex } from "../database/one-plan.ts";
+import { namesOrganizations, type ShardInput } from "../database/by-shard.ts";
+import { listShardGroups } from "../database/shard-groups.ts";
+import { askThrough, createShards } from "../database/shards.ts";
 import type { Db, Trx } from "../database/db.ts";
 import { type Reminder, remindToDeliver } from "../queue/deliver-job.ts";
 import { hasNoAttemptUnderWay } from "./attempt-under-way.ts";
@@ -28,29 +31,36 @@ export async function sweepMeterEvents(
   { db, boss }: { db: Db; boss: PgBoss },
   options: { leaseSeconds: number; sealedSecondsMin?: number },
 ): Promise<Swept> {
-  const parked = await parkUnsendable(db, options);
-  const superseded = await supersedeGauges(db, options);
-  const reminded = await remindOfPending({ db, boss }, options.sealedSecondsMin);
-  const count = (state: string) => parked.filter((event) => event.state === state).length;
-  return {
-    in_doubt: count("in_doubt"),
-    expired: count("expired"),
-    rejected: count("rejected"),
-    superseded,
-    reminded,
-  };
+  const swept = { ...nothingSwept };
+  const errors: unknown[] = [];
+  // One group where there are no shards. On a cluster a node that is away holds up its own organizations only.
+  for (const shard of await listShardGroups(db, createShards(askThrough(db)))) {
+    try {
+      for (const { state } of await parkUnsendable(db, { ...options, shard })) swept[state] += 1;
+      swept.superseded += await supersedeGauges(db, { ...options, shard });
+      swept.reminded += await remindOfPending({ db, boss }, { ...options, shard });
+    } catch (error) {
+      errors.push(error);
+    }
+  }
+  if (errors.length > 0) throw errors[0];
+  return swept;
 }
 
+type Parked = { state: "in_doubt" | "expired" | "rejected" };
+type OfShard = { shard: ShardInput | undefined };
+
 // Only events without an attempt under way: its outcome, which may be better news, comes first.
-function parkUnsendable(db: Db, options: { leaseSeconds: number }): Promise<{ state: string }[]> {
+function parkUnsendable(db: Db, options: OfShard & { leaseSeconds: number }): Promise<Parked[]> {
   return db.transaction().execute(async (trx) => {
     await joinByIndex(trx);
     return park(trx, options);
   });
 }
 
-async function park(trx: Trx, options: { leaseSeconds: number }): Promise<{ state: string }[]> {
-  const parked = await sql<{ state: string }>`
+async function park(trx: Trx, options: OfShard & { leaseSeconds: number }): Promise<Parked[]> {
+  const inShard = namesOrganizations(options.shard);
+  const parked = await sql<Parked>`
     with next as materialized (
       select
         organization_id, id, attempts_started, state as was,
@@ -66,7 +76,7 @@ async function park(trx: Trx, options: { leaseSeconds: number }): Promise<{ stat
           else 'usage_too_old'
         end as reason
       from metering.meter_events m
-      where state = 'pending' and ${hasNoAttemptUnderWay(options)}
+      where state = 'pending' and ${hasNoAttemptUnderWay(options)} ${inShard("m")}
     )
     update metering.meter_events m
     set state = next.state, reason = next.reason
@@ -74,7 +84,7 @@ async function park(trx: Trx, options: { leaseSeconds: number }): Promise<{ stat
     where next.state is not null
       and m.organization_id = next.organization_id and m.id = next.id
       -- As a value, so that nothing offers the index of all that is pending, which would be read for each.
-      and m.state = next.was and m.attempts_started = next.attempts_started
+      and m.state = next.was and m.attempts_started = next.attempts_started ${inShard("m")}
     returning m.state
   `.execute(trx);
   return parked.rows;
@@ -86,16 +96,16 @@ const sealedSecondsUsual = 60;
 /** pg-boss leaves a reminder that exists already alone: the queue is exclusive by meter event. */
 async function remindOfPending(
   { db, boss }: { db: Db; boss: PgBoss },
-  sealedSecondsMin = sealedSecondsUsual,
+  { shard, sealedSecondsMin = sealedSecondsUsual }: OfShard & { sealedSecondsMin?: number },
 ): Promise<number> {
   const pending = await byIndex(db, (trx) =>
     sql<Reminder>`
     select
       organization_id as "organizationId", id as "meterEventId", meter, stripe_customer_id as "stripeCustomerId",
       (row_number() over (partition by organization_id, meter order by id) - 1)::int as ahead
-    from metering.meter_events
+    from metering.meter_events m
     where state = 'pending'
-      and sealed_at <= now() - make_interval(secs => ${sealedSecondsMin})
+      and sealed_at <= now() - make_interval(secs => ${sealedSecondsMin}) ${namesOrganizations(shard)("m")}
     order by ahead, id
     limit ${remindersMax}
   `.execute(trx),

@@ -1,12 +1,13 @@
 import type { Job, PgBoss } from "pg-boss";
 import type { Db } from "../database/db.ts";
 import { inIndexOrder } from "../database/one-plan.ts";
-import type { Log } from "../log.ts";
+import { onEachShard } from "../database/each-shard.ts";
 import { onConnectionsOf } from "../queue/boss.ts";
 import { type DeliverJob, deliverJobPayload, deliverQueueOf } from "../queue/queues.ts";
 import type { MeterEventKey } from "../usage/meter-event-key.ts";
 import { type MeterName, meters } from "../usage/meters.ts";
 import { type Attempt, beginAttempts, type BeginOptions } from "./begin-attempts.ts";
+import type { TakeDeps } from "./take-deps.ts";
 import { releaseJobs } from "./release-jobs.ts";
 import { supersedeGauges } from "./supersede-gauges.ts";
 
@@ -28,7 +29,7 @@ export type TakeOptions = BeginOptions & {
  * not be sent now are given back, so fewer attempts than jobs may result; `jobs` tells how many jobs there were.
  */
 export async function takeJobs(
-  { db, boss, log }: { db: Db; boss: PgBoss; log: Log },
+  { db, boss, log, shards }: TakeDeps,
   meter: MeterName,
   { room, manyOfEach = false, leaseSeconds, sendableUntil }: TakeOptions,
 ): Promise<{ jobs: number; taken: TakenJob[] }> {
@@ -43,12 +44,17 @@ export async function takeJobs(
     await boss.complete(deliverQueueOf(meter), foreign);
   }
   log.debug({ event: "attempts_beginning", meter, count: keyed.length });
-  const attempts = await beginOrGiveBack({ db, boss }, meter, { keyed, leaseSeconds, sendableUntil });
+  const { attempts, givenBack } = await beginOrGiveBack({ db, boss, log, shards }, meter, {
+    keyed,
+    leaseSeconds,
+    sendableUntil,
+  });
   log.debug({ event: "attempts_begun", meter, count: attempts.length });
   const taken = matchAttempts(keyed, attempts);
   const takenIds = new Set(taken.map(({ job }) => job.id));
-  const notBegun = keyed.filter(({ job }) => !takenIds.has(job.id));
-  if (notBegun.length > 0) await releaseJobs({ db, boss, log }, meter, { jobs: notBegun, sendableUntil });
+  const notBegun = keyed.filter((one) => !takenIds.has(one.job.id) && !givenBack.includes(one));
+  if (notBegun.length > 0)
+    await releaseJobs({ db, boss, log, shards }, meter, { jobs: notBegun, sendableUntil });
   return { jobs: jobs.length, taken };
 }
 
@@ -81,22 +87,32 @@ function keyedJob(job: Job<DeliverJob>, { traceparent, ...key }: DeliverJob): Ke
  * was the writer until a moment ago. Kept, the jobs would hold up all events of their customers until their lease ends.
  */
 async function beginOrGiveBack(
-  { db, boss }: { db: Db; boss: PgBoss },
+  { db, boss, log, shards }: TakeDeps,
   meter: MeterName,
   { keyed, ...options }: BeginOptions & { keyed: readonly KeyedJob[] },
-): Promise<Attempt[]> {
-  const { leaseSeconds } = options;
-  try {
+): Promise<{ attempts: Attempt[]; givenBack: readonly KeyedJob[] }> {
+  const begin = async (group: readonly KeyedJob[], isOneShard: boolean) => {
+    const keys = group.map(({ key }) => key);
     // Sooner than the sweep: the overtaken value's job then ends, and the newest goes out alone.
-    if (meters[meter].aggregation === "last") await supersedeGauges(db, { leaseSeconds });
-    return await beginAttempts(
-      db,
-      keyed.map(({ key }) => key),
-      options,
+    if (meters[meter].aggregation === "last") {
+      await supersedeGauges(db, { ...options, shard: { organizations: keys, isOneShard } });
+    }
+    return beginAttempts(db, keys, { ...options, isOneShard });
+  };
+  const giveBack = (jobs: readonly KeyedJob[]) =>
+    boss.fail(
+      deliverQueueOf(meter),
+      jobs.map(({ job: { id, retryCount } }) => ({ id, retryCount })),
     );
+  try {
+    const begun = await onEachShard(shards, keyed, { keyOf: ({ key }) => key, work: begin });
+    if (begun.failed.length > 0) {
+      log.error({ event: "shards_failed", meter, count: begun.failed.length, error: begun.errors[0] });
+      await giveBack(begun.failed);
+    }
+    return { attempts: begun.done.flat(), givenBack: begun.failed };
   } catch (error) {
-    const jobs = keyed.map(({ job: { id, retryCount } }) => ({ id, retryCount }));
-    const [givenBack] = await Promise.allSettled([boss.fail(deliverQueueOf(meter), jobs)]);
+    const [givenBack] = await Promise.allSettled([giveBack(keyed)]);
     if (givenBack.status === "fulfilled") throw error;
     throw new AggregateError(
       [error, givenBack.reason],

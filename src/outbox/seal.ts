@@ -45,7 +45,13 @@ export type SealOptions = Partial<SealLimits> & {
   isShadow?: boolean;
 };
 
-type SealDeps = { db: Db; boss: PgBoss; tracer?: Tracer | undefined };
+type SealDeps = {
+  db: Db;
+  boss: PgBoss;
+  tracer?: Tracer | undefined;
+  /** Asked of the database when left out. */
+  shards?: Shards;
+};
 
 /**
  * Folds all unsealed entries of these meters that a Stripe customer pays for into meter events, with one pg-boss job
@@ -53,12 +59,11 @@ type SealDeps = { db: Db; boss: PgBoss; tracer?: Tracer | undefined };
  * entries does not hold up the others. Safe to run at any time and from several processes.
  */
 export async function sealDueEntries(
-  { db, boss, tracer = untraced }: SealDeps,
+  { db, boss, tracer = untraced, shards = createShards(askThrough(db)) }: SealDeps,
   options: SealOptions,
 ): Promise<SealResult> {
   const limits = { ...sealLimits, ...options };
   const endsAtMs = performance.now() + limits.msMax;
-  const shards = createShards(askThrough(db));
   const seals = await openSeals(db, shards, limits);
   const total: SealResult = { events: 0, entries: 0, stopped: "done", heldBack: [] };
   const hasTurns = ({ meter, queue }: MeterSeal) => queue.length > 0 && !total.heldBack.includes(meter);

@@ -1,0 +1,61 @@
+import { isDatabaseUnavailable } from "./database-unavailable.ts";
+import { type Shard, type Shards, wholeDatabase } from "./shards.ts";
+
+type OfOrganization = { organizationId: string };
+
+/** `failed`: those whose shard failed or cannot be reached, and why. */
+export type EachShard<T, R> = { done: R[]; failed: T[]; errors: unknown[] };
+
+/**
+ * Runs `work` for what concerns organizations: at once where there are no shards, and throws its errors. On a cluster shard
+ * by shard: one that fails leaves out its own organizations only, and a node that cannot be reached is not asked again in
+ * this call. Throws where all failed.
+ */
+export async function onEachShard<T, R>(
+  shards: Shards | undefined,
+  items: readonly T[],
+  {
+    keyOf,
+    work,
+  }: { keyOf: (item: T) => OfOrganization; work: (items: T[], isOneShard: boolean) => Promise<R> },
+): Promise<EachShard<T, R>> {
+  const result: EachShard<T, R> = { done: [], failed: [], errors: [] };
+  if (shards === undefined) return { ...result, done: [await work([...items], false)] };
+  const ids = new Set(items.map((item) => keyOf(item).organizationId));
+  const areKnown = [...ids].every((id) => shards.known(id) !== undefined);
+  const found = areKnown ? undefined : await shards.find([...ids]);
+  const shardOf = (item: T) =>
+    found?.get(keyOf(item).organizationId) ?? shards.known(keyOf(item).organizationId);
+  const nodesAway = new Set<string>();
+  for (const [shard = wholeDatabase, group] of groupByShard(items, shardOf)) {
+    if (shard === wholeDatabase) {
+      result.done.push(await work(group, false));
+    } else if (nodesAway.has(shard.node)) {
+      result.failed.push(...group);
+    } else {
+      try {
+        result.done.push(await work(group, true));
+      } catch (error) {
+        if (isDatabaseUnavailable(error)) nodesAway.add(shard.node);
+        result.failed.push(...group);
+        result.errors.push(error);
+      }
+    }
+  }
+  if (result.done.length === 0 && result.errors.length > 0) throw result.errors[0];
+  return result;
+}
+
+function groupByShard<T>(
+  items: readonly T[],
+  shardOf: (item: T) => Shard | undefined,
+): [Shard | undefined, T[]][] {
+  const groups = new Map<string, [Shard | undefined, T[]]>();
+  for (const item of items) {
+    const shard = shardOf(item);
+    const group = groups.get(shard?.id ?? "");
+    if (group === undefined) groups.set(shard?.id ?? "", [shard, [item]]);
+    else group[1].push(item);
+  }
+  return [...groups.values()];
+}

@@ -1,0 +1,12 @@
+import type { PgBoss } from "pg-boss";
+import type { Db } from "../database/db.ts";
+import type { Shards } from "../database/shards.ts";
+import type { Log } from "../log.ts";
+
+export type TakeDeps = {
+  db: Db;
+  boss: PgBoss;
+  log: Log;
+  /** Of a cluster: what fails on one shard holds up no other. */
+  shards?: Shards | undefined;
+};

@@ -1,0 +1,31 @@
+import { sql } from "kysely";
+import type { Db } from "../../database/db.ts";
+import type { Shards } from "../../database/shards.ts";
+
+/** Each of these organizations on a node of its own, named by its place; all others on one more. */
+export function eachOnItsNode(organizationIds: readonly string[]): Shards {
+  const shardOf = (id: string) => {
+    const place = String(organizationIds.indexOf(id));
+    return { id: place, node: `node ${place}` };
+  };
+  return {
+    known: shardOf,
+    find: (ids) => Promise.resolve(new Map(ids.map((id) => [id, shardOf(id)]))),
+    forget: () => undefined,
+  };
+}
+
+/** Refuses changes of an organization's meter events as Citus does when its node is away. Returns what brings it back. */
+export async function takeNodeAway(db: Db, organizationId: string): Promise<() => Promise<void>> {
+  await sql`
+    create or replace function refuse_as_away() returns trigger language plpgsql as
+      $$ begin raise exception 'connection to the remote node failed' using errcode = 'connection_failure'; end $$
+  `.execute(db);
+  await sql`
+    create trigger node_away before insert or update on metering.meter_events
+      for each row when (new.organization_id = ${sql.lit(organizationId)}::uuid) execute function refuse_as_away()
+  `.execute(db);
+  return async () => {
+    await sql`drop trigger node_away on metering.meter_events`.execute(db);
+  };
+}
