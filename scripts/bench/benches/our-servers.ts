@@ -28,6 +28,8 @@ export type WorkerOptions = {
   stripeUrl: string;
   transport?: "sync" | "stream";
   sealIntervalSeconds?: number;
+  /** The longest wait of what Stripe refused; the default's quarter of an hour would outlast a bench. */
+  retrySecondsMax?: number;
 };
 
 /** A worker's default number of requests in flight at once. The bare loop has as many. */
@@ -41,7 +43,7 @@ const eventsPerSecondMax = 200_000;
  */
 export function startWorker(
   site: Site,
-  { databaseUrl, stripeUrl, transport = "sync", sealIntervalSeconds = 30 }: WorkerOptions,
+  { databaseUrl, stripeUrl, transport = "sync", sealIntervalSeconds = 30, retrySecondsMax }: WorkerOptions,
 ): Promise<ServerProcess> {
   return startServerProcess(site, {
     script: "dist/worker.js",
@@ -55,6 +57,10 @@ export function startWorker(
       DELIVERY_CONCURRENCY: String(deliveryConcurrency),
       DELIVERY_TRANSPORT: transport,
       SEAL_INTERVAL_SECONDS: String(sealIntervalSeconds),
+      ...(retrySecondsMax !== undefined && {
+        RETRY_BASE_SECONDS: "1",
+        RETRY_MAX_SECONDS: String(retrySecondsMax),
+      }),
     }),
   });
 }
