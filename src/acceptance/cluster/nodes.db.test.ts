@@ -1,5 +1,6 @@
 import { sql } from "kysely";
 import { expect, inject } from "vitest";
+import { checkCluster } from "../../monitoring/checks/check-cluster.ts";
 import { findNode, listNodes } from "../../database/cluster.ts";
 import type { Db } from "../../database/db.ts";
 import type { ClusterNode } from "../../testing/postgres/citus-cluster.ts";
@@ -48,6 +49,9 @@ test.runIf(isCluster && binaries !== undefined)(
       await first.halt("immediate");
       await eachAnswered(held, 503);
       await eachAnswered(others, 200);
+      expect(await checkCluster(db, "citus")).toContainEqual(
+        expect.objectContaining({ check: "nodes", detail: `not answering: ${first.host}:${first.port}` }),
+      );
       await first.resume();
       await eachAnswered(senders, 200);
 
