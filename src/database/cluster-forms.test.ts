@@ -15,6 +15,10 @@ const refused: { name: string; form: RegExp }[] = [
     name: "clock_timestamp() in an update: statement_timestamp()",
     form: /\bupdate metering\.\w+(?:(?!\binsert\b|\bwhere\b)[^`])*\bset\b(?:(?!\bwhere\b)[^`])*clock_timestamp\(\)/,
   },
+  {
+    name: "the time in coalesce() or case of an update: take it from a list or a subquery",
+    form: /\bupdate metering\.\w+(?:(?!\binsert\b|\bwhere\b)[^`])*\bset\b(?:(?!\bwhere\b)[^`])*(?:\bcoalesce\([^()]*\bnow\(\)|\bthen now\(\))/,
+  },
 ];
 
 /** On one node, whatever the rest does. */

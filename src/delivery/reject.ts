@@ -64,17 +64,18 @@ async function markForReconciliation(
 ): Promise<number> {
   const { code = unnamedCode, message = unnamedMessage } = report.unnamed ?? {};
   const marked = await sql`
-    update metering.meter_events
+    update metering.meter_events m
     set
-      reconcile_since = coalesce(reconcile_since, now()),
-      reported_code = case when reconcile_since is null then ${storableText(code)} else reported_code end,
-      reported_message = case when reconcile_since is null then ${storableText(message)} else reported_message end
-    where state in ('pending', 'delivered', 'in_doubt') and meter = any(${meters})
-      and coalesce(delivered_at, last_attempt_at)
+      reconcile_since = coalesce(m.reconcile_since, t.at),
+      reported_code = case when m.reconcile_since is null then ${storableText(code)} else m.reported_code end,
+      reported_message = case when m.reconcile_since is null then ${storableText(message)} else m.reported_message end
+    from (select now() as at) t
+    where m.state in ('pending', 'delivered', 'in_doubt') and m.meter = any(${meters})
+      and coalesce(m.delivered_at, m.last_attempt_at)
         >= ${report.validationStart}::timestamptz - make_interval(secs => ${validationLagSeconds})
-      and coalesce(first_attempt_at, delivered_at)
+      and coalesce(m.first_attempt_at, m.delivered_at)
         <= ${report.validationEnd}::timestamptz + make_interval(secs => ${validationLagSeconds})
-    returning id
+    returning m.id
   `.execute(trx);
   return marked.rows.length;
 }
