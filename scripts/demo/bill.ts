@@ -83,17 +83,25 @@ async function countRows(databaseUrl: string): Promise<Map<string, Counts>> {
     databaseUrl,
     `
       select
-        o.id,
-        (select count(*) from metering.readings r where r.organization_id = o.id) as stored,
-        (
-          select coalesce(sum(e.quantity), 0)
-          from metering.meter_outbox e
-          where e.organization_id = o.id and e.meter = 'temperature_readings'
-        ) as entered,
-        (
-          select count(*) from metering.sensors s where s.organization_id = o.id and s.deactivated_at is null
-        ) as sensors
-      from metering.organizations o
+        o.id, coalesce(sum(c.stored), 0) as stored, coalesce(sum(c.entered), 0) as entered,
+        coalesce(sum(c.sensors), 0) as sensors
+      from (
+        select organization_id, count(*) as stored, 0 as entered, 0 as sensors
+        from metering.readings
+        group by organization_id
+        union all
+        select organization_id, 0, sum(quantity), 0
+        from metering.meter_outbox
+        where meter = 'temperature_readings'
+        group by organization_id
+        union all
+        select organization_id, 0, 0, count(*)
+        from metering.sensors
+        where deactivated_at is null
+        group by organization_id
+      ) c
+      right join metering.organizations o on o.id = c.organization_id
+      group by o.id
     `,
   );
   return new Map(
