@@ -74,7 +74,7 @@ export async function listMisplaced(db: Db): Promise<string[]> {
   return rows.map(({ table }) => table);
 }
 
-/** The node of an organization's rows, and the shard of its readings there. */
+/** The node of an organization's rows, and the shard of its sensors there. */
 export async function findNode(
   db: Db,
   organizationId: string,
@@ -83,7 +83,7 @@ export async function findNode(
     select n.nodename || ':' || n.nodeport as name, l.shardid::text as "shardId"
     from pg_dist_placement l
     join pg_dist_node n on n.groupid = l.groupid and n.noderole = 'primary'
-    where l.shardid = get_shard_id_for_distribution_column('metering.readings', ${organizationId}::uuid)
+    where l.shardid = get_shard_id_for_distribution_column('metering.sensors', ${organizationId}::uuid)
   `.execute(db);
   return rows[0];
 }

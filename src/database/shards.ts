@@ -37,7 +37,7 @@ const isClusterStatement = "select to_regclass('pg_catalog.pg_dist_placement') i
 const shardsStatement = `
 select o.id, o.shard::text as shard, n.nodename || ':' || n.nodeport as node
 from (
-  select id, get_shard_id_for_distribution_column('metering.readings', id) as shard from unnest($1::uuid[]) o (id)
+  select id, get_shard_id_for_distribution_column('metering.sensors', id) as shard from unnest($1::uuid[]) o (id)
 ) o
 join pg_dist_placement p on p.shardid = o.shard
 join pg_dist_node n on n.groupid = p.groupid and n.noderole = 'primary'

@@ -91,7 +91,7 @@ async function moveToSpare(
     )
     from pg_dist_placement l
     join pg_dist_node n on n.groupid = l.groupid
-    where l.shardid = get_shard_id_for_distribution_column('metering.readings', ${organizationId}::uuid)
+    where l.shardid = get_shard_id_for_distribution_column('metering.sensors', ${organizationId}::uuid)
   `.execute(db);
 }
 

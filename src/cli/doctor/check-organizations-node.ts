@@ -13,6 +13,6 @@ export async function checkOrganizationsNode(db: Db, reference: string): Promise
   }
   if ((await readClusterVersion(db)) === undefined) return ok(check, "this server: it is no cluster");
   const found = await findNode(db, organizationId);
-  if (found !== undefined) return ok(check, `${found.name}, shard ${found.shardId} of the readings`);
+  if (found !== undefined) return ok(check, `${found.name}, shard ${found.shardId} of the sensors`);
   return problem(check, "no node has its shard", "ask `select * from citus_shards` on the coordinator");
 }
