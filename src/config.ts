@@ -47,9 +47,7 @@ const heldBytesMin = 1_048_576;
 
 const database = {
   DATABASE_URL: z.string().refine(isPostgresUrl, "must be a postgres:// or postgresql:// URL"),
-  DATABASE_BACKEND: z
-    .literal("postgres", "must be postgres: this version knows no other")
-    .default("postgres"),
+  DATABASE_BACKEND: z.enum(["postgres", "citus"]).default("postgres"),
   READINGS_MAX_AGE_DAYS: days(1, 3_650).default(365),
   READINGS_RETENTION_DAYS: days(retentionDaysMin, 36_500).optional(),
   LOG_LEVEL: z.enum(["fatal", "error", "warn", "info", "debug", "trace", "silent"]).default("info"),

@@ -1,8 +1,8 @@
-import { startEmbeddedPostgres } from "../../src/testing/postgres/embedded-postgres.ts";
 import { findFreePort } from "../../src/testing/net/free-port.ts";
-import { createServiceRoles, nameServiceRoles, urlOfRole } from "../../src/testing/postgres/service-roles.ts";
+import { createServiceRoles, urlOfRole } from "../../src/testing/postgres/service-roles.ts";
 import { apiVariables, makeSecret, workerVariables } from "./service-variables.ts";
 import { sendWebhooks } from "./simulator-control.ts";
+import { startStackDatabase } from "./stack-database.ts";
 import { runToEnd, startService, type StackSurroundings } from "./stack-process.ts";
 import { findSandbox, simulatorAt, type StripeSide } from "./stripe-side.ts";
 
@@ -27,11 +27,12 @@ export type DemoStack = Stack & {
  * its events to the API.
  */
 export async function startStack(surroundings: StackSurroundings): Promise<DemoStack> {
-  const { url: databaseUrl, stop } = await startEmbeddedPostgres({ settings: "durable" });
+  const wanted = process.env["DATABASE_BACKEND"];
+  const { url: databaseUrl, backend, roles, stop } = await startStackDatabase(wanted);
   surroundings.teardown.add(stop);
   surroundings.signal.throwIfAborted();
-  await runToEnd(surroundings, { name: "migrate", env: { DATABASE_URL: databaseUrl } });
-  const roles = nameServiceRoles("meter_outbox_");
+  const env = { DATABASE_URL: databaseUrl, DATABASE_BACKEND: backend };
+  await runToEnd(surroundings, { name: "migrate", env });
   await createServiceRoles(databaseUrl, roles);
   const stripe = findSandbox(process.env["STRIPE_SECRET_KEY"]) ?? (await startSimulator(surroundings));
   const adminToken = makeSecret("demo");

@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { expect, test } from "vitest";
 import { environments } from "../config.ts";
+import { citusImage } from "../testing/postgres/cluster-source.ts";
 
 const compose = await readFile(new URL("../../compose.yaml", import.meta.url), "utf8");
 
@@ -54,3 +55,21 @@ function variablesOf(service: string): string[] {
   const [, list = ""] = block.match(/^ {4}environment:\n((?: {6}.*\n)+)/m) ?? [];
   return [...list.matchAll(/^ {6}(\w+):/gm)].map(([, name]) => name ?? "");
 }
+
+test("compose.citus.yaml holds no secret, names the image of the tests, and tells every program of the cluster", async () => {
+  const cluster = await readFile(new URL("../../compose.citus.yaml", import.meta.url), "utf8");
+
+  const values = [...cluster.matchAll(/^ +(?:\w*(?:PASSWORD|TOKEN|SECRET|KEY)\w*): (.*)$/gm)].map(
+    ([, value]) => value ?? "",
+  );
+  expect(values.length).toBeGreaterThan(3);
+  expect(values.filter((value) => !/^\$\{\w+:\?[^}]+\}$/.test(value))).toEqual([]);
+  expect([...cluster.matchAll(/image: (.*)/g)].map(([, image]) => image)).toEqual(
+    Array.from({ length: 2 }, () => `\${CITUS_IMAGE:-${citusImage}}`),
+  );
+  for (const program of ["migrate", "api", "worker", "cli"]) {
+    expect(cluster).toMatch(
+      new RegExp(`^  ${program}:\\n(?:    .*\\n)*?    environment: \\{ DATABASE_BACKEND: citus \\}$`, "m"),
+    );
+  }
+});

@@ -9,6 +9,7 @@ export async function runMigrate(): Promise<void> {
   try {
     await migrate({
       databaseUrl: config.DATABASE_URL,
+      backend: config.DATABASE_BACKEND,
       log,
       readingsMaxAgeDays: config.READINGS_MAX_AGE_DAYS,
     });

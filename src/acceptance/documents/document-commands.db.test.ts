@@ -17,6 +17,8 @@ const knownReasons = new Set([
   "needs your own Postgres and Stripe",
   "needs your own backup",
   "needs a Docker engine",
+  // src/acceptance/cluster/ and src/migrate/distribute.db.test.ts do the same to a cluster of their own.
+  "needs a cluster of your own",
   // Its flags are those of stripe.md; it needs an account, and a browser to log in.
   "needs Stripe's own command line",
   // src/database/roles.db.test.ts runs the script.

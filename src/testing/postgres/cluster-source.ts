@@ -15,7 +15,7 @@ type Ways = {
   readCluster: (url: string) => Promise<CitusCluster>;
 };
 
-/** The official image of Citus. */
+/** The official image of Citus. `compose.citus.yaml` names it, too. */
 export const citusImage = "citusdata/citus:13.2.0";
 
 /**
