@@ -1,5 +1,5 @@
-import { z } from "@hono/zod-openapi";
 import { sql } from "kysely";
+import { z } from "zod";
 import type { Db } from "../database/db.ts";
 import { notFound } from "./problem.ts";
 

@@ -1,4 +1,5 @@
-import Stripe from "stripe";
+import type Stripe from "stripe";
+import { isUnknownCustomer } from "./answer.ts";
 
 /** An item, and the meter that its price bills; null: none. */
 type ItemRead = { meterId: string | null; periodStart: Date; periodEnd: Date };
@@ -35,9 +36,8 @@ export async function readSubscriptions(
       found.push(await subscriptionRead(stripe, subscription));
     }
   } catch (error) {
-    // Stripe answers 400 when a parameter names an object that does not exist.
-    if (error instanceof Stripe.errors.StripeInvalidRequestError && error.code === "resource_missing")
-      return undefined;
+    // Another parameter, such as where a page begins, may name an object that is gone, too.
+    if (isUnknownCustomer(error)) return undefined;
     throw error;
   }
   return found;
