@@ -115,15 +115,13 @@ for (const state of statisticsStates) {
     try {
       for (const [name, go] of Object.entries(road)) {
         await go({ pool, db, boss });
-        found[name] = takePlans();
+        found[name] = takePlans().map((plan) => (besideSumsIn.has(name) ? byUndelivered(plan) : plan));
       }
     } finally {
       await db.destroy();
     }
 
-    const inOrder = (plan: string) => plan.split(", ").toSorted().join(", ");
-    const sorted = Object.entries(expected).map(([name, plans]) => [name, plans.map(inOrder).toSorted()]);
-    expect(found).toEqual(Object.fromEntries(sorted));
+    expect(inOrder(found)).toEqual(inOrder(expected));
   });
 }
 
@@ -251,4 +249,19 @@ function delivered(attempt: Attempt): FinishedAttempt {
   const outcome = outcomeOf(verdict, { firstUnknownAt: attempt.firstUnknownAt, now: new Date() });
   const job = { id: "00000000-0000-7000-8000-000000000001", retryCount: 0 };
   return { attempt, job, durationMs: 1, answer, verdict, outcome };
+}
+
+/** What reads sums, and what is not delivered beside them. */
+const besideSumsIn = new Set(["usage", "statement"]);
+
+/** Two indexes hold what is not delivered and nothing else; where that is a few rows, Postgres 15 takes either. */
+function byUndelivered(plan: string): string {
+  return plan.replace("meter_events by meter_events_attention", undelivered);
+}
+
+function inOrder(plansOf: Record<string, string[]>): Record<string, string[]> {
+  const ordered = (plan: string) => plan.split(", ").toSorted().join(", ");
+  return Object.fromEntries(
+    Object.entries(plansOf).map(([name, plans]) => [name, plans.map(ordered).toSorted()]),
+  );
 }

@@ -55,10 +55,14 @@ export async function readTemperatures(
   const buckets = await byIndex(db, (trx) =>
     sql<TemperatureBucket>`
       select d.start, t.readings, t.lowest, t.mean, t.highest
-      from generate_series(
-        date_trunc(${step}, ${from}::timestamptz, 'UTC'), ${to}::timestamptz - interval '1 microsecond',
-        ${`1 ${step}`}::interval, 'UTC'
-      ) d (start)
+      from (
+        select utc at time zone 'UTC' as start, (utc + ${`1 ${step}`}::interval) at time zone 'UTC' as "end"
+        from generate_series(
+          date_trunc(${step}, ${from}::timestamptz at time zone 'UTC'),
+          ${to}::timestamptz at time zone 'UTC' - interval '1 microsecond',
+          ${`1 ${step}`}::interval
+        ) utc
+      ) d
       cross join lateral (
         select
           count(*)::int as readings, min(r.temperature)::float8 as lowest, avg(r.temperature)::float8 as mean,
@@ -67,7 +71,7 @@ export async function readTemperatures(
           select temperature
           from metering.readings
           where organization_id = ${sensor.organizationId} and sensor_id = ${sensor.sensorId}
-            and recorded_at >= d.start and recorded_at < d.start + ${`1 ${step}`}::interval
+            and recorded_at >= d.start and recorded_at < d."end"
           order by recorded_at
           limit ${readingsMax}
         ) r
