@@ -25,9 +25,9 @@ export async function onEachShard<T, R>(
   const areKnown = [...ids].every((id) => shards.known(id) !== undefined);
   const found = areKnown ? undefined : await shards.find([...ids]);
   const shardOf = (item: T) =>
-    found?.get(keyOf(item).organizationId) ?? shards.known(keyOf(item).organizationId);
+    found?.get(keyOf(item).organizationId) ?? shards.known(keyOf(item).organizationId) ?? wholeDatabase;
   const nodesAway = new Set<string>();
-  for (const [shard = wholeDatabase, group] of groupByShard(items, shardOf)) {
+  for (const [shard, group] of groupByShard(items, shardOf)) {
     if (shard === wholeDatabase) {
       result.done.push(await work(group, false));
     } else if (nodesAway.has(shard.node)) {
@@ -46,16 +46,8 @@ export async function onEachShard<T, R>(
   return result;
 }
 
-function groupByShard<T>(
-  items: readonly T[],
-  shardOf: (item: T) => Shard | undefined,
-): [Shard | undefined, T[]][] {
-  const groups = new Map<string, [Shard | undefined, T[]]>();
-  for (const item of items) {
-    const shard = shardOf(item);
-    const group = groups.get(shard?.id ?? "");
-    if (group === undefined) groups.set(shard?.id ?? "", [shard, [item]]);
-    else group[1].push(item);
-  }
-  return [...groups.values()];
+function groupByShard<T>(items: readonly T[], shardOf: (item: T) => Shard): [Shard, T[]][] {
+  const shards = new Map(items.map((item) => [shardOf(item).id, shardOf(item)]));
+  const groups = Map.groupBy(items, (item) => shardOf(item).id);
+  return [...shards].map(([id, shard]) => [shard, groups.get(id) ?? []]);
 }

@@ -3,12 +3,16 @@ import type { ShardInput } from "./by-shard.ts";
 import type { Db } from "./db.ts";
 import { type Shards, wholeDatabase } from "./shards.ts";
 
-/** All organizations of a cluster, by shard; one group without names where there are no shards. */
-export async function listShardGroups(db: Db, shards: Shards): Promise<(ShardInput | undefined)[]> {
+/** The organizations of a cluster, all or only this one, by shard; one group without names where there are no shards. */
+export async function listShardGroups(
+  db: Db,
+  shards: Shards,
+  { only = null }: { only?: string | undefined | null } = {},
+): Promise<(ShardInput | undefined)[]> {
   const found = await shards.find([anyId]);
   if (found.get(anyId) === wholeDatabase) return [undefined];
   const { rows } = await sql<{ organizationId: string }>`
-    select id as "organizationId" from metering.organizations
+    select id as "organizationId" from metering.organizations where coalesce(id = ${only}::uuid, true)
   `.execute(db);
   const places = await shards.find(rows.map(({ organizationId }) => organizationId));
   const groups = Map.groupBy(rows, ({ organizationId }) => places.get(organizationId)?.id);

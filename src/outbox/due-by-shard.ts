@@ -1,7 +1,7 @@
-import { sql } from "kysely";
 import { isDatabaseUnavailable } from "../database/database-unavailable.ts";
 import type { Db } from "../database/db.ts";
-import { type Shards, wholeDatabase } from "../database/shards.ts";
+import { listShardGroups } from "../database/shard-groups.ts";
+import type { Shards } from "../database/shards.ts";
 import {
   type DueFilter,
   type DueOrganization,
@@ -19,10 +19,10 @@ export type Due = { queue: DueOrganization[]; faults: unknown[] };
  * node that is away leaves out its own organizations only.
  */
 export async function listDue(db: Db, shards: Shards, filter: DueFilter): Promise<Due> {
-  const [plain] = [...(await shards.find([anyId])).values()];
-  if (plain === wholeDatabase) return { queue: await listDueOrganizations(db, filter), faults: [] };
   const due: Due = { queue: [], faults: [] };
-  for (const ids of await groupByShard(db, shards, filter.only)) {
+  for (const shard of await listShardGroups(db, shards, filter)) {
+    if (shard === undefined) return { ...due, queue: await listDueOrganizations(db, filter) };
+    const ids = shard.organizations.map(({ organizationId }) => organizationId);
     await unlessAway(due.faults, async () => {
       due.queue.push(...(await listDueOnShard(db, filter, ids)));
     });
@@ -34,18 +34,6 @@ export async function listDue(db: Db, shards: Shards, filter: DueFilter): Promis
   });
   const inOrder = due.queue.toSorted((a, b) => (a.organizationId < b.organizationId ? -1 : 1));
   return { ...due, queue: rotate(inOrder, last) };
-}
-
-/** Every id has a shard, whether an organization has it or not. */
-const anyId = "00000000-0000-0000-0000-000000000000";
-
-async function groupByShard(db: Db, shards: Shards, only: string | undefined): Promise<string[][]> {
-  const all = await sql<{ id: string }>`
-    select id from metering.organizations where coalesce(id = ${only ?? null}::uuid, true)
-  `.execute(db);
-  const ids = all.rows.map(({ id }) => id);
-  const found = await shards.find(ids);
-  return [...Map.groupBy(ids, (id) => found.get(id)?.id).values()];
 }
 
 async function unlessAway(faults: unknown[], work: () => Promise<void>): Promise<void> {

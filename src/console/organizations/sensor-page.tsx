@@ -6,12 +6,13 @@ import {
 } from "../../intake/sensor-readings.ts";
 import type { Sensor } from "../../intake/sensors.ts";
 import type { Organization } from "../../organizations/organizations.ts";
-import { type Column, DataTable } from "../parts/data-table.tsx";
+import type { Column } from "../parts/data-table.tsx";
 import { FactList } from "../parts/fact-list.tsx";
 import { Figure } from "../parts/figure.tsx";
 import { inDigits } from "../parts/figures.ts";
 import { withQuery } from "../parts/next-page.tsx";
 import { StateBadge } from "../parts/state-badge.tsx";
+import { PlottedTable } from "../parts/plotted-table.tsx";
 import { When } from "../parts/when.tsx";
 import { organizationsPath } from "./organizations-page.tsx";
 
@@ -62,17 +63,13 @@ export function SensorPage({ view: { organization, sensor, step, buckets } }: { 
 
 function Temperatures({ buckets, step }: Pick<SensorView, "buckets" | "step">) {
   return (
-    <figure class="plotted" data-plot="lines" data-unit="°C">
+    <PlottedTable plot="lines" unit="°C" caption="Temperatures" columns={columns} rows={buckets}>
       <figcaption class="small">
         Temperature by the {step} in which it was recorded, UTC. A gap: nothing was recorded. Usage is billed
         in the hour in which readings arrive, which may be another. Of a {step} the first{" "}
         {inDigits(readingsMax)} readings are looked at.
       </figcaption>
-      <details open data-numbers="">
-        <summary>The numbers</summary>
-        <DataTable caption="Temperatures" hidesCaption columns={columns} rows={buckets} />
-      </details>
-    </figure>
+    </PlottedTable>
   );
 }
 

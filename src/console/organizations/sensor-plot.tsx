@@ -1,7 +1,8 @@
 import type { SensorBucket } from "../../intake/sensor-history.ts";
-import { type Column, DataTable } from "../parts/data-table.tsx";
+import type { Column } from "../parts/data-table.tsx";
 import { Figure } from "../parts/figure.tsx";
 import { inDigits } from "../parts/figures.ts";
+import { PlottedTable } from "../parts/plotted-table.tsx";
 import { When } from "../parts/when.tsx";
 
 /** Active sensors over time, as a plot of bars over its table. */
@@ -15,13 +16,9 @@ export function SensorPlot({ buckets }: { buckets: readonly SensorBucket[] }) {
     );
   }
   return (
-    <figure class="plotted" data-plot="bars" data-unit="active sensors">
+    <PlottedTable plot="bars" unit="active sensors" caption="Active sensors" columns={columns} rows={buckets}>
       <figcaption class="small">Active sensors at the last count of each, UTC</figcaption>
-      <details open data-numbers="">
-        <summary>The numbers</summary>
-        <DataTable caption="Active sensors" hidesCaption columns={columns} rows={buckets} />
-      </details>
-    </figure>
+    </PlottedTable>
   );
 }
 

@@ -1,19 +1,16 @@
 import type { UsageBucket } from "../../outbox/usage.ts";
-import { type Column, DataTable } from "./data-table.tsx";
+import type { Column } from "./data-table.tsx";
 import { Figure } from "./figure.tsx";
 import { inDigits } from "./figures.ts";
+import { PlottedTable } from "./plotted-table.tsx";
 import { When } from "./when.tsx";
 
 /** Usage by time, as a plot of bars; its table is what the plot is drawn from, and all there is without JavaScript. */
 export function UsagePlot({ buckets, meter }: { buckets: readonly UsageBucket[]; meter: string }) {
   return (
-    <figure class="plotted" data-plot="bars" data-unit={meter}>
+    <PlottedTable plot="bars" unit={meter} caption={`Usage of ${meter}`} columns={columns} rows={buckets}>
       <figcaption class="small">{meter} by the time of its arrival, UTC</figcaption>
-      <details open data-numbers="">
-        <summary>The numbers</summary>
-        <DataTable caption={`Usage of ${meter}`} hidesCaption columns={columns} rows={buckets} />
-      </details>
-    </figure>
+    </PlottedTable>
   );
 }
 

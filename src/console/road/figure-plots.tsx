@@ -1,9 +1,10 @@
 import type { FigurePoint } from "../../monitoring/figures/figure-points.ts";
 import { type FigureSpan, figureSpans } from "../../monitoring/figures/read-figures.ts";
 import { type MeterName, metersFoldedBy } from "../../usage/meters.ts";
-import { type Column, DataTable } from "../parts/data-table.tsx";
+import type { Column } from "../parts/data-table.tsx";
 import { Figure } from "../parts/figure.tsx";
 import { asAge, asRate } from "../parts/figures.ts";
+import { PlottedTable } from "../parts/plotted-table.tsx";
 import { When } from "../parts/when.tsx";
 
 export type Plots = { span: FigureSpan; until: Date; points: readonly FigurePoint[] };
@@ -57,16 +58,19 @@ type Plot = {
 function FigurePlot({ plot, points }: { plot: Plot; points: readonly FigurePoint[] }) {
   const { title, says, kind, unit, columns } = plot;
   return (
-    <figure class="plotted" data-plot={kind} data-unit={unit}>
+    <PlottedTable
+      plot={kind}
+      unit={unit}
+      name={title}
+      caption={title}
+      columns={[from, ...columns]}
+      rows={points}
+    >
       <figcaption>
         <h3>{title}</h3>
         <p class="small">{says}</p>
       </figcaption>
-      <details open data-numbers={title}>
-        <summary>The numbers</summary>
-        <DataTable caption={title} hidesCaption columns={[from, ...columns]} rows={points} />
-      </details>
-    </figure>
+    </PlottedTable>
   );
 }
 
