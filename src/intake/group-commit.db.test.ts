@@ -37,9 +37,11 @@ const test = databaseTest
     await pool.query("insert into metering.sensors (organization_id, id) values ($1, 'poison')", [ids[1]]);
     await pool.query(`
       create function refuse_poison() returns trigger language plpgsql as
-        $$ begin raise exception 'poison' using errcode = 'check_violation'; end $$;
+        $$ begin raise exception 'poison' using errcode = 'check_violation'; end $$
+    `);
+    await pool.query(`
       create trigger poison before insert on metering.readings
-        for each row when (new.sensor_id = 'poison') execute function refuse_poison();
+        for each row when (new.sensor_id = 'poison') execute function refuse_poison()
     `);
     return ids;
   })
@@ -89,11 +91,13 @@ test.for(["disk_full", "out_of_memory", "insufficient_resources", "io_error"])(
   "a shared statement that fails for %s, the server's own state, is not sent again one by one",
   async (state, { database: { pool }, organizations, way }) => {
     // A sequence keeps the numbers that a failed statement took.
+    await pool.query("create sequence statements");
     await pool.query(`
-      create sequence statements;
       create function refuse() returns trigger language plpgsql as
-        $$ begin perform nextval('statements'); raise exception 'refused' using errcode = '${state}'; end $$;
-      create trigger refuse before insert on metering.meter_outbox for each statement execute function refuse();
+        $$ begin perform nextval('statements'); raise exception 'refused' using errcode = '${state}'; end $$
+    `);
+    await pool.query(`
+      create trigger refuse before insert on metering.meter_outbox for each statement execute function refuse()
     `);
 
     const answers = await storeMany(createGroupCommit(way), organizations, count(20));

@@ -211,10 +211,12 @@ describe.for(storeWays)("%s", (way) => {
       intake,
       database,
     }) => {
-      await database.pool.query(`
-      create function refuse() returns trigger language plpgsql as $$ begin raise 'refused'; end $$;
-      ${trigger} on metering.${table} ${deferral} for each row ${row} execute function refuse();
-    `);
+      await database.pool.query(
+        "create function refuse() returns trigger language plpgsql as $$ begin raise 'refused'; end $$",
+      );
+      await database.pool.query(
+        `${trigger} on metering.${table} ${deferral} for each row ${row} execute function refuse()`,
+      );
 
       // On a cluster the coordinator cannot tell what became of a commit that a node does not confirm.
       const words =

@@ -2,6 +2,7 @@ import { sql } from "kysely";
 import { expect } from "vitest";
 import type { Db } from "../database/db.ts";
 import { meterEventsTest as test } from "../testing/fixtures/meter-events-fixture.ts";
+import { withoutTriggers } from "../testing/postgres/without-triggers.ts";
 import { linkCustomer, addOrganization } from "../testing/rows/organizations.ts";
 import { appendEntries } from "../testing/rows/entries.ts";
 import { meterNames } from "../usage/meters.ts";
@@ -302,8 +303,7 @@ async function addRandomEntries(
 
 /** A third of the events in other states, and some replaced: one by one, and several by one with a part already counted. */
 async function makeStates(db: Db): Promise<void> {
-  await db.transaction().execute(async (trx) => {
-    await sql`set local session_replication_role = replica`.execute(trx);
+  await withoutTriggers(db, async (trx) => {
     await sql`
       update metering.meter_events
       set state = (array['delivered', 'delivered', 'delivered', 'rejected', 'expired', 'in_doubt', 'superseded', 'pending'])[1 + (random() * 7)::int]

@@ -3,6 +3,7 @@ import { expect } from "vitest";
 import type { RetentionDays } from "../database/retention.ts";
 import { ensurePartitions } from "../database/partitions.ts";
 import type { Db } from "../database/db.ts";
+import { withoutTriggers } from "../testing/postgres/without-triggers.ts";
 import { findViolations } from "../testing/rows/invariants.ts";
 import {
   monthsAgo,
@@ -285,10 +286,9 @@ function month(months: number): string {
 }
 
 async function putInState(db: Db, { months, state }: { months: number; state: string }): Promise<void> {
-  await db.transaction().execute(async (trx) => {
-    await sql`set local session_replication_role = replica`.execute(trx);
+  await withoutTriggers(db, async (trx) => {
     await sql`
-      update metering.meter_events set state = ${state} where date_trunc('month', hour, 'UTC') = ${startOf(months)}
+      update metering.meter_events set state = ${state} where date_trunc('month', hour at time zone 'UTC') = ${startOf(months)}::timestamptz at time zone 'UTC'
     `.execute(trx);
   });
 }

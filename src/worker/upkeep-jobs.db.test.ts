@@ -24,8 +24,8 @@ test("a month that takes longer to count than other statements may is dropped al
   boss,
 }) => {
   await openOldMonths(database.db, 6);
+  await sql`alter function metering.drop_partition rename to drop_partition_at_once`.execute(database.db);
   await sql`
-    alter function metering.drop_partition rename to drop_partition_at_once;
     create function metering.drop_partition(text, timestamptz)
     returns table (outcome text, dropped_rows bigint, unsealed bigint, open_events bigint)
     language plpgsql

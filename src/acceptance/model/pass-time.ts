@@ -1,5 +1,7 @@
 import { sql } from "kysely";
 import type { Db, Trx } from "../../database/db.ts";
+import { withoutTriggers } from "../../testing/postgres/without-triggers.ts";
+import { before } from "../../testing/rows/before.ts";
 
 /**
  * Lets time pass for deliveries and jobs: Postgres's own clock cannot be set, so every stored moment moves back. The
@@ -16,9 +18,7 @@ export async function passHours(db: Db, hours: number): Promise<void> {
 
 async function pass(db: Db, seconds: number, more: (trx: Trx, by: Interval) => Promise<void>): Promise<void> {
   const by = sql<string>`make_interval(secs => ${seconds})`;
-  await db.transaction().execute(async (trx) => {
-    // The triggers that forbid changes of rows would refuse; they are on again after the transaction.
-    await sql`set local session_replication_role = replica`.execute(trx);
+  await withoutTriggers(db, async (trx) => {
     await ageDeliveries(trx, by);
     await ageJobs(trx, by);
     await more(trx, by);
@@ -31,15 +31,15 @@ async function ageDeliveries(trx: Trx, by: Interval): Promise<void> {
   await sql`
     update metering.meter_events
     set
-      sealed_at = sealed_at - ${by},
-      first_attempt_at = first_attempt_at - ${by},
-      last_attempt_at = last_attempt_at - ${by},
-      first_unknown_at = first_unknown_at - ${by},
-      delivered_at = delivered_at - ${by},
-      resolved_at = resolved_at - ${by},
-      reconcile_since = reconcile_since - ${by}
+      sealed_at = ${before("sealed_at", by)},
+      first_attempt_at = ${before("first_attempt_at", by)},
+      last_attempt_at = ${before("last_attempt_at", by)},
+      first_unknown_at = ${before("first_unknown_at", by)},
+      delivered_at = ${before("delivered_at", by)},
+      resolved_at = ${before("resolved_at", by)},
+      reconcile_since = ${before("reconcile_since", by)}
   `.execute(trx);
-  await sql`update metering.reconciliations set read_at = read_at - ${by}`.execute(trx);
+  await sql`update metering.reconciliations set read_at = ${before("read_at", by)}`.execute(trx);
   await sql`
     update metering.delivery_control
     set paused_until = paused_until - ${by}, paused_at = paused_at - ${by}
@@ -68,14 +68,14 @@ async function ageJobs(trx: Trx, by: Interval): Promise<void> {
 
 async function ageUsage(trx: Trx, by: Interval): Promise<void> {
   await sql`
-    update metering.meter_outbox set occurred_at = occurred_at - ${by}, id = ${agedId("id", by)}
+    update metering.meter_outbox set occurred_at = ${before("occurred_at", by)}, id = ${agedId("id", by)}
   `.execute(trx);
   await sql`update metering.readings set entry_id = ${agedId("entry_id", by)}`.execute(trx);
   await sql`
-    update metering.meter_events set hour = hour - ${by}, event_at = event_at - ${by}
+    update metering.meter_events set hour = ${before("hour", by)}, event_at = ${before("event_at", by)}
   `.execute(trx);
   await sql`
-    update metering.reconciliations set window_start = window_start - ${by}, window_end = window_end - ${by}
+    update metering.reconciliations set window_start = ${before("window_start", by)}, window_end = ${before("window_end", by)}
   `.execute(trx);
 }
 
@@ -86,7 +86,7 @@ function agedId(column: string, by: Interval) {
     encode(
       overlay(
         uuid_send(${id})
-        placing substring(int8send((extract(epoch from metering.uuid_v7_time(${id}) - ${by}) * 1000)::bigint) from 3)
+        placing substring(int8send((extract(epoch from metering.uuid_v7_time(${id}) at time zone 'UTC' - ${by}) * 1000)::bigint) from 3)
         from 1 for 6
       ),
       'hex'

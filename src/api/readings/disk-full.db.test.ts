@@ -10,8 +10,10 @@ test.for(["53100", "58030"])(
     await sql`
       create function metering.fail() returns trigger language plpgsql as $$
         begin raise exception 'could not extend file' using errcode = ${sql.lit(code)}; end
-      $$;
-      create trigger fails before insert on metering.readings for each row execute function metering.fail();
+      $$
+    `.execute(db);
+    await sql`
+      create trigger fails before insert on metering.readings for each row execute function metering.fail()
     `.execute(db);
 
     const { status, headers, body } = await api.ask("POST", "/v1/readings", {

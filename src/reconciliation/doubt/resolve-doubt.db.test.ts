@@ -232,10 +232,13 @@ test("an event that changes between look and settlement leaves all as it is", as
   // A worker that overslept settles while Stripe's sum is read.
   await sql`
     create function metering.oversleep() returns trigger language plpgsql security definer as $$ begin
-      update metering.meter_events set state = 'delivered', delivered_at = now() where id = '${sql.raw(id)}';
+      update metering.meter_events set state = 'delivered', delivered_at = now()
+      where organization_id = new.organization_id and id = '${sql.raw(id)}';
       return null;
-    end $$;
-    create trigger oversleep after insert on metering.reconciliations execute function metering.oversleep();
+    end $$
+  `.execute(db);
+  await sql`
+    create trigger oversleep after insert on metering.reconciliations for each row execute function metering.oversleep()
   `.execute(db);
 
   expect(await doubt.resolve()).toMatchObject({ windows: { moved: 1, none: 0 } });

@@ -1,4 +1,5 @@
 import type { Pool } from "pg";
+import { inject } from "vitest";
 
 /** Runs a statement in a transaction that stays open, with its locks, until the returned function rolls it back. */
 export async function holdOpen(
@@ -17,16 +18,25 @@ export async function holdOpen(
   };
 }
 
-/** How many sessions of the pool's database wait for another one's lock. */
+/** How many sessions of the pool's database wait for another one's lock; of a cluster, on any node. */
 export async function countWaitingForLocks(pool: Pool): Promise<number> {
-  const { rows } = await pool.query(`select ${waiting}`);
+  const { rows } = await pool.query(`select ${waiting()}`);
   return rows.length;
 }
 
-/** Ends the sessions that wait for a lock; says how many. */
+/** Ends the sessions that wait for a lock; says how many. On a cluster it ends the coordinator's, which asked a node. */
 export async function endWaitingForLocks(pool: Pool): Promise<number> {
-  const { rows } = await pool.query(`select pg_terminate_backend(pid) ${waiting}`);
+  const { rows } = await pool.query(
+    `select pg_terminate_backend(session) from (select session ${waiting()}) w`,
+  );
   return rows.length;
 }
 
-const waiting = "from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+function waiting(): string {
+  const isWaiting = "where datname = current_database() and wait_event_type = 'Lock'";
+  if (inject("testServer").cluster === undefined) {
+    return `from (select pid as session from pg_stat_activity ${isWaiting}) s`;
+  }
+  // A session of a node has the global number of the coordinator's session that it works for.
+  return `from (select distinct global_pid as session from citus_stat_activity ${isWaiting}) s`;
+}

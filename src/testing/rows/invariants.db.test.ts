@@ -1,6 +1,9 @@
+import { sql } from "kysely";
 import type { Pool } from "pg";
 import { expect } from "vitest";
+import type { Db } from "../../database/db.ts";
 import { databaseTest as test } from "../postgres/database-fixture.ts";
+import { withoutTriggers } from "../postgres/without-triggers.ts";
 import { findViolations } from "./invariants.ts";
 
 const organization = "00000000-0000-7000-8000-000000000001";
@@ -52,31 +55,29 @@ const lawfulRows = `
     values ('${organization}', '${sumEvent}', 1, now(), 5, 'delivered');
 `;
 
-/** Lets rows be written that the service's own triggers and constraints would refuse. */
-const lawlessSession = `
-  set session_replication_role = replica;
-  alter table metering.meter_events drop constraint meter_events_check1;
-  alter table metering.delivery_attempts drop constraint delivery_attempts_pkey;
-`;
+/** Lets rows be written that the service's own constraints would refuse. */
+const lawless = [
+  "alter table metering.meter_events drop constraint meter_events_check1",
+  "alter table metering.delivery_attempts drop constraint delivery_attempts_pkey",
+];
 
-async function storeLawfulRowsAnd(pool: Pool, breach: string): Promise<void> {
-  const client = await pool.connect();
-  try {
-    await client.query(lawfulRows);
-    await client.query(lawlessSession);
-    await client.query(breach);
-  } finally {
-    // The next user of the session must not inherit its disabled triggers.
-    client.release(true);
-  }
+async function storeLawfulRowsAnd({ pool, db }: { pool: Pool; db: Db }, breach: string[]): Promise<void> {
+  for (const statement of [lawfulRows, ...lawless]) await pool.query(statement);
+  await withoutTriggers(db, async (trx) => {
+    for (const statement of breach) await sql.raw(statement).execute(trx);
+  });
 }
 
 const entryAt = (time: string) => `occurred_at = (date '${today}' + time '${time}') at time zone 'UTC'`;
 
+/** Without the time zone of the session, on which nodes of a cluster might not agree. */
+const later = (column: string, by: string) =>
+  `(${column} at time zone 'UTC' + interval '${by}') at time zone 'UTC'`;
+
 test("lawful rows violate nothing, and neither do entries that no reading stands behind", async ({
   database: { db, pool },
 }) => {
-  await storeLawfulRowsAnd(pool, "select 1");
+  await storeLawfulRowsAnd({ db, pool }, []);
   expect(await findViolations(db)).toEqual([]);
 });
 
@@ -97,7 +98,12 @@ const breaches = [
   },
   {
     breach: "a reading that names another organization's entry",
-    statement: `update metering.readings set organization_id = '${other}' where sensor_id = 'sensor-2'`,
+    statement: [
+      `insert into metering.readings (organization_id, sensor_id, recorded_at, temperature, entry_id)
+        select '${other}', sensor_id, recorded_at, temperature, entry_id
+        from metering.readings where sensor_id = 'sensor-2'`,
+      `delete from metering.readings where organization_id = '${organization}' and sensor_id = 'sensor-2'`,
+    ],
     sentences: [
       new RegExp(`^organization ${organization} has 4 readings, but its entries count 5$`),
       new RegExp(`^organization ${other} has 1 readings, but its entries count 0$`),
@@ -107,14 +113,14 @@ const breaches = [
   },
   {
     breach: "a reading that names the wrong entry of its organization",
-    statement: `update metering.readings
-      set entry_id = (select id from metering.meter_outbox where ${entryAt("11:30")})
-      where sensor_id = 'sensor-2'`,
+    statement: `update metering.readings r set entry_id = e.id
+      from metering.meter_outbox e
+      where e.organization_id = r.organization_id and sensor_id = 'sensor-2' and ${entryAt("11:30")}`,
     sentences: [/counts 2 readings, but 1 name it$/, /counts 1 readings, but 2 name it$/],
   },
   {
     breach: "an entry whose time is not the one in its id",
-    statement: `update metering.meter_outbox set occurred_at = occurred_at + interval '1 second'
+    statement: `update metering.meter_outbox set occurred_at = ${later("occurred_at", "1 second")}
       where ${entryAt("11:30")}`,
     sentences: [/^reading sensor-1 .* does not have$/],
   },
@@ -134,7 +140,7 @@ const breaches = [
   },
   {
     breach: "an event of another hour than its entries",
-    statement: `update metering.meter_events set hour = hour - interval '1 hour', event_at = event_at - interval '1 hour'
+    statement: `update metering.meter_events set hour = ${later("hour", "-1 hour")}, event_at = ${later("event_at", "-1 hour")}
       where id = '${sumEvent}'`,
     sentences: [
       /outside the hour/,
@@ -144,7 +150,7 @@ const breaches = [
   },
   {
     breach: "an event whose hour is not a full one",
-    statement: `update metering.meter_events set hour = hour + interval '5 minutes' where id = '${sumEvent}'`,
+    statement: `update metering.meter_events set hour = ${later("hour", "5 minutes")} where id = '${sumEvent}'`,
     sentences: [/outside the hour/, /outside the hour/],
   },
   {
@@ -164,7 +170,7 @@ const breaches = [
   },
   {
     breach: "an event's time that is no entry's",
-    statement: `update metering.meter_events set event_at = event_at + interval '1 second' where id = '${sumEvent}'`,
+    statement: `update metering.meter_events set event_at = ${later("event_at", "1 second")} where id = '${sumEvent}'`,
     sentences: [/^meter event \S+ says quantity 3, 2 entries .* fold to 3, 2 and/],
   },
   {
@@ -179,7 +185,7 @@ const breaches = [
   },
   {
     breach: "a replacement with another time",
-    statement: `update metering.meter_events set event_at = event_at + interval '1 second' where id = '${replacement}'`,
+    statement: `update metering.meter_events set event_at = ${later("event_at", "1 second")} where id = '${replacement}'`,
     sentences: [new RegExp(`^meter event ${replacement} is not what the 1 that it replaces were$`)],
   },
   {
@@ -250,7 +256,7 @@ const breaches = [
 
 for (const { breach, statement, sentences } of breaches) {
   test(`${breach} is told`, async ({ database: { db, pool } }) => {
-    await storeLawfulRowsAnd(pool, statement);
+    await storeLawfulRowsAnd({ db, pool }, [statement].flat());
     const violations = await findViolations(db);
     const expected = sentences.map((sentence) => expect.stringMatching(sentence) as unknown);
     expect(violations).toEqual(expect.arrayContaining(expected));

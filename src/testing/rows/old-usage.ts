@@ -5,6 +5,7 @@ import { partitionedTables } from "../../database/partitions.ts";
 import type { Db } from "../../database/db.ts";
 import { sealDueEntries } from "../../outbox/seal.ts";
 import { meterNames } from "../../usage/meters.ts";
+import { withoutTriggers } from "../postgres/without-triggers.ts";
 import { organizationOf } from "./organizations.ts";
 
 /** Read once, so that a month that ends during a test moves nothing in it. */
@@ -71,8 +72,7 @@ export async function sealAndDeliverOld({ db, boss }: { db: Db; boss: PgBoss }):
  * that were written in the last hour.
  */
 async function ageSeals(db: Db): Promise<void> {
-  await db.transaction().execute(async (trx) => {
-    await sql`set local session_replication_role = replica`.execute(trx);
+  await withoutTriggers(db, async (trx) => {
     await sql`
       create temporary table aged on commit drop as
         select id, metering.uuid_v7(event_at) as aged_id from metering.meter_events

@@ -1,5 +1,6 @@
 import { sql } from "kysely";
 import type { Db } from "../../database/db.ts";
+import { withoutTriggers } from "../postgres/without-triggers.ts";
 import { until } from "../processes/until.ts";
 
 const deadlockDetected = "40P01";
@@ -20,16 +21,14 @@ async function tryToLoseRows(db: Db): Promise<boolean> {
   `.execute(db);
   const names = tables.rows.map(({ name }) => sql.table(name));
   try {
-    await db.transaction().execute(async (trx) => {
+    await withoutTriggers(db, async (trx) => {
       // The settling code locks in this order too. In the other order, a session that holds an event and asks pg-boss
       // for its queue on another connection would wait for us and we for it; Postgres cannot see that deadlock.
       await sql`lock table metering.meter_events in share row exclusive mode`.execute(trx);
       await sql`truncate ${sql.join(names)}`.execute(trx);
-      await sql`alter table metering.meter_events disable trigger meter_event_immutable`.execute(trx);
       await sql`
         update metering.meter_events set sealed_at = now() - interval '1 hour' where state = 'pending'
       `.execute(trx);
-      await sql`alter table metering.meter_events enable trigger meter_event_immutable`.execute(trx);
     });
     return true;
   } catch (error) {
