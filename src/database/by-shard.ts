@@ -6,16 +6,21 @@ export type ShardInput = {
   isOneShard?: boolean | undefined;
 };
 
+/** Makes the condition for a table; `column` is that of the organization. */
+export type InShard = (table: string, column?: string) => RawBuilder<boolean>;
+
 const anyOrganizations: ShardInput = { organizations: [] };
 
 /**
  * A further condition on a table of the statement: its organization is one of these. Where all tables have it, a cluster
  * sends the statement to the shard whole, whatever its form. A plain Postgres is not asked: the joins say the same.
  */
-export function namesOrganizations({ organizations, isOneShard = false }: ShardInput = anyOrganizations): (
-  table: string,
-) => RawBuilder<boolean> {
+export function namesOrganizations({
+  organizations,
+  isOneShard = false,
+}: ShardInput = anyOrganizations): InShard {
   if (!isOneShard) return () => sql<boolean>``;
   const ids = organizations.map(({ organizationId }) => organizationId);
-  return (table) => sql<boolean>`and ${sql.ref(`${table}.organization_id`)} = any(${ids}::uuid[])`;
+  return (table, column = "organization_id") =>
+    sql<boolean>`and ${sql.ref(`${table}.${column}`)} = any(${ids}::uuid[])`;
 }

@@ -26,7 +26,7 @@ export const placement = {
     "reading_counts",
   ],
   /** A copy on every node: what triggers and foreign keys read there. */
-  reference: ["organizations", "meters", "dropped_partitions"],
+  reference: ["organizations", "meters", "dropped_partitions", "usage_progress"],
   /** On the coordinator alone: small, or of all organizations together. So is pg-boss. */
   local: [
     "alert_watch",
@@ -38,7 +38,6 @@ export const placement = {
     "kysely_migration",
     "kysely_migration_lock",
     "meter_event_total",
-    "usage_progress",
     "minute_figures",
     "operator_actions",
     "processes",

@@ -1,7 +1,7 @@
 import { sql } from "kysely";
 import type { ShardInput } from "./by-shard.ts";
 import type { Db } from "./db.ts";
-import { type Shards, wholeDatabase } from "./shards.ts";
+import { askThrough, createShards, type Shards, wholeDatabase } from "./shards.ts";
 
 /** The organizations of a cluster, all or only this one, by shard; one group without names where there are no shards. */
 export async function listShardGroups(
@@ -14,9 +14,25 @@ export async function listShardGroups(
   const { rows } = await sql<{ organizationId: string }>`
     select id as "organizationId" from metering.organizations where coalesce(id = ${only}::uuid, true)
   `.execute(db);
-  const places = await shards.find(rows.map(({ organizationId }) => organizationId));
-  const groups = Map.groupBy(rows, ({ organizationId }) => places.get(organizationId)?.id);
-  return [...groups.values()].map((organizations) => ({ organizations, isOneShard: true }));
+  return groupByShard(
+    db,
+    rows.map(({ organizationId }) => organizationId),
+    shards,
+  );
+}
+
+/** These organizations by shard; all of them together where there are no shards. */
+export async function groupByShard(
+  db: Db,
+  organizationIds: readonly string[],
+  shards: Shards = createShards(askThrough(db)),
+): Promise<ShardInput[]> {
+  const places = await shards.find(organizationIds);
+  const groups = Map.groupBy(organizationIds, (id) => places.get(id)?.id ?? wholeDatabase.id);
+  return [...groups].map(([shard, ids]) => ({
+    organizations: ids.map((organizationId) => ({ organizationId })),
+    isOneShard: shard !== wholeDatabase.id,
+  }));
 }
 
 /** Every id has a shard, whether an organization has it or not. */

@@ -27,7 +27,7 @@ export async function readPeriodEntries(db: Db, period: UsagePeriod): Promise<Pe
   const usage = {
     organizationId: sql`${organizationId}::uuid`,
     meter: sql`m.name`,
-    summedThrough: await readSummedThrough(db),
+    summedThrough: await readSummedThrough(db, organizationId),
   };
   const hours = { from: sql`w.whole_from`, to: sql`w.whole_to` };
   const read = await byIndex(db, (trx) =>
@@ -167,7 +167,7 @@ export async function hasUnsealedEntries(db: Db, period: UsagePeriod): Promise<b
     cross join lateral (
       select 1 from metering.meter_outbox e
       where e.meter_event_id is null and e.meter = any(${meterNames}::text[])
-        and e.organization_id = w.organization_id
+        and e.organization_id = ${organizationId}
         and e.occurred_at >= greatest(w.starts_at, ${start}) and e.occurred_at < least(w.ends_at, ${end})
       limit 1
     ) unsealed
@@ -189,7 +189,7 @@ export async function listUnsealedHours(
     cross join lateral (
       select e.occurred_at, e.quantity
       from metering.meter_outbox e
-      where e.meter_event_id is null and e.meter = ${meter} and e.organization_id = w.organization_id
+      where e.meter_event_id is null and e.meter = ${meter} and e.organization_id = ${organizationId}
         and e.occurred_at >= greatest(w.starts_at, ${start}) and e.occurred_at < least(w.ends_at, ${end})
     ) e
     where w.organization_id = ${organizationId} and w.stripe_customer_id = ${customer}

@@ -37,7 +37,7 @@ export async function countPeriodReadings(db: Db, period: UsagePeriod): Promise<
       select
         case
           when exists (
-            select from metering.dropped_partitions where table_name = 'readings' and dropped_at > ${start}
+            select 1 from metering.dropped_partitions where table_name = 'readings' and dropped_at > ${start}
           ) then null
           else (
             select coalesce(sum(c.readings), 0)

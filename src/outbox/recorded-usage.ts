@@ -1,5 +1,6 @@
 import { sql } from "kysely";
 import type { Db } from "../database/db.ts";
+import { versionsOf } from "./versions.ts";
 
 /** The usage that `record_usage` wrote under an idempotency key. */
 export type RecordedUsage = {
@@ -21,27 +22,36 @@ export async function findRecordedUsage(
   db: Db,
   { idempotencyKey, organizationId }: KeyFilter,
 ): Promise<RecordedUsage[]> {
-  const recorded = await sql<RecordedUsage>`
-    select
-      o.id as "organizationId",
-      k.entry_id as "entryId",
-      e.id is not null as "isKept",
-      coalesce(v.ids, '{}') as "meterEventIds"
-    from metering.organizations o
-    cross join lateral (
-      select entry_id
-      from metering.usage_keys
-      where organization_id = o.id and idempotency_key = ${idempotencyKey}
-      limit 1
-    ) k
-    left join metering.meter_outbox e
-      on e.organization_id = o.id and e.occurred_at = metering.uuid_v7_time(k.entry_id) and e.id = k.entry_id
-    left join lateral (
-      select array_agg(id order by id desc) as ids from metering.versions_of(o.id, e.meter_event_id)
-    ) v on true
-    ${organizationId === undefined ? sql`` : sql`where o.id = ${organizationId}`}
-    order by o.id
+  const isMeant =
+    organizationId === undefined
+      ? // As a list, so that no plan reads the keys of all organizations from end to end.
+        sql`any(array(select id from metering.organizations))`
+      : sql`${organizationId}`;
+  const keys = await sql<RecordedKey>`
+    select organization_id as "organizationId", entry_id as "entryId"
+    from metering.usage_keys
+    where organization_id = ${isMeant} and idempotency_key = ${idempotencyKey}
+    order by organization_id
     limit ${organizationsMax}
   `.execute(db);
-  return recorded.rows;
+  const recorded: RecordedUsage[] = [];
+  for (const key of keys.rows) recorded.push(await withEvents(db, key));
+  return recorded;
+}
+
+type RecordedKey = Pick<RecordedUsage, "organizationId" | "entryId">;
+
+async function withEvents(db: Db, key: RecordedKey): Promise<RecordedUsage> {
+  const { organizationId, entryId } = key;
+  const found = await sql<{ meterEventIds: string[] }>`
+    select coalesce(v.ids, '{}') as "meterEventIds"
+    from metering.meter_outbox e
+    left join lateral (
+      select array_agg(id order by id desc) as ids
+      from ${versionsOf(sql`${organizationId}::uuid`, sql`e.meter_event_id`)} version
+    ) v on true
+    where e.organization_id = ${organizationId} and e.occurred_at = metering.uuid_v7_time(${entryId}) and e.id = ${entryId}
+  `.execute(db);
+  const [entry] = found.rows;
+  return { ...key, isKept: entry !== undefined, meterEventIds: entry?.meterEventIds ?? [] };
 }

@@ -1,25 +1,28 @@
 import { type RawBuilder, sql } from "kysely";
+import { type InShard, namesOrganizations } from "../database/by-shard.ts";
 import type { Db } from "../database/db.ts";
-import { byIndex } from "../database/one-plan.ts";
 
 /** A condition on meter events: they were sealed from entries, so they are not those that send usage again. */
 export const isSealedUsage = sql`replaces_id is null and carried_from is null`;
 
 /**
- * The last event that `usage_sums` hold now; null where they are a day behind, as after an upgrade or without a worker: then the
- * events themselves are added up. A statement takes it for its plan only, and reads again how far the sums go: in the meantime
- * they may have grown.
+ * The last event that `usage_sums` hold now; null where they are a day behind for this organization, or for any, as after an
+ * upgrade or without a worker: then the events themselves are added up. A statement takes it for its plan only, and reads again
+ * how far the sums go: in the meantime they may have grown.
  */
-export async function readSummedThrough(db: Db): Promise<string | null> {
-  const read = await byIndex(db, (trx) =>
-    sql<{ through: string | null }>`
-      select case when next.id < metering.uuid_v7(now() - interval '1 day') then null else p.events_through_id end as through
-      from metering.usage_progress p
-      left join lateral (
-        select m.id from metering.meter_events m where m.id > p.events_through_id order by m.id limit 1
-      ) next on true
-    `.execute(trx),
-  );
+export async function readSummedThrough(db: Db, organizationId?: string): Promise<string | null> {
+  const isMeant = organizationId === undefined ? sql`` : sql`m.organization_id = ${organizationId} and`;
+  const read = await sql<{ through: string | null }>`
+    select
+      case when (
+        select m.id
+        from metering.meter_events m
+        where ${isMeant} m.id > (select events_through_id from metering.usage_progress)
+        order by m.id
+        limit 1
+      ) < metering.uuid_v7(now() - interval '1 day') then null else p.events_through_id end as through
+    from metering.usage_progress p
+  `.execute(db);
   return read.rows[0]?.through ?? null;
 }
 
@@ -42,7 +45,14 @@ type Usage = {
   organizationId: RawBuilder<unknown>;
   meter: RawBuilder<unknown>;
   summedThrough: string | null;
+  /** Of several organizations on one shard: names them for a table. */
+  inShard?: InShard;
 };
+
+/** The condition that rows are of this organization. */
+function isOf({ organizationId, inShard = namesOrganizations() }: Usage, table: string): RawBuilder<unknown> {
+  return sql`organization_id = ${organizationId} ${inShard(table)}`;
+}
 
 /** Whole UTC hours from the first on, and before the second, as expressions of a statement. */
 export type Hours = { from: RawBuilder<unknown>; to: RawBuilder<unknown> };
@@ -60,12 +70,12 @@ function isHeld({ summedThrough }: Usage): RawBuilder<unknown> {
 
 /** The sums of whole hours: of whole days by the day, and by the hour of those before and after. */
 export function sumsOf(usage: Usage, { from, to }: Hours): RawBuilder<unknown> {
-  const { organizationId, meter, summedThrough } = usage;
+  const { meter, summedThrough } = usage;
   if (summedThrough === null) {
     return sql`
       select stripe_customer_id, 1 as events, entries, quantity
       from metering.meter_events
-      where organization_id = ${organizationId} and meter = ${meter} and hour >= ${from} and hour < ${to} and ${isSealedUsage}
+      where ${isOf(usage, "meter_events")} and meter = ${meter} and hour >= ${from} and hour < ${to} and ${isSealedUsage}
     `;
   }
   const dayFrom = sql`least(date_trunc('day', ${from} + interval '23 hours', 'UTC'), ${to})`;
@@ -79,7 +89,7 @@ export function sumsOf(usage: Usage, { from, to }: Hours): RawBuilder<unknown> {
     cross join lateral (
       select stripe_customer_id, events, entries, quantity
       from metering.usage_sums
-      where organization_id = ${organizationId} and meter = ${meter} and unit = span.unit
+      where ${isOf(usage, "usage_sums")} and meter = ${meter} and unit = span.unit
         and starts_at >= span.starts_at and starts_at < span.ends_at
       offset 0
     ) s
@@ -108,7 +118,7 @@ export function sumsByHour(
 
 /** The meter events that sums do not hold yet; `is_usage` is false of those that send usage again. */
 export function eventsSinceSums(usage: Usage, { from, to }: Hours): RawBuilder<unknown> {
-  const { organizationId, meter, summedThrough } = usage;
+  const { meter, summedThrough } = usage;
   const isSince = summedThrough === null ? sql`false` : sql`id > ${summedThrough} and not (${isHeld(usage)})`;
   return sql`
     select ${columns}, false as is_summed, ${isSealedUsage} as is_usage
@@ -116,7 +126,7 @@ export function eventsSinceSums(usage: Usage, { from, to }: Hours): RawBuilder<u
       -- To the planner an hour would seem to be as good a beginning.
       select *
       from metering.meter_events
-      where organization_id = ${organizationId} and ${isSince}
+      where ${isOf(usage, "meter_events")} and ${isSince}
       offset 0
     ) since
     where meter = ${meter} and hour >= ${from} and hour < ${to}
@@ -129,32 +139,33 @@ export function eventsSinceSums(usage: Usage, { from, to }: Hours): RawBuilder<u
  * repeats.
  */
 export function eventsBesideSums(usage: Usage, hours: Hours): RawBuilder<unknown> {
-  const { organizationId, meter } = usage;
+  const { meter } = usage;
+  const isEvent = isOf(usage, "meter_events");
   const isMeant = sql`meter = ${meter} and hour >= ${hours.from} and hour < ${hours.to} and ${isHeld(usage)}`;
   return sql`
     ${eventsSinceSums(usage, hours)}
     union all
     select ${columns}, true, true
     from metering.meter_events
-    where organization_id = ${organizationId} and ${isMeant}
+    where ${isEvent} and ${isMeant}
       and state in ('in_doubt', 'rejected', 'expired', 'superseded') and ${isSealedUsage}
     union all
     select ${columns}, true, true
     from (
       select * from metering.meter_events
-      where organization_id = ${organizationId} and meter = ${meter} and state = 'pending'
+      where ${isEvent} and meter = ${meter} and state = 'pending'
       offset 0
     ) pending
     where ${isMeant} and ${isSealedUsage}
     union all
     select ${columns}, false, false
     from metering.meter_events
-    where organization_id = ${organizationId} and ${isMeant} and replaces_id is not null
+    where ${isEvent} and ${isMeant} and replaces_id is not null
     union all
     select ${columns}, false, false
     from (
       select * from metering.meter_events
-      where organization_id = ${organizationId} and carried_from is not null
+      where ${isEvent} and carried_from is not null
       offset 0
     ) carried
     where ${isMeant} and replaces_id is null

@@ -1,6 +1,8 @@
 import { type RawBuilder, sql } from "kysely";
+import { type InShard, namesOrganizations, type ShardInput } from "../database/by-shard.ts";
 import type { Db } from "../database/db.ts";
-import { byIndex } from "../database/one-plan.ts";
+import { byIndex, inIndexOrder } from "../database/one-plan.ts";
+import { groupByShard } from "../database/shard-groups.ts";
 import { type MeterName, meters } from "../usage/meters.ts";
 import { eventsBesideSums, readSummedThrough, sumsOf } from "./sums.ts";
 import { countedOf, latestVersion } from "./versions.ts";
@@ -39,20 +41,48 @@ export type UsageTotal = {
  * each organization of the page, so that a page costs the same among 10,000 organizations as among 100.
  */
 export async function readUsageSummary(db: Db, query: SummaryQuery): Promise<UsageTotal[]> {
-  const { after, limit, meter } = query;
-  const isLast = meters[meter].aggregation === "last";
+  const page = await readPage(db, query);
   const summedThrough = await readSummedThrough(db);
-  const summary = await byIndex(db, (trx) =>
-    sql<UsageTotal>`
-    with page as materialized (
-      select id, external_id, name
+  const totals = new Map<string, Total>();
+  const shards = await groupByShard(
+    db,
+    page.map(({ id }) => id),
+  );
+  for (const shard of shards) {
+    for (const total of await readTotals(db, query, { shard, summedThrough })) totals.set(total.id, total);
+  }
+  return page.flatMap((organization) => {
+    const total = totals.get(organization.id);
+    return total === undefined ? [] : [{ ...organization, ...total }];
+  });
+}
+
+type Organization = Pick<UsageTotal, "id" | "externalId" | "name">;
+type Total = Omit<UsageTotal, "externalId" | "name">;
+
+async function readPage(db: Db, { after, limit }: SummaryQuery): Promise<Organization[]> {
+  const page = await inIndexOrder(db, (trx) =>
+    sql<Organization>`
+      select id, external_id as "externalId", name
       from metering.organizations
       ${after === undefined ? sql`` : sql`where id > ${after}`}
       order by id
       limit ${limit}
-    )
-    select p.id, p.external_id as "externalId", p.name, u.*
-    from page p
+    `.execute(trx),
+  );
+  return page.rows;
+}
+
+/** What is read together: organizations of one shard of a cluster, or any where there are no shards. */
+type Part = { shard: ShardInput; summedThrough: string | null };
+
+async function readTotals(db: Db, query: SummaryQuery, part: Part): Promise<Total[]> {
+  const isLast = meters[query.meter].aggregation === "last";
+  const ids = part.shard.organizations.map(({ organizationId }) => organizationId);
+  const summary = await byIndex(db, (trx) =>
+    sql<Total>`
+    select p.id, u.*
+    from unnest(${ids}::uuid[]) p (id)
     cross join lateral (
       select
         coalesce(sum(part.used), 0)::float8 as quantity,
@@ -60,9 +90,8 @@ export async function readUsageSummary(db: Db, query: SummaryQuery): Promise<Usa
         coalesce(sum(part.open) filter (where part.state = 'pending'), 0)::float8 as pending,
         coalesce(sum(part.open) filter (where part.state = 'in_doubt'), 0)::float8 as in_doubt,
         coalesce(sum(part.open) filter (where part.state in ('rejected', 'expired')), 0)::float8 as rejected
-      from (${isLast ? latestPart(query) : allParts(query, summedThrough)}) part
+      from (${isLast ? latestPart(query, part) : allParts(query, part)}) part
     ) u
-    order by p.id
   `.execute(trx),
   );
   return summary.rows;
@@ -85,10 +114,11 @@ const ofVersion = sql`
 `;
 
 /** Sums are counted as delivered; of events beside them that are not, as much is taken off again. */
-function allParts(query: SummaryQuery, summedThrough: string | null): RawBuilder<unknown> {
+function allParts(query: SummaryQuery, { shard, summedThrough }: Part): RawBuilder<unknown> {
   const { whole, cut } = wholeHoursOf(query);
   const { meter } = query;
-  const sums = { organizationId: sql`p.id`, meter: sql`${meter}`, summedThrough };
+  const inShard = namesOrganizations(shard);
+  const sums = { organizationId: sql`p.id`, meter: sql`${meter}`, summedThrough, inShard };
   const hours = { from: sql`${whole.from}::timestamptz`, to: sql`${whole.to}::timestamptz` };
   const ofCut = cut.map(
     ({ from, to }) => sql`
@@ -98,10 +128,11 @@ function allParts(query: SummaryQuery, summedThrough: string | null): RawBuilder
         select meter_event_id, sum(quantity) as quantity
         from metering.meter_outbox
         where organization_id = p.id and meter = ${meter} and occurred_at >= ${from} and occurred_at < ${to}
+          ${inShard("meter_outbox")}
         group by meter_event_id
       ) e
-      left join lateral ${latestVersion(sql`p.id`, sql`e.meter_event_id`)} v on true
-      ${ofDropped(query, { from, to })}
+      left join lateral ${latestVersion(sql`p.id`, sql`e.meter_event_id`, inShard)} v on true
+      ${ofDropped(query, { from, to }, inShard)}
     `,
   );
   return sql`
@@ -116,13 +147,17 @@ function allParts(query: SummaryQuery, summedThrough: string | null): RawBuilder
     select quantity, 'pending', 0, quantity
     from metering.meter_outbox
     where organization_id = p.id and meter = ${meter} and meter_event_id is null
-      and occurred_at >= ${whole.from} and occurred_at < ${whole.to}
+      and occurred_at >= ${whole.from} and occurred_at < ${whole.to} ${inShard("meter_outbox")}
     ${sql.join(ofCut, sql` `)}
   `;
 }
 
 /** Where entries were dropped, each meter event stands for its entries, at the time of the latest one. */
-function ofDropped({ meter, keptFrom }: SummaryQuery, { from, to }: Span): RawBuilder<unknown> {
+function ofDropped(
+  { meter, keptFrom }: SummaryQuery,
+  { from, to }: Span,
+  inShard: InShard,
+): RawBuilder<unknown> {
   if (keptFrom === null || from >= keptFrom) return sql``;
   return sql`
     union all
@@ -131,7 +166,7 @@ function ofDropped({ meter, keptFrom }: SummaryQuery, { from, to }: Span): RawBu
     where organization_id = p.id and meter = ${meter}
       and hour > ${from}::timestamptz - interval '1 hour' and hour < ${to}
       and event_at >= ${from} and event_at < ${to}
-      and ${isMonthDropped}
+      and ${isMonthDropped} ${inShard("meter_events")}
   `;
 }
 
@@ -140,14 +175,15 @@ const isMonthDropped = sql`date_trunc('month', hour, 'UTC') in (
 )`;
 
 /** A gauge counts with its latest value of the period only. */
-function latestPart(query: SummaryQuery): RawBuilder<unknown> {
+function latestPart(query: SummaryQuery, { shard }: Part): RawBuilder<unknown> {
   const { whole, cut } = wholeHoursOf(query);
+  const inShard = namesOrganizations(shard);
   const { meter, keptFrom } = query;
   const latestEntry = ({ from, to }: Span, isUnsealed: boolean) => sql`(
     select quantity, meter_event_id, occurred_at, id
     from metering.meter_outbox
     where organization_id = p.id and meter = ${meter} and occurred_at >= ${from} and occurred_at < ${to}
-      ${isUnsealed ? sql`and meter_event_id is null` : sql``}
+      ${isUnsealed ? sql`and meter_event_id is null` : sql``} ${inShard("meter_outbox")}
     order by occurred_at desc, id desc
     limit 1
   )`;
@@ -156,6 +192,7 @@ function latestPart(query: SummaryQuery): RawBuilder<unknown> {
     from metering.meter_events
     where organization_id = p.id and meter = ${meter} and hour >= ${startOfHour(from)} and hour < ${to}
       and event_at >= ${from} and event_at < ${to} and replaces_id is null and ${isMeant}
+      ${inShard("meter_events")}
     order by hour desc, event_at desc, id desc
     limit 1
   )`;
@@ -173,6 +210,6 @@ function latestPart(query: SummaryQuery): RawBuilder<unknown> {
       order by at desc, id desc
       limit 1
     ) e
-    left join lateral ${latestVersion(sql`p.id`, sql`e.meter_event_id`)} v on true
+    left join lateral ${latestVersion(sql`p.id`, sql`e.meter_event_id`, inShard)} v on true
   `;
 }

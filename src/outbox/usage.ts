@@ -39,7 +39,7 @@ export async function readUsage(
   const buckets = await readBuckets(db, period);
   const question = { organizationId, meter, buckets, keptFrom };
   const isLast = meters[meter].aggregation === "last";
-  const summedThrough = await readSummedThrough(db);
+  const summedThrough = await readSummedThrough(db, organizationId);
   const parts = isLast ? usageValues(question) : usageSums(question, summedThrough);
   // One value in place of thousands of rows, which would cost the driver more than Postgres.
   const read = await byIndex(db, (trx) =>

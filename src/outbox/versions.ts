@@ -1,15 +1,44 @@
 import { type RawBuilder, sql } from "kysely";
+import { namesOrganizations } from "../database/by-shard.ts";
 import type { MeterEventKey } from "../usage/meter-event-key.ts";
 
 /**
  * The meter event that stands for another now: itself, or what replaced it in the end. A row source with the columns id,
- * state, quantity and counted_before; the walk is in the SQL function, for all who ask.
+ * state, quantity and counted_before. Each step names the organization, and `inShard` where there are shards, so that a
+ * cluster asks the organization's shard alone.
  */
 export function latestVersion(
   organizationId: RawBuilder<unknown>,
   id: RawBuilder<unknown>,
+  inShard = namesOrganizations(),
 ): RawBuilder<unknown> {
-  return sql`(select * from metering.versions_of(${organizationId}, ${id}) where replaced_by_id is null)`;
+  return sql`(select * from ${versionsOf(organizationId, id, inShard)} version where replaced_by_id is null)`;
+}
+
+/** A meter event and those that replaced it, one after the other. */
+export function versionsOf(
+  organizationId: RawBuilder<unknown>,
+  id: RawBuilder<unknown>,
+  inShard = namesOrganizations(),
+): RawBuilder<unknown> {
+  return sql`(
+    with recursive versions as (
+      select m.id, m.state, m.quantity, m.counted_before, m.replaced_by_id
+      from metering.meter_events m
+      where m.organization_id = ${organizationId} and m.id = ${id} ${inShard("m")}
+      union all
+      select r.id, r.state, r.quantity, r.counted_before, r.replaced_by_id
+      from versions v
+      -- One by one, as a join might read all events of the organization.
+      cross join lateral (
+        select m.id, m.state, m.quantity, m.counted_before, m.replaced_by_id
+        from metering.meter_events m
+        where m.organization_id = ${organizationId} and m.id = v.replaced_by_id ${inShard("m")}
+        limit 1
+      ) r
+    )
+    select * from versions
+  )`;
 }
 
 /**

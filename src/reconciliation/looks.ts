@@ -28,8 +28,14 @@ export type Seen = Pick<Window, "start" | "end"> & { ours: string; theirs: strin
  */
 export async function agreeSince(db: Db, of: Window, seen: readonly Seen[]): Promise<(Date | null)[]> {
   const found = await sql<{ since: Date | null }>`
-    select (
-      select min(r.read_at)
+    select seen.since
+    from unnest(
+      ${seen.map(({ start }) => start)}::timestamptz[], ${seen.map(({ end }) => end)}::timestamptz[],
+      ${seen.map(({ ours }) => ours)}::numeric[], ${seen.map(({ theirs }) => theirs)}::numeric[],
+      ${seen.map(({ fingerprint }) => fingerprint)}::text[]
+    ) with ordinality as s (window_start, window_end, ours, theirs, fingerprint, place)
+    cross join lateral (
+      select min(r.read_at) as since
       from metering.reconciliations r
       where r.organization_id = ${of.organizationId} and r.meter = ${of.meter}
         and r.stripe_customer_id = ${of.customer}
@@ -39,19 +45,14 @@ export async function agreeSince(db: Db, of: Window, seen: readonly Seen[]): Pro
           (
             select max(other.read_at)
             from metering.reconciliations other
-            where other.organization_id = r.organization_id and other.meter = r.meter
-              and other.stripe_customer_id = r.stripe_customer_id
-              and other.window_start = r.window_start and other.window_end = r.window_end
+            where other.organization_id = ${of.organizationId} and other.meter = ${of.meter}
+              and other.stripe_customer_id = ${of.customer}
+              and other.window_start = s.window_start and other.window_end = s.window_end
               and (other.ours, other.theirs, other.fingerprint) is distinct from (s.ours, s.theirs, s.fingerprint)
           ),
           '-infinity'
         )
-    ) as since
-    from unnest(
-      ${seen.map(({ start }) => start)}::timestamptz[], ${seen.map(({ end }) => end)}::timestamptz[],
-      ${seen.map(({ ours }) => ours)}::numeric[], ${seen.map(({ theirs }) => theirs)}::numeric[],
-      ${seen.map(({ fingerprint }) => fingerprint)}::text[]
-    ) with ordinality as s (window_start, window_end, ours, theirs, fingerprint, place)
+    ) seen
     order by s.place
   `.execute(db);
   return found.rows.map(({ since }) => since);

@@ -60,7 +60,7 @@ async function addUpSums(db: Db, { organizationId, customer, start, end }: Usage
   const usage = {
     organizationId: sql`${organizationId}::uuid`,
     meter: sql`m.name`,
-    summedThrough: await readSummedThrough(db),
+    summedThrough: await readSummedThrough(db, organizationId),
   };
   const hours = { from: sql`${whole.from}::timestamptz`, to: sql`${whole.to}::timestamptz` };
   const ofCut = cut.map(
