@@ -30,7 +30,10 @@ export type ReadingLimits = { maxAgeDays: number };
 const aheadMsMax = 5 * 60_000;
 const dayMs = 86_400_000;
 const faultsMax = 10;
-const fieldsMax = 100;
+/** So many fields of a reading are looked at, beside its own three. */
+export const fieldsMax = 100;
+/** In a reading that was cut as it was parsed: how many of its fields are missing. */
+export const fieldsDropped = Symbol("fields dropped");
 const pointerCharsMax = 100;
 const absoluteZeroCelsius = -273.15;
 
@@ -93,11 +96,12 @@ function judgeTime(
 /** Of very many fields those of a reading and the first few others: to name each of them costs a tenth of a second. */
 function leaveOutMost(input: object): { fields: object; leftOut: number } {
   const names = Object.keys(input);
-  if (names.length <= fieldsMax) return { fields: input, leftOut: 0 };
+  const dropped = fieldsDropped in input ? Number(input[fieldsDropped]) : 0;
+  if (names.length <= fieldsMax) return { fields: input, leftOut: dropped };
   const kept = names.slice(0, fieldsMax);
   const known = Object.keys(readingSchema.shape).filter((name) => Object.hasOwn(input, name));
   const fields = Object.fromEntries([...kept, ...known].map((name) => [name, Reflect.get(input, name)]));
-  return { fields, leftOut: names.length - Object.keys(fields).length };
+  return { fields, leftOut: dropped + names.length - Object.keys(fields).length };
 }
 
 function invalidReading(

@@ -3,6 +3,7 @@ import type { ReadingsLimit } from "../../http/rate-limit.ts";
 import { acceptReadings, type IntakeDeps } from "../../intake/accept-readings.ts";
 import { type IndexedResult, type IntakeResult, resultsOf } from "../../intake/result-runs.ts";
 import { jsonPointer } from "../../usage/json-pointer.ts";
+import { parseDocument } from "./parse-document.ts";
 
 export const readingsMax = 1_000;
 
@@ -17,16 +18,16 @@ export async function acceptDocument(
   { organizationId, keyId }: Sender,
   text: string,
 ): Promise<{ status: 200 | 422; result: DocumentResult }> {
-  const inputs = readingsOf(parseJson(text));
+  const inputs = readingsOf(await parseJson(text));
   if (readingsLimit !== undefined) await readingsLimit.charge(keyId, inputs.length);
   const { runs, ...counts } = await acceptReadings(intake, organizationId, inputs);
   const result = { ...counts, results: [...resultsOf(runs)] };
   return { status: counts.rejected === inputs.length ? 422 : 200, result };
 }
 
-function parseJson(text: string): unknown {
+async function parseJson(text: string): Promise<unknown> {
   try {
-    return JSON.parse(text);
+    return await parseDocument(text, readingsMax);
   } catch (error) {
     const detail = "The body is not valid JSON.";
     throw new Problem({ status: 400, code: "malformed_json", detail }, { cause: error });
