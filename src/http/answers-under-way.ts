@@ -16,28 +16,34 @@ type Options = {
  * for their readers (these count as held), and whether the readers still read.
  */
 export function createAnswersUnderWay({ held, unreadTimeoutMs, silenceTimeoutMs }: Options) {
+  // Of connections, which live long: a map that gained and lost an entry with each request would be copied again and
+  // again, and V8 then takes every request for one that is still in use.
   const bySocket = new Map<Socket, ServerResponse[]>();
   const shares = new WeakMap<object, HeldBytes>();
 
   function begin(answer: ServerResponse): void {
     const { socket } = answer.req;
-    const others = bySocket.get(socket);
-    if (others === undefined) bySocket.set(socket, [answer]);
-    else others.push(answer);
-    answer.once("close", () => end(answer, socket));
+    if (socket.destroyed) return;
+    const answers = bySocket.get(socket) ?? follow(socket);
+    answers.push(answer);
+    answer.once("close", () => answers.splice(answers.indexOf(answer), 1));
   }
 
-  function end(answer: ServerResponse, socket: Socket): void {
-    const others = bySocket.get(socket)?.filter((other) => other !== answer) ?? [];
-    if (others.length === 0) bySocket.delete(socket);
-    else bySocket.set(socket, others);
+  function follow(socket: Socket): ServerResponse[] {
+    const answers: ServerResponse[] = [];
+    bySocket.set(socket, answers);
+    socket.once("close", () => bySocket.delete(socket));
+    return answers;
   }
 
-  /** To be called once all of it is written: the bytes that the client has not taken yet are held until it has. */
-  function holdUnread(answer: ServerResponse): void {
+  /**
+   * To be called once all of it is written: the bytes that the client has not taken yet are held until it has, in the
+   * share, or else in that of `countIn`.
+   */
+  function holdUnread(answer: ServerResponse, share?: HeldBytes): void {
     const unread = answer.writableLength;
     if (unread === 0 || answer.closed) return;
-    const hold = (shares.get(answer) ?? held.shareOf(strangers)).begin();
+    const hold = (share ?? shares.get(answer) ?? held.shareOf(strangers)).begin();
     hold.keep(unread);
     answer.once("close", () => hold.release());
   }
@@ -48,6 +54,8 @@ export function createAnswersUnderWay({ held, unreadTimeoutMs, silenceTimeoutMs 
    */
   function watchReaders(): void {
     for (const [socket, answers] of bySocket) {
+      // Between two requests Node itself sets how long a connection may wait.
+      if (answers.length === 0) continue;
       const isUnread = answers.some(({ writableLength }) => writableLength > 0);
       const timeoutMs = isUnread ? unreadTimeoutMs : silenceTimeoutMs;
       if (socket.timeout !== timeoutMs) socket.setTimeout(timeoutMs);

@@ -85,8 +85,8 @@ export async function startServer(app: Served, options: ServerOptions): Promise<
   async function answer(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
     if (incoming.socket.destroyed) return;
     const answered = app.shortcut?.(incoming, outgoing);
-    if (answered === undefined) await listener(incoming, outgoing);
-    else answers.countIn(outgoing, await answered);
+    if (answered !== undefined) return answers.holdUnread(outgoing, await answered);
+    await listener(incoming, outgoing);
     answers.holdUnread(outgoing);
   }
   const inTurn = createRequestTurns();
