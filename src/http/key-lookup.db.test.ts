@@ -58,7 +58,7 @@ test("known keys in use are looked up again in one query, and each ends in time"
   let now = 0;
   const findKey = createKeyLookup({ db, now: () => now });
   for (const { key } of keys) await findKey(key);
-  now = 499;
+  now = 399;
   for (const { key, keyId } of keys.filter((one) => one !== unused))
     expect(findKey.recall(key)).toMatchObject({ keyId });
   let queries = 0;
@@ -78,6 +78,24 @@ test("known keys in use are looked up again in one query, and each ends in time"
   expect(findKey.recall(revoked?.key ?? "")).toBeUndefined();
   expect(findKey.recall(unused?.key ?? "")).toBeUndefined();
   expect(await findKey(revoked?.key ?? "")).toBeUndefined();
+});
+
+test("a key in use is looked up again before it runs out, so that no request waits for it", async ({
+  database: { db },
+}) => {
+  const { key, keyId } = await storeKey(db);
+  let now = 0;
+  const findKey = createKeyLookup({ db, now: () => now });
+  await findKey(key);
+  now = 400;
+  expect(findKey.recall(key)).toMatchObject({ keyId });
+  now = 500;
+  await until(() => findKey.recall(key) !== undefined, { what: "the renewed look-up" });
+  await revokeAll(db);
+  now = 800;
+  await until(() => findKey.recall(key) === undefined, { what: "the renewal that finds the key revoked" });
+  now = 900;
+  expect(await findKey(key)).toBeUndefined();
 });
 
 test("a key that was unknown a moment ago is found as soon as it exists", async ({ database: { db } }) => {

@@ -19,8 +19,10 @@ export type RecallKey = (key: string) => KeyOwner | undefined;
 
 /** A revoked key must fail within a second; half of that is left for the query. */
 const lifetimeMs = 500;
-/** Keys that were used after this long are looked up again by the first query for one of them that has run out. */
+/** Keys that were used after this long are looked up again by the next query for known ones. */
 const renewableAfterMs = 250;
+/** A key that is used after this long makes such a query, which has ended when the key runs out: its requests never wait. */
+const renewedAfterMs = 400;
 const keysPerQueryMax = 1_000;
 const keysMax = 10_000;
 /** Unknown keys that may wait for their look-up at once. */
@@ -46,8 +48,8 @@ export type KeyLookupDeps = {
 /**
  * Finds the owner of a key, or undefined if there is none or the key is revoked. Answers are shared and remembered
  * for half a second from the start of their query; unknown keys are not remembered. A known key is looked up again in
- * one query with the others in use, so that a hundred organizations that send all the time cost no more queries than
- * one.
+ * one query with the others in use, shortly before it runs out, so that a hundred organizations that send all the time
+ * cost no more queries than one.
  */
 export function createKeyLookup({
   db,
@@ -56,6 +58,7 @@ export function createKeyLookup({
 }: KeyLookupDeps): FindKey & { recall: RecallKey } {
   const cache = createKeyCache(now);
   let unknownKeys = 0;
+  let isRenewing = false;
 
   /** Looks a known key up again, and with it the others that are in use. */
   function lookUpKnown(id: string): CachedLookup {
@@ -64,6 +67,27 @@ export function createKeyLookup({
     const owners = findOwners(db, [id, ...others]);
     for (const one of others) cache.begin(one, owners, true);
     return cache.begin(id, owners, true);
+  }
+
+  function renewEarly(): void {
+    if (isRenewing) return;
+    isRenewing = true;
+    // When it fails, the keys run out and are looked up again, and their requests are told.
+    void Promise.allSettled([renewUsed()]).then(() => (isRenewing = false));
+  }
+
+  async function renewUsed(): Promise<void> {
+    const ids = cache.takeRenewable();
+    const startedAt = now();
+    const owners = await findOwners(db, ids);
+    for (const id of ids) cache.renew(id, owners.get(id), startedAt);
+  }
+
+  /** What is remembered of a key, if it still counts. */
+  function freshOf(id: string): CachedLookup | undefined {
+    const lookup = cache.freshOf(id);
+    if (lookup?.found !== undefined && now() - lookup.startedAt >= renewedAfterMs) renewEarly();
+    return lookup;
   }
 
   function lookUpUnknown(id: string): CachedLookup {
@@ -77,12 +101,12 @@ export function createKeyLookup({
   async function find(key: string): Promise<KeyOwner | undefined> {
     if (!isApiKey(key)) return undefined;
     const id = hashApiKey(key);
-    const lookup = cache.freshOf(id) ?? (cache.isKnown(id) ? lookUpKnown(id) : lookUpUnknown(id));
+    const lookup = freshOf(id) ?? (cache.isKnown(id) ? lookUpKnown(id) : lookUpUnknown(id));
     return lookup.owner;
   }
 
   function recall(key: string): KeyOwner | undefined {
-    return isApiKey(key) ? cache.freshOf(hashApiKey(key))?.found : undefined;
+    return isApiKey(key) ? freshOf(hashApiKey(key))?.found : undefined;
   }
 
   return Object.assign(find, { recall });
@@ -131,9 +155,25 @@ function createKeyCache(now: () => number) {
     return lookup;
   }
 
+  /** Puts a later answer in the place of what is remembered, unless that is newer still. */
+  function renew(id: string, found: KeyOwner | undefined, startedAt: number): void {
+    const cached = cache.get(id);
+    if (cached === undefined || cached.startedAt >= startedAt) return;
+    if (found === undefined) cache.delete(id);
+    else
+      remember(id, {
+        owner: Promise.resolve(found),
+        found,
+        startedAt,
+        isKnown: true,
+        ended: Promise.resolve(),
+      });
+  }
+
   return {
     freshOf,
     begin,
+    renew,
     isKnown: (id: string) => cache.get(id)?.isKnown === true,
     takeRenewable: (): string[] => {
       const ids = [...renewable];

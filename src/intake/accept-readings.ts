@@ -32,7 +32,7 @@ export function allowFaults(): FaultAllowance {
  * Takes in the readings of one request: judges each by itself, stores the valid ones with their entry in one
  * transaction, and after the commit tells the result of each. Throws the errors of `StoreReadings`.
  */
-export async function acceptReadings(
+export function acceptReadings(
   { now, limits, ...deps }: IntakeDeps,
   organizationId: string,
   inputs: readonly unknown[],

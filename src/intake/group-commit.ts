@@ -34,9 +34,10 @@ export function createGroupCommit(
   const presence = createPresence(bounds);
   const lanes = createLanes(pool, { bounds, tracer, now, shards: shards ?? createShards(askOn(pool)) });
   return (organizationId, readings) =>
-    presence.hold(readings.length, async () => {
-      const lane = lanes.known(organizationId) ?? (await lanes.find(organizationId));
-      return lane({ organizationId, readings, traceparent: tracer.current() });
+    presence.hold(readings.length, () => {
+      const batch = { organizationId, readings, traceparent: tracer.current() };
+      const lane = lanes.known(organizationId);
+      return lane === undefined ? lanes.find(organizationId).then((found) => found(batch)) : lane(batch);
     });
 }
 

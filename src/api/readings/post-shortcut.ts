@@ -46,7 +46,7 @@ async function answerPost({ parts, deps, share }: Tools, exchange: Exchange): Pr
   const requestId = parts.requestLog.requestIdFor(post.requestId);
   const hold = share.begin();
   hold.keep(post.bytes);
-  const answer = await takeIn(deps, exchange).catch((error: unknown) =>
+  const answer = await takeIn(deps, exchange, (error) =>
     answerOfProblem(parts.problemOf(error, requestId), requestId),
   );
   hold.release();
@@ -68,13 +68,18 @@ async function answerPost({ parts, deps, share }: Tools, exchange: Exchange): Pr
 async function takeIn(
   { intake, keys }: ShortcutDeps,
   { incoming, post, owner }: Exchange,
+  answerOf: (error: unknown) => PlainAnswer,
 ): Promise<PlainAnswer> {
-  // Read first: an answer that is given before the whole request came ends its connection.
-  const body = await readPlainBody(incoming, post.bytes);
-  if (keys.limitRequests !== undefined) await keys.limitRequests(owner.keyId);
-  if (intake.readingsLimit !== undefined) await intake.readingsLimit.admit(owner.keyId);
-  const { status, result } = await acceptDocument(intake, owner, decodeBody(body));
-  return { status, contentType: "application/json", body: JSON.stringify(result) };
+  try {
+    // Read first: an answer that is given before the whole request came ends its connection.
+    const body = await readPlainBody(incoming, post.bytes);
+    if (keys.limitRequests !== undefined) await keys.limitRequests(owner.keyId);
+    if (intake.readingsLimit !== undefined) await intake.readingsLimit.admit(owner.keyId);
+    const { status, result } = await acceptDocument(intake, owner, decodeBody(body));
+    return { status, contentType: "application/json", body: JSON.stringify(result) };
+  } catch (error) {
+    return answerOf(error);
+  }
 }
 
 function answerOfProblem(problem: Problem, requestId: string): PlainAnswer {

@@ -18,9 +18,27 @@ export function countRequests(registry: Registry): (request: AnsweredRequest) =>
     buckets: secondsBuckets,
     registers: [registry],
   });
-  return ({ method, route, status, durationMs }) => {
+  // To find a series by its labels costs more than to count in it, and there are few.
+  const known = new Map<string, { count: () => void; time: (seconds: number) => void }>();
+
+  function seriesOf({ method, route, status }: Omit<AnsweredRequest, "durationMs">) {
     const labels = route === undefined ? { method: "any", route: "none" } : { method, route };
-    requests.inc({ ...labels, status: String(status) });
-    durations.observe(labels, durationMs / 1_000);
+    const name = `${labels.method} ${labels.route} ${status}`;
+    const found = known.get(name);
+    if (found !== undefined) return found;
+    const counter = requests.labels({ ...labels, status: String(status) });
+    const histogram = durations.labels(labels);
+    const series = {
+      count: () => counter.inc(),
+      time: (seconds: number) => histogram.observe(seconds),
+    };
+    known.set(name, series);
+    return series;
+  }
+
+  return (request) => {
+    const { count, time } = seriesOf(request);
+    count();
+    time(request.durationMs / 1_000);
   };
 }
