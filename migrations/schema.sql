@@ -492,6 +492,8 @@ CREATE INDEX meter_events_attention ON metering.meter_events USING btree (state,
 
 CREATE INDEX meter_events_carried ON metering.meter_events USING btree (organization_id, carried_from) WHERE (carried_from IS NOT NULL);
 
+CREATE INDEX meter_events_delivered_late ON metering.meter_events USING btree (organization_id, meter, hour) WHERE ((delivered_at - hour) > '1 day'::interval);
+
 CREATE INDEX meter_events_hour ON metering.meter_events USING btree (organization_id, meter, hour) INCLUDE (state, quantity, counted_before, replaces_id, carried_from);
 
 CREATE INDEX meter_events_id ON metering.meter_events USING btree (id);

@@ -21,6 +21,7 @@ import { figureSpans, readFigureProgress, readFigures } from "../monitoring/figu
 import { writeFigures } from "../monitoring/figures/write-figures.ts";
 import { databaseReads } from "../monitoring/metrics/reads.ts";
 import { countBooks, listBooks } from "../reconciliation/close/list-books.ts";
+import { listStatementRows } from "../reconciliation/close/statement-rows.ts";
 import { listDoubt } from "../reconciliation/doubt/list-doubt.ts";
 import { reconcile } from "../reconciliation/reconcile-job.ts";
 import { askForComparison, readRequest } from "../reconciliation/requests.ts";
@@ -232,6 +233,9 @@ async function readBooks({ db, api }: { db: Db; api: Api }, { id }: Account, sta
   ]) {
     expect(await statusOf(api, path, token), path).toBe(200);
   }
+  // What was delivered after an invoice was final is looked for beside each final invoice.
+  const final = { finalizedAt: new Date() };
+  await listStatementRows(db, id, [{ customer: `cus_${id}`, start, end: monthsAgo(1), ...final }]);
   for (const { read } of databaseReads) await read(db);
   await listBooks(db, { stage: "closing", limit: 50 });
   await countBooks(db);

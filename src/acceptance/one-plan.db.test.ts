@@ -17,6 +17,8 @@ import { figureSpans, readFigureProgress, readFigures } from "../monitoring/figu
 import { writeFigures } from "../monitoring/figures/write-figures.ts";
 import { databaseReads } from "../monitoring/metrics/reads.ts";
 import { readPeriodEvents } from "../reconciliation/close/period-events.ts";
+import { readPeriodLooks } from "../reconciliation/close/period-look.ts";
+import { listStatementRows } from "../reconciliation/close/statement-rows.ts";
 import { countBooks, listBooks } from "../reconciliation/close/list-books.ts";
 import { foldBuckets, foldWindow } from "../reconciliation/fold-window.ts";
 import { reportOldEntries } from "../outbox/near-expiry.ts";
@@ -85,10 +87,12 @@ const expected: Record<string, string[]> = {
   statement: [
     byId,
     carried,
-    newerGauges,
     `${links}, ${newerGauges}, ${byId}, ${unsealed}, ${entries}, ${sums}`,
     `${links}, ${newerGauges}, ${unsealed}, ${entries}`,
     `${besideSums}, ${byId}, ${newerGauges}, ${sums}`,
+    `${besideSums}, ${newerGauges}, meter_events by meter_events_delivered_late`,
+    `${links}, ${unsealed}`,
+    newerGauges,
   ],
   "events that say": [`job_common by job_common_i6, meter_events by meter_events_attention, ${pending}`],
   report: [
@@ -185,14 +189,16 @@ const road: Record<string, (way: Way) => Promise<void>> = {
   statement: async ({ db }) => {
     const organizationId = (await db.selectFrom("organizations").select("id").executeTakeFirstOrThrow()).id;
     const end = new Date(Math.floor(Date.now() / 60_000) * 60_000);
-    const customerTime = {
-      organizationId,
+    const times = [1, 2].map((days) => ({
       customer: `cus_${organizationId}`,
-      start: new Date(end.getTime() - 86_400_000),
-      end,
-    };
-    await readPeriodEntries(db, customerTime);
-    await readPeriodEvents(db, customerTime);
+      start: new Date(end.getTime() - days * 86_400_000),
+      end: new Date(end.getTime() - (days - 1) * 86_400_000),
+      finalizedAt: end,
+    }));
+    await readPeriodEntries(db, { organizationId, times });
+    await readPeriodEvents(db, { organizationId, times });
+    await readPeriodLooks(db, { organizationId, times });
+    await listStatementRows(db, organizationId, times);
   },
   "events that say": async ({ db }) => {
     await listMeterEvents(db, { words: "never said", before: undefined, limit: 50 });

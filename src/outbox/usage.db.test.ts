@@ -10,7 +10,8 @@ import { findViolations } from "../testing/rows/invariants.ts";
 import { settleUsageAtOnce } from "../testing/rows/settle-usage.ts";
 import { sealDueEntries } from "./seal.ts";
 import { readPeriodEvents } from "../reconciliation/close/period-events.ts";
-import { type PeriodEntries, readPeriodEntries, type UsagePeriod } from "./period-entries.ts";
+import { type PeriodEntries, readPeriodEntries } from "./period-entries.ts";
+import type { UsagePeriod } from "./paid-spans.ts";
 import { addUpUsage, readSummedThrough } from "./sums.ts";
 import { readUsageByEntries } from "../testing/rows/usage-by-entries.ts";
 import { granularities } from "./usage-buckets.ts";
@@ -163,25 +164,23 @@ async function addOldEvent(db: Db, organizationId: string): Promise<void> {
 
 /** What a statement begins with: the entries, which are compared with the rows themselves, and the events. */
 async function readPeriods(db: Db, organizationId: string, until: Date): Promise<unknown[]> {
-  const periods: unknown[] = [];
-  for (const [hoursAgo, hours] of [
-    [30.3, 25.1],
-    [60, 60],
-    [3.5, 0.25],
-    [70.5, 50.5],
-  ] as const) {
+  const times = (
+    [
+      [30.3, 25.1],
+      [60, 60],
+      [3.5, 0.25],
+      [70.5, 50.5],
+    ] as const
+  ).map(([hoursAgo, hours]) => {
     const start = new Date(until.getTime() - hoursAgo * hourMs);
-    const period = {
-      organizationId,
-      customer: "cus_1",
-      start,
-      end: new Date(start.getTime() + hours * hourMs),
-    };
-    const entries = (await readPeriodEntries(db, period)).toSorted((a, b) => a.meter.localeCompare(b.meter));
-    expect(entries).toEqual(await readPeriodByEntries(db, period));
-    periods.push(entries, await readPeriodEvents(db, period));
+    return { customer: "cus_1", start, end: new Date(start.getTime() + hours * hourMs) };
+  });
+  const entries = await readPeriodEntries(db, { organizationId, times });
+  for (const [place, time] of times.entries()) {
+    const found = (entries[place] ?? []).toSorted((a, b) => a.meter.localeCompare(b.meter));
+    expect(found).toEqual(await readPeriodByEntries(db, { organizationId, ...time }));
   }
-  return periods;
+  return [entries, await readPeriodEvents(db, { organizationId, times })];
 }
 
 async function readPeriodByEntries(

@@ -9,16 +9,10 @@ import { pageQuery, pageSchema, toPage } from "../../http/page.ts";
 import { adminProblems, inputProblems, notFoundProblems } from "../../http/problem-answers.ts";
 import { notFound } from "../../http/problem.ts";
 import { hasOrganization } from "../../organizations/organizations.ts";
-import { type BillingPeriod, findPeriod, listPeriods } from "../../reconciliation/close/billing-periods.ts";
-import { readStatement } from "../../reconciliation/close/statement.ts";
+import { findPeriod, listPeriods } from "../../reconciliation/close/billing-periods.ts";
+import { readStatement, readStatements } from "../../reconciliation/close/statement.ts";
 import { asksForCsv } from "../csv.ts";
-import {
-  renderStatement,
-  type StatementAnswer,
-  statementCsv,
-  statementCsvHeading,
-  statementSchema,
-} from "./statement-answer.ts";
+import { renderStatement, statementCsv, statementCsvHeading, statementSchema } from "./statement-answer.ts";
 
 const shared = { tags: ["Organizations"], security: [{ adminToken: [] }] };
 const csv = { "text/csv": { schema: z.string() } };
@@ -76,7 +70,7 @@ export function mountStatements(app: App, { db, adminOnly }: { db: Db; adminOnly
       limit: limit + 1,
     });
     const page = toPage(found, limit, ({ start }) => [start.toISOString()]);
-    const data = await readStatements(db, page.data);
+    const data = (await readStatements(db, page.data)).map(renderStatement);
     if (asksForCsv(c.req.header("accept"))) {
       return c.body(statementCsvHeading + statementCsv(data), 200, csvHeaders);
     }
@@ -88,18 +82,10 @@ export function mountStatements(app: App, { db, adminOnly }: { db: Db; adminOnly
     const id = await organizationIdOf(db, reference);
     const period = await findPeriod(db, id, new Date(start));
     if (period === undefined) throw notFound("statement");
-    const [statement] = await readStatements(db, [period]);
-    if (statement === undefined) throw notFound("statement");
+    const statement = renderStatement(await readStatement(db, period));
     if (asksForCsv(c.req.header("accept"))) {
       return c.body(statementCsvHeading + statementCsv([statement]), 200, csvHeaders);
     }
     return c.json(statement, 200);
   });
-}
-
-/** One after the other: a page of them takes one connection. */
-async function readStatements(db: Db, periods: readonly BillingPeriod[]): Promise<StatementAnswer[]> {
-  const statements: StatementAnswer[] = [];
-  for (const period of periods) statements.push(renderStatement(await readStatement(db, period)));
-  return statements;
 }

@@ -138,15 +138,29 @@ export const invoiceColumns = sql`
 /** A period's invoices, the newest first. */
 export async function listInvoices(
   db: Db,
-  { organizationId, start }: Pick<BillingPeriod, "organizationId" | "start">,
+  period: Pick<BillingPeriod, "organizationId" | "start">,
 ): Promise<PeriodInvoice[]> {
-  const found = await sql<PeriodInvoice>`
-    select ${invoiceColumns}
+  const [invoices = []] = await listInvoicesOf(db, {
+    organizationId: period.organizationId,
+    times: [period],
+  });
+  return invoices;
+}
+
+/** The same of several periods of one organization. */
+export async function listInvoicesOf(
+  db: Db,
+  { organizationId, times }: { organizationId: string; times: readonly Pick<BillingPeriod, "start">[] },
+): Promise<PeriodInvoice[][]> {
+  const starts = times.map(({ start }) => start.toISOString());
+  const found = await sql<PeriodInvoice & { periodStart: Date }>`
+    select ${invoiceColumns}, i.period_start as "periodStart"
     from metering.billing_invoices i
-    where organization_id = ${organizationId} and period_start = ${start}
+    where organization_id = ${organizationId} and period_start = any(${starts}::timestamptz[])
     order by created_at desc, invoice_id
   `.execute(db);
-  return found.rows;
+  const byStart = Map.groupBy(found.rows, ({ periodStart }) => periodStart.getTime());
+  return times.map(({ start }) => byStart.get(start.getTime()) ?? []);
 }
 
 /** Whether an invoice is final and bills what is on it. */

@@ -27,8 +27,9 @@ type LateDeps = { db: Db; boss: PgBoss; log: Log; lateUsage: LateUsageMode };
 export async function readNotBilled(db: Db, period: BillingPeriod): Promise<Quantities | null> {
   if (period.closedAt === null) return null;
   const invoices = await listInvoices(db, period);
-  const entries = await readPeriodEntries(db, period);
-  const events = await readPeriodEvents(db, period);
+  const asked = { organizationId: period.organizationId, times: [period] };
+  const [entries = []] = await readPeriodEntries(db, asked);
+  const [events = []] = await readPeriodEvents(db, asked);
   return notBilled(invoices, (meter) =>
     dueQuantity(meter, {
       entries: entries.find((one) => one.meter === meter),
@@ -95,7 +96,10 @@ async function sendDelivered(trx: Trx, period: BillingPeriod): Promise<Reminder[
   const finalizedAt = lastFinalization(invoices);
   if (finalizedAt === undefined) return [];
   const invoiced = invoicedQuantities(invoices);
-  const events = await readPeriodEvents(trx, period);
+  const [events = []] = await readPeriodEvents(trx, {
+    organizationId: period.organizationId,
+    times: [period],
+  });
   const reminders: Reminder[] = [];
   for (const meter of metersFoldedBy("sum")) {
     const quantity = invoiced[meter];

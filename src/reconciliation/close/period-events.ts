@@ -2,10 +2,9 @@ import { sql } from "kysely";
 import { byIndex } from "../../database/one-plan.ts";
 import type { Db } from "../../database/db.ts";
 import type { MeterEventState } from "../../delivery/meter-event-states.ts";
-import type { UsagePeriod } from "../../outbox/period-entries.ts";
+import { timesAsRows, type UsagePeriods } from "../../outbox/paid-spans.ts";
 import { eventsBesideSums, readSummedThrough, sumsOf } from "../../outbox/sums.ts";
-import { startOfHour, wholeHoursOf } from "../../outbox/whole-hours.ts";
-import { type MeterName, meters, metersFoldedBy } from "../../usage/meters.ts";
+import { type MeterName, meterNames, meters, metersFoldedBy } from "../../usage/meters.ts";
 import type { BillingPeriod } from "./billing-periods.ts";
 
 /** Our meter events of a period, whose timestamps lie in it. Quantities are decimal strings; of a `last` meter the latest. */
@@ -23,6 +22,7 @@ export type PeriodEvents = {
 };
 
 type Row = {
+  n: number;
   meter: MeterName;
   state: MeterEventState;
   /** Superseded because another path bills it, which is what our comparison calls certain. */
@@ -31,14 +31,21 @@ type Row = {
   quantity: string;
   countedBefore: string;
   carriedIn: string;
-  /** Of a gauge. */
-  latestAt?: Date;
+  /** Of the events that are looked at one by one, and of a gauge's delivered ones. */
+  latestAt: Date | null;
 };
 
-/** Adds up a period's meter events by meter and state; of meters without events there is nothing. */
-export async function readPeriodEvents(db: Db, period: UsagePeriod): Promise<PeriodEvents[]> {
-  const rows = [...(await addUpSums(db, period)), ...(await addUpGauges(db, period))];
-  const carried = await readCarriedOut(db, period);
+/** Adds up the meter events of each period by meter and state; of meters without events there is nothing. */
+export async function readPeriodEvents(db: Db, periods: UsagePeriods): Promise<PeriodEvents[][]> {
+  const rows = await addUp(db, periods);
+  const carried = await readCarriedOut(db, periods);
+  return periods.times.map((_, place) => {
+    const ofPeriod = ({ n }: { n: number }) => n === place + 1;
+    return totals(rows.filter(ofPeriod), carried.filter(ofPeriod));
+  });
+}
+
+function totals(rows: readonly Row[], carried: readonly Carried[]): PeriodEvents[] {
   const named = new Set([...rows, ...carried].map(({ meter }) => meter));
   return [...named].map((meter) =>
     total(
@@ -52,72 +59,99 @@ export async function readPeriodEvents(db: Db, period: UsagePeriod): Promise<Per
 const isBilledElsewhere = sql`state = 'superseded' and reason = 'billed_elsewhere'`;
 
 /**
- * Of meters that add up: the sums of whole UTC hours, as if all of them were delivered; events beside the sums one by one; and
- * those of hours that the period's ends divide.
+ * The sums of whole UTC hours, as if all of their events were delivered; events beside the sums one by one, read once for all
+ * periods; and those of hours that a period's ends divide. Of a gauge the latest delivered event is looked up, as the sums
+ * tell only how many there are.
  */
-async function addUpSums(db: Db, { organizationId, customer, start, end }: UsagePeriod): Promise<Row[]> {
-  const { whole, cut } = wholeHoursOf({ from: start, to: end });
+async function addUp(db: Db, { organizationId, times }: UsagePeriods): Promise<Row[]> {
   const usage = {
     organizationId: sql`${organizationId}::uuid`,
     meter: sql`m.name`,
     summedThrough: await readSummedThrough(db, organizationId),
   };
-  const hours = { from: sql`${whole.from}::timestamptz`, to: sql`${whole.to}::timestamptz` };
-  const ofCut = cut.map(
-    ({ from, to }) => sql`
-      union all
-      select state, ${isBilledElsewhere}, 1, quantity, counted_before, carried_from
-      from metering.meter_events
-      where organization_id = ${organizationId} and meter = m.name and stripe_customer_id = ${customer}
-        and hour >= ${startOfHour(from)} and hour < ${to} and event_at >= ${from} and event_at < ${to}
-    `,
-  );
+  const wholeHours = { from: sql`p.whole_from`, to: sql`p.whole_to` };
+  const allHours = {
+    from: sql`(select min(whole_from) from periods)`,
+    to: sql`(select max(whole_to) from periods)`,
+  };
+  const itsEvents = sql`
+    from metering.meter_events
+    where organization_id = ${organizationId} and meter = m.name and stripe_customer_id = p.customer
+  `;
+  const columns = sql`state, is_elsewhere, events, quantity, counted_before, carried_from, event_at, id`;
   const rows = await byIndex(db, (trx) =>
     sql<Row>`
-      select
-        m.name as meter, e.state, e.is_elsewhere as "isElsewhere", sum(e.events)::float8 as count,
-        sum(e.quantity)::text as quantity, sum(e.counted_before)::text as "countedBefore",
-        coalesce(sum(e.quantity) filter (where e.carried_from is not null), 0)::text as "carriedIn"
-      from unnest(${metersFoldedBy("sum")}::text[]) m (name)
-      cross join lateral (
-        select 'delivered' as state, false as is_elsewhere, events, quantity, 0 as counted_before,
-          null::timestamptz as carried_from
-        from (${sumsOf(usage, hours)}) summed
-        where stripe_customer_id = ${customer}
-        union all
-        select part.*
-        from (${eventsBesideSums(usage, hours)}) beside
+      with periods as materialized (
+        select *, greatest(date_trunc('hour', ends_at, 'UTC'), whole_from) as whole_to
+        from (
+          select *, least(date_trunc('hour', starts_at + interval '1 hour' - interval '1 microsecond', 'UTC'), ends_at) as whole_from
+          from ${timesAsRows(times)}
+        ) period
+      ),
+      meters as materialized (
+        select name, name = any(${metersFoldedBy("last")}::text[]) as is_gauge from unnest(${meterNames}::text[]) name
+      ),
+      beside as materialized (
+        select m.name as meter, e.hour, e.stripe_customer_id, part.*
+        from meters m
+        cross join lateral (${eventsBesideSums(usage, allHours)}) e
         cross join lateral (
-          select state, ${isBilledElsewhere}, 1, quantity, counted_before, carried_from
+          select e.state, ${isBilledElsewhere} as is_elsewhere, 1 as events, e.quantity, e.counted_before, e.carried_from,
+            e.event_at, e.id
           union all
-          select 'delivered', false, -1, -quantity, 0, null where is_summed
+          select 'delivered', false, -1, -e.quantity, 0, null, null, null where e.is_summed
         ) part
-        where stripe_customer_id = ${customer}
-        ${sql.join(ofCut, sql` `)}
-      ) e
-      group by 1, 2, 3
-      having sum(e.events) > 0
-    `.execute(trx),
-  );
-  return rows.rows;
-}
-
-/** Of gauges: all of their events in the period. */
-async function addUpGauges(db: Db, { organizationId, customer, start, end }: UsagePeriod): Promise<Row[]> {
-  const rows = await byIndex(db, (trx) =>
-    sql<Row>`
+      ),
+      events as (
+        select p.n, m.name as meter, part.*
+        from periods p
+        cross join meters m
+        cross join lateral (
+          select 'delivered' as state, false as is_elsewhere, events, quantity, 0 as counted_before,
+            null::timestamptz as carried_from, null::timestamptz as event_at, null::uuid as id
+          from (${sumsOf(usage, wholeHours)}) summed
+          where stripe_customer_id = p.customer
+          union all
+          select state, ${isBilledElsewhere}, 1, e.quantity, counted_before, carried_from, event_at, id
+          from (values (p.starts_at, p.whole_from), (p.whole_to, p.ends_at)) cut (starts_at, ends_at)
+          cross join lateral (
+            select * ${itsEvents}
+              and hour >= date_trunc('hour', cut.starts_at, 'UTC') and hour < cut.ends_at
+              and event_at >= cut.starts_at and event_at < cut.ends_at
+            offset 0
+          ) e
+          where cut.starts_at < cut.ends_at
+          union all
+          (
+            select 'delivered', false, 0, quantity, 0, null, event_at, id ${itsEvents}
+              and state = 'delivered' and hour = (
+                select hour ${itsEvents}
+                  and m.is_gauge and state = 'delivered' and hour >= p.whole_from and hour < p.whole_to
+                order by hour desc
+                limit 1
+              )
+            order by event_at desc, id desc
+            limit 1
+          )
+        ) part
+        union all
+        select p.n, b.meter, ${columns}
+        from periods p
+        join beside b on b.hour >= p.whole_from and b.hour < p.whole_to and b.stripe_customer_id = p.customer
+      )
       select
-        meter, state, ${isBilledElsewhere} as "isElsewhere", count(*)::float8 as count,
-        (array_agg(quantity order by event_at desc, id desc))[1]::text as quantity,
-        sum(counted_before)::text as "countedBefore",
-        coalesce(sum(quantity) filter (where carried_from is not null), 0)::text as "carriedIn",
-        max(event_at) as "latestAt"
-      from metering.meter_events
-      where organization_id = ${organizationId} and stripe_customer_id = ${customer}
-        and meter = any(${metersFoldedBy("last")}::text[])
-        and hour > ${start}::timestamptz - interval '1 hour' and hour < ${end}
-        and event_at >= ${start} and event_at < ${end}
-      group by 1, 2, 3
+        e.n::int as n, e.meter, e.state, e.is_elsewhere as "isElsewhere", sum(e.events)::float8 as count,
+        case
+          when m.is_gauge then (array_agg(e.quantity order by e.event_at desc nulls last, e.id desc) filter (where m.is_gauge))[1]
+          else sum(e.quantity)
+        end::text as quantity,
+        sum(e.counted_before)::text as "countedBefore",
+        coalesce(sum(e.quantity) filter (where e.carried_from is not null), 0)::text as "carriedIn",
+        max(e.event_at) as "latestAt"
+      from events e
+      join meters m on m.name = e.meter
+      group by e.n, e.meter, m.is_gauge, e.state, e.is_elsewhere
+      having sum(e.events) > 0
     `.execute(trx),
   );
   return rows.rows;
@@ -159,17 +193,22 @@ function add(quantities: readonly string[]): string {
   return String(quantities.reduce((sum, quantity) => sum + BigInt(quantity), 0n));
 }
 
-async function readCarriedOut(
-  db: Db,
-  { organizationId, customer, start }: UsagePeriod,
-): Promise<{ meter: MeterName; quantity: string }[]> {
-  const carried = await sql<{ meter: MeterName; quantity: string }>`
-    select meter, sum(quantity)::text as quantity
-    from metering.meter_events
-    where organization_id = ${organizationId} and carried_from = ${start} and replaces_id is null
-      and stripe_customer_id = ${customer}
-    group by meter
-  `.execute(db);
+type Carried = { n: number; meter: MeterName; quantity: string };
+
+async function readCarriedOut(db: Db, { organizationId, times }: UsagePeriods): Promise<Carried[]> {
+  const carried = await byIndex(db, (trx) =>
+    sql<Carried>`
+      select p.n::int as n, e.meter, sum(e.quantity)::text as quantity
+      from ${timesAsRows(times)}
+      cross join lateral (
+        select meter, quantity
+        from metering.meter_events
+        where organization_id = ${organizationId} and carried_from = p.starts_at and replaces_id is null
+          and stripe_customer_id = p.customer
+      ) e
+      group by p.n, e.meter
+    `.execute(trx),
+  );
   return carried.rows;
 }
 

@@ -1,10 +1,11 @@
 import { sql } from "kysely";
 import type { Db } from "../../database/db.ts";
-import { type MeterName, meters } from "../../usage/meters.ts";
+import { inIndexOrder } from "../../database/one-plan.ts";
+import { timesAsRows, type UsagePeriods } from "../../outbox/paid-spans.ts";
+import { type MeterName, meterNames, meters, metersFoldedBy } from "../../usage/meters.ts";
 import { subtractQuantity } from "../../usage/quantity.ts";
 import type { Result } from "../judge-window.ts";
 import { wholeMinutes } from "../windows.ts";
-import type { BillingPeriod } from "./billing-periods.ts";
 
 /** The last comparison of a period with Stripe's sum. */
 export type PeriodLook = {
@@ -19,6 +20,8 @@ export type PeriodLook = {
 };
 
 type Row = {
+  n: number;
+  meter: MeterName;
   result: Result;
   readAt: Date;
   until: Date;
@@ -28,54 +31,84 @@ type Row = {
   own: string;
 };
 
+/** The looks at several periods, by the number of the period, from 0, and by meter. */
+export type PeriodLooks = (place: number, meter: MeterName) => PeriodLook | null;
+
 /**
- * The latest look at a whole period, or, while it runs, at what has settled of it. Stripe sums up whole minutes: our events
- * in the parts of the first and the last minute that belong to the neighbouring periods are taken off.
+ * The latest look at each whole period, or, while it runs, at what has settled of it. Stripe sums up whole minutes: our events
+ * in the parts of the first and the last minute that belong to the neighbouring periods are taken off. In a transaction, what
+ * comes after it is planned without sorts.
  */
-export async function readPeriodLook(
-  db: Db,
-  period: BillingPeriod,
-  meter: MeterName,
-): Promise<PeriodLook | null> {
-  const { organizationId, customer, start, end } = period;
-  const whole = wholeMinutes(period);
-  const found = await sql<Row>`
-    with look as (
-      select result, read_at, window_end, ours, theirs
-      from metering.reconciliations
-      where organization_id = ${organizationId} and meter = ${meter} and stripe_customer_id = ${customer}
-        and window_start = ${whole.start} and window_end <= ${whole.end}
-      order by window_end desc, read_at desc
-      limit 1
-    )
-    select
-      l.result, l.read_at as "readAt", l.window_end as until, l.ours::text as ours, l.theirs::text as theirs,
-      (
-        select coalesce(sum(m.quantity), 0)::text
-        from metering.meter_events m
-        where m.organization_id = ${organizationId} and m.stripe_customer_id = ${customer} and m.meter = ${meter}
-          and m.state = 'delivered'
-          and (
-            m.hour = date_trunc('hour', ${whole.start}::timestamptz, 'UTC')
-              and m.event_at >= ${whole.start} and m.event_at < ${start}
-            or m.hour = date_trunc('hour', ${end}::timestamptz, 'UTC')
-              and m.event_at >= ${end} and m.event_at < l.window_end
+export async function readPeriodLooks(db: Db, { organizationId, times }: UsagePeriods): Promise<PeriodLooks> {
+  const wholes = times.map(wholeMinutes);
+  const isItsOwn = sql`
+    organization_id = ${organizationId} and stripe_customer_id = l.customer and meter = l.meter and state = 'delivered'
+      and event_at >= l.starts_at and event_at < least(l.ends_at, l.window_end)
+  `;
+  const found = await inIndexOrder(db, (trx) =>
+    sql<Row>`
+      with looks as materialized (
+        select p.*, w.starts_at as whole_starts_at, m.name as meter, m.is_gauge, l.*
+        from ${timesAsRows(times)}
+        join unnest(
+          ${wholes.map(({ start }) => start.toISOString())}::timestamptz[],
+          ${wholes.map(({ end }) => end.toISOString())}::timestamptz[]
+        ) with ordinality w (starts_at, ends_at, n) on w.n = p.n
+        cross join (
+          select name, name = any(${metersFoldedBy("last")}::text[]) as is_gauge
+          from unnest(${meterNames}::text[]) name
+        ) m
+        cross join lateral (
+          select result, read_at, window_end, ours, theirs
+          from metering.reconciliations
+          where organization_id = ${organizationId} and meter = m.name and stripe_customer_id = p.customer
+            and window_start = w.starts_at and window_end > w.starts_at and window_end <= w.ends_at
+          order by window_end desc, read_at desc
+          limit 1
+        ) l
+      )
+      select
+        l.n::int as n, l.meter, l.result, l.read_at as "readAt", l.window_end as until, l.ours::text as ours,
+        l.theirs::text as theirs,
+        coalesce((
+          select sum(e.quantity)::text
+          from (
+            values (l.whole_starts_at, l.starts_at), (l.ends_at, l.window_end)
+          ) edge (starts_at, ends_at)
+          cross join lateral (
+            select quantity
+            from metering.meter_events
+            where organization_id = ${organizationId} and stripe_customer_id = l.customer and meter = l.meter
+              and hour = date_trunc('hour', edge.starts_at, 'UTC')
+              and event_at >= edge.starts_at and event_at < edge.ends_at and state = 'delivered'
+          ) e
+          where edge.starts_at < edge.ends_at and not l.is_gauge
+        ), '0') as edges,
+        coalesce((
+          select quantity::text
+          from metering.meter_events
+          where ${isItsOwn} and hour = (
+            select hour
+            from metering.meter_events
+            where l.is_gauge and ${isItsOwn} and hour >= date_trunc('hour', l.starts_at, 'UTC') and hour < l.ends_at
+            order by hour desc
+            limit 1
           )
-      ) as edges,
-      coalesce((
-        select m.quantity::text
-        from metering.meter_events m
-        where m.organization_id = ${organizationId} and m.stripe_customer_id = ${customer} and m.meter = ${meter}
-          and m.state = 'delivered' and m.hour >= date_trunc('hour', ${start}::timestamptz, 'UTC') and m.hour < ${end}
-          and m.event_at >= ${start} and m.event_at < least(${end}::timestamptz, l.window_end)
-        order by m.event_at desc, m.id desc
-        limit 1
-      ), '0') as own
-    from look l
-  `.execute(db);
-  const [row] = found.rows;
-  if (row === undefined) return null;
-  const { result, readAt, until, ours, theirs, edges, own } = row;
+          order by event_at desc, id desc
+          limit 1
+        ), '0') as own
+      from looks l
+    `.execute(trx),
+  );
+  const byKey = new Map(found.rows.map((row) => [keyOf(row.n - 1, row.meter), lookOf(row)]));
+  return (place, meter) => byKey.get(keyOf(place, meter)) ?? null;
+}
+
+function keyOf(place: number, meter: MeterName): string {
+  return `${place} ${meter}`;
+}
+
+function lookOf({ meter, result, readAt, until, ours, theirs, edges, own }: Row): PeriodLook {
   const lacking = result === "equal" ? "0" : subtractQuantity(ours, theirs);
   return { result, readAt, until, lacking, stripe: stripeOf(meter, { result, theirs, edges, own }) };
 }

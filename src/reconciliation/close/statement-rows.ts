@@ -1,10 +1,12 @@
-import { sql } from "kysely";
+import { type RawBuilder, sql } from "kysely";
 import type { Db } from "../../database/db.ts";
+import { byIndex } from "../../database/one-plan.ts";
+import { type CustomerTime, timesAsRows, type UsagePeriods } from "../../outbox/paid-spans.ts";
 import { listUnsealedHours } from "../../outbox/period-entries.ts";
-import { type MeterName, meters } from "../../usage/meters.ts";
+import { isSealedUsage } from "../../outbox/sums.ts";
+import { type MeterName, meterNames, meters } from "../../usage/meters.ts";
 import { addQuantities, compareQuantities, subtractQuantity } from "../../usage/quantity.ts";
 import { wholeMinutes } from "../windows.ts";
-import type { BillingPeriod } from "./billing-periods.ts";
 
 /**
  * `unsealed`: recorded, in no meter event yet. `pending`, `in_doubt`, `rejected`, `expired`: meter events in that state.
@@ -37,25 +39,42 @@ export type StatementRow = {
   ofPeriod: Date | null;
 };
 
-type RowsInput = { meter: MeterName; difference: string; finalizedAt: Date | null };
+/** A period whose rows are wanted, with when the last of its invoices was finalized. */
+export type RowsPeriod = CustomerTime & { finalizedAt: Date | null };
+
+/** The rows of several periods, by the number of the period, from 0, and by meter; unfinished. */
+export type StatementRows = (place: number, meter: MeterName) => StatementRow[];
 
 const rowsMax = 1_000;
 
-/** The rows that a meter's difference consists of, so that they add up to it. */
+/** What the differences of periods may consist of, for each meter: the first 1,001 rows at most. */
 export async function listStatementRows(
   db: Db,
-  period: BillingPeriod,
-  input: RowsInput,
-): Promise<StatementRow[]> {
+  organizationId: string,
+  times: readonly RowsPeriod[],
+): Promise<StatementRows> {
   const rows = [
-    ...(await listUnsealed(db, period, input.meter)),
-    ...(await listEvents(db, period, input)),
-    ...(await listHours(db, period, input.meter)),
+    ...(await listUnsealed(db, { organizationId, times })),
+    ...(await listEvents(db, organizationId, times)),
+    ...(await listHours(db, { organizationId, times })),
   ];
-  const isGauge = meters[input.meter].aggregation === "last";
+  const byKey = Map.groupBy(rows, ({ n, meter }) => keyOf(n - 1, meter));
+  return (place, meter) => (byKey.get(keyOf(place, meter)) ?? []).map(({ row }) => row);
+}
+
+function keyOf(place: number, meter: MeterName): string {
+  return `${place} ${meter}`;
+}
+
+/** Completes the rows that a meter's difference consists of, so that they add up to it. */
+export function completeRows(
+  rows: readonly StatementRow[],
+  { meter, difference }: { meter: MeterName; difference: string },
+): StatementRow[] {
+  const isGauge = meters[meter].aggregation === "last";
   const told = isGauge ? rows.map((row) => ({ ...row, difference: "0" })) : rows;
   const kept = told.slice(0, rowsMax);
-  const rest = subtractQuantity(input.difference, addQuantities(kept.map(({ difference }) => difference)));
+  const rest = subtractQuantity(difference, addQuantities(kept.map((row) => row.difference)));
   if (compareQuantities(rest, "0") === 0) return kept;
   const last = isGauge ? kept.at(-1) : undefined;
   // Of a gauge only the last value counts, so the last row has all of the difference.
@@ -66,96 +85,143 @@ export async function listStatementRows(
 
 const nothing = { hour: null, meterEventId: null, ofPeriod: null };
 
-async function listUnsealed(db: Db, period: BillingPeriod, meter: MeterName): Promise<StatementRow[]> {
-  const hours = await listUnsealedHours(db, period, { meter, limit: rowsMax });
-  return hours.map(({ hour, quantity }) => ({
-    ...nothing,
-    kind: "unsealed",
-    quantity,
-    difference: quantity,
-    hour,
+/** A row with its period, from 1, and meter. */
+type Numbered = { n: number; meter: MeterName; row: StatementRow };
+
+async function listUnsealed(db: Db, periods: UsagePeriods): Promise<Numbered[]> {
+  const hours = await listUnsealedHours(db, periods, { limit: rowsMax });
+  return hours.map(({ n, meter, hour, quantity }) => ({
+    n,
+    meter,
+    row: { ...nothing, kind: "unsealed", quantity, difference: quantity, hour },
   }));
 }
 
-type EventRow = Omit<StatementRow, "difference"> & { counts: number };
+type EventRow = Omit<StatementRow, "difference"> & { n: number; meter: MeterName; counts: number };
 
-/** Meter events that are not simply delivered in time, by their time. `counts`: their sign in the difference. */
-async function listEvents(
-  db: Db,
-  { organizationId, customer, start, end }: BillingPeriod,
-  { meter, finalizedAt }: RowsInput,
-): Promise<StatementRow[]> {
+/**
+ * Meter events that are not simply delivered in time, by their time. `counts`: their sign in the difference. Those that are
+ * not delivered are read once for all periods, each kind by the index that holds nothing else.
+ */
+async function listEvents(db: Db, organizationId: string, times: readonly RowsPeriod[]): Promise<Numbered[]> {
   const isInPeriod = sql`
-    m.hour > ${start}::timestamptz - interval '1 hour' and m.hour < ${end}
-    and m.event_at >= ${start} and m.event_at < ${end}
+    e.stripe_customer_id = p.customer and e.hour > p.starts_at - interval '1 hour' and e.hour < p.ends_at
+    and e.event_at >= p.starts_at and e.event_at < p.ends_at
   `;
-  const listed = await sql<EventRow>`
-    select *
-    from (
-      select
-        m.state as kind, m.quantity::text as quantity, m.hour, m.id as "meterEventId", m.carried_from as "ofPeriod",
-        1 as counts, m.event_at as at
-      from metering.meter_events m
-      where m.organization_id = ${organizationId} and m.stripe_customer_id = ${customer} and m.meter = ${meter}
-        and ${isInPeriod}
-        and m.state in ('pending', 'in_doubt', 'rejected', 'expired')
-      union all
-      select 'late', m.quantity::text, m.hour, m.id, m.carried_from, 1, m.event_at
-      from metering.meter_events m
-      where m.organization_id = ${organizationId} and m.stripe_customer_id = ${customer} and m.meter = ${meter}
-        and ${isInPeriod}
-        and m.state = 'delivered' and m.delivered_at >= ${finalizedAt}
-      union all
-      select 'carried_in', m.quantity::text, m.hour, m.id, m.carried_from, 0, m.event_at
-      from metering.meter_events m
-      where m.organization_id = ${organizationId} and m.stripe_customer_id = ${customer} and m.meter = ${meter}
-        and ${isInPeriod}
-        and m.carried_from is not null and m.state <> 'superseded'
-      union all
-      select
-        'carried_forward', m.quantity::text, m.hour, m.id, m.carried_from,
-        case when m.replaces_id is null then -1 else 0 end, m.event_at
-      from metering.meter_events m
-      where m.organization_id = ${organizationId} and m.stripe_customer_id = ${customer} and m.meter = ${meter}
-        and m.carried_from = ${start}
-    ) rows
-    order by at, "meterEventId"
-    limit ${rowsMax + 1}
-  `.execute(db);
-  return listed.rows.map(({ kind, quantity, hour, meterEventId, ofPeriod, counts }) => ({
-    kind,
-    quantity,
-    hour,
-    meterEventId,
-    ofPeriod,
-    difference: counts === 0 ? "0" : counts > 0 ? quantity : subtractQuantity("0", quantity),
+  const isOfMeter = sql`organization_id = ${organizationId} and meter = m.name`;
+  const isStuck = sql`state in ('in_doubt', 'rejected', 'expired')`;
+  const listed = await byIndex(db, (trx) =>
+    sql<EventRow>`
+      with periods as materialized (
+        select p.*, f.finalized_at
+        from ${timesAsRows(times)}
+        join unnest(${times.map(({ finalizedAt }) => finalizedAt?.toISOString() ?? null)}::timestamptz[])
+          with ordinality f (finalized_at, n) on f.n = p.n
+      ),
+      meters as (select name from unnest(${meterNames}::text[]) name),
+      carried as materialized (
+        select * from metering.meter_events where organization_id = ${organizationId} and carried_from is not null
+      ),
+      open as materialized (
+        select e.*
+        from meters m
+        cross join lateral (
+          select * from metering.meter_events
+          where ${isOfMeter} and hour > (select min(starts_at) from periods) - interval '1 hour'
+            and hour < (select max(ends_at) from periods)
+            and state in ('in_doubt', 'rejected', 'expired', 'superseded') and ${isStuck} and ${isSealedUsage}
+          union all
+          select * from metering.meter_events where ${isOfMeter} and state = 'pending'
+          union all
+          select * from metering.meter_events where ${isOfMeter} and replaces_id is not null and ${isStuck}
+        ) e
+        union all
+        select * from carried where replaces_id is null and ${isStuck}
+      ),
+      rows as (
+        select
+          p.n, e.meter, e.state as kind, e.quantity, e.hour, e.id, e.carried_from, 1 as counts, e.event_at as at
+        from periods p
+        join open e on ${isInPeriod}
+        union all
+        select p.n, e.meter, 'late', e.quantity, e.hour, e.id, e.carried_from, 1, e.event_at
+        from periods p
+        cross join meters m
+        cross join lateral (${deliveredSince(isOfMeter)}) e
+        where p.finalized_at is not null and ${isInPeriod}
+        union all
+        select p.n, e.meter, 'carried_in', e.quantity, e.hour, e.id, e.carried_from, 0, e.event_at
+        from periods p
+        join carried e on e.state <> 'superseded' and ${isInPeriod}
+        union all
+        select p.n, e.meter, 'carried_forward', e.quantity, e.hour, e.id, e.carried_from,
+          case when e.replaces_id is null then -1 else 0 end, e.event_at
+        from periods p
+        join carried e on e.carried_from = p.starts_at and e.stripe_customer_id = p.customer
+      )
+      select n::int as n, meter, kind, quantity::text as quantity, hour, id as "meterEventId", carried_from as "ofPeriod", counts
+      from (select *, row_number() over (partition by n, meter order by at, id, counts desc, kind) as place from rows) numbered
+      where place <= ${rowsMax + 1}
+      order by n, meter, place
+    `.execute(trx),
+  );
+  return listed.rows.map(({ n, meter, counts, ...row }) => ({
+    n,
+    meter,
+    row: {
+      ...row,
+      difference: counts === 0 ? "0" : counts > 0 ? row.quantity : subtractQuantity("0", row.quantity),
+    },
   }));
 }
 
-const hourMs = 3_600_000;
+/**
+ * The events of a period `p` that Stripe got since its invoices were final. What was delivered more than a day after the
+ * beginning of its hour has an index of its own; the other hours are few, as invoices are not final before the period's end.
+ */
+function deliveredSince(isOfMeter: RawBuilder<unknown>): RawBuilder<unknown> {
+  const isSince = sql`state = 'delivered' and delivered_at >= p.finalized_at`;
+  return sql`
+    select *
+    from metering.meter_events
+    where ${isOfMeter} and delivered_at - hour > interval '1 day' and hour > p.starts_at - interval '1 hour'
+      and hour < least(p.ends_at, p.finalized_at - interval '1 day') and ${isSince}
+    union all
+    select *
+    from metering.meter_events
+    where ${isOfMeter} and hour >= greatest(p.starts_at - interval '1 hour', p.finalized_at - interval '1 day')
+      and hour < p.ends_at and ${isSince}
+  `;
+}
 
 /** Hours, or parts of one, whose latest look found another sum at Stripe. */
-async function listHours(db: Db, period: BillingPeriod, meter: MeterName): Promise<StatementRow[]> {
-  const whole = wholeMinutes(period);
-  const listed = await sql<{ hour: Date; ours: string; theirs: string }>`
-    select hour, ours, theirs
-    from (
-      select distinct on (window_start, window_end)
-        window_start as hour, ours::text as ours, theirs::text as theirs, result
-      from metering.reconciliations
-      where organization_id = ${period.organizationId} and meter = ${meter}
-        and stripe_customer_id = ${period.customer}
-        and window_end > ${whole.start} and window_end <= ${new Date(whole.end.getTime() + hourMs)}
-        and window_start >= ${new Date(whole.start.getTime() - hourMs)} and window_start < ${whole.end}
-        and window_end - window_start <= interval '1 hour'
-      order by window_start, window_end, read_at desc
-    ) latest
-    where result = 'different'
-    order by hour
-    limit ${rowsMax}
-  `.execute(db);
-  return listed.rows.map(({ hour, ours, theirs }) => {
+async function listHours(db: Db, { organizationId, times }: UsagePeriods): Promise<Numbered[]> {
+  const wholes = times.map((time) => ({ ...time, ...wholeMinutes(time) }));
+  const listed = await byIndex(db, (trx) =>
+    sql<{ n: number; meter: MeterName; hour: Date; ours: string; theirs: string }>`
+      select n::int as n, meter, hour, ours, theirs
+      from (
+        select p.n, m.name as meter, l.*, row_number() over (partition by p.n, m.name order by l.hour) as place
+        from ${timesAsRows(wholes)}
+        cross join unnest(${meterNames}::text[]) m (name)
+        cross join lateral (
+          select distinct on (window_start, window_end)
+            window_start as hour, ours::text as ours, theirs::text as theirs, result
+          from metering.reconciliations
+          where organization_id = ${organizationId} and meter = m.name and stripe_customer_id = p.customer
+            and window_end > p.starts_at and window_end <= p.ends_at + interval '1 hour'
+            and window_start >= p.starts_at - interval '1 hour' and window_start < p.ends_at
+            and window_end - window_start <= interval '1 hour'
+          order by window_start, window_end, read_at desc
+        ) l
+        where l.result = 'different'
+      ) look
+      where place <= ${rowsMax}
+      order by n, meter, hour
+    `.execute(trx),
+  );
+  return listed.rows.map(({ n, meter, hour, ours, theirs }) => {
     const difference = subtractQuantity(ours, theirs);
-    return { ...nothing, kind: "stripe_differs", quantity: theirs, difference, hour };
+    return { n, meter, row: { ...nothing, kind: "stripe_differs", quantity: theirs, difference, hour } };
   });
 }

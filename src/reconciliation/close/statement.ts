@@ -1,15 +1,16 @@
 import type { Db } from "../../database/db.ts";
+import { byIndex } from "../../database/one-plan.ts";
 import type { MeterEventState } from "../../delivery/meter-event-states.ts";
 import { readPeriodEntries } from "../../outbox/period-entries.ts";
 import { countPeriodReadings } from "../../outbox/period-readings.ts";
 import { type MeterName, meterNames } from "../../usage/meters.ts";
 import { addQuantities, subtractQuantity } from "../../usage/quantity.ts";
-import { type BillingPeriod, isBilled, listInvoices, type PeriodInvoice } from "./billing-periods.ts";
+import { type BillingPeriod, isBilled, listInvoicesOf, type PeriodInvoice } from "./billing-periods.ts";
 import { lastFinalization } from "./late-usage.ts";
 import { dueQuantity, invoicedQuantities, type Used } from "./not-billed.ts";
 import { type PeriodEvents, readPeriodEvents } from "./period-events.ts";
-import { type PeriodLook, readPeriodLook } from "./period-look.ts";
-import { listStatementRows, type StatementRow } from "./statement-rows.ts";
+import { type PeriodLook, readPeriodLooks } from "./period-look.ts";
+import { completeRows, listStatementRows, type StatementRow } from "./statement-rows.ts";
 
 /** What is known of one meter in a period. Quantities are decimal strings; of a gauge the last value. */
 export type MeterStatement = {
@@ -44,45 +45,55 @@ const readingsMeter: MeterName = "temperature_readings";
 
 /** Draws up the statement of a period from stored rows alone. Stripe is asked nothing. */
 export async function readStatement(db: Db, period: BillingPeriod): Promise<Statement> {
-  const invoices = await listInvoices(db, period);
-  const entries = await readPeriodEntries(db, period);
-  const events = await readPeriodEvents(db, period);
-  const readings = await countPeriodReadings(db, period);
-  const invoiced = invoicedQuantities(invoices);
-  const meters: MeterStatement[] = [];
-  for (const meter of meterNames) {
-    const used = {
-      entries: entries.find((one) => one.meter === meter),
-      events: events.find((one) => one.meter === meter),
-    };
-    meters.push(
-      await readMeter(db, period, {
-        meter,
-        readings: meter === readingsMeter ? readings : null,
-        used,
-        invoiced: invoiced[meter] ?? null,
-        finalizedAt: lastFinalization(invoices) ?? null,
-      }),
-    );
-  }
-  return { period, meters, invoices: invoices.toSorted((a, b) => Number(isBilled(b)) - Number(isBilled(a))) };
+  const [statement] = await readStatements(db, [period]);
+  if (statement === undefined) throw new Error("a period has no statement");
+  return statement;
 }
 
-type MeterInput = {
-  meter: MeterName;
-  readings: number | null;
-  used: Used;
-  invoiced: string | null;
-  finalizedAt: Date | null;
-};
+/** The same of several periods of one organization, by as many questions as for one. */
+export async function readStatements(db: Db, periods: readonly BillingPeriod[]): Promise<Statement[]> {
+  const [first] = periods;
+  if (first === undefined) return [];
+  return byIndex(db, async (trx) => {
+    const { organizationId } = first;
+    const asked = { organizationId, times: periods };
+    const invoices = await listInvoicesOf(trx, asked);
+    const entries = await readPeriodEntries(trx, asked);
+    const events = await readPeriodEvents(trx, asked);
+    const readings = await countPeriodReadings(trx, asked);
+    const finalized = invoices.map((its) => lastFinalization(its) ?? null);
+    const times = periods.map((period, place) => ({ ...period, finalizedAt: finalized[place] ?? null }));
+    const rows = await listStatementRows(trx, organizationId, times);
+    const looks = await readPeriodLooks(trx, asked);
+    return periods.map((period, place) => {
+      const its = invoices[place] ?? [];
+      const invoiced = invoicedQuantities(its);
+      const metersOf = meterNames.map((meter) =>
+        meterStatement({
+          meter,
+          readings: meter === readingsMeter ? (readings[place] ?? null) : null,
+          used: {
+            entries: entries[place]?.find((one) => one.meter === meter),
+            events: events[place]?.find((one) => one.meter === meter),
+          },
+          invoiced: invoiced[meter] ?? null,
+          look: looks(place, meter),
+          rows: rows(place, meter),
+        }),
+      );
+      return {
+        period,
+        meters: metersOf,
+        invoices: its.toSorted((a, b) => Number(isBilled(b)) - Number(isBilled(a))),
+      };
+    });
+  });
+}
 
-async function readMeter(
-  db: Db,
-  period: BillingPeriod,
-  { meter, readings, used, invoiced, finalizedAt }: MeterInput,
-): Promise<MeterStatement> {
+type MeterInput = Pick<MeterStatement, "meter" | "readings" | "invoiced" | "look" | "rows"> & { used: Used };
+
+function meterStatement({ meter, readings, used, invoiced, look, rows }: MeterInput): MeterStatement {
   const sent = used.events?.sent ?? "0";
-  const look = await readPeriodLook(db, period, meter);
   const due = dueQuantity(meter, used);
   const difference =
     invoiced === null
@@ -99,7 +110,7 @@ async function readMeter(
     look,
     invoiced,
     difference,
-    rows: await listStatementRows(db, period, { meter, difference, finalizedAt }),
+    rows: completeRows(rows, { meter, difference }),
   };
 }
 
