@@ -1,5 +1,6 @@
-import { getHeapSpaceStatistics, getHeapStatistics, setFlagsFromString } from "node:v8";
+import { getHeapStatistics, setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
+import { boundYoungObjects } from "./young-objects.ts";
 
 const lookEveryMs = 5_000;
 /** More than a process needs that has no work. */
@@ -12,21 +13,12 @@ const growthLookEveryMs = 100;
 /** Past that the heap grows by this much between two collections. 0: as V8 likes, up to fourfold. */
 const growthPercent = { free: 0, spare: 30 };
 /**
- * From this size on V8's space for young objects does not double any more; by itself V8 lets it grow to 128 MiB on a
- * machine with much memory. Below, it has to: V8 makes it 1 MiB when a process idles, and so small a space is collected
- * forty times as often.
- */
-const youngBytesFrom = 33_554_432;
-const youngGrowthFactor = { free: 2, spare: 1 };
-
-/**
  * Keeps the heap small under a load that would make it large, and gives it back to the system once a load is over; V8
  * by itself keeps hundreds of megabytes until the next load. (To collect early at any size cost half as much processor
  * time again for a POST of 500 readings.)
  */
 export function spareMemory(): void {
-  // With helpers for a space this small, the event loop mostly waits until they get a processor.
-  setFlagsFromString("--no-parallel-scavenge");
+  boundYoungObjects();
   watchGrowth();
   const isOver = createLoadWatch();
   let before = readProcessor();
@@ -39,26 +31,15 @@ export function spareMemory(): void {
 }
 
 function watchGrowth(): void {
-  const set = { percent: growthPercent.free, factor: 0 };
+  let set = growthPercent.free;
   const look = () => {
     const { total_heap_size: heapBytes, external_memory: externalBytes } = getHeapStatistics();
     const percent = growthPercentOf(heapBytes + externalBytes);
-    if (percent !== set.percent) setFlagsFromString(`--heap-growing-percent=${percent}`);
-    const factor = youngGrowthFactorOf(readYoungBytes());
-    if (factor !== set.factor) setFlagsFromString(`--semi-space-growth-factor=${factor}`);
-    Object.assign(set, { percent, factor });
+    if (percent !== set) setFlagsFromString(`--heap-growing-percent=${percent}`);
+    set = percent;
   };
   look();
   setInterval(look, growthLookEveryMs).unref();
-}
-
-function readYoungBytes(): number {
-  return getHeapSpaceStatistics().find(({ space_name: name }) => name === "new_space")?.space_size ?? 0;
-}
-
-/** The rule for how the space for young objects grows. */
-export function youngGrowthFactorOf(bytes: number): number {
-  return bytes < youngBytesFrom ? youngGrowthFactor.free : youngGrowthFactor.spare;
 }
 
 /** The rule for how much the heap may grow. */

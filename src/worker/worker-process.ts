@@ -1,4 +1,3 @@
-import { setFlagsFromString } from "node:v8";
 import { readWorkerConfig, type WorkerConfig } from "../config.ts";
 import { type Database, openDatabase } from "../database/pool.ts";
 import { createApp } from "../http/app.ts";
@@ -13,6 +12,7 @@ import { startHeartbeat } from "../monitoring/heartbeat.ts";
 import { mountMetrics } from "../monitoring/metrics/metrics-route.ts";
 import { createProcessRegistry } from "../monitoring/metrics/registry.ts";
 import { createReadinessCheck } from "../monitoring/readiness.ts";
+import { boundMemory } from "./bound-memory.ts";
 import { type RunningJobs, startJobs } from "./worker-jobs.ts";
 import { endAfterGrace } from "../process/end-after-grace.ts";
 import type { StopSignals } from "../process/stop-signals.ts";
@@ -66,14 +66,6 @@ export async function runWorker(stop: StopSignals): Promise<void> {
     process.exit(1);
   }
   await Promise.all([database.close(), probes.close()]);
-}
-
-// On a machine with much memory V8 lets its space for young objects grow to 128 MiB, and the space for old ones to
-// several times the live objects, which are 25 MiB here. The first stays as large as loading this program has made it,
-// 32 MiB; the second grows by a third before it is collected again.
-function boundMemory(): void {
-  setFlagsFromString("--semi-space-growth-factor=1");
-  setFlagsFromString("--heap-growing-percent=30");
 }
 
 async function workUntilStopped(parts: Parts, stop: StopSignals): Promise<void> {
