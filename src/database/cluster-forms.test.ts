@@ -19,6 +19,10 @@ const refused: { name: string; form: RegExp }[] = [
     name: "the time in coalesce() or case of an update: take it from a list or a subquery",
     form: /\bupdate metering\.\w+(?:(?!\binsert\b|\bwhere\b)[^`])*\bset\b(?:(?!\bwhere\b)[^`])*(?:\bcoalesce\([^()]*\bnow\(\)|\bthen now\(\))/,
   },
+  {
+    name: "an element of an array in an update, at which Citus 13.2 ends the server: a case, or take it from a list",
+    form: /\bupdate metering\.\w+(?:(?!\binsert\b|\bwhere\b|\bfrom\b)[^`])*\bset\b(?:(?!\bwhere\b|\bfrom\b)[^`])*[\])]\[/,
+  },
 ];
 
 /** On one node, whatever the rest does. */

@@ -215,6 +215,9 @@ async function sealOneOf(db: Db, states: readonly string[]): Promise<void> {
 async function moveEachToItsState(db: Db): Promise<void> {
   const states = Object.keys(noEvents);
   await sql`
-    update metering.meter_events set state = (${states}::text[])[quantity] where quantity <= ${states.length}
+    update metering.meter_events m
+    set state = s.state
+    from unnest(${states}::text[]) with ordinality s (state, place)
+    where s.place = m.quantity
   `.execute(db);
 }

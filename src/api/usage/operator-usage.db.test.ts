@@ -73,8 +73,10 @@ test("the summary has the figures of one bucket, in every state, and cuts hours 
     expect(await compare()).toMatchObject({ quantity: 11_111_110 });
   }
   await sql`
-    update metering.meter_events set state = (array['delivered', 'rejected', 'expired', 'in_doubt'])[1 + extract(hour from hour)::int % 4]
-    where state = 'pending'
+    update metering.meter_events m
+    set state = s.state
+    from unnest(array['delivered', 'rejected', 'expired', 'in_doubt']) with ordinality s (state, place)
+    where m.state = 'pending' and s.place = 1 + extract(hour from m.hour at time zone 'UTC')::int % 4
   `.execute(db);
   const bucket = await compare();
   expect(Object.values(bucket).filter((quantity) => quantity === 0)).toEqual([]);
