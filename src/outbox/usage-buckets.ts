@@ -32,25 +32,36 @@ const hourMs = 3_600_000;
 
 /** The buckets of a period, cut to it. Only Postgres knows the time zone as its other answers do. */
 export async function readBuckets(db: Db, period: UsagePeriod): Promise<Buckets> {
-  const { from, to, granularity, timeZone } = period;
-  const step = sql.lit(`1 ${granularity}`);
-  // Hours are steps of absolute time. Days and months are steps of local time, so that a day may have 23 hours.
-  const starts =
-    granularity === "hour"
-      ? sql`generate_series(date_trunc('hour', ${from}::timestamptz, ${timeZone}), ${to}::timestamptz, ${step})`
-      : sql`(
-          select local_start at time zone ${timeZone} from generate_series(
-            date_trunc(${granularity}, ${from}::timestamptz at time zone ${timeZone}),
-            ${to}::timestamptz at time zone ${timeZone},
-            ${step}
-          ) local_start
-        )`;
+  const starts = period.granularity === "hour" ? await readHours(db, period) : await readDates(db, period);
+  return divideHours(starts, period.to.getTime());
+}
+
+/** Hours are steps of absolute time, so that the first one tells all: a year of them is a long list to read. */
+async function readHours(db: Db, { from, to, timeZone }: UsagePeriod): Promise<number[]> {
+  const read = await sql<{ first: number }>`
+    select (extract(epoch from date_trunc('hour', ${from}::timestamptz, ${timeZone})) * 1000)::float8 as first
+  `.execute(db);
+  const [row] = read.rows;
+  if (row === undefined) throw new Error("an hour has no beginning");
+  const count = Math.max(Math.ceil((to.getTime() - row.first) / hourMs), 0);
+  return Array.from({ length: count }, (_, hour) => Math.max(row.first + hour * hourMs, from.getTime()));
+}
+
+/** Days and months are steps of local time, so that a day may have 23 hours. */
+async function readDates(db: Db, { from, to, granularity, timeZone }: UsagePeriod): Promise<number[]> {
   const read = await sql<{ starts: number[] }>`
     select coalesce(array_agg((extract(epoch from greatest(start, ${from})) * 1000)::float8 order by start), '{}') as starts
-    from ${starts} as s (start)
+    from (
+      select local_start at time zone ${timeZone} as start
+      from generate_series(
+        date_trunc(${granularity}, ${from}::timestamptz at time zone ${timeZone}),
+        ${to}::timestamptz at time zone ${timeZone},
+        ${sql.lit(`1 ${granularity}`)}
+      ) local_start
+    ) s
     where start < ${to}
   `.execute(db);
-  return divideHours(read.rows[0]?.starts ?? [], to.getTime());
+  return read.rows[0]?.starts ?? [];
 }
 
 /** Finds the hours that edges of buckets divide. */

@@ -17,7 +17,8 @@ const seconds = (ms: number) => ms / 1_000;
 
 /** The number, from 1, of the bucket that a time lies in. */
 export function bucketAt(time: RawBuilder<unknown>, { starts }: Buckets): RawBuilder<number> {
-  const epoch = sql`extract(epoch from ${time})::float8`;
+  // As a double at once: "extract" makes a decimal first, which takes longer than all else of a row.
+  const epoch = sql`date_part('epoch', ${time})`;
   const firstMs = (starts[1] ?? 0) - hourMs;
   const isHourly = starts.every((start, index) => index === 0 || start === firstMs + index * hourMs);
   // A year has thousands of hours, and to count them is cheaper than to look each up.
@@ -30,7 +31,7 @@ export function inWholeHours({ starts, end, dividedHours }: Buckets): RawBuilder
   const isWhole =
     dividedHours.length === 0
       ? sql``
-      : sql`and extract(epoch from hour)::float8 <> all(${dividedHours.map(seconds)}::float8[])`;
+      : sql`and date_part('epoch', hour) <> all(${dividedHours.map(seconds)}::float8[])`;
   return sql`(hour >= ${new Date(starts[0] ?? end)} and hour < ${new Date(end)} ${isWhole})`;
 }
 

@@ -27,32 +27,31 @@ export function usageValues(question: UsageQuestion): RawBuilder<unknown> {
       from candidates
       order by n, occurred_at desc, id desc
     ),
+    -- Only of values that leave something open is more looked up: a join for each of a year's hours would cost most of all.
     decided as (
-      select l.n, coalesce(e.quantity, l.quantity) as quantity,
-        case when e.id is null then l.meter_event_id else e.meter_event_id end as meter_event_id,
-        case when e.id is null then l.state end as state
+      select n, quantity, meter_event_id, state from latest where not is_tied
+      union all
+      select l.n, coalesce(e.quantity, l.quantity),
+        case when e.id is null then l.meter_event_id else e.meter_event_id end,
+        case when e.id is null then l.state end
       from latest l
       left join lateral (
         select id, meter_event_id, quantity
         from metering.meter_outbox
-        where organization_id = ${organizationId} and meter = ${meter}
-          and occurred_at = case when l.is_tied then l.occurred_at end
+        where organization_id = ${organizationId} and meter = ${meter} and occurred_at = l.occurred_at
         order by id desc
         limit 1
       ) e on true
+      where l.is_tied
     )
-    select d.n, coalesce(d.state, v.state, 'pending') as state, d.quantity as used,
-      case
-        when d.state is null then ${countedOf(sql`d.quantity`)}
-        when d.state = 'delivered' then d.quantity
-        else 0
-      end as counted
+    select n, state, quantity as used, case when state = 'delivered' then quantity else 0 end as counted
+    from decided
+    where state is not null
+    union all
+    select d.n, coalesce(v.state, 'pending'), d.quantity, ${countedOf(sql`d.quantity`)}
     from decided d
-    left join lateral ${latestVersion(
-      sql`${organizationId}::uuid`,
-      // What is known needs no look.
-      sql`case when d.state is null then d.meter_event_id end`,
-    )} v on true
+    left join lateral ${latestVersion(sql`${organizationId}::uuid`, sql`d.meter_event_id`)} v on true
+    where d.state is null
   `;
 }
 

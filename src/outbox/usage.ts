@@ -44,7 +44,12 @@ export async function readUsage(
   // One value in place of thousands of rows, which would cost the driver more than Postgres.
   const read = await byIndex(db, (trx) =>
     sql<{ figures: BucketFigures[] }>`
-      select coalesce(json_agg(json_build_array(n, quantity, delivered, pending, in_doubt, rejected)), '[]') as figures
+      select coalesce(json_agg(
+        case
+          when quantity = delivered and pending = 0 and in_doubt = 0 and rejected = 0 then json_build_array(n, quantity)
+          else json_build_array(n, quantity, delivered, pending, in_doubt, rejected)
+        end
+      ), '[]') as figures
       from (
         select
           n,
@@ -61,20 +66,15 @@ export async function readUsage(
   return fillBuckets(buckets, read.rows[0]?.figures ?? []);
 }
 
-/** The number of a bucket, from 1, and its figures. */
-type BucketFigures = [
-  n: number,
-  quantity: number,
-  delivered: number,
-  pending: number,
-  inDoubt: number,
-  rejected: number,
-];
+/** The number of a bucket, from 1, and its figures; only the first where all of it is delivered, as nearly everywhere. */
+type BucketFigures =
+  | [n: number, quantity: number]
+  | [n: number, quantity: number, delivered: number, pending: number, inDoubt: number, rejected: number];
 
 function fillBuckets({ starts, end }: Buckets, figures: readonly BucketFigures[]): UsageBucket[] {
   const byNumber = new Map(figures.map((one) => [one[0], one]));
   return starts.map((start, index) => {
-    const [, quantity = 0, delivered = 0, pending = 0, inDoubt = 0, rejected = 0] =
+    const [, quantity = 0, delivered = quantity, pending = 0, inDoubt = 0, rejected = 0] =
       byNumber.get(index + 1) ?? [];
     const bucketEnd = new Date(starts[index + 1] ?? end);
     return {

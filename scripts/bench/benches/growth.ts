@@ -12,6 +12,7 @@ import { startRunner } from "../site/runner.ts";
 import { seededDatabase } from "../site/seeded-database.ts";
 import { ask, type Site } from "../site/site.ts";
 import { startStripeStandIn } from "../site/stripe-stand-in.ts";
+import { quantileOf } from "../statistics.ts";
 import { deliverContestant } from "./deliver.ts";
 import { batchLoad } from "./intake-batch.ts";
 import { startApi, startWorker } from "./our-servers.ts";
@@ -45,8 +46,18 @@ export async function benchGrowth(site: Site): Promise<Comparison[]> {
     stores.push({ millions, url, stored, api: await startApi(site, url) });
   }
   const comparisons: Comparison[] = [];
-  for (const part of await partsOf(site, stores)) comparisons.push(...(await compare(site, stores, part)));
+  for (const part of await partsOf(site, stores)) {
+    const compared = await compare(site, stores, part);
+    compared.forEach(report);
+    comparisons.push(...compared);
+  }
   return comparisons;
+}
+
+/** Told at once, so that a run that is ended early has told something. */
+function report({ what, unit, ours, theirs }: Comparison): void {
+  const [now, before] = [quantileOf(ours, 0.5), quantileOf(theirs, 0.5)];
+  console.error(`${what}: ${now.toFixed(1)} ${unit}, ${(now / before).toFixed(2)} of ${before.toFixed(1)}`);
 }
 
 async function compare(
