@@ -14,9 +14,10 @@ import { createWaitingBatches } from "./waiting-batches.ts";
 const readingsLargeFrom = 250;
 /**
  * Statements under way at once: of small requests one is prepared while Postgres works on the other; more of the large
- * ones would only take the processor and the pages of the index from each other.
+ * ones would only take the processor and the pages of the index from each other. A cluster has a lane for each shard to
+ * work on meanwhile, and pays more for a transaction than for its readings: of a shard's small requests only one.
  */
-const statementsMax = { small: 2, large: 4 };
+const statementsMax = { small: 2, large: 4, smallOfShard: 1 };
 
 /** Stores one request's readings. */
 type Lane = (batch: Batch) => Promise<StoredAs[]>;
@@ -46,7 +47,7 @@ export function createLanes(pool: pg.Pool, { bounds, tracer, now, shards }: Lane
       return bySize(share(commitAll, statementsMax.small), share(commitAll, statementsMax.large));
     const node = nodeOf(shard.node);
     const commit: Commit = (batches) => node.inTurn(() => forgetIfRefused(batches, commitAll));
-    const store = bySize(share(commit, statementsMax.small), aloneBy(commit));
+    const store = bySize(share(commit, statementsMax.smallOfShard), aloneBy(commit));
     return (batch) => node.presence.hold(batch.readings.length, () => store(batch));
   }
 

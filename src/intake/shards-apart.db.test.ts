@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import { expect } from "vitest";
 import { openDatabase } from "../database/pool.ts";
 import type { Shards } from "../database/shards.ts";
@@ -84,6 +85,32 @@ test("each shard has a transaction of its own, and a request's readings are stor
     [first, second].toSorted().map((of) => ({ of, readings: of === first ? 2 : 1, entries: 1 })),
   );
   expect(await findViolations(database.db)).toEqual([]);
+});
+
+test("small requests of a shard that arrive while its transaction is under way share the next one", async ({
+  database,
+  organizations,
+  pool,
+}) => {
+  const store = createGroupCommit(pool, { shards: placed(organizations) });
+  const [first = ""] = organizations;
+  await store(first, [reading(0)]);
+  const release = await holdOpen(database.pool, "lock table metering.readings");
+  const stored = [store(first, [reading(1)])];
+  await expect.poll(() => countWaitingForLocks(database.pool)).toBe(1);
+
+  // Each had a turn of the event loop of its own, in which a transaction could have begun.
+  for (const second of [2, 3]) {
+    stored.push(store(first, [reading(second)]));
+    for (let turn = 0; turn < 10; turn += 1) await setImmediate();
+  }
+  await release();
+  await Promise.all(stored);
+
+  const { rows } = await database.pool.query(
+    "select count(*)::int as readings, count(distinct entry_id)::int as entries from metering.readings",
+  );
+  expect(rows).toEqual([{ readings: 4, entries: 3 }]);
 });
 
 test("a node that hangs holds up its own organizations only, large requests too", async ({
