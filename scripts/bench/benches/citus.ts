@@ -11,6 +11,7 @@ import { interleave } from "../interleave.ts";
 import { addFleet, type Fleet } from "../load/fleet.ts";
 import { httpContestant, startGateway } from "../load/http-contestant.ts";
 import type { Site } from "../site/site.ts";
+import { compareSeal } from "./citus-seal.ts";
 import { startApi } from "./our-servers.ts";
 
 const bench = "citus";
@@ -34,11 +35,13 @@ const intakeAtLeast = 0.75;
 
 type Contestant = { url: string; port: number; fleet: Fleet };
 
-/** Intake on a coordinator and two workers of this machine, against one Postgres from the same programs. */
+/** Intake and the seal on a coordinator and two workers of this machine, against one Postgres from the same programs. */
 export async function benchCitus(site: Site): Promise<(Comparison | Skipped)[]> {
   const binaries = await findCitusOfMachine();
   if (binaries === undefined) {
-    return [{ bench, what: "intake", peer, skipped: "the machine's Postgres does not have the extension" }];
+    return [
+      { bench, what: "intake and seal", peer, skipped: "the machine's Postgres does not have the extension" },
+    ];
   }
   const cluster = await startMachineCluster(binaries, { settings: "durable", workers: 2 });
   site.teardown.add(cluster.stop);
@@ -47,7 +50,13 @@ export async function benchCitus(site: Site): Promise<(Comparison | Skipped)[]> 
   const { coordinator, workers } = cluster;
   const ours = await prepare(site, await createOn(nameTestServer(coordinator.url, { coordinator, workers })));
   const theirs = await prepare(site, await createOn(nameTestServer(one.url)));
-  return compareIntake(site, { ours, theirs });
+  const { organizations } = fleetSize;
+  const sides = { ours: { url: ours.url, organizations }, theirs: { url: theirs.url, organizations } };
+  // What intake leaves behind is sealed before the first round.
+  return [
+    ...(await compareIntake(site, { ours, theirs })),
+    { bench, peer, ...(await compareSeal(site, sides)) },
+  ];
 }
 
 async function createOn(server: ReturnType<typeof nameTestServer>): Promise<string> {

@@ -1,23 +1,36 @@
 import { expect, inject } from "vitest";
 import { openDatabase } from "../../database/pool.ts";
+import { askThrough, createShards } from "../../database/shards.ts";
+import { createSettler } from "../../delivery/settler.ts";
+import { type TakenJob, takeJobs } from "../../delivery/take-jobs.ts";
 import { silentLog } from "../../log.ts";
-import { apiTest } from "../../testing/fixtures/api-fixture.ts";
+import { listDueOnShard } from "../../outbox/due-organizations.ts";
+import { sealSlices } from "../../outbox/seal-slices.ts";
+import { remindToDeliver } from "../../queue/deliver-job.ts";
+import { roadTest } from "../../testing/fixtures/road-fixture.ts";
 import { createTestApi } from "../../testing/processes/api-app.ts";
+import { appendEntries } from "../../testing/rows/entries.ts";
+import { hoursAgo } from "../../testing/rows/hours.ts";
+import { readMeterEvent } from "../../testing/rows/meter-events.ts";
+import { addOrganization } from "../../testing/rows/organizations.ts";
 
-/** On a cluster its pool refuses every statement that reaches more than one shard. */
-const test = apiTest.extend("ofOneShard", async ({ database, api }, { onCleanup }) => {
-  const url = new URL(database.as("api").url);
-  url.searchParams.set("options", "-c citus.multi_task_query_log_level=error");
-  const { db, pool, close } = openDatabase(
-    { connectionString: url.href, applicationName: "one shard", connectionsMax: 2 },
-    silentLog,
-  );
-  onCleanup(close);
-  const { app } = createTestApi({ db, pool, url: url.href }, { adminToken: api.adminToken });
-  return { app, pool };
+const isOnCluster = inject("testServer").cluster !== undefined;
+
+/** On a cluster these pools refuse every statement that reaches more than one shard. */
+const test = roadTest.extend("ofOneShard", async ({ database, api }, { onCleanup }) => {
+  const open = (role: "api" | "worker") => {
+    const url = new URL(database.as(role).url);
+    url.searchParams.set("options", "-c citus.multi_task_query_log_level=error");
+    const way = { connectionString: url.href, applicationName: "one shard", connectionsMax: 2 };
+    return { ...openDatabase(way, silentLog), url: url.href };
+  };
+  const [ofApi, worker] = [open("api"), open("worker")];
+  onCleanup(async () => void (await Promise.all([ofApi.close(), worker.close()])));
+  const { app } = createTestApi(ofApi, { adminToken: api.adminToken });
+  return { app, pool: ofApi.pool, worker };
 });
 
-test.runIf(inject("testServer").cluster !== undefined)(
+test.runIf(isOnCluster)(
   "a POST of one organization's readings reaches one shard alone, also with readings that are stored already or of no sensor",
   async ({ api, ofOneShard }) => {
     const { key } = await api.join(["ingest"]);
@@ -47,3 +60,45 @@ test.runIf(inject("testServer").cluster !== undefined)(
     );
   },
 );
+
+test.runIf(isOnCluster)(
+  "the seal of one organization's entries, and the beginning and settling of its attempt, reach one shard alone",
+  async ({ database: { db }, boss, ofOneShard: { worker } }) => {
+    const meter = "temperature_readings";
+    const organizationId = await addOrganization(db, { customer: "cus_acme" });
+    await appendEntries(db, organizationId, [
+      { at: hoursAgo(3, 1), quantity: 5 },
+      { at: hoursAgo(3, 2), quantity: 7 },
+    ]);
+
+    const filter = { meter, cutOff: new Date(), only: undefined } as const;
+    const organizations = await listDueOnShard(worker.db, filter, [organizationId]);
+    const input = { ...filter, organizations, entriesMax: 100, isTraced: false, isOneShard: true };
+    const { events } = await worker.db.transaction().execute((trx) => sealSlices(trx, input));
+    expect(events).toMatchObject([{ organizationId, entries: 2 }]);
+
+    await remindToDeliver(boss, events);
+    const shards = createShards(askThrough(worker.db));
+    const deps = { db: worker.db, boss, log: silentLog, shards };
+    const { taken } = await takeJobs(deps, meter, { room: 10, leaseSeconds: 45 });
+    const [job] = taken;
+    if (job === undefined) throw new Error("no attempt was begun");
+    await createSettler(deps).settle(deliveredBy(job));
+    expect(await readMeterEvent(db, job.attempt)).toMatchObject({ state: "delivered", quantity: "12" });
+
+    await expect(worker.pool.query("select count(*) from metering.meter_events")).rejects.toThrow(
+      "multi-task",
+    );
+  },
+);
+
+function deliveredBy({ attempt, job }: TakenJob) {
+  return {
+    attempt,
+    job,
+    durationMs: 1,
+    answer: { kind: "success", httpStatus: 200, requestId: "req_1" },
+    verdict: { kind: "delivered", isDuplicate: false },
+    outcome: { state: "delivered", reason: "accepted" },
+  } as const;
+}
