@@ -1351,6 +1351,11 @@ CREATE FUNCTION metering.count_what_keeps(table_name text, month timestamp with 
 declare
   child constant text := metering.partition_name(count_what_keeps.table_name, count_what_keeps.month);
   until constant timestamptz := count_what_keeps.month + interval '1 month';
+  -- What open events replace, from the first: whose entries they stand for.
+  versions record;
+  replaced_of uuid[] := '{}';
+  replaced_ids uuid[] := '{}';
+  replaced_open uuid[] := '{}';
 begin
   case count_what_keeps.table_name
   when 'meter_outbox' then
@@ -1373,12 +1378,27 @@ begin
         select organization_id, id from metering.meter_events where state in ('in_doubt', 'rejected')
       ) e
       where exists (
-        select from metering.%I a where a.organization_id = e.organization_id and a.meter_event_id = e.id
+        select 1 from metering.%I a where a.organization_id = e.organization_id and a.meter_event_id = e.id
       )
     $q$, child) into open_events;
   when 'readings' then
     -- From the few that are open to their readings, whenever they were taken in; what replaces others counts the entries
     -- of the first.
+    select array_agg(m.organization_id) as of, array_agg(m.id) as ids, array_agg(m.id) as open into versions
+    from (
+      select organization_id, id from metering.meter_events where state = 'pending' and replaces_id is not null
+      union all
+      select organization_id, id from metering.meter_events
+      where state in ('in_doubt', 'rejected') and replaces_id is not null
+    ) m;
+    while versions.ids is not null loop
+      select array_agg(o.organization_id) as of, array_agg(o.id) as ids, array_agg(v.open_id) as open into versions
+      from unnest(versions.of, versions.ids, versions.open) v (organization_id, id, open_id)
+      join metering.meter_events o on o.organization_id = v.organization_id and o.replaced_by_id = v.id;
+      replaced_of := replaced_of || versions.of;
+      replaced_ids := replaced_ids || versions.ids;
+      replaced_open := replaced_open || versions.open;
+    end loop;
     execute format($q$
       with open_event as (
         select organization_id, id from metering.meter_events where state = 'pending'
@@ -1390,15 +1410,18 @@ begin
         union all
         select e.organization_id, e.id, o.id
         from open_event o
-        cross join lateral metering.sealed_versions(o.organization_id, o.id) sealed
-        join metering.meter_outbox e on e.organization_id = o.organization_id and e.meter_event_id = sealed.id
+        join metering.meter_outbox e on e.organization_id = o.organization_id and e.meter_event_id = o.id
+        union all
+        select e.organization_id, e.id, v.open_id
+        from unnest($1, $2, $3) v (organization_id, id, open_id)
+        join metering.meter_outbox e on e.organization_id = v.organization_id and e.meter_event_id = v.id
       )
       select count(*) filter (where o.open_id is null), count(distinct o.open_id)
       from open_entry o
       where exists (
-        select from metering.%I r where r.organization_id = o.organization_id and r.entry_id = o.id
+        select 1 from metering.%I r where r.organization_id = o.organization_id and r.entry_id = o.id
       )
-    $q$, child) into unsealed, open_events;
+    $q$, child) into unsealed, open_events using replaced_of, replaced_ids, replaced_open;
   end case;
 end
 $_$;
@@ -1518,9 +1541,9 @@ begin
   if is_rehearsal then
     return;
   end if;
-  insert into metering.cut_overs as c (organization_id, cut_at)
-  values (of_organization, cut)
-  on conflict (organization_id) do update set cut_at = excluded.cut_at, set_at = now()
+  insert into metering.cut_overs as c (organization_id, cut_at, set_at)
+  values (of_organization, cut, now())
+  on conflict (organization_id) do update set cut_at = excluded.cut_at, set_at = excluded.set_at
   where c.cut_at <> excluded.cut_at;
   update metering.meter_events m
   set state = 'superseded', reason = 'billed_elsewhere'
@@ -1638,13 +1661,13 @@ declare
 begin
   case is_written.table_name
   when 'readings' then
-    execute format('select exists (select from metering.%I where entry_id > $1)', child)
+    execute format('select exists (select 1 from metering.%I where entry_id > $1)', child)
       into answer using first_id;
   when 'meter_outbox' then
     -- A new entry is unsealed, or in a new meter event.
-    execute format('select exists (select from metering.%I where meter_event_id is null)', child) into answer;
+    execute format('select exists (select 1 from metering.%I where meter_event_id is null)', child) into answer;
     answer := answer or exists (
-      select from metering.meter_events e
+      select 1 from metering.meter_events e
       where e.id > first_id
         and e.hour >= is_written.month and e.hour < is_written.month + interval '1 month'
     );

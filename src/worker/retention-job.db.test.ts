@@ -124,16 +124,18 @@ test("what replaces an event in doubt keeps the entries of the first, until it i
   database: { db },
 }) => {
   await putInState(db, { months: 11, state: "superseded" });
-  const replacement = sql`
-    with replaced as (
-      update metering.meter_events set replaced_by_id = metering.uuid_v7(event_at) where state = 'superseded' returning *
-    )
-    insert into metering.meter_events (organization_id, id, meter, hour, quantity, event_at, entries, stripe_customer_id,
-      state, replaces_id)
-    select organization_id, replaced_by_id, meter, hour, quantity, event_at, entries, stripe_customer_id, 'pending', id
-    from replaced
-  `;
-  await replacement.execute(db);
+  const { rows } = await sql<{ id: string; next: string }>`
+    select id, metering.uuid_v7(event_at) as next from metering.meter_events where state = 'superseded'
+  `.execute(db);
+  for (const { id, next } of rows) {
+    await sql`update metering.meter_events set replaced_by_id = ${next} where id = ${id}`.execute(db);
+    await sql`
+      insert into metering.meter_events (organization_id, id, meter, hour, quantity, event_at, entries,
+        stripe_customer_id, state, replaces_id)
+      select organization_id, replaced_by_id, meter, hour, quantity, event_at, entries, stripe_customer_id, 'pending', id
+      from metering.meter_events where id = ${id}
+    `.execute(db);
+  }
 
   await old.enforce();
   expect(await countRows(db)).toMatchObject({ readings: 10, meter_outbox: 2 });
