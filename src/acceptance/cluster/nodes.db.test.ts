@@ -3,11 +3,11 @@ import { expect, inject } from "vitest";
 import { checkCluster } from "../../monitoring/checks/check-cluster.ts";
 import { findNode, listNodes } from "../../database/cluster.ts";
 import type { Db } from "../../database/db.ts";
-import type { ClusterNode } from "../../testing/postgres/citus-cluster.ts";
 import { findCitusOfMachine } from "../../testing/postgres/machine-cluster.ts";
 import { until } from "../../testing/processes/until.ts";
 import { postUntilStopped } from "../crash/gateway.ts";
 import { intakeTest as test, type Sender } from "./intake-site.ts";
+import { addNode, moveTo } from "./move-shards.ts";
 
 /** Nodes can be killed here where they are those of the machine's own Postgres. */
 const binaries = await findCitusOfMachine();
@@ -55,8 +55,8 @@ test.runIf(isCluster && binaries !== undefined)(
       await first.resume();
       await eachAnswered(senders, 200);
 
-      await until(() => isAdded(db, spare), { what: "the new node to be added" });
-      await moveToSpare(db, { organizationId: held[0]?.organizationId ?? "", spare });
+      await addNode(db, spare);
+      await moveTo(db, spare, held[0]?.organizationId ?? "");
       await eachAnswered(senders, 200);
     } finally {
       loading.abort();
@@ -79,22 +79,6 @@ test.runIf(isCluster && binaries !== undefined)(
   },
 );
 
-/** Gives the new node its copies, and moves an organization there with its neighbours of the shard, while the API writes. */
-async function moveToSpare(
-  db: Db,
-  { organizationId, spare }: { organizationId: string; spare: ClusterNode },
-): Promise<void> {
-  await sql`select replicate_reference_tables('force_logical')`.execute(db);
-  await sql`
-    select citus_move_shard_placement(
-      l.shardid, n.nodename, n.nodeport, ${spare.host}, ${spare.port}::int, 'force_logical'
-    )
-    from pg_dist_placement l
-    join pg_dist_node n on n.groupid = l.groupid
-    where l.shardid = get_shard_id_for_distribution_column('metering.sensors', ${organizationId}::uuid)
-  `.execute(db);
-}
-
 /** What is stored of an organization, and how much its entries count. */
 async function readStored(db: Db, organizationId: string): Promise<{ moments: string[]; billed: number }> {
   const { rows } = await sql<{ at: Date }>`
@@ -105,15 +89,4 @@ async function readStored(db: Db, organizationId: string): Promise<{ moments: st
     from metering.meter_outbox where organization_id = ${organizationId}
   `.execute(db);
   return { moments: rows.map(({ at }) => at.toISOString()).toSorted(), billed: counted.rows[0]?.billed ?? 0 };
-}
-
-/** A session of the coordinator may still hold a connection to the node that died, and fails once when it uses it. */
-function isAdded(db: Db, { host, port }: { host: string; port: number }): Promise<boolean> {
-  return sql`select citus_add_node(${host}, ${port}::int)`.execute(db).then(
-    () => true,
-    (error: unknown) => {
-      if (/connection marked as essential/.test(String(error))) return false;
-      throw error;
-    },
-  );
 }

@@ -8,7 +8,7 @@ import { signUp } from "../rows/customer.ts";
 import { findFreePort } from "../net/free-port.ts";
 import { startOwnPostgres } from "./own-postgres.ts";
 import { type Service, type ServiceProcess, startService } from "../processes/service-process.ts";
-import { createServiceRoles, nameServiceRoles, urlOfRole } from "./service-roles.ts";
+import { createServiceRoles, nameServiceRoles, type ServiceRoles, urlOfRole } from "./service-roles.ts";
 import { readBooks } from "../stripe/simulator-books.ts";
 import { openAccountAt, type StripeAccess } from "../stripe/stripe-account.ts";
 import { until } from "../processes/until.ts";
@@ -23,81 +23,83 @@ type OutageCustomer = {
   untilAnswered: (status: number) => Promise<void>;
 };
 
-export type OutageOptions = {
-  image: string;
+export type ServedOptions = {
   customerCount: number;
   patienceMs: number;
   /** How long Stripe takes for a meter event, so that some are on their way whenever Postgres goes. */
   stripeLatencyMs: number;
 };
+export type OutageOptions = ServedOptions & { image: string };
 
-type Customers = { apiUrl: string; account: StripeAccess; options: OutageOptions };
+type Customers = { apiUrl: string; account: StripeAccess; options: ServedOptions };
 
 const adminToken = "operator-token-of-the-outages-0123456789";
 
 /**
- * Vitest's `test` with an `open` for a Postgres container of its own and the service on it, every program a process
- * with its own role. All of it ends with the test.
+ * Vitest's `test` with a `serve` for the service on a database that may fail, every program a process with its own role,
+ * and an `undo` that ends at the test's end what the test has started. All of it ends with the test.
  */
-export const outageTest = base.extend("open", async ({ task }, { onCleanup }) => {
-  const undos: (() => Promise<void>)[] = [];
-  onCleanup(async () => {
-    for (const undo of undos.toReversed()) await undo();
-  });
-  const launch = (service: Service, environment: Record<string, string>): ServiceProcess => {
-    const launched = startService(service, environment);
-    undos.push(launched.kill);
-    return launched;
-  };
+export const servedTest = base
+  .extend("undo", async ({}, { onCleanup }) => {
+    const undos: (() => Promise<void>)[] = [];
+    onCleanup(async () => {
+      for (const undo of undos.toReversed()) await undo();
+    });
+    return (undo: () => Promise<void>) => void undos.push(undo);
+  })
+  .extend(
+    "launch",
+    async ({ undo }) =>
+      (service: Service, environment: Record<string, string>): ServiceProcess => {
+        const launched = startService(service, environment);
+        undo(launched.kill);
+        return launched;
+      },
+  )
+  .extend("serve", async ({ task, undo, launch }) => {
+    return async ({ url, roles }: { url: string; roles: ServiceRoles }, options: ServedOptions) => {
+      const simulator = launch("simulator", { PORT: "0" });
+      await simulator.started();
+      const account = await openAccountAt(simulator.url(), task.id);
+      await slowDown(simulator.url(), options.stripeLatencyMs);
 
+      const environment = {
+        ...workerEnvironment({ databaseUrl: urlOfRole(url, roles.worker), account }),
+        STRIPE_TIMEOUT_MS: "2000",
+        SHUTDOWN_GRACE_SECONDS: "2",
+      };
+      const apiEnvironment = {
+        ...environment,
+        DATABASE_URL: urlOfRole(url, roles.api),
+        ADMIN_TOKEN: adminToken,
+        STRIPE_WEBHOOK_SECRET: "whsec_of_the_outages",
+      };
+      const startApi = (port = 0) => running(launch("api", { ...apiEnvironment, PORT: String(port) }));
+      const startWorker = async () => {
+        const port = String(await findFreePort());
+        return running(launch("worker", { ...environment, WORKER_PORT: port }));
+      };
+      const [api, worker] = await Promise.all([startApi(), startWorker()]);
+      const { db, close } = openDatabase(
+        { connectionString: url, applicationName: "meter-outbox test", connectionsMax: 2 },
+        silentLog,
+      );
+      undo(close);
+      const { customers, ends } = await addCustomers({ apiUrl: api.url(), account, options });
+      const untilStripeIsAsked = () => untilFaultFires(simulator.url());
+      return { simulator, untilStripeIsAsked, api, worker, startApi, startWorker, db, customers, ends };
+    };
+  });
+
+/** Vitest's `test` with an `open` for a Postgres container of its own and the service on it. */
+export const outageTest = servedTest.extend("open", async ({ undo, launch, serve }) => {
   return async (options: OutageOptions) => {
-    const simulator = launch("simulator", { PORT: "0" });
     const postgres = await startOwnPostgres(options.image);
-    undos.push(postgres.remove);
+    undo(postgres.remove);
     await migrate(launch("migrate", { DATABASE_URL: postgres.url }));
     const roles = nameServiceRoles("outage_");
     await createServiceRoles(postgres.url, roles);
-    await simulator.started();
-    const account = await openAccountAt(simulator.url(), task.id);
-    await slowDown(simulator.url(), options.stripeLatencyMs);
-
-    const environment = {
-      ...workerEnvironment({ databaseUrl: urlOfRole(postgres.url, roles.worker), account }),
-      STRIPE_TIMEOUT_MS: "2000",
-      SHUTDOWN_GRACE_SECONDS: "2",
-    };
-    const apiEnvironment = {
-      ...environment,
-      DATABASE_URL: urlOfRole(postgres.url, roles.api),
-      PORT: "0",
-      ADMIN_TOKEN: adminToken,
-      STRIPE_WEBHOOK_SECRET: "whsec_of_the_outages",
-    };
-    const startApi = () => running(launch("api", apiEnvironment));
-    const startWorker = async () => {
-      const port = String(await findFreePort());
-      return running(launch("worker", { ...environment, WORKER_PORT: port }));
-    };
-    const [api, worker] = await Promise.all([startApi(), startWorker()]);
-    const { db, close } = openDatabase(
-      { connectionString: postgres.url, applicationName: "meter-outbox test", connectionsMax: 2 },
-      silentLog,
-    );
-    undos.push(close);
-    const { customers, ends } = await addCustomers({ apiUrl: api.url(), account, options });
-    const untilStripeIsAsked = () => untilFaultFires(simulator.url());
-    return {
-      postgres,
-      simulator,
-      untilStripeIsAsked,
-      api,
-      worker,
-      startApi,
-      startWorker,
-      db,
-      customers,
-      ends,
-    };
+    return { postgres, ...(await serve({ url: postgres.url, roles }, options)) };
   };
 });
 
