@@ -4,7 +4,7 @@ import type { Db } from "../database/db.ts";
 import { stripeEventsQueue } from "../queue/queues.ts";
 import type { StripeReads } from "../stripe/reads.ts";
 import { endStripeEventLeases, readInbox, readSubscriptionOf } from "../testing/rows/inbox.ts";
-import { holdOpen } from "../testing/postgres/locks.ts";
+import { countWaitingForLocks, holdOpen } from "../testing/postgres/locks.ts";
 import { addOrganization } from "../testing/rows/organizations.ts";
 import { stripeSideTest } from "../testing/fixtures/stripe-side-fixture.ts";
 import { until } from "../testing/processes/until.ts";
@@ -145,12 +145,12 @@ test("a worker process that is killed before its commit has written nothing", as
   launch,
 }) => {
   await putSubscription(db, organizationId, { ...incomplete, stripeCustomerId: customer });
-  const unblock = await holdOpen(pool, "select from metering.subscriptions for update");
+  const unblock = await holdOpen(pool, "update metering.subscriptions set status = status");
   const eventId = stripeSide.eventOf("customer.subscription.created");
   await simulator.release({ event_ids: [eventId] });
   const worker = launch("worker");
   await worker.started();
-  await until(() => isBlocked(db, "update metering.subscriptions"), {
+  await until(async () => (await countWaitingForLocks(pool)) > 0, {
     what: "the handler to be inside its transaction",
   });
   await worker.stop("SIGKILL");
@@ -170,14 +170,6 @@ const incomplete = {
   currentPeriodStart: null,
   currentPeriodEnd: null,
 };
-
-async function isBlocked(db: Db, statement: string): Promise<boolean> {
-  const { rows } = await sql`
-    select from pg_stat_activity
-    where datname = current_database() and wait_event_type = 'Lock' and position(${statement} in query) > 0
-  `.execute(db);
-  return rows.length > 0;
-}
 
 async function readJobStates(db: Db): Promise<string[]> {
   const { rows } = await sql<{ state: string }>`

@@ -1,6 +1,7 @@
 import { sql } from "kysely";
 import { expect } from "vitest";
 import { readCustomerQueue } from "../queue/queues.ts";
+import { movedBack } from "../testing/rows/moved-back.ts";
 import { readSubscriptionOf } from "../testing/rows/inbox.ts";
 import { stripeSideTest } from "../testing/fixtures/stripe-side-fixture.ts";
 import { until } from "../testing/processes/until.ts";
@@ -93,7 +94,7 @@ test("a job that pg-boss lost is made again by the link's own state", async ({
   const { id } = await stripe.subscriptions.create({ customer, items: [{ price: priceIds.active_sensors }] });
   await operator.link(customer);
   await boss.deleteAllJobs(readCustomerQueue.name);
-  await sql`update metering.subscriptions set read_wanted_at = read_wanted_at - interval '2 minutes'`.execute(
+  await sql`update metering.subscriptions set read_wanted_at = ${movedBack("read_wanted_at", sql`interval '2 minutes'`)}`.execute(
     db,
   );
 

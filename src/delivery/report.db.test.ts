@@ -1,4 +1,5 @@
 import { sql } from "kysely";
+import { localOnly } from "../testing/postgres/local-only.ts";
 import { expect } from "vitest";
 import type { Db } from "../database/db.ts";
 import { databaseTest as test } from "../testing/postgres/database-fixture.ts";
@@ -52,16 +53,19 @@ test("several workers at once add every event up once", async ({ database: { db 
   expect((await reportMeterEvents(db)).states.delivered).toEqual({ count: 500, quantity: 500 });
 });
 
-test("what was added up is not read again", async ({ database: { db } }) => {
-  await addEvents(db, { minutes: 200, count: 5_000, quantity: 1, state: "delivered" });
-  await sql`analyze metering.meter_events`.execute(db);
-  const before = await countRowsRead(db);
-  await addUpMeterEvents(db);
-  const after = await countRowsRead(db);
+test.skipIf(localOnly("the statistics of reads are those of one server"))(
+  "what was added up is not read again",
+  async ({ database: { db } }) => {
+    await addEvents(db, { minutes: 200, count: 5_000, quantity: 1, state: "delivered" });
+    await sql`analyze metering.meter_events`.execute(db);
+    const before = await countRowsRead(db);
+    await addUpMeterEvents(db);
+    const after = await countRowsRead(db);
 
-  expect(before).toBeGreaterThanOrEqual(5_000);
-  expect(after).toBe(0);
-});
+    expect(before).toBeGreaterThanOrEqual(5_000);
+    expect(after).toBe(0);
+  },
+);
 
 type Events = { minutes: number; count: number; quantity: number; state: string };
 

@@ -2,6 +2,7 @@ import { sql } from "kysely";
 import { expect } from "vitest";
 import type { Db } from "../database/db.ts";
 import { sensorsQueue } from "../queue/queues.ts";
+import { movedBack } from "../testing/rows/moved-back.ts";
 import { readHours } from "../testing/rows/bill.ts";
 import { appendEntries } from "../testing/rows/entries.ts";
 import { fireCrons } from "../testing/rows/fire-crons.ts";
@@ -115,7 +116,9 @@ test("a worker counts what has changed before it started, and what changes from 
 }) => {
   const id = await addOrganization(db, { customer: "cus_1" });
   await registerSensors(db, id, [{ id: "a" }]);
-  await sql`update metering.sensor_changes set changed_at = changed_at - interval '1 minute'`.execute(db);
+  await sql`update metering.sensor_changes set changed_at = ${movedBack("changed_at", sql`interval '1 minute'`)}`.execute(
+    db,
+  );
 
   await stripeSide.startWorker();
   const waiting = async () =>

@@ -5,6 +5,7 @@ import type { Shards } from "../database/shards.ts";
 import { silentLog } from "../log.ts";
 import { databaseTest } from "../testing/postgres/database-fixture.ts";
 import { countWaitingForLocks, holdOpen } from "../testing/postgres/locks.ts";
+import { addScattered } from "../testing/rows/neighbours.ts";
 import { findViolations } from "../testing/rows/invariants.ts";
 import type { Reading } from "../usage/reading.ts";
 import { createGroupCommit } from "./group-commit.ts";
@@ -18,19 +19,8 @@ function reading(second: number): Reading {
   return { sensorId: "a", recordedAt, temperature: 4.5 };
 }
 
-/** Three organizations: the first two on one node, in a shard each, the third on another. */
 const test = databaseTest
-  .extend("organizations", async ({ database: { pool } }) => {
-    const { rows } = await pool.query<{ id: string }>(
-      "insert into metering.organizations (name) select 'Acme ' || n from generate_series(1, 3) n returning id",
-    );
-    const ids = rows.map(({ id }) => id);
-    await pool.query(
-      "insert into metering.sensors (organization_id, id) select id, 'a' from unnest($1::uuid[]) id",
-      [ids],
-    );
-    return ids;
-  })
+  .extend("organizations", ({ database: { pool } }) => addScattered(pool))
   .extend("pool", async ({ database }, { onCleanup }) => {
     const way = openDatabase(
       { connectionString: database.url, applicationName: "intake", connectionsMax },

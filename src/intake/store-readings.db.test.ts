@@ -1,7 +1,7 @@
 import { describe, expect } from "vitest";
 import { databaseTest } from "../testing/postgres/database-fixture.ts";
 import { findViolations } from "../testing/rows/invariants.ts";
-import { commitIn, type StoreWay, storeWays } from "../testing/rows/store-ways.ts";
+import { isOnShard, commitIn, type StoreWay, storeWays } from "../testing/rows/store-ways.ts";
 import type { TestDatabase } from "../testing/postgres/test-database.ts";
 import type { Reading } from "../usage/reading.ts";
 
@@ -219,8 +219,7 @@ describe.for(storeWays)("%s", (way) => {
       );
 
       // On a cluster the coordinator cannot tell what became of a commit that a node does not confirm.
-      const words =
-        way === "on their shard" && when === "at the commit" ? "the database went away" : "refused";
+      const words = isOnShard(way) && when === "at the commit" ? "the database went away" : "refused";
       await expect(intake.store(reading(0), reading(0, { sensorId: "b" }))).rejects.toThrow(words);
 
       expect({ readings: await intake.storedTemperatures(), entries: await intake.entries() }).toEqual({

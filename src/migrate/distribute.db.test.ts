@@ -1,3 +1,4 @@
+import { localOnly } from "../testing/postgres/local-only.ts";
 import { sql } from "kysely";
 import { expect, inject } from "vitest";
 import { placement } from "../database/placement.ts";
@@ -9,7 +10,7 @@ import { migrate } from "./migrate.ts";
 
 const isCluster = inject("testServer").cluster !== undefined;
 
-emptyDatabaseTest.runIf(!isCluster)(
+emptyDatabaseTest.skipIf(localOnly("what a Postgres without the extension answers"))(
   "a database without the extension is not distributed, and the refusal says what to do",
   async ({ empty }) => {
     await expect(migrate({ databaseUrl: empty.url, backend: "citus", log: silentLog })).rejects.toThrow(

@@ -2,6 +2,7 @@ import { sql } from "kysely";
 import { expect } from "vitest";
 import type { Db } from "../database/db.ts";
 import type { MeterEventState } from "../delivery/meter-event-states.ts";
+import { localOnly } from "../testing/postgres/local-only.ts";
 import { appendEntries } from "../testing/rows/entries.ts";
 import { hoursAgo } from "../testing/rows/hours.ts";
 import { readMeterEvents } from "../testing/rows/meter-event-rows.ts";
@@ -11,17 +12,19 @@ import { meterNames } from "../usage/meters.ts";
 import { sealDueEntries } from "./seal.ts";
 
 const meters = meterNames;
+/** A cluster refuses another organization by itself: it would be another shard. */
+const immutable = /immutable|modifying the partition value/;
 
 const eventChanges = [
   "quantity = quantity + 1",
   "meter = 'active_sensors'",
   "stripe_customer_id = 'cus_other'",
-  "event_at = event_at - interval '1 second'",
-  "hour = hour - interval '1 hour'",
+  "event_at = (event_at at time zone 'UTC' - interval '1 second') at time zone 'UTC'",
+  "hour = (hour at time zone 'UTC' - interval '1 hour') at time zone 'UTC'",
   "entries = entries + 1",
   "counted_before = counted_before + 1",
-  "id = gen_random_uuid()",
-  "organization_id = gen_random_uuid()",
+  "id = '00000000-0000-4000-8000-000000000001'",
+  "organization_id = '00000000-0000-4000-8000-000000000001'",
   "sealed_at = now()",
 ];
 
@@ -30,7 +33,7 @@ test.for(eventChanges)("a sealed event refuses: %s", async (change, { database, 
   const [sealed] = await sealOne(database.db, boss);
 
   await expect(sql`update metering.meter_events set ${sql.raw(change)}`.execute(db)).rejects.toThrow(
-    "immutable",
+    immutable,
   );
 
   expect(await readMeterEvents(db)).toEqual([sealed]);
@@ -39,11 +42,11 @@ test.for(eventChanges)("a sealed event refuses: %s", async (change, { database, 
 const entryChanges = [
   "quantity = quantity + 1",
   "meter = 'active_sensors'",
-  "occurred_at = occurred_at - interval '1 second'",
-  "id = gen_random_uuid()",
-  "organization_id = gen_random_uuid()",
+  "occurred_at = (occurred_at at time zone 'UTC' - interval '1 second') at time zone 'UTC'",
+  "id = '00000000-0000-4000-8000-000000000001'",
+  "organization_id = '00000000-0000-4000-8000-000000000001'",
   "meter_event_id = null",
-  "meter_event_id = gen_random_uuid()",
+  "meter_event_id = '00000000-0000-4000-8000-000000000001'",
 ];
 
 test.for(entryChanges)("a sealed entry refuses: %s", async (change, { database, boss }) => {
@@ -51,7 +54,7 @@ test.for(entryChanges)("a sealed entry refuses: %s", async (change, { database, 
 
   const changing = sql`update metering.meter_outbox set ${sql.raw(change)}`.execute(database.db);
 
-  await expect(changing).rejects.toThrow("immutable");
+  await expect(changing).rejects.toThrow(immutable);
 });
 
 test.for(["quantity = 0", "occurred_at = now()", "meter = 'active_sensors'"])(
@@ -77,16 +80,19 @@ test.for(["meter_outbox", "meter_events"])(
   },
 );
 
-test("an entry is not deleted from its partition either", async ({ database: { db }, boss }) => {
-  await sealOne(db, boss);
-  const { rows } = await sql<{ partition: string }>`
+test.skipIf(localOnly("a cluster takes no statement on a shard's partition"))(
+  "an entry is not deleted from its partition either",
+  async ({ database: { db }, boss }) => {
+    await sealOne(db, boss);
+    const { rows } = await sql<{ partition: string }>`
     select tableoid::regclass::text as partition from metering.meter_outbox
   `.execute(db);
 
-  const deleting = sql`delete from ${sql.table(rows[0]?.partition ?? "")}`.execute(db);
+    const deleting = sql`delete from ${sql.table(rows[0]?.partition ?? "")}`.execute(db);
 
-  await expect(deleting).rejects.toThrow("immutable");
-});
+    await expect(deleting).rejects.toThrow("immutable");
+  },
+);
 
 const leftOnlyFor: Record<MeterEventState, MeterEventState[]> = {
   pending: ["delivered", "in_doubt", "rejected", "expired", "superseded"],
@@ -133,9 +139,6 @@ async function sealOne(db: Db, boss: Parameters<typeof sealDueEntries>[0]["boss"
 }
 
 async function moveTo(db: Db, id: string, state: string): Promise<void> {
-  await sql`
-    update metering.meter_events
-    set state = ${state}, delivered_at = case when ${state} = 'delivered' then now() else delivered_at end
-    where id = ${id}
-  `.execute(db);
+  const deliveredAt = state === "delivered" ? sql`, delivered_at = now()` : sql``;
+  await sql`update metering.meter_events set state = ${state}${deliveredAt} where id = ${id}`.execute(db);
 }

@@ -50,7 +50,10 @@ test("a transaction makes no more events and takes no more entries than its boun
 
   expect(sealed).toMatchObject({ events: 5, entries: 15, stopped: "done" });
   const byTransaction = Map.groupBy(await readMeterEvents(db), ({ transaction }) => transaction);
-  expect([...byTransaction.values()].map((events) => events.length)).toEqual([2, 2, 1]);
+  const sizes = [...byTransaction.values()].map((events) => events.length);
+  // Three on one Postgres; on a cluster no transaction reaches two shards.
+  expect(sizes.length).toBeGreaterThanOrEqual(3);
+  expect(Math.max(...sizes)).toBe(2);
 });
 
 test("one with many hours and entries costs every other one slice at most", async ({ database, boss }) => {

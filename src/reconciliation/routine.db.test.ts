@@ -2,6 +2,7 @@ import { sql } from "kysely";
 import { expect } from "vitest";
 import type { Db } from "../database/db.ts";
 import { readReconciliation } from "../monitoring/metrics/read-reconciliation.ts";
+import { movedBack } from "../testing/rows/moved-back.ts";
 import { addOrganization } from "../testing/rows/organizations.ts";
 import { addMeterEvent } from "../testing/rows/meter-events.ts";
 import { createRecordingLog } from "../testing/processes/recording-log.ts";
@@ -172,7 +173,7 @@ test("a customer whom Stripe does not know stops no other", async ({ routine, bo
     event_at: daysAgo(4),
     ...delivered,
   });
-  await sql`update metering.billing_periods set routine_at = routine_at - interval '1 day' where organization_id = ${lost}`.execute(
+  await sql`update metering.billing_periods set routine_at = ${movedBack("routine_at", sql`interval '1 day'`)} where organization_id = ${lost}`.execute(
     db,
   );
   await books.addBoth({ at: daysAgo(3), quantity: 5 });

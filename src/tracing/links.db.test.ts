@@ -109,7 +109,7 @@ test("a meter event continues its first traced entry's trace, links to 32 of the
   );
   await sql`
     update metering.meter_outbox
-    set traceparent = '00-' || md5(id::text) || '-' || left(md5(occurred_at::text), 16) || '-01'
+    set traceparent = '00-' || md5(id::text) || '-' || left(md5(id::text || 'span'), 16) || '-01'
     where occurred_at > ${hoursAgo(3, 0)}
   `.execute(db);
   const [, ...traced] = await readEntryTraces(db);

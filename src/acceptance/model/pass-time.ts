@@ -1,7 +1,7 @@
 import { sql } from "kysely";
 import type { Db, Trx } from "../../database/db.ts";
 import { withoutTriggers } from "../../testing/postgres/without-triggers.ts";
-import { before } from "../../testing/rows/before.ts";
+import { movedBack } from "../../testing/rows/moved-back.ts";
 
 /**
  * Lets time pass for deliveries and jobs: Postgres's own clock cannot be set, so every stored moment moves back. The
@@ -31,15 +31,15 @@ async function ageDeliveries(trx: Trx, by: Interval): Promise<void> {
   await sql`
     update metering.meter_events
     set
-      sealed_at = ${before("sealed_at", by)},
-      first_attempt_at = ${before("first_attempt_at", by)},
-      last_attempt_at = ${before("last_attempt_at", by)},
-      first_unknown_at = ${before("first_unknown_at", by)},
-      delivered_at = ${before("delivered_at", by)},
-      resolved_at = ${before("resolved_at", by)},
-      reconcile_since = ${before("reconcile_since", by)}
+      sealed_at = ${movedBack("sealed_at", by)},
+      first_attempt_at = ${movedBack("first_attempt_at", by)},
+      last_attempt_at = ${movedBack("last_attempt_at", by)},
+      first_unknown_at = ${movedBack("first_unknown_at", by)},
+      delivered_at = ${movedBack("delivered_at", by)},
+      resolved_at = ${movedBack("resolved_at", by)},
+      reconcile_since = ${movedBack("reconcile_since", by)}
   `.execute(trx);
-  await sql`update metering.reconciliations set read_at = ${before("read_at", by)}`.execute(trx);
+  await sql`update metering.reconciliations set read_at = ${movedBack("read_at", by)}`.execute(trx);
   await sql`
     update metering.delivery_control
     set paused_until = paused_until - ${by}, paused_at = paused_at - ${by}
@@ -68,14 +68,14 @@ async function ageJobs(trx: Trx, by: Interval): Promise<void> {
 
 async function ageUsage(trx: Trx, by: Interval): Promise<void> {
   await sql`
-    update metering.meter_outbox set occurred_at = ${before("occurred_at", by)}, id = ${agedId("id", by)}
+    update metering.meter_outbox set occurred_at = ${movedBack("occurred_at", by)}, id = ${agedId("id", by)}
   `.execute(trx);
   await sql`update metering.readings set entry_id = ${agedId("entry_id", by)}`.execute(trx);
   await sql`
-    update metering.meter_events set hour = ${before("hour", by)}, event_at = ${before("event_at", by)}
+    update metering.meter_events set hour = ${movedBack("hour", by)}, event_at = ${movedBack("event_at", by)}
   `.execute(trx);
   await sql`
-    update metering.reconciliations set window_start = ${before("window_start", by)}, window_end = ${before("window_end", by)}
+    update metering.reconciliations set window_start = ${movedBack("window_start", by)}, window_end = ${movedBack("window_end", by)}
   `.execute(trx);
 }
 

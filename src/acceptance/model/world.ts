@@ -2,13 +2,13 @@ import type { PgBoss } from "pg-boss";
 import type { Db } from "../../database/db.ts";
 import type { FinishedAttempt } from "../../delivery/settle.ts";
 import { registerSensors } from "../../intake/sensors.ts";
-import { storeReadings } from "../../intake/store-readings.ts";
 import { silentLog } from "../../log.ts";
 import { createBoss } from "../../queue/boss.ts";
 import { meterNames } from "../../usage/meters.ts";
 import { appendEntries } from "../../testing/rows/entries.ts";
 import { hourMs } from "../../testing/rows/hours.ts";
 import { addOrganization } from "../../testing/rows/organizations.ts";
+import { storeIn } from "../../testing/rows/store-ways.ts";
 import { createTestDatabase, type TestDatabase } from "../../testing/postgres/test-database.ts";
 import { passHours, passSeconds } from "./pass-time.ts";
 import { createRememberingStripe, type RememberingStripe } from "./remembering-stripe.ts";
@@ -87,7 +87,9 @@ export async function post({ database }: World, organization: Organization, coun
   }));
   const client = await database.pool.connect();
   try {
-    const stored = await storeReadings(client, organization.id, readings);
+    const [stored = []] = await storeIn("in one statement", client, [
+      { organizationId: organization.id, readings },
+    ]);
     organization.posted += stored.filter(({ status }) => status === "accepted").length;
   } finally {
     client.release();

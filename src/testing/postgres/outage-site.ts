@@ -40,12 +40,15 @@ const adminToken = "operator-token-of-the-outages-0123456789";
  * and an `undo` that ends at the test's end what the test has started. All of it ends with the test.
  */
 export const servedTest = base
-  .extend("undo", async ({}, { onCleanup }) => {
+  .extend("undo", async ({ task }, { onCleanup }) => {
     const undos: (() => Promise<void>)[] = [];
     onCleanup(async () => {
       for (const undo of undos.toReversed()) await undo();
     });
-    return (undo: () => Promise<void>) => void undos.push(undo);
+    return (undo: () => Promise<void>) => {
+      if (task.result?.state === "pass") throw new Error(`${task.name} has ended`);
+      undos.push(undo);
+    };
   })
   .extend(
     "launch",

@@ -1,4 +1,5 @@
 import type pg from "pg";
+import { inject } from "vitest";
 import { commitBatches } from "../../intake/commit-batches.ts";
 import type { StoredAs } from "../../intake/judge-stored.ts";
 import { storeOnShard } from "../../intake/store-on-shard.ts";
@@ -9,14 +10,18 @@ import { storeBatches } from "../../intake/store-readings.ts";
 export const storeWays = ["in one statement", "on their shard"] as const;
 export type StoreWay = (typeof storeWays)[number];
 
-/** Stores batches of one organization or shard in a transaction of their own. On a cluster there is one way. */
+/** On a cluster there is one way. */
+export function isOnShard(way: StoreWay): boolean {
+  return way === "on their shard" || inject("testServer").cluster !== undefined;
+}
+
+/** Stores batches of one organization or shard in a transaction of their own. */
 export async function commitIn(
   way: StoreWay,
   pool: pg.Pool,
   batches: readonly Batch[],
 ): Promise<StoredAs[][]> {
-  const isCluster = way === "on their shard" || (await isOnCluster(pool));
-  return commitBatches(pool, batches, { isCluster });
+  return await commitBatches(pool, batches, { isCluster: isOnShard(way) });
 }
 
 /** The same in the client's open transaction. */
@@ -25,13 +30,5 @@ export async function storeIn(
   client: pg.PoolClient,
   batches: readonly Batch[],
 ): Promise<StoredAs[][]> {
-  const isCluster = way === "on their shard" || (await isOnCluster(client));
-  return isCluster ? storeOnShard(client, batches) : storeBatches(client, batches);
-}
-
-async function isOnCluster(client: pg.Pool | pg.PoolClient): Promise<boolean> {
-  const { rows } = await client.query<{ is: boolean }>(
-    "select to_regclass('pg_catalog.pg_dist_node') is not null as is",
-  );
-  return rows[0]?.is === true;
+  return await (isOnShard(way) ? storeOnShard(client, batches) : storeBatches(client, batches));
 }
