@@ -1977,6 +1977,11 @@ CREATE FUNCTION metering.resolve_in_doubt(event_id uuid, resolution text, resolv
     AS $$
 #variable_conflict use_column
 declare
+  called_at constant timestamptz := now();
+  found_event metering.meter_events;
+  next_state text;
+  new_id uuid;
+  look_id uuid;
   -- Stripe refuses usage older than 35 days; a day is kept in hand.
   event_age_max constant interval := interval '34 days';
 begin
@@ -1987,52 +1992,62 @@ begin
   if resolved_because is null or length(resolved_because) not between 1 and 500 then
     raise exception 'the reason of a resolution has 1 to 500 characters' using errcode = 'invalid_parameter_value';
   end if;
-  return query
-  with resolved as (
-    update metering.meter_events m
-    set
-      state = case
-        when resolution = 'delivered' then 'delivered'
-        when m.event_at <= now() - event_age_max then 'expired'
-        else 'superseded'
-      end,
-      reason = 'resolved_' || resolution,
-      resolved_at = now(),
-      resolution_reason = resolved_because,
-      evidence_id = metering.newest_look(m.organization_id, m.meter, m.stripe_customer_id, m.event_at),
-      reconcile_since = null,
-      delivered_at = case when resolution = 'delivered' then now() end,
-      replaced_by_id = case
-        when resolution = 'not_delivered' and m.event_at > now() - event_age_max
-          then metering.uuid_v7(clock_timestamp())
-      end
-    where m.id = event_id and m.state = 'in_doubt'
-    returning m.*
-  ),
-  replacement as (
+  select m.* into found_event from metering.meter_events m where m.id = event_id and m.state = 'in_doubt';
+  if found_event.id is null then
+    return;
+  end if;
+  next_state := case
+    when resolution = 'delivered' then 'delivered'
+    when found_event.event_at <= called_at - event_age_max then 'expired'
+    else 'superseded'
+  end;
+  new_id := case when next_state = 'superseded' then metering.uuid_v7(clock_timestamp()) end;
+  select r.id into look_id
+  from metering.reconciliations r
+  where r.organization_id = found_event.organization_id and r.meter = found_event.meter
+    and r.stripe_customer_id = found_event.stripe_customer_id
+    and r.window_end > found_event.event_at and r.window_start <= found_event.event_at
+  order by r.read_at desc, r.window_end - r.window_start
+  limit 1;
+  update metering.meter_events m
+  set
+    state = next_state,
+    reason = 'resolved_' || resolution,
+    resolved_at = called_at,
+    resolution_reason = resolved_because,
+    evidence_id = look_id,
+    reconcile_since = null,
+    delivered_at = case when resolution = 'delivered' then called_at end,
+    replaced_by_id = new_id
+  where m.organization_id = found_event.organization_id and m.id = event_id and m.state = 'in_doubt';
+  -- Another caller has resolved it since.
+  if not found then
+    return;
+  end if;
+  if next_state = 'superseded' then
     insert into metering.meter_events (
       organization_id, id, meter, hour, quantity, event_at, entries, stripe_customer_id, replaces_id, counted_before
     )
-    select
-      v.organization_id, v.replaced_by_id, v.meter, v.hour, v.quantity, v.event_at, v.entries, v.stripe_customer_id, v.id,
-      v.counted_before
-    from resolved v
-    where v.state = 'superseded'
-    returning id
-  )
-  select v.organization_id, v.meter, v.stripe_customer_id, v.state, r.id
-  from resolved v
-  left join replacement r on true;
+    values (
+      found_event.organization_id, new_id, found_event.meter, found_event.hour, found_event.quantity, found_event.event_at,
+      found_event.entries, found_event.stripe_customer_id, event_id, found_event.counted_before
+    );
+  end if;
+  return query select found_event.organization_id, found_event.meter, found_event.stripe_customer_id, next_state, new_id;
 end
 $$;
 
 COMMENT ON FUNCTION metering.resolve_in_doubt(event_id uuid, resolution text, resolved_because text) IS 'ends the doubt about a meter event; the caller makes the job of replaced_by in the same transaction';
 
 CREATE FUNCTION metering.retry_rejected(only_id uuid, only_meter text, only_organization_id uuid) RETURNS TABLE(organization_id uuid, id uuid, meter text, stripe_customer_id text, state text, deliver_id uuid, ahead integer)
-    LANGUAGE sql SECURITY DEFINER
+    LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-  select * from metering.retry_rejected_events(array(
+#variable_conflict use_column
+declare
+  chosen uuid[];
+begin
+  select array(
     select m.id
     from metering.meter_events m
     where m.state = 'rejected'
@@ -2041,7 +2056,9 @@ CREATE FUNCTION metering.retry_rejected(only_id uuid, only_meter text, only_orga
       and (only_organization_id is null or m.organization_id = only_organization_id)
     order by m.id
     limit 10000
-  ))
+  ) into chosen;
+  return query select * from metering.retry_rejected_events(chosen);
+end
 $$;
 
 COMMENT ON FUNCTION metering.retry_rejected(only_id uuid, only_meter text, only_organization_id uuid) IS 'gives rejected meter events another try, 10,000 at most; the caller makes the jobs of deliver_id in the same transaction';
@@ -2057,31 +2074,30 @@ declare
   identifier_safe constant interval := interval '23 hours';
   -- Reasons of events whose identifier Stripe never took. All others are those of Stripe's error reports.
   untaken_reasons constant text[] := array['refused_by_stripe', 'crashes_worker', 'customer_deleted'];
+  called_at constant timestamptz := now();
 begin
+  perform pg_advisory_xact_lock(hashtext('metering.retry_rejected'));
   return query
   with chosen as materialized (
-    select m.organization_id, m.id
+    select m.organization_id, m.id, m.reason, m.attempts_started, m.first_unknown_at, m.last_attempt_at
     from metering.meter_events m
     where m.state = 'rejected' and m.id = any (only_ids)
     order by m.id
     limit retried_max
-    for update
-  ),
-  turns as (
-    select c.organization_id, c.id, row_number() over (partition by c.organization_id order by c.id) - 1 as ahead
-    from chosen c
   ),
   judged as materialized (
     select
-      m.organization_id, m.id, t.ahead,
+      c.organization_id, c.id, c.reason, c.attempts_started, c.first_unknown_at, c.last_attempt_at,
+      metering.uuid_v7(clock_timestamp()) as new_id,
+      row_number() over (partition by c.organization_id order by c.id) - 1 as ahead,
       case
-        when m.reason <> all (untaken_reasons) then
-          case when m.first_unknown_at < m.last_attempt_at then 'in_doubt' else 'superseded' end
-        when m.first_unknown_at <= now() - identifier_safe then 'in_doubt'
+        when c.reason <> all (untaken_reasons) then
+          case when c.first_unknown_at < c.last_attempt_at then 'in_doubt' else 'superseded' end
+        when c.first_unknown_at <= called_at - identifier_safe then 'in_doubt'
         else 'pending'
       end as next_state
-    from turns t
-    join metering.meter_events m on m.organization_id = t.organization_id and m.id = t.id
+    from chosen c
+    order by c.id
   ),
   moved as (
     update metering.meter_events m
@@ -2093,10 +2109,16 @@ begin
       end,
       attempts_finished = m.attempts_started,
       reconcile_since = null,
-      replaced_by_id = case when j.next_state = 'superseded' then metering.uuid_v7(clock_timestamp()) end
+      replaced_by_id = case when j.next_state = 'superseded' then j.new_id end
     from judged j
     where m.organization_id = j.organization_id and m.id = j.id
-    returning m.*, j.ahead
+      -- Another caller may have moved it since, or a report of Stripe's told of it.
+      and m.state = 'rejected' and m.reason is not distinct from j.reason and m.attempts_started = j.attempts_started
+      and m.first_unknown_at is not distinct from j.first_unknown_at
+      and m.last_attempt_at is not distinct from j.last_attempt_at
+    returning
+      m.organization_id, m.id, m.meter, m.hour, m.quantity, m.event_at, m.entries, m.stripe_customer_id, m.counted_before,
+      m.state, m.replaced_by_id, j.ahead
   ),
   replacements as (
     insert into metering.meter_events (
@@ -2143,6 +2165,7 @@ CREATE FUNCTION metering.settle_doubt(of_organization_id uuid, event_ids uuid[],
     AS $$
 #variable_conflict use_column
 declare
+  called_at constant timestamptz := now();
   -- Stripe refuses usage older than 35 days; a day is kept in hand.
   event_age_max constant interval := interval '34 days';
   part record;
@@ -2186,18 +2209,18 @@ begin
       part.stripe_customer_id, part.first_id, part.total - missing,
       case
         when part.reported > 0 then 'rejected'
-        when part.event_at <= now() - event_age_max then 'expired'
+        when part.event_at <= called_at - event_age_max then 'expired'
         else 'pending'
       end,
       case
         when part.reported > 0 then coalesce(part.code, 'reported_by_stripe')
-        when part.event_at <= now() - event_age_max then 'absent_from_sum'
+        when part.event_at <= called_at - event_age_max then 'absent_from_sum'
       end,
       case when part.reported > 0 then part.message end,
       by_evidence_id
     );
     part_first_id := part.first_id;
-    if part.reported = 0 and part.event_at > now() - event_age_max then
+    if part.reported = 0 and part.event_at > called_at - event_age_max then
       part_deliver_id := part_id;
     end if;
   end if;
@@ -2205,12 +2228,12 @@ begin
   return query
   with doubted as materialized (
     select
-      m.*,
+      m.*, metering.uuid_v7(clock_timestamp()) as new_id,
       case
         when verdict = 'all' then 'delivered'
         when verdict in ('part', 'overtaken') then 'superseded'
         when m.reconcile_since is not null then 'rejected'
-        when m.event_at <= now() - event_age_max then 'expired'
+        when m.event_at <= called_at - event_age_max then 'expired'
         else 'superseded'
       end as next_state
     from metering.meter_events m
@@ -2229,18 +2252,22 @@ begin
         else 'absent_from_sum'
       end,
       last_error = case when d.next_state = 'rejected' then coalesce(d.reported_message, m.last_error) else m.last_error end,
-      delivered_at = case when verdict = 'all' then coalesce(m.delivered_at, now()) else m.delivered_at end,
+      delivered_at = case when verdict = 'all' then coalesce(m.delivered_at, called_at) else m.delivered_at end,
       -- The sum has told of every attempt, so that none is unknown any more.
       first_unknown_at = case when d.next_state = 'rejected' then null else m.first_unknown_at end,
       reconcile_since = null,
-      resolved_at = now(),
+      resolved_at = called_at,
       evidence_id = by_evidence_id,
       replaced_by_id = case
         when verdict = 'part' then part_id
-        when verdict = 'none' and d.next_state = 'superseded' then metering.uuid_v7(clock_timestamp())
+        when verdict = 'none' and d.next_state = 'superseded' then d.new_id
       end
     from doubted d
-    where m.organization_id = d.organization_id and m.id = d.id
+    -- Named, so that a cluster updates its shard alone, by the connection that holds the caller's locks.
+    where m.organization_id = of_organization_id and m.organization_id = d.organization_id and m.id = d.id
+      -- Another caller may have ended its doubt since.
+      and (m.state = 'in_doubt' or m.state = 'delivered' and m.reconcile_since is not null)
+      and (m.reconcile_since is null) = (d.reconcile_since is null)
     returning m.*
   ),
   replacements as (

@@ -41,7 +41,6 @@ const columns = sql`
   resolved_at as "resolvedAt", resolution_reason as "resolutionReason",
   waiting."waitsFor", waiting."nextAttemptAt"
 `;
-const withWaiting = sql`metering.meter_events cross join lateral ${waiting} waiting`;
 
 export type MeterEventFilter = MeterEventMatch & {
   /** The id of the last event of the page before. */
@@ -71,7 +70,9 @@ export async function listMeterEvents(db: Db, filter: MeterEventFilter): Promise
 
 export async function findMeterEvent(db: Db, id: string): Promise<MeterEvent | undefined> {
   const events = await sql<MeterEvent>`
-    select ${columns} from ${withWaiting} where id = ${id}
+    select ${columns}
+    from (select * from metering.meter_events where id = ${id} limit 1) meter_events
+    cross join lateral ${waiting} waiting
   `.execute(db);
   return events.rows[0];
 }

@@ -19,6 +19,7 @@ import {
 import { roadTest as test } from "../testing/fixtures/road-fixture.ts";
 import { beginAttempts } from "./begin-attempts.ts";
 import { account, claimProbe, trip } from "./pauses.ts";
+import { rejectOfCustomer } from "./reject.ts";
 import { retryRejected } from "./retry-rejected.ts";
 import { type FinishedAttempt, settleAttempts } from "./settle.ts";
 import { supersedeGauges } from "./supersede-gauges.ts";
@@ -149,6 +150,27 @@ test("two operators that retry the same events retry each once", async ({ databa
   expect(retried.reduce((sum, count) => sum + count, 0)).toBe(races);
   expect(await countBy(db, "state")).toEqual({ pending: races });
   expect(await countJobs(db, "temperature_readings")).toBe(races);
+});
+
+test("what is retried while the attempt before it ends is retried once, and that attempt changes nothing", async ({
+  database: { db },
+  boss,
+}) => {
+  await sealOneEach({ db, boss }, races);
+  const taken = await takeAll({ db, boss });
+  for (let n = 0; n < races; n += 1) {
+    await db.transaction().execute((trx) => rejectOfCustomer(trx, `cus_${n}`));
+  }
+  await meet(db);
+  const [one, other, ...settled] = await Promise.all([
+    retryRejected({ db, boss }, {}),
+    retryRejected({ db, boss }, {}),
+    ...taken.map((late) => settleAttempts({ db, boss }, [finishedAs(late, "delivered")])),
+  ]);
+  expect(one + other).toBe(races);
+  expect(settled.flatMap((ids) => [...ids])).toEqual([]);
+  expect(await countBy(db, "state")).toEqual({ pending: races });
+  expect(await countAttempts(db)).toBe(0);
 });
 
 test("of all workers one gets the probe of a pause that is over", async ({ database: { db } }) => {

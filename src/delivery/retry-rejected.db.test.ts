@@ -1,5 +1,6 @@
 import { sql } from "kysely";
 import { expect } from "vitest";
+import { meet } from "../acceptance/model/sealed-events.ts";
 import { silentLog } from "../log.ts";
 import {
   addDueEvent,
@@ -24,6 +25,12 @@ const rejected = {
   reason: "refused_by_stripe",
   attempts_started: 2,
   attempts_finished: 2,
+};
+
+const reportedLater = {
+  ...rejected,
+  reason: "meter_event_customer_not_found",
+  last_attempt_at: ago(minuteMs),
 };
 
 test("a rejected event is sent again under its identifier, at its next attempt", async ({
@@ -110,6 +117,26 @@ test("operators who retry at once retry each event once", async ({ database: { d
   expect(await readDeliverJobs(db)).toHaveLength(6);
 });
 
+test("operators who retry at once what Stripe took and reported as failed send its usage again once", async ({
+  database: { db },
+  boss,
+}) => {
+  for (let i = 0; i < 6; i += 1) await addMeterEvent(db, reportedLater);
+  await meet(db);
+
+  const counts = await Promise.all(Array.from({ length: 4 }, () => retryRejected({ db, boss }, {})));
+
+  expect(counts.reduce((sum, count) => sum + count, 0)).toBe(6);
+  const { rows } = await sql<{ state: string; count: number }>`
+    select state, count(*)::int as count from metering.meter_events group by state order by state
+  `.execute(db);
+  expect(rows).toEqual([
+    { state: "pending", count: 6 },
+    { state: "superseded", count: 6 },
+  ]);
+  expect(await readDeliverJobs(db)).toHaveLength(6);
+});
+
 for (const [ageMs, state] of [
   [identifierSafeMs - minuteMs, "pending"],
   [identifierSafeMs, "in_doubt"],
@@ -173,12 +200,6 @@ for (const [what, call] of [
     await expect(asked).rejects.toMatchObject({ code: "22023" });
   });
 }
-
-const reportedLater = {
-  ...rejected,
-  reason: "meter_event_customer_not_found",
-  last_attempt_at: ago(minuteMs),
-};
 
 test("an event that was reported as failed, while an earlier attempt's outcome is unknown, goes in doubt", async ({
   database: { db },

@@ -19,7 +19,7 @@ export async function listEntriesOf(db: Db, event: MeterEventKey): Promise<Entry
       (
         select k.idempotency_key
         from metering.usage_keys k
-        where k.organization_id = e.organization_id and k.entry_id = e.id
+        where k.organization_id = ${event.organizationId} and k.entry_id = e.id
         limit 1
       ) as "idempotencyKey"
     from metering.meter_outbox e

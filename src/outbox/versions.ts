@@ -52,7 +52,21 @@ export function countedOf(used: RawBuilder<unknown>): RawBuilder<unknown> {
   end`;
 }
 
-/** The events that the seal stamped an event's entries with: itself or, where it replaces others, the first of these. */
+/**
+ * The events that the seal stamped an event's entries with: itself or, where it replaces others, the first of these. Each
+ * step names the organization, so that a cluster asks its shard alone.
+ */
 export function sealedEventsOf({ organizationId, meterEventId }: MeterEventKey): RawBuilder<string> {
-  return sql`(select id from metering.sealed_versions(${organizationId}::uuid, ${meterEventId}::uuid))`;
+  return sql`(
+    with recursive versions as (
+      select m.id, m.replaces_id
+      from metering.meter_events m
+      where m.organization_id = ${organizationId}::uuid and m.id = ${meterEventId}::uuid
+      union all
+      select o.id, o.replaces_id
+      from versions v
+      join metering.meter_events o on o.organization_id = ${organizationId}::uuid and o.replaced_by_id = v.id
+    )
+    select v.id from versions v where v.replaces_id is null
+  )`;
 }

@@ -19,8 +19,10 @@ export async function findWindowSum(
       r.window_start as start, r.window_end as "end", r.ours::text as ours, r.doubtful::text as doubtful,
       r.theirs::text as theirs, r.result, r.reason, r.read_at as "readAt"
     from metering.reconciliations r
-    where r.organization_id = ${organizationId}
-      and r.id = metering.newest_look(${organizationId}::uuid, ${meter}, ${stripeCustomerId}, ${eventAt}::timestamptz)
+    where r.organization_id = ${organizationId} and r.meter = ${meter} and r.stripe_customer_id = ${stripeCustomerId}
+      and r.window_end > ${eventAt}::timestamptz and r.window_start <= ${eventAt}::timestamptz
+    order by r.read_at desc, r.window_end - r.window_start
+    limit 1
   `.execute(db);
   return found.rows[0];
 }

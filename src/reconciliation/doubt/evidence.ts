@@ -26,12 +26,19 @@ export async function findEvidence(
       r.theirs::text as theirs, case when r.result = 'different' then r.reason end as reason, r.read_at as "readAt"
     from metering.meter_events m
     join metering.reconciliations r
-      on r.organization_id = m.organization_id
+      on r.organization_id = ${organizationId}
       and r.id = coalesce(
         m.evidence_id,
         case
-          when m.state = 'in_doubt' or m.reconcile_since is not null
-            then metering.newest_look(m.organization_id, m.meter, m.stripe_customer_id, m.event_at)
+          when m.state = 'in_doubt' or m.reconcile_since is not null then (
+            select newest.id
+            from metering.reconciliations newest
+            where newest.organization_id = ${organizationId} and newest.meter = m.meter
+              and newest.stripe_customer_id = m.stripe_customer_id
+              and newest.window_end > m.event_at and newest.window_start <= m.event_at
+            order by newest.read_at desc, newest.window_end - newest.window_start
+            limit 1
+          )
         end
       )
     where m.organization_id = ${organizationId} and m.id = ${meterEventId}
