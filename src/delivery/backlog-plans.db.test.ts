@@ -52,7 +52,7 @@ roadTest
   },
 );
 
-const ofPgBoss = /update pgboss\.job/i;
+const ofPgBoss = /(?:update|delete from) pgboss\.job/i;
 
 /**
  * From 17 on Postgres looks up a list of ids in one walk through an index. Before, each id is a walk of its own, and where

@@ -27,7 +27,7 @@ export async function releaseJobs(
   const putOff = jobs.filter(({ key }) => pending.has(key.meterEventId)).map(attemptOf);
   const done = jobs.filter(({ key }) => !pending.has(key.meterEventId)).map(attemptOf);
   if (putOff.length > 0) await boss.fail(deliverQueueOf(meter), putOff);
-  if (done.length > 0) await boss.complete(deliverQueueOf(meter), done);
+  if (done.length > 0) await boss.deleteJob(deliverQueueOf(meter), done);
   const early = [...pending].filter(([, aheadSeconds]) => aheadSeconds > 0);
   if (early.length === 0) return;
   for (const [id, aheadSeconds] of early) await putOffReminder(boss, meter, { id, seconds: aheadSeconds });

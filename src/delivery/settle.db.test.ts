@@ -109,7 +109,7 @@ test("a delivered event is settled, recorded and not reminded of again", async (
       message: null,
     },
   ]);
-  expect(await desk.jobs(key)).toMatchObject([{ state: "completed" }]);
+  expect(await desk.jobs(key)).toEqual([]);
 });
 
 test("a refused event is rejected with Stripe's own words", async ({ desk }) => {
@@ -126,7 +126,7 @@ test("a refused event is rejected with Stripe's own words", async ({ desk }) => 
   expect(await desk.attempts(key)).toMatchObject([
     { verdict: "rejected", http_status: 400, code: "payload_invalid_value", message: "Value is no number." },
   ]);
-  expect(await desk.jobs(key)).toMatchObject([{ state: "completed" }]);
+  expect(await desk.jobs(key)).toEqual([]);
 });
 
 test("every attempt is kept, with what became of it", async ({ desk }) => {
@@ -179,11 +179,8 @@ test("a failure of the account gives the event a fresh job, that waits for nothi
   await desk.attempt(wrongKey);
 
   const jobs = await desk.jobs(key);
-  expect(jobs.map(({ state, retryCount }) => [state, retryCount])).toEqual([
-    ["completed", 2],
-    ["created", 0],
-  ]);
-  expect(jobs[1]?.dueInMs).toBeLessThanOrEqual(0);
+  expect(jobs.map(({ state, retryCount }) => [state, retryCount])).toEqual([["created", 0]]);
+  expect(jobs[0]?.dueInMs).toBeLessThanOrEqual(0);
 });
 
 test("a worker that overslept its lease changes nothing", async ({ desk, boss, database: { db } }) => {
@@ -337,7 +334,7 @@ test("an unknown outcome 23 hours after the first is in doubt, and its job is do
   await desk.settle(finish({ ...taken, attempt: overdue }, silence));
 
   expect(await desk.event(key)).toMatchObject({ state: "in_doubt", reason: "identifier_too_old" });
-  expect(await desk.jobs(key)).toMatchObject([{ state: "completed" }]);
+  expect(await desk.jobs(key)).toEqual([]);
 });
 
 test("one attempt of a batch that was overtaken holds up none of the others", async ({

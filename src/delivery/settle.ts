@@ -27,7 +27,7 @@ export type FinishedAttempt = {
 };
 
 /**
- * Records how attempts ended, and ends or puts off their jobs, in one transaction. Fenced: where a later attempt has
+ * Records how attempts ended, and deletes or puts off their jobs, in one transaction. Fenced: where a later attempt has
  * begun, or the event is settled already, nothing of the event changes. Returns the ids of the events that changed.
  */
 export async function settleAttempts(
@@ -61,10 +61,10 @@ async function endJobs(
   if (putOff.length > 0) await boss.fail(queue, putOff, null, inTransaction);
   const done = finished.filter((one) => !isPutOff(one));
   if (done.length === 0) return;
-  await boss.complete(
+  // Deleted, not completed: the attempts tell what happened, and no row stays whose deletion costs as much again.
+  await boss.deleteJob(
     queue,
     done.map(({ job }) => job),
-    null,
     inTransaction,
   );
   const waitForPause = done.filter(({ outcome }) => outcome.state === "pending");

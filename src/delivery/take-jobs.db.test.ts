@@ -127,7 +127,7 @@ test("a job of an event that does not exist is done with", async ({ taker }) => 
 
   expect(await taker.take()).toEqual({ jobs: 1, taken: [] });
 
-  expect(await taker.jobs()).toMatchObject([{ state: "completed" }]);
+  expect(await taker.jobs()).toEqual([]);
 });
 
 test("an event that several jobs name, also under another organization, is attempted once", async ({
@@ -153,7 +153,7 @@ test.for(["delivered", "rejected", "in_doubt", "superseded"] as const)(
 
     expect(await taker.take()).toEqual({ jobs: 1, taken: [] });
 
-    expect(await taker.jobs()).toMatchObject([{ state: "completed" }]);
+    expect(await taker.jobs()).toEqual([]);
   },
 );
 

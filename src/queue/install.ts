@@ -32,7 +32,7 @@ export async function installQueues({ db, log }: { db: Db; log: Log }, databaseU
 
 /**
  * Has the table of all jobs vacuumed and analyzed when a fiftieth of it has changed, in place of a fifth. Every job is
- * updated twice and deleted an hour later, and no update is HOT (measured: 0 of 29,632), since pg-boss indexes the
+ * updated, some are inserted again, all are deleted, and no update is HOT (measured: 0 of 29,632), since pg-boss indexes the
  * columns that change. Set only where it is missing, so that a second migration waits for no vacuum.
  */
 async function tuneJobTable(db: Db): Promise<void> {
