@@ -2,6 +2,9 @@ import { type RawBuilder, sql } from "kysely";
 import { eventsBesideSums, sumsByHour } from "./sums.ts";
 import { bucketAt, inWholeHours, ofPieces, unsealedOf, type UsageQuestion } from "./usage-parts.ts";
 import { countedOf, latestVersion } from "./versions.ts";
+import { startOfHour } from "./whole-hours.ts";
+
+const noPieces = sql`select null::int as n, null::uuid as meter_event_id, null::bigint as quantity where false`;
 
 /**
  * The usage of a `sum` meter by bucket and state: the sums of whole hours, as if all of them were delivered; events that the
@@ -13,17 +16,33 @@ export function usageSums(question: UsageQuestion, summedThrough: string | null)
   const { starts, end } = buckets;
   const organizationId = sql`${question.organizationId}::uuid`;
   const usage = { organizationId, meter: sql`${meter}`, summedThrough };
-  const hours = { from: sql`${new Date(starts[0] ?? end)}`, to: sql`${new Date(end)}` };
-  const pieces = ofPieces(question);
+  const hours = { from: sql`${startOfHour(new Date(starts[0] ?? end))}`, to: sql`${new Date(end)}` };
+  const pieces = ofPieces(question) ?? noPieces;
   return sql`
-    with beside as materialized (
+    with usage_beside as materialized (
+      select id, hour, state, quantity, is_summed from (${eventsBesideSums(usage, hours)}) event where is_usage
+    ),
+    beside as materialized (
       select ${bucketAt(sql`hour`, buckets)} as n, id, state, quantity, is_summed
-      from (${eventsBesideSums(usage, hours)}) event
-      where is_usage and ${inWholeHours(buckets)}
+      from usage_beside
+      where ${inWholeHours(buckets)}
+    ),
+    -- What is at Stripe needs no look at its event: of those in hours that edges divide, nearly all. As a list that is hashed
+    -- once, since a join of two sizes that are not known may compare each with each.
+    pieces as materialized (
+      select n, case when not is_delivered then meter_event_id end as meter_event_id, is_delivered, sum(quantity) as quantity
+      from (
+        select n, meter_event_id, quantity,
+          meter_event_id is not null
+            and meter_event_id not in (select id from usage_beside where state <> 'delivered') as is_delivered
+        from (${pieces}) piece
+      ) told
+      group by 1, 2, 3
     ),
     entries as (
       select n, id as meter_event_id, quantity from beside where state = 'superseded'
-      ${pieces === undefined ? sql`` : sql`union all select n, meter_event_id, quantity from (${pieces}) piece`}
+      union all
+      select n, meter_event_id, quantity from pieces where not is_delivered
     )
     select n, 'delivered', sum(quantity) as used, sum(quantity) as counted
     from (
@@ -34,6 +53,8 @@ export function usageSums(question: UsageQuestion, summedThrough: string | null)
       select n, -quantity from beside where is_summed
     ) delivered
     group by n
+    union all
+    select n, 'delivered', quantity, quantity from pieces where is_delivered
     union all
     select n, state, sum(quantity), case when state = 'delivered' then sum(quantity) else 0 end
     from beside
