@@ -32,8 +32,19 @@ for (const [service, expected] of [
     expect(months.filter(([, privileges]) => JSON.stringify(privileges) !== JSON.stringify(nothing))).toEqual(
       [],
     );
-    expect(Object.fromEntries(Object.entries(tried).filter(([name]) => !isMonth(name)))).toEqual(expected);
+    const tables = Object.entries(tried).filter(([name]) => !isMonth(name));
+    expect(byTableOfCluster(Object.fromEntries(tables))).toEqual(byTableOfCluster(expected));
   });
+}
+
+/** On a cluster INSERT is a right to a whole table, so that only whether it is there is compared. */
+function byTableOfCluster(tables: Record<string, Privileges>): Record<string, unknown> {
+  if (inject("testServer").cluster === undefined) return tables;
+  const byTable = Object.entries(tables).map(([name, { insert, ...rest }]) => [
+    name,
+    { ...rest, insert: insert.length > 0 },
+  ]);
+  return Object.fromEntries(byTable) as Record<string, unknown>;
 }
 
 test("an entry that is born sealed is refused, also where a role may insert into every column", async ({
