@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { type Comparison, ratioOf } from "../comparison.ts";
 import { interleave } from "../interleave.ts";
 import { addEntriesOfHours, freshTables } from "../load/fresh-tables.ts";
@@ -57,6 +58,8 @@ const forms: readonly Form[] = [
 const withinSeconds = 300;
 /** What is refused comes back after its backoff; until this share is delivered, the worker never has nothing to do. */
 const shareOfFaulty = 0.85;
+/** A worker that waits for the end of an outage has idled, and V8 has made its heap small by then. */
+const idleMs = 12_000;
 /** The round ends when the last refused event is delivered, which is no part of its rate. */
 const retrySecondsMax = 5;
 
@@ -163,6 +166,7 @@ async function drainOnce(
 ): Promise<Rates> {
   const { url } = tables;
   await freshTables(url);
+  if (form.isCold !== true) await sleep(idleMs, undefined, { signal: site.signal });
   const entries = form.isSealing === true ? form.eventsOfEach : 0;
   const events = form.customers * (form.eventsOfEach + entries);
   await checkpoint(url);
