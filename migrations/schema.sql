@@ -691,8 +691,6 @@ ALTER TABLE metering.organizations
 ALTER TABLE ONLY metering.organizations
     ADD CONSTRAINT organizations_pkey PRIMARY KEY (id);
 
-CREATE TRIGGER organization_unarchived AFTER UPDATE OF archived_at ON metering.organizations FOR EACH ROW WHEN (((old.archived_at IS NOT NULL) AND (new.archived_at IS NULL))) EXECUTE FUNCTION metering.note_unarchiving();
-
 -- processes
 
 CREATE TABLE metering.processes (
@@ -1679,6 +1677,22 @@ begin
 end
 $_$;
 
+CREATE FUNCTION metering.lock_doubt(of_organization_id uuid, event_ids uuid[]) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  -- In the order in which attempts are settled, so that both never wait for each other.
+  perform 1
+  from metering.meter_events m
+  where m.organization_id = of_organization_id and m.id = any(event_ids)
+  order by m.organization_id, m.id
+  for update;
+end
+$$;
+
+COMMENT ON FUNCTION metering.lock_doubt(of_organization_id uuid, event_ids uuid[]) IS 'locks meter events of an organization whose doubt the caller is about to settle';
+
 CREATE FUNCTION metering.make_deliveries_due(only_ids uuid[]) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1800,15 +1814,16 @@ begin
 end
 $$;
 
-CREATE FUNCTION metering.note_unarchiving() RETURNS trigger
+CREATE FUNCTION metering.note_unarchived(of_organization_id uuid) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
-  insert into metering.sensor_changes (organization_id) values (new.id);
-  return null;
+  insert into metering.sensor_changes (organization_id) values (of_organization_id);
 end
 $$;
+
+COMMENT ON FUNCTION metering.note_unarchived(of_organization_id uuid) IS 'lets the sensors of an organization that came back from the archive be counted soon';
 
 CREATE FUNCTION metering.partition_name(table_name text, month timestamp with time zone) RETURNS text
     LANGUAGE plpgsql

@@ -138,7 +138,7 @@ begin
     'grant execute on function
         metering.retry_rejected(uuid, text, uuid), metering.retry_rejected_events(uuid[]),
         metering.resolve_in_doubt(uuid, text, text),
-        metering.make_deliveries_due(uuid[]),
+        metering.make_deliveries_due(uuid[]), metering.note_unarchived(uuid),
         metering.cut_over(uuid, timestamptz, boolean, boolean, text[])
       to %I',
     api
@@ -210,7 +210,7 @@ begin
     'grant execute on function
         metering.purge_stripe_events(integer), metering.create_partition(text, timestamptz),
         metering.drop_partition(text, timestamptz), metering.add_up_meter_events(), metering.add_up_usage(), metering.count_readings(),
-        metering.settle_doubt(uuid, uuid[], text, bigint, uuid),
+        metering.settle_doubt(uuid, uuid[], text, bigint, uuid), metering.lock_doubt(uuid, uuid[]),
         metering.carry_unsent(uuid, text, timestamptz, timestamptz, text[]),
         metering.carry_delivered(uuid, text, timestamptz, text, bigint, integer)
       to %I',

@@ -64,6 +64,7 @@ export const neededRights: Record<ProcessKind, Record<string, readonly Privilege
     "metering.retry_rejected_events": call,
     "metering.resolve_in_doubt": call,
     "metering.cut_over": call,
+    "metering.note_unarchived": call,
   },
   worker: {
     ...ofBoth,
@@ -84,6 +85,7 @@ export const neededRights: Record<ProcessKind, Record<string, readonly Privilege
     "metering.hour_figures": all,
     "metering.figure_progress": change,
     "metering.settle_doubt": call,
+    "metering.lock_doubt": call,
     "metering.add_up_meter_events": call,
     "metering.add_up_usage": call,
     "metering.count_readings": call,

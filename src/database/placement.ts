@@ -48,7 +48,4 @@ export const placement = {
 } as const;
 
 /** Triggers that look at more than one organization or one node, so that they cannot be a shard's: the program does their work. */
-export const triggersOfOneServer = [
-  { table: "subscriptions", trigger: "claim_customer" },
-  { table: "organizations", trigger: "organization_unarchived" },
-] as const;
+export const triggersOfOneServer = [{ table: "subscriptions", trigger: "claim_customer" }] as const;

@@ -76,6 +76,10 @@ async function update(
   `.execute(trx);
   const organization = await findOrganization(trx, id);
   if (organization === undefined) throw new Error(`the organization ${id} is locked, and gone`);
+  // After all that is read: a cluster reads no more where two roles have written in one transaction.
+  if (isArchived === false && before.archived_at !== null) {
+    await sql`select metering.note_unarchived(${id})`.execute(trx);
+  }
   return { kind: "updated", organization };
 }
 

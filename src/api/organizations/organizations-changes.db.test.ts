@@ -189,6 +189,23 @@ test("the sensors of an archived organization are not counted", async ({ api, da
   expect(counted).toEqual([{ organization_id: current.id }]);
 });
 
+test("an organization that comes back is counted soon, once for each time", async ({
+  api,
+  database: { db },
+}) => {
+  const { change } = operator(api);
+  const { id } = await api.join();
+  const noted = () => db.selectFrom("sensor_changes").select("organization_id").execute();
+  await change(id, { archived: false });
+  await change(id, { archived: true });
+  expect(await noted()).toEqual([]);
+
+  await change(id, { archived: false });
+  await change(id, { archived: false });
+
+  expect(await noted()).toEqual([{ organization_id: id }]);
+});
+
 test("an organization is not archived while its usage waits, and nothing else of the request is done", async ({
   api,
   database: { db },

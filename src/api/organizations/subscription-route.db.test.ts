@@ -153,6 +153,23 @@ test("a customer of another organization is refused, and the other is named", as
   expect(shown.body["subscription"]).toBeNull();
 });
 
+test("of organizations that are linked to one customer at once, one is", async ({ api }) => {
+  const organizations = await Promise.all(Array.from({ length: 6 }, () => api.join()));
+
+  const answers = await Promise.all(
+    organizations.map(({ id }) =>
+      api.ask("PUT", `/v1/organizations/${id}/subscription`, { token: api.adminToken, json: minimal }),
+    ),
+  );
+
+  expect(answers.filter(({ status }) => status === 200)).toHaveLength(1);
+  expect(answers.filter(({ body }) => body["code"] === "customer_taken")).toHaveLength(5);
+  const stored = await Promise.all(
+    organizations.map(({ id }) => api.ask("GET", `/v1/organizations/${id}`, { token: api.adminToken })),
+  );
+  expect(stored.filter(({ body }) => body["subscription"] !== null)).toHaveLength(1);
+});
+
 test("a customer that its organization has left can be linked to another", async ({ api }) => {
   const [one, other] = [await api.join(), await api.join()];
   const put = (id: string, customer: string) =>

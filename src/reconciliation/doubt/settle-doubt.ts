@@ -3,6 +3,7 @@ import type { PgBoss } from "pg-boss";
 import type { Db, Trx } from "../../database/db.ts";
 import { type Reminder, remindToDeliver } from "../../queue/deliver-job.ts";
 import { floorTo, hourMs } from "../windows.ts";
+import { lockDoubt } from "./lock-doubt.ts";
 import { foldWindow, type Window } from "../fold-window.ts";
 
 export type Settlement = {
@@ -62,14 +63,17 @@ async function remind(
   await remindToDeliver(boss, reminders, trx);
 }
 
-/** In the order in which attempts are settled, so that both never wait for each other. */
+/** All events of the window, so that none of them is settled meanwhile. */
 async function lockEvents(trx: Trx, { organizationId, customer, meter, start, end }: Window): Promise<void> {
-  await sql`
-    select from metering.meter_events
+  const { rows } = await sql<{ id: string }>`
+    select id from metering.meter_events
     where organization_id = ${organizationId} and meter = ${meter} and stripe_customer_id = ${customer}
       and hour >= ${floorTo(start, hourMs)}::timestamptz and hour < ${end}::timestamptz
       and event_at >= ${start}::timestamptz and event_at < ${end}::timestamptz
-    order by organization_id, id
-    for update
   `.execute(trx);
+  await lockDoubt(
+    trx,
+    organizationId,
+    rows.map(({ id }) => id),
+  );
 }

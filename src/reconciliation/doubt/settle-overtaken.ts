@@ -2,6 +2,7 @@ import { sql } from "kysely";
 import type { Db } from "../../database/db.ts";
 import { joinByIndex } from "../../database/one-plan.ts";
 import { metersFoldedBy } from "../../usage/meters.ts";
+import { lockDoubt } from "./lock-doubt.ts";
 import { doubtfulEvents } from "./list-doubt.ts";
 
 type Overtaken = { organizationId: string; ids: string[] };
@@ -34,16 +35,17 @@ export async function settleOvertaken(db: Db): Promise<number> {
     `.execute(trx);
     let count = 0;
     for (const { organizationId, ids } of rows) {
-      await sql`
-        select from metering.meter_events where organization_id = ${organizationId} and id = any(${ids}::uuid[])
-        order by organization_id, id for update
+      await lockDoubt(trx, organizationId, ids);
+      // Read apart: a cluster would call the function on the node of what its argument reads.
+      const doubted = await sql<{ id: string }>`
+        select id from metering.meter_events
+        where organization_id = ${organizationId} and id = any(${ids}::uuid[])
+          and (state = 'in_doubt' or state = 'delivered' and reconcile_since is not null)
       `.execute(trx);
       const settled = await sql`
-        select from metering.settle_doubt(${organizationId}::uuid, array(
-          select e.id from metering.meter_events e
-          where e.organization_id = ${organizationId} and e.id = any(${ids}::uuid[])
-            and (e.state = 'in_doubt' or e.state = 'delivered' and e.reconcile_since is not null)
-        ), 'overtaken', null, null)
+        select from metering.settle_doubt(
+          ${organizationId}::uuid, ${doubted.rows.map(({ id }) => id)}::uuid[], 'overtaken', null, null
+        )
       `.execute(trx);
       count += settled.rows.length;
     }
