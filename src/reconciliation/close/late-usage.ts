@@ -1,7 +1,7 @@
 import { sql } from "kysely";
 import type { PgBoss } from "pg-boss";
 import type { Db, Trx } from "../../database/db.ts";
-import { type LateOf, carryUnsent, carryDelivered } from "../../delivery/carry-forward.ts";
+import { carryDelivered, carryUnsent } from "../../delivery/carry-forward.ts";
 import type { Log } from "../../log.ts";
 import { readPeriodEntries } from "../../outbox/period-entries.ts";
 import { type Reminder, remindToDeliver } from "../../queue/deliver-job.ts";
@@ -51,9 +51,10 @@ export async function carryForward(
   if (lateUsage === "report" || period.closedAt === null) return;
   const carried = await db.transaction().execute(async (trx) => {
     if (!(await lockForCarrying(trx, period))) return [];
-    const late: LateOf = period;
-    const reminders = await carryUnsent(trx, late);
-    if (books === "equal") reminders.push(...(await sendDelivered(trx, period)));
+    // Read before anything is carried: what the owner's functions write, a cluster lets no other role read in one transaction.
+    const delivered = books === "equal" ? await findLateDeliveries(trx, period) : [];
+    const reminders = await carryUnsent(trx, period);
+    for (const late of delivered) reminders.push(...(await carryDelivered(trx, period, late)));
     await remindToDeliver(boss, reminders, trx);
     return reminders;
   });
@@ -91,7 +92,10 @@ async function lockForCarrying(
   return locked.rows.length > 0;
 }
 
-async function sendDelivered(trx: Trx, period: BillingPeriod): Promise<Reminder[]> {
+type LateDelivery = { meter: MeterName; quantity: string; entries: number };
+
+/** What Stripe counted after a period's invoice was final, by meter. What `carryUnsent` moves is none of it. */
+async function findLateDeliveries(trx: Trx, period: BillingPeriod): Promise<LateDelivery[]> {
   const invoices = await listInvoices(trx, period);
   const finalizedAt = lastFinalization(invoices);
   if (finalizedAt === undefined) return [];
@@ -100,7 +104,7 @@ async function sendDelivered(trx: Trx, period: BillingPeriod): Promise<Reminder[
     organizationId: period.organizationId,
     times: [period],
   });
-  const reminders: Reminder[] = [];
+  const found: LateDelivery[] = [];
   for (const meter of metersFoldedBy("sum")) {
     const quantity = invoiced[meter];
     const its = events.find((one) => one.meter === meter);
@@ -108,9 +112,9 @@ async function sendDelivered(trx: Trx, period: BillingPeriod): Promise<Reminder[
     const missing = subtractQuantity(subtractQuantity(its.sent, its.carriedOut), quantity);
     const lateSince = (await readLastCarried(trx, period, meter)) ?? finalizedAt;
     const late = findLateDelivery(missing, await readDelivered(trx, period, meter), lateSince);
-    if (late !== undefined) reminders.push(...(await carryDelivered(trx, period, { meter, ...late })));
+    if (late !== undefined) found.push({ meter, ...late });
   }
-  return reminders;
+  return found;
 }
 
 /** When the last of a period's invoices was finalized. */
