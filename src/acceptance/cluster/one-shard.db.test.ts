@@ -5,14 +5,23 @@ import { createSettler } from "../../delivery/settler.ts";
 import { type TakenJob, takeJobs } from "../../delivery/take-jobs.ts";
 import { silentLog } from "../../log.ts";
 import { listDueOnShard } from "../../outbox/due-organizations.ts";
+import { readOrganizationTotals } from "../../outbox/organization-totals.ts";
+import { readPeriodEntries } from "../../outbox/period-entries.ts";
+import { countPeriodReadings } from "../../outbox/period-readings.ts";
+import { sealDueEntries } from "../../outbox/seal.ts";
 import { sealSlices } from "../../outbox/seal-slices.ts";
+import { readUninvoiced } from "../../outbox/uninvoiced.ts";
+import { readUsage } from "../../outbox/usage.ts";
+import { readWaitingUsage } from "../../outbox/waiting-usage.ts";
 import { remindToDeliver } from "../../queue/deliver-job.ts";
+import { readPeriodEvents } from "../../reconciliation/close/period-events.ts";
 import { roadTest } from "../../testing/fixtures/road-fixture.ts";
 import { createTestApi } from "../../testing/processes/api-app.ts";
 import { appendEntries } from "../../testing/rows/entries.ts";
 import { hoursAgo } from "../../testing/rows/hours.ts";
 import { readMeterEvent } from "../../testing/rows/meter-events.ts";
 import { addOrganization } from "../../testing/rows/organizations.ts";
+import { meterNames } from "../../usage/meters.ts";
 
 const isOnCluster = inject("testServer").cluster !== undefined;
 
@@ -27,7 +36,7 @@ const test = roadTest.extend("ofOneShard", async ({ database, api }, { onCleanup
   const [ofApi, worker] = [open("api"), open("worker")];
   onCleanup(async () => void (await Promise.all([ofApi.close(), worker.close()])));
   const { app } = createTestApi(ofApi, { adminToken: api.adminToken });
-  return { app, pool: ofApi.pool, worker };
+  return { app, pool: ofApi.pool, db: ofApi.db, worker };
 });
 
 test.runIf(isOnCluster)(
@@ -89,6 +98,44 @@ test.runIf(isOnCluster)(
     await expect(worker.pool.query("select count(*) from metering.meter_events")).rejects.toThrow(
       "multi-task",
     );
+  },
+);
+
+test.runIf(isOnCluster)(
+  "usage, readings, waiting usage and statements of one organization reach its shard alone",
+  async ({ database: { db }, boss, ofOneShard }) => {
+    const organizationId = await addOrganization(db, { customer: "cus_acme" });
+    await appendEntries(db, organizationId, [
+      { at: hoursAgo(5, 1), quantity: 5 },
+      { at: hoursAgo(5, 1), quantity: 3, meter: "active_sensors" },
+    ]);
+    await sealDueEntries({ db, boss }, { meters: meterNames });
+    await appendEntries(db, organizationId, [{ at: hoursAgo(4, 2), quantity: 7 }]);
+    const time = { customer: "cus_acme", start: hoursAgo(6, 30), end: hoursAgo(1, 30) };
+    const asked = { organizationId, times: [time] };
+
+    const span = {
+      from: time.start,
+      to: time.end,
+      keptFrom: null,
+      granularity: "hour",
+      timeZone: "UTC",
+    } as const;
+    for (const meter of meterNames) {
+      const buckets = await readUsage(ofOneShard.db, organizationId, { ...span, meter });
+      expect(buckets.filter(({ quantity }) => quantity > 0)).toHaveLength(meter === "active_sensors" ? 1 : 2);
+    }
+    expect(await readPeriodEntries(ofOneShard.db, asked)).toMatchObject([
+      expect.arrayContaining([expect.objectContaining({ meter: "temperature_readings", quantity: "12" })]),
+    ]);
+    expect((await readPeriodEvents(ofOneShard.db, asked)).flat()).toHaveLength(2);
+    expect(await countPeriodReadings(ofOneShard.db, asked)).toEqual([0]);
+    expect(await readUninvoiced(ofOneShard.db, { organizationIds: [organizationId] })).toEqual([]);
+    expect(await readWaitingUsage(ofOneShard.db, organizationId)).toMatchObject({ isUnsealed: true });
+    const total = { organizationId, from: time.start, to: time.end };
+    expect(await readOrganizationTotals(ofOneShard.db, "temperature_readings", [total])).toMatchObject([
+      { used: "12" },
+    ]);
   },
 );
 
