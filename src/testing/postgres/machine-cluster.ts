@@ -9,7 +9,7 @@ import { binariesIn, type PostgresBinaries } from "./postgres-binaries.ts";
 
 const run = promisify(execFile);
 
-export type MachineNode = ClusterNode & Pick<EmbeddedPostgres, "halt" | "resume">;
+type MachineNode = ClusterNode & Pick<EmbeddedPostgres, "halt" | "resume">;
 /** A cluster whose nodes a test may end and start again. */
 type MachineCluster = CitusCluster & { coordinator: MachineNode; workers: MachineNode[] };
 
