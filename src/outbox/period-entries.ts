@@ -214,6 +214,7 @@ export async function listUnsealedHours(
           from metering.meter_outbox o
           where o.meter_event_id is null and o.meter = m.name and o.organization_id = ${organizationId}
             and o.occurred_at >= w.starts_at and o.occurred_at < w.ends_at
+          offset 0
         ) e
         group by w.n, m.name, e.hour
       ) of_hour
