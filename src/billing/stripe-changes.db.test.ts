@@ -158,7 +158,7 @@ test("a draft invoice sends its organization's usage ahead of five hundred event
   const arrived = simulator.meterEvents().map((event) => event.customer);
   // A customer's events go one after the other, and each is among the first that may go.
   expect(arrived.indexOf(customer)).toBeLessThan(attemptsPerSlot * concurrency);
-  expect(arrived.lastIndexOf(customer)).toBeLessThan(100);
+  expect(arrived.lastIndexOf(customer)).toBeLessThan(250);
 
   async function addOrganizations(names: readonly string[]): Promise<void> {
     await sql`
