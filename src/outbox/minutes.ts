@@ -25,7 +25,7 @@ export type DueOfMeter = { meter: string; entries: number; seconds: number };
 
 /**
  * The entries that wait for the seal, by meter. Reads so many unsealed entries at most, on each shard of a cluster, held ones
- * too; where there are more, `entries` counts those that were read, and the oldest is found by one index entry of each
+ * too; where there are more, `entries` counts the ones it read, and the oldest is found by one index entry of each
  * organization and month.
  */
 export async function readDueByMeter(

@@ -15,7 +15,7 @@ export function latestVersion(
   return sql`(select * from ${versionsOf(organizationId, id, inShard)} version where replaced_by_id is null)`;
 }
 
-/** A meter event and those that replaced it, one after the other. */
+/** A meter event and the events that replaced it, one after the other. */
 export function versionsOf(
   organizationId: RawBuilder<unknown>,
   id: RawBuilder<unknown>,

@@ -2,6 +2,7 @@ import { sql } from "kysely";
 import type { Db } from "../database/db.ts";
 import type { DeliveredEvent } from "./confirmation.ts";
 import type { Look } from "./looks.ts";
+import { newestLook } from "./newest-look.ts";
 
 /** The newest look at Stripe's sum of a window that an event's time lies in, whatever it says. */
 export type WindowSum = Pick<Look, "start" | "end" | "ours" | "doubtful" | "theirs" | "result" | "readAt"> & {
@@ -19,10 +20,12 @@ export async function findWindowSum(
       r.window_start as start, r.window_end as "end", r.ours::text as ours, r.doubtful::text as doubtful,
       r.theirs::text as theirs, r.result, r.reason, r.read_at as "readAt"
     from metering.reconciliations r
-    where r.organization_id = ${organizationId} and r.meter = ${meter} and r.stripe_customer_id = ${stripeCustomerId}
-      and r.window_end > ${eventAt}::timestamptz and r.window_start <= ${eventAt}::timestamptz
-    order by r.read_at desc, r.window_end - r.window_start
-    limit 1
+    ${newestLook({
+      organizationId: sql`${organizationId}`,
+      meter: sql`${meter}`,
+      customer: sql`${stripeCustomerId}`,
+      at: sql`${eventAt}::timestamptz`,
+    })}
   `.execute(db);
   return found.rows[0];
 }

@@ -2,7 +2,7 @@ import { sql } from "kysely";
 import { byIndex } from "../../database/one-plan.ts";
 import type { Db } from "../../database/db.ts";
 import type { MeterEventState } from "../../delivery/meter-event-states.ts";
-import { timesAsRows, type UsagePeriods } from "../../outbox/paid-spans.ts";
+import { timesAsRows, type UsagePeriods, withWholeHours } from "../../outbox/paid-spans.ts";
 import { eventsBesideSums, readSummedThrough, sumsOf } from "../../outbox/sums.ts";
 import { type MeterName, meterNames, meters, metersFoldedBy } from "../../usage/meters.ts";
 import type { BillingPeriod } from "./billing-periods.ts";
@@ -81,13 +81,7 @@ async function addUp(db: Db, { organizationId, times }: UsagePeriods): Promise<R
   const columns = sql`state, is_elsewhere, events, quantity, counted_before, carried_from, event_at, id`;
   const rows = await byIndex(db, (trx) =>
     sql<Row>`
-      with periods as materialized (
-        select *, greatest(date_trunc('hour', ends_at, 'UTC'), whole_from) as whole_to
-        from (
-          select *, least(date_trunc('hour', starts_at + interval '1 hour' - interval '1 microsecond', 'UTC'), ends_at) as whole_from
-          from ${timesAsRows(times)}
-        ) period
-      ),
+      with periods as materialized (select * from ${withWholeHours(timesAsRows(times))}),
       meters as materialized (
         select name, name = any(${metersFoldedBy("last")}::text[]) as is_gauge from unnest(${meterNames}::text[]) name
       ),

@@ -6,6 +6,7 @@ import { type MeterName, meterNames, meters, metersFoldedBy } from "../../usage/
 import { subtractQuantity } from "../../usage/quantity.ts";
 import type { Result } from "../judge-window.ts";
 import { wholeMinutes } from "../windows.ts";
+import { byPeriodAndMeter } from "./by-period-and-meter.ts";
 
 /** The last comparison of a period with Stripe's sum. */
 export type PeriodLook = {
@@ -100,12 +101,11 @@ export async function readPeriodLooks(db: Db, { organizationId, times }: UsagePe
       from looks l
     `.execute(trx),
   );
-  const byKey = new Map(found.rows.map((row) => [keyOf(row.n - 1, row.meter), lookOf(row)]));
-  return (place, meter) => byKey.get(keyOf(place, meter)) ?? null;
-}
-
-function keyOf(place: number, meter: MeterName): string {
-  return `${place} ${meter}`;
+  const rowsOf = byPeriodAndMeter(found.rows);
+  return (place, meter) => {
+    const [row] = rowsOf(place, meter);
+    return row === undefined ? null : lookOf(row);
+  };
 }
 
 function lookOf({ meter, result, readAt, until, ours, theirs, edges, own }: Row): PeriodLook {

@@ -7,6 +7,7 @@ import { isSealedUsage } from "../../outbox/sums.ts";
 import { type MeterName, meterNames, meters } from "../../usage/meters.ts";
 import { addQuantities, compareQuantities, subtractQuantity } from "../../usage/quantity.ts";
 import { wholeMinutes } from "../windows.ts";
+import { byPeriodAndMeter } from "./by-period-and-meter.ts";
 
 /**
  * `unsealed`: recorded, in no meter event yet. `pending`, `in_doubt`, `rejected`, `expired`: meter events in that state.
@@ -58,12 +59,8 @@ export async function listStatementRows(
     ...(await listEvents(db, organizationId, times)),
     ...(await listHours(db, { organizationId, times })),
   ];
-  const byKey = Map.groupBy(rows, ({ n, meter }) => keyOf(n - 1, meter));
-  return (place, meter) => (byKey.get(keyOf(place, meter)) ?? []).map(({ row }) => row);
-}
-
-function keyOf(place: number, meter: MeterName): string {
-  return `${place} ${meter}`;
+  const rowsOf = byPeriodAndMeter(rows);
+  return (place, meter) => rowsOf(place, meter).map(({ row }) => row);
 }
 
 /** Completes the rows that a meter's difference consists of, so that they add up to it. */
@@ -100,8 +97,8 @@ async function listUnsealed(db: Db, periods: UsagePeriods): Promise<Numbered[]> 
 type EventRow = Omit<StatementRow, "difference"> & { n: number; meter: MeterName; counts: number };
 
 /**
- * Meter events that are not simply delivered in time, by their time. `counts`: their sign in the difference. Those that are
- * not delivered are read once for all periods, each kind by the index that holds nothing else.
+ * Meter events that are not simply delivered in time, by their time. `counts`: their sign in the difference. Undelivered
+ * events are read once for all periods, each kind by the index that holds nothing else.
  */
 async function listEvents(db: Db, organizationId: string, times: readonly RowsPeriod[]): Promise<Numbered[]> {
   const isInPeriod = sql`

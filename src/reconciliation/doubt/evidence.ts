@@ -1,6 +1,7 @@
 import { sql } from "kysely";
 import type { Db } from "../../database/db.ts";
 import type { MeterEventKey } from "../../usage/meter-event-key.ts";
+import { newestLook } from "../newest-look.ts";
 
 /** A look at Stripe's sum of a window that holds an event in doubt. Quantities are decimal strings. */
 export type Evidence = {
@@ -31,13 +32,14 @@ export async function findEvidence(
         m.evidence_id,
         case
           when m.state = 'in_doubt' or m.reconcile_since is not null then (
-            select newest.id
-            from metering.reconciliations newest
-            where newest.organization_id = ${organizationId} and newest.meter = m.meter
-              and newest.stripe_customer_id = m.stripe_customer_id
-              and newest.window_end > m.event_at and newest.window_start <= m.event_at
-            order by newest.read_at desc, newest.window_end - newest.window_start
-            limit 1
+            select r.id
+            from metering.reconciliations r
+            ${newestLook({
+              organizationId: sql`${organizationId}`,
+              meter: sql`m.meter`,
+              customer: sql`m.stripe_customer_id`,
+              at: sql`m.event_at`,
+            })}
           )
         end
       )
