@@ -1,7 +1,8 @@
 import { defineConfig } from "vitest/config";
 
-/** Tests wait for conditions; slow machines need more time than vitest's defaults. */
-const patience = { testTimeout: 60_000, hookTimeout: 60_000, expect: { poll: { timeout: 30_000 } } };
+/** Tests wait for conditions; slow machines need more time than vitest's defaults, and three nodes on one of them even more. */
+const timeoutMs = process.env["TEST_DATABASE_BACKEND"] === "citus" ? 180_000 : 60_000;
+const patience = { testTimeout: timeoutMs, hookTimeout: timeoutMs, expect: { poll: { timeout: 30_000 } } };
 
 export default defineConfig({
   test: {

@@ -878,6 +878,9 @@ CREATE TABLE metering.refused_entries (
 
 COMMENT ON TABLE metering.refused_entries IS 'entries at no real time, found by migration 0022: nothing bills them; to do so, call record_usage with their real time';
 
+ALTER TABLE ONLY metering.refused_entries
+    ADD CONSTRAINT refused_entries_pkey PRIMARY KEY (organization_id, occurred_at, id);
+
 -- retention
 
 CREATE TABLE metering.retention (
@@ -1116,6 +1119,10 @@ CREATE TABLE metering.usage_sums (
     events bigint NOT NULL,
     entries bigint NOT NULL,
     quantity numeric NOT NULL,
+    before_15 numeric,
+    before_30 numeric,
+    before_45 numeric,
+    CONSTRAINT usage_sums_before_check CHECK ((((before_15 IS NULL) = (before_30 IS NULL)) AND ((before_30 IS NULL) = (before_45 IS NULL)) AND ((before_15 IS NULL) OR (unit = 'hour'::text)))),
     CONSTRAINT usage_sums_starts_at_check CHECK (isfinite(starts_at)),
     CONSTRAINT usage_sums_unit_check CHECK ((unit = ANY (ARRAY['hour'::text, 'day'::text])))
 );
@@ -1124,8 +1131,14 @@ COMMENT ON TABLE metering.usage_sums IS 'meter events that were sealed from entr
 
 COMMENT ON COLUMN metering.usage_sums.entries IS 'how many entries these events fold';
 
+COMMENT ON COLUMN metering.usage_sums.before_15 IS 'of an hour of a meter that is a sum: how much its entries used before its 15th minute; null where they do not tell';
+
+COMMENT ON COLUMN metering.usage_sums.before_30 IS 'the same, before its 30th minute';
+
+COMMENT ON COLUMN metering.usage_sums.before_45 IS 'the same, before its 45th minute';
+
 ALTER TABLE ONLY metering.usage_sums
-    ADD CONSTRAINT usage_sums_pkey PRIMARY KEY (organization_id, meter, unit, starts_at, stripe_customer_id) INCLUDE (events, entries, quantity);
+    ADD CONSTRAINT usage_sums_pkey PRIMARY KEY (organization_id, meter, unit, starts_at, stripe_customer_id) INCLUDE (events, entries, quantity, before_15, before_30, before_45);
 
 -- functions and views
 
@@ -1166,10 +1179,14 @@ COMMENT ON FUNCTION metering.add_up_meter_events() IS 'adds meter events of more
 CREATE FUNCTION metering.add_up_usage() RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
     AS $$
 declare
   settled_after constant interval := interval '1 hour';
   events_max constant integer := 100000;
+  entries_max constant integer := 1000000;
   settled_before constant uuid := metering.uuid_v7(date_trunc('hour', now() - settled_after, 'UTC'));
   through_id uuid;
   added record;
@@ -1181,25 +1198,47 @@ begin
   end if;
   select count(*)::integer as events, (array_agg(page.id order by page.id desc))[1] as last_id into added
   from (
-    select m.id
-    from metering.meter_events m
-    where m.id > through_id and m.id < settled_before
-    order by m.id
-    limit events_max
-  ) page;
+    select next.id, sum(next.entries) over (order by next.id) - next.entries as entries_before
+    from (
+      select m.id, m.entries
+      from metering.meter_events m
+      where m.id > through_id and m.id < settled_before
+      order by m.id
+      limit events_max
+    ) next
+  ) page
+  where page.entries_before < entries_max;
   if added.events = 0 then
     return 0;
   end if;
   insert into metering.usage_sums as s
-    (organization_id, meter, unit, starts_at, stripe_customer_id, events, entries, quantity)
-  select m.organization_id, m.meter, u.unit, date_trunc(u.unit, m.hour, 'UTC'), m.stripe_customer_id, count(*),
-    sum(m.entries), sum(m.quantity)
-  from metering.meter_events m
+    (organization_id, meter, unit, starts_at, stripe_customer_id, events, entries, quantity, before_15, before_30, before_45)
+  select t.organization_id, t.meter, u.unit, date_trunc(u.unit, t.hour, 'UTC'), t.stripe_customer_id, count(*),
+    sum(t.entries), sum(t.quantity),
+    case when u.unit = 'hour' and bool_and(t.is_told) then sum(t.before_15) end,
+    case when u.unit = 'hour' and bool_and(t.is_told) then sum(t.before_30) end,
+    case when u.unit = 'hour' and bool_and(t.is_told) then sum(t.before_45) end
+  from (
+    select m.organization_id, m.id, m.meter, m.hour, m.stripe_customer_id, m.entries, m.quantity,
+      count(e.id) = m.entries and coalesce(sum(e.quantity), 0) = m.quantity
+        and bool_and(date_trunc('hour', e.occurred_at, 'UTC') = m.hour) as is_told,
+      coalesce(sum(e.quantity) filter (where e.occurred_at < m.hour + interval '15 minutes'), 0) as before_15,
+      coalesce(sum(e.quantity) filter (where e.occurred_at < m.hour + interval '30 minutes'), 0) as before_30,
+      coalesce(sum(e.quantity) filter (where e.occurred_at < m.hour + interval '45 minutes'), 0) as before_45
+    from metering.meter_events m
+    left join metering.meters k on k.name = m.meter
+    left join metering.meter_outbox e
+      -- Without a time, which would offer the key of the outbox: all entries of the hour, for each of its events.
+      on k.aggregation = 'sum' and e.organization_id = m.organization_id and e.meter_event_id = m.id
+    where m.id > through_id and m.id <= added.last_id and m.replaces_id is null and m.carried_from is null
+    group by m.organization_id, m.id, m.meter, m.hour, m.stripe_customer_id, m.entries, m.quantity
+  ) t
   cross join (values ('hour'), ('day')) u (unit)
-  where m.id > through_id and m.id <= added.last_id and m.replaces_id is null and m.carried_from is null
-  group by m.organization_id, m.meter, u.unit, date_trunc(u.unit, m.hour, 'UTC'), m.stripe_customer_id
+  group by t.organization_id, t.meter, u.unit, date_trunc(u.unit, t.hour, 'UTC'), t.stripe_customer_id
   on conflict (organization_id, meter, unit, starts_at, stripe_customer_id) do update
-  set events = s.events + excluded.events, entries = s.entries + excluded.entries, quantity = s.quantity + excluded.quantity;
+  set events = s.events + excluded.events, entries = s.entries + excluded.entries, quantity = s.quantity + excluded.quantity,
+    before_15 = s.before_15 + excluded.before_15, before_30 = s.before_30 + excluded.before_30,
+    before_45 = s.before_45 + excluded.before_45;
   update metering.usage_progress set events_through_id = added.last_id;
   return added.events;
 end
@@ -2338,6 +2377,111 @@ CREATE FUNCTION metering.storage_parameters(table_name text) RETURNS text
 $$;
 
 COMMENT ON FUNCTION metering.storage_parameters(table_name text) IS 'storage parameters of a table, or of each partition of a partitioned one; null: those of the server';
+
+CREATE FUNCTION metering.store_readings(of_organization uuid, organization_list text, place_list text, sensor_list text, moment_list text, temperature_list text, at timestamp with time zone, traceparent text) RETURNS TABLE(index integer, is_known boolean, is_active boolean, stored double precision)
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    AS $$
+#variable_conflict use_variable
+declare
+  organizations constant uuid[] := organization_list;
+  places constant integer[] := place_list;
+  sensors constant text[] := sensor_list;
+  moments constant timestamptz[] := moment_list;
+  temperatures constant double precision[] := temperature_list;
+  occurred_at constant timestamptz := date_trunc('milliseconds', at);
+  ids constant uuid[] := array(select metering.uuid_v7(occurred_at) from unnest(organizations));
+  quantities bigint[];
+  is_found boolean[];
+  inserted integer;
+  ours integer := 0;
+  row record;
+  entries text;
+begin
+  -- The sensors are the source, and the filter names their organizations: so the statement reaches their shards alone.
+  -- Ordered by key, so that two transactions with the same readings wait for each other and never deadlock. Of two readings
+  -- of one sensor and moment the first is inserted.
+  insert into metering.readings (organization_id, sensor_id, recorded_at, temperature, entry_id)
+  select s.organization_id, i.sensor_id, i.recorded_at, i.temperature, ids[i.organization]
+  from unnest(places, sensors, moments, temperatures) with ordinality
+    as i (organization, sensor_id, recorded_at, temperature, n)
+  cross join lateral (
+    select x.organization_id from metering.sensors x
+    where x.organization_id = any(organizations) and x.organization_id = organizations[i.organization]
+      and x.id = i.sensor_id and x.deactivated_at is null
+    group by x.organization_id
+  ) s
+  order by s.organization_id, i.sensor_id collate "C", i.recorded_at, i.n
+  on conflict do nothing;
+  get diagnostics inserted = row_count;
+
+  if inserted = cardinality(places) then
+    quantities := array(select count(*) from unnest(places) p (place) group by place order by place);
+  else
+    quantities := array_fill(0::bigint, array[cardinality(organizations)]);
+    return query values (null::integer, null::boolean, null::boolean, null::double precision);
+    is_found := array_fill(false, array[cardinality(places)]);
+    -- Sees what was committed before it began, so that the loser of a race finds the winner's reading.
+    for row in
+      select i.n::integer as n, i.organization, r.entry_id, r.temperature,
+        row_number() over (partition by i.organization, i.sensor_id, i.recorded_at) = 1 as is_first
+      from unnest(places, sensors, moments) with ordinality as i (organization, sensor_id, recorded_at, n)
+      cross join lateral (
+        select x.entry_id, x.temperature from metering.readings x
+        where x.organization_id = any(organizations) and x.organization_id = organizations[i.organization]
+          and x.sensor_id = i.sensor_id and x.recorded_at = i.recorded_at
+        group by x.organization_id, x.entry_id, x.temperature
+      ) r
+    loop
+      is_found[row.n] := true;
+      if row.entry_id <> ids[row.organization] then
+        return query values (row.n - 1, true, true, row.temperature);
+      elsif row.is_first then
+        quantities[row.organization] := quantities[row.organization] + 1;
+        ours := ours + 1;
+      end if;
+    end loop;
+    if ours <> inserted then
+      raise exception 'the readings that were stored are not those that were inserted';
+    end if;
+    for row in
+      select i.n::integer as n, s.is_active
+      from unnest(places, sensors, is_found) with ordinality as i (organization, sensor_id, is_found, n)
+      cross join lateral (
+        select x.deactivated_at is null as is_active from metering.sensors x
+        where x.organization_id = any(organizations) and x.organization_id = organizations[i.organization]
+          and x.id = i.sensor_id
+        group by x.organization_id, x.deactivated_at
+      ) s
+      where not i.is_found
+    loop
+      -- Registered or brought back meanwhile: all is taken back, and the caller does it again.
+      if row.is_active then
+        raise exception 'a sensor came into use while its readings were stored' using errcode = 'MO001';
+      end if;
+      is_found[row.n] := true;
+      return query values (row.n - 1, true, false, null::double precision);
+    end loop;
+    return query
+      select f.n::integer - 1, false, false, null::double precision
+      from unnest(is_found) with ordinality as f (is_found, n)
+      where not f.is_found;
+  end if;
+
+  -- As text, since a node plans one insert of many rows in a fraction of the time of many inserts, or of a query's rows.
+  select string_agg(
+    format('(%L,%L,%L,''temperature_readings'',%s,%L)', e.organization, occurred_at, e.id, e.quantity, traceparent), ','
+  ) into entries
+  from unnest(organizations, ids, quantities) as e (organization, id, quantity)
+  where e.quantity > 0;
+  if entries is not null then
+    execute 'insert into metering.meter_outbox (organization_id, occurred_at, id, meter, quantity, traceparent) values '
+      || entries;
+  end if;
+end
+$$;
+
+COMMENT ON FUNCTION metering.store_readings(of_organization uuid, organization_list text, place_list text, sensor_list text, moment_list text, temperature_list text, at timestamp with time zone, traceparent text) IS 'stores readings of organizations whose rows lie on one node, and their entries. Returns nothing when all were new, otherwise a row without an index and a row for each that another one stands in for, or no active sensor. `at` is the coordinator''s clock';
 
 CREATE FUNCTION metering.uuid_v7(at timestamp with time zone) RETURNS uuid
     LANGUAGE sql PARALLEL SAFE

@@ -11,3 +11,10 @@ test("contestants take turns, each begins in turn, and the warm-up round counts 
   expect(measured("ours")).toEqual([4, 5]);
   expect(measured("theirs")).toEqual([3, 6]);
 });
+
+test("as many rounds warm up as were asked for", async () => {
+  let runs = 0;
+  const measured = await interleave([{ name: "ours", run: async () => (runs += 1) }], 2, { warmUpRounds: 3 });
+
+  expect(measured("ours")).toEqual([4, 5]);
+});

@@ -1,20 +1,22 @@
-export type Contestant<T> = { name: string; run: () => Promise<T> };
+export type Contestant<T> = { name: string; run: (round: { isWarmUp: boolean }) => Promise<T> };
 
 /**
- * Lets contestants run in turns, `rounds` times each after one round that only warms up, and returns the figures of
- * each contestant's rounds, by its name. The order changes from round to round, so that none always follows the same
+ * Lets contestants run in turns, `rounds` times each after rounds that only warm up, and returns the figures of each
+ * contestant's rounds, by its name. The order changes from round to round, so that none always follows the same
  * one.
  */
 export async function interleave<T>(
   contestants: readonly Contestant<T>[],
   rounds: number,
+  { warmUpRounds = 1 }: { warmUpRounds?: number } = {},
 ): Promise<(name: string) => T[]> {
   const results = new Map(contestants.map(({ name }) => [name, [] as T[]]));
-  for (let round = 0; round <= rounds; round += 1) {
+  for (let round = 0; round < warmUpRounds + rounds; round += 1) {
     const first = round % contestants.length;
     for (const { name, run } of [...contestants.slice(first), ...contestants.slice(0, first)]) {
-      const result = await run();
-      if (round > 0) results.get(name)?.push(result);
+      const isWarmUp = round < warmUpRounds;
+      const result = await run({ isWarmUp });
+      if (!isWarmUp) results.get(name)?.push(result);
     }
   }
   return (name) => {

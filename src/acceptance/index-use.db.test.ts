@@ -44,6 +44,7 @@ const guards: Record<string, string> = {
   kysely_migration_lock_pkey: "Kysely's own",
   kysely_migration_pkey: "Kysely's own",
   meter_event_total_pkey: "its one row stays the only one",
+  refused_entries_pkey: "a cluster can move its shards",
   usage_progress_pkey: "its one row stays the only one",
 };
 

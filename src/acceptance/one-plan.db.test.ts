@@ -58,8 +58,8 @@ const expected: Record<string, string[]> = {
     `${links}, ${unsealed}`,
     pending,
     byId,
+    entries,
     sealed,
-    unsealed,
   ],
   "begin attempts": [`${newerGauges}, ${byId}, ${period}`],
   settle: [byId],
@@ -84,6 +84,8 @@ const expected: Record<string, string[]> = {
     `${newerGauges}, ${byId}, ${unsealed}`,
     `${besideSums}, ${byId}, ${unsealed}, ${sums}`,
     `${undelivered}, ${pending}, ${byId}, ${unsealed}, ${sums}`,
+    `${undelivered}, ${pending}, ${byId}, ${unsealed}, ${entries}, ${sums}`,
+    `${newerGauges}, ${byId}, ${unsealed}, ${entries}, ${sealed}`,
   ],
   statement: [
     byId,
@@ -185,6 +187,8 @@ const road: Record<string, (way: Way) => Promise<void>> = {
       for (const granularity of ["hour", "day"] as const) {
         await readUsage(db, organizationId, { ...span, meter, granularity, timeZone: "UTC" });
       }
+      // There edges divide every hour.
+      await readUsage(db, organizationId, { ...span, meter, granularity: "hour", timeZone: "Asia/Kolkata" });
       await readUsageSummary(db, { ...span, meter, after: undefined, limit: 100 });
     }
   },

@@ -8,6 +8,7 @@ import { runBlocks } from "./documents/reader.ts";
 import { findViolations } from "../testing/rows/invariants.ts";
 import { linkCustomer } from "../testing/rows/organizations.ts";
 import { until } from "../testing/processes/until.ts";
+import { patienceMs } from "../testing/processes/patience.ts";
 
 type Member = { id: string; key: string; customer: string };
 
@@ -16,7 +17,7 @@ afterAll(program.remove);
 
 test(
   "a database restored from an older backup bills nothing twice when docs/operation.md is followed",
-  { timeout: 120_000 },
+  { timeout: patienceMs(120_000) },
   async ({ api, road, account, layDesk, openApi, openWorker, database: { db, url } }) => {
     // At the backup: ten readings delivered, five sealed and not delivered, seven not even sealed.
     const [billed, unbilled] = [await join(), await join()];

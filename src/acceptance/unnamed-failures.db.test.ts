@@ -7,6 +7,7 @@ import { readTotal } from "../testing/rows/bill.ts";
 import { hoursAgo } from "../testing/rows/hours.ts";
 import { addMeterEvent } from "../testing/rows/meter-events.ts";
 import { rejectReported } from "../delivery/reject.ts";
+import { patienceMs } from "../testing/processes/patience.ts";
 
 const failures = 500;
 const customers = 5;
@@ -42,7 +43,7 @@ const test = doubtTest.extend("refused", async ({ database: { db }, road, books 
 
 test(
   "500 failures of which Stripe names 2 are all found by sums and rejected, and one retry bills each once",
-  { timeout: 120_000 },
+  { timeout: patienceMs(120_000) },
   async ({ refused, books, boss, road, account, database: { db } }) => {
     const code = "archived_meter";
     const message = "The meter is archived.";

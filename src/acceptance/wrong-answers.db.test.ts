@@ -6,6 +6,7 @@ import { serviceTest as test } from "../testing/fixtures/service-fixture.ts";
 import { untilBilled } from "../testing/stripe/until-billed.ts";
 import { until } from "../testing/processes/until.ts";
 import { answerWrongly, wrongAnswers } from "../testing/stripe/wrong-answers.ts";
+import { patienceMs } from "../testing/processes/patience.ts";
 
 /** `WRONG_ANSWERS_SECONDS` lets the wrong answers last so long; else each is given once at least. */
 const wrongMs = Number(process.env["WRONG_ANSWERS_SECONDS"] ?? 0) * 1_000;
@@ -17,7 +18,7 @@ async function countIn(db: Db, state: string): Promise<number> {
 
 test(
   "whatever wrong answers a worker gets, everything is billed once, and nothing is delivered before Stripe says so",
-  { timeout: 180_000 + 2 * wrongMs },
+  { timeout: patienceMs(180_000 + 2 * wrongMs) },
   async ({ road, account, database: { db }, launch }) => {
     const organizations = await Promise.all(wrongAnswers.map(() => road.join()));
     const at = new Date(Date.now() - 60_000);

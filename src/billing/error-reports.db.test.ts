@@ -129,9 +129,9 @@ test("a report about a meter of others changes nothing of ours", async ({
   simulator.reportErrors({ samples_max: 1 });
   await stripeSide.untilHandled();
 
-  expect(stripeSide.effectsOf(stripeSide.eventOf("v1.billing.meter.error_report_triggered"))).toEqual([
-    "rejected 0, to be reconciled 0",
-  ]);
+  await expect
+    .poll(() => stripeSide.effectsOf(stripeSide.eventOf("v1.billing.meter.error_report_triggered")))
+    .toEqual(["rejected 0, to be reconciled 0"]);
   expect(await reported.read(ours)).toMatchObject({ state: "delivered", reconcile_since: null });
 });
 

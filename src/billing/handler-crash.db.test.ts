@@ -86,7 +86,7 @@ test.for<[string, (crash: Crash) => Promise<unknown>]>([
 
     await recover();
 
-    expect(stripeSide.effectsOf(crash.eventId)).toEqual(["linked"]);
+    await expect.poll(() => stripeSide.effectsOf(crash.eventId)).toEqual(["linked"]);
     expect(await readInbox(database.db)).toMatchObject([{ state: "handled" }]);
     expect(await readSubscriptionOf(database.db, organizationId)).toMatchObject({
       subscription,
@@ -134,7 +134,7 @@ test("a worker process that is killed while it reads Stripe leaves the event to 
   await site.recover();
 
   expect(await readInbox(db)).toMatchObject([{ state: "handled", attempts: 2 }]);
-  expect(stripeSide.effectsOf(site.crash.eventId)).toEqual(["linked"]);
+  await expect.poll(() => stripeSide.effectsOf(site.crash.eventId)).toEqual(["linked"]);
 });
 
 test("a worker process that is killed before its commit has written nothing", async ({
@@ -160,7 +160,7 @@ test("a worker process that is killed before its commit has written nothing", as
   await recover();
 
   expect(before).toMatchObject([{ state: "pending", attempts: 1 }]);
-  expect(stripeSide.effectsOf(eventId)).toEqual(["synced"]);
+  await expect.poll(() => stripeSide.effectsOf(eventId)).toEqual(["synced"]);
   expect(await readSubscriptionOf(db, organizationId)).toMatchObject({ status: "active" });
 });
 

@@ -149,7 +149,7 @@ test("an event of the other mode is refused by name, and handled once the key is
   const error = "wrong_mode: a live event, but the key is a test key";
   expect(refused.body["data"]).toMatchObject([{ id, state: "refused", error }]);
   expect(replayed.status).toBe(202);
-  expect(stripeSide.effectsOf(id)).toEqual(["unlinked"]);
+  await expect.poll(() => stripeSide.effectsOf(id)).toEqual(["unlinked"]);
 });
 
 test("events that Stripe cannot send again are purged after 90 days, those that wait never", async ({

@@ -30,7 +30,7 @@ const answers: Record<string, readonly RegExp[]> = {
   ],
   "Is last month closed?": [/closed\s+its invoice is final\s+1\b/, /Statement of Bell[^]*Closed\s+20/],
   "Why is nothing sent to Stripe?": [
-    /All delivery is paused: unauthorized. Since \d+ s ago; the next probe in[^]*Give the workers a Stripe key/,
+    /All delivery is paused: unauthorized. Since \d+ s ago; the next probe (?:in|is due)[^]*Give the workers a Stripe key/,
     /Resume all delivery\?/,
   ],
   "Has Stripe counted what we sent?": [

@@ -1,6 +1,6 @@
 import { sql } from "kysely";
 import type { Db } from "./db.ts";
-import { placement } from "./placement.ts";
+import { functionsOfNodes, placement } from "./placement.ts";
 
 /** A node as the coordinator knows it. The coordinator itself is `isCoordinator`. */
 export type KnownNode = {
@@ -74,16 +74,21 @@ export async function listMisplaced(db: Db): Promise<string[]> {
   return rows.map(({ table }) => table);
 }
 
-/** The node of an organization's rows, and the shard of its sensors there. */
-export async function findNode(
-  db: Db,
-  organizationId: string,
-): Promise<{ name: string; shardId: string } | undefined> {
-  const { rows } = await sql<{ name: string; shardId: string }>`
-    select n.nodename || ':' || n.nodeport as name, l.shardid::text as "shardId"
-    from pg_dist_placement l
-    join pg_dist_node n on n.groupid = l.groupid and n.noderole = 'primary'
-    where l.shardid = get_shard_id_for_distribution_column('metering.sensors', ${organizationId}::uuid)
+/** A function that runs on the coordinator and not on the organization's node. */
+export type Undelegated = { name: string; argument: string; signature: string };
+
+/** The functions of `functionsOfNodes` that a cluster does not run on the nodes of the organizations' tables. */
+export async function listUndelegated(db: Db): Promise<Undelegated[]> {
+  const names = functionsOfNodes.map(({ name }) => name);
+  const { rows } = await sql<Undelegated>`
+    select f.name, f.argument, p.oid::regprocedure::text as signature
+    from unnest(${names}::text[], ${functionsOfNodes.map(({ argument }) => argument)}::text[]) as f (name, argument)
+    join pg_proc p on p.pronamespace = 'metering'::regnamespace and p.proname = f.name
+    left join pg_dist_object o on o.classid = 'pg_proc'::regclass and o.objid = p.oid
+    left join pg_dist_partition t on t.logicalrelid = ${`metering.${placement.distributed[0]}`}::regclass
+    where o.distribution_argument_index is distinct from array_position(p.proargnames, f.argument) - 1
+      or o.colocationid is distinct from t.colocationid
+    order by 1
   `.execute(db);
-  return rows[0];
+  return rows;
 }

@@ -1,5 +1,5 @@
 import { isDatabaseUnavailable } from "./database-unavailable.ts";
-import { type Shard, type Shards, wholeDatabase } from "./shards.ts";
+import { groupByShard, type Shards, wholeDatabase } from "./shards.ts";
 
 type OfOrganization = { organizationId: string };
 
@@ -44,10 +44,4 @@ export async function onEachShard<T, R>(
   }
   if (result.done.length === 0 && result.errors.length > 0) throw result.errors[0];
   return result;
-}
-
-function groupByShard<T>(items: readonly T[], shardOf: (item: T) => Shard): [Shard, T[]][] {
-  const shards = new Map(items.map((item) => [shardOf(item).id, shardOf(item)]));
-  const groups = Map.groupBy(items, (item) => shardOf(item).id);
-  return [...shards].map(([id, shard]) => [shard, groups.get(id) ?? []]);
 }

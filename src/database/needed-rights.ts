@@ -65,6 +65,7 @@ export const neededRights: Record<ProcessKind, Record<string, readonly Privilege
     "metering.resolve_in_doubt": call,
     "metering.cut_over": call,
     "metering.note_unarchived": call,
+    "metering.store_readings": call,
   },
   worker: {
     ...ofBoth,

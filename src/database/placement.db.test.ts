@@ -29,6 +29,19 @@ test("what is distributed has the organization first in its key, and its own row
   expect(rows).toEqual([]);
 });
 
+test("what is distributed has a key, without which a cluster cannot move it to another node", async ({
+  database,
+}) => {
+  const { rows } = await sql<{ table: string }>`
+    select c.relname as table
+    from pg_class c
+    where c.relnamespace = 'metering'::regnamespace and c.relname = any(${placement.distributed})
+      and not exists (select 1 from pg_index i where i.indrelid = c.oid and i.indisprimary)
+  `.execute(database.db);
+
+  expect(rows).toEqual([]);
+});
+
 test("the triggers that a cluster goes without are of the schema of one Postgres alone", async ({
   database,
 }) => {

@@ -47,5 +47,8 @@ export const placement = {
   ],
 } as const;
 
+/** The functions that a cluster runs on the node of the organization that this argument names. */
+export const functionsOfNodes = [{ name: "store_readings", argument: "of_organization" }] as const;
+
 /** Triggers that look at more than one organization or one node, so that they cannot be a shard's: the program does their work. */
 export const triggersOfOneServer = [{ table: "subscriptions", trigger: "claim_customer" }] as const;

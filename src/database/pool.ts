@@ -6,6 +6,8 @@ import type { DB } from "./schema.ts";
 import { newConnections, newConnectionsByIndex } from "./new-connection.ts";
 import { createWatchedSocket } from "./watched-socket.ts";
 import { createRenewal } from "./renewal.ts";
+import { createShards } from "./shards.ts";
+import { askThrough } from "./shards-of.ts";
 
 export type Database = {
   db: Db;
@@ -64,6 +66,7 @@ export function openDatabase(options: PoolOptions, log: Log): Database {
   pool.on("connect", (client) => client.on("error", () => {}));
   pool.on("error", (error) => log.warn({ event: "database_connection_lost", message: error.message }));
   const plain = new Kysely<DB>({ dialect: new PostgresDialect({ pool }) }).withSchema("metering");
-  const db: Db = plansByIndex ? Object.assign(plain, { plansByIndex }) : plain;
+  const shards = createShards(askThrough(plain));
+  const db: Db = Object.assign(plain, { shards, ...(plansByIndex && { plansByIndex }) });
   return { db, pool, renew: renewal.renewAll, close: () => db.destroy() };
 }

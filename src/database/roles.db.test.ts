@@ -149,6 +149,7 @@ const mayCall: Record<ServiceRole, string[]> = {
     "resolve_in_doubt",
     "retry_rejected",
     "retry_rejected_events",
+    "store_readings",
     ...callableByAll,
   ],
   worker: [

@@ -686,6 +686,18 @@ export interface UsageProgress {
 
 export interface UsageSums {
   /**
+   * of an hour of a meter that is a sum: how much its entries used before its 15th minute; null where they do not tell
+   */
+  before_15: Numeric | null;
+  /**
+   * the same, before its 30th minute
+   */
+  before_30: Numeric | null;
+  /**
+   * the same, before its 45th minute
+   */
+  before_45: Numeric | null;
+  /**
    * how many entries these events fold
    */
   entries: Int8;

@@ -1,12 +1,13 @@
 import { sql } from "kysely";
 import type { ShardInput } from "./by-shard.ts";
 import type { Db } from "./db.ts";
-import { askThrough, createShards, type Shards, wholeDatabase } from "./shards.ts";
+import { groupByShard, type Shards, wholeDatabase } from "./shards.ts";
+import { shardsOf } from "./shards-of.ts";
 
 /** The organizations of a cluster, all or only this one, by shard; one group without names where there are no shards. */
 export async function listShardGroups(
   db: Db,
-  shards: Shards,
+  shards: Shards = shardsOf(db),
   { only = null }: { only?: string | undefined | null } = {},
 ): Promise<(ShardInput | undefined)[]> {
   const found = await shards.find([anyId]);
@@ -14,7 +15,7 @@ export async function listShardGroups(
   const { rows } = await sql<{ organizationId: string }>`
     select id as "organizationId" from metering.organizations where coalesce(id = ${only}::uuid, true)
   `.execute(db);
-  return groupByShard(
+  return groupOrganizations(
     db,
     rows.map(({ organizationId }) => organizationId),
     shards,
@@ -22,16 +23,16 @@ export async function listShardGroups(
 }
 
 /** These organizations by shard; all of them together where there are no shards. */
-export async function groupByShard(
+export async function groupOrganizations(
   db: Db,
   organizationIds: readonly string[],
-  shards: Shards = createShards(askThrough(db)),
+  shards: Shards = shardsOf(db),
 ): Promise<ShardInput[]> {
   const places = await shards.find(organizationIds);
-  const groups = Map.groupBy(organizationIds, (id) => places.get(id)?.id ?? wholeDatabase.id);
-  return [...groups].map(([shard, ids]) => ({
+  const groups = groupByShard(organizationIds, (id) => places.get(id) ?? wholeDatabase);
+  return groups.map(([shard, ids]) => ({
     organizations: ids.map((organizationId) => ({ organizationId })),
-    isOneShard: shard !== wholeDatabase.id,
+    isOneShard: shard !== wholeDatabase,
   }));
 }
 

@@ -1,6 +1,3 @@
-import { CompiledQuery } from "kysely";
-import type { Db } from "./db.ts";
-
 /** Where an organization's rows lie. */
 export type Shard = {
   id: string;
@@ -18,12 +15,6 @@ export type Shards = {
 
 /** Runs a statement on the coordinator. */
 export type Ask = <Row extends object>(text: string, values: readonly unknown[]) => Promise<Row[]>;
-
-/** Asks through Kysely. */
-export function askThrough(db: Db): Ask {
-  return async <Row extends object>(text: string, values: readonly unknown[]) =>
-    (await db.executeQuery<Row>(CompiledQuery.raw(text, [...values]))).rows;
-}
 
 /** The one shard of a plain Postgres. */
 export const wholeDatabase: Shard = { id: "", node: "" };
@@ -62,10 +53,10 @@ export function createShards(ask: Ask, now: () => number = () => performance.now
     isCluster ??= (await ask<{ is_cluster: boolean }>(isClusterStatement, []))[0]?.is_cluster === true;
     const unknown = organizationIds.filter((id) => known(id) === undefined);
     if (unknown.length === 0) return;
-    const rows = await ask<{ id: string; shard: string; node: string }>(shardsStatement, [unknown]);
-    if (shards.size + rows.length > knownMax) shards.clear();
+    const found = await readShards(ask, unknown);
+    if (shards.size + found.size > knownMax) shards.clear();
     const untilMs = now() + knownMs;
-    for (const { id, shard, node } of rows) shards.set(id, { shard: { id: shard, node }, untilMs });
+    for (const [id, shard] of found) shards.set(id, { shard, untilMs });
   }
 
   /** Those who ask in one turn of the event loop ask together. */
@@ -100,4 +91,20 @@ export function createShards(ask: Ask, now: () => number = () => performance.now
       for (const id of organizationIds) shards.delete(id);
     },
   };
+}
+
+/** The shard of each of these organizations of a cluster, asked now; without those whose shard no node holds. */
+export async function readShards(
+  ask: Ask,
+  organizationIds: readonly string[],
+): Promise<ReadonlyMap<string, Shard>> {
+  const rows = await ask<{ id: string; shard: string; node: string }>(shardsStatement, [organizationIds]);
+  return new Map(rows.map(({ id, shard, node }) => [id, { id: shard, node }]));
+}
+
+/** What concerns organizations, by their shard. */
+export function groupByShard<T>(items: readonly T[], shardOf: (item: T) => Shard): [Shard, T[]][] {
+  const shards = new Map(items.map((item) => [shardOf(item).id, shardOf(item)]));
+  const groups = Map.groupBy(items, (item) => shardOf(item).id);
+  return [...shards].map(([id, shard]) => [shard, groups.get(id) ?? []]);
 }

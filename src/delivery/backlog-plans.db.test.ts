@@ -1,12 +1,13 @@
 import { Kysely, PostgresDialect, sql } from "kysely";
-import pg from "pg";
 import type { PgBoss } from "pg-boss";
 import { expect } from "vitest";
 import type { Db } from "../database/db.ts";
-import { newConnectionsByIndex } from "../database/new-connection.ts";
 import type { DB } from "../database/schema.ts";
 import { silentLog } from "../log.ts";
 import { type Reminder, remindToDeliver } from "../queue/deliver-job.ts";
+import { openCountingPool } from "../testing/plans/counting-pool.ts";
+import { analyzeOtherQueues } from "../testing/plans/other-queues.ts";
+import { readsListsAtOnce } from "../testing/plans/reads-lists-at-once.ts";
 import { localOnly } from "../testing/postgres/local-only.ts";
 import { roadTest } from "../testing/fixtures/road-fixture.ts";
 import { deliver } from "./deliver.ts";
@@ -25,18 +26,23 @@ const rowsPerEventMax = 5;
 roadTest
   .skipIf(localOnly("EXPLAIN of a statement that a cluster sends to its nodes does not tell their plans"))
   .for([
-    { how: "told in each transaction", plansByIndex: false, tripsPerTurn: 4 + 4 + 5 },
+    { how: "told in each transaction", plansByIndex: false, manyOfEach: false, tripsPerTurn: 4 + 4 + 5 },
     // Each trip is a turn of the worker's loop, in which it handles all answers of Stripe's: they must be few.
-    { how: "told once", plansByIndex: true, tripsPerTurn: 1 + 1 + 4 },
+    { how: "told once", plansByIndex: true, manyOfEach: false, tripsPerTurn: 1 + 1 + 4 },
+    { how: "told once, and go by stream,", plansByIndex: true, manyOfEach: true, tripsPerTurn: 1 + 1 + 4 },
   ])(
   "of 3,000 events that wait, a worker whose connections are $how to plan by index reads those that it takes and settles",
-  async ({ plansByIndex, tripsPerTurn }, { database: { db, url }, boss }) => {
+  async ({ plansByIndex, manyOfEach, tripsPerTurn }, { database: { db, url }, boss }) => {
+    await analyzeOtherQueues(db, boss);
     await addBacklog({ db, boss });
-    const { pool, rowsRead, trips } = openCountingPool(url, plansByIndex);
+    const { pool, rowsRead, trips } = openCountingPool(url, {
+      about: /meter_events|pgboss\.job/,
+      plansByIndex,
+    });
     const plain = new Kysely<DB>({ dialect: new PostgresDialect({ pool }) }).withSchema("metering");
     const counted: Db = plansByIndex ? Object.assign(plain, { plansByIndex }) : plain;
     try {
-      for (let turn = 0; turn < turns; turn += 1) await takeAndSettle({ db: counted, boss });
+      for (let turn = 0; turn < turns; turn += 1) await takeAndSettle({ db: counted, boss, manyOfEach });
     } finally {
       await counted.destroy();
     }
@@ -54,19 +60,14 @@ roadTest
 
 const ofPgBoss = /(?:update|delete from) pgboss\.job/i;
 
-/**
- * From 17 on Postgres looks up a list of ids in one walk through an index. Before, each id is a walk of its own, and where
- * walks look dear, pg-boss's statements read their queue whole.
- */
-async function readsListsAtOnce(db: Db): Promise<boolean> {
-  const { rows } = await sql<{ version: number }>`
-    select current_setting('server_version_num')::int as version
-  `.execute(db);
-  return (rows[0]?.version ?? 0) >= 170_000;
-}
+type Way = { db: Db; boss: PgBoss };
 
-async function takeAndSettle({ db, boss }: { db: Db; boss: PgBoss }): Promise<void> {
-  const { taken } = await takeJobs({ db, boss, log: silentLog }, meter, { room: batch, leaseSeconds: 45 });
+async function takeAndSettle({ db, boss, manyOfEach }: Way & { manyOfEach: boolean }): Promise<void> {
+  const { taken } = await takeJobs({ db, boss, log: silentLog }, meter, {
+    room: batch,
+    manyOfEach,
+    leaseSeconds: 45,
+  });
   expect(taken).toHaveLength(batch);
   const finished = await Promise.all(taken.map((one) => deliver([one], answered)));
   expect((await settleAttempts({ db, boss }, finished.flat())).size).toBe(batch);
@@ -82,7 +83,7 @@ const answered = {
   now: () => new Date(),
 };
 
-async function addBacklog({ db, boss }: { db: Db; boss: PgBoss }): Promise<void> {
+async function addBacklog({ db, boss }: Way): Promise<void> {
   const { rows } = await sql<Reminder>`
     with others as materialized (
       insert into metering.organizations (name) select 'org ' || n from generate_series(1, ${customers}::int) n returning id
@@ -101,56 +102,4 @@ async function addBacklog({ db, boss }: { db: Db; boss: PgBoss }): Promise<void>
     from due
   `.execute(db);
   await remindToDeliver(boss, rows);
-}
-
-/** Statistics that are out of date may make an index look as dear as this: the road's statements may not go by it. */
-const dearIndexes = "-c random_page_cost=10000";
-
-type Read = { text: string; rows: number };
-
-/** A pool of one connection that counts statements, and the rows which the widest step of each goes through. */
-function openCountingPool(
-  connectionString: string,
-  plansByIndex: boolean,
-): { pool: pg.Pool; rowsRead: Read[]; trips: () => number } {
-  const rowsRead: Read[] = [];
-  let trips = 0;
-  const pool = new pg.Pool({
-    connectionString,
-    max: 1,
-    options: dearIndexes,
-    ...(plansByIndex && newConnectionsByIndex),
-  });
-  pool.on("connect", (client) => {
-    const plain: (text: string, values?: unknown[]) => Promise<pg.QueryResult> = client.query.bind(client);
-    const query = async (text: string, values?: unknown[]) => {
-      // The connection's first words have a callback.
-      if (typeof values !== "function") trips += 1;
-      if (/meter_events|pgboss\.job/.test(text)) {
-        const isOpen = client.getTransactionStatus() === "T";
-        await plain(isOpen ? "savepoint before" : "begin");
-        const explained = await plain(`explain (analyze, format json) ${text}`, values);
-        await plain(isOpen ? "rollback to savepoint before" : "rollback");
-        const [row] = explained.rows as { "QUERY PLAN": [{ Plan: Step }] }[];
-        if (row !== undefined) rowsRead.push({ text, rows: widest(row["QUERY PLAN"][0].Plan) });
-      }
-      return plain(text, values);
-    };
-    Object.assign(client, { query });
-  });
-  return { pool, rowsRead, trips: () => trips };
-}
-
-type Step = {
-  "Actual Rows": number;
-  "Actual Loops": number;
-  "Rows Removed by Filter"?: number;
-  "Rows Removed by Join Filter"?: number;
-  Plans?: Step[];
-};
-
-function widest(step: Step): number {
-  const removed = (step["Rows Removed by Filter"] ?? 0) + (step["Rows Removed by Join Filter"] ?? 0);
-  const own = (step["Actual Rows"] + removed) * step["Actual Loops"];
-  return Math.max(own, ...(step.Plans ?? []).map(widest));
 }

@@ -10,6 +10,7 @@ import { addDueEvent, readDeliverJobs, readMeterEvent } from "../testing/rows/me
 import { json, serve } from "../testing/net/raw-server.ts";
 import { roadTest } from "../testing/fixtures/road-fixture.ts";
 import { until } from "../testing/processes/until.ts";
+import { countInFlight } from "./in-flight.ts";
 import { attemptsPerSlot } from "./limits.ts";
 import { readPauses, resumeDelivery } from "./pauses.ts";
 
@@ -108,6 +109,20 @@ async function isNoTransactionOpen(db: Db): Promise<boolean> {
   `.execute(db);
   return open.rows.length === 0;
 }
+
+test("the first requests after an idle time do not wait until others have begun that have no slot yet", async ({
+  loops,
+  customers,
+  account,
+}) => {
+  for (let n = 0; n < 6; n += 1) await customers.addOne();
+
+  loops.start(account, { concurrency: 2 });
+  await loops.untilDelivered();
+
+  const begun = loops.events.filter(({ event }) => event === "attempts_begun");
+  expect(begun[0]).toMatchObject({ count: 2 });
+});
 
 test("a meter that has nothing is asked now and then, and not at each turn of another's backlog", async ({
   loops,
@@ -293,6 +308,7 @@ test("a stopped loop takes nothing more, and what is under way is settled", asyn
   const way = await holdRequests(account.url, path);
   const loop = loops.start({ ...account, url: way.url }, { concurrency: 3, timeoutMs: 60_000 });
   await until(() => way.held() === 3, { what: "as many requests as may be" });
+  await expect.poll(() => countInFlight(db)).toBe(8);
 
   const stopped = loop.stop(30_000);
   way.open();
@@ -320,6 +336,7 @@ test("what is held back at a stop is free for the next worker at once", async ({
   const way = await holdRequests(account.url, path);
   const first = loops.start({ ...account, url: way.url }, { concurrency: 3, timeoutMs: 60_000 });
   await until(() => way.held() === 3, { what: "as many requests as may be" });
+  await expect.poll(() => countInFlight(db)).toBe(6);
   const stopped = first.stop(30_000);
   way.open();
   await stopped;

@@ -1,6 +1,7 @@
 import type { PgBoss } from "pg-boss";
 import type { Db } from "../database/db.ts";
-import { askThrough, createShards, type Shards } from "../database/shards.ts";
+import type { Shards } from "../database/shards.ts";
+import { shardsOf } from "../database/shards-of.ts";
 import type { Log } from "../log.ts";
 import { wait } from "../process/wait.ts";
 import { type MeterName, meterNames, meters } from "../usage/meters.ts";
@@ -36,6 +37,8 @@ type Loop = {
   settler: Settler;
   underWay: UnderWay;
   rests: Rests;
+  /** Nothing was due a moment ago. The first requests then do not wait until others, which have no slot yet, have begun. */
+  hasIdled: boolean;
 };
 
 /** Jobs taken from pg-boss at once. */
@@ -53,7 +56,7 @@ export function startDelivery(deps: Deps, options: DeliveryLoopOptions): Deliver
   const stopping = new AbortController();
   const { concurrency, transport } = options;
   const underWay = createUnderWay({ concurrency, eventsPerRequestMax: transport.eventsPerRequestMax });
-  const withShards = { ...deps, shards: createShards(askThrough(deps.db)) };
+  const withShards = { ...deps, shards: shardsOf(deps.db) };
   const running = run({
     deps: withShards,
     options,
@@ -61,6 +64,7 @@ export function startDelivery(deps: Deps, options: DeliveryLoopOptions): Deliver
     settler: createSettler(withShards, watch),
     underWay,
     rests: createRests(idleMs, () => performance.now()),
+    hasIdled: true,
   });
   return {
     async stop(graceMs) {
@@ -94,6 +98,7 @@ async function step(loop: Loop): Promise<void> {
   for (const meter of meterNames) {
     if (!stopping.aborted && !loop.rests.isResting(meter)) jobs += await stepMeter(loop, meter);
   }
+  loop.hasIdled = jobs === 0;
   if (jobs === 0) await idle(stopping, progress);
 }
 
@@ -128,8 +133,9 @@ async function stepMeter(loop: Loop, meter: MeterName): Promise<number> {
   return jobs;
 }
 
-function roomForEvents({ underWay, options: { bucket } }: Loop): number {
-  return Math.min(underWay.room(), bucket.available(), batchMax);
+function roomForEvents({ underWay, hasIdled, options: { bucket } }: Loop): number {
+  const room = hasIdled ? underWay.roomAfterIdling() : underWay.room();
+  return Math.min(room, bucket.available(), batchMax);
 }
 
 function startRequest({ tools, settler, underWay, rests }: Loop, request: TakenRequest): void {

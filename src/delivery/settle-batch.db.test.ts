@@ -2,12 +2,15 @@ import { sql } from "kysely";
 import { Registry } from "prom-client";
 import { expect } from "vitest";
 import type { Db } from "../database/db.ts";
+import { createShards } from "../database/shards.ts";
+import { askThrough } from "../database/shards-of.ts";
 import { watchDelivery } from "../monitoring/metrics/delivery-metrics.ts";
 import type { StripeAnswer } from "../stripe/answer.ts";
 import { addDueEvent, readAttempts, readDeliverJobs, readMeterEvent } from "../testing/rows/meter-events.ts";
 import { createRecordingLog } from "../testing/processes/recording-log.ts";
 import { roadTest } from "../testing/fixtures/road-fixture.ts";
 import { parseScrape } from "../testing/net/scraped.ts";
+import { addNeighbours } from "../testing/rows/neighbours.ts";
 import type { MeterEventKey } from "../usage/meter-event-key.ts";
 import { deliver } from "./deliver.ts";
 import type { FinishedAttempt } from "./settle.ts";
@@ -20,10 +23,11 @@ const accepted: StripeAnswer = { kind: "success", httpStatus: 200, requestId: "r
 const test = roadTest.extend("desk", async ({ database: { db }, boss }) => {
   const { log, events } = createRecordingLog();
   const registry = new Registry();
-  const settler = createSettler({ db, boss, log }, { ...watchDelivery(registry), onFailed() {} });
+  const deps = { db, boss, log, shards: createShards(askThrough(db)) };
+  const settler = createSettler(deps, { ...watchDelivery(registry), onFailed() {} });
   /** Delivers the due events by `send`. */
   async function answerAll(send: (identifier: string) => StripeAnswer): Promise<FinishedAttempt[]> {
-    const { taken } = await takeJobs({ db, boss, log }, meter, { room: 100, leaseSeconds: 45 });
+    const { taken } = await takeJobs(deps, meter, { room: 100, leaseSeconds: 45 });
     const attempts = taken.map((one: TakenJob) =>
       deliver([one], {
         transport: {
@@ -62,9 +66,16 @@ async function statesOf(db: Db, keys: readonly MeterEventKey[]): Promise<string[
 
 test("an event that another program has locked holds up the settling of no other", async ({
   desk,
-  database: { db },
+  database: { db, pool },
+  boss,
 }) => {
-  const keys = await desk.addEvents(2);
+  // On a cluster they share a shard, and so what its statements lock.
+  const neighbours = await addNeighbours(pool, 2);
+  const keys = await Promise.all(
+    neighbours.map((id) =>
+      addDueEvent({ db, boss }, { organization_id: id, stripe_customer_id: `cus_${id}` }),
+    ),
+  );
   const [first, second] = await desk.answerAll(() => accepted);
   if (first === undefined || second === undefined) throw new Error("two attempts were expected");
   const { organizationId, meterEventId } = first.attempt;

@@ -125,8 +125,11 @@ test("events of a request that was accepted and then cut are sent again and coun
   road,
   account,
   database: { db },
+  boss,
 }) => {
   await stream.use({ organizations: 5, hours: 1 });
+  // All before the first request: a cluster seals them shard by shard.
+  await sealDueEntries({ db, boss }, { meters: [meter] });
   account.simulator.addFault({ kind: "accept_then_cut", times: 1, path: streamPath, meter });
 
   await stream.startWorker();
@@ -174,8 +177,9 @@ test("a revoked key pauses the account: no event moves, and all go out after the
   await stream.startWorker();
   await until(() => stream.logged("delivery_paused").length > 0, { what: "the pause" });
 
-  const outbox = await api.ask("GET", "/v1/outbox", { token: api.adminToken });
-  expect(outbox.body).toMatchObject({
+  const outbox = async () => (await api.ask("GET", "/v1/outbox", { token: api.adminToken })).body;
+  // Asked again: a cluster may count an event as delivered that is sealed while it counts.
+  await expect.poll(outbox).toMatchObject({
     paused: [{ scope: "account", reason: "unauthorized" }],
     meter_events: { delivered: { count: 0 }, rejected: { count: 0 }, in_doubt: { count: 0 } },
   });
@@ -225,7 +229,9 @@ type AttemptRow = { meter: string; verdict: string; code: string | null };
 async function readAttempts(db: Db): Promise<AttemptRow[]> {
   return db
     .selectFrom("delivery_attempts as a")
-    .innerJoin("meter_events as e", "e.id", "a.meter_event_id")
+    .innerJoin("meter_events as e", (join) =>
+      join.onRef("e.organization_id", "=", "a.organization_id").onRef("e.id", "=", "a.meter_event_id"),
+    )
     .select(["e.meter", "a.verdict", "a.code"])
     .orderBy("a.attempt")
     .execute();

@@ -3,7 +3,6 @@ import type { PgBoss } from "pg-boss";
 import { byIndex, joinByIndex } from "../database/one-plan.ts";
 import { namesOrganizations, type ShardInput } from "../database/by-shard.ts";
 import { listShardGroups } from "../database/shard-groups.ts";
-import { askThrough, createShards } from "../database/shards.ts";
 import type { Db, Trx } from "../database/db.ts";
 import { type Reminder, remindToDeliver } from "../queue/deliver-job.ts";
 import { hasNoAttemptUnderWay } from "./attempt-under-way.ts";
@@ -34,7 +33,7 @@ export async function sweepMeterEvents(
   const swept = { ...nothingSwept };
   const errors: unknown[] = [];
   // One group where there are no shards. On a cluster a node that is away holds up its own organizations only.
-  for (const shard of await listShardGroups(db, createShards(askThrough(db)))) {
+  for (const shard of await listShardGroups(db)) {
     try {
       for (const { state } of await parkUnsendable(db, { ...options, shard })) swept[state] += 1;
       swept.superseded += await supersedeGauges(db, { ...options, shard });

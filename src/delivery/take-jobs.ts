@@ -2,7 +2,7 @@ import type { Job, PgBoss } from "pg-boss";
 import type { Db } from "../database/db.ts";
 import { inIndexOrder } from "../database/one-plan.ts";
 import { onEachShard } from "../database/each-shard.ts";
-import { onConnectionsOf } from "../queue/boss.ts";
+import { noGroupBound, onConnectionsOf } from "../queue/boss.ts";
 import { type DeliverJob, deliverJobPayload, deliverQueueOf } from "../queue/queues.ts";
 import type { MeterEventKey } from "../usage/meter-event-key.ts";
 import { type MeterName, meters } from "../usage/meters.ts";
@@ -70,7 +70,7 @@ function fetchInTurn(
   return inIndexOrder(db, (one) =>
     boss.fetch<DeliverJob>(deliverQueueOf(meter), {
       batchSize: room,
-      ...(!manyOfEach && { groupConcurrency: 1 }),
+      groupConcurrency: manyOfEach ? noGroupBound : 1,
       db: onConnectionsOf(one),
     }),
   );

@@ -54,3 +54,11 @@ test("answered events keep their room until so many are not settled", async () =
 
   expect(underWay.room()).toBe(0);
 });
+
+test("after an idle time no more events begin than can be sent at once, and more as soon as these are under way", () => {
+  const underWay = createUnderWay({ concurrency, eventsPerRequestMax: 1 });
+
+  expect(underWay.roomAfterIdling()).toBe(concurrency);
+  for (let begun = 0; begun < concurrency; begun += 1) startUnanswered(underWay, 1);
+  expect(underWay.roomAfterIdling()).toBe(attemptsPerSlot * concurrency - concurrency);
+});

@@ -12,6 +12,8 @@ type Work<T> = {
 export type UnderWay = {
   /** How many more events may begin. */
   room: () => number;
+  /** The same after an idle time: where all slots are free, only as many events as can be sent at once. */
+  roomAfterIdling: () => number;
   /** A fetch costs nearly the same for one job as for many, so room for a few is not filled at once. */
   isWorthAFetch: () => boolean;
   /** Begins a request; it is sent as soon as a slot is free. */
@@ -42,8 +44,9 @@ const partWorthAFetch = 1 / 4;
 export function createUnderWay({ concurrency, eventsPerRequestMax }: Bounds): UnderWay {
   const slots = createSlots(concurrency);
   const requestsMax = attemptsPerSlot * concurrency;
-  const begunMax = requestsMax * Math.min(eventsPerRequestMax, eventsBegunPerRequest);
-  const eventsMax = Math.max(begunMax, eventsPerRequestMax);
+  const eventsOf = (requests: number) =>
+    Math.max(requests * Math.min(eventsPerRequestMax, eventsBegunPerRequest), eventsPerRequestMax);
+  const eventsMax = eventsOf(requestsMax);
   const works = new Set<Promise<void>>();
   const unanswered = { requests: 0, events: 0 };
   let unsettled = 0;
@@ -75,6 +78,7 @@ export function createUnderWay({ concurrency, eventsPerRequestMax }: Bounds): Un
 
   return {
     room,
+    roomAfterIdling: () => (unanswered.requests === 0 ? Math.min(room(), eventsOf(concurrency)) : room()),
     isWorthAFetch: () => room() >= eventsMax * partWorthAFetch,
     start(request) {
       unsettled += request.events;

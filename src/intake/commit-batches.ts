@@ -1,5 +1,5 @@
 import pg from "pg";
-import { commitOnShard } from "./commit-on-shard.ts";
+import { commitOnNode } from "./commit-on-node.ts";
 import type { Reading } from "../usage/reading.ts";
 import type { StoredAs } from "./judge-stored.ts";
 import { OutcomeUnknown } from "./outcome-unknown.ts";
@@ -20,7 +20,7 @@ export class NotConnected extends Error {
   }
 }
 
-/** `isCluster`: all batches are of one shard. */
+/** `isCluster`: all batches are of one node. */
 type CommitOptions = { traceparent?: string | undefined; isCluster?: boolean };
 
 /**
@@ -35,7 +35,7 @@ export async function commitBatches(
   const client = await connect(pool);
   let isBroken = false;
   try {
-    const store = isCluster ? commitOnShard : storeBatches;
+    const store = isCluster ? commitOnNode : storeBatches;
     return await store(client, batches, { traceparent });
   } catch (error) {
     isBroken = !isRefusedByServer(error);

@@ -17,8 +17,8 @@ const usualBounds: IntakeBounds = { requestsMax: 10_000, readingsMax: 100_000, w
 
 /**
  * Group commit: requests that arrive while statements are under way share the next one, across the organizations of a
- * shard, which on a plain Postgres are all; small ones and large ones apart, and on a cluster each large one alone. No
- * request waits for a timer. Each caller gets its own result after its own commit.
+ * node, which on a plain Postgres are all; small ones and large ones apart. No request waits for a timer. Each caller gets
+ * its own result after its own commit.
  *
  * - When Postgres refuses a shared statement, its requests are sent again one by one, so that a bad one fails alone.
  * - When the connection breaks, the outcome is unknown for all who shared the statement.

@@ -14,10 +14,10 @@ import { createWaitingBatches } from "./waiting-batches.ts";
 const readingsLargeFrom = 250;
 /**
  * Statements under way at once: of small requests one is prepared while Postgres works on the other; more of the large
- * ones would only take the processor and the pages of the index from each other. A cluster has a lane for each shard to
- * work on meanwhile, and pays more for a transaction than for its readings: of a shard's small requests only one.
+ * ones would only take the processor and the pages of the index from each other. A cluster has other nodes to work on
+ * meanwhile, and pays more for a transaction: of a node half as many.
  */
-const statementsMax = { small: 2, large: 4, smallOfShard: 1 };
+const statementsMax = { small: 2, large: 4, smallOfNode: 1, largeOfNode: 2 };
 
 /** Stores one request's readings. */
 type Lane = (batch: Batch) => Promise<StoredAs[]>;
@@ -30,8 +30,8 @@ export type Lanes = {
 type LaneOptions = { bounds: IntakeBounds; tracer: Tracer; now: () => number; shards: Shards };
 
 /**
- * A lane for each shard, whose organizations share statements: one lane on a plain Postgres. On a cluster the lanes of a
- * node share a half of the bounds and of the connections.
+ * A lane for the organizations of each node, which share statements: one lane on a plain Postgres. On a cluster a lane has
+ * a half of the bounds and of the connections.
  */
 export function createLanes(pool: pg.Pool, { bounds, tracer, now, shards }: LaneOptions): Lanes {
   const nodeOf = createNodes({ bounds, connectionsMax: pool.options.max, now });
@@ -47,7 +47,7 @@ export function createLanes(pool: pg.Pool, { bounds, tracer, now, shards }: Lane
       return bySize(share(commitAll, statementsMax.small), share(commitAll, statementsMax.large));
     const node = nodeOf(shard.node);
     const commit: Commit = (batches) => node.inTurn(() => forgetIfRefused(batches, commitAll));
-    const store = bySize(share(commit, statementsMax.smallOfShard), aloneBy(commit));
+    const store = bySize(share(commit, statementsMax.smallOfNode), share(commit, statementsMax.largeOfNode));
     return (batch) => node.presence.hold(batch.readings.length, () => store(batch));
   }
 
@@ -62,9 +62,8 @@ export function createLanes(pool: pg.Pool, { bounds, tracer, now, shards }: Lane
   }
 
   function laneOf(shard: Shard): Lane {
-    const name = `${shard.id} ${shard.node}`;
-    const lane = lanes.get(name) ?? open(shard);
-    lanes.set(name, lane);
+    const lane = lanes.get(shard.node) ?? open(shard);
+    lanes.set(shard.node, lane);
     return lane;
   }
 
@@ -82,12 +81,4 @@ export function createLanes(pool: pg.Pool, { bounds, tracer, now, shards }: Lane
 
 function bySize(storeSmall: Lane, storeLarge: Lane): Lane {
   return (batch) => (batch.readings.length < readingsLargeFrom ? storeSmall(batch) : storeLarge(batch));
-}
-
-/** On a cluster the node's turns bound the statements. */
-function aloneBy(commit: Commit): Lane {
-  return async (batch) => {
-    const [stored = []] = await commit([batch]);
-    return stored;
-  };
 }

@@ -3,7 +3,7 @@ import { describe, expect } from "vitest";
 import { databaseTest } from "../testing/postgres/database-fixture.ts";
 import { findViolations } from "../testing/rows/invariants.ts";
 import { addNeighbours } from "../testing/rows/neighbours.ts";
-import { commitIn, isOnShard, storeIn, type StoreWay, storeWays } from "../testing/rows/store-ways.ts";
+import { commitIn, isOnNode, storeIn, type StoreWay, storeWays } from "../testing/rows/store-ways.ts";
 import { countWaitingForLocks, holdOpen } from "../testing/postgres/locks.ts";
 import type { Reading } from "../usage/reading.ts";
 import type { StoredAs } from "./judge-stored.ts";
@@ -141,7 +141,7 @@ describe.for(storeWays)("%s", (way) => {
     await held();
 
     const told = (await answer).map((one) => ("code" in one ? one.code : one.status));
-    expect(told).toEqual(["accepted", isOnShard(way) ? "accepted" : "unknown_sensor"]);
+    expect(told).toEqual(["accepted", isOnNode(way) ? "accepted" : "unknown_sensor"]);
     expect(await findViolations(db)).toEqual([]);
   });
 });

@@ -1,7 +1,7 @@
 import { localOnly } from "../testing/postgres/local-only.ts";
 import { sql } from "kysely";
 import { expect, inject } from "vitest";
-import { placement } from "../database/placement.ts";
+import { functionsOfNodes, placement } from "../database/placement.ts";
 import type { Db } from "../database/db.ts";
 import { silentLog } from "../log.ts";
 import { emptyDatabaseTest } from "../testing/postgres/empty-database-fixture.ts";
@@ -27,7 +27,11 @@ emptyDatabaseTest.runIf(isCluster)(
     await migrate({ databaseUrl: empty.url, backend: "citus", log });
 
     const [first, second] = events.filter(({ event }) => event === "database_migrated");
-    expect(first?.["distributed"]).toEqual([...placement.reference, ...placement.distributed]);
+    expect(first?.["distributed"]).toEqual([
+      ...placement.reference,
+      ...placement.distributed,
+      ...functionsOfNodes.map(({ name }) => name),
+    ]);
     expect(second).toEqual({ event: "database_migrated", applied: [], distributed: [], partitions: [] });
     expect(await tablesOf(empty.db, "distributed")).toEqual(placement.distributed.toSorted());
     expect(await tablesOf(empty.db, "reference")).toEqual(placement.reference.toSorted());

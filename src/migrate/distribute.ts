@@ -1,11 +1,12 @@
 import { sql } from "kysely";
+import { listUndelegated } from "../database/cluster.ts";
 import type { Db } from "../database/db.ts";
 import { placement, triggersOfOneServer } from "../database/placement.ts";
 
 /**
- * Distributes the tables of a Citus database as `placement` says, and returns the names of those that were not yet. Each
- * is a transaction of its own, and what is done stays, so that it follows every migration and goes on where it was
- * interrupted. Locks a table while its rows are moved to the nodes.
+ * Distributes the tables and functions of a Citus database as `placement` says, and returns the names of the ones that
+ * were not distributed yet. Each is a transaction of its own, and what is done stays, so that it follows every migration
+ * and goes on where it was interrupted. Locks a table while its rows are moved to the nodes.
  */
 export async function distribute(db: Db): Promise<string[]> {
   await refuseOtherDatabases(db);
@@ -26,7 +27,13 @@ export async function distribute(db: Db): Promise<string[]> {
       select create_distributed_table(${nameOf(table)}, 'organization_id', colocate_with => ${beside})
     `.execute(db);
   }
-  return [...references, ...distributed];
+  const undelegated = await listUndelegated(db);
+  for (const { argument, signature } of undelegated) {
+    await sql`
+      select create_distributed_function(${signature}::regprocedure, ${argument}, colocate_with => ${nameOf(first)})
+    `.execute(db);
+  }
+  return [...references, ...distributed, ...undelegated.map(({ name }) => name)];
 }
 
 async function refuseOtherDatabases(db: Db): Promise<void> {

@@ -23,7 +23,7 @@ export type Slice = Pick<
 const quantityMax = 999_999_999_999_999n;
 
 /** Of the entry `e`: an unsealed one of the meter, of the organization of the row that is named. The index has these words. */
-export const unsealedOf = (meter: MeterName, row: "f" | "q" | "t"): RawBuilder<boolean> =>
+const unsealedOf = (meter: MeterName, row: "f" | "q" | "t"): RawBuilder<boolean> =>
   sql<boolean>`e.meter_event_id is null and e.meter = ${meter} and e.organization_id = ${sql.ref(`${row}.organization_id`)}`;
 
 /**

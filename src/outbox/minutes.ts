@@ -2,7 +2,6 @@ import { sql } from "kysely";
 import { type InShard, namesOrganizations } from "../database/by-shard.ts";
 import type { Db } from "../database/db.ts";
 import { listShardGroups } from "../database/shard-groups.ts";
-import { askThrough, createShards } from "../database/shards.ts";
 import { billedUntil } from "./held.ts";
 
 /**
@@ -34,7 +33,7 @@ export async function readDueByMeter(
   { readMax }: { readMax: number },
 ): Promise<DueOfMeter[]> {
   const due: DueOfMeter[] = [];
-  for (const shard of await listShardGroups(db, createShards(askThrough(db)))) {
+  for (const shard of await listShardGroups(db)) {
     due.push(...(await readDueOnShard(db, { meters, readMax, inShard: namesOrganizations(shard) })));
   }
   return meters.map((meter) => {

@@ -3,7 +3,7 @@ import { namesOrganizations, type ShardInput } from "../database/by-shard.ts";
 import type { Db, Trx } from "../database/db.ts";
 import { joinByIndex } from "../database/one-plan.ts";
 import { inTransaction } from "../database/in-transaction.ts";
-import { groupByShard } from "../database/shard-groups.ts";
+import { groupOrganizations } from "../database/shard-groups.ts";
 import type { MeterName } from "../usage/meters.ts";
 
 /** An organization, and the period whose usage is wanted; half-open. */
@@ -38,7 +38,7 @@ export async function readOrganizationTotals(
   wanted: readonly WantedTotal[],
 ): Promise<OrganizationTotal[]> {
   if (wanted.length === 0) return [];
-  const shards = await groupByShard(
+  const shards = await groupOrganizations(
     db,
     wanted.map(({ organizationId }) => organizationId),
   );

@@ -6,7 +6,8 @@ import { appendEntries } from "../testing/rows/entries.ts";
 import { hoursAgo } from "../testing/rows/hours.ts";
 import { findViolations } from "../testing/rows/invariants.ts";
 import { readMeterEvents } from "../testing/rows/meter-event-rows.ts";
-import { addOrganization } from "../testing/rows/organizations.ts";
+import { addNeighbours } from "../testing/rows/neighbours.ts";
+import { addOrganization, linkCustomer } from "../testing/rows/organizations.ts";
 import { roadTest as test } from "../testing/fixtures/road-fixture.ts";
 import { until } from "../testing/processes/until.ts";
 import { meterNames } from "../usage/meters.ts";
@@ -57,12 +58,16 @@ test("a transaction makes no more events and takes no more entries than its boun
 });
 
 test("one with many hours and entries costs every other one slice at most", async ({ database, boss }) => {
-  const { db } = database;
-  const large = await addOrganization(db, { customer: "cus_large" });
+  const { db, pool } = database;
+  // On a cluster they share a shard: no transaction reaches two.
+  const [large = "", ...others] = await addNeighbours(pool, 5);
+  await linkCustomer(db, large, { customer: "cus_large" });
   const backlog = Array.from({ length: 90 }, (_, n) => ({ at: hoursAgo(60 - (n % 9), n / 2), quantity: 1 }));
   await appendEntries(db, large, backlog);
-  const others: string[] = [];
-  for (let n = 0; n < 4; n += 1) others.push(await addWithEntries(db, `cus_${n}`, [1, 2]));
+  for (const [n, id] of others.entries()) {
+    await linkCustomer(db, id, { customer: `cus_${n}` });
+    await appendAt(db, id, [1, 2]);
+  }
 
   await sealDueEntries({ db, boss }, { meters, eventsPerTransaction: 2, entriesPerTransaction: 4 });
 
@@ -176,15 +181,39 @@ test("a transaction that takes too long is given up and tried again in halves", 
   await addWithEntries(
     db,
     "cus_acme",
-    Array.from({ length: 40 }, (_, n) => n),
+    Array.from({ length: 32 }, (_, n) => n),
   );
-  await slowDown(db, { secondsPerEntry: 0.01 });
+  await slowDown(db, { secondsPerEntry: 0.05 });
 
-  const sealed = await sealDueEntries({ db, boss }, { meters, msPerTransaction: 200 });
+  const sealed = await sealDueEntries(
+    { db, boss },
+    { meters, entriesPerTransaction: 32, msPerTransaction: 1_000 },
+  );
 
-  expect(sealed).toMatchObject({ entries: 40, stopped: "done" });
+  expect(sealed).toMatchObject({ entries: 32, stopped: "done" });
   expect(sealed.events).toBeGreaterThan(2);
   expect(await findSealViolations(db)).toEqual([]);
+});
+
+test("statements that take too long only together are given up, too", async ({ database, boss }) => {
+  const { db } = database;
+  for (let n = 0; n < 16; n += 1) await addWithEntries(db, `cus_${n}`, [1]);
+  await slowDown(db, { secondsPerEntry: 0.05 });
+  await sql`create trigger slow before insert on metering.meter_events for each row execute function slow()`.execute(
+    db,
+  );
+
+  // Eight events take two statements of 400 ms each, and 750 ms are left for both.
+  const sealed = await sealDueEntries(
+    { db, boss },
+    { meters, eventsPerTransaction: 8, msPerTransaction: 1_000 },
+  );
+
+  expect(sealed).toMatchObject({ events: 16, stopped: "done" });
+  const { rows } = await sql<{ events: number }>`
+    select count(*)::int as events from metering.meter_events group by sealed_at
+  `.execute(db);
+  expect(Math.max(...rows.map(({ events }) => events))).toBeLessThan(8);
 });
 
 test("a seal ends in time, and leaves the rest to the next", async ({ database, boss }) => {
@@ -238,12 +267,17 @@ test("an organization whose rows fail is left out and told of, and holds up nobo
 
 async function addWithEntries(db: Db, customer: string, minutes: readonly number[]): Promise<string> {
   const id = await addOrganization(db, { customer });
+  await appendAt(db, id, minutes);
+  return id;
+}
+
+/** Appends an entry in each of these minutes of the hour before. */
+async function appendAt(db: Db, organizationId: string, minutes: readonly number[]): Promise<void> {
   await appendEntries(
     db,
-    id,
+    organizationId,
     minutes.map((minute) => ({ at: hoursAgo(1, minute), quantity: 1 })),
   );
-  return id;
 }
 
 async function deliverAll(db: Db): Promise<void> {

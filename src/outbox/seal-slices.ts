@@ -1,6 +1,7 @@
 import { sql } from "kysely";
 import { namesOrganizations } from "../database/by-shard.ts";
 import type { Trx } from "../database/db.ts";
+import { limitStatement } from "../database/limit-statement.ts";
 import type { DueOrganization } from "./due-organizations.ts";
 import { findSlices } from "./find-slices.ts";
 import type { SealedEvent } from "./sealed-event.ts";
@@ -25,10 +26,12 @@ export type Slices = {
  * usage was billed by another path until then; before the sum has more digits than Stripe takes; and at `entriesMax`, if it alone has as many. `sum` adds up; `last` takes the latest.
  */
 export async function sealSlices(trx: Trx, input: SliceInput): Promise<Slices> {
-  const { organizations, entriesMax } = input;
+  const { organizations, entriesMax, untilMs } = input;
   const { slices, entriesRead } = await findSlices(trx, input);
   if (slices.length === 0) return { events: [], turns: organizations.length, unfinished: [] };
+  await limitStatement(trx, untilMs);
   const stamped = await stampSlices(trx, slices, input);
+  await limitStatement(trx, untilMs);
   const folded = await foldStamped(trx, slices, input);
   const sum = folded.reduce((entries, event) => entries + event.entries, 0);
   if (stamped !== sum) {

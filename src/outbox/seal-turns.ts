@@ -2,6 +2,8 @@ import { sql } from "kysely";
 import type { PgBoss } from "pg-boss";
 import { isDatabaseUnavailable } from "../database/database-unavailable.ts";
 import type { Db, Trx } from "../database/db.ts";
+import { limitStatement } from "../database/limit-statement.ts";
+import { joinByIndex } from "../database/one-plan.ts";
 import { type Shards, wholeDatabase } from "../database/shards.ts";
 import { aheadOfAll, remindToDeliver } from "../queue/deliver-job.ts";
 import type { Tracer } from "../tracing/tracer.ts";
@@ -13,7 +15,7 @@ import { sealSlices, type Slices } from "./seal-slices.ts";
 import { traceSeal } from "./seal-spans.ts";
 import type { SliceSize } from "./slice-size.ts";
 
-/** The sealing statement may take this share of a transaction's time; the rest is left for the jobs. */
+/** The sealing statements may take this share of a transaction's time; the rest is left for the jobs. */
 const shareOfSlices = 0.75;
 
 export type SealDeps = { db: Db; boss: PgBoss; tracer: Tracer; shards: Shards };
@@ -105,7 +107,10 @@ async function sealOnce(
   // One seal at a time: only the holder of this lock stamps entries.
   await holdSeal(trx);
   const startedAtMs = Date.now();
-  await limitStatements(trx, Math.ceil(seal.msPerTransaction * shareOfSlices));
+  const untilMs = startedAtMs + Math.ceil(seal.msPerTransaction * shareOfSlices);
+  // Any other plan would read all waiting entries.
+  await joinByIndex(trx);
+  await limitStatement(trx, untilMs);
   const pending = isOneShard ? countPendingOfNodes(db, seal) : countPending(trx, seal);
   const room = seal.isShadow ? Infinity : seal.pendingMax - (await pending);
   if (room <= 0) return "too_many_undelivered";
@@ -115,9 +120,10 @@ async function sealOnce(
     cutOff: seal.cutOff,
     entriesMax: seal.size.of(seal.entriesPerTransaction),
     isTraced: tracer.isOn,
+    untilMs,
     isOneShard,
   });
-  await limitStatements(trx, Math.max(1, seal.msPerTransaction - (Date.now() - startedAtMs)));
+  await limitStatement(trx, startedAtMs + seal.msPerTransaction);
   const toSend = seal.isShadow ? [] : slices.events.filter(({ isBilledElsewhere }) => !isBilledElsewhere);
   const reminders = traceSeal(tracer, toSend, { startedAtMs });
   const jobs = await remindToDeliver(
@@ -131,20 +137,6 @@ async function sealOnce(
   }
   seal.size.took(Date.now() - startedAtMs);
   return slices;
-}
-
-/**
- * Ends each statement of this transaction that takes longer. Postgres offers no way to fix the plan of a join in an
- * update, so the other plans are switched off: a plan that does not join row by row would read all waiting entries.
- */
-async function limitStatements(trx: Trx, ms: number): Promise<void> {
-  await sql`
-    select
-      set_config('statement_timeout', ${String(ms)}, true),
-      set_config('enable_seqscan', 'off', true),
-      set_config('enable_hashjoin', 'off', true),
-      set_config('enable_mergejoin', 'off', true)
-  `.execute(trx);
 }
 
 async function countPending(

@@ -3,7 +3,8 @@ import type { PgBoss } from "pg-boss";
 import type { Db } from "../database/db.ts";
 import { type Tracer, untraced } from "../tracing/tracer.ts";
 import type { MeterName } from "../usage/meters.ts";
-import { askThrough, createShards, type Shards } from "../database/shards.ts";
+import type { Shards } from "../database/shards.ts";
+import { shardsOf } from "../database/shards-of.ts";
 import { listDue } from "./due-by-shard.ts";
 import { type MeterSeal, sealTurns } from "./seal-turns.ts";
 import { createSliceSize } from "./slice-size.ts";
@@ -59,7 +60,7 @@ type SealDeps = {
  * entries does not hold up the others. Safe to run at any time and from several processes.
  */
 export async function sealDueEntries(
-  { db, boss, tracer = untraced, shards = createShards(askThrough(db)) }: SealDeps,
+  { db, boss, tracer = untraced, shards = shardsOf(db) }: SealDeps,
   options: SealOptions,
 ): Promise<SealResult> {
   const limits = { ...sealLimits, ...options };

@@ -78,7 +78,8 @@ export function sumsOf(usage: Usage, { from, to }: Hours): RawBuilder<unknown> {
       where ${isOf(usage, "meter_events")} and meter = ${meter} and hour >= ${from} and hour < ${to} and ${isSealedUsage}
     `;
   }
-  const dayFrom = sql`least(date_trunc('day', ${from} + interval '23 hours', 'UTC'), ${to})`;
+  // Also where no whole hour lies between them, as both are then one moment in the middle of an hour.
+  const dayFrom = sql`least(date_trunc('day', ${from} + interval '1 day' - interval '1 microsecond', 'UTC'), ${to})`;
   const dayTo = sql`greatest(date_trunc('day', ${to}, 'UTC'), ${dayFrom})`;
   // Each span is a probe of the index that has all of it; of one condition with three parts the rows would be visited, too.
   return sql`
@@ -96,7 +97,10 @@ export function sumsOf(usage: Usage, { from, to }: Hours): RawBuilder<unknown> {
   `;
 }
 
-/** The quantity of each hour, as the sums have it. */
+/**
+ * The quantity of each hour, as the sums have it, and how much of it was used before its quarters; null where that is not
+ * known. An hour has a row for each customer who pays for some of it.
+ */
 export function sumsByHour(
   { organizationId, meter, summedThrough }: Usage,
   { from, to }: Hours,
@@ -104,13 +108,13 @@ export function sumsByHour(
   const isMeant = sql`organization_id = ${organizationId} and meter = ${meter}`;
   return summedThrough === null
     ? sql`
-        select hour, sum(quantity) as quantity
+        select hour, sum(quantity) as quantity, null::numeric as before_15, null::numeric as before_30, null::numeric as before_45
         from metering.meter_events
         where ${isMeant} and hour >= ${from} and hour < ${to} and ${isSealedUsage}
         group by hour
       `
     : sql`
-        select starts_at as hour, quantity
+        select starts_at as hour, quantity, before_15, before_30, before_45
         from metering.usage_sums
         where ${isMeant} and unit = 'hour' and starts_at >= ${from} and starts_at < ${to}
       `;

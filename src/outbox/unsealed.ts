@@ -3,7 +3,6 @@ import { type InShard, namesOrganizations } from "../database/by-shard.ts";
 import type { Db } from "../database/db.ts";
 import { byIndex } from "../database/one-plan.ts";
 import { listShardGroups } from "../database/shard-groups.ts";
-import { askThrough, createShards } from "../database/shards.ts";
 import { meterNames } from "../usage/meters.ts";
 import { billedUntil, isHeld, joinBilledUntil } from "./held.ts";
 
@@ -64,7 +63,7 @@ async function readAgesOfEach(db: Db, readMax: number): Promise<UnsealedAge[] | 
  */
 export async function readAgesByOrganization(db: Db): Promise<UnsealedAge[]> {
   const ages: UnsealedAge[] = [];
-  for (const shard of await listShardGroups(db, createShards(askThrough(db)))) {
+  for (const shard of await listShardGroups(db)) {
     ages.push(...(await readAgesOnShard(db, namesOrganizations(shard))));
   }
   return [true, false].flatMap((isHeldAge) => {

@@ -15,20 +15,28 @@ export type UsagePeriod = {
 /** A part of one bucket, in Unix milliseconds; half-open. */
 type Piece = { bucket: number; from: number; to: number };
 
+/** The minutes of an hour before which its sums say what was used. */
+const quarters = [15, 30, 45] as const;
+type Quarter = (typeof quarters)[number];
+
 /**
  * The buckets of a period: where each begins, in Unix milliseconds, and where the last one ends. Hours that the edge of a
- * bucket divides are told with their pieces; all other hours lie in one bucket as a whole.
+ * bucket divides are told with where they are divided; all other hours lie in one bucket as a whole.
  */
 export type Buckets = {
   starts: number[];
   end: number;
   dividedHours: number[];
-  pieces: Piece[];
+  /** Where hours are divided at a quarter. */
+  cuts: Quarter[];
+  /** Hours that are divided elsewhere, as at the ends of a period. */
+  unevenHours: number[];
   /** The whole hours of each bucket that has any. */
   wholes: Piece[];
 };
 
-const hourMs = 3_600_000;
+const minuteMs = 60_000;
+const hourMs = 60 * minuteMs;
 
 /** The buckets of a period, cut to it. Only Postgres knows the time zone as its other answers do. */
 export async function readBuckets(db: Db, period: UsagePeriod): Promise<Buckets> {
@@ -67,22 +75,31 @@ async function readDates(db: Db, { from, to, granularity, timeZone }: UsagePerio
 /** Finds the hours that edges of buckets divide. */
 function divideHours(starts: number[], end: number): Buckets {
   const divided = new Set<number>();
-  const pieces: Piece[] = [];
-  const wholes: Piece[] = [];
-  for (const [bucket, from] of starts.entries()) {
-    const to = starts[bucket + 1] ?? end;
-    const [wholeFrom, wholeTo] = [Math.ceil(from / hourMs) * hourMs, floorHour(to)];
-    if (from % hourMs !== 0) divided.add(floorHour(from));
-    if (to % hourMs !== 0) divided.add(wholeTo);
-    if (wholeFrom >= wholeTo) {
-      if (from % hourMs !== 0 || to % hourMs !== 0) pieces.push({ bucket, from, to });
-      continue;
-    }
-    wholes.push({ bucket, from: wholeFrom, to: wholeTo });
-    if (from < wholeFrom) pieces.push({ bucket, from, to: wholeFrom });
-    if (wholeTo < to) pieces.push({ bucket, from: wholeTo, to });
+  const uneven = new Set<number>();
+  const minutes = new Set<number>();
+  for (const edge of [...starts, end]) {
+    if (edge % hourMs === 0) continue;
+    divided.add(floorHour(edge));
+    if (edge % (15 * minuteMs) === 0) minutes.add((edge - floorHour(edge)) / minuteMs);
+    else uneven.add(floorHour(edge));
   }
-  return { starts, end, dividedHours: [...divided], pieces, wholes };
+  return {
+    starts,
+    end,
+    dividedHours: [...divided],
+    cuts: quarters.filter((quarter) => minutes.has(quarter)),
+    unevenHours: [...uneven],
+    wholes: wholesOf(starts, end),
+  };
+}
+
+function wholesOf(starts: number[], end: number): Piece[] {
+  const wholes = starts.map((start, bucket) => ({
+    bucket,
+    from: Math.ceil(start / hourMs) * hourMs,
+    to: floorHour(starts[bucket + 1] ?? end),
+  }));
+  return wholes.filter(({ from, to }) => from < to);
 }
 
 function floorHour(ms: number): number {

@@ -27,16 +27,31 @@ export function bucketAt(time: RawBuilder<unknown>, { starts }: Buckets): RawBui
 }
 
 /** A condition on meter events of whole hours: their hours, none of which is divided. */
-export function inWholeHours({ starts, end, dividedHours }: Buckets): RawBuilder<boolean> {
-  const isWhole =
-    dividedHours.length === 0
-      ? sql``
-      : sql`and date_part('epoch', hour) <> all(${dividedHours.map(seconds)}::float8[])`;
-  return sql`(hour >= ${new Date(starts[0] ?? end)} and hour < ${new Date(end)} ${isWhole})`;
+export function inWholeHours(buckets: Buckets): RawBuilder<boolean> {
+  return sql`(hour >= ${new Date(buckets.starts[0] ?? buckets.end)} and hour < ${new Date(buckets.end)} and not ${inDividedHours(buckets)})`;
+}
+
+/** A condition on rows with an hour of the period: an edge of a bucket divides it. */
+export function inDividedHours({ starts, end, dividedHours }: Buckets): RawBuilder<boolean> {
+  const first = Math.floor((starts[0] ?? end) / hourMs);
+  if (dividedHours.length === 0) return sql`false`;
+  // As in a time zone such as Asia/Kolkata.
+  if (dividedHours.length === Math.ceil(end / hourMs) - first) return sql`true`;
+  return sql`(date_part('epoch', hour) = any(${dividedHours.map(seconds)}::float8[]))`;
+}
+
+/** A condition on a time: it lies in the period. */
+export function inPeriod(time: RawBuilder<unknown>, { starts, end }: Buckets): RawBuilder<boolean> {
+  return sql`(${time} >= ${new Date(starts[0] ?? end)} and ${time} < ${new Date(end)})`;
+}
+
+/** Hours in Unix milliseconds, as rows. */
+export function hoursOf(hours: readonly number[]): RawBuilder<unknown> {
+  return sql`select to_timestamp(t) as hour from unnest(${hours.map(seconds)}::float8[]) t`;
 }
 
 /** Parts of buckets, each with the number of its bucket. */
-export function spansOf(parts: Buckets["pieces"]): RawBuilder<unknown> {
+export function spansOf(parts: Buckets["wholes"]): RawBuilder<unknown> {
   const times = (ms: number[]) => sql`${ms.map(seconds)}::float8[]`;
   return sql`
     select n, to_timestamp(starts_at) as starts_at, to_timestamp(ends_at) as ends_at
@@ -47,54 +62,44 @@ export function spansOf(parts: Buckets["pieces"]): RawBuilder<unknown> {
   `;
 }
 
-/** Entries of whole hours that no meter event holds yet. */
+/** Entries of the period that no meter event holds yet, with their hours. */
 export function unsealedOf({ organizationId, meter, buckets }: UsageQuestion): RawBuilder<unknown> {
-  const { starts, end } = buckets;
   return sql`
-    select ${bucketAt(sql`occurred_at`, buckets)} as n, occurred_at, id, quantity
-    from (
-      select occurred_at, id, quantity, date_trunc('hour', occurred_at, 'UTC') as hour
-      from metering.meter_outbox
-      where meter_event_id is null and meter = ${meter} and organization_id = ${organizationId}
-        and occurred_at >= ${new Date(starts[0] ?? end)} and occurred_at < ${new Date(end)}
-    ) entry
-    where ${inWholeHours(buckets)}
+    select ${bucketAt(sql`occurred_at`, buckets)} as n, occurred_at, id, quantity, date_trunc('hour', occurred_at, 'UTC') as hour
+    from metering.meter_outbox
+    where meter_event_id is null and meter = ${meter} and organization_id = ${organizationId}
+      and ${inPeriod(sql`occurred_at`, buckets)}
   `;
 }
 
 /**
- * The entries of divided hours, or undefined where there are none such hours. Where entries were dropped, each meter event
- * stands for those that it folded, at the time of the latest. `each` is put behind the entries of one piece.
+ * The entries of the hours that `hours` selects. Where entries were dropped, each meter event stands for those that it folded,
+ * at the time of the latest.
  */
-export function ofPieces(
-  { organizationId, meter, buckets: { pieces, starts }, keptFrom }: UsageQuestion,
-  each: RawBuilder<unknown> = sql``,
-): RawBuilder<unknown> | undefined {
-  if (pieces.length === 0) return undefined;
+export function entriesOf(
+  { organizationId, meter, buckets, keptFrom }: UsageQuestion,
+  hours: RawBuilder<unknown>,
+): RawBuilder<unknown> {
+  const isAllKept = keptFrom === null || (buckets.starts[0] ?? 0) >= keptFrom.getTime();
   const ofDropped = sql`
     union all
-    select quantity, id as meter_event_id, event_at as occurred_at, id
+    select quantity, id, event_at
     from metering.meter_events
     where organization_id = ${organizationId} and meter = ${meter} and ${isSealedUsage}
-      and hour > p.starts_at - interval '1 hour' and hour < p.ends_at
-      and event_at >= p.starts_at and event_at < p.ends_at
+      and hour = h.hour and ${inPeriod(sql`event_at`, buckets)}
       and date_trunc('month', hour, 'UTC') in (
         select month from metering.dropped_partitions where table_name = 'meter_outbox'
       )
   `;
-  const isAllKept = keptFrom === null || (starts[0] ?? 0) >= keptFrom.getTime();
   return sql`
-    select p.n, e.quantity, e.meter_event_id, e.occurred_at, e.id
-    from (${spansOf(pieces)}) p
+    select ${bucketAt(sql`e.occurred_at`, buckets)} as n, e.quantity, e.meter_event_id
+    from (${hours}) h
     cross join lateral (
-      select * from (
-        select quantity, meter_event_id, occurred_at, id
-        from metering.meter_outbox
-        where organization_id = ${organizationId} and meter = ${meter}
-          and occurred_at >= p.starts_at and occurred_at < p.ends_at
-        ${isAllKept ? sql`` : ofDropped}
-      ) entry
-      ${each}
+      select quantity, meter_event_id, occurred_at
+      from metering.meter_outbox
+      where organization_id = ${organizationId} and meter = ${meter}
+        and occurred_at >= h.hour and occurred_at < h.hour + interval '1 hour' and ${inPeriod(sql`occurred_at`, buckets)}
+      ${isAllKept ? sql`` : ofDropped}
     ) e
   `;
 }

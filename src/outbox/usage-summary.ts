@@ -2,7 +2,7 @@ import { type RawBuilder, sql } from "kysely";
 import { type InShard, namesOrganizations, type ShardInput } from "../database/by-shard.ts";
 import type { Db } from "../database/db.ts";
 import { byIndex, inIndexOrder } from "../database/one-plan.ts";
-import { groupByShard } from "../database/shard-groups.ts";
+import { groupOrganizations } from "../database/shard-groups.ts";
 import { type MeterName, meters } from "../usage/meters.ts";
 import { eventsBesideSums, readSummedThrough, sumsOf } from "./sums.ts";
 import { countedOf, latestVersion } from "./versions.ts";
@@ -44,7 +44,7 @@ export async function readUsageSummary(db: Db, query: SummaryQuery): Promise<Usa
   const page = await readPage(db, query);
   const summedThrough = await readSummedThrough(db);
   const totals = new Map<string, Total>();
-  const shards = await groupByShard(
+  const shards = await groupOrganizations(
     db,
     page.map(({ id }) => id),
   );

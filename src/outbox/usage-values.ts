@@ -1,26 +1,39 @@
 import { type RawBuilder, sql } from "kysely";
 import { isSealedUsage } from "./sums.ts";
-import { bucketAt, inWholeHours, ofPieces, spansOf, unsealedOf, type UsageQuestion } from "./usage-parts.ts";
+import {
+  bucketAt,
+  hoursOf,
+  inDividedHours,
+  inPeriod,
+  spansOf,
+  unsealedOf,
+  type UsageQuestion,
+} from "./usage-parts.ts";
 import { countedOf, latestVersion } from "./versions.ts";
+import { startOfHour } from "./whole-hours.ts";
 
 /** More buckets than these cost less in one pass over all their hours. */
 const probesMax = 500;
 
 /**
  * The latest value of a `last` meter in each bucket, with its state. A meter event has the value and the time of its latest
- * entry. Where two have the same time, their entries decide: the later id is the later value.
+ * entry; of earlier buckets that divide its hour, its other entries tell. Where two have the same time, their entries decide:
+ * the later id is the later value.
  */
 export function usageValues(question: UsageQuestion): RawBuilder<unknown> {
   const { organizationId, meter, buckets } = question;
-  const isProbed = buckets.wholes.length <= probesMax;
-  const pieces = ofPieces(question, sql`order by occurred_at desc, id desc limit 1`);
+  const isProbed = buckets.starts.length <= probesMax;
   return sql`
-    with candidates as (
-      select n, event_at as occurred_at, id, id as meter_event_id, quantity, nullif(state, 'superseded') as state
-      from (${isProbed ? latestHours(question) : allHours(question)}) whole
+    with events as (${isProbed ? latestHours(question) : allHours(question)}),
+    candidates as (
+      select
+        ${bucketAt(sql`event_at`, buckets)} as n, event_at as occurred_at, id, id as meter_event_id, quantity,
+        nullif(state, 'superseded') as state
+      from events
+      where ${inPeriod(sql`event_at`, buckets)}
       union all
       select n, occurred_at, id, null, quantity, 'pending' from (${unsealedOf(question)}) unsealed
-      ${pieces === undefined ? sql`` : sql`union all select n, occurred_at, id, meter_event_id, quantity, null from (${pieces}) piece`}
+      ${buckets.dividedHours.length === 0 ? sql`` : sql`union all ${otherEntries(question)}`}
     ),
     latest as (
       select distinct on (n) *, count(*) over (partition by n, occurred_at) > 1 as is_tied
@@ -55,29 +68,54 @@ export function usageValues(question: UsageQuestion): RawBuilder<unknown> {
   `;
 }
 
-function allHours({ organizationId, meter, buckets }: UsageQuestion): RawBuilder<unknown> {
+const columns = sql`hour, event_at, id, quantity, state, entries`;
+
+function allHours({ organizationId, meter, buckets: { starts, end } }: UsageQuestion): RawBuilder<unknown> {
   return sql`
-    select ${bucketAt(sql`hour`, buckets)} as n, event_at, id, quantity, state
+    select ${columns}
     from metering.meter_events
-    where organization_id = ${organizationId} and meter = ${meter} and ${inWholeHours(buckets)} and ${isSealedUsage}
+    where organization_id = ${organizationId} and meter = ${meter} and ${isSealedUsage}
+      and hour >= ${startOfHour(new Date(starts[0] ?? end))} and hour < ${new Date(end)}
   `;
 }
 
-/** The events of each bucket's last whole hour with usage. */
+/** The events of each bucket's last whole hour with usage, and those of divided hours. */
 function latestHours({ organizationId, meter, buckets }: UsageQuestion): RawBuilder<unknown> {
   return sql`
-    select b.n, m.event_at, m.id, m.quantity, m.state
-    from (${spansOf(buckets.wholes)}) b
+    select event.*
+    from (
+      select latest.hour
+      from (${spansOf(buckets.wholes)}) b
+      cross join lateral (
+        select hour
+        from metering.meter_events
+        where organization_id = ${organizationId} and meter = ${meter}
+          and hour >= b.starts_at and hour < b.ends_at and ${isSealedUsage}
+        order by hour desc
+        limit 1
+      ) latest
+      union all
+      ${hoursOf(buckets.dividedHours)}
+    ) wanted
     cross join lateral (
-      select hour
-      from metering.meter_events
-      where organization_id = ${organizationId} and meter = ${meter}
-        and hour >= b.starts_at and hour < b.ends_at and ${isSealedUsage}
-      order by hour desc
-      limit 1
-    ) latest
-    join metering.meter_events m
-      on m.organization_id = ${organizationId} and m.meter = ${meter} and m.hour = latest.hour
-    where m.replaces_id is null and m.carried_from is null
+      select ${columns}
+      from metering.meter_events m
+      where m.organization_id = ${organizationId} and m.meter = ${meter} and m.hour = wanted.hour and ${isSealedUsage}
+    ) event
+  `;
+}
+
+/** The entries of divided hours before the latest of their event. */
+function otherEntries({ organizationId, buckets }: UsageQuestion): RawBuilder<unknown> {
+  return sql`
+    select ${bucketAt(sql`e.occurred_at`, buckets)}, e.occurred_at, e.id, m.id, e.quantity, nullif(m.state, 'superseded')
+    from (select * from events where entries > 1 and ${inDividedHours(buckets)}) m
+    cross join lateral (
+      select occurred_at, id, quantity
+      from metering.meter_outbox
+      where organization_id = ${organizationId} and meter_event_id = m.id
+        -- In a form that the key of the outbox does not serve, which would read all entries of the hour.
+        and (occurred_at < m.event_at and ${inPeriod(sql`occurred_at`, buckets)}) is true
+    ) e
   `;
 }

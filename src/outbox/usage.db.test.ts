@@ -7,6 +7,7 @@ import { meterEventsTest as test } from "../testing/fixtures/meter-events-fixtur
 import { withoutTriggers } from "../testing/postgres/without-triggers.ts";
 import { linkCustomer, addOrganization } from "../testing/rows/organizations.ts";
 import { appendEntries } from "../testing/rows/entries.ts";
+import { addRandomEntries } from "../testing/rows/random-entries.ts";
 import { meterNames } from "../usage/meters.ts";
 import { findViolations } from "../testing/rows/invariants.ts";
 import { settleUsageAtOnce } from "../testing/rows/settle-usage.ts";
@@ -37,13 +38,14 @@ test("usage from the meter events is that of their entries, in every state and a
   await sql`update metering.customer_links set linked_at = now() - interval '1 year'`.execute(db);
   // The sums end between two events of one hour, and of what they hold some is not delivered later.
   await settleUsageAtOnce(db, 333);
-  for (const organization of [acme, other]) {
-    await addRandomEntries(db, organization, { from, until });
+  const addAndSeal = async () => {
+    for (const organization of [acme, other]) await addRandomEntries(db, organization, { from, until });
     await sealDueEntries({ db, boss }, { meters: meterNames });
-    expect(await addUpUsage(db)).toBeGreaterThan(0);
-    await addRandomEntries(db, organization, { from, until });
-    await sealDueEntries({ db, boss }, { meters: meterNames });
-  }
+  };
+  await addAndSeal();
+  expect(await addUpUsage(db)).toBeGreaterThan(0);
+  await addAndSeal();
+  await forgetSomeQuarters(db);
   await makeStates(db);
   // Some stay unsealed, and gauges of one time with values of their own.
   await addRandomEntries(db, acme, { from, until });
@@ -150,6 +152,21 @@ test("usage stays the same while it is sealed, settled and added up", async ({ d
   expect(await findSumsViolations(db)).toEqual([]);
 });
 
+/** As of hours whose entries retention had dropped before they were added up. */
+async function forgetSomeQuarters(db: Db): Promise<void> {
+  const hours = await db
+    .selectFrom("usage_sums")
+    .select("starts_at")
+    .distinct()
+    .orderBy("starts_at")
+    .execute();
+  const forgotten = hours.map((row) => row.starts_at).filter((_, n) => n % 5 === 0);
+  await sql`
+    update metering.usage_sums set before_15 = null, before_30 = null, before_45 = null
+    where starts_at = any(${forgotten}::timestamptz[])
+  `.execute(db);
+}
+
 async function forgetSums(db: Db): Promise<void> {
   await sql`truncate metering.usage_sums`.execute(db);
   await sql`update metering.usage_progress set events_through_id = '00000000-0000-0000-0000-000000000000'`.execute(
@@ -168,12 +185,15 @@ async function addOldEvent(db: Db, organizationId: string): Promise<void> {
 
 /** What a statement begins with: the entries, which are compared with the rows themselves, and the events. */
 async function readPeriods(db: Db, organizationId: string, until: Date): Promise<unknown[]> {
+  const hoursSinceMidnight = (until.getTime() % (24 * hourMs)) / hourMs;
   const times = (
     [
       [30.3, 25.1],
       [60, 60],
       [3.5, 0.25],
       [70.5, 50.5],
+      // In the first hour of a day.
+      [hoursSinceMidnight + 23.5, 0.25],
     ] as const
   ).map(([hoursAgo, hours]) => {
     const start = new Date(until.getTime() - hoursAgo * hourMs);
@@ -261,54 +281,6 @@ async function readSummaries(db: Db, { from, until }: { from: Date; until: Date 
     3,
   );
   return summaries;
-}
-
-test("buckets inside one hour are those of their own entries", async ({ database: { db }, boss }) => {
-  const acme = await addOrganization(db);
-  await linkCustomer(db, acme, { customer: "cus_1" });
-  const hour = new Date(Math.floor(Date.now() / hourMs) * hourMs - 5 * hourMs);
-  await addRandomEntries(db, acme, { from: hour, until: new Date(hour.getTime() + 2 * hourMs) });
-  await sealDueEntries({ db, boss }, { meters: meterNames });
-  for (const meter of meterNames) {
-    for (const [fromMinute, toMinute] of [
-      [5, 20],
-      [0, 30],
-      [30, 60],
-      [59, 61],
-      [0, 60],
-      [30, 90],
-    ] as const) {
-      const query = {
-        meter,
-        granularity: "hour" as const,
-        timeZone: "UTC",
-        keptFrom: null,
-        from: new Date(hour.getTime() + fromMinute * 60_000),
-        to: new Date(hour.getTime() + toMinute * 60_000),
-      };
-      expect(await readUsage(db, acme, query)).toEqual(await readUsageByEntries(db, acme, query));
-    }
-  }
-});
-
-/** Four an hour on average, some at the same millisecond, some on the hour. */
-async function addRandomEntries(
-  db: Db,
-  organizationId: string,
-  { from, until }: { from: Date; until: Date },
-): Promise<void> {
-  await sql`
-    insert into metering.meter_outbox (organization_id, occurred_at, id, meter, quantity)
-    select ${organizationId}, e.at, metering.uuid_v7(e.at), m.name, (random() * 50)::int
-    from generate_series(${from}::timestamptz, ${until}::timestamptz - interval '1 hour', interval '1 hour') hour
-    cross join metering.meters m
-    cross join generate_series(1, 2) n
-    cross join lateral (
-      select hour + (array[random() * 3599, 0, 1800, 2700, 899.999])[1 + (random() * 4)::int + 0 * n] * interval '1 second' as exact
-    ) t
-    cross join lateral (select date_trunc('milliseconds', t.exact) as at) e
-    where random() < 0.8
-  `.execute(db);
 }
 
 /** A third of the events in other states, and some replaced: one by one, and several by one with a part already counted. */

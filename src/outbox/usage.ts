@@ -26,10 +26,10 @@ export type UsageBucket = {
  * `last` meter each bucket has its latest value. Usage that expired counts as rejected, and a gauge that a newer value
  * overtook is in no state any more.
  *
- * Whole UTC hours come from the sums of their meter events, those of a gauge from the events, which are as good as the entries
- * that they fold and fewer, and from what is not sealed yet; only hours that the edge of a bucket divides are read entry by
- * entry. Where entries were dropped, each
- * meter event stands for those that it folded, at the time of the latest. They are final, so nothing of them is missing.
+ * Hours and their quarters come from the sums of their meter events, those of a gauge from the events, which are as good as
+ * the entries that they fold and fewer, and from what is not sealed yet. Entries are read in hours that the edge of a bucket
+ * divides, where sums do not tell enough. Where entries were dropped, each meter event stands there for those that it folded,
+ * at the time of the latest. They are final, so nothing of them is missing.
  */
 export async function readUsage(
   db: Db,
@@ -73,13 +73,14 @@ type BucketFigures =
 
 function fillBuckets({ starts, end }: Buckets, figures: readonly BucketFigures[]): UsageBucket[] {
   const byNumber = new Map(figures.map((one) => [one[0], one]));
-  return starts.map((start, index) => {
+  // Where one bucket ends, the next one begins.
+  const edges = [...starts, end].map((ms) => new Date(ms));
+  return edges.slice(0, -1).map((start, index) => {
     const [, quantity = 0, delivered = quantity, pending = 0, inDoubt = 0, rejected = 0] =
       byNumber.get(index + 1) ?? [];
-    const bucketEnd = new Date(starts[index + 1] ?? end);
     return {
-      start: new Date(start),
-      end: bucketEnd,
+      start,
+      end: edges[index + 1] ?? start,
       quantity,
       delivered,
       pending,

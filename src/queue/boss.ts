@@ -1,12 +1,19 @@
 import { type Db as BossDb, PgBoss, fromKysely } from "pg-boss";
 import type { Db, Trx } from "../database/db.ts";
-import { newConnections } from "../database/new-connection.ts";
+import { newConnections, newConnectionsByIndex } from "../database/new-connection.ts";
 import { createWatchedSocket } from "../database/watched-socket.ts";
 import type { Log } from "../log.ts";
 import { queueSchema } from "./queue-schema.ts";
 
 /** Longer than any statement of pg-boss takes, except when it changes its schema. */
 const silenceMsMax = 120_000;
+
+/**
+ * A bound on the active jobs of a group that none reaches, for every fetch that needs no bound. With one, pg-boss hands the
+ * ids that it chose to its update as a list. Without one it joins them to the queue, and where the last analyze saw none of
+ * the queue's jobs, Postgres compares each id with each job (7 s for 1,000 ids of 20,000 jobs, in place of 60 ms).
+ */
+export const noGroupBound = 1_000_000;
 
 export type BossOptions = {
   databaseUrl: string;
@@ -26,7 +33,8 @@ export function createBoss(options: BossOptions, log: Log): PgBoss {
     application_name: `meter-outbox ${options.role} pg-boss`,
     schema: queueSchema,
     max: options.connectionsMax,
-    ...newConnections,
+    // A worker reads heads of queues.
+    ...(options.role === "worker" ? newConnectionsByIndex : newConnections),
     // pg-boss passes unknown options on to pg.
     ...(options.role !== "migrate" && { stream: () => createWatchedSocket(silenceMsMax) }),
     migrate: options.role === "migrate" || options.isSchemaAhead === true,

@@ -8,6 +8,9 @@ import { type BossOptions, createBoss } from "./boss.ts";
 const settings = `select current_setting('jit') as jit, current_setting('synchronous_commit') as "commitsWith"`;
 const wanted = [{ jit: "off", commitsWith: "on" }];
 
+const switches = `select name from pg_settings where setting = 'off' and name = any($1) order by name`;
+const names = ["enable_hashjoin", "enable_mergejoin", "enable_seqscan", "enable_sort"];
+
 test.beforeEach(async ({ database }) => {
   await sql`
     do $$ begin
@@ -41,8 +44,6 @@ test("a connection of the delivery loop plans by index for as long as it lives",
     },
     silentLog,
   );
-  const switches = `select name from pg_settings where setting = 'off' and name = any($1) order by name`;
-  const names = ["enable_hashjoin", "enable_mergejoin", "enable_seqscan", "enable_sort"];
   try {
     const { rows } = await own.pool.query<{ name: string }>(switches, [names]);
     expect(rows.map(({ name }) => name)).toEqual(names);
@@ -53,15 +54,18 @@ test("a connection of the delivery loop plans by index for as long as it lives",
   }
 });
 
-test.for<BossOptions["role"]>(["worker", "api", "migrate"])(
-  "pg-boss's own connections of the %s compile none either",
-  async (role, { database }) => {
-    const boss = createBoss({ databaseUrl: database.url, role, connectionsMax: 2 }, silentLog);
-    await boss.start();
-    try {
-      expect((await boss.getDb().executeSql(settings)).rows).toEqual(wanted);
-    } finally {
-      await boss.stop({ graceful: false });
-    }
-  },
-);
+test.for<[BossOptions["role"], string]>([
+  ["worker", "plan by index, and"],
+  ["api", "plan as the server does, and"],
+  ["migrate", "plan as the server does, and"],
+])("pg-boss's own connections of the %s %s compile none either", async ([role], { database }) => {
+  const boss = createBoss({ databaseUrl: database.url, role, connectionsMax: 2 }, silentLog);
+  await boss.start();
+  try {
+    expect((await boss.getDb().executeSql(settings)).rows).toEqual(wanted);
+    const { rows } = await boss.getDb().executeSql(switches, [names]);
+    expect(rows).toHaveLength(role === "worker" ? names.length : 0);
+  } finally {
+    await boss.stop({ graceful: false });
+  }
+});

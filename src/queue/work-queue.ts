@@ -1,5 +1,6 @@
 import type { Job, JobResult, PgBoss, WorkOptions } from "pg-boss";
 import type { Log } from "../log.ts";
+import { noGroupBound } from "./boss.ts";
 
 export type WorkDeps = {
   boss: PgBoss;
@@ -25,7 +26,7 @@ export async function workQueue(
   { queue, ...options }: { queue: string } & WorkQueueOptions,
   handle: (jobs: Job<unknown>[]) => Promise<void>,
 ): Promise<void> {
-  await deps.boss.work(queue, options, (jobs: Job<unknown>[]) =>
+  await deps.boss.work(queue, { ...options, groupConcurrency: noGroupBound }, (jobs: Job<unknown>[]) =>
     watched(deps, { queue, jobs }, async () => {
       try {
         await handle(jobs);
@@ -52,7 +53,8 @@ export async function workEachJob(
       return { id: job.id, status: "failed", output: { message: messageOf(error) } };
     }
   };
-  await deps.boss.work(queue, { ...options, perJobResults: true as const }, (jobs: Job<unknown>[]) =>
+  const perJob = { ...options, groupConcurrency: noGroupBound, perJobResults: true as const };
+  await deps.boss.work(queue, perJob, (jobs: Job<unknown>[]) =>
     watched(deps, { queue, jobs }, () => Promise.all(jobs.map(handleOne))),
   );
 }

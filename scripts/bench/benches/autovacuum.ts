@@ -17,8 +17,12 @@ const lookEveryMs = 10_000;
 const bytesPerMib = 1_024 ** 2;
 /** A table that is read all the time may hold as many dead rows as live ones, and some on top while it is small. */
 const deadRowsMax = { share: 1, least: 5_000 };
-/** The size of a table may be twice what its rows need. */
+/** The size of a table may be twice what its rows need. A queue, whose rows last for a second, may hardly grow. */
 const bloatMax = 2;
+const queueGrowthMax = 1.2;
+
+/** Jobs are deleted when they are done. */
+const queueTable = "pgboss.job_common";
 
 type Dead = { name: string; live: number; dead: number };
 
@@ -39,8 +43,10 @@ export async function benchAutovacuum(site: Site): Promise<Comparison[]> {
   const walBefore = await readWalBytes(url);
   const endsAtMs = performance.now() + site.minutes * 60_000;
   let readings = 0;
+  let halfway: Map<string, number> | undefined;
   while (performance.now() < endsAtMs) {
     site.signal.throwIfAborted();
+    if (performance.now() > endsAtMs - site.minutes * 30_000) halfway ??= await readSizes(url);
     const plan = planLoad(fleet, { requests: requestsPerSecond * secondsPerPlan, readingsPerRequest });
     const server = { port, fleet, table: null };
     await sendPlan(gateway, { server, plan, connections, perSecond: requestsPerSecond });
@@ -49,6 +55,10 @@ export async function benchAutovacuum(site: Site): Promise<Comparison[]> {
   const walBytes = (await readWalBytes(url)) - walBefore;
   watch.abort();
   const worst = await watching;
+  const queue = { atLast: await readSizes(url), halfway: halfway ?? new Map<string, number>() };
+  const [queueBytes, queueBytesBefore] = [queue.atLast, queue.halfway].map(
+    (sizes) => sizes.get(queueTable) ?? 0,
+  );
   const bloat = await readBloat(url);
   const during = `${site.minutes} minutes of ${requestsPerSecond * readingsPerRequest} readings/s`;
   const target = { ratio: "at most" as const, value: 1 };
@@ -73,6 +83,15 @@ export async function benchAutovacuum(site: Site): Promise<Comparison[]> {
     },
     {
       bench,
+      what: `size of ${queueTable} after ${during}`,
+      unit: "MiB",
+      ours: [(queueBytes ?? 0) / bytesPerMib],
+      peer: "after half of them",
+      theirs: [(queueBytesBefore ?? 0) / bytesPerMib],
+      target: { ratio: "at most", value: queueGrowthMax },
+    },
+    {
+      bench,
       what: `log (WAL) that 1,000 readings make until they are billed, in ${during}`,
       unit: "KiB",
       ours: [walBytes / readings / 1.024],
@@ -82,14 +101,16 @@ export async function benchAutovacuum(site: Site): Promise<Comparison[]> {
   ];
 }
 
-/** Of all tables at all times, the one with the most dead rows for its live ones. */
+/** Of all tables that keep their rows, at all times, the one with the most dead rows for its live ones. */
 async function watchDeadRows(url: string, signal: AbortSignal): Promise<Dead> {
   let worst: Dead = { name: "none", live: 0, dead: 0 };
   const share = ({ live, dead }: Dead) => dead / Math.max(live, deadRowsMax.least);
   while (!signal.aborted) {
     const tables = await ask<Dead>(
       url,
-      `select relname as name, n_live_tup::float8 as live, n_dead_tup::float8 as dead from pg_stat_user_tables`,
+      `select relname as name, n_live_tup::float8 as live, n_dead_tup::float8 as dead from pg_stat_user_tables
+       where relid <> $1::regclass`,
+      [queueTable],
     );
     for (const table of tables) if (share(table) > share(worst)) worst = table;
     await sleep(lookEveryMs, undefined, { signal }).catch(() => {});
@@ -104,20 +125,14 @@ async function readWalBytes(url: string): Promise<number> {
 
 type Bloat = { name: string; bytes: number; neededBytes: number };
 
-/** Of the tables of a MiB and more, the one that shrinks most when it is written anew. */
+/** Of the tables of a MiB and more that keep their rows, the one that shrinks most when it is written anew. */
 async function readBloat(url: string): Promise<Bloat> {
-  const read = () =>
-    ask<{ name: string; bytes: number }>(
-      url,
-      `select oid::regclass::text as name, pg_total_relation_size(oid)::float8 as bytes from pg_class
-       where relkind = 'r' and relnamespace in ('metering'::regnamespace, 'pgboss'::regnamespace)`,
-    );
-  const before = await read();
+  const before = await readSizes(url);
   await ask(url, "vacuum full");
-  const after = new Map((await read()).map(({ name, bytes }) => [name, bytes]));
-  const tables = before
-    .filter(({ bytes }) => bytes > bytesPerMib)
-    .map((table) => ({ ...table, neededBytes: after.get(table.name) ?? table.bytes }))
+  const after = await readSizes(url);
+  const tables = [...before]
+    .filter(([name, bytes]) => bytes > bytesPerMib && name !== queueTable)
+    .map(([name, bytes]) => ({ name, bytes, neededBytes: after.get(name) ?? bytes }))
     .toSorted((one, other) => other.bytes / other.neededBytes - one.bytes / one.neededBytes);
   for (const { name, bytes, neededBytes } of tables) {
     console.error(
@@ -127,6 +142,16 @@ async function readBloat(url: string): Promise<Bloat> {
   const [worst] = tables;
   if (worst === undefined) throw new Error("no table has grown to a MiB");
   return worst;
+}
+
+/** The bytes of each table with its indexes. */
+async function readSizes(url: string): Promise<Map<string, number>> {
+  const sizes = await ask<{ name: string; bytes: number }>(
+    url,
+    `select oid::regclass::text as name, pg_total_relation_size(oid)::float8 as bytes from pg_class
+     where relkind = 'r' and relnamespace in ('metering'::regnamespace, 'pgboss'::regnamespace)`,
+  );
+  return new Map(sizes.map(({ name, bytes }) => [name, bytes]));
 }
 
 /** KiB that 1,000 readings take in their table, without indexes. */

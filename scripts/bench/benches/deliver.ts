@@ -1,4 +1,3 @@
-import type { BenchName } from "../names.ts";
 import type { Comparison } from "../comparison.ts";
 import { interleave } from "../interleave.ts";
 import { addDueEvents, emptyOutbox, openTables, readDeliveryRate, type Tables } from "../load/due-events.ts";
@@ -18,30 +17,25 @@ const latencies = [
   { latencyMs: 50, name: "Stripe answers after 50 ms", atLeast: 0.95 },
 ];
 
-type Transport = "sync" | "stream";
-
 /** Meter events delivered by a worker, against the Stripe package alone. */
 export async function benchDeliver(site: Site): Promise<Comparison[]> {
-  return compare(site, "deliver", "sync");
-}
-
-/** The same over Stripe's stream, 100 events a request. */
-export async function benchDeliverStream(site: Site): Promise<Comparison[]> {
-  return compare(site, "deliver-stream", "stream");
-}
-
-async function compare(site: Site, bench: BenchName, transport: Transport): Promise<Comparison[]> {
   const url = await createOurDatabase(site, "deliver");
   await addFleet(url, { organizations: customers, sensors: 1 });
   const tables = await openTables(site, url);
   const stripe = await startStripeStandIn(site);
-  await startWorker(site, { databaseUrl: url, stripeUrl: stripe.url, transport });
+  await startWorker(site, { databaseUrl: url, stripeUrl: stripe.url });
   const bare = startRunner<SendMeterEventsTasks>(site, "send-meter-events");
   const comparisons: Comparison[] = [];
   for (const { latencyMs, name, atLeast } of latencies) {
     await stripe.takeTally({ latencyMs });
     const sendBare = async (events: number) => {
-      const input = { url: stripe.url, transport, events, concurrency: deliveryConcurrency, customers };
+      const input = {
+        url: stripe.url,
+        transport: "sync" as const,
+        events,
+        concurrency: deliveryConcurrency,
+        customers,
+      };
       const { seconds } = await bare.ask("send", input);
       return events / seconds;
     };
@@ -53,14 +47,13 @@ async function compare(site: Site, bench: BenchName, transport: Transport): Prom
       site.rounds,
     );
     comparisons.push({
-      bench,
+      bench: "deliver",
       what: `${name}, ${deliveryConcurrency} requests in flight`,
       unit: "meter events/s",
       ours: measured("ours"),
-      peer: transport === "stream" ? "the bare stream calls" : "the stripe package in a loop, no database",
+      peer: "the stripe package in a loop, no database",
       theirs: measured("bare"),
-      // The issue's targets are those of single events.
-      ...(transport === "sync" && { target: { ratio: "at least" as const, value: atLeast } }),
+      target: { ratio: "at least", value: atLeast },
     });
   }
   return comparisons;

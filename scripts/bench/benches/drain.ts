@@ -1,13 +1,14 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Comparison, ratioOf } from "../comparison.ts";
 import { interleave } from "../interleave.ts";
+import { type DrainRates, readDrainRates } from "../load/drain-rates.ts";
 import { addEntriesOfHours, freshTables } from "../load/fresh-tables.ts";
 import { addDueEvents, openTables, type Tables } from "../load/due-events.ts";
 import { addFleet } from "../load/fleet.ts";
 import type { SendMeterEventsTasks } from "../runners/send-meter-events.ts";
 import { type Runner, startRunner } from "../site/runner.ts";
 import { renderRatio } from "../table.ts";
-import { ask, checkpoint, createOurDatabase, readClock, type Site } from "../site/site.ts";
+import { checkpoint, createOurDatabase, readClock, type Site } from "../site/site.ts";
 import { startStripeStandIn, type StripeStandIn } from "../site/stripe-stand-in.ts";
 import { untilTrue } from "../site/until-true.ts";
 import { deliveryConcurrency, startWorker } from "./our-servers.ts";
@@ -58,6 +59,8 @@ const forms: readonly Form[] = [
 const withinSeconds = 300;
 /** What is refused comes back after its backoff; until this share is delivered, the worker never has nothing to do. */
 const shareOfFaulty = 0.85;
+/** V8 compiles for several seconds of sending, and a worker at the end of an outage has sent before. */
+const warmUpRounds = 3;
 /** A worker that waits for the end of an outage has idled, and V8 has made its heap small by then. */
 const idleMs = 12_000;
 /** The round ends when the last refused event is delivered, which is no part of its rate. */
@@ -80,8 +83,6 @@ export async function benchDrain(site: Site): Promise<Comparison[]> {
   return comparisons;
 }
 
-type Rates = { first: number; rest: number };
-
 async function compareForm(site: Site, stripe: StripeStandIn, form: Form): Promise<Comparison[]> {
   const url = await createOurDatabase(site, "drain");
   await addFleet(url, { organizations: form.customers, sensors: 1 });
@@ -100,15 +101,19 @@ async function compareForm(site: Site, stripe: StripeStandIn, form: Form): Promi
   );
   const measured = await interleave(
     [
-      { name: "ours", run: () => worker.use(() => drainOnce(site, { tables, stripe }, form)) },
+      {
+        name: "ours",
+        run: ({ isWarmUp }) => worker.use(() => drainOnce(site, { tables, stripe }, { ...form, isWarmUp })),
+      },
       { name: "bare", run: () => bare.use((runner) => sendBare(runner, stripe, form)) },
     ],
     site.rounds,
+    { warmUpRounds: form.isCold === true ? 1 : warmUpRounds },
   );
   await worker.end();
   await bare.end();
   await tables.close();
-  const compare = (what: string, part: keyof Rates): Comparison => ({
+  const compare = (what: string, part: keyof DrainRates): Comparison => ({
     bench: "drain",
     what: `${form.name}: ${what}`,
     unit: "meter events/s",
@@ -144,7 +149,7 @@ async function sendBare(
   bare: Runner<SendMeterEventsTasks>,
   stripe: StripeStandIn,
   { customers, eventsOfEach }: Form,
-): Promise<Rates> {
+): Promise<DrainRates> {
   const events = customers * eventsOfEach;
   const { seconds, inFirstSecond } = await bare.ask("send", {
     url: stripe.url,
@@ -162,11 +167,11 @@ async function sendBare(
 async function drainOnce(
   site: Site,
   { tables, stripe }: { tables: Tables; stripe: StripeStandIn },
-  form: Form,
-): Promise<Rates> {
+  form: Form & { isWarmUp: boolean },
+): Promise<DrainRates> {
   const { url } = tables;
   await freshTables(url);
-  if (form.isCold !== true) await sleep(idleMs, undefined, { signal: site.signal });
+  if (form.isCold !== true && !form.isWarmUp) await sleep(idleMs, undefined, { signal: site.signal });
   const entries = form.isSealing === true ? form.eventsOfEach : 0;
   const events = form.customers * (form.eventsOfEach + entries);
   await checkpoint(url);
@@ -178,24 +183,5 @@ async function drainOnce(
   await untilTrue(site, { url, text, what: `${events} meter events to be delivered`, withinSeconds });
   const tally = await stripe.takeTally();
   if (tally.events !== events) throw new Error(`Stripe got ${tally.events} of ${events} meter events`);
-  return readRates(url, { since, share: form.faultEvery === undefined ? 1 : shareOfFaulty });
-}
-
-/** By the database's clock, from the first attempt's start. */
-async function readRates(url: string, { since, share }: { since: Date; share: number }): Promise<Rates> {
-  const [row] = await ask<{ first: number; counted: number; seconds: number }>(
-    url,
-    `with first as (select min(started_at) as at from metering.delivery_attempts where started_at >= $1),
-     delivered as (
-       select extract(epoch from m.delivered_at - f.at)::float8 as after
-       from metering.meter_events m cross join first f where m.delivered_at >= $1
-     )
-     select count(*) filter (where after <= 1)::int as first, ceil(count(*) * $2::float8)::int as counted,
-       percentile_disc($2::float8) within group (order by after) as seconds
-     from delivered`,
-    [since, share],
-  );
-  if (row === undefined) throw new Error("nothing was delivered");
-  const { first, counted, seconds } = row;
-  return { first, rest: seconds > 1 ? (counted - first) / (seconds - 1) : first };
+  return readDrainRates(url, { since, share: form.faultEvery === undefined ? 1 : shareOfFaulty });
 }

@@ -3,7 +3,7 @@ import { type Contestant, interleave } from "../interleave.ts";
 import { addFleet } from "../load/fleet.ts";
 import { type Gateway, httpContestant, startGateway } from "../load/http-contestant.ts";
 import { createOurDatabase, type Site } from "../site/site.ts";
-import { singleFleet, singleLoad, startPeer } from "./intake-single.ts";
+import { singleFleet, singleLoad, singleWarmUpRounds, startPeer } from "./intake-single.ts";
 import { type NaiveQueueName, naiveQueues, prepareNaiveSide, startRedis } from "./naive-side.ts";
 import { startApi } from "./our-servers.ts";
 
@@ -14,7 +14,10 @@ const peers: Record<NaiveQueueName, string> = {
   bullmq: "readings in a transaction per request, then a BullMQ job (Redis without appendonly, its default)",
 };
 
-/** Requests of one reading, against the usual design: a transaction and a job for each request. */
+/**
+ * Requests of one reading, against the usual design: a transaction and a job for each request, behind our own server,
+ * keys, log and validation.
+ */
 export async function benchIntakeNaive(site: Site): Promise<(Comparison | Skipped)[]> {
   const url = await createOurDatabase(site, "intake_ours");
   const gateway = startGateway(site);
@@ -31,7 +34,7 @@ export async function benchIntakeNaive(site: Site): Promise<(Comparison | Skippe
       run: await naiveContestant(site, gateway, { queue, redisPort: redis?.port ?? 0 }),
     });
   }
-  const measured = await interleave(contestants, site.rounds);
+  const measured = await interleave(contestants, site.rounds, { warmUpRounds: singleWarmUpRounds });
   const bench = "intake-naive" as const;
   const what = `POST of one reading, ${singleLoad.connections} connections`;
   return naiveQueues.map((queue) => {

@@ -5,7 +5,13 @@ import { expectAllStored, type Fleet, planLoad } from "./fleet.ts";
 import type { LoadPlan } from "./plan.ts";
 import type { LoadOutcome } from "./send-load.ts";
 
-type HttpLoad = { connections: number; readingsPerRequest: number; firstRequests: number };
+type HttpLoad = {
+  connections: number;
+  readingsPerRequest: number;
+  firstRequests: number;
+  /** How long each round runs before it counts, so that it does not count what waking up costs. */
+  runUpSeconds?: number;
+};
 
 export type HttpServer = {
   port: number;
@@ -38,14 +44,17 @@ export function httpContestant(
   site: Site,
   { gateway, server, load, afterRound }: HttpContestant,
 ): () => Promise<number> {
-  let requests = load.firstRequests;
+  const { readingsPerRequest, connections, firstRequests, runUpSeconds = 0 } = load;
+  let counted = firstRequests;
+  let runUp = 0;
   return async () => {
-    const { readingsPerRequest, connections } = load;
-    const plan = planLoad(server.fleet, { requests, readingsPerRequest });
-    const { seconds } = await sendPlan(gateway, { server, plan, connections });
+    const plan = planLoad(server.fleet, { requests: runUp + counted, readingsPerRequest });
+    const { seconds } = await sendPlan(gateway, { server, plan, connections, runUp });
     await afterRound?.(plan);
-    requests = Math.max(load.firstRequests, Math.round((requests / seconds) * site.secondsPerRound));
-    return (plan.requests * readingsPerRequest) / seconds;
+    const perSecond = counted / seconds;
+    counted = Math.max(firstRequests, Math.round(perSecond * site.secondsPerRound));
+    runUp = Math.round(perSecond * runUpSeconds);
+    return perSecond * readingsPerRequest;
   };
 }
 
@@ -55,20 +64,27 @@ export type Shipment = {
   connections: number;
   /** Makes it an open load: requests leave at this rate. */
   perSecond?: number;
+  /** How many requests of a closed load are sent before time counts. */
+  runUp?: number;
   /** Called when everything is made and the first request is about to leave. */
-  onStart?: () => void;
+  onStart?: () => void | Promise<void>;
+  /** Called when the last answer is there, before what was stored is counted. */
+  onEnd?: () => Promise<void>;
 };
 
 /** Sends a plan and checks that all of it was taken. */
 export async function sendPlan({ runner }: Gateway, shipment: Shipment): Promise<LoadOutcome> {
-  const { server, plan, connections, perSecond, onStart } = shipment;
+  const { server, plan, connections, perSecond, runUp = 0, onStart, onEnd } = shipment;
   await runner.ask("prepare", { plan, port: server.port });
   await checkpoint(server.fleet.url);
-  onStart?.();
+  await onStart?.();
   const outcome = await runner.ask(
     "send",
-    perSecond === undefined ? { kind: "closed", connections } : { kind: "open", connections, perSecond },
+    perSecond === undefined
+      ? { kind: "closed", connections, runUp }
+      : { kind: "open", connections, perSecond },
   );
+  await onEnd?.();
   const { 200: taken = 0 } = outcome.statuses;
   if (taken !== plan.requests) {
     const statuses = JSON.stringify(outcome.statuses);

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { openConnection } from "./connection.ts";
 
 export type LoadOutcome = {
+  /** Without those of the run-up. */
   seconds: number;
   /** How often each status was answered. */
   statuses: Record<number, number>;
@@ -12,8 +13,8 @@ export type LoadOutcome = {
 };
 
 export type LoadShape =
-  /** The next request of a connection follows the answer to its last. */
-  | { kind: "closed"; connections: number }
+  /** The next request of a connection follows the answer to its last. Time counts from the answer to the run-up's last. */
+  | { kind: "closed"; connections: number; runUp?: number }
   /**
    * Requests leave at a constant rate, whether or not the ones before have ended; latency counts from when each was
    * due.
@@ -34,7 +35,8 @@ export async function sendLoad(
   const statuses: Record<number, number> = {};
   const latenciesMs = new Float64Array(requests.length);
   const cpuBefore = process.cpuUsage();
-  const startedAtMs = performance.now();
+  let startedAtMs = performance.now();
+  const runUp = shape.kind === "closed" ? shape.runUp : undefined;
   let next = 0;
   let answered = 0;
 
@@ -51,6 +53,7 @@ export async function sendLoad(
       const status = await send(request);
       latenciesMs[answered] = performance.now() - dueMs;
       answered += 1;
+      if (answered === runUp) startedAtMs = performance.now();
       statuses[status] = (statuses[status] ?? 0) + 1;
     }
   }

@@ -231,7 +231,9 @@ async function addBooks(url: string): Promise<void> {
        ) m
        on conflict do nothing;
        update metering.subscriptions s
-       set stripe_subscription_id = 'sub_' || stripe_customer_id, current_period_start = date_trunc('month', now(), 'UTC'),
+       set stripe_subscription_id = 'sub_' || stripe_customer_id,
+         billed = tstzmultirange(tstzrange(date_trunc('month', now(), 'UTC') - interval '${months} months', null)),
+         current_period_start = date_trunc('month', now(), 'UTC'),
          current_period_end = date_trunc('month', now(), 'UTC') + interval '1 month';
        update metering.customer_links set linked_at = linked_at - interval '2 years';
        insert into metering.billing_invoices

@@ -1,16 +1,23 @@
 import { Hono } from "hono";
-import { judgeReading } from "../../../src/usage/reading.ts";
+import { acceptDocument } from "../../../src/api/readings/accept-document.ts";
+import { problemOf } from "../../../src/http/failure.ts";
+import { problemResponse } from "../../../src/http/problem.ts";
 import { limits, servePeer } from "./peer-server.ts";
 
-// The least that a POST of a reading can be: parse, validate, answer. No authentication, no log, no database.
+// The least that a POST of readings can be: parse, validate, answer, all as we do. No authentication, no log, no
+// database.
 const app = new Hono();
+const accepted = { status: "accepted" } as const;
+const intake = {
+  store: async (_organizationId: string, readings: readonly unknown[]) => readings.map(() => accepted),
+  now: () => new Date(),
+  limits,
+};
+const sender = { organizationId: "", keyId: "" };
 app.post("/v1/readings", async (c) => {
-  const body = await c.req.json<unknown>();
-  const inputs: unknown[] = Array.isArray(body) ? body : [body];
-  const at = new Date();
-  const rejected = inputs.filter((input) => judgeReading(input, at, limits).kind !== "valid").length;
-  const result = { accepted: inputs.length - rejected, duplicates: 0, rejected, results: [] };
-  return c.json(result, rejected === inputs.length ? 422 : 200);
+  const { status, result } = await acceptDocument(intake, sender, await c.req.text());
+  return c.json(result, status);
 });
+app.onError((error) => problemResponse(problemOf(error), ""));
 
 await servePeer(app);

@@ -6,6 +6,7 @@ import { type KeyOnly, requireKey } from "../../../src/http/authentication.ts";
 import { createKeyLookup } from "../../../src/http/key-lookup.ts";
 import { type Served, startServer } from "../../../src/http/server.ts";
 import { createLog, type Log } from "../../../src/log.ts";
+import { spareMemory } from "../../../src/process/spare-memory.ts";
 import type pg from "pg";
 
 /** Like the API's own. */
@@ -28,6 +29,7 @@ export function createPeer(name: string): Peer {
 
 /** Serves a peer as our API is served, on the port that the bench gave it. */
 export async function servePeer(app: Served): Promise<void> {
+  spareMemory();
   await startServer(app, { host: "127.0.0.1", port: Number(variable("PORT")) });
 }
 

@@ -46,7 +46,8 @@ async function runStatement(): Promise<void> {
   let queue = await listDueOrganizations(db, { meter, cutOff, only: undefined });
   while (queue.length > 0) {
     const organizations = queue.slice(0, organizationsMax);
-    const input = { meter, cutOff, organizations, entriesMax, isTraced: false } as const;
+    const untilMs = Date.now() + 3_600_000;
+    const input = { meter, cutOff, organizations, entriesMax, isTraced: false, untilMs } as const;
     const { turns, unfinished } = await db.transaction().execute((trx) => sealSlices(trx, input));
     queue = [...queue.slice(turns), ...unfinished];
   }

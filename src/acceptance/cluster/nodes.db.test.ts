@@ -1,8 +1,10 @@
 import { sql } from "kysely";
 import { expect, inject } from "vitest";
 import { checkCluster } from "../../monitoring/checks/check-cluster.ts";
-import { findNode, listNodes } from "../../database/cluster.ts";
+import { listNodes } from "../../database/cluster.ts";
 import type { Db } from "../../database/db.ts";
+import { createShards } from "../../database/shards.ts";
+import { askThrough } from "../../database/shards-of.ts";
 import { findCitusOfMachine } from "../../testing/postgres/machine-cluster.ts";
 import { until } from "../../testing/processes/until.ts";
 import { postUntilStopped } from "../crash/gateway.ts";
@@ -28,12 +30,11 @@ test.runIf(isCluster && binaries !== undefined)(
       senders: senderCount,
       patienceMs,
     });
-    const there = await Promise.all(
-      senders.map(async (sender) => ({ sender, node: (await findNode(db, sender.organizationId))?.name })),
-    );
-    const isOnFirst = (node?: string) => node === `${first.host}:${first.port}`;
-    const held = there.filter(({ node }) => isOnFirst(node)).map(({ sender }) => sender);
-    const others = there.filter(({ node }) => !isOnFirst(node)).map(({ sender }) => sender);
+    const places = await createShards(askThrough(db)).find(senders.map((sender) => sender.organizationId));
+    const isOnFirst = ({ organizationId }: Sender) =>
+      places.get(organizationId)?.node === `${first.host}:${first.port}`;
+    const held = senders.filter(isOnFirst);
+    const others = senders.filter((sender) => !isOnFirst(sender));
 
     const loading = new AbortController();
     const load = Promise.all(

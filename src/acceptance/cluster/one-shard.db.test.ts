@@ -1,6 +1,9 @@
+import { sql } from "kysely";
+import pg from "pg";
 import { expect, inject } from "vitest";
 import { openDatabase } from "../../database/pool.ts";
-import { askThrough, createShards } from "../../database/shards.ts";
+import { createShards } from "../../database/shards.ts";
+import { askThrough } from "../../database/shards-of.ts";
 import { createSettler } from "../../delivery/settler.ts";
 import { type TakenJob, takeJobs } from "../../delivery/take-jobs.ts";
 import { silentLog } from "../../log.ts";
@@ -25,8 +28,16 @@ import { meterNames } from "../../usage/meters.ts";
 
 const isOnCluster = inject("testServer").cluster !== undefined;
 
-/** On a cluster these pools refuse every statement that reaches more than one shard. */
+/**
+ * On a cluster these pools refuse every statement that reaches more than one shard, and so do its nodes, for what a
+ * function runs there.
+ */
 const test = roadTest.extend("ofOneShard", async ({ database, api }, { onCleanup }) => {
+  await sql`
+    select run_command_on_workers(
+      format('alter database %I set citus.multi_task_query_log_level = error', current_database())
+    )
+  `.execute(database.db);
   const open = (role: "api" | "worker") => {
     const url = new URL(database.as(role).url);
     url.searchParams.set("options", "-c citus.multi_task_query_log_level=error");
@@ -34,9 +45,11 @@ const test = roadTest.extend("ofOneShard", async ({ database, api }, { onCleanup
     return { ...openDatabase(way, silentLog), url: url.href };
   };
   const [ofApi, worker] = [open("api"), open("worker")];
-  onCleanup(async () => void (await Promise.all([ofApi.close(), worker.close()])));
+  // Its own connections to the nodes are made after the setting.
+  const nodes = new pg.Pool({ connectionString: database.url, max: 1 });
+  onCleanup(async () => void (await Promise.all([ofApi.close(), worker.close(), nodes.end()])));
   const { app } = createTestApi(ofApi, { adminToken: api.adminToken });
-  return { app, pool: ofApi.pool, db: ofApi.db, worker };
+  return { app, pool: ofApi.pool, db: ofApi.db, worker, nodes };
 });
 
 test.runIf(isOnCluster)(
@@ -64,9 +77,13 @@ test.runIf(isOnCluster)(
       status: 200,
       body: { duplicates: 1, rejected: 1 },
     });
-    await expect(ofOneShard.pool.query("select count(*) from metering.readings")).rejects.toThrow(
-      "multi-task",
+    const ofAll = "select count(*) from metering.readings";
+    await expect(ofOneShard.pool.query(ofAll)).rejects.toThrow("multi-task");
+    const { rows } = await ofOneShard.nodes.query<{ result: string }>(
+      `select result from run_command_on_workers('${ofAll}')`,
     );
+    expect(rows.map(({ result }) => result)).toEqual(rows.map(() => expect.stringContaining("multi-task")));
+    expect(rows).toHaveLength(2);
   },
 );
 
@@ -82,7 +99,8 @@ test.runIf(isOnCluster)(
 
     const filter = { meter, cutOff: new Date(), only: undefined } as const;
     const organizations = await listDueOnShard(worker.db, filter, [organizationId]);
-    const input = { ...filter, organizations, entriesMax: 100, isTraced: false, isOneShard: true };
+    const untilMs = Date.now() + 60_000;
+    const input = { ...filter, organizations, entriesMax: 100, isTraced: false, untilMs, isOneShard: true };
     const { events } = await worker.db.transaction().execute((trx) => sealSlices(trx, input));
     expect(events).toMatchObject([{ organizationId, entries: 2 }]);
 

@@ -1,6 +1,8 @@
 import { sql } from "kysely";
 import { expect, inject } from "vitest";
-import { findNode, listNodes } from "../../database/cluster.ts";
+import { listNodes } from "../../database/cluster.ts";
+import { createShards } from "../../database/shards.ts";
+import { askThrough } from "../../database/shards-of.ts";
 import { findFreePort } from "../../testing/net/free-port.ts";
 import { findCitusOfMachine } from "../../testing/postgres/machine-cluster.ts";
 import { until } from "../../testing/processes/until.ts";
@@ -30,12 +32,11 @@ test.runIf(isCluster && binaries !== undefined)(
     const site = await open({ binaries, customerCount, patienceMs, stripeLatencyMs });
     const { first, spare, simulator, untilStripeIsAsked, db, customers, ends } = site;
     const gateways = customers.map(({ gateway }) => gateway);
-    const there = await Promise.all(
-      customers.map(async (one) => ({ ...one, node: (await findNode(db, one.organizationId))?.name })),
-    );
-    const isOnFirst = (node?: string) => node === `${first.host}:${first.port}`;
-    const held = there.filter(({ node }) => isOnFirst(node));
-    const others = there.filter(({ node }) => !isOnFirst(node));
+    const places = await createShards(askThrough(db)).find(customers.map((one) => one.organizationId));
+    const isOnFirst = ({ organizationId }: { organizationId: string }) =>
+      places.get(organizationId)?.node === `${first.host}:${first.port}`;
+    const held = customers.filter(isOnFirst);
+    const others = customers.filter((one) => !isOnFirst(one));
     // Started again on the same port, so that its gateways find it.
     const port = await findFreePort();
     let api = await site.startApi(port);
@@ -48,10 +49,10 @@ test.runIf(isCluster && binaries !== undefined)(
       ),
     );
     // A gateway with any other answer ends the load, and the wait.
-    const eachAnswered = (some: typeof there, status: number) =>
+    const eachAnswered = (some: typeof customers, status: number) =>
       Promise.race([load, Promise.all(some.map(({ untilAnswered }) => untilAnswered(status)))]);
     try {
-      await eachAnswered(there, 200);
+      await eachAnswered(customers, 200);
       await untilStripeIsAsked();
       await first.halt("immediate");
       await eachAnswered(held, 503);
@@ -62,13 +63,13 @@ test.runIf(isCluster && binaries !== undefined)(
       [api, worker] = await Promise.all([site.startApi(port), site.startWorker()]);
       await eachAnswered(others, 200);
       await first.resume();
-      await eachAnswered(there, 200);
+      await eachAnswered(customers, 200);
 
       await addNode(db, spare);
       await moveTo(db, spare, held[0]?.organizationId ?? "");
-      await eachAnswered(there, 200);
-      await sql`select rebalance_table_shards(shard_transfer_mode => 'force_logical')`.execute(db);
-      await eachAnswered(there, 200);
+      await eachAnswered(customers, 200);
+      await sql`select rebalance_table_shards()`.execute(db);
+      await eachAnswered(customers, 200);
     } finally {
       loading.abort();
       await load;

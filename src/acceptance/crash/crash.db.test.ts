@@ -7,6 +7,7 @@ import { listPoisoned, skipTheLeases, untilDrained } from "./drain.ts";
 import { findLosses } from "./ledger.ts";
 import { steps } from "./kills.ts";
 import { until } from "../../testing/processes/until.ts";
+import { patienceMs } from "../../testing/processes/patience.ts";
 
 /** `CRASH_KILLS` makes it a full run, which also waits for real leases; `CRASH_SEED` repeats a run's decisions. */
 const killsOfFullRun = process.env["CRASH_KILLS"];
@@ -17,7 +18,7 @@ const seed = Number(process.env["CRASH_SEED"] ?? randomInt(1_000_000));
 
 test(
   "no kill of a worker or the API, whenever it comes, loses a reading or bills one twice",
-  { timeout: 200_000 + kills * 6_000 },
+  { timeout: patienceMs(200_000 + kills * 6_000) },
   async ({ prepare, api }) => {
     process.stdout.write(`crash suite: CRASH_SEED=${seed} kills=${kills}\n`);
     const site = await prepare(seed);

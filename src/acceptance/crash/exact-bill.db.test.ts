@@ -8,6 +8,7 @@ import type { Api } from "../../testing/fixtures/api-fixture.ts";
 import { acceptingAndFailing } from "./faults.ts";
 import { untilDrained } from "./drain.ts";
 import { type Account, findLosses } from "./ledger.ts";
+import { patienceMs } from "../../testing/processes/patience.ts";
 
 /** `BILL_READINGS=100000` is the full run. */
 const readings = Number(process.env["BILL_READINGS"] ?? 5_000);
@@ -18,7 +19,7 @@ const sensorId = "sensor-1";
 
 test(
   "readings are billed exactly by a Stripe that cuts every third connection after accepting and fails after accepting another fifth",
-  { timeout: 60_000 + readings * 5 },
+  { timeout: patienceMs(60_000 + readings * 5) },
   async ({ api, account, database, road }) => {
     for (const fault of acceptingAndFailing) account.simulator.addFault(fault);
     const customers = await Promise.all(

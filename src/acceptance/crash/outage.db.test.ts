@@ -8,6 +8,7 @@ import { roadTest as test } from "../../testing/fixtures/road-fixture.ts";
 import { until } from "../../testing/processes/until.ts";
 import type { MeterName } from "../../usage/meters.ts";
 import { untilDrained } from "./drain.ts";
+import { patienceMs } from "../../testing/processes/patience.ts";
 
 /** `OUTAGE_ORGANIZATIONS=1000` is the full run. */
 const organizationCount = Number(process.env["OUTAGE_ORGANIZATIONS"] ?? 50);
@@ -16,7 +17,7 @@ const minutes = [3, 17, 31, 45, 59];
 
 test(
   "an outage of 12 hours drains as one meter event at most for each organization, meter and hour",
-  { timeout: 90_000 + organizationCount * 400 },
+  { timeout: patienceMs(90_000 + organizationCount * 400) },
   async ({ database: { db }, account: { simulator }, road }) => {
     const customers = await Promise.all(Array.from({ length: organizationCount }, () => road.join()));
     const appendAll = (entries: readonly NewEntry[]) =>

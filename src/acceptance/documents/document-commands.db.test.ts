@@ -9,6 +9,7 @@ import { type BlockRun, type Desk, runBlocks } from "./reader.ts";
 import { runPythonStatements, runStatements } from "./run-statements.ts";
 import { runTypeScript } from "./run-typescript.ts";
 import { differentMembers } from "./shape.ts";
+import { patienceMs } from "../../testing/processes/patience.ts";
 
 /** Why a block is not run here. Each reason says which test or person runs the block instead, or why none can. */
 const knownReasons = new Set([
@@ -46,7 +47,7 @@ afterAll(program.remove);
 
 test(
   "the commands of the documents run as they are written",
-  { timeout: 240_000 },
+  { timeout: patienceMs(240_000) },
   async ({ layDesk, openApi, openWorker, database, account }) => {
     const desk = await layDesk({ program, databaseUrl: database.url });
     await Promise.all([openApi(desk), openWorker(desk)]);

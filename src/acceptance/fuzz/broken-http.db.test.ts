@@ -146,10 +146,10 @@ const cases: Case[] = [
   },
 ];
 
-const test = apiTest.extend("bare", async ({ api, database: { db } }, { onCleanup }) => {
+const test = apiTest.extend("bare", async ({ api, database }, { onCleanup }) => {
   const { key } = await api.join();
   await api.ask("PUT", "/v1/sensors/a", { token: key });
-  const readChanges = await keepChangeLedger(db);
+  const readChanges = await keepChangeLedger(database);
   const server = await startServer(api.app, { host: "127.0.0.1", port: 0 });
   onCleanup(async () => void (await server.stop(0)));
 

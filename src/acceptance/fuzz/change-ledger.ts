@@ -1,5 +1,9 @@
 import { sql } from "kysely";
+import type { Pool } from "pg";
+import { inject } from "vitest";
 import type { Db } from "../../database/db.ts";
+import { placement } from "../../database/placement.ts";
+import { runOnNodes } from "../../testing/postgres/on-nodes.ts";
 
 /** One row that was stored, changed or deleted. */
 export type Change = { what: `${string} ${"INSERT" | "UPDATE" | "DELETE"}`; organizationId: string | null };
@@ -12,12 +16,11 @@ export type ReadChanges = () => Promise<Change[]>;
  * costs one short query however much the tables hold. Writing a row's old values is no change, nor is the note that a
  * key was used.
  */
-export async function keepChangeLedger(db: Db): Promise<ReadChanges> {
-  await sql`
-    create table metering.fuzz_changes (
-      id bigint generated always as identity, what text not null, organization_id text
-    )
-  `.execute(db);
+export async function keepChangeLedger({ db, pool }: { db: Db; pool: Pool }): Promise<ReadChanges> {
+  const nodesToo = inject("testServer").cluster !== undefined;
+  await pool.query(ledgerTable);
+  // Where a trigger runs, it notes.
+  if (nodesToo) await runOnNodes(pool, ledgerTable);
   // A partition's trigger tells the partition's name, so that the table's comes as an argument.
   await sql`
     create function metering.fuzz_note_change() returns trigger language plpgsql security definer as $$
@@ -45,13 +48,28 @@ export async function keepChangeLedger(db: Db): Promise<ReadChanges> {
     for each row execute function metering.fuzz_note_change('job')
   `.execute(db);
 
-  let seen = "0";
   return async () => {
-    const { rows } = await sql<Change & { id: string }>`
-      select c.id::text as id, c.what, c.organization_id as "organizationId"
-      from metering.fuzz_changes c where c.id > ${seen} order by c.id
-    `.execute(db);
-    seen = rows.at(-1)?.id ?? seen;
-    return rows.map(({ what, organizationId }) => ({ what, organizationId }));
+    const { rows } = await pool.query<{ taken: string }>(takeChanges);
+    const nodes = nodesToo ? await runOnNodes(pool, takeChanges) : [];
+    return [...changesIn(rows[0]?.taken), ...nodes.flatMap(changesIn).filter(isOfOneNode)];
   };
+}
+
+const ledgerTable = `create table metering.fuzz_changes (
+  id bigint generated always as identity, what text not null, organization_id text
+)`;
+
+const takeChanges = `
+with taken as (delete from metering.fuzz_changes returning id, what, organization_id)
+select coalesce(json_agg(json_build_object('what', what, 'organizationId', organization_id) order by id), '[]')::text as taken
+from taken
+`;
+
+function changesIn(taken = "[]"): Change[] {
+  return JSON.parse(taken) as Change[];
+}
+
+/** What every node has a copy of is noted by the coordinator, too. */
+function isOfOneNode({ what }: Change): boolean {
+  return !placement.reference.some((table) => what.startsWith(`${table} `));
 }

@@ -24,7 +24,8 @@ const listed = z.object({ data: z.array(z.object({ id: z.string() })) });
 /** Vitest's `test` with a service that has some of everything, and the ids of it. */
 export const fuzzTest = meterEventsTest.extend(
   "fuzzed",
-  async ({ api, events, database: { db } }): Promise<Fuzzed> => {
+  async ({ api, events, database }): Promise<Fuzzed> => {
+    const { db } = database;
     const document = documentSchema.parse((await api.ask("GET", "/openapi.json")).body);
     const own = await api.join();
     const other = await api.join();
@@ -82,7 +83,7 @@ export const fuzzTest = meterEventsTest.extend(
       })),
       known,
       wrongTokens,
-      readChanges: await keepChangeLedger(db),
+      readChanges: await keepChangeLedger(database),
     };
   },
 );

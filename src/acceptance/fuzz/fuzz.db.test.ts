@@ -12,11 +12,12 @@ import { openObjects } from "./fits-schema.ts";
 import { fitsOperation, type FuzzRequest, toRequest } from "./fuzz-request.ts";
 import { type Fuzzed, fuzzTest as test } from "./fuzz-fixture.ts";
 import { takenFaults } from "./taken-body.ts";
+import { patienceMs } from "../../testing/processes/patience.ts";
 
 /** `FUZZ_REQUESTS` makes it more; another `FUZZ_SEED` makes other requests, or repeats what a failure printed. */
 const requests = Number(process.env["FUZZ_REQUESTS"] ?? 2_000);
 const seed = Number(process.env["FUZZ_SEED"] ?? 20_261_120);
-const timeout = 60_000 + requests * 20;
+const timeout = patienceMs(60_000 + requests * 20);
 const answerWithinMs = 20_000;
 
 /**

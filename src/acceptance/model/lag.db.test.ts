@@ -5,12 +5,13 @@ import { findDifferences } from "./books.ts";
 import { findOverbilled, reconcileDoubt, reportRefused } from "./evidence.ts";
 import { deliverSome } from "./workers.ts";
 import { letMinutesPass, letPass, openWorld, post } from "./world.ts";
+import { patienceMs } from "../../testing/processes/patience.ts";
 
 const meter = "temperature_readings";
 
 test(
   "usage that a lagging sum hides is not taken for absent",
-  { timeout: 120_000 },
+  { timeout: patienceMs(120_000) },
   async ({ onTestFinished }) => {
     const world = await openWorld();
     onTestFinished(world.close);

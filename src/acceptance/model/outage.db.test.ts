@@ -8,13 +8,14 @@ import { reconcileDoubt } from "./evidence.ts";
 import { countBy } from "./sealed-events.ts";
 import { deliverSome, leaseSeconds } from "./workers.ts";
 import { letPass, measureGauge, openWorld, post, type World } from "./world.ts";
+import { patienceMs } from "../../testing/processes/patience.ts";
 
 const outageHours = 23;
 const sealsPerHour = 3;
 
 test(
   "an outage of 23 hours with half of the requests counted is resolved exactly, with no person",
-  { timeout: 120_000 },
+  { timeout: patienceMs(120_000) },
   async ({ onTestFinished }) => {
     const world = await openWorld();
     onTestFinished(world.close);

@@ -5,7 +5,6 @@ import { openDatabase } from "../../database/pool.ts";
 import { silentLog } from "../../log.ts";
 import { createTestApi } from "../../testing/processes/api-app.ts";
 import { apiTest } from "../../testing/fixtures/api-fixture.ts";
-import { isOnShard } from "../../testing/rows/store-ways.ts";
 import { endWaitingForLocks, holdOpen } from "../../testing/postgres/locks.ts";
 import { checkedRequests } from "../../testing/openapi/checked-requests.ts";
 import type { TestDatabase } from "../../testing/postgres/test-database.ts";
@@ -73,7 +72,7 @@ test("readings whose commit was not heard of have an unknown outcome, and are du
   try {
     const way = { db: database.db, pool: gateway.openWayTo(wire.url).pool };
     await way.pool.query("select 'connected'");
-    wire.cutBeforeAnswerTo(isOnShard("in one statement") ? "commit" : "store_readings");
+    wire.cutBeforeAnswerTo("store_readings");
 
     expect(await gateway.send(way)).toMatchObject({ status: 503, code: "outcome_unknown", retryAfter: "2" });
     expect(await gateway.send(way)).toMatchObject({ status: 200, accepted: 0, duplicates: 1 });

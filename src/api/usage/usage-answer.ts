@@ -80,7 +80,7 @@ export async function renderUsage(
 ): Promise<z.infer<typeof usageSchema>> {
   const through = await usageCompleteThrough(db, organizationId, meter);
   return {
-    data: buckets.map(renderBucket),
+    data: renderBuckets(buckets),
     complete_through: through.toISOString(),
     entries_kept_from: keptFrom?.toISOString() ?? null,
   };
@@ -89,12 +89,26 @@ export async function renderUsage(
 /** The same buckets as CSV. */
 export function usageCsv(buckets: readonly UsageBucket[]): string {
   const names = ["start", "end", "quantity", "delivered", "pending", "in_doubt", "rejected"] as const;
-  const rows = buckets.map(renderBucket).map((bucket) => names.map((name) => bucket[name]));
+  const rows = renderBuckets(buckets).map((bucket) => names.map((name) => bucket[name]));
   return csvLines([names, ...rows]);
 }
 
-function renderBucket({ start, end, ...quantities }: UsageBucket): z.infer<typeof bucketSchema> {
-  return { start: start.toISOString(), end: end.toISOString(), ...quantities };
+/** Most buckets begin where the one before ends: a year of hours has each time written once. */
+function renderBuckets(buckets: readonly UsageBucket[]): z.infer<typeof bucketSchema>[] {
+  let written = { ms: Number.NaN, text: "" };
+  const textOf = (at: Date) => {
+    if (at.getTime() !== written.ms) written = { ms: at.getTime(), text: at.toISOString() };
+    return written.text;
+  };
+  return buckets.map(({ start, end, quantity, delivered, pending, in_doubt, rejected }) => ({
+    start: textOf(start),
+    end: textOf(end),
+    quantity,
+    delivered,
+    pending,
+    in_doubt,
+    rejected,
+  }));
 }
 
 function refuse(pointer: string, fault: Omit<InputError, "pointer">) {

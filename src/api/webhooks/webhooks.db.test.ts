@@ -38,7 +38,7 @@ test.for([
 
     expect(before).toBeUndefined();
     expect((await readSubscriptionOf(db, organizationId))?.status).toBe(status);
-    expect(stripeSide.effectsOf(stripeSide.eventOf(type))).toHaveLength(1);
+    await expect.poll(() => stripeSide.effectsOf(stripeSide.eventOf(type))).toHaveLength(1);
   },
 );
 
@@ -56,7 +56,7 @@ test("an event delivered twenty times at once has one effect", async ({
 
   const id = stripeSide.eventOf("checkout.session.completed");
   expect(account.simulator.deliveries({ event_id: id, outcome: "delivered" })).toHaveLength(20);
-  expect(stripeSide.effectsOf(id)).toEqual(["linked"]);
+  await expect.poll(() => stripeSide.effectsOf(id)).toEqual(["linked"]);
   expect((await readInbox(db)).filter((event) => event.id === id)).toMatchObject([{ attempts: 1 }]);
 });
 

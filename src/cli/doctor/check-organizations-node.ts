@@ -1,5 +1,7 @@
-import { findNode, readClusterVersion } from "../../database/cluster.ts";
+import { readClusterVersion } from "../../database/cluster.ts";
 import type { Db } from "../../database/db.ts";
+import { readShards } from "../../database/shards.ts";
+import { askThrough } from "../../database/shards-of.ts";
 import { findOrganizationId } from "../../http/organization-reference.ts";
 import { type Finding, ok, problem } from "../../monitoring/checks/finding.ts";
 
@@ -12,7 +14,7 @@ export async function checkOrganizationsNode(db: Db, reference: string): Promise
     return problem(check, "there is no such organization", "`organizations list` names them all");
   }
   if ((await readClusterVersion(db)) === undefined) return ok(check, "this server: it is no cluster");
-  const found = await findNode(db, organizationId);
-  if (found !== undefined) return ok(check, `${found.name}, shard ${found.shardId} of the sensors`);
+  const shard = (await readShards(askThrough(db), [organizationId])).get(organizationId);
+  if (shard !== undefined) return ok(check, `${shard.node}, shard ${shard.id} of the sensors`);
   return problem(check, "no node has its shard", "ask `select * from citus_shards` on the coordinator");
 }

@@ -72,13 +72,16 @@ test("the node of an organization is named, and that there is no such organizati
   expect(unknown.out).toMatch(/^organization's node +problem +there is no such organization/m);
 });
 
-onCluster("a table that is not distributed is found", async ({ doctor, database: { db } }) => {
+onCluster("a table or function that is not distributed is found", async ({ doctor, database: { db } }) => {
   await sql`select undistribute_table('metering.refused_entries')`.execute(db);
+  await sql`
+    update pg_dist_object set distribution_argument_index = null where objid = 'metering.store_readings'::regproc
+  `.execute(db);
 
   const { exitCode, out } = await doctor.examine();
   expect(exitCode).toBe(1);
   expect(out).toMatch(
-    /^shards +problem +not distributed: refused_entries\. To do: run `node dist\/migrate\.js`/m,
+    /^shards +problem +not distributed: refused_entries, store_readings\. To do: run `node dist\/migrate\.js`/m,
   );
 });
 

@@ -3,6 +3,7 @@ import {
   type KnownNode,
   listMisplaced,
   listNodes,
+  listUndelegated,
   type NodeAnswer,
   readClusterVersion,
 } from "../../database/cluster.ts";
@@ -16,7 +17,7 @@ export async function checkCluster(db: Db, backend: "postgres" | "citus"): Promi
   const answers = await askNodes(db);
   return [
     judgeNodes(version, { nodes: await listNodes(db), answers }),
-    judgePlacement(await listMisplaced(db)),
+    judgePlacement([...(await listMisplaced(db)), ...(await listUndelegated(db)).map(({ name }) => name)]),
     judgeTriggers(answers),
   ];
 }
@@ -54,7 +55,7 @@ function judgeNodes(
 
 function judgePlacement(misplaced: string[]): Finding {
   return misplaced.length === 0
-    ? ok("shards", "every table is where it belongs")
+    ? ok("shards", "every table and function is where it belongs")
     : problem(
         "shards",
         `not distributed: ${misplaced.join(", ")}`,

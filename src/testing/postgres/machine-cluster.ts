@@ -9,7 +9,7 @@ import { binariesIn, type PostgresBinaries } from "./postgres-binaries.ts";
 
 const run = promisify(execFile);
 
-type MachineNode = ClusterNode & Pick<EmbeddedPostgres, "halt" | "resume">;
+type MachineNode = ClusterNode & Pick<EmbeddedPostgres, "pid" | "halt" | "resume">;
 /** A cluster whose nodes a test may end and start again. */
 type MachineCluster = CitusCluster & { coordinator: MachineNode; workers: MachineNode[] };
 
@@ -65,6 +65,6 @@ export async function startOneOfMachine(
   return await startEmbeddedPostgres({ settings, node });
 }
 
-function nodeOf({ url, port, halt, resume }: EmbeddedPostgres): MachineNode {
-  return { url, host: "127.0.0.1", port, halt, resume };
+function nodeOf({ url, port, pid, halt, resume }: EmbeddedPostgres): MachineNode {
+  return { url, host: "127.0.0.1", port, pid, halt, resume };
 }

@@ -1,9 +1,9 @@
-import { EventEmitter, on } from "node:events";
 import { test as base } from "vitest";
 import { openDatabase } from "../../database/pool.ts";
 import { silentLog } from "../../log.ts";
 import { createRandom } from "../../simulator/random.ts";
-import { createGateway, type Gateway, type PostEnd } from "../../acceptance/crash/gateway.ts";
+import type { PostEnd } from "../../acceptance/crash/gateway.ts";
+import { createWatchedGateway, type WatchedGateway } from "../../acceptance/crash/watched-gateway.ts";
 import { signUp } from "../rows/customer.ts";
 import { findFreePort } from "../net/free-port.ts";
 import { startOwnPostgres } from "./own-postgres.ts";
@@ -15,13 +15,7 @@ import { until } from "../processes/until.ts";
 import { workerEnvironment } from "../processes/worker-config.ts";
 
 /** An organization, and the gateway that posts its readings. */
-type OutageCustomer = {
-  organizationId: string;
-  customer: string;
-  gateway: Gateway;
-  /** Resolves at the gateway's next post that ends with this status. */
-  untilAnswered: (status: number) => Promise<void>;
-};
+type OutageCustomer = WatchedGateway & { organizationId: string; customer: string };
 
 export type ServedOptions = {
   customerCount: number;
@@ -140,21 +134,9 @@ async function addCustomers({ apiUrl, account, options }: Customers) {
     const { id: customer } = await account.stripe.customers.create({ name: `Acme ${n}` });
     const { id: organizationId, key, sensors } = await signUp(apiUrl, { adminToken, customer });
     const [sensorId = ""] = sensors;
-    const answers = new EventEmitter().on("ended", (end: PostEnd) => ends.push(end));
     const { patienceMs } = options;
-    const gateway = createGateway({ key, sensorId, random: createRandom(n), answers, patienceMs });
-    customers.push({
-      organizationId,
-      customer,
-      gateway,
-      untilAnswered: (status) => untilEnd(answers, status),
-    });
+    const watched = createWatchedGateway({ key, sensorId, random: createRandom(n), patienceMs }, ends);
+    customers.push({ organizationId, customer, ...watched });
   }
   return { customers, ends };
-}
-
-async function untilEnd(answers: EventEmitter, status: number): Promise<void> {
-  for await (const [end] of on(answers, "ended") as AsyncIterable<[PostEnd]>) {
-    if (end.status === status) return;
-  }
 }

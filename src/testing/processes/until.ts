@@ -1,4 +1,5 @@
 import { setTimeout as pause } from "node:timers/promises";
+import { patienceMs } from "./patience.ts";
 
 const askAgainMs = 50;
 /** Only a failing test waits this long; a slow machine that also stands still now and then stays far below. */
@@ -12,18 +13,19 @@ export type Patience = {
   standing?: () => string | Promise<string>;
 };
 
-/** Asks until the answer is neither false nor undefined, and returns it; throws when the time is over. */
+/** Asks until the answer is neither false nor undefined, and returns it; throws when the time is over, three times as much on a cluster. */
 export async function until<T>(
   ask: () => T | Promise<T>,
   { what, withinMs = usualPatienceMs, standing }: Patience,
 ): Promise<Exclude<T, false | undefined>> {
-  const deadline = performance.now() + withinMs;
+  const waitsMs = patienceMs(withinMs);
+  const deadline = performance.now() + waitsMs;
   for (;;) {
     const answer = await ask();
     if (answer !== false && answer !== undefined) return answer as Exclude<T, false | undefined>;
     if (performance.now() > deadline) {
       const now = standing === undefined ? "" : `: ${await standing()}`;
-      throw new Error(`waited ${withinMs} ms for ${what}${now}`);
+      throw new Error(`waited ${waitsMs} ms for ${what}${now}`);
     }
     await pause(askAgainMs);
   }

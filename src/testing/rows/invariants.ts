@@ -281,6 +281,27 @@ const deliveryRules: Rule[] = [
     where (e.events, e.entries, e.quantity) is distinct from (s.events, s.entries, s.quantity)
   `,
   sql`
+    select format(
+      'usage of %s, %s of %s in the hour of %s, is said to be %s, %s and %s before its quarters, but its entries say %s, %s and %s',
+      s.organization_id, s.meter, s.stripe_customer_id, s.starts_at, s.before_15, s.before_30, s.before_45,
+      e.before_15, e.before_30, e.before_45
+    ) as violation
+    from usage_sums s
+    cross join lateral (
+      select
+        coalesce(sum(o.quantity) filter (where o.occurred_at < s.starts_at + interval '15 minutes'), 0) as before_15,
+        coalesce(sum(o.quantity) filter (where o.occurred_at < s.starts_at + interval '30 minutes'), 0) as before_30,
+        coalesce(sum(o.quantity) filter (where o.occurred_at < s.starts_at + interval '45 minutes'), 0) as before_45
+      from meter_events m
+      join meter_outbox o on o.organization_id = m.organization_id and o.meter_event_id = m.id
+      where m.organization_id = s.organization_id and m.meter = s.meter and m.hour = s.starts_at
+        and m.stripe_customer_id = s.stripe_customer_id and m.id <= (select events_through_id from usage_progress)
+    ) e
+    where s.unit = 'hour' and s.before_15 is not null
+      and (s.before_15, s.before_30, s.before_45) is distinct from (e.before_15, e.before_30, e.before_45)
+      and date_trunc('month', s.starts_at, 'UTC') not in (select month from dropped_partitions where table_name = 'meter_outbox')
+  `,
+  sql`
     select format('organization %s has %s readings of the hour %s, but %s were counted', organization_id, r.readings, hour, c.readings) as violation
     from (
       select organization_id, date_trunc('hour', metering.uuid_v7_time(entry_id), 'UTC') as hour, count(*) as readings

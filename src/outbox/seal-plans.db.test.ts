@@ -1,0 +1,61 @@
+import { Kysely, PostgresDialect, sql } from "kysely";
+import { expect } from "vitest";
+import type { Db } from "../database/db.ts";
+import type { DB } from "../database/schema.ts";
+import { openCountingPool } from "../testing/plans/counting-pool.ts";
+import { localOnly } from "../testing/postgres/local-only.ts";
+import { roadTest } from "../testing/fixtures/road-fixture.ts";
+import { sealDueEntries } from "./seal.ts";
+
+const meter = "temperature_readings";
+const organizations = 300;
+const hours = 10;
+const turns = 2;
+/** What a statement may read for each organization that it is about. */
+const rowsPerSliceMax = 5;
+
+// As in a new month, or after an outage: everything waits.
+roadTest
+  .skipIf(localOnly("EXPLAIN of a statement that a cluster sends to its nodes does not tell their plans"))
+  .for([
+    { when: "no table was ever analyzed", isAnalyzed: false },
+    { when: "tables were analyzed while nothing was sealed", isAnalyzed: true },
+  ])(
+  "of 3,000 entries that wait, a seal reads those that it takes, when $when",
+  async ({ isAnalyzed }, { database: { db, url }, boss }) => {
+    await addBacklog(db);
+    if (isAnalyzed) await sql`analyze`.execute(db);
+    const { pool, rowsRead } = openCountingPool(url, { about: /meter_outbox|meter_events/ });
+    const counted = new Kysely<DB>({ dialect: new PostgresDialect({ pool }) }).withSchema("metering");
+    let sealed = 0;
+    try {
+      // A busy machine's transactions are smaller, and there are more of them.
+      while (sealed < turns * organizations) {
+        sealed += (await sealDueEntries({ db: counted, boss }, { meters: [meter], msMax: 0 })).events;
+      }
+    } finally {
+      await counted.destroy();
+    }
+
+    expect(rowsRead.length).toBeGreaterThanOrEqual(turns * 4);
+    expect(rowsRead.filter(({ rows }) => rows > rowsPerSliceMax * organizations)).toEqual([]);
+  },
+);
+
+async function addBacklog(db: Db): Promise<void> {
+  await sql`
+    with o as (
+      insert into metering.organizations (name)
+      select 'org ' || n from generate_series(1, ${organizations}::int) n
+      returning id
+    )
+    insert into metering.subscriptions (organization_id, stripe_customer_id, status)
+    select id, 'cus_' || id, 'active' from o
+  `.execute(db);
+  await sql`
+    insert into metering.meter_outbox (organization_id, occurred_at, id, meter, quantity)
+    select o.id, e.at, metering.uuid_v7(e.at), ${meter}, 1
+    from metering.organizations o, generate_series(1, ${hours}::int) n,
+      lateral (select date_trunc('hour', now(), 'UTC') - n * interval '1 hour' as at) e
+  `.execute(db);
+}
