@@ -124,7 +124,8 @@ test.skipIf(localOnly("its own Postgres hands over to another writer; acceptance
     expect(answered(200, 0).filter(({ recordedAt }) => !stored.has(recordedAt))).toEqual([]);
     await until(async () => (await readDelivered(db)) === stored.size, {
       what: "every reading to be billed",
-      withinMs: 60_000,
+      // Sooner than a sweep comes round or a lease ends.
+      withinMs: 25_000,
       standing: async () => `${await readDelivered(db)} of ${stored.size}, ${counted()} events`,
     });
   },

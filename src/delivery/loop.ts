@@ -27,7 +27,7 @@ export type DeliveryLoopOptions = Omit<SendTools, "log" | "watch" | "stopping"> 
   stripeNowMs?: () => number;
 };
 
-type Deps = { db: Db; boss: PgBoss; log: Log; shards?: Shards };
+type Deps = { db: Db; boss: PgBoss; log: Log; watch?: DeliveryWatch; shards?: Shards };
 
 /** Shared by the steps of one loop. */
 type Loop = {
@@ -56,7 +56,7 @@ export function startDelivery(deps: Deps, options: DeliveryLoopOptions): Deliver
   const stopping = new AbortController();
   const { concurrency, transport } = options;
   const underWay = createUnderWay({ concurrency, eventsPerRequestMax: transport.eventsPerRequestMax });
-  const withShards = { ...deps, shards: shardsOf(deps.db) };
+  const withShards = { ...deps, watch, shards: shardsOf(deps.db) };
   const running = run({
     deps: withShards,
     options,

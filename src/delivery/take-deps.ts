@@ -2,6 +2,7 @@ import type { PgBoss } from "pg-boss";
 import type { Db } from "../database/db.ts";
 import type { Shards } from "../database/shards.ts";
 import type { Log } from "../log.ts";
+import type { DeliveryWatch } from "./watch.ts";
 
 export type TakeDeps = {
   db: Db;
@@ -9,4 +10,5 @@ export type TakeDeps = {
   log: Log;
   /** Of a cluster: what fails on one shard holds up no other. */
   shards?: Shards | undefined;
+  watch?: DeliveryWatch | undefined;
 };

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import type { Pool } from "pg";
 import type { PgBoss } from "pg-boss";
 import { expect } from "vitest";
 import type { Db } from "../database/db.ts";
@@ -9,18 +10,24 @@ import {
   readDeliverJobs,
   readMeterEvent,
 } from "../testing/rows/meter-events.ts";
+import { refuseJobs } from "../testing/rows/refused-jobs.ts";
+import { until } from "../testing/processes/until.ts";
 import { createRecordingLog } from "../testing/processes/recording-log.ts";
 import { roadTest } from "../testing/fixtures/road-fixture.ts";
 import { takeJobs } from "./take-jobs.ts";
+import { unwatched } from "./watch.ts";
 
 const meter = "temperature_readings";
 const queue = deliverQueueOf(meter);
 
 function createTaker({ db, boss }: { db: Db; boss: PgBoss }) {
   const { log, events } = createRecordingLog();
+  let failures = 0;
+  const watch = { ...unwatched, onFailed: () => void (failures += 1) };
   return {
     events,
-    take: (room = 100) => takeJobs({ db, boss, log }, meter, { room, leaseSeconds: 45 }),
+    failures: () => failures,
+    take: (room = 100) => takeJobs({ db, boss, log, watch }, meter, { room, leaseSeconds: 45 }),
     addEvent: (change?: Parameters<typeof addDueEvent>[1]) => addDueEvent({ db, boss }, change),
     /** Another program may do so: a job under a singleton key of its own. */
     addJob: (data: object) => boss.send(queue, data, { singletonKey: randomUUID() }),
@@ -77,20 +84,51 @@ test("jobs whose attempts the database refuses to count are given back, and hold
   database: { db, pool },
 }) => {
   const key = await taker.addEvent();
-  await pool.query(
-    `create function public.refuse() returns trigger language plpgsql as
-     $$ begin raise exception 'refused' using errcode = 'read_only_sql_transaction'; end $$`,
-  );
-  await pool.query(
-    "create trigger refuse before update on metering.meter_events for each row execute function public.refuse()",
-  );
+  const allowAttempts = await refuseAttempts(pool);
 
   await expect(taker.take()).rejects.toThrow("refused");
 
   expect((await taker.jobs()).map(({ state }) => state)).toEqual(["retry"]);
-  await pool.query("drop trigger refuse on metering.meter_events");
+  await allowAttempts();
   await hurryDeliverJobs(db);
   expect((await taker.take()).taken).toMatchObject([{ attempt: { ...key, attempt: 1 } }]);
+});
+
+test("jobs that cannot even be given back are given back as soon as they can be, long before their leases end", async ({
+  taker,
+  database: { db, pool },
+}) => {
+  const key = await taker.addEvent();
+  const allowAttempts = await refuseAttempts(pool);
+  const allowJobs = await refuseJobs(db, "delete");
+
+  await expect(taker.take()).rejects.toThrow("refused");
+
+  expect((await taker.jobs()).map(({ state }) => state)).toEqual(["active"]);
+  expect(taker.events).toContainEqual(expect.objectContaining({ event: "release_failed", count: 1 }));
+  expect(taker.failures()).toBe(1);
+  await allowAttempts();
+  await allowJobs();
+  await until(async () => (await taker.jobs())[0]?.state === "retry", { what: "the job to be given back" });
+  await hurryDeliverJobs(db);
+  expect((await taker.take()).taken).toMatchObject([{ attempt: { ...key, attempt: 1 } }]);
+});
+
+test("attempts that have begun go out although the jobs beside them cannot be ended, and these end later", async ({
+  taker,
+  database: { db },
+}) => {
+  const key = await taker.addEvent();
+  await taker.addEvent({ stripe_customer_id: "cus_2", state: "delivered" });
+  const allowJobs = await refuseJobs(db, "delete");
+
+  const { jobs, taken } = await taker.take();
+
+  expect(jobs).toBe(2);
+  expect(taken).toMatchObject([{ attempt: key }]);
+  expect(await taker.jobs()).toHaveLength(2);
+  await allowJobs();
+  await until(async () => (await taker.jobs()).length === 1, { what: "the other job to end" });
 });
 
 test("of workers that take at once, one gets the event", async ({ taker }) => {
@@ -168,3 +206,15 @@ test("a job whose event is being attempted elsewhere is put off", async ({ taker
   await hurryDeliverJobs(db);
   expect((await taker.take()).jobs).toBe(1);
 });
+
+/** The database refuses to count attempts, as one that may only be read. Returns what allows it again. */
+async function refuseAttempts(pool: Pool): Promise<() => Promise<unknown>> {
+  await pool.query(
+    `create function public.refuse() returns trigger language plpgsql as
+     $$ begin raise exception 'refused' using errcode = 'read_only_sql_transaction'; end $$`,
+  );
+  await pool.query(
+    "create trigger refuse before update on metering.meter_events for each row execute function public.refuse()",
+  );
+  return () => pool.query("drop trigger refuse on metering.meter_events");
+}

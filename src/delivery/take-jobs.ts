@@ -2,6 +2,7 @@ import type { Job, PgBoss } from "pg-boss";
 import type { Db } from "../database/db.ts";
 import { inIndexOrder } from "../database/one-plan.ts";
 import { onEachShard } from "../database/each-shard.ts";
+import { keepTrying } from "../database/keep-trying.ts";
 import { noGroupBound, onConnectionsOf } from "../queue/boss.ts";
 import { type DeliverJob, deliverJobPayload, deliverQueueOf } from "../queue/queues.ts";
 import type { MeterEventKey } from "../usage/meter-event-key.ts";
@@ -10,6 +11,7 @@ import { type Attempt, beginAttempts, type BeginOptions } from "./begin-attempts
 import type { TakeDeps } from "./take-deps.ts";
 import { releaseJobs } from "./release-jobs.ts";
 import { supersedeGauges } from "./supersede-gauges.ts";
+import { unwatched } from "./watch.ts";
 
 export type TakenJob = {
   attempt: Attempt;
@@ -29,10 +31,11 @@ export type TakeOptions = BeginOptions & {
  * not be sent now are given back, so fewer attempts than jobs may result; `jobs` tells how many jobs there were.
  */
 export async function takeJobs(
-  { db, boss, log, shards }: TakeDeps,
+  deps: TakeDeps,
   meter: MeterName,
   { room, manyOfEach = false, leaseSeconds, sendableUntil }: TakeOptions,
 ): Promise<{ jobs: number; taken: TakenJob[] }> {
+  const { db, boss, log } = deps;
   const jobs = await fetchInTurn({ db, boss }, meter, { room, manyOfEach });
   if (jobs.length === 0) return { jobs: 0, taken: [] };
   const parsed = jobs.map((job) => ({ job, payload: deliverJobPayload.safeParse(job.data) }));
@@ -41,20 +44,20 @@ export async function takeJobs(
   if (foreign.length > 0) {
     // A job that is not ours must not hold up the others; the sweep reminds of every event anyway.
     log.error({ event: "deliver_jobs_unreadable", job_ids: foreign.map(({ id }) => id) });
-    await boss.complete(deliverQueueOf(meter), foreign);
+    await handBack(deps, { meter, count: foreign.length }, () =>
+      boss.complete(deliverQueueOf(meter), foreign),
+    );
   }
   log.debug({ event: "attempts_beginning", meter, count: keyed.length });
-  const { attempts, givenBack } = await beginOrGiveBack({ db, boss, log, shards }, meter, {
-    keyed,
-    leaseSeconds,
-    sendableUntil,
-  });
+  const { attempts, givenBack } = await beginOrGiveBack(deps, meter, { keyed, leaseSeconds, sendableUntil });
   log.debug({ event: "attempts_begun", meter, count: attempts.length });
   const taken = matchAttempts(keyed, attempts);
   const takenIds = new Set(taken.map(({ job }) => job.id));
   const notBegun = keyed.filter((one) => !takenIds.has(one.job.id) && !givenBack.includes(one));
-  if (notBegun.length > 0)
-    await releaseJobs({ db, boss, log, shards }, meter, { jobs: notBegun, sendableUntil });
+  if (notBegun.length > 0) {
+    const release = () => releaseJobs(deps, meter, { jobs: notBegun, sendableUntil });
+    await handBack(deps, { meter, count: notBegun.length }, release);
+  }
   return { jobs: jobs.length, taken };
 }
 
@@ -83,14 +86,33 @@ function keyedJob(job: Job<DeliverJob>, { traceparent, ...key }: DeliverJob): Ke
 }
 
 /**
+ * Hands jobs that are not sent back to pg-boss. Where the database refuses that, it is tried again while the loop goes on:
+ * kept, these jobs would hold up all events of their customers until their leases end.
+ */
+async function handBack(
+  { log, watch = unwatched }: TakeDeps,
+  { meter, count }: { meter: MeterName; count: number },
+  handOver: () => Promise<unknown>,
+): Promise<void> {
+  try {
+    await handOver();
+  } catch (error) {
+    watch.onFailed();
+    log.error({ event: "release_failed", meter, count, error });
+    keepTrying({ log }, `handing back jobs of ${meter}`, handOver);
+  }
+}
+
+/**
  * Counts the attempts, or gives the jobs back when the database refuses, as it does on the connections to a server that
- * was the writer until a moment ago. Kept, the jobs would hold up all events of their customers until their lease ends.
+ * was the writer until a moment ago.
  */
 async function beginOrGiveBack(
-  { db, boss, log, shards }: TakeDeps,
+  deps: TakeDeps,
   meter: MeterName,
   { keyed, ...options }: BeginOptions & { keyed: readonly KeyedJob[] },
 ): Promise<{ attempts: Attempt[]; givenBack: readonly KeyedJob[] }> {
+  const { db, boss, log, shards } = deps;
   const begin = async (group: readonly KeyedJob[], isOneShard: boolean) => {
     const keys = group.map(({ key }) => key);
     // Sooner than the sweep: the overtaken value's job then ends, and the newest goes out alone.
@@ -99,11 +121,10 @@ async function beginOrGiveBack(
     }
     return beginAttempts(db, keys, { ...options, isOneShard });
   };
-  const giveBack = (jobs: readonly KeyedJob[]) =>
-    boss.fail(
-      deliverQueueOf(meter),
-      jobs.map(({ job: { id, retryCount } }) => ({ id, retryCount })),
-    );
+  const giveBack = (jobs: readonly KeyedJob[]) => {
+    const unsent = jobs.map(({ job: { id, retryCount } }) => ({ id, retryCount }));
+    return handBack(deps, { meter, count: jobs.length }, () => boss.fail(deliverQueueOf(meter), unsent));
+  };
   try {
     const begun = await onEachShard(shards, keyed, { keyOf: ({ key }) => key, work: begin });
     if (begun.failed.length > 0) {
@@ -112,15 +133,8 @@ async function beginOrGiveBack(
     }
     return { attempts: begun.done.flat(), givenBack: begun.failed };
   } catch (error) {
-    const [givenBack] = await Promise.allSettled([giveBack(keyed)]);
-    if (givenBack.status === "fulfilled") throw error;
-    throw new AggregateError(
-      [error, givenBack.reason],
-      "attempts were not begun, nor their jobs given back",
-      {
-        cause: error,
-      },
-    );
+    await giveBack(keyed);
+    throw error;
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Job, PgBoss } from "pg-boss";
 import type { Db } from "../database/db.ts";
+import { keepTrying } from "../database/keep-trying.ts";
 import { sealJobPayload, sealQueue } from "../queue/queues.ts";
 import { type WorkDeps, workQueue } from "../queue/work-queue.ts";
 import type { Tracer } from "../tracing/tracer.ts";
@@ -45,7 +46,11 @@ export async function workSealQueue(
       await seal(jobs);
     } finally {
       const passedSeconds = (performance.now() - startedAtMs) / 1_000;
-      await remindToSeal(boss, { afterSeconds: Math.max(0, Math.round(intervalSeconds - passedSeconds)) });
+      const afterSeconds = Math.max(0, Math.round(intervalSeconds - passedSeconds));
+      await remindToSeal(boss, { afterSeconds }).catch((error: unknown) => {
+        keepTrying(deps, "the reminder to seal", () => remindToSeal(boss, { afterSeconds }));
+        throw error;
+      });
     }
   });
 }

@@ -3,14 +3,18 @@ import type { PgBoss } from "pg-boss";
 import { expect } from "vitest";
 import type { Db } from "../database/db.ts";
 import { ensureQueues } from "../queue/install.ts";
-import { type DeliverJob, deliverQueueOf } from "../queue/queues.ts";
+import { type DeliverJob, deliverQueueOf, sealQueue } from "../queue/queues.ts";
 import { appendEntries } from "../testing/rows/entries.ts";
 import { hoursAgo } from "../testing/rows/hours.ts";
 import { readMeterEvents } from "../testing/rows/meter-event-rows.ts";
 import { addOrganization } from "../testing/rows/organizations.ts";
 import { loseQueueRows } from "../testing/rows/queue-rows.ts";
+import { refuseJobs } from "../testing/rows/refused-jobs.ts";
+import { createRecordingLog } from "../testing/processes/recording-log.ts";
+import { until } from "../testing/processes/until.ts";
 import { roadTest as test } from "../testing/fixtures/road-fixture.ts";
 import { meterNames } from "../usage/meters.ts";
+import { remindToSeal, workSealQueue } from "./seal-job.ts";
 import { reportUnsealed } from "./report.ts";
 import { sealDueEntries } from "./seal.ts";
 
@@ -131,6 +135,26 @@ test("an organization that is sealed first is sealed alone, and goes ahead of al
   const order = (await fetchAll(boss, "temperature_readings")).map(({ organizationId }) => organizationId);
   expect(order).toEqual([late, late, early]);
   expect(await reportUnsealed(db)).toMatchObject({ entries: 1 });
+});
+
+test("a seal whose next reminder the database refuses sends it as soon as it can", async ({
+  database,
+  boss,
+}) => {
+  const { log, events } = createRecordingLog();
+  const options = { intervalSeconds: 1, openMeters: () => Promise.resolve(meters) };
+  await workSealQueue({ db: database.db, boss, log }, options);
+  await remindToSeal(boss, { afterSeconds: 0 });
+  const sealed = async () =>
+    (await boss.findJobs(sealQueue.name)).filter(({ state }) => state === "completed").length;
+  await until(async () => (await sealed()) > 0, { what: "a seal" });
+  const allowJobs = await refuseJobs(database.db, "insert");
+  await until(() => events.some(({ event }) => event === "job_failed"), { what: "a seal to fail" });
+
+  await allowJobs();
+  const before = await sealed();
+
+  await until(async () => (await sealed()) > before, { what: "the next seal" });
 });
 
 function appendHours(db: Db, organization: string, hours: readonly number[]): Promise<void> {

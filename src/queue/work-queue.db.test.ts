@@ -6,6 +6,8 @@ import { roadTest as test } from "../testing/fixtures/road-fixture.ts";
 import { openCountingPool } from "../testing/plans/counting-pool.ts";
 import { analyzeOtherQueues } from "../testing/plans/other-queues.ts";
 import { readsListsAtOnce } from "../testing/plans/reads-lists-at-once.ts";
+import { refuseJobs } from "../testing/rows/refused-jobs.ts";
+import { createRecordingLog } from "../testing/processes/recording-log.ts";
 import { until } from "../testing/processes/until.ts";
 import { queueSchema } from "./queue-schema.ts";
 import { stripeEventsQueue } from "./queues.ts";
@@ -54,6 +56,26 @@ test.for([
     expect(rowsRead.filter(({ rows }) => rows > rowsMax)).toEqual([]);
   },
 );
+
+test("a job that failed with its database is failed as soon as it can be, long before its lease ends", async ({
+  database: { db },
+  boss,
+}) => {
+  const { log, events } = createRecordingLog();
+  const allowJobs = await refuseJobs(db, "delete");
+  await workQueue({ boss, log }, { queue }, () => {
+    throw Object.assign(new Error("cannot execute UPDATE"), { code: "25006" });
+  });
+  const id = await boss.send(queue, {});
+  const stateOf = async () => (await boss.findJobs(queue, { id: id ?? "" }))[0]?.state;
+
+  await until(() => events.length > 0, { what: "the failure" });
+  await boss.offWork(queue);
+  expect(await stateOf()).toBe("active");
+  await allowJobs();
+
+  await until(async () => (await stateOf()) === "retry", { what: "the job to be given back" });
+});
 
 async function onOneConnection<T>(pool: Pool, work: (client: PoolClient) => Promise<T>): Promise<T> {
   const client = await pool.connect();

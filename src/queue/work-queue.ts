@@ -1,4 +1,6 @@
 import type { Job, JobResult, PgBoss, WorkOptions } from "pg-boss";
+import { isDatabaseUnavailable } from "../database/database-unavailable.ts";
+import { keepTrying } from "../database/keep-trying.ts";
 import type { Log } from "../log.ts";
 import { noGroupBound } from "./boss.ts";
 
@@ -80,9 +82,18 @@ async function watched<T>(
   }
 }
 
-function reportFailure({ log, onJobFailed }: WorkDeps, { queue, jobs, error }: Failure): void {
+/**
+ * A database that refused the handler refuses pg-boss, too, which then leaves the jobs active until their leases end. They
+ * are failed here as soon as it can be; where pg-boss has done so, once more or not at all.
+ */
+function reportFailure({ boss, log, onJobFailed }: WorkDeps, { queue, jobs, error }: Failure): void {
   onJobFailed?.(queue);
   log.error({ event: "job_failed", queue, job_ids: jobs.map(({ id }) => id), error });
+  if (!isDatabaseUnavailable(error)) return;
+  const attempts = jobs.map(({ id, retryCount }) => ({ id, retryCount }));
+  keepTrying({ log }, `failing jobs of ${queue}`, () =>
+    boss.fail(queue, attempts, { message: messageOf(error) }),
+  );
 }
 
 function messageOf(error: unknown): string {
