@@ -46,7 +46,7 @@ export function usageSums(question: UsageQuestion, summedThrough: string | null)
       union all
       select n, meter_event_id, quantity from pieces where not is_delivered
     )
-    select n, 'delivered', sum(quantity) as used, sum(quantity) as counted
+    select n, 'delivered', quantity, quantity
     from (
       select ${bucketAt(sql`hour`, buckets)} as n, quantity from summed where ${inWholeHours(buckets)}
       union all
@@ -54,7 +54,6 @@ export function usageSums(question: UsageQuestion, summedThrough: string | null)
       union all
       select n, -quantity from beside where is_summed
     ) delivered
-    group by n
     union all
     select n, 'delivered', quantity, quantity from pieces where is_delivered
     union all

@@ -36,13 +36,14 @@ export function usageValues(question: UsageQuestion): RawBuilder<unknown> {
       ${buckets.dividedHours.length === 0 ? sql`` : sql`union all ${otherEntries(question)}`}
     ),
     latest as (
-      select distinct on (n) *, count(*) over (partition by n, occurred_at) > 1 as is_tied
+      select distinct on (n) *, coalesce(lead(occurred_at) over one_bucket = occurred_at, false) as is_tied
       from candidates
+      window one_bucket as (partition by n order by occurred_at desc, id desc)
       order by n, occurred_at desc, id desc
     ),
     -- Only of values that leave something open is more looked up: a join for each of a year's hours would cost most of all.
     decided as (
-      select n, quantity, meter_event_id, state from latest where not is_tied
+      select n, quantity, meter_event_id, state from latest where not is_tied and state is null
       union all
       select l.n, coalesce(e.quantity, l.quantity),
         case when e.id is null then l.meter_event_id else e.meter_event_id end,
@@ -57,9 +58,11 @@ export function usageValues(question: UsageQuestion): RawBuilder<unknown> {
       ) e on true
       where l.is_tied
     )
-    select n, state, quantity as used, case when state = 'delivered' then quantity else 0 end as counted
-    from decided
-    where state is not null
+    select n, state, quantity as used, ${counted} as counted
+    from latest
+    where not is_tied and state is not null
+    union all
+    select n, state, quantity, ${counted} from decided where state is not null
     union all
     select d.n, coalesce(v.state, 'pending'), d.quantity, ${countedOf(sql`d.quantity`)}
     from decided d
@@ -67,6 +70,8 @@ export function usageValues(question: UsageQuestion): RawBuilder<unknown> {
     where d.state is null
   `;
 }
+
+const counted = sql`case when state = 'delivered' then quantity else 0 end`;
 
 const columns = sql`hour, event_at, id, quantity, state, entries`;
 

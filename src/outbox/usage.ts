@@ -41,43 +41,55 @@ export async function readUsage(
   const isLast = meters[meter].aggregation === "last";
   const summedThrough = await readSummedThrough(db, organizationId);
   const parts = isLast ? usageValues(question) : usageSums(question, summedThrough);
-  // One value in place of thousands of rows, which would cost the driver more than Postgres.
+  // Doubles add up in half the time of decimals, and are the answer's type. Three lists in place of thousands of rows, which
+  // would cost the driver more than Postgres.
   const read = await byIndex(db, (trx) =>
-    sql<{ figures: BucketFigures[] }>`
-      select coalesce(json_agg(
-        case
-          when quantity = delivered and pending = 0 and in_doubt = 0 and rejected = 0 then json_build_array(n, quantity)
-          else json_build_array(n, quantity, delivered, pending, in_doubt, rejected)
-        end
-      ), '[]') as figures
+    sql<Figures>`
+      select
+        coalesce(json_agg(n), '[]') as numbers,
+        coalesce(json_agg(quantity), '[]') as quantities,
+        coalesce(
+          json_agg(json_build_array(n, delivered, pending, in_doubt, rejected))
+            filter (where quantity <> delivered or pending <> 0 or in_doubt <> 0 or rejected <> 0),
+          '[]'
+        ) as divided
       from (
         select
           n,
-          coalesce(sum(used), 0)::float8 as quantity,
-          coalesce(sum(counted), 0)::float8 as delivered,
-          coalesce(sum(used - counted) filter (where state = 'pending'), 0)::float8 as pending,
-          coalesce(sum(used - counted) filter (where state = 'in_doubt'), 0)::float8 as in_doubt,
-          coalesce(sum(used - counted) filter (where state in ('rejected', 'expired')), 0)::float8 as rejected
-        from (${parts}) part (n, state, used, counted)
+          coalesce(sum(used), 0) as quantity,
+          coalesce(sum(counted), 0) as delivered,
+          coalesce(sum(used - counted) filter (where state = 'pending'), 0) as pending,
+          coalesce(sum(used - counted) filter (where state = 'in_doubt'), 0) as in_doubt,
+          coalesce(sum(used - counted) filter (where state in ('rejected', 'expired')), 0) as rejected
+        from (
+          select n, state, used::float8 as used, counted::float8 as counted
+          from (${parts}) part (n, state, used, counted)
+        ) part
         group by n
       ) bucket
     `.execute(trx),
   );
-  return fillBuckets(buckets, read.rows[0]?.figures ?? []);
+  const [figures] = read.rows;
+  if (figures === undefined) throw new Error("usage has no figures");
+  return fillBuckets(buckets, figures);
 }
 
-/** The number of a bucket, from 1, and its figures; only the first where all of it is delivered, as nearly everywhere. */
-type BucketFigures =
-  | [n: number, quantity: number]
-  | [n: number, quantity: number, delivered: number, pending: number, inDoubt: number, rejected: number];
+/** Of buckets that have usage: their numbers, from 1, and in the same order their quantities. */
+type Figures = {
+  numbers: number[];
+  quantities: number[];
+  /** Where not all of it is delivered, which is so in few. */
+  divided: [n: number, delivered: number, pending: number, inDoubt: number, rejected: number][];
+};
 
-function fillBuckets({ starts, end }: Buckets, figures: readonly BucketFigures[]): UsageBucket[] {
-  const byNumber = new Map(figures.map((one) => [one[0], one]));
+function fillBuckets({ starts, end }: Buckets, { numbers, quantities, divided }: Figures): UsageBucket[] {
+  const quantityOf = new Map(numbers.map((n, place) => [n, quantities[place] ?? 0]));
+  const dividedBy = new Map(divided.map((one) => [one[0], one]));
   // Where one bucket ends, the next one begins.
   const edges = [...starts, end].map((ms) => new Date(ms));
   return edges.slice(0, -1).map((start, index) => {
-    const [, quantity = 0, delivered = quantity, pending = 0, inDoubt = 0, rejected = 0] =
-      byNumber.get(index + 1) ?? [];
+    const quantity = quantityOf.get(index + 1) ?? 0;
+    const [, delivered = quantity, pending = 0, inDoubt = 0, rejected = 0] = dividedBy.get(index + 1) ?? [];
     return {
       start,
       end: edges[index + 1] ?? start,

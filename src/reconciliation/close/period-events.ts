@@ -119,9 +119,17 @@ async function addUp(db: Db, { organizationId, times }: UsagePeriods): Promise<R
           (
             select 'delivered', false, 0, quantity, 0, null, event_at, id ${itsEvents}
               and state = 'delivered' and hour = (
-                select hour ${itsEvents}
-                  and m.is_gauge and state = 'delivered' and hour >= p.whole_from and hour < p.whole_to
-                order by hour desc
+                select hour
+                from (
+                  select hour, state, stripe_customer_id
+                  from metering.meter_events
+                  where organization_id = ${organizationId} and meter = m.name
+                    and m.is_gauge and hour >= p.whole_from and hour < p.whole_to
+                  order by hour desc
+                  -- The rest is asked of each from the newest on: with it, the planner would collect and sort the period first.
+                  offset 0
+                ) newest
+                where state = 'delivered' and stripe_customer_id = p.customer
                 limit 1
               )
             order by event_at desc, id desc
