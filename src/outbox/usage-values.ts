@@ -1,10 +1,12 @@
 import { type RawBuilder, sql } from "kysely";
 import { isSealedUsage } from "./sums.ts";
+import type { Buckets } from "./usage-buckets.ts";
 import {
   bucketAt,
   hoursOf,
   inDividedHours,
   inPeriod,
+  inWholeHours,
   spansOf,
   unsealedOf,
   type UsageQuestion,
@@ -14,6 +16,7 @@ import { startOfHour } from "./whole-hours.ts";
 
 /** More buckets than these cost less in one pass over all their hours. */
 const probesMax = 500;
+const hourMs = 3_600_000;
 
 /**
  * The latest value of a `last` meter in each bucket, with its state. A meter event has the value and the time of its latest
@@ -22,9 +25,11 @@ const probesMax = 500;
  */
 export function usageValues(question: UsageQuestion): RawBuilder<unknown> {
   const { organizationId, meter, buckets } = question;
-  const isProbed = buckets.starts.length <= probesMax;
+  const way = wayOf(buckets);
   return sql`
-    with events as (${isProbed ? latestHours(question) : allHours(question)}),
+    with unsealed as materialized (${unsealedOf(question)}),
+    ${way === "hour by hour" ? sql`hours as materialized (${hoursWithOne(question)}),` : sql``}
+    events as (${eventsOf[way](question)}),
     candidates as (
       select
         ${bucketAt(sql`event_at`, buckets)} as n, event_at as occurred_at, id, id as meter_event_id, quantity,
@@ -32,7 +37,7 @@ export function usageValues(question: UsageQuestion): RawBuilder<unknown> {
       from events
       where ${inPeriod(sql`event_at`, buckets)}
       union all
-      select n, occurred_at, id, null, quantity, 'pending' from (${unsealedOf(question)}) unsealed
+      select n, occurred_at, id, null, quantity, 'pending' from unsealed
       ${buckets.dividedHours.length === 0 ? sql`` : sql`union all ${otherEntries(question)}`}
     ),
     latest as (
@@ -61,6 +66,7 @@ export function usageValues(question: UsageQuestion): RawBuilder<unknown> {
     select n, state, quantity as used, ${counted} as counted
     from latest
     where not is_tied and state is not null
+    ${way === "hour by hour" ? sql`union all select n, state, quantity, ${counted} from hours where tells_all` : sql``}
     union all
     select n, state, quantity, ${counted} from decided where state is not null
     union all
@@ -75,12 +81,60 @@ const counted = sql`case when state = 'delivered' then quantity else 0 end`;
 
 const columns = sql`hour, event_at, id, quantity, state, entries`;
 
-function allHours({ organizationId, meter, buckets: { starts, end } }: UsageQuestion): RawBuilder<unknown> {
+/** How the events are found that may have a bucket's latest value. */
+type Way = "probes" | "hour by hour" | "all";
+
+function wayOf({ starts, wholes }: Buckets): Way {
+  if (starts.length <= probesMax) return "probes";
+  return wholes.every(({ from, to }) => to - from === hourMs) ? "hour by hour" : "all";
+}
+
+const eventsOf: Record<Way, (question: UsageQuestion) => RawBuilder<unknown>> = {
+  probes: latestHours,
+  "hour by hour": eventsOfOtherHours,
+  all: allHours,
+};
+
+/**
+ * Hours that are a bucket each, with their number. Where one event has all of such an hour, the index by hour tells its value
+ * and state: of a year, that spares a visit to thousands of events. Not where a newer value overtook it, as that is looked up.
+ */
+function hoursWithOne({ organizationId, meter, buckets }: UsageQuestion): RawBuilder<unknown> {
+  return sql`
+    select
+      hour, ${bucketAt(sql`hour`, buckets)} as n, state, quantity,
+      events = 1 and state <> 'superseded' and ${inWholeHours(buckets)} and hour not in (select hour from unsealed) as tells_all
+    from (
+      select hour, count(*) as events, min(state) as state, min(quantity) as quantity
+      from metering.meter_events
+      where organization_id = ${organizationId} and meter = ${meter} and ${isSealedUsage} and ${inHours(buckets)}
+      group by hour
+    ) of_hour
+  `;
+}
+
+function eventsOfOtherHours({ organizationId, meter }: UsageQuestion): RawBuilder<unknown> {
+  return sql`
+    select event.*
+    from (select hour from hours where not tells_all) h
+    cross join lateral (
+      select ${columns}
+      from metering.meter_events m
+      where m.organization_id = ${organizationId} and m.meter = ${meter} and m.hour = h.hour and ${isSealedUsage}
+    ) event
+  `;
+}
+
+/** A condition on events: their hours have a part in the period. */
+function inHours({ starts, end }: Buckets): RawBuilder<boolean> {
+  return sql`(hour >= ${startOfHour(new Date(starts[0] ?? end))} and hour < ${new Date(end)})`;
+}
+
+function allHours({ organizationId, meter, buckets }: UsageQuestion): RawBuilder<unknown> {
   return sql`
     select ${columns}
     from metering.meter_events
-    where organization_id = ${organizationId} and meter = ${meter} and ${isSealedUsage}
-      and hour >= ${startOfHour(new Date(starts[0] ?? end))} and hour < ${new Date(end)}
+    where organization_id = ${organizationId} and meter = ${meter} and ${isSealedUsage} and ${inHours(buckets)}
   `;
 }
 

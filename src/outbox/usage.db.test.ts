@@ -22,7 +22,9 @@ import { readUsageSummary, type UsageTotal } from "./usage-summary.ts";
 import { readUsage, type UsageBucket, type UsageQuery } from "./usage.ts";
 
 const hourMs = 3_600_000;
-const days = 3;
+const days = 5;
+/** In the first of them everything is sealed at once, so that each hour has one event of a meter. */
+const quietDays = 2;
 const zones = ["UTC", "Europe/Berlin", "Asia/Kathmandu", "America/St_Johns", "Africa/Monrovia"];
 
 test("usage from the meter events is that of their entries, in every state and at every edge", async ({
@@ -38,17 +40,19 @@ test("usage from the meter events is that of their entries, in every state and a
   await sql`update metering.customer_links set linked_at = now() - interval '1 year'`.execute(db);
   // The sums end between two events of one hour, and of what they hold some is not delivered later.
   await settleUsageAtOnce(db, 333);
-  const addAndSeal = async () => {
-    for (const organization of [acme, other]) await addRandomEntries(db, organization, { from, until });
+  const busyFrom = new Date(from.getTime() + quietDays * 24 * hourMs);
+  const addAndSeal = async (since: Date) => {
+    for (const organization of [acme, other])
+      await addRandomEntries(db, organization, { from: since, until });
     await sealDueEntries({ db, boss }, { meters: meterNames });
   };
-  await addAndSeal();
+  await addAndSeal(from);
   expect(await addUpUsage(db)).toBeGreaterThan(0);
-  await addAndSeal();
+  await addAndSeal(busyFrom);
   await forgetSomeQuarters(db);
   await makeStates(db);
   // Some stay unsealed, and gauges of one time with values of their own.
-  await addRandomEntries(db, acme, { from, until });
+  await addRandomEntries(db, acme, { from: busyFrom, until });
   for (const [at, quantity] of [
     [from, 3],
     [from, 4],
@@ -74,6 +78,12 @@ test("usage from the meter events is that of their entries, in every state and a
         };
         queries.push(query);
       }
+      // So many buckets that events are not looked up for each: hours, whole and with cut ends, and days.
+      const long = { meter, timeZone, keptFrom: null, from: new Date(from.getTime() + (edges[index] ?? 0)) };
+      queries.push(
+        { ...long, granularity: "hour", to: new Date(until.getTime() + 500 * hourMs) },
+        { ...long, granularity: "day", to: new Date(until.getTime() + 500 * 24 * hourMs) },
+      );
     }
   }
   let compared = 0;
