@@ -47,8 +47,9 @@ export async function workSealQueue(
     } finally {
       const passedSeconds = (performance.now() - startedAtMs) / 1_000;
       const afterSeconds = Math.max(0, Math.round(intervalSeconds - passedSeconds));
-      await remindToSeal(boss, { afterSeconds }).catch((error: unknown) => {
-        keepTrying(deps, "the reminder to seal", () => remindToSeal(boss, { afterSeconds }));
+      const remind = () => remindToSeal(boss, { afterSeconds });
+      await remind().catch((error: unknown) => {
+        keepTrying(deps, "the reminder to seal", remind);
         throw error;
       });
     }

@@ -113,14 +113,19 @@ function hoursWithOne({ organizationId, meter, buckets }: UsageQuestion): RawBui
   `;
 }
 
-function eventsOfOtherHours({ organizationId, meter }: UsageQuestion): RawBuilder<unknown> {
+function eventsOfOtherHours(question: UsageQuestion): RawBuilder<unknown> {
+  return eventsAt(question, sql`select hour from hours where not tells_all`);
+}
+
+/** The events of the hours that `hours` selects. */
+function eventsAt({ organizationId, meter }: UsageQuestion, hours: RawBuilder<unknown>): RawBuilder<unknown> {
   return sql`
     select event.*
-    from (select hour from hours where not tells_all) h
+    from (${hours}) wanted
     cross join lateral (
       select ${columns}
       from metering.meter_events m
-      where m.organization_id = ${organizationId} and m.meter = ${meter} and m.hour = h.hour and ${isSealedUsage}
+      where m.organization_id = ${organizationId} and m.meter = ${meter} and m.hour = wanted.hour and ${isSealedUsage}
     ) event
   `;
 }
@@ -139,10 +144,11 @@ function allHours({ organizationId, meter, buckets }: UsageQuestion): RawBuilder
 }
 
 /** The events of each bucket's last whole hour with usage, and those of divided hours. */
-function latestHours({ organizationId, meter, buckets }: UsageQuestion): RawBuilder<unknown> {
-  return sql`
-    select event.*
-    from (
+function latestHours(question: UsageQuestion): RawBuilder<unknown> {
+  const { organizationId, meter, buckets } = question;
+  return eventsAt(
+    question,
+    sql`
       select latest.hour
       from (${spansOf(buckets.wholes)}) b
       cross join lateral (
@@ -155,13 +161,8 @@ function latestHours({ organizationId, meter, buckets }: UsageQuestion): RawBuil
       ) latest
       union all
       ${hoursOf(buckets.dividedHours)}
-    ) wanted
-    cross join lateral (
-      select ${columns}
-      from metering.meter_events m
-      where m.organization_id = ${organizationId} and m.meter = ${meter} and m.hour = wanted.hour and ${isSealedUsage}
-    ) event
-  `;
+    `,
+  );
 }
 
 /** The entries of divided hours before the latest of their event. */

@@ -1,21 +1,14 @@
 import type { Comparison } from "../comparison.ts";
 import { interleave } from "../interleave.ts";
-import { openTables } from "../load/due-events.ts";
-import {
-  compareStatements,
-  type Cost,
-  costOfDrain,
-  countStatements,
-  microsecondsEach,
-} from "../load/event-costs.ts";
-import { addFleet } from "../load/fleet.ts";
+import { compareStatements, type Cost, costOfDrain, microsecondsEach } from "../load/event-costs.ts";
 import { type DrainRates, readDrainRates } from "../load/drain-rates.ts";
 import type { SendMeterEventsTasks } from "../runners/send-meter-events.ts";
 import { readProcessorSeconds } from "../site/processor-time.ts";
-import { type Runner, startRunner } from "../site/runner.ts";
-import { checkpoint, createOurDatabase, readClock, type Site } from "../site/site.ts";
-import { startStripeStandIn, type StripeStandIn } from "../site/stripe-stand-in.ts";
-import { deliveryConcurrency, startWorker } from "./our-servers.ts";
+import type { Runner } from "../site/runner.ts";
+import { checkpoint, readClock, type Site } from "../site/site.ts";
+import type { StripeStandIn } from "../site/stripe-stand-in.ts";
+import { openDrain } from "./open-drain.ts";
+import { deliveryConcurrency } from "./our-servers.ts";
 
 const customers = 500;
 /** As many as a worker sends in several seconds. */
@@ -40,18 +33,12 @@ type Measured = (name: string) => Round[];
  * against the Stripe package alone that sends full requests.
  */
 export async function benchDeliverStream(site: Site): Promise<Comparison[]> {
-  const url = await createOurDatabase(site, "stream");
-  await countStatements(url);
-  await addFleet(url, { organizations: customers, sensors: 1 });
-  const tables = await openTables(site, url);
-  const stripe = await startStripeStandIn(site);
-  const worker = await startWorker(site, {
-    databaseUrl: url,
-    stripeUrl: stripe.url,
+  const { tables, stripe, worker, bare } = await openDrain(site, {
+    name: "stream",
+    customers,
     transport: "stream",
-    sealIntervalSeconds: 600,
   });
-  const bare = startRunner<SendMeterEventsTasks>(site, "send-meter-events");
+  const { url } = tables;
   const deliverOurs = async (): Promise<Round> => {
     await checkpoint(url);
     await stripe.takeTally();

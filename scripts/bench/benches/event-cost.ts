@@ -1,20 +1,10 @@
 import type { Comparison, Skipped } from "../comparison.ts";
-import { openTables } from "../load/due-events.ts";
-import {
-  compareStatements,
-  type Cost,
-  costOfDrain,
-  countStatements,
-  microsecondsEach,
-} from "../load/event-costs.ts";
-import { addFleet } from "../load/fleet.ts";
-import type { SendMeterEventsTasks } from "../runners/send-meter-events.ts";
-import { startRunner } from "../site/runner.ts";
+import { compareStatements, type Cost, costOfDrain, microsecondsEach } from "../load/event-costs.ts";
 import { canReadPeakMemory } from "../site/memory.ts";
 import { readProcessorSeconds } from "../site/processor-time.ts";
-import { createOurDatabase, type Site } from "../site/site.ts";
-import { startStripeStandIn } from "../site/stripe-stand-in.ts";
-import { deliveryConcurrency, startWorker } from "./our-servers.ts";
+import type { Site } from "../site/site.ts";
+import { openDrain } from "./open-drain.ts";
+import { deliveryConcurrency } from "./our-servers.ts";
 
 const customers = 500;
 const events = 10_000;
@@ -27,17 +17,11 @@ export async function benchEventCost(site: Site): Promise<(Comparison | Skipped)
   if (!canReadPeakMemory) {
     return [{ bench: "event-cost", what: "an event", peer: "the limit", skipped: "needs Linux" }];
   }
-  const url = await createOurDatabase(site, "cost");
-  await countStatements(url);
-  await addFleet(url, { organizations: customers, sensors: 1 });
-  const tables = await openTables(site, url);
-  const stripe = await startStripeStandIn(site);
-  const worker = await startWorker(site, {
-    databaseUrl: url,
-    stripeUrl: stripe.url,
-    sealIntervalSeconds: 600,
+  const { tables, stripe, worker, bare } = await openDrain(site, {
+    name: "cost",
+    customers,
+    transport: "sync",
   });
-  const bare = startRunner<SendMeterEventsTasks>(site, "send-meter-events");
   const input = {
     url: stripe.url,
     transport: "sync" as const,
