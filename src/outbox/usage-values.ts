@@ -117,7 +117,7 @@ function eventsOfOtherHours(question: UsageQuestion): RawBuilder<unknown> {
   return eventsAt(question, sql`select hour from hours where not tells_all`);
 }
 
-/** The events of the hours that `hours` selects. */
+/** The events of the hours that `hours` selects; `offset 0`, since for a few hours of a year a join may read all of its events. */
 function eventsAt({ organizationId, meter }: UsageQuestion, hours: RawBuilder<unknown>): RawBuilder<unknown> {
   return sql`
     select event.*
@@ -126,6 +126,7 @@ function eventsAt({ organizationId, meter }: UsageQuestion, hours: RawBuilder<un
       select ${columns}
       from metering.meter_events m
       where m.organization_id = ${organizationId} and m.meter = ${meter} and m.hour = wanted.hour and ${isSealedUsage}
+      offset 0
     ) event
   `;
 }
