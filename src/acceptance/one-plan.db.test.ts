@@ -130,7 +130,7 @@ for (const state of statisticsStates) {
   );
 
   test.skipIf(onePostgres)(
-    `the plans that are kept are the same when tables were ${state}`,
+    `the plans that delivery keeps are the same when tables were ${state}`,
     async ({ database, boss, skip }) => {
       const { rows } = await sql<{ version: number }>`
         select current_setting('server_version_num')::int as version
@@ -147,8 +147,8 @@ for (const state of statisticsStates) {
   );
 }
 
-/** What the connections of the delivery loop plan once, and of the API's what is marked `plannedOnce`. */
-const kept = ["begin attempts", "settle", "supersede gauges", "usage", "statement"];
+/** What a connection of the delivery loop plans once. */
+const kept = ["begin attempts", "settle", "supersede gauges"];
 
 async function readPlans(
   names: readonly string[],

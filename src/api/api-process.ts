@@ -66,13 +66,7 @@ function openDatabases(config: ApiConfig, log: Log): Pick<Parts, "database" | "u
   const connectionString = config.DATABASE_URL;
   return {
     database: openDatabase(
-      {
-        connectionString,
-        applicationName: "meter-outbox api",
-        connectionsMax,
-        statementTimeoutMs,
-        keepsPlans: config.DATABASE_BACKEND === "postgres" ? "marked" : "none",
-      },
+      { connectionString, applicationName: "meter-outbox api", connectionsMax, statementTimeoutMs },
       log,
     ),
     unknownKeys: openDatabase(

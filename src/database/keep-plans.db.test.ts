@@ -1,9 +1,7 @@
-import { sql } from "kysely";
 import type pg from "pg";
 import { expect } from "vitest";
 import { silentLog } from "../log.ts";
 import { databaseTest } from "../testing/postgres/database-fixture.ts";
-import { plannedOnce } from "./keep-plans.ts";
 import { openDatabase } from "./pool.ts";
 
 type Kept = { statement: string; generic_plans: string; custom_plans: string };
@@ -16,7 +14,7 @@ const test = databaseTest.extend("connection", async ({ database }, { onCleanup 
       applicationName: "keeps plans",
       connectionsMax: 1,
       plansByIndex: true,
-      keepsPlans: "all",
+      keepsPlans: true,
     },
     silentLog,
   );
@@ -86,31 +84,4 @@ test("an error of the statement itself is told as ever, and its plan stays", asy
 
   expect((await connection.query(divide, [2])).rows).toEqual([{ part: 5 }]);
   expect(await kept(connection)).toMatchObject([{ generic_plans: "3" }]);
-});
-
-test("a connection that keeps marked plans keeps no others, and sees which parameters a plan fits", async ({
-  database,
-}) => {
-  const own = openDatabase(
-    { connectionString: database.url, applicationName: "marks", connectionsMax: 1, keepsPlans: "marked" },
-    silentLog,
-  );
-  try {
-    const found = await own.db.connection().execute(async (one) => {
-      for (const n of [1, 2, 3, 4, 5, 6]) {
-        await sql`${plannedOnce} select ${n}::int + 1 as sum`.execute(one);
-        await sql`select ${n}::int + 2 as sum`.execute(one);
-      }
-      return sql<Kept>`select statement, generic_plans, custom_plans from pg_prepared_statements`.execute(
-        one,
-      );
-    });
-
-    // Postgres itself compares the kept plan with five others first.
-    expect(found.rows).toEqual([
-      { statement: "/* planned once */ select $1::int + 1 as sum", generic_plans: "1", custom_plans: "5" },
-    ]);
-  } finally {
-    await own.close();
-  }
 });

@@ -1,4 +1,3 @@
-import { sql } from "kysely";
 import type pg from "pg";
 
 /** Statements of one connection whose plans are kept; all further ones are planned each time. */
@@ -7,28 +6,19 @@ const plansMax = 200;
 /** The server has lost a statement, or its result has other columns since a migration. */
 const isLost = new Set(["26000", "0A000"]);
 
-const mark = "/* planned once */";
-
-/**
- * Begins a statement whose plan is the same for all parameters (`acceptance/one-plan.db.test.ts`), and whose planning takes
- * long, as of one that reads many months.
- */
-export const plannedOnce = sql.raw(mark);
-
 type Query = (...args: unknown[]) => unknown;
 
 /**
- * Has this connection plan statements with parameters once, all or those that begin with `plannedOnce`: the server keeps
- * each under a name, for as long as the connection lives. For texts that are sent again and again. A statement that the
- * server has lost is planned anew at its next use.
+ * Has this connection plan each statement with parameters once: the server keeps it under a name, for as long as the
+ * connection lives. For connections that send the same few texts again and again. A statement that the server has lost is
+ * planned anew at its next use.
  */
-export function keepPlans(client: pg.ClientBase, which: "all" | "marked"): void {
+export function keepPlans(client: pg.ClientBase): void {
   const plain: Query = client.query.bind(client);
   let names = new Map<string, string>();
   let count = 0;
 
   function nameOf(text: string): string | undefined {
-    if (which === "marked" && !text.trimStart().startsWith(mark)) return undefined;
     const known = names.get(text);
     if (known !== undefined || names.size >= plansMax) return known;
     count += 1;

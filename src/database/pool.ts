@@ -30,11 +30,8 @@ export type PoolOptions = {
   answerDelayMsMax?: number;
   /** Connections plan by index as long as they live, which spares a transaction the trip that would tell them. */
   plansByIndex?: boolean;
-  /**
-   * Connections plan statements once: all, where they plan by index, or those that are marked so (`plannedOnce`). Not for a
-   * cluster, which sends a statement to nodes by its parameters.
-   */
-  keepsPlans?: "all" | "marked" | "none";
+  /** They also plan each statement once. Not for a cluster, which sends a statement to nodes by its parameters. */
+  keepsPlans?: boolean;
 };
 
 const idleMsMax = 10_000;
@@ -47,7 +44,7 @@ const idleMsMax = 10_000;
  */
 export function openDatabase(options: PoolOptions, log: Log): Database {
   const { statementTimeoutMs = 30_000, answerDelayMsMax = 5_000 } = options;
-  const { plansByIndex = false, keepsPlans = "none" } = options;
+  const { plansByIndex = false, keepsPlans = false } = options;
   const silenceMs = statementTimeoutMs + answerDelayMsMax;
   const pool = new pg.Pool({
     connectionString: options.connectionString,
@@ -63,7 +60,7 @@ export function openDatabase(options: PoolOptions, log: Log): Database {
     keepAlive: true,
     ...connectionsThat({ plansByIndex, keepsPlans }),
   });
-  if (keepsPlans !== "none") pool.on("connect", (client) => keepPlans(client, keepsPlans));
+  if (plansByIndex && keepsPlans) pool.on("connect", keepPlans);
   const renewal = createRenewal(pool);
   pool.on("connect", renewal.watch);
   // Ends a connection when it is given back; Kysely does not report errors on it.
@@ -84,8 +81,8 @@ function connectionsThat({
   keepsPlans,
 }: {
   plansByIndex: boolean;
-  keepsPlans: string;
+  keepsPlans: boolean;
 }): pg.PoolConfig {
   if (!plansByIndex) return newConnections;
-  return keepsPlans === "all" ? newConnectionsOfKeptPlans : newConnectionsByIndex;
+  return keepsPlans ? newConnectionsOfKeptPlans : newConnectionsByIndex;
 }

@@ -1,6 +1,5 @@
 import { type RawBuilder, sql } from "kysely";
 import type { Db } from "../database/db.ts";
-import { plannedOnce } from "../database/keep-plans.ts";
 import { byIndex } from "../database/one-plan.ts";
 import { type MeterName, meterNames, meters } from "../usage/meters.ts";
 import { paidSpansOf, type UsagePeriod, type UsagePeriods } from "./paid-spans.ts";
@@ -39,7 +38,6 @@ export async function readPeriodEntries(
   };
   const read = await byIndex(db, (trx) =>
     sql<Row>`
-      ${plannedOnce}
       with spans as materialized (${paidSpansOf({ organizationId, times })}),
       since as materialized (
         select m.name as meter, e.hour, e.entries, e.quantity
@@ -129,7 +127,6 @@ async function readLatest(
   )`;
   const latest = await byIndex(db, (trx) =>
     sql<{ n: number; meter: MeterName; quantity: string; unsealed: string | null }>`
-      ${plannedOnce}
       with spans as materialized (${paidSpansOf({ organizationId, times })}),
       candidates as materialized (
         select w.n, m.name as meter, c.*
@@ -205,7 +202,6 @@ export async function listUnsealedHours(
 ): Promise<{ n: number; meter: MeterName; hour: Date; quantity: string }[]> {
   const hours = await byIndex(db, (trx) =>
     sql<{ n: number; meter: MeterName; hour: Date; quantity: string }>`
-      ${plannedOnce}
       with spans as materialized (${paidSpansOf({ organizationId, times })})
       select n::int as n, meter, hour, quantity::text as quantity
       from (

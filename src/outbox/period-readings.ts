@@ -1,6 +1,5 @@
 import { type RawBuilder, sql } from "kysely";
 import type { Db } from "../database/db.ts";
-import { plannedOnce } from "../database/keep-plans.ts";
 import { byIndex } from "../database/one-plan.ts";
 import { paidSpansOf, timesAsRows, type UsagePeriods } from "./paid-spans.ts";
 
@@ -16,7 +15,6 @@ export async function countPeriodReadings(
   // Bounds are made once: beside each reading they would cost more than the reading, and no index would be read by them.
   const counted = await byIndex(db, (trx) =>
     sql<{ readings: number | null }>`
-      ${plannedOnce}
       with spans as materialized (
         select
           n, starts_at, ends_at, case when is_counted then counted_from else ends_at end as counted_from,

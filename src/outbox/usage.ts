@@ -1,5 +1,4 @@
 import { sql } from "kysely";
-import { plannedOnce } from "../database/keep-plans.ts";
 import { byIndex } from "../database/one-plan.ts";
 import type { Db } from "../database/db.ts";
 import { type MeterName, meters } from "../usage/meters.ts";
@@ -46,7 +45,6 @@ export async function readUsage(
   // would cost the driver more than Postgres.
   const read = await byIndex(db, (trx) =>
     sql<Figures>`
-      ${plannedOnce}
       select
         coalesce(json_agg(n), '[]') as numbers,
         coalesce(json_agg(quantity), '[]') as quantities,

@@ -35,8 +35,8 @@ test("a connection of ours compiles no statement, whatever the database is set t
 });
 
 test.for([
-  { where: "", keepsPlans: "all" as const },
-  { where: " of a cluster, whose statements are planned by their parameters,", keepsPlans: "none" as const },
+  { where: "", keepsPlans: true },
+  { where: " of a cluster, whose statements are planned by their parameters,", keepsPlans: false },
 ])(
   "a connection of the delivery loop$where plans by index for as long as it lives",
   async ({ keepsPlans }, { database }) => {
@@ -54,7 +54,7 @@ test.for([
       const { rows } = await own.pool.query<{ name: string }>(switches, [names]);
       expect(rows.map(({ name }) => name)).toEqual(names);
       const planned = await own.pool.query("select current_setting('plan_cache_mode') as mode");
-      expect(planned.rows).toEqual([{ mode: keepsPlans === "all" ? "force_generic_plan" : "auto" }]);
+      expect(planned.rows).toEqual([{ mode: keepsPlans ? "force_generic_plan" : "auto" }]);
       expect((await own.pool.query(settings)).rows).toEqual(wanted);
       expect(own.db.plansByIndex).toBe(true);
     } finally {

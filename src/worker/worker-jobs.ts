@@ -67,7 +67,7 @@ export async function startJobs(
       applicationName: "meter-outbox worker, delivery",
       connectionsMax: deliveryConnectionsMax,
       plansByIndex: true,
-      keepsPlans: config.DATABASE_BACKEND === "postgres" ? "all" : "none",
+      keepsPlans: config.DATABASE_BACKEND === "postgres",
     },
     log,
   );

@@ -1,5 +1,4 @@
 import { sql } from "kysely";
-import { plannedOnce } from "../../database/keep-plans.ts";
 import { byIndex } from "../../database/one-plan.ts";
 import type { Db } from "../../database/db.ts";
 import type { MeterEventState } from "../../delivery/meter-event-states.ts";
@@ -82,7 +81,6 @@ async function addUp(db: Db, { organizationId, times }: UsagePeriods): Promise<R
   const columns = sql`state, is_elsewhere, events, quantity, counted_before, carried_from, event_at, id`;
   const rows = await byIndex(db, (trx) =>
     sql<Row>`
-      ${plannedOnce}
       with periods as materialized (select * from ${withWholeHours(timesAsRows(times))}),
       meters as materialized (
         select name, name = any(${metersFoldedBy("last")}::text[]) as is_gauge from unnest(${meterNames}::text[]) name

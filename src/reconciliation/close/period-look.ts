@@ -1,6 +1,5 @@
 import { sql } from "kysely";
 import type { Db } from "../../database/db.ts";
-import { plannedOnce } from "../../database/keep-plans.ts";
 import { inIndexOrder } from "../../database/one-plan.ts";
 import { timesAsRows, type UsagePeriods } from "../../outbox/paid-spans.ts";
 import { type MeterName, meterNames, meters, metersFoldedBy } from "../../usage/meters.ts";
@@ -49,7 +48,6 @@ export async function readPeriodLooks(db: Db, { organizationId, times }: UsagePe
   `;
   const found = await inIndexOrder(db, (trx) =>
     sql<Row>`
-      ${plannedOnce}
       with looks as materialized (
         select p.*, w.starts_at as whole_starts_at, m.name as meter, m.is_gauge, l.*
         from ${timesAsRows(times)}

@@ -1,6 +1,5 @@
 import { type RawBuilder, sql } from "kysely";
 import type { Db } from "../../database/db.ts";
-import { plannedOnce } from "../../database/keep-plans.ts";
 import { byIndex } from "../../database/one-plan.ts";
 import { type CustomerTime, timesAsRows, type UsagePeriods } from "../../outbox/paid-spans.ts";
 import { listUnsealedHours } from "../../outbox/period-entries.ts";
@@ -110,7 +109,6 @@ async function listEvents(db: Db, organizationId: string, times: readonly RowsPe
   const isStuck = sql`state in ('in_doubt', 'rejected', 'expired')`;
   const listed = await byIndex(db, (trx) =>
     sql<EventRow>`
-      ${plannedOnce}
       with periods as materialized (
         select p.*, f.finalized_at
         from ${timesAsRows(times)}

@@ -43,7 +43,7 @@ export function openCountingPool(
   });
   const count = ({ text, root }: { text: string; root: Step }) => rowsRead.push({ text, rows: widest(root) });
   pool.on("connect", (client) => {
-    if (keepsPlans) keepPlans(client, "all");
+    if (keepsPlans) keepPlans(client);
     client.on("notice", ({ message = "" }) => {
       const told = readTold(message);
       if (told !== undefined && about.test(told.text)) count(told);

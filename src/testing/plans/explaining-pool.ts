@@ -1,8 +1,7 @@
 import pg from "pg";
 import { shapeOf } from "./plan-shape.ts";
 
-const ours =
-  /^\s*(?:\/\*.*?\*\/\s*)?(?=with|select|insert|update)[\s\S]*\b(?:from|join|into|update)\s+metering\./i;
+const ours = /^\s*(?=with|select|insert|update)[\s\S]*\b(?:from|join|into|update)\s+metering\./i;
 /** A table of so few pages may be read whole. */
 const smallPages = 1;
 
