@@ -86,7 +86,7 @@ async function addUp(db: Db, { organizationId, times }: UsagePeriods): Promise<R
         select name, name = any(${metersFoldedBy("last")}::text[]) as is_gauge from unnest(${meterNames}::text[]) name
       ),
       beside as materialized (
-        select m.name as meter, e.hour, e.stripe_customer_id, part.*
+        select m.name as meter, m.is_gauge, e.hour, e.stripe_customer_id, part.*
         from meters m
         cross join lateral (${eventsBesideSums(usage, allHours)}) e
         cross join lateral (
@@ -97,7 +97,7 @@ async function addUp(db: Db, { organizationId, times }: UsagePeriods): Promise<R
         ) part
       ),
       events as (
-        select p.n, m.name as meter, part.*
+        select p.n, m.name as meter, m.is_gauge, part.*
         from periods p
         cross join meters m
         cross join lateral (
@@ -137,22 +137,21 @@ async function addUp(db: Db, { organizationId, times }: UsagePeriods): Promise<R
           )
         ) part
         union all
-        select p.n, b.meter, ${columns}
+        select p.n, b.meter, b.is_gauge, ${columns}
         from periods p
         join beside b on b.hour >= p.whole_from and b.hour < p.whole_to and b.stripe_customer_id = p.customer
       )
       select
         e.n::int as n, e.meter, e.state, e.is_elsewhere as "isElsewhere", sum(e.events)::float8 as count,
         case
-          when m.is_gauge then (array_agg(e.quantity order by e.event_at desc nulls last, e.id desc) filter (where m.is_gauge))[1]
+          when e.is_gauge then (array_agg(e.quantity order by e.event_at desc nulls last, e.id desc) filter (where e.is_gauge))[1]
           else sum(e.quantity)
         end::text as quantity,
         sum(e.counted_before)::text as "countedBefore",
         coalesce(sum(e.quantity) filter (where e.carried_from is not null), 0)::text as "carriedIn",
         max(e.event_at) as "latestAt"
       from events e
-      join meters m on m.name = e.meter
-      group by e.n, e.meter, m.is_gauge, e.state, e.is_elsewhere
+      group by e.n, e.meter, e.is_gauge, e.state, e.is_elsewhere
       having sum(e.events) > 0
     `.execute(trx),
   );
