@@ -1,4 +1,4 @@
-import { Kysely, PostgresDialect, sql } from "kysely";
+import { Kysely, PostgresDialect } from "kysely";
 import type { Pool } from "pg";
 import type { PgBoss } from "pg-boss";
 import { expect } from "vitest";
@@ -10,7 +10,6 @@ import type { MeterEventKey } from "../usage/meter-event-key.ts";
 import { listMeterEvents, reportMeterEvents, reportOldEvents } from "../delivery/meter-events.ts";
 import { outcomeOf } from "../delivery/outcome.ts";
 import { type FinishedAttempt, settleAttempts } from "../delivery/settle.ts";
-import { supersedeGauges } from "../delivery/supersede-gauges.ts";
 import { sweepMeterEvents } from "../delivery/sweep.ts";
 import { verdictOf } from "../delivery/verdict.ts";
 import { storeBatches } from "../intake/store-readings.ts";
@@ -64,7 +63,6 @@ const expected: Record<string, string[]> = {
   ],
   "begin attempts": [`${newerGauges}, ${byId}, ${period}`],
   settle: [byId],
-  "supersede gauges": [`${newerGauges}, ${pending}, ${period}`],
   "fold a window": [`customer_links by customer_links_customer, ${newerGauges}`],
   sweep: [pending, `${newerGauges}, ${pending}, ${period}`, `${pending}, ${byId}`],
   books: [
@@ -115,57 +113,26 @@ const expected: Record<string, string[]> = {
 };
 
 for (const state of statisticsStates) {
-  const onePostgres = localOnly(
-    "plans are those of one Postgres; a cluster sends the statements of the road to one shard (acceptance/cluster)",
-  );
-  test.skipIf(onePostgres)(
-    `every statement of the road has its one plan when tables were ${state}`,
-    async ({ database, boss }) => {
-      await fillTables(database.db, state);
-
-      const found = await readPlans(Object.keys(road), { database, boss });
-
-      expect(inOrder(found)).toEqual(inOrder(expected));
-    },
-  );
-
-  test.skipIf(onePostgres)(
-    `the plans that delivery keeps are the same when tables were ${state}`,
-    async ({ database, boss, skip }) => {
-      const { rows } = await sql<{ version: number }>`
-        select current_setting('server_version_num')::int as version
-      `.execute(database.db);
-      skip((rows[0]?.version ?? 0) < 16_00_00, "Postgres 15 cannot tell a plan without parameters");
-      await fillTables(database.db, state);
-
-      const found = await readPlans(kept, { database, boss, areKept: true });
-
-      expect(inOrder(found)).toEqual(
-        inOrder(Object.fromEntries(kept.map((name) => [name, expected[name] ?? []]))),
-      );
-    },
-  );
-}
-
-/** What a connection of the delivery loop plans once. */
-const kept = ["begin attempts", "settle", "supersede gauges"];
-
-async function readPlans(
-  names: readonly string[],
-  { database, boss, areKept }: { database: { url: string }; boss: PgBoss; areKept?: boolean },
-): Promise<Record<string, string[]>> {
-  const { pool, takePlans } = await openExplainingPool(database.url, { areKept });
-  const db = new Kysely<DB>({ dialect: new PostgresDialect({ pool }) }).withSchema("metering");
-  const found: Record<string, string[]> = {};
-  try {
-    for (const name of names) {
-      await road[name]?.({ pool, db, boss });
-      found[name] = takePlans().map((plan) => (besideSumsIn.has(name) ? byUndelivered(plan) : plan));
+  test.skipIf(
+    localOnly(
+      "plans are those of one Postgres; a cluster sends the statements of the road to one shard (acceptance/cluster)",
+    ),
+  )(`every statement of the road has its one plan when tables were ${state}`, async ({ database, boss }) => {
+    await fillTables(database.db, state);
+    const { pool, takePlans } = await openExplainingPool(database.url);
+    const db = new Kysely<DB>({ dialect: new PostgresDialect({ pool }) }).withSchema("metering");
+    const found: Record<string, string[]> = {};
+    try {
+      for (const [name, go] of Object.entries(road)) {
+        await go({ pool, db, boss });
+        found[name] = takePlans().map((plan) => (besideSumsIn.has(name) ? byUndelivered(plan) : plan));
+      }
+    } finally {
+      await db.destroy();
     }
-  } finally {
-    await db.destroy();
-  }
-  return found;
+
+    expect(inOrder(found)).toEqual(inOrder(expected));
+  });
 }
 
 type Way = { pool: Pool; db: Db; boss: PgBoss };
@@ -185,9 +152,6 @@ const road: Record<string, (way: Way) => Promise<void>> = {
   },
   settle: async ({ db, boss }) => {
     await settleAttempts({ db, boss }, begun.map(delivered));
-  },
-  "supersede gauges": async ({ db }) => {
-    await supersedeGauges(db, { leaseSeconds });
   },
   "fold a window": async ({ db }) => {
     const { organization_id: organizationId, stripe_customer_id: customer } = await db

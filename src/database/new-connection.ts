@@ -29,25 +29,18 @@ const byIndexWords = `,
     set_config('enable_sort', 'off', false)
 `;
 
-/** What a connection whose plans are kept says, too: a plan fits whatever its parameters are, from its first use. */
-const keptPlanWords = `,
-    set_config('plan_cache_mode', 'force_generic_plan', false)
-`;
-
 /** Options of every pool of connections in the service, pg-boss's included. */
-export const newConnections = { maxLifetimeSeconds: connectionLifeSecondsMax, verify: say(firstWords) };
+export const newConnections = {
+  maxLifetimeSeconds: connectionLifeSecondsMax,
+  verify: (client, done) => {
+    client.query(firstWords, done);
+  },
+} as const satisfies pg.PoolConfig;
 
 /** The same for a pool whose statements begin with a bounded list of keys, or read the head of a queue. */
-export const newConnectionsByIndex = { ...newConnections, verify: say(firstWords + byIndexWords) };
-
-/** The same for one that keeps its plans (`keepPlans`). */
-export const newConnectionsOfKeptPlans = {
+export const newConnectionsByIndex = {
   ...newConnections,
-  verify: say(firstWords + byIndexWords + keptPlanWords),
-};
-
-function say(words: string): NonNullable<pg.PoolConfig["verify"]> {
-  return (client, done) => {
-    client.query(words, done);
-  };
-}
+  verify: (client, done) => {
+    client.query(firstWords + byIndexWords, done);
+  },
+} as const satisfies pg.PoolConfig;

@@ -3,8 +3,7 @@ import pg from "pg";
 import type { Log } from "../log.ts";
 import type { Db } from "./db.ts";
 import type { DB } from "./schema.ts";
-import { keepPlans } from "./keep-plans.ts";
-import { newConnections, newConnectionsByIndex, newConnectionsOfKeptPlans } from "./new-connection.ts";
+import { newConnections, newConnectionsByIndex } from "./new-connection.ts";
 import { createWatchedSocket } from "./watched-socket.ts";
 import { createRenewal } from "./renewal.ts";
 import { createShards } from "./shards.ts";
@@ -30,8 +29,6 @@ export type PoolOptions = {
   answerDelayMsMax?: number;
   /** Connections plan by index as long as they live, which spares a transaction the trip that would tell them. */
   plansByIndex?: boolean;
-  /** They also plan each statement once. Not for a cluster, which sends a statement to nodes by its parameters. */
-  keepsPlans?: boolean;
 };
 
 const idleMsMax = 10_000;
@@ -43,8 +40,7 @@ const idleMsMax = 10_000;
  * itself runs on the server, which may be frozen or gone.
  */
 export function openDatabase(options: PoolOptions, log: Log): Database {
-  const { statementTimeoutMs = 30_000, answerDelayMsMax = 5_000 } = options;
-  const { plansByIndex = false, keepsPlans = false } = options;
+  const { statementTimeoutMs = 30_000, answerDelayMsMax = 5_000, plansByIndex = false } = options;
   const silenceMs = statementTimeoutMs + answerDelayMsMax;
   const pool = new pg.Pool({
     connectionString: options.connectionString,
@@ -58,9 +54,8 @@ export function openDatabase(options: PoolOptions, log: Log): Database {
     // A transaction left open holds back vacuum for every table.
     idle_in_transaction_session_timeout: 15_000,
     keepAlive: true,
-    ...connectionsThat({ plansByIndex, keepsPlans }),
+    ...(plansByIndex ? newConnectionsByIndex : newConnections),
   });
-  if (plansByIndex && keepsPlans) pool.on("connect", keepPlans);
   const renewal = createRenewal(pool);
   pool.on("connect", renewal.watch);
   // Ends a connection when it is given back; Kysely does not report errors on it.
@@ -74,15 +69,4 @@ export function openDatabase(options: PoolOptions, log: Log): Database {
   const shards = createShards(askThrough(plain));
   const db: Db = Object.assign(plain, { shards, ...(plansByIndex && { plansByIndex }) });
   return { db, pool, renew: renewal.renewAll, close: () => db.destroy() };
-}
-
-function connectionsThat({
-  plansByIndex,
-  keepsPlans,
-}: {
-  plansByIndex: boolean;
-  keepsPlans: boolean;
-}): pg.PoolConfig {
-  if (!plansByIndex) return newConnections;
-  return keepsPlans ? newConnectionsOfKeptPlans : newConnectionsByIndex;
 }

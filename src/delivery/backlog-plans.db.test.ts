@@ -5,7 +5,7 @@ import type { Db } from "../database/db.ts";
 import type { DB } from "../database/schema.ts";
 import { silentLog } from "../log.ts";
 import { type Reminder, remindToDeliver } from "../queue/deliver-job.ts";
-import { type CountedConnections, openCountingPool } from "../testing/plans/counting-pool.ts";
+import { openCountingPool } from "../testing/plans/counting-pool.ts";
 import { analyzeOtherQueues } from "../testing/plans/other-queues.ts";
 import { readsListsAtOnce } from "../testing/plans/reads-lists-at-once.ts";
 import { localOnly } from "../testing/postgres/local-only.ts";
@@ -22,44 +22,22 @@ const turns = 3;
 /** What a statement may read for each event that it is about: a few indexes, and customers that are not free. */
 const rowsPerEventMax = 5;
 
-type Turns = { how: string; connections: CountedConnections; manyOfEach?: boolean; tripsPerTurn: number };
-
-/** Of connections that need not be told in each transaction. */
-const fewTrips = 1 + 1 + 4;
-
 // As after an outage: everything waits, and no table has been analyzed.
 roadTest
   .skipIf(localOnly("EXPLAIN of a statement that a cluster sends to its nodes does not tell their plans"))
-  .for<Turns>([
-    { how: "told in each transaction to plan by index", connections: {}, tripsPerTurn: 4 + 4 + 5 },
+  .for([
+    { how: "told in each transaction", plansByIndex: false, manyOfEach: false, tripsPerTurn: 4 + 4 + 5 },
     // Each trip is a turn of the worker's loop, in which it handles all answers of Stripe's: they must be few.
-    { how: "told once to plan by index", connections: { plansByIndex: true }, tripsPerTurn: fewTrips },
-    {
-      how: "told once to plan by index, and go by stream,",
-      connections: { plansByIndex: true },
-      manyOfEach: true,
-      tripsPerTurn: fewTrips,
-    },
-    {
-      how: "told once to plan by index, and keep their plans,",
-      connections: { plansByIndex: true, keepsPlans: true },
-      tripsPerTurn: fewTrips,
-    },
-    {
-      how: "told once to plan by index, keep their plans, and go by stream,",
-      connections: { plansByIndex: true, keepsPlans: true },
-      manyOfEach: true,
-      tripsPerTurn: fewTrips,
-    },
+    { how: "told once", plansByIndex: true, manyOfEach: false, tripsPerTurn: 1 + 1 + 4 },
+    { how: "told once, and go by stream,", plansByIndex: true, manyOfEach: true, tripsPerTurn: 1 + 1 + 4 },
   ])(
-  "of 3,000 events that wait, a worker whose connections are $how reads those that it takes and settles",
-  async ({ connections, manyOfEach = false, tripsPerTurn }, { database: { db, url }, boss }) => {
-    const { plansByIndex = false } = connections;
+  "of 3,000 events that wait, a worker whose connections are $how to plan by index reads those that it takes and settles",
+  async ({ plansByIndex, manyOfEach, tripsPerTurn }, { database: { db, url }, boss }) => {
     await analyzeOtherQueues(db, boss);
     await addBacklog({ db, boss });
     const { pool, rowsRead, trips } = openCountingPool(url, {
       about: /meter_events|pgboss\.job/,
-      ...connections,
+      plansByIndex,
     });
     const plain = new Kysely<DB>({ dialect: new PostgresDialect({ pool }) }).withSchema("metering");
     const counted: Db = plansByIndex ? Object.assign(plain, { plansByIndex }) : plain;

@@ -7,7 +7,6 @@ import { wait } from "../process/wait.ts";
 import { type MeterName, meterNames, meters } from "../usage/meters.ts";
 import { eventAheadMsMax } from "./limits.ts";
 import { createRests, type Rests } from "./rests.ts";
-import { roundRoom } from "./round-room.ts";
 import { sendTaken, type SendTools, type TakenRequest } from "./send-taken.ts";
 import { createSettler, type Settler } from "./settler.ts";
 import { takeJobs } from "./take-jobs.ts";
@@ -136,7 +135,7 @@ async function stepMeter(loop: Loop, meter: MeterName): Promise<number> {
 
 function roomForEvents({ underWay, hasIdled, options: { bucket } }: Loop): number {
   const room = hasIdled ? underWay.roomAfterIdling() : underWay.room();
-  return roundRoom(Math.min(room, bucket.available(), batchMax));
+  return Math.min(room, bucket.available(), batchMax);
 }
 
 function startRequest({ tools, settler, underWay, rests }: Loop, request: TakenRequest): void {

@@ -34,34 +34,25 @@ test("a connection of ours compiles no statement, whatever the database is set t
   }
 });
 
-test.for([
-  { where: "", keepsPlans: true },
-  { where: " of a cluster, whose statements are planned by their parameters,", keepsPlans: false },
-])(
-  "a connection of the delivery loop$where plans by index for as long as it lives",
-  async ({ keepsPlans }, { database }) => {
-    const own = openDatabase(
-      {
-        connectionString: database.url,
-        applicationName: "settings",
-        connectionsMax: 1,
-        plansByIndex: true,
-        keepsPlans,
-      },
-      silentLog,
-    );
-    try {
-      const { rows } = await own.pool.query<{ name: string }>(switches, [names]);
-      expect(rows.map(({ name }) => name)).toEqual(names);
-      const planned = await own.pool.query("select current_setting('plan_cache_mode') as mode");
-      expect(planned.rows).toEqual([{ mode: keepsPlans ? "force_generic_plan" : "auto" }]);
-      expect((await own.pool.query(settings)).rows).toEqual(wanted);
-      expect(own.db.plansByIndex).toBe(true);
-    } finally {
-      await own.close();
-    }
-  },
-);
+test("a connection of the delivery loop plans by index for as long as it lives", async ({ database }) => {
+  const own = openDatabase(
+    {
+      connectionString: database.url,
+      applicationName: "settings",
+      connectionsMax: 1,
+      plansByIndex: true,
+    },
+    silentLog,
+  );
+  try {
+    const { rows } = await own.pool.query<{ name: string }>(switches, [names]);
+    expect(rows.map(({ name }) => name)).toEqual(names);
+    expect((await own.pool.query(settings)).rows).toEqual(wanted);
+    expect(own.db.plansByIndex).toBe(true);
+  } finally {
+    await own.close();
+  }
+});
 
 test.for<[BossOptions["role"], string]>([
   ["worker", "plan by index, and"],

@@ -67,7 +67,6 @@ export async function startJobs(
       applicationName: "meter-outbox worker, delivery",
       connectionsMax: deliveryConnectionsMax,
       plansByIndex: true,
-      keepsPlans: config.DATABASE_BACKEND === "postgres",
     },
     log,
   );
