@@ -1,5 +1,5 @@
 import { sql } from "kysely";
-import { onKeys } from "../database/one-plan.ts";
+import { isOfKey, onKeys } from "../database/one-plan.ts";
 import { namesOrganizations } from "../database/by-shard.ts";
 import type { Db } from "../database/db.ts";
 import type { MeterEventKey } from "../usage/meter-event-key.ts";
@@ -66,7 +66,7 @@ async function countAttempts(
       last_attempt_at = k.at,
       first_unknown_at = coalesce(m.first_unknown_at, k.at)
     from k
-    where m.organization_id = k.organization_id and m.id = k.id
+    where ${isOfKey("m", "k")}
       and m.state = k.state
       and ${hasNoAttemptUnderWay(options)}
       and m.attempts_started - m.attempts_finished < ${unfinishedAttemptsMax}

@@ -1,6 +1,6 @@
 import { sql } from "kysely";
 import type { Job } from "pg-boss";
-import { onKeys } from "../database/one-plan.ts";
+import { isOfKey, onKeys } from "../database/one-plan.ts";
 import { namesOrganizations, type ShardInput } from "../database/by-shard.ts";
 import type { Db } from "../database/db.ts";
 import { onEachShard } from "../database/each-shard.ts";
@@ -72,7 +72,7 @@ async function readAndMark(
     ${keysOf(shard.organizations)}
     select m.organization_id as "organizationId", m.id as "meterEventId", m.event_at as "eventAt"
     from k
-    join metering.meter_events m on m.organization_id = k.organization_id and m.id = k.id and m.state = k.state
+    join metering.meter_events m on ${isOfKey("m", "k")} and m.state = k.state
     where true ${inShard("m")}
   `.execute(db);
   const early = rows.filter(({ eventAt }) => sendableUntil !== undefined && eventAt > sendableUntil);
@@ -82,7 +82,7 @@ async function readAndMark(
       update metering.meter_events m
       set reason = 'too_early'
       from k
-      where m.organization_id = k.organization_id and m.id = k.id and m.state = k.state
+      where ${isOfKey("m", "k")} and m.state = k.state
         and m.reason is distinct from 'too_early' ${inShard("m")}
     `.execute(db);
   }

@@ -1,6 +1,6 @@
 import { sql } from "kysely";
 import type { Job, PgBoss } from "pg-boss";
-import { transactionOnKeys } from "../database/one-plan.ts";
+import { isOfKey, transactionOnKeys } from "../database/one-plan.ts";
 import { namesOrganizations } from "../database/by-shard.ts";
 import type { Db, Trx } from "../database/db.ts";
 import { storableText } from "../database/storable.ts";
@@ -104,12 +104,12 @@ async function recordOutcomes(
         ${column((one) => messageOf(one.answer))}::text[],
         ${column((one) => requestIdStored(one.answer))}::text[]
       ) as u (
-        organization_id, meter_event_id, attempt, started_at, duration_ms, state, reason, is_certainly_not_counted,
+        organization_id, id, attempt, started_at, duration_ms, state, reason, is_certainly_not_counted,
         verdict, http_status, code, message, stripe_request_id
       )
       -- In one order for all, so that a worker that overslept and the one that overtook it never deadlock: rows are
       -- locked as this list gives them.
-      order by u.organization_id, u.meter_event_id
+      order by u.organization_id, u.id
     ),
     settled as (
       update metering.meter_events m
@@ -125,13 +125,13 @@ async function recordOutcomes(
         end,
         delivered_at = case when i.state = 'delivered' then i.at end
       from i
-      where m.organization_id = i.organization_id and m.id = i.meter_event_id
+      where ${isOfKey("m", "i")}
         and m.attempts_started = i.attempt
         -- Settled once: this may be the second try of a transaction whose commit went through unheard.
         and m.attempts_finished < i.attempt
         and (m.state = i.was or m.state = i.or_was) ${inShard("m")}
       returning
-        i.organization_id, i.meter_event_id, i.attempt, i.started_at, i.duration_ms, i.verdict, i.http_status, i.code,
+        i.organization_id, i.id, i.attempt, i.started_at, i.duration_ms, i.verdict, i.http_status, i.code,
         i.message, i.stripe_request_id
     )
     insert into metering.delivery_attempts (

@@ -1,6 +1,6 @@
 import { sql } from "kysely";
 import type { PgBoss } from "pg-boss";
-import { byIndex, joinByIndex } from "../database/one-plan.ts";
+import { byIndex, isOfKey, joinByIndex } from "../database/one-plan.ts";
 import { namesOrganizations, type ShardInput } from "../database/by-shard.ts";
 import { listShardGroups } from "../database/shard-groups.ts";
 import type { Db, Trx } from "../database/db.ts";
@@ -81,7 +81,7 @@ async function park(trx: Trx, options: OfShard & { leaseSeconds: number }): Prom
     set state = next.state, reason = next.reason
     from next
     where next.state is not null
-      and m.organization_id = next.organization_id and m.id = next.id
+      and ${isOfKey("m", "next")}
       -- As a value, so that nothing offers the index of all that is pending, which would be read for each.
       and m.state = next.was and m.attempts_started = next.attempts_started ${inShard("m")}
     returning m.state
