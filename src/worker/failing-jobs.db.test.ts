@@ -28,7 +28,8 @@ test("every job whose handler fails is logged with its queue, and counted", asyn
     { db: access.db, log, registry },
     workerConfig({ databaseUrl: access.url, account }),
   );
-  onTestFinished(() => worker.stop(1_000));
+  // Long enough for jobs that run at this moment: they hold connections.
+  onTestFinished(() => worker.stop(20_000));
 
   const failed = () =>
     new Set(events.filter(({ event }) => event === "job_failed").map(({ queue }) => queue));
