@@ -22,9 +22,9 @@ export async function joinByIndex(trx: Trx): Promise<void> {
 
 /**
  * A condition: the row `m` of a table whose key is `organization_id, id` is the one that `k`, a row of a list, names. It is
- * served by the key's index alone. With a plain `=` the planner would also offer to read the table by each index from end to
- * end and to compare every row with every one of the list, and it does so where it takes the table for empty: as after an
- * ANALYZE that ran while the first rows were being written.
+ * served by a look into an index for each row of the list, that of the key or of the id. With a plain `=` the planner would
+ * also offer to read the table by each index from end to end and to compare every row with every one of the list, and it does
+ * so where it takes the table for empty: as after an ANALYZE that ran while the first rows were being written.
  */
 export function isOfKey(m: string, k: string): RawBuilder<boolean> {
   const isSame = (column: string) =>

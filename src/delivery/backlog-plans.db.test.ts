@@ -71,7 +71,7 @@ roadTest.skipIf(
     try {
       for (let turn = 0; turn < turns; turn += 1) await takeAndSettle({ db: counted, boss });
       const deps = { db: counted, boss, log: silentLog };
-      // Of Stripe's clock, for which all events are early: they are begun, marked and put off.
+      // Of Stripe's clock, for which all events are early: none is begun, and each is marked and put off.
       const early = { room: batch, leaseSeconds: 45, sendableUntil: new Date(0) };
       expect((await takeJobs(deps, meter, early)).taken).toEqual([]);
     } finally {
