@@ -443,13 +443,14 @@ CREATE TABLE metering.meter_events (
     reported_code text,
     reported_message text,
     carried_from timestamp with time zone,
+    shipment_id uuid,
     CONSTRAINT meter_events_carried_from_check CHECK (isfinite(carried_from)),
     CONSTRAINT meter_events_check CHECK (((event_at >= hour) AND (event_at < (hour + '01:00:00'::interval)))),
     CONSTRAINT meter_events_check1 CHECK ((attempts_finished <= attempts_started)),
     CONSTRAINT meter_events_entries_check CHECK ((entries > 0)),
     CONSTRAINT meter_events_quantity_check CHECK ((quantity >= 0))
 )
-WITH (fillfactor='70', autovacuum_vacuum_scale_factor='0.02', autovacuum_analyze_scale_factor='0.02');
+WITH (autovacuum_vacuum_scale_factor='0.02', autovacuum_analyze_scale_factor='0.02', fillfactor='50');
 
 COMMENT ON TABLE metering.meter_events IS 'id is the identifier that Stripe deduplicates by, the same for every attempt';
 
@@ -478,6 +479,8 @@ COMMENT ON COLUMN metering.meter_events.evidence_id IS 'the look at Stripe''s su
 COMMENT ON COLUMN metering.meter_events.reported_code IS 'Stripe''s reason for the failures that may be this event''s, which its report did not name';
 
 COMMENT ON COLUMN metering.meter_events.carried_from IS 'of usage that came too late for its invoice: start of the billing period that it belongs to';
+
+COMMENT ON COLUMN metering.meter_events.shipment_id IS 'the pg-boss job that reminds of the first attempt at this event and of others; null where its reminder was made for it alone';
 
 ALTER TABLE metering.meter_events
     ADD CONSTRAINT meter_events_finite CHECK ((isfinite(hour) AND isfinite(event_at) AND isfinite(sealed_at) AND isfinite(first_attempt_at) AND isfinite(last_attempt_at) AND isfinite(first_unknown_at) AND isfinite(delivered_at) AND isfinite(resolved_at) AND isfinite(reconcile_since))) NOT VALID;
@@ -512,7 +515,7 @@ CREATE TRIGGER meter_event_immutable BEFORE UPDATE OF organization_id, id, meter
 
 CREATE TRIGGER meter_event_not_deleted BEFORE DELETE ON metering.meter_events FOR EACH ROW EXECUTE FUNCTION metering.refuse_change();
 
-CREATE TRIGGER meter_event_state BEFORE UPDATE OF state ON metering.meter_events FOR EACH ROW WHEN ((old.state <> new.state)) EXECUTE FUNCTION metering.guard_meter_event_state();
+CREATE TRIGGER meter_event_state BEFORE UPDATE OF state ON metering.meter_events FOR EACH ROW WHEN (((old.state <> new.state) AND (old.state <> 'pending'::text))) EXECUTE FUNCTION metering.guard_meter_event_state();
 
 CREATE TRIGGER meter_events_not_truncated BEFORE TRUNCATE ON metering.meter_events FOR EACH STATEMENT EXECUTE FUNCTION metering.refuse_change();
 

@@ -165,7 +165,7 @@ begin
   execute format('grant insert (table_name, days), update (days, set_at) on metering.retention to %I', worker);
   execute format('grant update (customer_deleted_at) on metering.customer_links to %I', worker);
   execute format(
-    'grant insert (organization_id, id, meter, hour, quantity, event_at, entries, stripe_customer_id)
+    'grant insert (organization_id, id, meter, hour, quantity, event_at, entries, stripe_customer_id, shipment_id)
       on metering.meter_events to %I',
     worker
   );

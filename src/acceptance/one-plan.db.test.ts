@@ -61,7 +61,7 @@ const expected: Record<string, string[]> = {
     entries,
     sealed,
   ],
-  "begin attempts": [`${newerGauges}, ${byId}, ${period}`],
+  "begin attempts": [`${newerGauges}, ${pending}, ${byId}, ${period}`],
   settle: [byId],
   "fold a window": [`customer_links by customer_links_customer, ${newerGauges}`],
   sweep: [pending, `${newerGauges}, ${pending}, ${period}`, `${pending}, ${byId}`],
@@ -97,7 +97,9 @@ const expected: Record<string, string[]> = {
     `${links}, ${unsealed}`,
     newerGauges,
   ],
-  "events that say": [`job_common by job_common_i6, meter_events by meter_events_attention, ${pending}`],
+  "events that say": [
+    `job_common by job_common_i6, job_common by job_common_pkey, meter_events by meter_events_attention, ${pending}`,
+  ],
   report: [
     `${links}, ${unsealed}`,
     `${links}, ${unsealed}, ${organizations}`,
@@ -148,7 +150,8 @@ const road: Record<string, (way: Way) => Promise<void>> = {
     await sealDueEntries({ db, boss }, { meters: meterNames });
   },
   "begin attempts": async ({ db }) => {
-    begun.splice(0, begun.length, ...(await beginAttempts(db, await listKeys(db), { leaseSeconds })));
+    const ofAll = { leaseSeconds, oneOfEach: "all" } as const;
+    begun.splice(0, begun.length, ...(await beginAttempts(db, await listKeys(db), ofAll)));
   },
   settle: async ({ db, boss }) => {
     await settleAttempts({ db, boss }, begun.map(delivered));

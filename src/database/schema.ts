@@ -334,6 +334,10 @@ export interface MeterEvents {
   resolution_reason: string | null;
   resolved_at: Timestamp | null;
   sealed_at: Generated<Timestamp>;
+  /**
+   * the pg-boss job that reminds of the first attempt at this event and of others; null where its reminder was made for it alone
+   */
+  shipment_id: string | null;
   state: Generated<string>;
   stripe_customer_id: string;
 }

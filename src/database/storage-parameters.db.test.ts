@@ -34,7 +34,7 @@ const often = ["autovacuum_analyze_scale_factor=0.02", "autovacuum_vacuum_scale_
 
 test.for([
   ["metering.sensor_counts", appendOnly],
-  ["metering.meter_events", [...often, "fillfactor=70"]],
+  ["metering.meter_events", [...often, "fillfactor=50"]],
   ["pgboss.job_common", often],
 ] as const)("%s is stored with %j", async ([table, parameters], { database: { db } }) => {
   const { rows } = await sql<{ parameters: string[] }>`

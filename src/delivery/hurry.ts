@@ -1,7 +1,7 @@
 import { sql } from "kysely";
 import type { PgBoss } from "pg-boss";
 import type { Db } from "../database/db.ts";
-import { hurryReminders } from "../queue/deliver-job.ts";
+import { aheadOfAll, hurryReminders, type Reminder, remindToDeliver } from "../queue/deliver-job.ts";
 import { meterNames } from "../usage/meters.ts";
 
 /** An organization has as many pending events as hours and seals have passed; more than these are not hurried. */
@@ -13,16 +13,20 @@ export async function hurryOrganization(
   organizationId: string,
 ): Promise<void> {
   for (const meter of meterNames) {
-    const pending = await sql<{ id: string }>`
-      select id from metering.meter_events
+    const pending = await sql<Omit<Reminder, "ahead">>`
+      select
+        organization_id as "organizationId", id as "meterEventId", meter, stripe_customer_id as "stripeCustomerId"
+      from metering.meter_events
       where organization_id = ${organizationId} and meter = ${meter} and state = 'pending'
       order by id
       limit ${hurriedMax}
     `.execute(db);
-    await hurryReminders(
+    const ids = pending.rows.map(({ meterEventId }) => meterEventId);
+    await hurryReminders(boss, meter, ids);
+    // Those that wait in a shipment have none of their own.
+    await remindToDeliver(
       boss,
-      meter,
-      pending.rows.map(({ id }) => id),
+      pending.rows.map((event) => ({ ...event, ahead: aheadOfAll })),
     );
   }
 }

@@ -17,9 +17,9 @@ export async function listLeases(db: Db, { limit }: { limit: number }): Promise<
   const leases = await sql<Lease>`
     select
       m.id as "meterEventId", m.organization_id as "organizationId", m.meter, m.attempts_started as attempt,
-      m.last_attempt_at as since, job.until
+      m.last_attempt_at as since, coalesce(job.until, shipment.until) as until
     from (
-      select id, organization_id, meter, attempts_started, last_attempt_at
+      select id, organization_id, meter, attempts_started, last_attempt_at, shipment_id
       from metering.meter_events
       where state = 'pending' and attempts_started > attempts_finished
       order by last_attempt_at, id
@@ -34,6 +34,12 @@ export async function listLeases(db: Db, { limit }: { limit: number }): Promise<
         and j.state = 'active'
       limit 1
     ) job on true
+    left join lateral (
+      select j.started_on + make_interval(secs => j.expire_seconds) as until
+      from pgboss.job j
+      where j.name = 'ship-' || m.meter and j.id = m.shipment_id and j.state = 'active'
+      limit 1
+    ) shipment on true
     order by m.last_attempt_at, m.id
   `.execute(db);
   return leases.rows;

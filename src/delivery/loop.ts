@@ -6,10 +6,12 @@ import type { Log } from "../log.ts";
 import { wait } from "../process/wait.ts";
 import { type MeterName, meterNames, meters } from "../usage/meters.ts";
 import { eventAheadMsMax } from "./limits.ts";
+import { createOpenShipments } from "./open-shipments.ts";
 import { createRests, type Rests } from "./rests.ts";
 import { sendTaken, type SendTools, type TakenRequest } from "./send-taken.ts";
 import { createSettler, type Settler } from "./settler.ts";
-import { takeJobs } from "./take-jobs.ts";
+import { takeJobs, type TakeOptions } from "./take-jobs.ts";
+import { endShipped, type ShipmentDeps, takeShipped, unloadLate } from "./take-shipments.ts";
 import { createUnderWay, type UnderWay } from "./under-way.ts";
 import { type DeliveryWatch, unwatched } from "./watch.ts";
 
@@ -22,6 +24,8 @@ export type DeliveryLoopOptions = Omit<SendTools, "log" | "watch" | "stopping"> 
   /** Requests sent at once. */
   concurrency: number;
   leaseSeconds: number;
+  /** The first pause after a failed attempt. */
+  retryDelaySeconds?: number;
   watch?: DeliveryWatch;
   /** Stripe's clock; without it no event is held back for being ahead of it. */
   stripeNowMs?: () => number;
@@ -31,12 +35,14 @@ type Deps = { db: Db; boss: PgBoss; log: Log; watch?: DeliveryWatch; shards?: Sh
 
 /** Shared by the steps of one loop. */
 type Loop = {
-  deps: Deps;
+  deps: ShipmentDeps;
   options: DeliveryLoopOptions;
   tools: SendTools;
   settler: Settler;
   underWay: UnderWay;
   rests: Rests;
+  /** The same of the jobs of single events. */
+  restsAlone: Rests;
   /** Nothing was due a moment ago. The first requests then do not wait until others, which have no slot yet, have begun. */
   hasIdled: boolean;
 };
@@ -45,6 +51,10 @@ type Loop = {
 const batchMax = 1_000;
 const idleMs = 500;
 const afterErrorMs = 1_000;
+/** While shipments go on, a queue of single events that was empty is asked again after so long. */
+const idleAloneMs = 200;
+/** An event of a shipment that has not begun for so long gets a reminder of its own, so that it may go by another worker. */
+const lateMs = 3_000;
 
 /**
  * Delivers until stopped. It takes as many jobs from pg-boss as requests may start soon, which their leases allow for.
@@ -54,16 +64,18 @@ const afterErrorMs = 1_000;
 export function startDelivery(deps: Deps, options: DeliveryLoopOptions): DeliveryLoop {
   const { watch = unwatched } = options;
   const stopping = new AbortController();
-  const { concurrency, transport } = options;
+  const { concurrency, transport, retryDelaySeconds } = options;
   const underWay = createUnderWay({ concurrency, eventsPerRequestMax: transport.eventsPerRequestMax });
-  const withShards = { ...deps, watch, shards: shardsOf(deps.db) };
+  const open = createOpenShipments(() => performance.now());
+  const withShards = { ...deps, watch, shards: shardsOf(deps.db), open };
   const running = run({
     deps: withShards,
     options,
     tools: { ...options, log: deps.log, watch, stopping: stopping.signal },
-    settler: createSettler(withShards, watch),
+    settler: createSettler({ ...withShards, retryDelaySeconds }, watch),
     underWay,
     rests: createRests(idleMs, () => performance.now()),
+    restsAlone: createRests(idleAloneMs, () => performance.now()),
     hasIdled: true,
   });
   return {
@@ -87,13 +99,16 @@ async function run(loop: Loop): Promise<void> {
       await wait(afterErrorMs, stopping);
     }
   }
+  // What has not begun may go by another worker at once.
+  await unloadLate(loop.deps, { longerThanMs: -1, leaseSeconds: loop.options.leaseSeconds });
 }
 
 async function step(loop: Loop): Promise<void> {
   const { stopping, bucket } = loop.tools;
-  if (!loop.underWay.isWorthAFetch()) return loop.underWay.progress();
-  if (bucket.available() < 1) return wait(bucket.waitMs(), stopping);
+  await unloadLate(loop.deps, { longerThanMs: lateMs, leaseSeconds: loop.options.leaseSeconds });
   const progress = loop.underWay.progress();
+  if (!loop.underWay.isWorthAFetch()) return idle(stopping, progress);
+  if (bucket.available() < 1) return wait(bucket.waitMs(), stopping);
   let jobs = 0;
   for (const meter of meterNames) {
     if (!stopping.aborted && !loop.rests.isResting(meter)) jobs += await stepMeter(loop, meter);
@@ -111,14 +126,14 @@ async function idle(stopping: AbortSignal, progress: Promise<void>): Promise<voi
 
 /** Takes the events of a meter that may be sent now and starts their requests. Returns how many jobs there were. */
 async function stepMeter(loop: Loop, meter: MeterName): Promise<number> {
-  const { deps, options, rests } = loop;
+  const { options, rests } = loop;
   const { breaker, bucket, transport, leaseSeconds } = options;
   if (roomForEvents(loop) < 1) return 0;
   const permit = await breaker.permitFor(meter);
   if (permit.kind === "paused") return 0;
   const restNow = rests.look(meter);
   const probedScope = permit.kind === "probe" ? permit.scope : undefined;
-  const { jobs, taken } = await takeJobs(deps, meter, {
+  const { jobs, taken } = await take(loop, meter, {
     room: probedScope === undefined ? roomForEvents(loop) : 1,
     manyOfEach: transport.eventsPerRequestMax > 1 && meters[meter].aggregation === "sum",
     leaseSeconds,
@@ -133,18 +148,53 @@ async function stepMeter(loop: Loop, meter: MeterName): Promise<number> {
   return jobs;
 }
 
+async function takeAlone({ deps, restsAlone }: Loop, meter: MeterName, options: TakeOptions) {
+  const restNow = restsAlone.look(meter);
+  const alone = await takeJobs(deps, meter, options);
+  if (alone.jobs === 0) restNow();
+  return alone;
+}
+
+const nothing = { jobs: 0, taken: [] };
+
+/** Events with reminders of their own first: among them are those that are wanted soonest, and those that failed before. */
+async function take(loop: Loop, meter: MeterName, options: TakeOptions) {
+  const { deps, restsAlone } = loop;
+  const alone = restsAlone.isResting(meter) ? nothing : await takeAlone(loop, meter, options);
+  const room = options.room - alone.taken.length;
+  if (room < 1) return alone;
+  try {
+    const shipped = await takeShipped(deps, meter, { ...options, room });
+    return { jobs: alone.jobs + shipped.found, taken: [...alone.taken, ...shipped.taken] };
+  } catch (error) {
+    if (alone.taken.length === 0) throw error;
+    // Attempts that have begun go out.
+    deps.watch?.onFailed();
+    deps.log.error({ event: "delivery_step_failed", error });
+    return alone;
+  }
+}
+
 function roomForEvents({ underWay, hasIdled, options: { bucket } }: Loop): number {
   const room = hasIdled ? underWay.roomAfterIdling() : underWay.room();
   return Math.min(room, bucket.available(), batchMax);
 }
 
-function startRequest({ tools, settler, underWay, rests }: Loop, request: TakenRequest): void {
+function startRequest(
+  { deps, tools, settler, underWay, rests, restsAlone }: Loop,
+  request: TakenRequest,
+): void {
   underWay.start({
     events: request.jobs.length,
     send: () => sendTaken(request, tools),
     settle: async (finished) => {
       await Promise.all(finished.map(settler.settle));
-      for (const { attempt } of finished) rests.wake(attempt.meter);
+      const ids = finished.map(({ attempt }) => attempt.meterEventId);
+      await endShipped(deps, ids);
+      for (const { attempt, job } of finished) {
+        rests.wake(attempt.meter);
+        if (job !== undefined) restsAlone.wake(attempt.meter);
+      }
     },
     onError: (error) => {
       tools.watch.onFailed();

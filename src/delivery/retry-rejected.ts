@@ -4,6 +4,7 @@ import type { Db } from "../database/db.ts";
 import { inTransaction } from "../database/in-transaction.ts";
 import { chooseMeterEvents, matching, type MeterEventMatch } from "./match-meter-events.ts";
 import { type Reminder, remindToDeliver } from "../queue/deliver-job.ts";
+import { remindUnshipped } from "./remind-unshipped.ts";
 
 /** Which of them; `id` names one. */
 export type RetryMatch = Omit<MeterEventMatch, "state" | "ids"> & { id?: string | undefined };
@@ -59,6 +60,7 @@ export async function retryPending(
     const { rows } = await sql<Reminder>`
       select
         organization_id as "organizationId", id as "meterEventId", meter, stripe_customer_id as "stripeCustomerId",
+        shipment_id as "shipmentId",
         (row_number() over (partition by organization_id, meter order by id) - 1)::int as ahead
       from metering.meter_events
       where ${matching(matchOf("pending", match))}
@@ -68,7 +70,7 @@ export async function retryPending(
     await sql`select metering.make_deliveries_due(${rows.map(({ meterEventId }) => meterEventId)}::uuid[])`.execute(
       trx,
     );
-    await remindToDeliver(boss, rows, trx);
+    await remindUnshipped({ db, boss, trx }, rows);
     return rows.length;
   });
 }

@@ -17,6 +17,8 @@ type Deps = {
   watch: DeliveryWatch;
   /** Of a cluster: what cannot be reached on one node holds up no other. */
   shards?: Shards | undefined;
+  /** The first pause after a failed attempt. */
+  retryDelaySeconds?: number | undefined;
 };
 type ShardDeps = Deps & { isOneShard?: boolean };
 

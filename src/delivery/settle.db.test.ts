@@ -187,7 +187,7 @@ test("a worker that overslept its lease changes nothing", async ({ desk, boss, d
   const key = await desk.addEvent();
   const overslept = await desk.takeOne();
   // pg-boss does this when the lease is over.
-  await boss.fail(`deliver-${meter}`, overslept.job.id);
+  await boss.fail(`deliver-${meter}`, overslept.job?.id ?? "");
   const later = await desk.takeOne({ leaseSeconds: 0 });
   const before = await readMeterEvent(db, key);
 
@@ -204,7 +204,7 @@ test("a worker that overslept its lease changes nothing", async ({ desk, boss, d
 test("an attempt and the one that overtook it may be settled together", async ({ desk, boss }) => {
   const key = await desk.addEvent();
   const overslept = await desk.takeOne();
-  await boss.fail(`deliver-${meter}`, overslept.job.id);
+  await boss.fail(`deliver-${meter}`, overslept.job?.id ?? "");
   const later = await desk.takeOne({ leaseSeconds: 0 });
 
   await desk.settle(finish(overslept, refusal(400)), finish(later, serverError));
@@ -311,7 +311,7 @@ test("an attempt that was lost with its worker leaves doubt behind, whatever the
 }) => {
   const key = await desk.addEvent();
   const lost = await desk.takeOne();
-  await boss.fail(`deliver-${meter}`, lost.job.id);
+  await boss.fail(`deliver-${meter}`, lost.job?.id ?? "");
 
   const next = await desk.takeOne({ leaseSeconds: 0 });
   await desk.settle(finish(next, conflict));

@@ -5,7 +5,7 @@ import { namesOrganizations } from "../database/by-shard.ts";
 import type { Db, Trx } from "../database/db.ts";
 import { storableText } from "../database/storable.ts";
 import { insideTransaction } from "../queue/boss.ts";
-import { remindToDeliver } from "../queue/deliver-job.ts";
+import { type Reminder, remindToDeliver } from "../queue/deliver-job.ts";
 import { deliverQueueOf } from "../queue/queues.ts";
 import { httpStatusOf, requestIdOf, type StripeAnswer } from "../stripe/answer.ts";
 import { type MeterName, meterNames } from "../usage/meters.ts";
@@ -16,8 +16,8 @@ import type { Verdict } from "./verdict.ts";
 /** An attempt that ended, with everything that is to be recorded of it. */
 export type FinishedAttempt = {
   attempt: Attempt;
-  /** The job's id, and its number of this try: pg-boss fences by both. */
-  job: Pick<Job, "id" | "retryCount">;
+  /** Its own job's id, and its number of this try: pg-boss fences by both. None where the event came with a shipment. */
+  job?: Pick<Job, "id" | "retryCount"> | undefined;
   /** The attempt's span. The log names it, and the next job continues it. */
   traceparent?: string | undefined;
   durationMs: number;
@@ -26,22 +26,28 @@ export type FinishedAttempt = {
   outcome: Outcome;
 };
 
+/** The first pause after a failed attempt, at least. */
+const retryDelayUsual = 5;
+
+type SettleDeps = { db: Db; boss: PgBoss; isOneShard?: boolean; retryDelaySeconds?: number | undefined };
+
 /**
  * Records how attempts ended, and deletes or puts off their jobs, in one transaction. Fenced: where a later attempt has
  * begun, or the event is settled already, nothing of the event changes. Returns the ids of the events that changed.
  */
 export async function settleAttempts(
-  { db, boss, isOneShard = false }: { db: Db; boss: PgBoss; isOneShard?: boolean },
+  { db, boss, isOneShard = false, retryDelaySeconds = retryDelayUsual }: SettleDeps,
   finished: readonly FinishedAttempt[],
 ): Promise<Set<string>> {
   return transactionOnKeys(db, async (trx) => {
     const settled = await recordOutcomes(trx, finished, isOneShard);
     for (const meter of meterNames) {
-      await endJobs(
-        { trx, boss },
-        meter,
-        finished.filter(({ attempt }) => attempt.meter === meter),
+      const ofMeter = finished.filter(({ attempt }) => attempt.meter === meter);
+      await endJobs({ trx, boss }, meter, ofMeter);
+      const shipped = ofMeter.filter(
+        ({ job, attempt }) => job === undefined && settled.has(attempt.meterEventId),
       );
+      await remindOfShipped({ trx, boss }, shipped, retryDelaySeconds);
     }
     return settled;
   });
@@ -54,25 +60,41 @@ async function endJobs(
 ): Promise<void> {
   const queue = deliverQueueOf(meter);
   const inTransaction = { db: insideTransaction(trx) };
-  const isPutOff = ({ outcome }: FinishedAttempt) =>
-    outcome.state === "pending" && outcome.again === "after_backoff";
+  const jobsOf = (some: readonly FinishedAttempt[]) =>
+    some.flatMap(({ job }) => (job === undefined ? [] : [job]));
   // pg-boss puts a failed job off: exponentially longer each time, with jitter.
-  const putOff = finished.filter(isPutOff).map(({ job }) => job);
+  const putOff = jobsOf(finished.filter(isPutOff));
   if (putOff.length > 0) await boss.fail(queue, putOff, null, inTransaction);
-  const done = finished.filter((one) => !isPutOff(one));
+  const done = finished.filter((one) => one.job !== undefined && !isPutOff(one));
   if (done.length === 0) return;
   // Deleted, not completed: the attempts tell what happened, and no row stays whose deletion costs as much again.
-  await boss.deleteJob(
-    queue,
-    done.map(({ job }) => job),
-    inTransaction,
-  );
+  await boss.deleteJob(queue, jobsOf(done), inTransaction);
   const waitForPause = done.filter(({ outcome }) => outcome.state === "pending");
-  await remindToDeliver(
-    boss,
-    waitForPause.map(({ attempt, traceparent }) => ({ ...attempt, traceparent, ahead: 0 })),
-    trx,
-  );
+  await remindToDeliver(boss, waitForPause.map(reminderOf), trx);
+}
+
+/** An event that came with a shipment and is to be sent again gets a reminder of its own, which pg-boss puts off from then on. */
+async function remindOfShipped(
+  { trx, boss }: { trx: Trx; boss: PgBoss },
+  shipped: readonly FinishedAttempt[],
+  retryDelaySeconds: number,
+): Promise<void> {
+  const again = shipped.filter(({ outcome }) => outcome.state === "pending");
+  const reminders = again.map((one) => {
+    if (!isPutOff(one)) return reminderOf(one);
+    // As pg-boss does with a job that failed for the first time; the next pause is twice as long.
+    const afterSeconds = retryDelaySeconds * (1 + Math.random());
+    return { ...reminderOf(one), afterSeconds, retryDelaySeconds: 2 * retryDelaySeconds };
+  });
+  await remindToDeliver(boss, reminders, trx);
+}
+
+function isPutOff({ outcome }: FinishedAttempt): boolean {
+  return outcome.state === "pending" && outcome.again === "after_backoff";
+}
+
+function reminderOf({ attempt, traceparent }: FinishedAttempt): Reminder {
+  return { ...attempt, traceparent, ahead: 0 };
 }
 
 async function recordOutcomes(

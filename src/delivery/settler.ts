@@ -24,7 +24,7 @@ const retryAfterMs = 500;
  * each waits for one transaction at most. While the database cannot be reached their outcomes are kept and tried again.
  */
 export function createSettler(
-  deps: { db: Db; boss: PgBoss; log: Log; shards?: Shards },
+  deps: { db: Db; boss: PgBoss; log: Log; shards?: Shards; retryDelaySeconds?: number | undefined },
   watch: DeliveryWatch = unwatched,
 ): Settler {
   let waiting: Waiting[] = [];

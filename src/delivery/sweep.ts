@@ -4,8 +4,9 @@ import { byIndex, isOfKey, joinByIndex } from "../database/one-plan.ts";
 import { namesOrganizations, type ShardInput } from "../database/by-shard.ts";
 import { listShardGroups } from "../database/shard-groups.ts";
 import type { Db, Trx } from "../database/db.ts";
-import { type Reminder, remindToDeliver } from "../queue/deliver-job.ts";
+import type { Reminder } from "../queue/deliver-job.ts";
 import { hasNoAttemptUnderWay } from "./attempt-under-way.ts";
+import { remindUnshipped } from "./remind-unshipped.ts";
 import { supersedeGauges } from "./supersede-gauges.ts";
 import { eventAgeMsMax, identifierSafeMs, unfinishedAttemptsMax } from "./limits.ts";
 
@@ -24,7 +25,7 @@ const remindersMax = 10_000;
 
 /**
  * Moves on pending events that may not be sent any more, and reminds of all others, each by its own state alone:
- * pg-boss's rows are not asked. Safe from several workers at once.
+ * of pg-boss's rows only the shipments are asked for that remind of some already. Safe from several workers at once.
  */
 export async function sweepMeterEvents(
   { db, boss }: { db: Db; boss: PgBoss },
@@ -92,7 +93,6 @@ async function park(trx: Trx, options: OfShard & { leaseSeconds: number }): Prom
 /** Younger events have the job that the seal made with them, unless it was made while nothing was sent. */
 const sealedSecondsUsual = 60;
 
-/** pg-boss leaves a reminder that exists already alone: the queue is exclusive by meter event. */
 async function remindOfPending(
   { db, boss }: { db: Db; boss: PgBoss },
   { shard, sealedSecondsMin = sealedSecondsUsual }: OfShard & { sealedSecondsMin?: number },
@@ -101,7 +101,7 @@ async function remindOfPending(
     sql<Reminder>`
     select
       organization_id as "organizationId", id as "meterEventId", meter, stripe_customer_id as "stripeCustomerId",
-      (row_number() over (partition by organization_id, meter order by id) - 1)::int as ahead
+      shipment_id as "shipmentId", (row_number() over (partition by organization_id, meter order by id) - 1)::int as ahead
     from metering.meter_events m
     where state = 'pending'
       and sealed_at <= now() - make_interval(secs => ${sealedSecondsMin}) ${namesOrganizations(shard)("m")}
@@ -109,5 +109,5 @@ async function remindOfPending(
     limit ${remindersMax}
   `.execute(trx),
   );
-  return remindToDeliver(boss, pending.rows);
+  return remindUnshipped({ db, boss }, pending.rows);
 }

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { sql } from "kysely";
 import type { Pool } from "pg";
 import type { PgBoss } from "pg-boss";
 import { expect } from "vitest";
@@ -63,7 +64,11 @@ test("no more jobs are taken than there is room for, and the others stay where t
   expect((await taker.jobs()).map(({ state }) => state).toSorted()).toEqual(["active", "active", "created"]);
 });
 
-test("one event of each customer and meter is taken, the next when it has ended", async ({ taker, boss }) => {
+test("one event of each customer and meter is taken, the next when it has ended", async ({
+  taker,
+  boss,
+  database: { db },
+}) => {
   const first = await taker.addEvent();
   await taker.addEvent({ organization_id: first.organizationId });
   await taker.addEvent({ stripe_customer_id: "cus_2" });
@@ -72,6 +77,7 @@ test("one event of each customer and meter is taken, the next when it has ended"
   expect(taken.map(({ attempt }) => attempt.stripeCustomerId).toSorted()).toEqual(["cus_1", "cus_2"]);
   expect((await taker.take()).taken).toEqual([]);
 
+  await sql`update metering.meter_events set attempts_finished = attempts_started`.execute(db);
   await boss.complete(
     queue,
     taken.map(({ job }) => job),
@@ -129,6 +135,31 @@ test("attempts that have begun go out although the jobs beside them cannot be en
   expect(await taker.jobs()).toHaveLength(2);
   await allowJobs();
   await until(async () => (await taker.jobs()).length === 1, { what: "the other job to end" });
+});
+
+test("an event whose customer has another one under way by the database waits a second, and is not counted", async ({
+  taker,
+  database: { db },
+}) => {
+  const first = await taker.addEvent({
+    attempts_started: 1,
+    last_attempt_at: new Date(),
+    first_unknown_at: new Date(),
+  });
+  await sql`delete from pgboss.job where name = ${queue}`.execute(db);
+  const second = await taker.addEvent({ organization_id: first.organizationId });
+  const gauge = await taker.addEvent({ organization_id: first.organizationId, meter: "active_sensors" });
+
+  expect(await taker.take()).toEqual({ jobs: 1, taken: [] });
+
+  const [job] = await readDeliverJobs(db, second);
+  expect(job).toMatchObject({ state: "created", retryCount: 0, group: `cus_1:${meter}` });
+  expect(job?.dueInMs).toBeLessThanOrEqual(1_000);
+  expect(await readMeterEvent(db, second)).toMatchObject({ attempts_started: 0 });
+  expect(await readDeliverJobs(db, gauge)).toMatchObject([{ state: "created", retryCount: 0 }]);
+  await sql`update metering.meter_events set attempts_finished = attempts_started`.execute(db);
+  await hurryDeliverJobs(db);
+  expect((await taker.take()).taken).toMatchObject([{ attempt: second }]);
 });
 
 test("of workers that take at once, one gets the event", async ({ taker }) => {

@@ -1,40 +1,39 @@
 import type { Job, PgBoss } from "pg-boss";
 import type { Db } from "../database/db.ts";
 import { inIndexOrder } from "../database/one-plan.ts";
-import { onEachShard } from "../database/each-shard.ts";
-import { keepTrying } from "../database/keep-trying.ts";
 import { noGroupBound, onConnectionsOf } from "../queue/boss.ts";
 import { type DeliverJob, deliverJobPayload, deliverQueueOf } from "../queue/queues.ts";
-import type { MeterEventKey } from "../usage/meter-event-key.ts";
-import { type MeterName, meters } from "../usage/meters.ts";
-import { type Attempt, beginAttempts, type BeginOptions } from "./begin-attempts.ts";
-import type { TakeDeps } from "./take-deps.ts";
+import type { MeterName } from "../usage/meters.ts";
+import type { Attempt, BeginOptions } from "./begin-attempts.ts";
+import { beginDue, type Due } from "./begin-due.ts";
+import { handBack } from "./hand-back.ts";
 import { releaseJobs } from "./release-jobs.ts";
-import { supersedeGauges } from "./supersede-gauges.ts";
-import { unwatched } from "./watch.ts";
+import type { TakeDeps } from "./take-deps.ts";
 
 export type TakenJob = {
   attempt: Attempt;
-  job: Pick<Job, "id" | "retryCount">;
+  /** Its own job; none where it came with a shipment. */
+  job?: Pick<Job, "id" | "retryCount"> | undefined;
   /** The trace of the job, if it has one. */
   traceparent?: string | undefined;
 };
 
-export type TakeOptions = BeginOptions & {
+export type TakeOptions = Omit<BeginOptions, "oneOfEach" | "isOneShard"> & {
   room: number;
   /** Several events of a customer at once: only where their order does not matter and a request takes many events. */
   manyOfEach?: boolean;
 };
 
 /**
- * Takes up to `room` jobs of a meter from pg-boss and counts an attempt at each of their events. Jobs whose event may
- * not be sent now are given back, so fewer attempts than jobs may result; `jobs` tells how many jobs there were.
+ * Takes up to `room` jobs of a meter from pg-boss, each of one event, and counts an attempt at each of their events. Jobs
+ * whose event may not be sent now are given back, so fewer attempts than jobs may result; `jobs` tells how many jobs there
+ * were.
  */
 export async function takeJobs(
   deps: TakeDeps,
   meter: MeterName,
   { room, manyOfEach = false, leaseSeconds, sendableUntil }: TakeOptions,
-): Promise<{ jobs: number; taken: TakenJob[] }> {
+): Promise<{ jobs: number; taken: (TakenJob & { job: Job<DeliverJob> })[] }> {
   const { db, boss, log } = deps;
   const jobs = await fetchInTurn({ db, boss }, meter, { room, manyOfEach });
   if (jobs.length === 0) return { jobs: 0, taken: [] };
@@ -48,16 +47,17 @@ export async function takeJobs(
       boss.complete(deliverQueueOf(meter), foreign),
     );
   }
-  log.debug({ event: "attempts_beginning", meter, count: keyed.length });
-  const { attempts, givenBack } = await beginOrGiveBack(deps, meter, { keyed, leaseSeconds, sendableUntil });
-  log.debug({ event: "attempts_begun", meter, count: attempts.length });
-  const taken = matchAttempts(keyed, attempts);
-  const takenIds = new Set(taken.map(({ job }) => job.id));
-  const notBegun = keyed.filter((one) => !takenIds.has(one.job.id) && !givenBack.includes(one));
+  const { begun, notBegun } = await beginOrGiveBack(deps, meter, {
+    due: keyed,
+    leaseSeconds,
+    sendableUntil,
+    oneOfEach: manyOfEach ? undefined : "all",
+  });
   if (notBegun.length > 0) {
-    const release = () => releaseJobs(deps, meter, { jobs: notBegun, sendableUntil });
+    const release = () => releaseJobs(deps, meter, { jobs: notBegun, sendableUntil, leaseSeconds });
     await handBack(deps, { meter, count: notBegun.length }, release);
   }
+  const taken = begun.map(({ attempt, due: { job, traceparent } }) => ({ attempt, job, traceparent }));
   return { jobs: jobs.length, taken };
 }
 
@@ -79,28 +79,10 @@ function fetchInTurn(
   );
 }
 
-type KeyedJob = { job: Job<DeliverJob>; key: MeterEventKey; traceparent: string | undefined };
+type KeyedJob = Due & { job: Job<DeliverJob> };
 
 function keyedJob(job: Job<DeliverJob>, { traceparent, ...key }: DeliverJob): KeyedJob {
   return { job, key, traceparent };
-}
-
-/**
- * Hands jobs that are not sent back to pg-boss. Where the database refuses that, it is tried again while the loop goes on:
- * kept, these jobs would hold up all events of their customers until their leases end.
- */
-async function handBack(
-  { log, watch = unwatched }: TakeDeps,
-  { meter, count }: { meter: MeterName; count: number },
-  handOver: () => Promise<unknown>,
-): Promise<void> {
-  try {
-    await handOver();
-  } catch (error) {
-    watch.onFailed();
-    log.error({ event: "release_failed", meter, count, error });
-    keepTrying({ log }, `handing back jobs of ${meter}`, handOver);
-  }
 }
 
 /**
@@ -110,41 +92,18 @@ async function handBack(
 async function beginOrGiveBack(
   deps: TakeDeps,
   meter: MeterName,
-  { keyed, ...options }: BeginOptions & { keyed: readonly KeyedJob[] },
-): Promise<{ attempts: Attempt[]; givenBack: readonly KeyedJob[] }> {
-  const { db, boss, log, shards } = deps;
-  const begin = async (group: readonly KeyedJob[], isOneShard: boolean) => {
-    const keys = group.map(({ key }) => key);
-    // Sooner than the sweep: the overtaken value's job then ends, and the newest goes out alone.
-    if (meters[meter].aggregation === "last") {
-      await supersedeGauges(db, { ...options, shard: { organizations: keys, isOneShard } });
-    }
-    return beginAttempts(db, keys, { ...options, isOneShard });
-  };
+  options: BeginOptions & { due: readonly KeyedJob[] },
+) {
   const giveBack = (jobs: readonly KeyedJob[]) => {
     const unsent = jobs.map(({ job: { id, retryCount } }) => ({ id, retryCount }));
-    return handBack(deps, { meter, count: jobs.length }, () => boss.fail(deliverQueueOf(meter), unsent));
+    return handBack(deps, { meter, count: jobs.length }, () => deps.boss.fail(deliverQueueOf(meter), unsent));
   };
   try {
-    const begun = await onEachShard(shards, keyed, { keyOf: ({ key }) => key, work: begin });
-    if (begun.failed.length > 0) {
-      log.error({ event: "shards_failed", meter, count: begun.failed.length, error: begun.errors[0] });
-      await giveBack(begun.failed);
-    }
-    return { attempts: begun.done.flat(), givenBack: begun.failed };
+    const due = await beginDue(deps, meter, options);
+    if (due.failed.length > 0) await giveBack(due.failed);
+    return due;
   } catch (error) {
-    await giveBack(keyed);
+    await giveBack(options.due);
     throw error;
   }
-}
-
-/** Each attempt goes with one job: if another program has made several jobs for an event, one attempt is made. */
-function matchAttempts(keyed: readonly KeyedJob[], attempts: readonly Attempt[]): TakenJob[] {
-  const nameOf = ({ organizationId, meterEventId }: MeterEventKey) => `${organizationId} ${meterEventId}`;
-  const left = new Map(attempts.map((attempt) => [nameOf(attempt), attempt]));
-  return keyed.flatMap(({ job, key, traceparent }) => {
-    const attempt = left.get(nameOf(key));
-    left.delete(nameOf(key));
-    return attempt === undefined ? [] : [{ attempt, job, traceparent }];
-  });
 }

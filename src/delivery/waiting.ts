@@ -26,20 +26,21 @@ export const waiting = sql`(
   select
     case
       when not is_pending then null
-      when reminder.state = 'active' then 'attempt_under_way'
+      when reminder.state = 'active' or is_under_way and shipment.state = 'active' then 'attempt_under_way'
       when paused_until is not null then 'pause'
-      when reminder.state is null then 'reminder'
-      when reminder.start_after <= now() then 'turn'
+      when coalesce(reminder.state, shipment.state) is null then 'reminder'
+      when coalesce(reminder.start_after, shipment.start_after) <= now() then 'turn'
       when reason_now = 'too_early' then 'stripe_clock'
       else 'backoff'
     end as "waitsFor",
-    case when is_pending and reminder.state < 'active'
-      then nullif(greatest(reminder.start_after, paused_until), 'infinity')
+    case when is_pending and coalesce(reminder.state, shipment.state) < 'active'
+      then nullif(greatest(coalesce(reminder.start_after, shipment.start_after), paused_until), 'infinity')
     end as "nextAttemptAt"
   from (
     select
       meter_events.state = 'pending' as is_pending,
       meter_events.reason as reason_now,
+      meter_events.attempts_started > meter_events.attempts_finished as is_under_way,
       (
         select max(c.paused_until) from metering.delivery_control c
         where c.paused_until is not null and c.scope in ('account', meter_events.meter)
@@ -54,4 +55,12 @@ export const waiting = sql`(
       and j.state <= 'active' and j.policy = 'exclusive'
     limit 1
   ) reminder on true
+  left join lateral (
+    -- A shipment reminds of an event only until it has a reminder of its own.
+    select j.state, j.start_after
+    from pgboss.job j
+    where event.is_pending and j.name = 'ship-' || meter_events.meter and j.id = meter_events.shipment_id
+      and j.state <= 'active'
+    limit 1
+  ) shipment on true
 )`;

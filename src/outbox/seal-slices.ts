@@ -4,6 +4,7 @@ import type { Trx } from "../database/db.ts";
 import { limitStatement } from "../database/limit-statement.ts";
 import type { DueOrganization } from "./due-organizations.ts";
 import { findSlices } from "./find-slices.ts";
+import { loadShipments } from "./load-shipments.ts";
 import type { SealedEvent } from "./sealed-event.ts";
 import type { SliceInput } from "./slice-input.ts";
 import { foldStamped, readTraces, stampSlices } from "./stamp-slices.ts";
@@ -27,8 +28,9 @@ export type Slices = {
  */
 export async function sealSlices(trx: Trx, input: SliceInput): Promise<Slices> {
   const { organizations, entriesMax, untilMs } = input;
-  const { slices, entriesRead } = await findSlices(trx, input);
-  if (slices.length === 0) return { events: [], turns: organizations.length, unfinished: [] };
+  const { slices: found, entriesRead } = await findSlices(trx, input);
+  if (found.length === 0) return { events: [], turns: organizations.length, unfinished: [] };
+  const slices = loadShipments(found, input.eventsPerShipmentMin);
   await limitStatement(trx, untilMs);
   const stamped = await stampSlices(trx, slices, input);
   await limitStatement(trx, untilMs);
@@ -40,7 +42,7 @@ export async function sealSlices(trx: Trx, input: SliceInput): Promise<Slices> {
   const traces = input.isTraced ? await readTraces(trx, slices, input) : new Map<string, string[]>();
   const bySlice = new Map(folded.map((event) => [event.meterEventId, event]));
   const events = slices.map(
-    ({ organizationId, meterEventId, stripeCustomerId, isBilledElsewhere, ahead }) => {
+    ({ organizationId, meterEventId, stripeCustomerId, isBilledElsewhere, ahead, shipmentId }) => {
       const event = bySlice.get(meterEventId);
       if (event === undefined)
         throw new Error(`sealing lost the entries of ${organizationId}; nothing was sealed`);
@@ -52,6 +54,7 @@ export async function sealSlices(trx: Trx, input: SliceInput): Promise<Slices> {
         stripeCustomerId,
         isBilledElsewhere,
         ahead,
+        shipmentId,
         traceparents,
       };
     },

@@ -32,6 +32,7 @@ export type MeterSeal = {
   isShadow: boolean;
   pendingMax: number;
   eventsPerTransaction: number;
+  eventsPerShipmentMin: number;
   entriesPerTransaction: number;
   msPerTransaction: number;
   /** Why organizations were left out. */
@@ -120,6 +121,7 @@ async function sealOnce(
     cutOff: seal.cutOff,
     entriesMax: seal.size.of(seal.entriesPerTransaction),
     isTraced: tracer.isOn,
+    eventsPerShipmentMin: seal.isShadow || seal.isAheadOfAll ? Infinity : seal.eventsPerShipmentMin,
     untilMs,
     isOneShard,
   });

@@ -24,6 +24,8 @@ type SealLimits = {
   /** Bounds of one transaction, which is made smaller where it takes long. Each event is another organization's. */
   eventsPerTransaction: number;
   entriesPerTransaction: number;
+  /** Fewer events get reminders of their own, which go by customer, so that workers do not meet at one. */
+  eventsPerShipmentMin: number;
   /** A transaction that takes longer, without its commit, is given up and tried again in halves. */
   msPerTransaction: number;
   /** No transaction begins after this long. */
@@ -34,6 +36,7 @@ const sealLimits: SealLimits = {
   pendingMax: 10_000,
   eventsPerTransaction: 2_000,
   entriesPerTransaction: 20_000,
+  eventsPerShipmentMin: 8,
   msPerTransaction: 2_000,
   msMax: Infinity,
 };

@@ -5,6 +5,7 @@ export type SealedEvent = Reminder & {
   entries: number;
   quantity: string;
   traceparents: string[] | null;
+  shipmentId: string | null;
   /** Another path has billed it: it is not to be sent. */
   isBilledElsewhere: boolean;
 };

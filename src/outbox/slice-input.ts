@@ -10,6 +10,8 @@ export type SliceInput = {
   /** Of all slices together. */
   entriesMax: number;
   isTraced: boolean;
+  /** As many events and more get their reminders together. */
+  eventsPerShipmentMin: number;
   /** When finding, stamping and folding together must have ended, in Unix milliseconds. */
   untilMs: number;
   /** On a cluster: the organizations lie on one shard, and each statement says so. */

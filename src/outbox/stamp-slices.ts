@@ -3,6 +3,7 @@ import { type InShard, namesOrganizations } from "../database/by-shard.ts";
 import type { Trx } from "../database/db.ts";
 import { meters } from "../usage/meters.ts";
 import type { Slice } from "./find-slices.ts";
+import type { Loaded } from "./load-shipments.ts";
 import { entryTracesMax, type SealedEvent } from "./sealed-event.ts";
 import type { SliceInput } from "./slice-input.ts";
 
@@ -56,7 +57,11 @@ async function lookUpEach(trx: Trx): Promise<void> {
 }
 
 /** Makes the meter event of each slice, of the entries that were stamped with its id and no others. */
-export async function foldStamped(trx: Trx, slices: readonly Slice[], input: SliceInput): Promise<Folded[]> {
+export async function foldStamped(
+  trx: Trx,
+  slices: readonly Loaded<Slice>[],
+  input: SliceInput,
+): Promise<Folded[]> {
   const { meter } = input;
   const quantity =
     meters[meter].aggregation === "last"
@@ -65,12 +70,12 @@ export async function foldStamped(trx: Trx, slices: readonly Slice[], input: Sli
   // The alias is for Citus, which would name the table of no shard in `returning`.
   const folded = await sql<Folded>`
     insert into metering.meter_events as m
-      (organization_id, id, meter, hour, quantity, event_at, entries, stripe_customer_id)
+      (organization_id, id, meter, hour, quantity, event_at, entries, stripe_customer_id, shipment_id)
     select
       e.organization_id, e.meter_event_id, ${meter}, f.hour, ${quantity}, max(e.occurred_at), count(*)::int,
-      f.stripe_customer_id
+      f.stripe_customer_id, f.shipment_id
     from ${stampedOf(slices, namesOrganizations(input))}
-    group by e.organization_id, e.meter_event_id, f.hour, f.stripe_customer_id
+    group by e.organization_id, e.meter_event_id, f.hour, f.stripe_customer_id, f.shipment_id
     returning m.id as "meterEventId", m.entries, m.quantity
   `.execute(trx);
   return folded.rows;
@@ -79,7 +84,7 @@ export async function foldStamped(trx: Trx, slices: readonly Slice[], input: Sli
 /** The traces of the first entries of each meter event that were stored under one. */
 export async function readTraces(
   trx: Trx,
-  slices: readonly Slice[],
+  slices: readonly Loaded<Slice>[],
   input: SliceInput,
 ): Promise<ReadonlyMap<string, string[]>> {
   const traced = await sql<{ id: string; traceparents: string[] }>`
@@ -98,12 +103,13 @@ export async function readTraces(
  * lookup its own: as one join, and with statistics from when nothing was sealed, all that is sealed would be compared
  * with each slice (1.5 s for 2,000 slices of 6,000 entries, in place of 40 ms).
  */
-function stampedOf(slices: readonly Slice[], inShard: InShard) {
+function stampedOf(slices: readonly Loaded<Slice>[], inShard: InShard) {
   return sql`unnest(
       ${columnOf(slices, "organizationId")}::uuid[], ${columnOf(slices, "meterEventId")}::uuid[],
       ${columnOf(slices, "startsAt")}::timestamptz[], ${columnOf(slices, "lastAt")}::timestamptz[],
-      ${columnOf(slices, "hour")}::timestamptz[], ${columnOf(slices, "stripeCustomerId")}::text[]
-    ) f (organization_id, meter_event_id, starts_at, last_at, hour, stripe_customer_id)
+      ${columnOf(slices, "hour")}::timestamptz[], ${columnOf(slices, "stripeCustomerId")}::text[],
+      ${slices.map(({ shipmentId }) => shipmentId)}::uuid[]
+    ) f (organization_id, meter_event_id, starts_at, last_at, hour, stripe_customer_id, shipment_id)
     cross join lateral (
       select e.organization_id, e.meter_event_id, e.occurred_at, e.id, e.quantity, e.traceparent
       from metering.meter_outbox e

@@ -3,7 +3,7 @@ import type { Trx } from "../database/db.ts";
 import type { MeterEventKey } from "../usage/meter-event-key.ts";
 import { type MeterName, meterNames } from "../usage/meters.ts";
 import { insideTransaction } from "./boss.ts";
-import { type DeliverJob, deliverQueueOf } from "./queues.ts";
+import { type DeliverJob, deliverQueueOf, type ShipmentJob, shipmentQueueOf } from "./queues.ts";
 
 /** pg-boss takes integers; this is the latest turn. */
 const turnsMax = 100_000;
@@ -19,11 +19,17 @@ export type Reminder = MeterEventKey & {
   ahead: number;
   /** The trace that its delivery continues. */
   traceparent?: string | undefined;
+  /** The job that reminds of it and of others; it gets a job of its own where there is none. */
+  shipmentId?: string | null | undefined;
+  /** When it is due, in seconds from now; now when left out. */
+  afterSeconds?: number | undefined;
+  /** The least pause after its next failed attempt, which grows from there; the queue's when left out. */
+  retryDelaySeconds?: number | undefined;
 };
 
 /**
  * Sends the jobs that remind a worker to deliver these meter events, inside the transaction where one is given. An
- * event that has a job already gets no second one. Returns how many jobs were made.
+ * event that has a job of its own already gets no second one. Returns how many events are reminded of by new jobs.
  */
 export async function remindToDeliver(
   boss: PgBoss,
@@ -32,15 +38,44 @@ export async function remindToDeliver(
 ): Promise<number> {
   let made = 0;
   for (const meter of meterNames) {
-    const jobs = reminders.filter((reminder) => reminder.meter === meter).map(deliverJob);
-    if (jobs.length === 0) continue;
-    const ids = await boss.insert(deliverQueueOf(meter), jobs, {
-      returnId: true,
-      ...(trx !== undefined && { db: insideTransaction(trx) }),
-    });
-    made += ids?.length ?? 0;
+    const ofMeter = reminders.filter((reminder) => reminder.meter === meter);
+    const alone = ofMeter.filter(({ shipmentId }) => (shipmentId ?? null) === null);
+    made += (await insertJobs(boss, deliverQueueOf(meter), { jobs: alone.map(deliverJob), trx })).length;
+    const shipments = Map.groupBy(ofMeter, ({ shipmentId }) => shipmentId ?? null);
+    shipments.delete(null);
+    const jobs = [...shipments].map(([id, events]) => shipmentJob(id, events));
+    const shipped = await insertJobs(boss, shipmentQueueOf(meter), { jobs, trx });
+    made += shipped.reduce((events, id) => events + (shipments.get(id)?.length ?? 0), 0);
   }
   return made;
+}
+
+async function insertJobs<T extends object>(
+  boss: PgBoss,
+  queue: string,
+  { jobs, trx }: { jobs: readonly JobInsert<T>[]; trx: Trx | undefined },
+): Promise<string[]> {
+  if (jobs.length === 0) return [];
+  const inserted = await boss.insert(queue, [...jobs], {
+    returnId: true,
+    ...(trx !== undefined && { db: insideTransaction(trx) }),
+  });
+  return inserted ?? [];
+}
+
+/** Its turn is the first turn among its events; each is another customer's. */
+function shipmentJob(id: string | null, reminders: readonly Reminder[]): JobInsert<ShipmentJob> {
+  return {
+    ...(id !== null && { id }),
+    data: { events: reminders.map(eventOf) },
+    priority: -Math.min(turnsMax, ...reminders.map(({ ahead }) => ahead)),
+    // One for all, so that pg-boss's index of the groups that are under way finds those that are.
+    group: { id: "shipment" },
+  };
+}
+
+function eventOf({ organizationId, meterEventId, traceparent }: Reminder): DeliverJob {
+  return { organizationId, meterEventId, ...(traceparent !== undefined && { traceparent }) };
 }
 
 /**
@@ -50,14 +85,12 @@ export async function remindToDeliver(
  */
 function deliverJob(reminder: Reminder): JobInsert<DeliverJob> {
   return {
-    data: {
-      organizationId: reminder.organizationId,
-      meterEventId: reminder.meterEventId,
-      ...(reminder.traceparent !== undefined && { traceparent: reminder.traceparent }),
-    },
+    data: eventOf(reminder),
     singletonKey: reminder.meterEventId,
     priority: -Math.min(reminder.ahead, turnsMax),
     group: { id: `${reminder.stripeCustomerId}:${reminder.meter}` },
+    ...(reminder.afterSeconds !== undefined && { startAfter: reminder.afterSeconds }),
+    ...(reminder.retryDelaySeconds !== undefined && { retryDelay: reminder.retryDelaySeconds }),
   };
 }
 

@@ -5,7 +5,7 @@ import type { Log } from "../log.ts";
 import { meterNames } from "../usage/meters.ts";
 import { createBoss } from "./boss.ts";
 import { queueSchema } from "./queue-schema.ts";
-import { deliverQueueOf, queues } from "./queues.ts";
+import { deliverQueueOf, queues, shipmentQueueOf } from "./queues.ts";
 import { readQueueSchemaVersion, restoreQueueSchemaVersion } from "./schema-version.ts";
 
 /** pg-boss forwards its crons through this queue, and makes it only when it starts. */
@@ -50,7 +50,7 @@ async function tuneJobTable(db: Db): Promise<void> {
 export type DeliverRetry = { retryDelay: number; retryDelayMax: number; expireInSeconds: number };
 
 /**
- * Creates the queues and crons that are missing, and gives the deliver queues this process's backoff and lease, in
+ * Creates the queues and crons that are missing, and gives the deliver and shipment queues this process's backoff and lease, in
  * seconds. Idempotent, so the sweep repeats it: even a pg-boss schema that lost its rows heals.
  */
 export async function ensureQueues(boss: PgBoss, deliverRetry?: DeliverRetry): Promise<void> {
@@ -60,7 +60,9 @@ export async function ensureQueues(boss: PgBoss, deliverRetry?: DeliverRetry): P
   }
   if (deliverRetry === undefined) return;
   for (const meter of meterNames) {
-    await boss.updateQueue(deliverQueueOf(meter), { retryBackoff: true, ...deliverRetry });
+    for (const queue of [deliverQueueOf(meter), shipmentQueueOf(meter)]) {
+      await boss.updateQueue(queue, { retryBackoff: true, ...deliverRetry });
+    }
   }
 }
 

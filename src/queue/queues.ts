@@ -55,6 +55,18 @@ export function deliverQueueOf(meter: MeterName): string {
   return `deliver-${meter}`;
 }
 
+/** Events that one job reminds of, at most. */
+export const eventsPerShipment = 50;
+
+/** A shipment: one job for the first attempts at many events of different organizations. */
+export const shipmentPayload = z.object({ events: z.array(deliverJobPayload).min(1) });
+export type ShipmentJob = z.infer<typeof shipmentPayload>;
+
+/** The name of a meter's queue of shipments. */
+export function shipmentQueueOf(meter: MeterName): string {
+  return `ship-${meter}`;
+}
+
 /** Makes the coming months' partitions, daily. */
 export const partitionsQueue = {
   name: "ensure-partitions",
@@ -174,5 +186,9 @@ export const queues: readonly QueueDefinition[] = [
   purgeQueue,
   reconcileQueue,
   reconcileRequestQueue,
-  ...meterNames.map((meter) => ({ name: deliverQueueOf(meter), options: deliverQueueOptions })),
+  ...meterNames.flatMap((meter) => [
+    { name: deliverQueueOf(meter), options: deliverQueueOptions },
+    // A shipment is known by its job's id.
+    { name: shipmentQueueOf(meter), options: { ...deliverQueueOptions, policy: "standard" as const } },
+  ]),
 ];

@@ -1,7 +1,7 @@
 import { sql } from "kysely";
 import { Registry } from "prom-client";
 import { expect, onTestFinished } from "vitest";
-import { deliverQueueOf, queues, sealQueue } from "../queue/queues.ts";
+import { deliverQueueOf, queues, sealQueue, shipmentQueueOf } from "../queue/queues.ts";
 import { workQueue } from "../queue/work-queue.ts";
 import { createRecordingLog } from "../testing/processes/recording-log.ts";
 import { roadTest as test } from "../testing/fixtures/road-fixture.ts";
@@ -11,7 +11,7 @@ import { meterNames } from "../usage/meters.ts";
 import { startJobs } from "./worker-jobs.ts";
 
 /** The delivery loop fetches these itself, logs failures under its own events, and counts them all as `delivery`. */
-const delivered = new Set(meterNames.map(deliverQueueOf));
+const delivered = new Set(meterNames.flatMap((meter) => [deliverQueueOf(meter), shipmentQueueOf(meter)]));
 const handled = queues.map(({ name }) => name).filter((name) => !delivered.has(name));
 
 test("every job whose handler fails is logged with its queue, and counted", async ({

@@ -4,13 +4,14 @@ import type { Db } from "../../../src/database/db.ts";
 import { silentLog } from "../../../src/log.ts";
 import { createBoss } from "../../../src/queue/boss.ts";
 import { type Reminder, remindToDeliver } from "../../../src/queue/deliver-job.ts";
+import { eventsPerShipment } from "../../../src/queue/queues.ts";
 import type { PgBoss } from "pg-boss";
 import type { Site } from "../site/site.ts";
 import { ask } from "../site/site.ts";
 
 export type Tables = { url: string; db: Db; boss: PgBoss; close: () => Promise<void> };
 
-const remindersAtOnce = 5_000;
+const shipmentsAtOnce = 100;
 
 /** Opens a database of ours as the bench needs it: with a pg-boss that only sends. */
 export async function openTables(site: Site, url: string): Promise<Tables> {
@@ -33,7 +34,7 @@ export async function openTables(site: Site, url: string): Promise<Tables> {
 
 /**
  * Writes `count` meter events that wait to be delivered, spread evenly over the organizations with a customer and over
- * hours, each with its job, as seals would have left them; all in one transaction, so that a worker begins with all. Nothing
+ * hours, with shipments as seals would have made them; all in one transaction, so that a worker begins with all. Nothing
  * is analyzed: after an outage the statistics are those of empty tables, too.
  */
 export async function addDueEvents({ db, boss }: Tables, count: number): Promise<void> {
@@ -47,9 +48,9 @@ export async function addDueEvents({ db, boss }: Tables, count: number): Promise
       ),
       due as (
         insert into metering.meter_events
-          (organization_id, id, meter, hour, quantity, event_at, entries, stripe_customer_id)
+          (organization_id, id, meter, hour, quantity, event_at, entries, stripe_customer_id, shipment_id)
         select c.organization_id, metering.uuid_v7(clock_timestamp()), 'temperature_readings', h.hour, 500, h.hour + interval '59 minutes',
-          1, c.stripe_customer_id
+          1, c.stripe_customer_id, md5(concat(now(), n / c.customers, ' ', n % c.customers / ${eventsPerShipment}::int))::uuid
         from generate_series(0, ${count}::int - 1) n
         join customers c on c.place = n % c.customers
         cross join lateral (
@@ -59,11 +60,12 @@ export async function addDueEvents({ db, boss }: Tables, count: number): Promise
         returning *
       )
       select organization_id as "organizationId", id as "meterEventId", meter, stripe_customer_id as "stripeCustomerId",
-        (row_number() over (partition by organization_id order by id) - 1)::int as ahead
+        shipment_id as "shipmentId", (row_number() over (partition by organization_id order by id) - 1)::int as ahead
       from due
     `.execute(trx);
-    for (let from = 0; from < added.rows.length; from += remindersAtOnce) {
-      await remindToDeliver(boss, added.rows.slice(from, from + remindersAtOnce), trx);
+    const shipments = [...Map.groupBy(added.rows, ({ shipmentId }) => shipmentId).values()];
+    for (let from = 0; from < shipments.length; from += shipmentsAtOnce) {
+      await remindToDeliver(boss, shipments.slice(from, from + shipmentsAtOnce).flat(), trx);
     }
   });
 }
@@ -75,7 +77,7 @@ export async function truncateOutbox(url: string): Promise<void> {
     `do $$ begin
        set local session_replication_role = replica;
        truncate metering.meter_outbox, metering.meter_events, metering.delivery_attempts;
-       delete from pgboss.job where name like 'deliver-%';
+       delete from pgboss.job where name like 'deliver-%' or name like 'ship-%';
      end $$`,
   );
 }

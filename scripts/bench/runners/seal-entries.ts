@@ -47,7 +47,15 @@ async function runStatement(): Promise<void> {
   while (queue.length > 0) {
     const organizations = queue.slice(0, organizationsMax);
     const untilMs = Date.now() + 3_600_000;
-    const input = { meter, cutOff, organizations, entriesMax, isTraced: false, untilMs } as const;
+    const input = {
+      meter,
+      cutOff,
+      organizations,
+      entriesMax,
+      isTraced: false,
+      eventsPerShipmentMin: 8,
+      untilMs,
+    } as const;
     const { turns, unfinished } = await db.transaction().execute((trx) => sealSlices(trx, input));
     queue = [...queue.slice(turns), ...unfinished];
   }

@@ -100,7 +100,15 @@ test.runIf(isOnCluster)(
     const filter = { meter, cutOff: new Date(), only: undefined } as const;
     const organizations = await listDueOnShard(worker.db, filter, [organizationId]);
     const untilMs = Date.now() + 60_000;
-    const input = { ...filter, organizations, entriesMax: 100, isTraced: false, untilMs, isOneShard: true };
+    const input = {
+      ...filter,
+      organizations,
+      entriesMax: 100,
+      isTraced: false,
+      eventsPerShipmentMin: 8,
+      untilMs,
+      isOneShard: true,
+    };
     const { events } = await worker.db.transaction().execute((trx) => sealSlices(trx, input));
     expect(events).toMatchObject([{ organizationId, entries: 2 }]);
 

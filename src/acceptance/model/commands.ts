@@ -98,7 +98,7 @@ export const anyCommands = fc.commands(
 async function sealOpen({ database: { db }, boss }: World): Promise<void> {
   const paused = new Set((await readPauses(db)).map(({ scope }) => scope));
   const meters = paused.has("account") ? [] : meterNames.filter((meter) => !paused.has(meter));
-  await sealDueEntries({ db, boss }, { meters });
+  await sealDueEntries({ db, boss }, { meters, eventsPerShipmentMin: 2 });
 }
 
 async function sweep({ database: { db }, boss }: World): Promise<void> {

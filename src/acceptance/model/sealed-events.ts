@@ -16,7 +16,7 @@ const connections = 10;
 
 type Usage = { meter: MeterName; hour: number };
 
-/** Seals one meter event for each of `count` new organizations; returns their ids. */
+/** Seals one meter event for each of `count` new organizations, each with a job of its own; returns their ids. */
 export async function sealOneEach(
   { db, boss }: Deps,
   count: number,
@@ -24,7 +24,7 @@ export async function sealOneEach(
 ): Promise<string[]> {
   const ids: string[] = [];
   for (let n = 0; n < count; n += 1) ids.push(await addUsage(db, `cus_${n}`, usage));
-  await sealDueEntries({ db, boss }, { meters: [usage.meter] });
+  await sealDueEntries({ db, boss }, { meters: [usage.meter], eventsPerShipmentMin: Infinity });
   return ids;
 }
 

@@ -2,6 +2,8 @@ import { createBreaker } from "../../delivery/breaker.ts";
 import { deliver } from "../../delivery/deliver.ts";
 import { type FinishedAttempt, settleAttempts } from "../../delivery/settle.ts";
 import { type TakenJob, takeJobs } from "../../delivery/take-jobs.ts";
+import { createOpenShipments } from "../../delivery/open-shipments.ts";
+import { endShipped, takeShipped, unloadLate } from "../../delivery/take-shipments.ts";
 import { silentLog } from "../../log.ts";
 import type { MeterName } from "../../usage/meters.ts";
 import type { Mood } from "./remembering-stripe.ts";
@@ -25,19 +27,25 @@ export async function deliverSome(world: World, plan: Plan): Promise<{ jobs: num
   if (permit.kind === "paused") return { jobs: 0 };
   const probedScope = permit.kind === "probe" ? permit.scope : undefined;
   const room = permit.kind === "probe" ? 1 : plan.room;
-  const { jobs, taken } = await takeJobs({ ...world, db, log: silentLog }, plan.meter, {
-    room,
-    leaseSeconds,
-  });
+  const deps = { ...world, db, log: silentLog, open: createOpenShipments(() => performance.now()) };
+  const alone = await takeJobs(deps, plan.meter, { room, leaseSeconds });
+  const shipped =
+    alone.taken.length < room
+      ? await takeShipped(deps, plan.meter, { room: room - alone.taken.length, leaseSeconds })
+      : { found: 0, taken: [] };
+  const taken = [...alone.taken, ...shipped.taken];
   for (const [index, one] of taken.entries()) {
     noteAttempt(world, one);
     const finished = await attempt(world, one, {
       mood: plan.moods[index % plan.moods.length] ?? "accept",
       fate: plan.fates[index % plan.fates.length] ?? "settles",
     });
-    if (finished !== undefined) await breaker.observe(finished.verdict, { meter: plan.meter, probedScope });
+    if (finished === undefined) continue;
+    await breaker.observe(finished.verdict, { meter: plan.meter, probedScope });
+    await endShipped(deps, [one.attempt.meterEventId]);
   }
-  return { jobs };
+  await unloadLate(deps, { longerThanMs: -1, leaseSeconds });
+  return { jobs: alone.jobs + shipped.found };
 }
 
 /** Every attempt has a number of its own, also where the one before it died. */

@@ -4,6 +4,7 @@ import type { FinishedAttempt } from "../../delivery/settle.ts";
 import { registerSensors } from "../../intake/sensors.ts";
 import { silentLog } from "../../log.ts";
 import { createBoss } from "../../queue/boss.ts";
+import { deliverQueueOf, shipmentQueueOf } from "../../queue/queues.ts";
 import { meterNames } from "../../usage/meters.ts";
 import { appendEntries } from "../../testing/rows/entries.ts";
 import { hourMs } from "../../testing/rows/hours.ts";
@@ -115,12 +116,20 @@ export async function measureGauge(
 export async function letPass(world: World, hours: number): Promise<void> {
   await passHours(world.database.db, hours);
   world.hoursPassed += hours;
-  for (const meter of meterNames) await world.boss.supervise(`deliver-${meter}`);
+  await endLeases(world);
 }
 
 /** Lets less than an hour pass for attempts and looks, so that a sum which lags does not tell of them yet. */
 export async function letMinutesPass(world: World, minutes: number): Promise<void> {
   await passSeconds(world.database.db, minutes * 60);
   world.minutesPassed += minutes;
-  for (const meter of meterNames) await world.boss.supervise(`deliver-${meter}`);
+  await endLeases(world);
+}
+
+/** pg-boss notices jobs whose worker has kept them for too long. */
+async function endLeases({ boss }: World): Promise<void> {
+  for (const meter of meterNames) {
+    await boss.supervise(deliverQueueOf(meter));
+    await boss.supervise(shipmentQueueOf(meter));
+  }
 }

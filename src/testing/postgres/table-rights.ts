@@ -205,6 +205,7 @@ export const workerMay: Record<string, Privileges> = {
       "event_at",
       "entries",
       "stripe_customer_id",
+      "shipment_id",
     ],
     update: [
       "state",

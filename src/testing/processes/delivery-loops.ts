@@ -41,6 +41,7 @@ export function createLoops({ db, boss }: Deps) {
           now: () => new Date(),
           concurrency,
           leaseSeconds,
+          retryDelaySeconds: 1,
           bucket: createTokenBucket(2_000, () => performance.now()),
           breaker: countRounds(createBreaker({ db, log }, { leaseSeconds })),
         },

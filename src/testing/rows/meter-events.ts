@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { type Insertable, type Selectable, sql } from "kysely";
 import type { PgBoss } from "pg-boss";
 import { putSubscription } from "../../billing/put-subscription.ts";
@@ -72,6 +73,41 @@ export async function addDueEvent(
   return key;
 }
 
+/** Writes meter events of so many new organizations, or of these, with one shipment that reminds of them all. */
+export async function addShipment(
+  { db, boss }: { db: Db; boss: PgBoss },
+  of: number | readonly string[],
+  change: Partial<Insertable<DB["meter_events"]>> & { meter?: MeterName } = {},
+): Promise<{ id: string; keys: MeterEventKey[] }> {
+  const id = randomUUID();
+  const { meter = "temperature_readings" } = change;
+  const organizations: readonly (string | undefined)[] =
+    typeof of === "number" ? Array<undefined>(of).fill(undefined) : of;
+  const keys: MeterEventKey[] = [];
+  for (const organization of organizations) {
+    const organizationId = organization ?? (await addOrganization(db, { customer: `cus_${randomUUID()}` }));
+    keys.push(
+      await addMeterEvent(db, {
+        organization_id: organizationId,
+        stripe_customer_id: `cus_${organizationId}`,
+        shipment_id: id,
+        ...change,
+      }),
+    );
+  }
+  await remindToDeliver(
+    boss,
+    keys.map((key) => ({
+      ...key,
+      meter,
+      stripeCustomerId: `cus_${key.organizationId}`,
+      ahead: 0,
+      shipmentId: id,
+    })),
+  );
+  return { id, keys };
+}
+
 /** Everything that is known of a meter event. */
 export async function readMeterEvent(
   db: Db,
@@ -122,9 +158,19 @@ export async function readDeliverJobs(db: Db, key?: MeterEventKey): Promise<JobR
   return rows;
 }
 
+/** The shipments that there are, the oldest first. */
+export async function readShipments(
+  db: Db,
+): Promise<Pick<JobRow, "id" | "state" | "priority" | "retryCount">[]> {
+  const { rows } = await sql<Pick<JobRow, "id" | "state" | "priority" | "retryCount">>`
+    select id, state, priority, retry_count as "retryCount" from pgboss.job where name like 'ship-%' order by created_on, priority desc, id
+  `.execute(db);
+  return rows;
+}
+
 /** Makes every job that waits for its time due now. */
 export async function hurryDeliverJobs(db: Db): Promise<void> {
   await sql`
-    update pgboss.job set start_after = now() where name like 'deliver-%' and state in ('created', 'retry')
+    update pgboss.job set start_after = now() where (name like 'deliver-%' or name like 'ship-%') and state in ('created', 'retry')
   `.execute(db);
 }

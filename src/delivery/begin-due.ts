@@ -1,0 +1,60 @@
+import { onEachShard } from "../database/each-shard.ts";
+import type { MeterEventKey } from "../usage/meter-event-key.ts";
+import { type MeterName, meters } from "../usage/meters.ts";
+import { type Attempt, beginAttempts, type BeginOptions } from "./begin-attempts.ts";
+import { supersedeGauges } from "./supersede-gauges.ts";
+import type { TakeDeps } from "./take-deps.ts";
+
+/** A meter event that a job reminds of. */
+export type Due = {
+  key: MeterEventKey;
+  /** The trace of the job, if it has one. */
+  traceparent?: string | undefined;
+};
+
+export type BegunDue<T extends Due> = {
+  begun: { attempt: Attempt; due: T }[];
+  /** Those that may not be sent now. */
+  notBegun: T[];
+  /** Those whose shard of a cluster failed. */
+  failed: T[];
+};
+
+/** Counts an attempt at each of these events of a meter. Throws where the database refuses all. */
+export async function beginDue<T extends Due>(
+  { db, log, shards }: TakeDeps,
+  meter: MeterName,
+  { due, ...options }: BeginOptions & { due: readonly T[] },
+): Promise<BegunDue<T>> {
+  log.debug({ event: "attempts_beginning", meter, count: due.length });
+  const { done, failed, errors } = await onEachShard(shards, due, {
+    keyOf: ({ key }) => key,
+    work: async (group, isOneShard) => {
+      const keys = group.map(({ key }) => key);
+      // Sooner than the sweep: the overtaken value's job then ends, and the newest goes out alone.
+      if (meters[meter].aggregation === "last") {
+        await supersedeGauges(db, { ...options, shard: { organizations: keys, isOneShard } });
+      }
+      return beginAttempts(db, keys, { ...options, isOneShard });
+    },
+  });
+  if (failed.length > 0) {
+    log.error({ event: "shards_failed", meter, count: failed.length, error: errors[0] });
+  }
+  const begun = matchAttempts(due, done.flat());
+  log.debug({ event: "attempts_begun", meter, count: begun.length });
+  const others = new Set(due);
+  for (const one of [...begun.map((each) => each.due), ...failed]) others.delete(one);
+  return { begun, notBegun: [...others], failed };
+}
+
+/** Each attempt goes with one job: if several remind of an event, one attempt is made. */
+function matchAttempts<T extends Due>(due: readonly T[], attempts: readonly Attempt[]) {
+  const nameOf = ({ organizationId, meterEventId }: MeterEventKey) => `${organizationId} ${meterEventId}`;
+  const left = new Map(attempts.map((attempt) => [nameOf(attempt), attempt]));
+  return due.flatMap((one) => {
+    const attempt = left.get(nameOf(one.key));
+    left.delete(nameOf(one.key));
+    return attempt === undefined ? [] : [{ attempt, due: one }];
+  });
+}

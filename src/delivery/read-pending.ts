@@ -1,0 +1,88 @@
+import { sql } from "kysely";
+import { namesOrganizations, type ShardInput } from "../database/by-shard.ts";
+import type { Db } from "../database/db.ts";
+import { onEachShard } from "../database/each-shard.ts";
+import { isOfKey, onKeys } from "../database/one-plan.ts";
+import type { Reminder } from "../queue/deliver-job.ts";
+import type { MeterEventKey } from "../usage/meter-event-key.ts";
+import { hasNoAttemptUnderWay, isCustomersTurn } from "./attempt-under-way.ts";
+import type { BeginOptions } from "./begin-attempts.ts";
+import type { Due } from "./begin-due.ts";
+import type { TakeDeps } from "./take-deps.ts";
+
+/** A pending event that was not begun, and why not. */
+export type PendingDue = Reminder & {
+  /** How long it has to wait for Stripe's clock. */
+  aheadSeconds: number;
+  /** Another event of its customer and meter is under way. */
+  isBusy: boolean;
+};
+
+type Clocks = Pick<BeginOptions, "leaseSeconds" | "sendableUntil">;
+
+/**
+ * Which of these events are pending, by id, and why they were not begun. Marks those that are ahead of Stripe's clock.
+ * `unread`: their shard of a cluster cannot be read.
+ */
+export async function readPending<T extends Due>(
+  { db, shards }: Pick<TakeDeps, "db" | "shards">,
+  { due, ...clocks }: Clocks & { due: readonly T[] },
+): Promise<{ pending: Map<string, PendingDue>; unread: T[] }> {
+  const { done, failed } = await onEachShard(shards, due, {
+    keyOf: ({ key }) => key,
+    work: (group, isOneShard) => {
+      const organizations = group.map(({ key }) => key);
+      return onKeys(db, (one) => readAndMark(one, { organizations, isOneShard }, clocks));
+    },
+  });
+  return { pending: new Map(done.flat().map((one) => [one.meterEventId, one])), unread: failed };
+}
+
+async function readAndMark(
+  db: Db,
+  shard: ShardInput & { organizations: readonly MeterEventKey[] },
+  { leaseSeconds, sendableUntil }: Clocks,
+): Promise<PendingDue[]> {
+  const inShard = namesOrganizations(shard);
+  // The state as a value: by the index of all that is pending, each key would read it from end to end.
+  const keysOf = (keys: readonly MeterEventKey[]) => sql`
+    with k as materialized (
+      select organization_id, id, 'pending' as state
+      from unnest(
+        ${keys.map(({ organizationId }) => organizationId)}::uuid[],
+        ${keys.map(({ meterEventId }) => meterEventId)}::uuid[]
+      ) as u (organization_id, id)
+    )
+  `;
+  const { rows } = await sql<Omit<PendingDue, "aheadSeconds" | "ahead"> & { eventAt: Date }>`
+    ${keysOf(shard.organizations)}
+    select
+      m.organization_id as "organizationId", m.id as "meterEventId", m.meter,
+      m.stripe_customer_id as "stripeCustomerId", m.event_at as "eventAt",
+      ${hasNoAttemptUnderWay({ leaseSeconds })} and not ${isCustomersTurn(inShard, { leaseSeconds })} as "isBusy"
+    from k
+    join metering.meter_events m on ${isOfKey("m", "k")} and m.state = k.state
+    where true ${inShard("m")}
+  `.execute(db);
+  const early = rows.filter(({ eventAt }) => sendableUntil !== undefined && eventAt > sendableUntil);
+  if (early.length > 0) {
+    await sql`
+      ${keysOf(early)}
+      update metering.meter_events m
+      set reason = 'too_early'
+      from k
+      where ${isOfKey("m", "k")} and m.state = k.state
+        and m.reason is distinct from 'too_early' ${inShard("m")}
+    `.execute(db);
+  }
+  return rows.map(({ eventAt, ...one }) => ({
+    ...one,
+    ahead: 0,
+    aheadSeconds: secondsAhead(eventAt, sendableUntil),
+  }));
+}
+
+function secondsAhead(eventAt: Date, sendableUntil: Date | undefined): number {
+  if (sendableUntil === undefined) return 0;
+  return Math.max(0, Math.ceil((eventAt.getTime() - sendableUntil.getTime()) / 1_000));
+}

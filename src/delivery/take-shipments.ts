@@ -1,0 +1,185 @@
+import { sql } from "kysely";
+import type { Job } from "pg-boss";
+import { inIndexOrder } from "../database/one-plan.ts";
+import { noGroupBound, onConnectionsOf } from "../queue/boss.ts";
+import { remindToDeliver } from "../queue/deliver-job.ts";
+import {
+  deliverJobPayload,
+  deliverQueueOf,
+  eventsPerShipment,
+  type ShipmentJob,
+  shipmentPayload,
+  shipmentQueueOf,
+} from "../queue/queues.ts";
+import { type MeterName, meterNames } from "../usage/meters.ts";
+import { beginDue } from "./begin-due.ts";
+import { handBack } from "./hand-back.ts";
+import type { OpenShipments, ShippedEvent } from "./open-shipments.ts";
+import { readPending } from "./read-pending.ts";
+import type { TakeDeps } from "./take-deps.ts";
+import type { TakenJob, TakeOptions } from "./take-jobs.ts";
+
+export type ShipmentDeps = TakeDeps & { open: OpenShipments };
+
+/** When an event is tried again whose customer another worker has under way, or whose shard failed. */
+const againAfterMs = 100;
+/** Several times as much as there is room for: to fetch a shipment costs nearly as much as to fetch several. */
+const roomsAhead = 4;
+
+/**
+ * Takes up to `room` events of a meter out of shipments, and counts an attempt at each. What there is no room for waits here,
+ * without an attempt. An event that may not be sent now gets a reminder of its own. `found` tells how many events there
+ * were to do something with.
+ */
+export async function takeShipped(
+  deps: ShipmentDeps,
+  meter: MeterName,
+  { room, manyOfEach = false, leaseSeconds, sendableUntil }: TakeOptions,
+): Promise<{ found: number; taken: TakenJob[] }> {
+  const { open } = deps;
+  const clocks = { leaseSeconds, sendableUntil };
+  const missing = room - open.waiting(meter);
+  const ahead = roomsAhead * room - open.waiting(meter);
+  const fetched = missing > 0 ? await fetchShipments(deps, meter, { events: ahead, ...clocks }) : 0;
+  const due = open.draw(meter, { room, oneOfEach: !manyOfEach });
+  if (due.length === 0) return { found: fetched, taken: [] };
+  const { begun, notBegun, failed } = await begin(deps, meter, { due, manyOfEach, ...clocks }).catch(
+    (error: unknown) => {
+      open.putBack(due, againAfterMs);
+      throw error;
+    },
+  );
+  open.putBack(failed, againAfterMs);
+  if (notBegun.length > 0) {
+    await handBack(deps, { meter, count: notBegun.length }, () => sortOut(deps, meter, notBegun, clocks));
+  }
+  const taken = begun.map(({ attempt, due: { traceparent } }) => ({ attempt, traceparent }));
+  return { found: fetched + due.length, taken };
+}
+
+async function begin(
+  deps: ShipmentDeps,
+  meter: MeterName,
+  { due, manyOfEach, ...clocks }: Clocks & { due: readonly ShippedEvent[]; manyOfEach: boolean },
+) {
+  const oneOfEach = manyOfEach ? undefined : await listElsewhere(deps, meter);
+  return beginDue(deps, meter, { due, ...clocks, oneOfEach });
+}
+
+/** Organizations of which jobs other than this worker's shipments are under way: other workers', and those of one event. */
+async function listElsewhere({ db, open }: ShipmentDeps, meter: MeterName): Promise<Set<string>> {
+  const { rows } = await sql<{ data: unknown }>`
+    select j.data
+    from pgboss.job j
+    -- In the words of pg-boss's own index.
+    where j.name in (${shipmentQueueOf(meter)}, ${deliverQueueOf(meter)})
+      and j.state = 'active' and j.group_id is not null and not j.id = any(${open.jobs()}::uuid[])
+  `.execute(db);
+  const events = rows.flatMap(({ data }) => {
+    const shipment = shipmentPayload.safeParse(data);
+    const alone = deliverJobPayload.safeParse(data);
+    return shipment.data?.events ?? (alone.success ? [alone.data] : []);
+  });
+  return new Set(events.map(({ organizationId }) => organizationId));
+}
+
+/** These events of shipments have come to an end here; ends the shipments that have no others. */
+export async function endShipped(deps: ShipmentDeps, meterEventIds: readonly string[]): Promise<void> {
+  const ended = deps.open.end(meterEventIds);
+  for (const meter of meterNames) {
+    const jobs = ended.filter((one) => one.meter === meter).map(({ job }) => job);
+    if (jobs.length === 0) continue;
+    await handBack(deps, { meter, count: jobs.length }, () =>
+      deps.boss.deleteJob(shipmentQueueOf(meter), jobs),
+    );
+  }
+}
+
+/**
+ * Gives a reminder of its own to each event that has not begun for so long, and may now go by any worker.
+ */
+export async function unloadLate(
+  deps: ShipmentDeps,
+  { longerThanMs, leaseSeconds }: { longerThanMs: number; leaseSeconds: number },
+): Promise<void> {
+  for (const meter of meterNames) {
+    const late = deps.open.drawLate(meter, longerThanMs);
+    if (late.length > 0) await unload(deps, meter, late, { leaseSeconds });
+  }
+}
+
+type Clocks = Pick<TakeOptions, "leaseSeconds" | "sendableUntil">;
+
+async function fetchShipments(
+  deps: ShipmentDeps,
+  meter: MeterName,
+  { events, ...clocks }: Clocks & { events: number },
+): Promise<number> {
+  const { db, boss, log, open } = deps;
+  const jobs = await inIndexOrder(db, (one) =>
+    boss.fetch<ShipmentJob>(shipmentQueueOf(meter), {
+      batchSize: Math.ceil(events / eventsPerShipment),
+      groupConcurrency: noGroupBound,
+      db: onConnectionsOf(one),
+    }),
+  );
+  const foreign: Job[] = [];
+  for (const job of jobs) {
+    const payload = shipmentPayload.safeParse(job.data);
+    if (!payload.success) {
+      foreign.push(job);
+      continue;
+    }
+    const due = payload.data.events.map(({ traceparent, ...key }) => ({ key, traceparent }));
+    open.add(meter, job, due);
+    // A worker was lost with it: its events go on one by one, so that one that kills workers takes no other with it.
+    if (job.retryCount > 0) await unload(deps, meter, open.drawShipment(meter, job.id), clocks);
+  }
+  if (foreign.length > 0) {
+    // A job that is not ours must not hold up the others; the sweep reminds of every event anyway.
+    log.error({ event: "deliver_jobs_unreadable", job_ids: foreign.map(({ id }) => id) });
+    await handBack(deps, { meter, count: foreign.length }, () =>
+      boss.complete(shipmentQueueOf(meter), foreign),
+    );
+  }
+  return jobs.length;
+}
+
+/** What waits for another event of its customer goes on waiting here; all others are unloaded. */
+async function sortOut(
+  deps: ShipmentDeps,
+  meter: MeterName,
+  events: readonly ShippedEvent[],
+  clocks: Clocks,
+): Promise<void> {
+  const { pending, unread } = await readPending(deps, { due: events, ...clocks });
+  const isBusy = (event: ShippedEvent) => pending.get(event.key.meterEventId)?.isBusy === true;
+  const waiting = [...events.filter(isBusy), ...unread];
+  deps.open.putBack(waiting, againAfterMs);
+  const isWaiting = new Set(waiting);
+  const others = events.filter((event) => !isWaiting.has(event));
+  if (others.length > 0) await unload(deps, meter, others, clocks);
+}
+
+/** Gives each of these events that is pending a reminder of its own; then they have come to an end here. */
+async function unload(
+  deps: ShipmentDeps,
+  meter: MeterName,
+  events: readonly ShippedEvent[],
+  clocks: Clocks,
+): Promise<void> {
+  const work = async () => {
+    const { pending, unread } = await readPending(deps, { due: events, ...clocks });
+    const traces = new Map(events.map(({ key, traceparent }) => [key.meterEventId, traceparent]));
+    const reminders = [...pending.values()].map((one) => ({
+      ...one,
+      traceparent: traces.get(one.meterEventId),
+    }));
+    await remindToDeliver(deps.boss, reminders);
+    // The lease of a shipment whose events cannot be read ends, and it comes back.
+    const isUnread = new Set(unread);
+    const ended = events.filter((event) => !isUnread.has(event)).map(({ key }) => key.meterEventId);
+    await endShipped(deps, ended);
+  };
+  await handBack(deps, { meter, count: events.length }, work);
+}
