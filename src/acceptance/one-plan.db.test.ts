@@ -5,6 +5,7 @@ import { expect } from "vitest";
 import { byIndex } from "../database/one-plan.ts";
 import type { Db } from "../database/db.ts";
 import type { DB } from "../database/schema.ts";
+import { listUnderWay } from "../delivery/attempt-under-way.ts";
 import { type Attempt, beginAttempts } from "../delivery/begin-attempts.ts";
 import type { MeterEventKey } from "../usage/meter-event-key.ts";
 import { listMeterEvents, reportMeterEvents, reportOldEvents } from "../delivery/meter-events.ts";
@@ -61,7 +62,7 @@ const expected: Record<string, string[]> = {
     entries,
     sealed,
   ],
-  "begin attempts": [`${newerGauges}, ${pending}, ${byId}, ${period}`],
+  "begin attempts": [`${newerGauges}, ${byId}, ${period}`, pending],
   settle: [byId],
   "fold a window": [`customer_links by customer_links_customer, ${newerGauges}`],
   sweep: [pending, `${newerGauges}, ${pending}, ${period}`, `${pending}, ${byId}`],
@@ -150,8 +151,9 @@ const road: Record<string, (way: Way) => Promise<void>> = {
     await sealDueEntries({ db, boss }, { meters: meterNames });
   },
   "begin attempts": async ({ db }) => {
-    const ofAll = { leaseSeconds, oneOfEach: "all" } as const;
-    begun.splice(0, begun.length, ...(await beginAttempts(db, await listKeys(db), ofAll)));
+    const keys = await listKeys(db);
+    for (const meter of meterNames) await listUnderWay(db, meter, keys, { leaseSeconds });
+    begun.splice(0, begun.length, ...(await beginAttempts(db, keys, { leaseSeconds })));
   },
   settle: async ({ db, boss }) => {
     await settleAttempts({ db, boss }, begun.map(delivered));

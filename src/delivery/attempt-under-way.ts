@@ -1,5 +1,8 @@
 import { sql } from "kysely";
-import type { InShard } from "../database/by-shard.ts";
+import type { Db } from "../database/db.ts";
+import { onKeys } from "../database/one-plan.ts";
+import type { MeterEventKey } from "../usage/meter-event-key.ts";
+import type { MeterName } from "../usage/meters.ts";
 
 /** Of the meter event `m`: no request of it is under way, or the lease of the worker that made one is over. */
 export const hasNoAttemptUnderWay = ({ leaseSeconds }: { leaseSeconds: number }) => sql<boolean>`(
@@ -7,33 +10,28 @@ export const hasNoAttemptUnderWay = ({ leaseSeconds }: { leaseSeconds: number })
   or m.last_attempt_at < now() - make_interval(secs => ${leaseSeconds})
 )`;
 
-/** How many of the oldest pending events of a customer are looked at: those that are under way are among them. */
-const lookedAt = 8;
-
-/**
- * Of the meter event `m`: no request of another of its customer's events is under way, by what the database knows. Two that
- * begin at the same moment do not see each other; Stripe then answers one with 409, and it is retried.
- *
- * The organization is compared as a range, so that only the index of pending events serves it, in its order: by the key's
- * index all events of the organization would be read.
- */
-export const isCustomersTurn = (
-  inShard: InShard,
+/** The events of this meter, of the organizations of these keys, of which a request is under way. */
+export async function listUnderWay(
+  db: Db,
+  meter: MeterName,
+  keys: readonly MeterEventKey[],
   { leaseSeconds }: { leaseSeconds: number },
-) => sql<boolean>`(
-  not exists (
-    select
-    from (
-      select u.meter, u.organization_id, u.id, u.attempts_started, u.attempts_finished, u.last_attempt_at
-      from metering.meter_events u
-      where u.state = 'pending' ${inShard("u")}
-        and (u.meter, u.organization_id) >= (m.meter, m.organization_id)
-        and (u.meter, u.organization_id) <= (m.meter, m.organization_id)
-      order by u.meter, u.organization_id, u.id
-      limit ${sql.lit(lookedAt)}
-    ) u
-    where u.id <> m.id
-      and u.attempts_started > u.attempts_finished
-      and u.last_attempt_at >= now() - make_interval(secs => ${leaseSeconds})
-  )
-)`;
+): Promise<MeterEventKey[]> {
+  const organizations = [...new Set(keys.map(({ organizationId }) => organizationId))];
+  const { rows } = await onKeys(db, (one) =>
+    sql<MeterEventKey>`
+      select m.organization_id as "organizationId", m.id as "meterEventId"
+      from metering.meter_events m
+      where m.state = 'pending' and m.meter = ${meter} and m.organization_id = any(${organizations}::uuid[])
+        and not ${hasNoAttemptUnderWay({ leaseSeconds })}
+    `.execute(one),
+  );
+  return rows;
+}
+
+/** Tells of an event whether another one of its organization is among these. */
+export function hasOtherAmong(underWay: readonly MeterEventKey[]): (key: MeterEventKey) => boolean {
+  const byOrganization = Map.groupBy(underWay, ({ organizationId }) => organizationId);
+  return ({ organizationId, meterEventId }) =>
+    (byOrganization.get(organizationId) ?? []).some((other) => other.meterEventId !== meterEventId);
+}

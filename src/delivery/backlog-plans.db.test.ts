@@ -5,30 +5,33 @@ import type { Db } from "../database/db.ts";
 import type { DB } from "../database/schema.ts";
 import { silentLog } from "../log.ts";
 import { type Reminder, remindToDeliver } from "../queue/deliver-job.ts";
+import { loadShipments } from "../outbox/load-shipments.ts";
 import { openCountingPool } from "../testing/plans/counting-pool.ts";
 import { analyzeOtherQueues } from "../testing/plans/other-queues.ts";
 import { readsListsAtOnce } from "../testing/plans/reads-lists-at-once.ts";
 import { localOnly } from "../testing/postgres/local-only.ts";
 import { roadTest } from "../testing/fixtures/road-fixture.ts";
 import { deliver } from "./deliver.ts";
+import { createOpenShipments } from "./open-shipments.ts";
 import { settleAttempts } from "./settle.ts";
 import { takeJobs } from "./take-jobs.ts";
+import { endShipped, takeShipped } from "./take-shipments.ts";
 
 const meter = "temperature_readings";
 const customers = 300;
 const eventsOfEach = 10;
 const batch = 100;
 const turns = 3;
-/** What a statement may read for each event that it is about: a few indexes, and other events of its customer. */
-const rowsPerEventMax = 12;
+/** What a statement may read for each event that it is about: a few indexes, and customers that are not free. */
+const rowsPerEventMax = 5;
 
 // As after an outage: everything waits, and no table has been analyzed.
 roadTest
   .skipIf(localOnly("EXPLAIN of a statement that a cluster sends to its nodes does not tell their plans"))
   .for([
-    { how: "told in each transaction", plansByIndex: false, manyOfEach: false, tripsPerTurn: 4 + 4 + 5 },
+    { how: "told in each transaction", plansByIndex: false, manyOfEach: false, tripsPerTurn: 4 + 4 + 4 + 5 },
     // Each trip is a turn of the worker's loop, in which it handles all answers of Stripe's: they must be few.
-    { how: "told once", plansByIndex: true, manyOfEach: false, tripsPerTurn: 1 + 1 + 4 },
+    { how: "told once", plansByIndex: true, manyOfEach: false, tripsPerTurn: 1 + 1 + 1 + 4 },
     { how: "told once, and go by stream,", plansByIndex: true, manyOfEach: true, tripsPerTurn: 1 + 1 + 4 },
   ])(
   "of 3,000 events that wait, a worker whose connections are $how to plan by index reads those that it takes and settles",
@@ -83,6 +86,57 @@ roadTest.skipIf(
   },
 );
 
+// Another worker has shipments of the same customers, so that each batch is compared with what that one has under way.
+roadTest.skipIf(
+  localOnly("EXPLAIN of a statement that a cluster sends to its nodes does not tell their plans"),
+)(
+  "of 3,000 events that wait in shipments, a worker reads those that it takes and settles, and its customers' others",
+  async ({ database: { db, url }, boss }) => {
+    await analyzeOtherQueues(db, boss);
+    await addBacklog({ db, boss }, { isShipped: true });
+    const shipments = (one: Db) => ({
+      db: one,
+      boss,
+      log: silentLog,
+      open: createOpenShipments(() => performance.now()),
+    });
+    await takeShipped(shipments(db), meter, { room: batch, leaseSeconds: 45 });
+    const { pool, rowsRead, trips } = openCountingPool(url, {
+      about: /meter_events|pgboss\.job/,
+      plansByIndex: true,
+    });
+    const plain = new Kysely<DB>({ dialect: new PostgresDialect({ pool }) }).withSchema("metering");
+    const deps = shipments(Object.assign(plain, { plansByIndex: true as const }));
+    try {
+      for (let turn = 0; turn < turns; turn += 1) {
+        const { taken } = await takeShipped(deps, meter, { room: batch, leaseSeconds: 45 });
+        expect(taken.length).toBeGreaterThanOrEqual(batch / 2);
+        const finished = await Promise.all(taken.map((one) => deliver([one], answered)));
+        expect((await settleAttempts(deps, finished.flat())).size).toBe(taken.length);
+        await endShipped(
+          deps,
+          taken.map(({ attempt }) => attempt.meterEventId),
+        );
+      }
+    } finally {
+      await deps.db.destroy();
+    }
+
+    const isOfCustomers = ({ text }: { text: string }) => text.includes('as "meterEventId"\n');
+    const judged = (await readsListsAtOnce(db))
+      ? rowsRead
+      : rowsRead.filter(({ text }) => !ofPgBoss.test(text));
+    const greedy = judged.filter(
+      (read) => read.rows > (isOfCustomers(read) ? eventsOfEach + 1 : rowsPerEventMax) * batch,
+    );
+    expect(rowsRead.filter(isOfCustomers)).toHaveLength(turns);
+    expect(rowsRead.length).toBeGreaterThanOrEqual(turns * 4);
+    expect(greedy).toEqual([]);
+    // Fetch, two looks at others, begin, three to settle, and the end of a shipment.
+    expect(trips()).toBeLessThanOrEqual(turns * (1 + 2 + 1 + 3 + 1));
+  },
+);
+
 /** Of pg-boss's statements the test above tells. */
 const ofEvents = /(?:update|join) metering\.meter_events/;
 const ofPgBoss = /(?:update|delete from) pgboss\.job/i;
@@ -114,7 +168,10 @@ const answered = {
   now: () => new Date(),
 };
 
-async function addBacklog({ db, boss }: Way, { isAnalyzedMeanwhile = false } = {}): Promise<void> {
+async function addBacklog(
+  { db, boss }: Way,
+  { isAnalyzedMeanwhile = false, isShipped = false } = {},
+): Promise<void> {
   await sql`alter table metering.meter_events set (autovacuum_enabled = off)`.execute(db);
   const due = await db.transaction().execute(async (trx) => {
     const added = await addDue(trx);
@@ -122,7 +179,11 @@ async function addBacklog({ db, boss }: Way, { isAnalyzedMeanwhile = false } = {
     if (isAnalyzedMeanwhile) await sql`analyze metering.meter_events`.execute(db);
     return added;
   });
-  await remindToDeliver(boss, due);
+  await remindToDeliver(boss, isShipped ? loadShipments(due.map(toSend), 1) : due);
+}
+
+function toSend(reminder: Reminder) {
+  return { ...reminder, isBilledElsewhere: false };
 }
 
 async function addDue(db: Db): Promise<Reminder[]> {

@@ -4,7 +4,7 @@ import { namesOrganizations } from "../database/by-shard.ts";
 import type { Db } from "../database/db.ts";
 import type { MeterEventKey } from "../usage/meter-event-key.ts";
 import type { MeterName } from "../usage/meters.ts";
-import { hasNoAttemptUnderWay, isCustomersTurn } from "./attempt-under-way.ts";
+import { hasNoAttemptUnderWay } from "./attempt-under-way.ts";
 import { isOvertaken } from "./supersede-gauges.ts";
 import { eventAgeMsMax, identifierSafeMs, unfinishedAttemptsMax } from "./limits.ts";
 
@@ -25,11 +25,6 @@ export type BeginOptions = {
   leaseSeconds: number;
   /** Usage after this time would be refused as of the future; absent while Stripe's time is not known. */
   sendableUntil?: Date | undefined;
-  /**
-   * Leaves out an event of these organizations, or of all, while another one of its meter is under way: Stripe takes one of
-   * a customer at a time. Names those whose events other workers may have.
-   */
-  oneOfEach?: ReadonlySet<string> | "all" | undefined;
   /** On a cluster: the events are of one shard, which is told so. */
   isOneShard?: boolean;
 };
@@ -58,12 +53,11 @@ async function countAttempts(
     with k as materialized (
       -- The state as a value: by the index of all that is pending, each key would read it from end to end.
       -- The time too: a cluster refuses it in coalesce().
-      select organization_id, id, is_shared, 'pending' as state, now() as at
+      select organization_id, id, 'pending' as state, now() as at
       from unnest(
         ${keys.map((key) => key.organizationId)}::uuid[],
-        ${keys.map((key) => key.meterEventId)}::uuid[],
-        ${keys.map((key) => isShared(key, options))}::boolean[]
-      ) as u (organization_id, id, is_shared)
+        ${keys.map((key) => key.meterEventId)}::uuid[]
+      ) as u (organization_id, id)
     )
     update metering.meter_events m
     set
@@ -83,7 +77,6 @@ async function countAttempts(
         or m.first_unknown_at > now() - make_interval(secs => ${identifierSafeMs / 1_000})
       )
       and not ${isOvertaken(inShard)} ${inShard("m")}
-      and (not k.is_shared or ${isCustomersTurn(inShard, options)})
     returning
       m.organization_id as "organizationId",
       m.id as "meterEventId",
@@ -96,8 +89,4 @@ async function countAttempts(
       m.first_unknown_at as "firstUnknownAt"
   `.execute(db);
   return begun.rows;
-}
-
-function isShared({ organizationId }: MeterEventKey, { oneOfEach = new Set() }: BeginOptions): boolean {
-  return oneOfEach === "all" || oneOfEach.has(organizationId);
 }

@@ -1,6 +1,7 @@
 import { onEachShard } from "../database/each-shard.ts";
 import type { MeterEventKey } from "../usage/meter-event-key.ts";
 import { type MeterName, meters } from "../usage/meters.ts";
+import { hasOtherAmong, listUnderWay } from "./attempt-under-way.ts";
 import { type Attempt, beginAttempts, type BeginOptions } from "./begin-attempts.ts";
 import { supersedeGauges } from "./supersede-gauges.ts";
 import type { TakeDeps } from "./take-deps.ts";
@@ -14,23 +15,36 @@ export type Due = {
 
 export type BegunDue<T extends Due> = {
   begun: { attempt: Attempt; due: T }[];
+  /** Those that wait for another event of their customer. */
+  busy: T[];
   /** Those that may not be sent now. */
   notBegun: T[];
   /** Those whose shard of a cluster failed. */
   failed: T[];
 };
 
+/**
+ * Organizations whose events other workers, or other jobs, may have under way: Stripe takes one of a customer and meter at a
+ * time, so that such an event begins only when no other of its organization is under way. Two that begin at the same moment
+ * do not see each other; Stripe then answers one with 409, and it is retried.
+ */
+type Shared = { shared?: ReadonlySet<string> | undefined };
+
 /** Counts an attempt at each of these events of a meter. Throws where the database refuses all. */
 export async function beginDue<T extends Due>(
   { db, log, shards }: TakeDeps,
   meter: MeterName,
-  { due, ...options }: BeginOptions & { due: readonly T[] },
+  { due, shared = new Set(), ...options }: BeginOptions & Shared & { due: readonly T[] },
 ): Promise<BegunDue<T>> {
   log.debug({ event: "attempts_beginning", meter, count: due.length });
+  const busy: T[] = [];
   const { done, failed, errors } = await onEachShard(shards, due, {
     keyOf: ({ key }) => key,
     work: async (group, isOneShard) => {
-      const keys = group.map(({ key }) => key);
+      const asked = group.filter(({ key }) => shared.has(key.organizationId)).map(({ key }) => key);
+      const isBusy = hasOtherAmong(asked.length > 0 ? await listUnderWay(db, meter, asked, options) : []);
+      busy.push(...group.filter(({ key }) => isBusy(key)));
+      const keys = group.map(({ key }) => key).filter((key) => !isBusy(key));
       // Sooner than the sweep: the overtaken value's job then ends, and the newest goes out alone.
       if (meters[meter].aggregation === "last") {
         await supersedeGauges(db, { ...options, shard: { organizations: keys, isOneShard } });
@@ -44,8 +58,8 @@ export async function beginDue<T extends Due>(
   const begun = matchAttempts(due, done.flat());
   log.debug({ event: "attempts_begun", meter, count: begun.length });
   const others = new Set(due);
-  for (const one of [...begun.map((each) => each.due), ...failed]) others.delete(one);
-  return { begun, notBegun: [...others], failed };
+  for (const one of [...begun.map((each) => each.due), ...busy, ...failed]) others.delete(one);
+  return { begun, busy, notBegun: [...others], failed };
 }
 
 /** Each attempt goes with one job: if several remind of an event, one attempt is made. */

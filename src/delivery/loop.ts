@@ -100,12 +100,12 @@ async function run(loop: Loop): Promise<void> {
     }
   }
   // What has not begun may go by another worker at once.
-  await unloadLate(loop.deps, { longerThanMs: -1, leaseSeconds: loop.options.leaseSeconds });
+  await unloadLate(loop.deps, -1);
 }
 
 async function step(loop: Loop): Promise<void> {
   const { stopping, bucket } = loop.tools;
-  await unloadLate(loop.deps, { longerThanMs: lateMs, leaseSeconds: loop.options.leaseSeconds });
+  await unloadLate(loop.deps, lateMs);
   const progress = loop.underWay.progress();
   if (!loop.underWay.isWorthAFetch()) return idle(stopping, progress);
   if (bucket.available() < 1) return wait(bucket.waitMs(), stopping);

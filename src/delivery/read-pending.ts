@@ -5,34 +5,31 @@ import { onEachShard } from "../database/each-shard.ts";
 import { isOfKey, onKeys } from "../database/one-plan.ts";
 import type { Reminder } from "../queue/deliver-job.ts";
 import type { MeterEventKey } from "../usage/meter-event-key.ts";
-import { hasNoAttemptUnderWay, isCustomersTurn } from "./attempt-under-way.ts";
 import type { BeginOptions } from "./begin-attempts.ts";
 import type { Due } from "./begin-due.ts";
 import type { TakeDeps } from "./take-deps.ts";
 
-/** A pending event that was not begun, and why not. */
+/** A pending event that was not begun. */
 export type PendingDue = Reminder & {
   /** How long it has to wait for Stripe's clock. */
   aheadSeconds: number;
-  /** Another event of its customer and meter is under way. */
-  isBusy: boolean;
 };
 
-type Clocks = Pick<BeginOptions, "leaseSeconds" | "sendableUntil">;
+type Clock = Pick<BeginOptions, "sendableUntil">;
 
 /**
- * Which of these events are pending, by id, and why they were not begun. Marks those that are ahead of Stripe's clock.
+ * Which of these events are pending, by id. Marks those that are ahead of Stripe's clock.
  * `unread`: their shard of a cluster cannot be read.
  */
 export async function readPending<T extends Due>(
   { db, shards }: Pick<TakeDeps, "db" | "shards">,
-  { due, ...clocks }: Clocks & { due: readonly T[] },
+  { due, sendableUntil }: Clock & { due: readonly T[] },
 ): Promise<{ pending: Map<string, PendingDue>; unread: T[] }> {
   const { done, failed } = await onEachShard(shards, due, {
     keyOf: ({ key }) => key,
     work: (group, isOneShard) => {
       const organizations = group.map(({ key }) => key);
-      return onKeys(db, (one) => readAndMark(one, { organizations, isOneShard }, clocks));
+      return onKeys(db, (one) => readAndMark(one, { organizations, isOneShard }, sendableUntil));
     },
   });
   return { pending: new Map(done.flat().map((one) => [one.meterEventId, one])), unread: failed };
@@ -41,7 +38,7 @@ export async function readPending<T extends Due>(
 async function readAndMark(
   db: Db,
   shard: ShardInput & { organizations: readonly MeterEventKey[] },
-  { leaseSeconds, sendableUntil }: Clocks,
+  sendableUntil: Date | undefined,
 ): Promise<PendingDue[]> {
   const inShard = namesOrganizations(shard);
   // The state as a value: by the index of all that is pending, each key would read it from end to end.
@@ -58,8 +55,7 @@ async function readAndMark(
     ${keysOf(shard.organizations)}
     select
       m.organization_id as "organizationId", m.id as "meterEventId", m.meter,
-      m.stripe_customer_id as "stripeCustomerId", m.event_at as "eventAt",
-      ${hasNoAttemptUnderWay({ leaseSeconds })} and not ${isCustomersTurn(inShard, { leaseSeconds })} as "isBusy"
+      m.stripe_customer_id as "stripeCustomerId", m.event_at as "eventAt"
     from k
     join metering.meter_events m on ${isOfKey("m", "k")} and m.state = k.state
     where true ${inShard("m")}

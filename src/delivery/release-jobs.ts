@@ -9,7 +9,11 @@ import { type PendingDue, readPending } from "./read-pending.ts";
 import type { TakeDeps } from "./take-deps.ts";
 
 type JobOfEvent = Due & { job: Pick<Job, "id" | "retryCount"> };
-type Release = Pick<BeginOptions, "leaseSeconds" | "sendableUntil"> & { jobs: readonly JobOfEvent[] };
+type Release = Pick<BeginOptions, "sendableUntil"> & {
+  jobs: readonly JobOfEvent[];
+  /** Those of them that wait for another event of their customer. */
+  busy: readonly JobOfEvent[];
+};
 
 /** When an event is tried again that waits for another one of its customer. */
 const busySeconds = 1;
@@ -22,20 +26,21 @@ const busySeconds = 1;
 export async function releaseJobs(
   deps: TakeDeps,
   meter: MeterName,
-  { jobs, ...clocks }: Release,
+  { jobs, busy, sendableUntil }: Release,
 ): Promise<void> {
   const { boss, log } = deps;
-  const { pending, unread } = await readPending(deps, { due: jobs, ...clocks });
-  const attemptOf = ({ job: { id, retryCount } }: JobOfEvent) => ({ id, retryCount });
+  const { pending, unread } = await readPending(deps, { due: jobs, sendableUntil });
   const pendingOf = ({ key }: JobOfEvent) => pending.get(key.meterEventId);
+  const waiting = new Set(busy.filter((one) => pendingOf(one) !== undefined));
   const isUnread = new Set(unread);
+  const others = jobs.filter((one) => !waiting.has(one));
   // What cannot be read is put off.
-  const putOff = jobs.filter((one) => isUnread.has(one) || pendingOf(one)?.isBusy === false).map(attemptOf);
-  const busy = jobs.filter((one) => pendingOf(one)?.isBusy === true);
-  const done = jobs.filter((one) => !isUnread.has(one) && pendingOf(one) === undefined).map(attemptOf);
+  const isPutOff = (one: JobOfEvent) => isUnread.has(one) || pendingOf(one) !== undefined;
+  const putOff = others.filter(isPutOff).map(attemptOf);
+  const done = others.filter((one) => !isPutOff(one)).map(attemptOf);
   if (putOff.length > 0) await boss.fail(deliverQueueOf(meter), putOff);
   if (done.length > 0) await boss.deleteJob(deliverQueueOf(meter), done);
-  if (busy.length > 0) await waitForCustomer(deps, meter, { busy, pendingOf });
+  if (waiting.size > 0) await waitForCustomer(deps, meter, { jobs: [...waiting], pendingOf });
   const early = [...pending.values()].filter(({ aheadSeconds }) => aheadSeconds > 0);
   if (early.length === 0) return;
   for (const { meterEventId: id, aheadSeconds: seconds } of early) {
@@ -45,23 +50,25 @@ export async function releaseJobs(
   log.warn({ event: "usage_ahead_of_stripe", meter, count: early.length, wait_seconds: aheadSecondsMax });
 }
 
+function attemptOf({ job: { id, retryCount } }: JobOfEvent) {
+  return { id, retryCount };
+}
+
 async function waitForCustomer(
   { db, boss }: TakeDeps,
   meter: MeterName,
   {
-    busy,
+    jobs,
     pendingOf,
-  }: { busy: readonly JobOfEvent[]; pendingOf: (one: JobOfEvent) => PendingDue | undefined },
+  }: { jobs: readonly JobOfEvent[]; pendingOf: (one: JobOfEvent) => PendingDue | undefined },
 ): Promise<void> {
-  const reminders = busy.flatMap((one) => {
+  const reminders = jobs.flatMap((one) => {
     const pending = pendingOf(one);
-    return pending === undefined
-      ? []
-      : [{ ...pending, traceparent: one.traceparent, afterSeconds: busySeconds }];
+    if (pending === undefined) return [];
+    return [{ ...pending, traceparent: one.traceparent, afterSeconds: busySeconds }];
   });
   await db.transaction().execute(async (trx) => {
-    const jobs = busy.map(({ job: { id, retryCount } }) => ({ id, retryCount }));
-    await boss.deleteJob(deliverQueueOf(meter), jobs, { db: insideTransaction(trx) });
+    await boss.deleteJob(deliverQueueOf(meter), jobs.map(attemptOf), { db: insideTransaction(trx) });
     await remindToDeliver(boss, reminders, trx);
   });
 }

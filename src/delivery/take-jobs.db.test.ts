@@ -4,9 +4,10 @@ import type { Pool } from "pg";
 import type { PgBoss } from "pg-boss";
 import { expect } from "vitest";
 import type { Db } from "../database/db.ts";
-import { deliverQueueOf } from "../queue/queues.ts";
+import { deliverQueueOf, shipmentQueueOf } from "../queue/queues.ts";
 import {
   addDueEvent,
+  addShipment,
   hurryDeliverJobs,
   readDeliverJobs,
   readMeterEvent,
@@ -137,18 +138,17 @@ test("attempts that have begun go out although the jobs beside them cannot be en
   await until(async () => (await taker.jobs()).length === 1, { what: "the other job to end" });
 });
 
-test("an event whose customer has another one under way by the database waits a second, and is not counted", async ({
+test("an event whose customer a shipment has under way waits a second, and is not counted", async ({
   taker,
+  boss,
   database: { db },
 }) => {
-  const first = await taker.addEvent({
-    attempts_started: 1,
-    last_attempt_at: new Date(),
-    first_unknown_at: new Date(),
-  });
-  await sql`delete from pgboss.job where name = ${queue}`.execute(db);
-  const second = await taker.addEvent({ organization_id: first.organizationId });
-  const gauge = await taker.addEvent({ organization_id: first.organizationId, meter: "active_sensors" });
+  const { keys } = await addShipment({ db, boss }, 8, { attempts_started: 1, last_attempt_at: new Date() });
+  await boss.fetch(shipmentQueueOf(meter));
+  const [first] = keys;
+  const organizationId = first?.organizationId ?? "";
+  const second = await taker.addEvent({ organization_id: organizationId });
+  const gauge = await taker.addEvent({ organization_id: organizationId, meter: "active_sensors" });
 
   expect(await taker.take()).toEqual({ jobs: 1, taken: [] });
 

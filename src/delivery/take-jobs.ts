@@ -7,6 +7,7 @@ import type { MeterName } from "../usage/meters.ts";
 import type { Attempt, BeginOptions } from "./begin-attempts.ts";
 import { beginDue, type Due } from "./begin-due.ts";
 import { handBack } from "./hand-back.ts";
+import { listShipped } from "./jobs-under-way.ts";
 import { releaseJobs } from "./release-jobs.ts";
 import type { TakeDeps } from "./take-deps.ts";
 
@@ -18,7 +19,7 @@ export type TakenJob = {
   traceparent?: string | undefined;
 };
 
-export type TakeOptions = Omit<BeginOptions, "oneOfEach" | "isOneShard"> & {
+export type TakeOptions = Omit<BeginOptions, "isOneShard"> & {
   room: number;
   /** Several events of a customer at once: only where their order does not matter and a request takes many events. */
   manyOfEach?: boolean;
@@ -47,15 +48,17 @@ export async function takeJobs(
       boss.complete(deliverQueueOf(meter), foreign),
     );
   }
-  const { begun, notBegun } = await beginOrGiveBack(deps, meter, {
+  const { begun, busy, notBegun } = await beginOrGiveBack(deps, meter, {
     due: keyed,
     leaseSeconds,
     sendableUntil,
-    oneOfEach: manyOfEach ? undefined : "all",
+    // pg-boss holds apart the jobs of single events.
+    shared: manyOfEach ? undefined : await listShipped(db, meter),
   });
-  if (notBegun.length > 0) {
-    const release = () => releaseJobs(deps, meter, { jobs: notBegun, sendableUntil, leaseSeconds });
-    await handBack(deps, { meter, count: notBegun.length }, release);
+  const unsent = [...notBegun, ...busy];
+  if (unsent.length > 0) {
+    const release = () => releaseJobs(deps, meter, { jobs: unsent, busy, sendableUntil });
+    await handBack(deps, { meter, count: unsent.length }, release);
   }
   const taken = begun.map(({ attempt, due: { job, traceparent } }) => ({ attempt, job, traceparent }));
   return { jobs: jobs.length, taken };
@@ -92,7 +95,7 @@ function keyedJob(job: Job<DeliverJob>, { traceparent, ...key }: DeliverJob): Ke
 async function beginOrGiveBack(
   deps: TakeDeps,
   meter: MeterName,
-  options: BeginOptions & { due: readonly KeyedJob[] },
+  options: Parameters<typeof beginDue<KeyedJob>>[2],
 ) {
   const giveBack = (jobs: readonly KeyedJob[]) => {
     const unsent = jobs.map(({ job: { id, retryCount } }) => ({ id, retryCount }));

@@ -9,7 +9,6 @@ import {
   hurryDeliverJobs,
   minuteMs,
   readDeliverJobs,
-  readMeterEvent,
   readShipments,
 } from "../testing/rows/meter-events.ts";
 import type { MeterEventKey } from "../usage/meter-event-key.ts";
@@ -183,14 +182,12 @@ test("an event ahead of Stripe's clock gets a reminder of its own", async ({
   add,
   database: { db },
 }) => {
-  const { keys } = await add(8, { event_at: ago(minuteMs) });
+  await add(8, { event_at: ago(minuteMs) });
 
   expect((await taker.take(100, { sendableUntil: ago(2 * minuteMs) })).taken).toEqual([]);
 
   expect(await readDeliverJobs(db)).toHaveLength(8);
   expect(await readShipments(db)).toEqual([]);
-  const [first] = keys;
-  expect(first && (await readMeterEvent(db, first)).reason).toBe("too_early");
 });
 
 test("a shipment that a worker was lost with is not taken again: its events get reminders of their own", async ({

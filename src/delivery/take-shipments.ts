@@ -1,19 +1,12 @@
-import { sql } from "kysely";
 import type { Job } from "pg-boss";
 import { inIndexOrder } from "../database/one-plan.ts";
 import { noGroupBound, onConnectionsOf } from "../queue/boss.ts";
 import { remindToDeliver } from "../queue/deliver-job.ts";
-import {
-  deliverJobPayload,
-  deliverQueueOf,
-  eventsPerShipment,
-  type ShipmentJob,
-  shipmentPayload,
-  shipmentQueueOf,
-} from "../queue/queues.ts";
+import { eventsPerShipment, type ShipmentJob, shipmentPayload, shipmentQueueOf } from "../queue/queues.ts";
 import { type MeterName, meterNames } from "../usage/meters.ts";
 import { beginDue } from "./begin-due.ts";
 import { handBack } from "./hand-back.ts";
+import { listTakenElsewhere } from "./jobs-under-way.ts";
 import type { OpenShipments, ShippedEvent } from "./open-shipments.ts";
 import { readPending } from "./read-pending.ts";
 import type { TakeDeps } from "./take-deps.ts";
@@ -40,19 +33,17 @@ export async function takeShipped(
   const clocks = { leaseSeconds, sendableUntil };
   const missing = room - open.waiting(meter);
   const ahead = roomsAhead * room - open.waiting(meter);
-  const fetched = missing > 0 ? await fetchShipments(deps, meter, { events: ahead, ...clocks }) : 0;
+  const fetched = missing > 0 ? await fetchShipments(deps, meter, ahead) : 0;
   const due = open.draw(meter, { room, oneOfEach: !manyOfEach });
   if (due.length === 0) return { found: fetched, taken: [] };
-  const { begun, notBegun, failed } = await begin(deps, meter, { due, manyOfEach, ...clocks }).catch(
+  const { begun, busy, notBegun, failed } = await begin(deps, meter, { due, manyOfEach, ...clocks }).catch(
     (error: unknown) => {
       open.putBack(due, againAfterMs);
       throw error;
     },
   );
-  open.putBack(failed, againAfterMs);
-  if (notBegun.length > 0) {
-    await handBack(deps, { meter, count: notBegun.length }, () => sortOut(deps, meter, notBegun, clocks));
-  }
+  open.putBack([...busy, ...failed], againAfterMs);
+  if (notBegun.length > 0) await unload(deps, meter, notBegun);
   const taken = begun.map(({ attempt, due: { traceparent } }) => ({ attempt, traceparent }));
   return { found: fetched + due.length, taken };
 }
@@ -60,27 +51,10 @@ export async function takeShipped(
 async function begin(
   deps: ShipmentDeps,
   meter: MeterName,
-  { due, manyOfEach, ...clocks }: Clocks & { due: readonly ShippedEvent[]; manyOfEach: boolean },
+  { due, manyOfEach, ...clocks }: Omit<Required<TakeOptions>, "room"> & { due: readonly ShippedEvent[] },
 ) {
-  const oneOfEach = manyOfEach ? undefined : await listElsewhere(deps, meter);
-  return beginDue(deps, meter, { due, ...clocks, oneOfEach });
-}
-
-/** Organizations of which jobs other than this worker's shipments are under way: other workers', and those of one event. */
-async function listElsewhere({ db, open }: ShipmentDeps, meter: MeterName): Promise<Set<string>> {
-  const { rows } = await sql<{ data: unknown }>`
-    select j.data
-    from pgboss.job j
-    -- In the words of pg-boss's own index.
-    where j.name in (${shipmentQueueOf(meter)}, ${deliverQueueOf(meter)})
-      and j.state = 'active' and j.group_id is not null and not j.id = any(${open.jobs()}::uuid[])
-  `.execute(db);
-  const events = rows.flatMap(({ data }) => {
-    const shipment = shipmentPayload.safeParse(data);
-    const alone = deliverJobPayload.safeParse(data);
-    return shipment.data?.events ?? (alone.success ? [alone.data] : []);
-  });
-  return new Set(events.map(({ organizationId }) => organizationId));
+  const shared = manyOfEach ? undefined : await listTakenElsewhere(deps.db, meter, deps.open.jobs());
+  return beginDue(deps, meter, { due, ...clocks, shared });
 }
 
 /** These events of shipments have come to an end here; ends the shipments that have no others. */
@@ -98,23 +72,14 @@ export async function endShipped(deps: ShipmentDeps, meterEventIds: readonly str
 /**
  * Gives a reminder of its own to each event that has not begun for so long, and may now go by any worker.
  */
-export async function unloadLate(
-  deps: ShipmentDeps,
-  { longerThanMs, leaseSeconds }: { longerThanMs: number; leaseSeconds: number },
-): Promise<void> {
+export async function unloadLate(deps: ShipmentDeps, longerThanMs: number): Promise<void> {
   for (const meter of meterNames) {
     const late = deps.open.drawLate(meter, longerThanMs);
-    if (late.length > 0) await unload(deps, meter, late, { leaseSeconds });
+    if (late.length > 0) await unload(deps, meter, late);
   }
 }
 
-type Clocks = Pick<TakeOptions, "leaseSeconds" | "sendableUntil">;
-
-async function fetchShipments(
-  deps: ShipmentDeps,
-  meter: MeterName,
-  { events, ...clocks }: Clocks & { events: number },
-): Promise<number> {
+async function fetchShipments(deps: ShipmentDeps, meter: MeterName, events: number): Promise<number> {
   const { db, boss, log, open } = deps;
   const jobs = await inIndexOrder(db, (one) =>
     boss.fetch<ShipmentJob>(shipmentQueueOf(meter), {
@@ -133,7 +98,7 @@ async function fetchShipments(
     const due = payload.data.events.map(({ traceparent, ...key }) => ({ key, traceparent }));
     open.add(meter, job, due);
     // A worker was lost with it: its events go on one by one, so that one that kills workers takes no other with it.
-    if (job.retryCount > 0) await unload(deps, meter, open.drawShipment(meter, job.id), clocks);
+    if (job.retryCount > 0) await unload(deps, meter, open.drawShipment(meter, job.id));
   }
   if (foreign.length > 0) {
     // A job that is not ours must not hold up the others; the sweep reminds of every event anyway.
@@ -145,31 +110,10 @@ async function fetchShipments(
   return jobs.length;
 }
 
-/** What waits for another event of its customer goes on waiting here; all others are unloaded. */
-async function sortOut(
-  deps: ShipmentDeps,
-  meter: MeterName,
-  events: readonly ShippedEvent[],
-  clocks: Clocks,
-): Promise<void> {
-  const { pending, unread } = await readPending(deps, { due: events, ...clocks });
-  const isBusy = (event: ShippedEvent) => pending.get(event.key.meterEventId)?.isBusy === true;
-  const waiting = [...events.filter(isBusy), ...unread];
-  deps.open.putBack(waiting, againAfterMs);
-  const isWaiting = new Set(waiting);
-  const others = events.filter((event) => !isWaiting.has(event));
-  if (others.length > 0) await unload(deps, meter, others, clocks);
-}
-
 /** Gives each of these events that is pending a reminder of its own; then they have come to an end here. */
-async function unload(
-  deps: ShipmentDeps,
-  meter: MeterName,
-  events: readonly ShippedEvent[],
-  clocks: Clocks,
-): Promise<void> {
+async function unload(deps: ShipmentDeps, meter: MeterName, events: readonly ShippedEvent[]): Promise<void> {
   const work = async () => {
-    const { pending, unread } = await readPending(deps, { due: events, ...clocks });
+    const { pending, unread } = await readPending(deps, { due: events });
     const traces = new Map(events.map(({ key, traceparent }) => [key.meterEventId, traceparent]));
     const reminders = [...pending.values()].map((one) => ({
       ...one,

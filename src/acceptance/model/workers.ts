@@ -44,7 +44,7 @@ export async function deliverSome(world: World, plan: Plan): Promise<{ jobs: num
     await breaker.observe(finished.verdict, { meter: plan.meter, probedScope });
     await endShipped(deps, [one.attempt.meterEventId]);
   }
-  await unloadLate(deps, { longerThanMs: -1, leaseSeconds });
+  await unloadLate(deps, -1);
   return { jobs: alone.jobs + shipped.found };
 }
 
