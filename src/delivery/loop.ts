@@ -9,6 +9,7 @@ import { eventAheadMsMax } from "./limits.ts";
 import { createOpenShipments } from "./open-shipments.ts";
 import { createRests, type Rests } from "./rests.ts";
 import { sendTaken, type SendTools, type TakenRequest } from "./send-taken.ts";
+import type { Backoff } from "./settle.ts";
 import { createSettler, type Settler } from "./settler.ts";
 import { takeJobs, type TakeOptions } from "./take-jobs.ts";
 import { endShipped, type ShipmentDeps, takeShipped, unloadLate } from "./take-shipments.ts";
@@ -24,8 +25,8 @@ export type DeliveryLoopOptions = Omit<SendTools, "log" | "watch" | "stopping"> 
   /** Requests sent at once. */
   concurrency: number;
   leaseSeconds: number;
-  /** The first pause after a failed attempt. */
-  retryDelaySeconds?: number;
+  /** As the deliver queues have it. */
+  backoff?: Backoff;
   watch?: DeliveryWatch;
   /** Stripe's clock; without it no event is held back for being ahead of it. */
   stripeNowMs?: () => number;
@@ -64,7 +65,7 @@ const lateMs = 3_000;
 export function startDelivery(deps: Deps, options: DeliveryLoopOptions): DeliveryLoop {
   const { watch = unwatched } = options;
   const stopping = new AbortController();
-  const { concurrency, transport, retryDelaySeconds } = options;
+  const { concurrency, transport, backoff } = options;
   const underWay = createUnderWay({ concurrency, eventsPerRequestMax: transport.eventsPerRequestMax });
   const open = createOpenShipments(() => performance.now());
   const withShards = { ...deps, watch, shards: shardsOf(deps.db), open };
@@ -72,7 +73,7 @@ export function startDelivery(deps: Deps, options: DeliveryLoopOptions): Deliver
     deps: withShards,
     options,
     tools: { ...options, log: deps.log, watch, stopping: stopping.signal },
-    settler: createSettler({ ...withShards, retryDelaySeconds }, watch),
+    settler: createSettler({ ...withShards, backoff }, watch),
     underWay,
     rests: createRests(idleMs, () => performance.now()),
     restsAlone: createRests(idleAloneMs, () => performance.now()),

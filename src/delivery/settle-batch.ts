@@ -7,7 +7,7 @@ import { storableText } from "../database/storable.ts";
 import type { Log } from "../log.ts";
 import { httpStatusOf, requestIdOf } from "../stripe/answer.ts";
 import { traceFields } from "../tracing/tracer.ts";
-import { type FinishedAttempt, settleAttempts } from "./settle.ts";
+import { type Backoff, type FinishedAttempt, settleAttempts } from "./settle.ts";
 import type { DeliveryWatch } from "./watch.ts";
 
 type Deps = {
@@ -17,8 +17,7 @@ type Deps = {
   watch: DeliveryWatch;
   /** Of a cluster: what cannot be reached on one node holds up no other. */
   shards?: Shards | undefined;
-  /** The first pause after a failed attempt. */
-  retryDelaySeconds?: number | undefined;
+  backoff?: Backoff | undefined;
 };
 type ShardDeps = Deps & { isOneShard?: boolean };
 

@@ -26,17 +26,18 @@ export type FinishedAttempt = {
   outcome: Outcome;
 };
 
-/** The first pause after a failed attempt, at least. */
-const retryDelayUsual = 5;
+/** The shortest and the longest pause after a failed attempt, in whole seconds. */
+export type Backoff = { retryDelay: number; retryDelayMax: number };
+const usualBackoff: Backoff = { retryDelay: 5, retryDelayMax: 900 };
 
-type SettleDeps = { db: Db; boss: PgBoss; isOneShard?: boolean; retryDelaySeconds?: number | undefined };
+type SettleDeps = { db: Db; boss: PgBoss; isOneShard?: boolean; backoff?: Backoff | undefined };
 
 /**
  * Records how attempts ended, and deletes or puts off their jobs, in one transaction. Fenced: where a later attempt has
  * begun, or the event is settled already, nothing of the event changes. Returns the ids of the events that changed.
  */
 export async function settleAttempts(
-  { db, boss, isOneShard = false, retryDelaySeconds = retryDelayUsual }: SettleDeps,
+  { db, boss, isOneShard = false, backoff = usualBackoff }: SettleDeps,
   finished: readonly FinishedAttempt[],
 ): Promise<Set<string>> {
   return transactionOnKeys(db, async (trx) => {
@@ -47,7 +48,7 @@ export async function settleAttempts(
       const shipped = ofMeter.filter(
         ({ job, attempt }) => job === undefined && settled.has(attempt.meterEventId),
       );
-      await remindOfShipped({ trx, boss }, shipped, retryDelaySeconds);
+      await remindOfShipped({ trx, boss }, shipped, backoff);
     }
     return settled;
   });
@@ -77,14 +78,14 @@ async function endJobs(
 async function remindOfShipped(
   { trx, boss }: { trx: Trx; boss: PgBoss },
   shipped: readonly FinishedAttempt[],
-  retryDelaySeconds: number,
+  { retryDelay, retryDelayMax }: Backoff,
 ): Promise<void> {
   const again = shipped.filter(({ outcome }) => outcome.state === "pending");
   const reminders = again.map((one) => {
     if (!isPutOff(one)) return reminderOf(one);
     // As pg-boss does with a job that failed for the first time; the next pause is twice as long.
-    const afterSeconds = retryDelaySeconds * (1 + Math.random());
-    return { ...reminderOf(one), afterSeconds, retryDelaySeconds: 2 * retryDelaySeconds };
+    const afterSeconds = Math.min(retryDelayMax, retryDelay * (1 + Math.random()));
+    return { ...reminderOf(one), afterSeconds, retryDelaySeconds: Math.min(retryDelayMax, 2 * retryDelay) };
   });
   await remindToDeliver(boss, reminders, trx);
 }

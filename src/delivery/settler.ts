@@ -2,7 +2,7 @@ import type { PgBoss } from "pg-boss";
 import type { Db } from "../database/db.ts";
 import type { Shards } from "../database/shards.ts";
 import type { Log } from "../log.ts";
-import type { FinishedAttempt } from "./settle.ts";
+import type { Backoff, FinishedAttempt } from "./settle.ts";
 import { settleBatch } from "./settle-batch.ts";
 import { type DeliveryWatch, unwatched } from "./watch.ts";
 
@@ -24,7 +24,7 @@ const retryAfterMs = 500;
  * each waits for one transaction at most. While the database cannot be reached their outcomes are kept and tried again.
  */
 export function createSettler(
-  deps: { db: Db; boss: PgBoss; log: Log; shards?: Shards; retryDelaySeconds?: number | undefined },
+  deps: { db: Db; boss: PgBoss; log: Log; shards?: Shards; backoff?: Backoff | undefined },
   watch: DeliveryWatch = unwatched,
 ): Settler {
   let waiting: Waiting[] = [];

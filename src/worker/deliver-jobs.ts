@@ -67,7 +67,7 @@ export function deliverJobs(
     concurrency: config.DELIVERY_CONCURRENCY,
     breaker,
     leaseSeconds: retry.expireInSeconds,
-    retryDelaySeconds: retry.retryDelay,
+    backoff: retry,
     bucket,
     watch: { ...watchDelivery(registry), onFailed: () => onJobFailed?.("delivery") },
     tracer,

@@ -41,7 +41,7 @@ export function createLoops({ db, boss }: Deps) {
           now: () => new Date(),
           concurrency,
           leaseSeconds,
-          retryDelaySeconds: 1,
+          backoff: { retryDelay: 1, retryDelayMax: 2 },
           bucket: createTokenBucket(2_000, () => performance.now()),
           breaker: countRounds(createBreaker({ db, log }, { leaseSeconds })),
         },
