@@ -50,7 +50,7 @@ export async function forgetRounds(url: string, { until }: Stored): Promise<void
        delete from metering.meter_outbox where occurred_at >= ${since};
        delete from metering.meter_events where sealed_at >= ${since};
        delete from metering.delivery_attempts where started_at >= ${since};
-       delete from pgboss.job where name like 'deliver-%';
+       delete from pgboss.job where name like 'deliver-%' or name like 'ship-%';
      end $$`,
   );
   await ask(
