@@ -62,7 +62,7 @@ const expected: Record<string, string[]> = {
     entries,
     sealed,
   ],
-  "begin attempts": [`${newerGauges}, ${byId}, ${period}`, pending],
+  "begin attempts": [`${newerGauges}, ${byId}, ${period}`, byId],
   settle: [byId],
   "fold a window": [`customer_links by customer_links_customer, ${newerGauges}`],
   sweep: [pending, `${newerGauges}, ${pending}, ${period}`, `${pending}, ${byId}`],
@@ -152,7 +152,7 @@ const road: Record<string, (way: Way) => Promise<void>> = {
   },
   "begin attempts": async ({ db }) => {
     const keys = await listKeys(db);
-    for (const meter of meterNames) await listUnderWay(db, meter, keys, { leaseSeconds });
+    await listUnderWay(db, keys, { leaseSeconds });
     begun.splice(0, begun.length, ...(await beginAttempts(db, keys, { leaseSeconds })));
   },
   settle: async ({ db, boss }) => {

@@ -1,8 +1,8 @@
 import { sql } from "kysely";
+import { namesOrganizations } from "../database/by-shard.ts";
 import type { Db } from "../database/db.ts";
-import { onKeys } from "../database/one-plan.ts";
+import { isOfKey, onKeys } from "../database/one-plan.ts";
 import type { MeterEventKey } from "../usage/meter-event-key.ts";
-import type { MeterName } from "../usage/meters.ts";
 
 /** Of the meter event `m`: no request of it is under way, or the lease of the worker that made one is over. */
 export const hasNoAttemptUnderWay = ({ leaseSeconds }: { leaseSeconds: number }) => sql<boolean>`(
@@ -10,20 +10,27 @@ export const hasNoAttemptUnderWay = ({ leaseSeconds }: { leaseSeconds: number })
   or m.last_attempt_at < now() - make_interval(secs => ${leaseSeconds})
 )`;
 
-/** The events of this meter, of the organizations of these keys, of which a request is under way. */
+/** Those of these events of which a request is under way. */
 export async function listUnderWay(
   db: Db,
-  meter: MeterName,
   keys: readonly MeterEventKey[],
-  { leaseSeconds }: { leaseSeconds: number },
+  { leaseSeconds, isOneShard }: { leaseSeconds: number; isOneShard?: boolean },
 ): Promise<MeterEventKey[]> {
-  const organizations = [...new Set(keys.map(({ organizationId }) => organizationId))];
+  const inShard = namesOrganizations({ organizations: keys, isOneShard });
   const { rows } = await onKeys(db, (one) =>
     sql<MeterEventKey>`
+      with k as materialized (
+        -- The state as a value: by the index of all that is pending, each key would read it from end to end.
+        select organization_id, id, 'pending' as state
+        from unnest(
+          ${keys.map(({ organizationId }) => organizationId)}::uuid[],
+          ${keys.map(({ meterEventId }) => meterEventId)}::uuid[]
+        ) as u (organization_id, id)
+      )
       select m.organization_id as "organizationId", m.id as "meterEventId"
-      from metering.meter_events m
-      where m.state = 'pending' and m.meter = ${meter} and m.organization_id = any(${organizations}::uuid[])
-        and not ${hasNoAttemptUnderWay({ leaseSeconds })}
+      from k
+      join metering.meter_events m on ${isOfKey("m", "k")} and m.state = k.state
+      where not ${hasNoAttemptUnderWay({ leaseSeconds })} ${inShard("m")}
     `.execute(one),
   );
   return rows;

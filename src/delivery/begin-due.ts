@@ -24,25 +24,27 @@ export type BegunDue<T extends Due> = {
 };
 
 /**
- * Organizations whose events other workers, or other jobs, may have under way: Stripe takes one of a customer and meter at a
- * time, so that such an event begins only when no other of its organization is under way. Two that begin at the same moment
- * do not see each other; Stripe then answers one with 409, and it is retried.
+ * Events that other workers, or other jobs, may have under way: Stripe takes one of a customer and meter at a time, so an
+ * event begins only when no other of its organization is under way. Two that begin at the same moment do not see each other;
+ * Stripe then answers one with 409, and it is retried.
  */
-type Shared = { shared?: ReadonlySet<string> | undefined };
+type Elsewhere = { elsewhere?: readonly MeterEventKey[] | undefined };
 
 /** Counts an attempt at each of these events of a meter. Throws where the database refuses all. */
 export async function beginDue<T extends Due>(
   { db, log, shards }: TakeDeps,
   meter: MeterName,
-  { due, shared = new Set(), ...options }: BeginOptions & Shared & { due: readonly T[] },
+  { due, elsewhere = [], ...options }: BeginOptions & Elsewhere & { due: readonly T[] },
 ): Promise<BegunDue<T>> {
   log.debug({ event: "attempts_beginning", meter, count: due.length });
   const busy: T[] = [];
   const { done, failed, errors } = await onEachShard(shards, due, {
     keyOf: ({ key }) => key,
     work: async (group, isOneShard) => {
-      const asked = group.filter(({ key }) => shared.has(key.organizationId)).map(({ key }) => key);
-      const isBusy = hasOtherAmong(asked.length > 0 ? await listUnderWay(db, meter, asked, options) : []);
+      const organizations = new Set(group.map(({ key }) => key.organizationId));
+      const others = elsewhere.filter(({ organizationId }) => organizations.has(organizationId));
+      const underWay = others.length > 0 ? await listUnderWay(db, others, { ...options, isOneShard }) : [];
+      const isBusy = hasOtherAmong(underWay);
       busy.push(...group.filter(({ key }) => isBusy(key)));
       const keys = group.map(({ key }) => key).filter((key) => !isBusy(key));
       // Sooner than the sweep: the overtaken value's job then ends, and the newest goes out alone.

@@ -2,26 +2,27 @@ import { sql } from "kysely";
 import type { Db } from "../database/db.ts";
 import { onKeys } from "../database/one-plan.ts";
 import { deliverJobPayload, deliverQueueOf, shipmentPayload, shipmentQueueOf } from "../queue/queues.ts";
+import type { MeterEventKey } from "../usage/meter-event-key.ts";
 import type { MeterName } from "../usage/meters.ts";
 
-/** Organizations with an event in a shipment of this meter that a worker has taken. */
-export function listShipped(db: Db, meter: MeterName): Promise<Set<string>> {
-  return listOrganizations(db, { queues: [shipmentQueueOf(meter)], except: [] });
+/** The events in shipments of this meter that workers have taken. */
+export function listShipped(db: Db, meter: MeterName): Promise<MeterEventKey[]> {
+  return listEvents(db, { queues: [shipmentQueueOf(meter)], except: [] });
 }
 
-/** Organizations with an event of this meter in a job that a worker has taken, apart from these jobs. */
+/** The events in jobs of this meter that workers have taken, apart from these jobs. */
 export function listTakenElsewhere(
   db: Db,
   meter: MeterName,
   except: readonly string[],
-): Promise<Set<string>> {
-  return listOrganizations(db, { queues: [shipmentQueueOf(meter), deliverQueueOf(meter)], except });
+): Promise<MeterEventKey[]> {
+  return listEvents(db, { queues: [shipmentQueueOf(meter), deliverQueueOf(meter)], except });
 }
 
-async function listOrganizations(
+async function listEvents(
   db: Db,
   { queues, except }: { queues: readonly string[]; except: readonly string[] },
-): Promise<Set<string>> {
+): Promise<MeterEventKey[]> {
   const { rows } = await onKeys(db, (one) =>
     sql<{ data: unknown }>`
       select j.data
@@ -31,10 +32,9 @@ async function listOrganizations(
         and not j.id = any(${except}::uuid[])
     `.execute(one),
   );
-  const events = rows.flatMap(({ data }) => {
+  return rows.flatMap(({ data }) => {
     const shipment = shipmentPayload.safeParse(data);
     const alone = deliverJobPayload.safeParse(data);
     return shipment.data?.events ?? (alone.success ? [alone.data] : []);
   });
-  return new Set(events.map(({ organizationId }) => organizationId));
 }

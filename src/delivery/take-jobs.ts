@@ -53,7 +53,7 @@ export async function takeJobs(
     leaseSeconds,
     sendableUntil,
     // pg-boss holds apart the jobs of single events.
-    shared: manyOfEach ? undefined : await listShipped(db, meter),
+    elsewhere: manyOfEach ? undefined : await listShipped(db, meter),
   });
   const unsent = [...notBegun, ...busy];
   if (unsent.length > 0) {

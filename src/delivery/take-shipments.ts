@@ -53,8 +53,8 @@ async function begin(
   meter: MeterName,
   { due, manyOfEach, ...clocks }: Omit<Required<TakeOptions>, "room"> & { due: readonly ShippedEvent[] },
 ) {
-  const shared = manyOfEach ? undefined : await listTakenElsewhere(deps.db, meter, deps.open.jobs());
-  return beginDue(deps, meter, { due, ...clocks, shared });
+  const elsewhere = manyOfEach ? undefined : await listTakenElsewhere(deps.db, meter, deps.open.jobs());
+  return beginDue(deps, meter, { due, ...clocks, elsewhere });
 }
 
 /** These events of shipments have come to an end here; ends the shipments that have no others. */

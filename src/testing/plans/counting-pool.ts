@@ -26,6 +26,10 @@ export function openCountingPool(
     ...(areIndexesDear && { options: dearIndexes }),
     ...(plansByIndex ? newConnectionsByIndex : newConnections),
   });
+  // The database may be dropped while the connection of an ended pool is still closing.
+  pool.on("error", (error) => {
+    if (!pool.ending) throw error;
+  });
   pool.on("connect", (client) => {
     const plain: (text: string, values?: unknown[]) => Promise<pg.QueryResult> = client.query.bind(client);
     const query = async (text: string, values?: unknown[]) => {
