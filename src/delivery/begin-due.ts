@@ -15,11 +15,11 @@ export type Due = {
 
 export type BegunDue<T extends Due> = {
   begun: { attempt: Attempt; due: T }[];
-  /** Those that wait for another event of their customer. */
+  /** Events whose customer has another event under way. */
   busy: T[];
-  /** Those that may not be sent now. */
+  /** Events that may not be sent now. */
   notBegun: T[];
-  /** Those whose shard of a cluster failed. */
+  /** Events whose shard of a cluster failed. */
   failed: T[];
 };
 

@@ -1,3 +1,4 @@
+import type { Job } from "pg-boss";
 import { keepTrying } from "../database/keep-trying.ts";
 import type { MeterName } from "../usage/meters.ts";
 import type { TakeDeps } from "./take-deps.ts";
@@ -19,4 +20,15 @@ export async function handBack(
     log.error({ event: "release_failed", meter, count, error });
     keepTrying({ log }, `handing back jobs of ${meter}`, handOver);
   }
+}
+
+/** Ends jobs that are not ours: they must not hold up the others, and the sweep reminds of every event anyway. */
+export async function endUnreadable(
+  deps: Pick<TakeDeps, "boss" | "log" | "watch">,
+  meter: MeterName,
+  { queue, jobs }: { queue: string; jobs: readonly Job[] },
+): Promise<void> {
+  if (jobs.length === 0) return;
+  deps.log.error({ event: "deliver_jobs_unreadable", job_ids: jobs.map(({ id }) => id) });
+  await handBack(deps, { meter, count: jobs.length }, () => deps.boss.complete(queue, [...jobs]));
 }

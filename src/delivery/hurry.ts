@@ -23,7 +23,7 @@ export async function hurryOrganization(
     `.execute(db);
     const ids = pending.rows.map(({ meterEventId }) => meterEventId);
     await hurryReminders(boss, meter, ids);
-    // Those that wait in a shipment have none of their own.
+    // Events that wait in a shipment have no reminder of their own yet.
     await remindToDeliver(
       boss,
       pending.rows.map((event) => ({ ...event, ahead: aheadOfAll })),

@@ -158,7 +158,7 @@ async function takeAlone({ deps, restsAlone }: Loop, meter: MeterName, options: 
 
 const nothing = { jobs: 0, taken: [] };
 
-/** Events with reminders of their own first: among them are those that are wanted soonest, and those that failed before. */
+/** Takes events with reminders of their own first: hurried events are among them, and events that failed before. */
 async function take(loop: Loop, meter: MeterName, options: TakeOptions) {
   const { deps, restsAlone } = loop;
   const alone = restsAlone.isResting(meter) ? nothing : await takeAlone(loop, meter, options);

@@ -35,7 +35,7 @@ export type OpenShipments = {
   end: (meterEventIds: readonly string[]) => Pick<Shipment, "meter" | "job">[];
 };
 
-/** What this worker holds of shipments: events that have not begun, and those that are under way. `nowMs` is monotonic. */
+/** Keeps the events of the shipments that this worker has taken, waiting or under way. `nowMs` is a monotonic clock. */
 export function createOpenShipments(nowMs: () => number): OpenShipments {
   const waiting = new Map<MeterName, ShippedEvent[]>();
   const underWay = createEventsUnderWay();

@@ -18,7 +18,7 @@ export type PendingDue = Reminder & {
 type Clock = Pick<BeginOptions, "sendableUntil">;
 
 /**
- * Which of these events are pending, by id. Marks those that are ahead of Stripe's clock.
+ * Reads which of these events are pending, by id. Marks the events that are ahead of Stripe's clock.
  * `unread`: their shard of a cluster cannot be read.
  */
 export async function readPending<T extends Due>(

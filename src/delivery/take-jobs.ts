@@ -6,7 +6,7 @@ import { type DeliverJob, deliverJobPayload, deliverQueueOf } from "../queue/que
 import type { MeterName } from "../usage/meters.ts";
 import type { Attempt, BeginOptions } from "./begin-attempts.ts";
 import { beginDue, type Due } from "./begin-due.ts";
-import { handBack } from "./hand-back.ts";
+import { endUnreadable, handBack } from "./hand-back.ts";
 import { listShipped } from "./jobs-under-way.ts";
 import { releaseJobs } from "./release-jobs.ts";
 import type { TakeDeps } from "./take-deps.ts";
@@ -35,19 +35,13 @@ export async function takeJobs(
   meter: MeterName,
   { room, manyOfEach = false, leaseSeconds, sendableUntil }: TakeOptions,
 ): Promise<{ jobs: number; taken: (TakenJob & { job: Job<DeliverJob> })[] }> {
-  const { db, boss, log } = deps;
+  const { db, boss } = deps;
   const jobs = await fetchInTurn({ db, boss }, meter, { room, manyOfEach });
   if (jobs.length === 0) return { jobs: 0, taken: [] };
   const parsed = jobs.map((job) => ({ job, payload: deliverJobPayload.safeParse(job.data) }));
   const keyed = parsed.flatMap(({ job, payload }) => (payload.success ? [keyedJob(job, payload.data)] : []));
   const foreign = parsed.flatMap(({ job, payload }) => (payload.success ? [] : [job]));
-  if (foreign.length > 0) {
-    // A job that is not ours must not hold up the others; the sweep reminds of every event anyway.
-    log.error({ event: "deliver_jobs_unreadable", job_ids: foreign.map(({ id }) => id) });
-    await handBack(deps, { meter, count: foreign.length }, () =>
-      boss.complete(deliverQueueOf(meter), foreign),
-    );
-  }
+  await endUnreadable(deps, meter, { queue: deliverQueueOf(meter), jobs: foreign });
   const { begun, busy, notBegun } = await beginOrGiveBack(deps, meter, {
     due: keyed,
     leaseSeconds,

@@ -5,7 +5,7 @@ import { remindToDeliver } from "../queue/deliver-job.ts";
 import { eventsPerShipment, type ShipmentJob, shipmentPayload, shipmentQueueOf } from "../queue/queues.ts";
 import { type MeterName, meterNames } from "../usage/meters.ts";
 import { beginDue } from "./begin-due.ts";
-import { handBack } from "./hand-back.ts";
+import { endUnreadable, handBack } from "./hand-back.ts";
 import { listTakenElsewhere } from "./jobs-under-way.ts";
 import type { OpenShipments, ShippedEvent } from "./open-shipments.ts";
 import { readPending } from "./read-pending.ts";
@@ -80,7 +80,7 @@ export async function unloadLate(deps: ShipmentDeps, longerThanMs: number): Prom
 }
 
 async function fetchShipments(deps: ShipmentDeps, meter: MeterName, events: number): Promise<number> {
-  const { db, boss, log, open } = deps;
+  const { db, boss, open } = deps;
   const jobs = await inIndexOrder(db, (one) =>
     boss.fetch<ShipmentJob>(shipmentQueueOf(meter), {
       batchSize: Math.ceil(events / eventsPerShipment),
@@ -100,13 +100,7 @@ async function fetchShipments(deps: ShipmentDeps, meter: MeterName, events: numb
     // A worker was lost with it: its events go on one by one, so that one that kills workers takes no other with it.
     if (job.retryCount > 0) await unload(deps, meter, open.drawShipment(meter, job.id));
   }
-  if (foreign.length > 0) {
-    // A job that is not ours must not hold up the others; the sweep reminds of every event anyway.
-    log.error({ event: "deliver_jobs_unreadable", job_ids: foreign.map(({ id }) => id) });
-    await handBack(deps, { meter, count: foreign.length }, () =>
-      boss.complete(shipmentQueueOf(meter), foreign),
-    );
-  }
+  await endUnreadable(deps, meter, { queue: shipmentQueueOf(meter), jobs: foreign });
   return jobs.length;
 }
 
