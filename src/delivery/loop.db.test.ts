@@ -3,12 +3,11 @@ import type { PgBoss } from "pg-boss";
 import { expect } from "vitest";
 import type { Db } from "../database/db.ts";
 import { remindToDeliver } from "../queue/deliver-job.ts";
-import { ensureQueues } from "../queue/install.ts";
-import { createLoops, leaseSeconds } from "../testing/processes/delivery-loops.ts";
+import { leaseSeconds } from "../testing/processes/delivery-loops.ts";
 import { holdRequests } from "../testing/net/request-gate.ts";
 import { addDueEvent, readDeliverJobs, readMeterEvent } from "../testing/rows/meter-events.ts";
 import { json, serve } from "../testing/net/raw-server.ts";
-import { roadTest } from "../testing/fixtures/road-fixture.ts";
+import { loopsTest } from "../testing/fixtures/loops-fixture.ts";
 import { until } from "../testing/processes/until.ts";
 import { countInFlight } from "./in-flight.ts";
 import { attemptsPerSlot } from "./limits.ts";
@@ -22,34 +21,27 @@ const restMs = 500;
 /** Sooner than a probe that was not made could be claimed again. */
 const belowLeaseMs = (leaseSeconds - 2) * 1_000;
 
-const test = roadTest
-  .extend("loops", async ({ database, boss }, { onCleanup }) => {
-    await ensureQueues(boss, { retryDelay: 1, retryDelayMax: 2, expireInSeconds: leaseSeconds });
-    const loops = createLoops({ db: database.as("worker").db, boss });
-    onCleanup(async () => void (await loops.stopAll()));
-    return loops;
-  })
-  .extend("customers", async ({ account: { simulator }, database: { db }, boss }) => {
-    let joined = 0;
-    return {
-      /** Writes one event of a new customer, with its job. */
-      addOne: async (change: Parameters<typeof addDueEvent>[1] = {}) => {
-        const customer = `cus_${(joined += 1)}`;
-        simulator.addCustomers(customer);
-        return {
-          customer,
-          ...(await addDueEvent({ db, boss }, { stripe_customer_id: customer, ...change })),
-        };
-      },
-      /** Writes `count` events of a new customer, with jobs as the seal makes them. */
-      addMany: async (count: number) => {
-        const customer = `cus_${(joined += 1)}`;
-        simulator.addCustomers(customer);
-        await addBacklog({ db, boss }, { customer, count });
-        return customer;
-      },
-    };
-  });
+const test = loopsTest.extend("customers", async ({ account: { simulator }, database: { db }, boss }) => {
+  let joined = 0;
+  return {
+    /** Writes one event of a new customer, with its job. */
+    addOne: async (change: Parameters<typeof addDueEvent>[1] = {}) => {
+      const customer = `cus_${(joined += 1)}`;
+      simulator.addCustomers(customer);
+      return {
+        customer,
+        ...(await addDueEvent({ db, boss }, { stripe_customer_id: customer, ...change })),
+      };
+    },
+    /** Writes `count` events of a new customer, with jobs as the seal makes them. */
+    addMany: async (count: number) => {
+      const customer = `cus_${(joined += 1)}`;
+      simulator.addCustomers(customer);
+      await addBacklog({ db, boss }, { customer, count });
+      return customer;
+    },
+  };
+});
 
 async function addBacklog(
   { db, boss }: { db: Db; boss: PgBoss },

@@ -1,9 +1,7 @@
 import { sql } from "kysely";
 import { expect } from "vitest";
-import { ensureQueues } from "../queue/install.ts";
-import { roadTest } from "../testing/fixtures/road-fixture.ts";
+import { loopsTest } from "../testing/fixtures/loops-fixture.ts";
 import { holdRequests } from "../testing/net/request-gate.ts";
-import { createLoops, leaseSeconds } from "../testing/processes/delivery-loops.ts";
 import { until } from "../testing/processes/until.ts";
 import { addShipment, readDeliverJobs, readShipments } from "../testing/rows/meter-events.ts";
 import { addOrganization } from "../testing/rows/organizations.ts";
@@ -11,31 +9,24 @@ import { readPauses, resumeDelivery } from "./pauses.ts";
 
 const path = "/v1/billing/meter_events";
 
-const test = roadTest
-  .extend("loops", async ({ database, boss }, { onCleanup }) => {
-    await ensureQueues(boss, { retryDelay: 1, retryDelayMax: 2, expireInSeconds: leaseSeconds });
-    const loops = createLoops({ db: database.as("worker").db, boss });
-    onCleanup(async () => void (await loops.stopAll()));
-    return loops;
-  })
-  .extend("shipments", async ({ account: { simulator }, database: { db }, boss }) => ({
-    /** Writes `each` shipments, each with an event of every one of so many new customers. */
-    add: async (customers: number, each: number) => {
-      const organizations: string[] = [];
-      for (let n = 0; n < customers; n += 1) {
-        const organization = await addOrganization(db);
-        simulator.addCustomers(`cus_${organization}`);
-        organizations.push(organization);
-      }
-      for (let turn = 0; turn < each; turn += 1) await addShipment({ db, boss }, organizations);
-      return organizations;
-    },
-    /** No job is left of any kind. */
-    untilEnded: () =>
-      until(async () => (await readShipments(db)).length + (await readDeliverJobs(db)).length === 0, {
-        what: "all jobs to end",
-      }),
-  }));
+const test = loopsTest.extend("shipments", async ({ account: { simulator }, database: { db }, boss }) => ({
+  /** Writes `each` shipments, each with an event of every one of so many new customers. */
+  add: async (customers: number, each: number) => {
+    const organizations: string[] = [];
+    for (let n = 0; n < customers; n += 1) {
+      const organization = await addOrganization(db);
+      simulator.addCustomers(`cus_${organization}`);
+      organizations.push(organization);
+    }
+    for (let turn = 0; turn < each; turn += 1) await addShipment({ db, boss }, organizations);
+    return organizations;
+  },
+  /** No job is left of any kind. */
+  untilEnded: () =>
+    until(async () => (await readShipments(db)).length + (await readDeliverJobs(db)).length === 0, {
+      what: "all jobs to end",
+    }),
+}));
 
 test("of one worker's shipments each event is sent once, and of a customer one at a time", async ({
   loops,
