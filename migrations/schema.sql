@@ -1183,8 +1183,7 @@ CREATE FUNCTION metering.add_up_usage() RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
-    SET enable_hashjoin TO 'off'
-    SET enable_mergejoin TO 'off'
+    SET enable_sort TO 'off'
     AS $$
 declare
   settled_after constant interval := interval '1 hour';
@@ -1222,19 +1221,27 @@ begin
     case when u.unit = 'hour' and bool_and(t.is_told) then sum(t.before_30) end,
     case when u.unit = 'hour' and bool_and(t.is_told) then sum(t.before_45) end
   from (
-    select m.organization_id, m.id, m.meter, m.hour, m.stripe_customer_id, m.entries, m.quantity,
-      count(e.id) = m.entries and coalesce(sum(e.quantity), 0) = m.quantity
-        and bool_and(date_trunc('hour', e.occurred_at, 'UTC') = m.hour) as is_told,
-      coalesce(sum(e.quantity) filter (where e.occurred_at < m.hour + interval '15 minutes'), 0) as before_15,
-      coalesce(sum(e.quantity) filter (where e.occurred_at < m.hour + interval '30 minutes'), 0) as before_30,
-      coalesce(sum(e.quantity) filter (where e.occurred_at < m.hour + interval '45 minutes'), 0) as before_45
-    from metering.meter_events m
+    select m.*, coalesce(told.entries = m.entries and told.quantity = m.quantity and told.is_of_hour, false) as is_told,
+      coalesce(told.before_15, 0) as before_15, coalesce(told.before_30, 0) as before_30,
+      coalesce(told.before_45, 0) as before_45
+    from (
+      select m.organization_id, m.id, m.meter, m.hour, m.stripe_customer_id, m.entries, m.quantity
+      from metering.meter_events m
+      where m.id > through_id and m.id <= added.last_id and m.replaces_id is null and m.carried_from is null
+      order by m.id
+    ) m
     left join metering.meters k on k.name = m.meter
-    left join metering.meter_outbox e
+    left join lateral (
+      select e.organization_id, count(*) as entries, sum(e.quantity) as quantity,
+        bool_and(date_trunc('hour', e.occurred_at, 'UTC') = m.hour) as is_of_hour,
+        sum(e.quantity) filter (where e.occurred_at < m.hour + interval '15 minutes') as before_15,
+        sum(e.quantity) filter (where e.occurred_at < m.hour + interval '30 minutes') as before_30,
+        sum(e.quantity) filter (where e.occurred_at < m.hour + interval '45 minutes') as before_45
+      from metering.meter_outbox e
       -- Without a time, which would offer the key of the outbox: all entries of the hour, for each of its events.
-      on k.aggregation = 'sum' and e.organization_id = m.organization_id and e.meter_event_id = m.id
-    where m.id > through_id and m.id <= added.last_id and m.replaces_id is null and m.carried_from is null
-    group by m.organization_id, m.id, m.meter, m.hour, m.stripe_customer_id, m.entries, m.quantity
+      where k.aggregation = 'sum' and e.organization_id = m.organization_id and e.meter_event_id = m.id
+      group by e.organization_id
+    ) told on told.organization_id = m.organization_id
   ) t
   cross join (values ('hour'), ('day')) u (unit)
   group by t.organization_id, t.meter, u.unit, date_trunc(u.unit, t.hour, 'UTC'), t.stripe_customer_id

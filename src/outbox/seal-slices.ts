@@ -2,6 +2,7 @@ import { sql } from "kysely";
 import { namesOrganizations } from "../database/by-shard.ts";
 import type { Trx } from "../database/db.ts";
 import { limitStatement } from "../database/limit-statement.ts";
+import { isOfKey } from "../database/one-plan.ts";
 import type { DueOrganization } from "./due-organizations.ts";
 import { findSlices } from "./find-slices.ts";
 import { loadShipments } from "./load-shipments.ts";
@@ -81,6 +82,6 @@ async function markBilledElsewhere(
       ${marked.map(({ organizationId }) => organizationId)}::uuid[],
       ${marked.map(({ meterEventId }) => meterEventId)}::uuid[]
     ) e (organization_id, id)
-    where m.organization_id = e.organization_id and m.id = e.id ${namesOrganizations(input)("m")}
+    where ${isOfKey("m", "e")} ${namesOrganizations(input)("m")}
   `.execute(trx);
 }

@@ -7,7 +7,8 @@ export type ContainerPostgres = { url: string; stop: () => Promise<void> };
 
 const memoryFolder = "/postgres-in-memory";
 const answerTimeoutMs = 60_000;
-const settings = ["max_connections=300", "max_wal_size=256MB"];
+/** Without the compiler, as the embedded Postgres: a test's own statements would wait for it, and the service's go without. */
+const settings = ["max_connections=300", "max_wal_size=256MB", "jit=off"];
 
 /**
  * Starts Postgres in a container, with settings for tests. Throws when there is no Docker engine, the image cannot
