@@ -93,13 +93,8 @@ export function usageCsv(buckets: readonly UsageBucket[]): string {
   return csvLines([names, ...rows]);
 }
 
-/** Most buckets begin where the one before ends: a year of hours has each time written once. */
 function renderBuckets(buckets: readonly UsageBucket[]): z.infer<typeof bucketSchema>[] {
-  let written = { ms: Number.NaN, text: "" };
-  const textOf = (at: Date) => {
-    if (at.getTime() !== written.ms) written = { ms: at.getTime(), text: at.toISOString() };
-    return written.text;
-  };
+  const textOf = createInstantWriter();
   return buckets.map(({ start, end, quantity, delivered, pending, in_doubt, rejected }) => ({
     start: textOf(start),
     end: textOf(end),
@@ -109,6 +104,21 @@ function renderBuckets(buckets: readonly UsageBucket[]): z.infer<typeof bucketSc
     in_doubt,
     rejected,
   }));
+}
+
+const dayMs = 86_400_000;
+
+/** Writes instants as `toISOString` does: whole hours with the day that was written last, as a year of hours has few days. */
+function createInstantWriter(): (at: Date) => string {
+  let day = { ms: Number.NaN, text: "" };
+  return (at) => {
+    const ms = at.getTime();
+    const inDayMs = ((ms % dayMs) + dayMs) % dayMs;
+    if (inDayMs % granularityMs.hour !== 0) return at.toISOString();
+    if (ms - inDayMs !== day.ms)
+      day = { ms: ms - inDayMs, text: new Date(ms - inDayMs).toISOString().slice(0, -13) };
+    return `${day.text}${String(inDayMs / granularityMs.hour).padStart(2, "0")}:00:00.000Z`;
+  };
 }
 
 function refuse(pointer: string, fault: Omit<InputError, "pointer">) {

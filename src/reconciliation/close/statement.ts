@@ -50,43 +50,50 @@ export async function readStatement(db: Db, period: BillingPeriod): Promise<Stat
   return statement;
 }
 
-/** The same of several periods of one organization, by as many questions as for one. */
+/**
+ * The same of several periods of one organization, by as many questions as for one: on up to three connections at once, as
+ * they do not wait for each other.
+ */
 export async function readStatements(db: Db, periods: readonly BillingPeriod[]): Promise<Statement[]> {
   const [first] = periods;
   if (first === undefined) return [];
-  return byIndex(db, async (trx) => {
-    const { organizationId } = first;
-    const asked = { organizationId, times: periods };
-    const invoices = await listInvoicesOf(trx, asked);
-    const entries = await readPeriodEntries(trx, asked);
-    const events = await readPeriodEvents(trx, asked);
-    const readings = await countPeriodReadings(trx, asked);
-    const finalized = invoices.map((its) => lastFinalization(its) ?? null);
-    const times = periods.map((period, place) => ({ ...period, finalizedAt: finalized[place] ?? null }));
-    const rows = await listStatementRows(trx, organizationId, times);
-    const looks = await readPeriodLooks(trx, asked);
-    return periods.map((period, place) => {
-      const its = invoices[place] ?? [];
-      const invoiced = invoicedQuantities(its);
-      const metersOf = meterNames.map((meter) =>
-        meterStatement({
-          meter,
-          readings: meter === readingsMeter ? (readings[place] ?? null) : null,
-          used: {
-            entries: entries[place]?.find((one) => one.meter === meter),
-            events: events[place]?.find((one) => one.meter === meter),
-          },
-          invoiced: invoiced[meter] ?? null,
-          look: looks(place, meter),
-          rows: rows(place, meter),
-        }),
-      );
-      return {
-        period,
-        meters: metersOf,
-        invoices: its.toSorted((a, b) => Number(isBilled(b)) - Number(isBilled(a))),
-      };
-    });
+  const { organizationId } = first;
+  const asked = { organizationId, times: periods };
+  const [{ invoices, rows }, { entries, looks }, { events, readings }] = await Promise.all([
+    byIndex(db, async (trx) => {
+      const found = await listInvoicesOf(trx, asked);
+      const finalizedAt = found.map((its) => lastFinalization(its) ?? null);
+      const times = periods.map((period, place) => ({ ...period, finalizedAt: finalizedAt[place] ?? null }));
+      return { invoices: found, rows: await listStatementRows(trx, organizationId, times) };
+    }),
+    byIndex(db, async (trx) => {
+      return { entries: await readPeriodEntries(trx, asked), looks: await readPeriodLooks(trx, asked) };
+    }),
+    byIndex(db, async (trx) => {
+      return { events: await readPeriodEvents(trx, asked), readings: await countPeriodReadings(trx, asked) };
+    }),
+  ]);
+  return periods.map((period, place) => {
+    const its = invoices[place] ?? [];
+    const invoiced = invoicedQuantities(its);
+    const metersOf = meterNames.map((meter) =>
+      meterStatement({
+        meter,
+        readings: meter === readingsMeter ? (readings[place] ?? null) : null,
+        used: {
+          entries: entries[place]?.find((one) => one.meter === meter),
+          events: events[place]?.find((one) => one.meter === meter),
+        },
+        invoiced: invoiced[meter] ?? null,
+        look: looks(place, meter),
+        rows: rows(place, meter),
+      }),
+    );
+    return {
+      period,
+      meters: metersOf,
+      invoices: its.toSorted((a, b) => Number(isBilled(b)) - Number(isBilled(a))),
+    };
   });
 }
 
