@@ -15,6 +15,8 @@ export type ServerProcess = { pid: number; port: number; url: string; stop: () =
 export type ServerOptions = {
   /** Its script below the project's folder, run by Node; or else a program found in PATH. */
   script?: string;
+  /** Node's own flags, for a script. */
+  flags?: readonly string[];
   program?: string;
   /** Its arguments, once it is known where it is to listen. */
   args?: (port: number) => string[];
@@ -29,8 +31,8 @@ export async function startServerProcess(site: Site, options: ServerOptions): Pr
   const port = await findFreePort();
   const name = options.script ?? options.program ?? "";
   const args = options.args?.(port) ?? [];
-  const script =
-    options.script === undefined ? [] : [fileURLToPath(new URL(`../../../${name}`, import.meta.url))];
+  const path = fileURLToPath(new URL(`../../../${name}`, import.meta.url));
+  const script = options.script === undefined ? [] : [...(options.flags ?? []), path];
   const child = startChild({
     name,
     ...(options.program !== undefined && { program: options.program }),
