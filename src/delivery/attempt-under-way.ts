@@ -3,6 +3,7 @@ import { namesOrganizations } from "../database/by-shard.ts";
 import type { Db } from "../database/db.ts";
 import { isOfKey, onKeys } from "../database/one-plan.ts";
 import type { MeterEventKey } from "../usage/meter-event-key.ts";
+import { withPendingKeys } from "./pending-keys.ts";
 
 /** Of the meter event `m`: no request of it is under way, or the lease of the worker that made one is over. */
 export const hasNoAttemptUnderWay = ({ leaseSeconds }: { leaseSeconds: number }) => sql<boolean>`(
@@ -19,14 +20,7 @@ export async function listUnderWay(
   const inShard = namesOrganizations({ organizations: keys, isOneShard });
   const { rows } = await onKeys(db, (one) =>
     sql<MeterEventKey>`
-      with k as materialized (
-        -- The state as a value: by the index of all that is pending, each key would read it from end to end.
-        select organization_id, id, 'pending' as state
-        from unnest(
-          ${keys.map(({ organizationId }) => organizationId)}::uuid[],
-          ${keys.map(({ meterEventId }) => meterEventId)}::uuid[]
-        ) as u (organization_id, id)
-      )
+      ${withPendingKeys(keys)}
       select m.organization_id as "organizationId", m.id as "meterEventId"
       from k
       join metering.meter_events m on ${isOfKey("m", "k")} and m.state = k.state

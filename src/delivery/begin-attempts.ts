@@ -5,6 +5,7 @@ import type { Db } from "../database/db.ts";
 import type { MeterEventKey } from "../usage/meter-event-key.ts";
 import type { MeterName } from "../usage/meters.ts";
 import { hasNoAttemptUnderWay } from "./attempt-under-way.ts";
+import { withPendingKeys } from "./pending-keys.ts";
 import { isOvertaken } from "./supersede-gauges.ts";
 import { eventAgeMsMax, identifierSafeMs, unfinishedAttemptsMax } from "./limits.ts";
 
@@ -50,15 +51,7 @@ async function countAttempts(
 ): Promise<Attempt[]> {
   const inShard = namesOrganizations({ organizations: keys, isOneShard: options.isOneShard });
   const begun = await sql<Attempt>`
-    with k as materialized (
-      -- The state as a value: by the index of all that is pending, each key would read it from end to end.
-      -- The time too: a cluster refuses it in coalesce().
-      select organization_id, id, 'pending' as state, now() as at
-      from unnest(
-        ${keys.map((key) => key.organizationId)}::uuid[],
-        ${keys.map((key) => key.meterEventId)}::uuid[]
-      ) as u (organization_id, id)
-    )
+    ${withPendingKeys(keys)}
     update metering.meter_events m
     set
       attempts_started = m.attempts_started + 1,

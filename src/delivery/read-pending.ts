@@ -7,6 +7,7 @@ import type { Reminder } from "../queue/deliver-job.ts";
 import type { MeterEventKey } from "../usage/meter-event-key.ts";
 import type { BeginOptions } from "./begin-attempts.ts";
 import type { Due } from "./begin-due.ts";
+import { withPendingKeys } from "./pending-keys.ts";
 import type { TakeDeps } from "./take-deps.ts";
 
 /** A pending event that was not begun. */
@@ -41,18 +42,8 @@ async function readAndMark(
   sendableUntil: Date | undefined,
 ): Promise<PendingDue[]> {
   const inShard = namesOrganizations(shard);
-  // The state as a value: by the index of all that is pending, each key would read it from end to end.
-  const keysOf = (keys: readonly MeterEventKey[]) => sql`
-    with k as materialized (
-      select organization_id, id, 'pending' as state
-      from unnest(
-        ${keys.map(({ organizationId }) => organizationId)}::uuid[],
-        ${keys.map(({ meterEventId }) => meterEventId)}::uuid[]
-      ) as u (organization_id, id)
-    )
-  `;
   const { rows } = await sql<Omit<PendingDue, "aheadSeconds" | "ahead"> & { eventAt: Date }>`
-    ${keysOf(shard.organizations)}
+    ${withPendingKeys(shard.organizations)}
     select
       m.organization_id as "organizationId", m.id as "meterEventId", m.meter,
       m.stripe_customer_id as "stripeCustomerId", m.event_at as "eventAt"
@@ -63,7 +54,7 @@ async function readAndMark(
   const early = rows.filter(({ eventAt }) => sendableUntil !== undefined && eventAt > sendableUntil);
   if (early.length > 0) {
     await sql`
-      ${keysOf(early)}
+      ${withPendingKeys(early)}
       update metering.meter_events m
       set reason = 'too_early'
       from k

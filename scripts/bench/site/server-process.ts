@@ -31,8 +31,10 @@ export async function startServerProcess(site: Site, options: ServerOptions): Pr
   const port = await findFreePort();
   const name = options.script ?? options.program ?? "";
   const args = options.args?.(port) ?? [];
-  const path = fileURLToPath(new URL(`../../../${name}`, import.meta.url));
-  const script = options.script === undefined ? [] : [...(options.flags ?? []), path];
+  const script =
+    options.script === undefined
+      ? []
+      : [...(options.flags ?? []), fileURLToPath(new URL(`../../../${name}`, import.meta.url))];
   const child = startChild({
     name,
     ...(options.program !== undefined && { program: options.program }),
