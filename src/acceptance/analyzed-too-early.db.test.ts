@@ -1,7 +1,7 @@
-import { Kysely, PostgresDialect, sql } from "kysely";
+import { sql } from "kysely";
 import { expect } from "vitest";
 import type { Db } from "../database/db.ts";
-import type { DB } from "../database/schema.ts";
+import { createQueryBuilder } from "../database/query-builder.ts";
 import { supersedeGauges } from "../delivery/supersede-gauges.ts";
 import { addUpUsage } from "../outbox/sums.ts";
 import { openCountingPool } from "../testing/plans/counting-pool.ts";
@@ -25,7 +25,7 @@ local(
   async ({ database: { db, url } }) => {
     await addEvents(db, "active_sensors");
     const { pool, rowsRead } = openCountingPool(url, { about: /meter_events/, plansByIndex: true });
-    const counted: Db = new Kysely<DB>({ dialect: new PostgresDialect({ pool }) }).withSchema("metering");
+    const counted: Db = createQueryBuilder(pool);
     try {
       expect(await supersedeGauges(counted, { leaseSeconds: 45 })).toBe(organizations * (hours - 1));
     } finally {

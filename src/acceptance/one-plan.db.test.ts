@@ -1,10 +1,9 @@
-import { Kysely, PostgresDialect } from "kysely";
 import type { Pool } from "pg";
 import type { PgBoss } from "pg-boss";
 import { expect } from "vitest";
 import { byIndex } from "../database/one-plan.ts";
 import type { Db } from "../database/db.ts";
-import type { DB } from "../database/schema.ts";
+import { createQueryBuilder } from "../database/query-builder.ts";
 import { listUnderWay } from "../delivery/attempt-under-way.ts";
 import { type Attempt, beginAttempts } from "../delivery/begin-attempts.ts";
 import type { MeterEventKey } from "../usage/meter-event-key.ts";
@@ -123,7 +122,7 @@ for (const state of statisticsStates) {
   )(`every statement of the road has its one plan when tables were ${state}`, async ({ database, boss }) => {
     await fillTables(database.db, state);
     const { pool, takePlans } = await openExplainingPool(database.url);
-    const db = new Kysely<DB>({ dialect: new PostgresDialect({ pool }) }).withSchema("metering");
+    const db = createQueryBuilder(pool);
     const found: Record<string, string[]> = {};
     try {
       for (const [name, go] of Object.entries(road)) {

@@ -1,8 +1,7 @@
-import { Kysely, PostgresDialect } from "kysely";
 import pg from "pg";
 import type { Log } from "../log.ts";
 import type { Db } from "./db.ts";
-import type { DB } from "./schema.ts";
+import { createQueryBuilder } from "./query-builder.ts";
 import { newConnections, newConnectionsByIndex } from "./new-connection.ts";
 import { createWatchedSocket } from "./watched-socket.ts";
 import { createRenewal } from "./renewal.ts";
@@ -65,7 +64,7 @@ export function openDatabase(options: PoolOptions, log: Log): Database {
   // Without a listener, a connection that breaks in use would end the process, although its query rejects too.
   pool.on("connect", (client) => client.on("error", () => {}));
   pool.on("error", (error) => log.warn({ event: "database_connection_lost", message: error.message }));
-  const plain = new Kysely<DB>({ dialect: new PostgresDialect({ pool }) }).withSchema("metering");
+  const plain = createQueryBuilder(pool);
   const shards = createShards(askThrough(plain));
   const db: Db = Object.assign(plain, { shards, ...(plansByIndex && { plansByIndex }) });
   return { db, pool, renew: renewal.renewAll, close: () => db.destroy() };

@@ -1,8 +1,8 @@
-import { Kysely, PostgresDialect, sql } from "kysely";
+import { sql } from "kysely";
 import type { PgBoss } from "pg-boss";
 import { expect } from "vitest";
 import type { Db } from "../database/db.ts";
-import type { DB } from "../database/schema.ts";
+import { createQueryBuilder } from "../database/query-builder.ts";
 import { silentLog } from "../log.ts";
 import { type Reminder, remindToDeliver } from "../queue/deliver-job.ts";
 import { loadShipments } from "../outbox/load-shipments.ts";
@@ -42,7 +42,7 @@ roadTest
       about: /meter_events|pgboss\.job/,
       plansByIndex,
     });
-    const plain = new Kysely<DB>({ dialect: new PostgresDialect({ pool }) }).withSchema("metering");
+    const plain = createQueryBuilder(pool);
     const counted: Db = plansByIndex ? Object.assign(plain, { plansByIndex }) : plain;
     try {
       for (let turn = 0; turn < turns; turn += 1) await takeAndSettle({ db: counted, boss, manyOfEach });
@@ -69,7 +69,7 @@ roadTest.skipIf(
   async ({ database: { db, url }, boss }) => {
     await addBacklog({ db, boss }, { isAnalyzedMeanwhile: true });
     const { pool, rowsRead } = openCountingPool(url, { about: ofEvents, plansByIndex: true });
-    const plain = new Kysely<DB>({ dialect: new PostgresDialect({ pool }) }).withSchema("metering");
+    const plain = createQueryBuilder(pool);
     const counted: Db = Object.assign(plain, { plansByIndex: true as const });
     try {
       for (let turn = 0; turn < turns; turn += 1) await takeAndSettle({ db: counted, boss });
@@ -105,7 +105,7 @@ roadTest.skipIf(
       about: /meter_events|pgboss\.job/,
       plansByIndex: true,
     });
-    const plain = new Kysely<DB>({ dialect: new PostgresDialect({ pool }) }).withSchema("metering");
+    const plain = createQueryBuilder(pool);
     const deps = shipments(Object.assign(plain, { plansByIndex: true as const }));
     try {
       for (let turn = 0; turn < turns; turn += 1) {

@@ -1,7 +1,7 @@
-import { Kysely, PostgresDialect, sql } from "kysely";
+import { sql } from "kysely";
 import { expect } from "vitest";
 import type { Db } from "../database/db.ts";
-import type { DB } from "../database/schema.ts";
+import { createQueryBuilder } from "../database/query-builder.ts";
 import { openCountingPool } from "../testing/plans/counting-pool.ts";
 import { localOnly } from "../testing/postgres/local-only.ts";
 import { roadTest } from "../testing/fixtures/road-fixture.ts";
@@ -26,7 +26,7 @@ roadTest
     await addBacklog(db);
     if (isAnalyzed) await sql`analyze`.execute(db);
     const { pool, rowsRead } = openCountingPool(url, { about: /meter_outbox|meter_events/ });
-    const counted = new Kysely<DB>({ dialect: new PostgresDialect({ pool }) }).withSchema("metering");
+    const counted = createQueryBuilder(pool);
     let sealed = 0;
     try {
       // A busy machine's transactions are smaller, and there are more of them.

@@ -1,8 +1,7 @@
-import { Kysely, PostgresDialect } from "kysely";
 import pg from "pg";
 import type { PgBoss } from "pg-boss";
 import type { Db } from "../../../src/database/db.ts";
-import type { DB } from "../../../src/database/schema.ts";
+import { createQueryBuilder } from "../../../src/database/query-builder.ts";
 import { silentLog } from "../../../src/log.ts";
 import { listDueOrganizations } from "../../../src/outbox/due-organizations.ts";
 import { sealDueEntries } from "../../../src/outbox/seal.ts";
@@ -27,7 +26,7 @@ async function inSeconds(work: () => Promise<unknown>): Promise<number> {
 const tasks = {
   connect: async ({ url }: { url: string }): Promise<void> => {
     const pool = new pg.Pool({ connectionString: url, max: 2 });
-    db = new Kysely<DB>({ dialect: new PostgresDialect({ pool }) }).withSchema("metering");
+    db = createQueryBuilder(pool);
     boss = createBoss({ databaseUrl: url, role: "api", connectionsMax: 1 }, silentLog);
     await boss.start();
   },
