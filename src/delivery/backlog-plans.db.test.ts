@@ -134,6 +134,33 @@ roadTest.skipIf(
   },
 );
 
+// As after each full hour, when every organization's sensors have been counted; of some the hour before waits, too.
+roadTest.skipIf(
+  localOnly("EXPLAIN of a statement that a cluster sends to its nodes does not tell their plans"),
+)(
+  "of 3,000 gauges that wait, a worker reads those that it takes or supersedes",
+  async ({ database: { db, url }, boss }) => {
+    await addBacklog({ db, boss }, { of: { meter: "active_sensors", customers: 1_500, eventsOfEach: 2 } });
+    const { pool, rowsRead } = openCountingPool(url, { about: ofEvents, plansByIndex: true });
+    const plain = createQueryBuilder(pool);
+    const deps = { db: Object.assign(plain, { plansByIndex: true as const }), boss, log: silentLog };
+    let taken = 0;
+    try {
+      for (let turn = 0; turn < turns; turn += 1) {
+        taken += (await takeJobs(deps, "active_sensors", { room: batch, leaseSeconds: 45 })).taken.length;
+      }
+    } finally {
+      await deps.db.destroy();
+    }
+
+    const { rows } = await sql`select from metering.meter_events where state = 'superseded'`.execute(db);
+    expect(rows.length).toBeGreaterThan(0);
+    expect(taken + rows.length).toBe(turns * batch);
+    expect(rowsRead.length).toBeGreaterThanOrEqual(turns + 2);
+    expect(rowsRead.filter((one) => one.rows > rowsPerEventMax * batch)).toEqual([]);
+  },
+);
+
 /** Of pg-boss's statements the test above tells. */
 const ofEvents = /(?:update|join) metering\.meter_events/;
 const ofPgBoss = /(?:update|delete from) pgboss\.job/i;
@@ -167,11 +194,11 @@ const answered = {
 
 async function addBacklog(
   { db, boss }: Way,
-  { isAnalyzedMeanwhile = false, isShipped = false } = {},
+  { isAnalyzedMeanwhile = false, isShipped = false, of = sums } = {},
 ): Promise<void> {
   await sql`alter table metering.meter_events set (autovacuum_enabled = off)`.execute(db);
   const due = await db.transaction().execute(async (trx) => {
-    const added = await addDue(trx);
+    const added = await addDue(trx, of);
     // On another connection, which sees pages and no row yet.
     if (isAnalyzedMeanwhile) await sql`analyze metering.meter_events`.execute(db);
     return added;
@@ -183,17 +210,22 @@ function toSend(reminder: Reminder) {
   return { ...reminder, isBilledElsewhere: false };
 }
 
-async function addDue(db: Db): Promise<Reminder[]> {
+const sums = { meter, customers, eventsOfEach };
+
+async function addDue(
+  db: Db,
+  { meter: name, customers: count, eventsOfEach: hours }: typeof sums,
+): Promise<Reminder[]> {
   const { rows } = await sql<Reminder>`
     with others as materialized (
-      insert into metering.organizations (name) select 'org ' || n from generate_series(1, ${customers}::int) n returning id
+      insert into metering.organizations (name) select 'org ' || n from generate_series(1, ${count}::int) n returning id
     ),
     due as (
       insert into metering.meter_events
         (organization_id, id, meter, hour, quantity, event_at, entries, stripe_customer_id)
-      select o.id, metering.uuid_v7(clock_timestamp()), ${meter}, h.hour, 5, h.hour, 1, 'cus_' || o.id
-      from others o, generate_series(1, ${eventsOfEach}::int) n,
-        lateral (select date_trunc('hour', now(), 'UTC') - n * interval '1 hour' as hour) h
+      select o.id, metering.uuid_v7(clock_timestamp()), ${name}, h.hour, 5, h.hour, 1, 'cus_' || o.id
+      from others o, generate_series(1, ${hours}::int) n,
+        lateral (select date_trunc('hour', now(), 'UTC') - (${hours}::int + 1 - n) * interval '1 hour' as hour) h
       returning *
     )
     select

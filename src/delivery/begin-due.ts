@@ -1,9 +1,8 @@
 import { onEachShard } from "../database/each-shard.ts";
 import type { MeterEventKey } from "../usage/meter-event-key.ts";
-import { type MeterName, meters } from "../usage/meters.ts";
+import type { MeterName } from "../usage/meters.ts";
 import { hasOtherAmong, listUnderWay } from "./attempt-under-way.ts";
 import { type Attempt, beginAttempts, type BeginOptions } from "./begin-attempts.ts";
-import { supersedeGauges } from "./supersede-gauges.ts";
 import type { TakeDeps } from "./take-deps.ts";
 
 /** A meter event that a job reminds of. */
@@ -47,10 +46,6 @@ export async function beginDue<T extends Due>(
       const isBusy = hasOtherAmong(underWay);
       busy.push(...group.filter(({ key }) => isBusy(key)));
       const keys = group.map(({ key }) => key).filter((key) => !isBusy(key));
-      // Sooner than the sweep: the overtaken value's job then ends, and the newest goes out alone.
-      if (meters[meter].aggregation === "last") {
-        await supersedeGauges(db, { ...options, shard: { organizations: keys, isOneShard } });
-      }
       return beginAttempts(db, keys, { ...options, isOneShard });
     },
   });

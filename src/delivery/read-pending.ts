@@ -5,9 +5,11 @@ import { onEachShard } from "../database/each-shard.ts";
 import { isOfKey, onKeys } from "../database/one-plan.ts";
 import type { Reminder } from "../queue/deliver-job.ts";
 import type { MeterEventKey } from "../usage/meter-event-key.ts";
+import { meters } from "../usage/meters.ts";
 import type { BeginOptions } from "./begin-attempts.ts";
 import type { Due } from "./begin-due.ts";
 import { withPendingKeys } from "./pending-keys.ts";
+import { supersedeGaugesAmong } from "./supersede-gauges.ts";
 import type { TakeDeps } from "./take-deps.ts";
 
 /** A pending event that was not begun. */
@@ -19,7 +21,8 @@ export type PendingDue = Reminder & {
 type Clock = Pick<BeginOptions, "sendableUntil">;
 
 /**
- * Reads which of these events are pending, by id. Marks the events that are ahead of Stripe's clock.
+ * Reads which of these events are pending, by id. Marks the events that are ahead of Stripe's clock, and supersedes gauge values
+ * that newer ones have overtaken, which is sooner than the sweep: their jobs then end.
  * `unread`: their shard of a cluster cannot be read.
  */
 export async function readPending<T extends Due>(
@@ -42,7 +45,7 @@ async function readAndMark(
   sendableUntil: Date | undefined,
 ): Promise<PendingDue[]> {
   const inShard = namesOrganizations(shard);
-  const { rows } = await sql<Omit<PendingDue, "aheadSeconds" | "ahead"> & { eventAt: Date }>`
+  const read = await sql<Omit<PendingDue, "aheadSeconds" | "ahead"> & { eventAt: Date }>`
     ${withPendingKeys(shard.organizations)}
     select
       m.organization_id as "organizationId", m.id as "meterEventId", m.meter,
@@ -51,6 +54,9 @@ async function readAndMark(
     join metering.meter_events m on ${isOfKey("m", "k")} and m.state = k.state
     where true ${inShard("m")}
   `.execute(db);
+  const gauges = read.rows.filter(({ meter }) => meters[meter].aggregation === "last");
+  const superseded = gauges.length > 0 ? await supersedeGaugesAmong(db, gauges, shard) : new Set<string>();
+  const rows = read.rows.filter(({ meterEventId }) => !superseded.has(meterEventId));
   const early = rows.filter(({ eventAt }) => sendableUntil !== undefined && eventAt > sendableUntil);
   if (early.length > 0) {
     await sql`

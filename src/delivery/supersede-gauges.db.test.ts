@@ -2,7 +2,7 @@ import { expect } from "vitest";
 import { linkCustomer } from "../testing/rows/organizations.ts";
 import { databaseTest as test } from "../testing/postgres/database-fixture.ts";
 import { addMeterEvent, ago, minuteMs, readMeterEvent } from "../testing/rows/meter-events.ts";
-import { supersedeGauges } from "./supersede-gauges.ts";
+import { supersedeGauges, supersedeGaugesAmong } from "./supersede-gauges.ts";
 
 const hourMs = 60 * minuteMs;
 const lease = { leaseSeconds: 45 };
@@ -125,3 +125,31 @@ test("racing calls supersede each value once", async ({ database: { db } }) => {
 
   expect(counts.reduce((sum, count) => sum + count, 0)).toBe(4);
 });
+
+test("of some values, no other is superseded", async ({ database: { db } }) => {
+  const first = await addMeterEvent(db, older);
+  const last = await addMeterEvent(db, { ...newer, organization_id: first.organizationId });
+  const other = await addMeterEvent(db, { ...older, stripe_customer_id: "cus_2" });
+  await addMeterEvent(db, {
+    ...newer,
+    organization_id: other.organizationId,
+    stripe_customer_id: "cus_2",
+  });
+
+  expect(await supersedeGaugesAmong(db, [first, last], {})).toEqual(new Set([first.meterEventId]));
+
+  expect(await readMeterEvent(db, first)).toMatchObject({ state: "superseded", reason: "newer_value" });
+  expect((await readMeterEvent(db, last)).state).toBe("pending");
+  expect((await readMeterEvent(db, other)).state).toBe("pending");
+});
+
+test.for([{ last_attempt_at: new Date() }, { last_attempt_at: ago(minuteMs) }])(
+  "of some values, one that is under way, or was when its worker died, is left",
+  async (attempt, { database: { db } }) => {
+    const first = await addMeterEvent(db, { ...older, attempts_started: 1, ...attempt });
+    await addMeterEvent(db, { ...newer, organization_id: first.organizationId });
+
+    expect(await supersedeGaugesAmong(db, [first], {})).toEqual(new Set());
+    expect((await readMeterEvent(db, first)).state).toBe("pending");
+  },
+);

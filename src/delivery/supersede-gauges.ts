@@ -1,9 +1,11 @@
 import { type RawBuilder, sql } from "kysely";
 import { namesOrganizations, type ShardInput } from "../database/by-shard.ts";
-import { onKeys } from "../database/one-plan.ts";
+import { isOfKey, onKeys } from "../database/one-plan.ts";
 import type { Db } from "../database/db.ts";
+import type { MeterEventKey } from "../usage/meter-event-key.ts";
 import { metersFoldedBy } from "../usage/meters.ts";
 import { hasNoAttemptUnderWay } from "./attempt-under-way.ts";
+import { withPendingKeys } from "./pending-keys.ts";
 
 /** Whether the meter event `m` is a gauge value that a newer one has overtaken. */
 export const isOvertaken = (inShard: (table: string) => RawBuilder<boolean>) => sql<boolean>`(
@@ -46,4 +48,31 @@ export function supersedeGauges(
   `.execute(one);
     return superseded.rows.length;
   });
+}
+
+/**
+ * The same of these events alone, however many others are pending; one whose worker died is left to the sweep. Returns the ids
+ * of those that were superseded.
+ */
+export async function supersedeGaugesAmong(
+  db: Db,
+  keys: readonly MeterEventKey[],
+  { isOneShard }: { isOneShard?: boolean | undefined },
+): Promise<Set<string>> {
+  const inShard = namesOrganizations({ organizations: keys, isOneShard });
+  const superseded = await onKeys(db, (one) =>
+    sql<{ id: string }>`
+      ${withPendingKeys(keys)}
+      update metering.meter_events m
+      set state = 'superseded', reason = 'newer_value'
+      from k
+      where ${isOfKey("m", "k")}
+        and m.state = k.state
+        and m.attempts_started = m.attempts_finished
+        -- "is true", so that its meter does not offer an index, by which all events of the meter would be read.
+        and ${isOvertaken(inShard)} is true ${inShard("m")}
+      returning m.id
+    `.execute(one),
+  );
+  return new Set(superseded.rows.map(({ id }) => id));
 }
