@@ -42,20 +42,25 @@ export async function addDueEvents({ db, boss }: Tables, count: number): Promise
     await sql`set local idle_in_transaction_session_timeout = 0`.execute(trx);
     const added = await sql<Reminder>`
       with customers as (
-        select organization_id, stripe_customer_id, row_number() over (order by organization_id) - 1 as place,
-          count(*) over () as customers
+        select organization_id, stripe_customer_id, row_number() over (order by organization_id) - 1 as place
         from metering.subscriptions
+      ),
+      numbered as (
+        select n, n % c.customers as place, n / c.customers as hours
+        from generate_series(0, ${count}::int - 1) n
+        cross join (select count(*) as customers from customers) c
+        offset 0
       ),
       due as (
         insert into metering.meter_events
           (organization_id, id, meter, hour, quantity, event_at, entries, stripe_customer_id, shipment_id)
         select c.organization_id, metering.uuid_v7(clock_timestamp()), 'temperature_readings', h.hour, 500, h.hour + interval '59 minutes',
-          1, c.stripe_customer_id, md5(concat(now(), n / c.customers, ' ', n % c.customers / ${eventsPerShipment}::int))::uuid
-        from generate_series(0, ${count}::int - 1) n
-        join customers c on c.place = n % c.customers
+          1, c.stripe_customer_id, md5(concat(now(), n.hours, ' ', n.place / ${eventsPerShipment}::int))::uuid
+        from numbered n
+        join customers c on c.place = n.place
         cross join lateral (
           -- Within the days that Stripe takes.
-          select date_trunc('hour', now()) - interval '1 hour' * (1 + (n / c.customers) % 700) as hour
+          select date_trunc('hour', now()) - interval '1 hour' * (1 + n.hours % 700) as hour
         ) h
         returning *
       )
