@@ -51,8 +51,8 @@ export function supersedeGauges(
 }
 
 /**
- * The same of these events alone, however many others are pending; one whose worker died is left to the sweep. Returns the ids
- * of those that were superseded.
+ * The same of these events alone, however many others are pending; one whose worker died is left to the sweep. For use inside
+ * `onKeys`. Returns the ids of those that were superseded.
  */
 export async function supersedeGaugesAmong(
   db: Db,
@@ -60,19 +60,17 @@ export async function supersedeGaugesAmong(
   { isOneShard }: { isOneShard?: boolean | undefined },
 ): Promise<Set<string>> {
   const inShard = namesOrganizations({ organizations: keys, isOneShard });
-  const superseded = await onKeys(db, (one) =>
-    sql<{ id: string }>`
-      ${withPendingKeys(keys)}
-      update metering.meter_events m
-      set state = 'superseded', reason = 'newer_value'
-      from k
-      where ${isOfKey("m", "k")}
-        and m.state = k.state
-        and m.attempts_started = m.attempts_finished
-        -- "is true", so that its meter does not offer an index, by which all events of the meter would be read.
-        and ${isOvertaken(inShard)} is true ${inShard("m")}
-      returning m.id
-    `.execute(one),
-  );
+  const superseded = await sql<{ id: string }>`
+    ${withPendingKeys(keys)}
+    update metering.meter_events m
+    set state = 'superseded', reason = 'newer_value'
+    from k
+    where ${isOfKey("m", "k")}
+      and m.state = k.state
+      and m.attempts_started = m.attempts_finished
+      -- "is true", so that its meter does not offer an index, by which all events of the meter would be read.
+      and ${isOvertaken(inShard)} is true ${inShard("m")}
+    returning m.id
+    `.execute(db);
   return new Set(superseded.rows.map(({ id }) => id));
 }
