@@ -51,8 +51,8 @@ export function supersedeGauges(
 }
 
 /**
- * The same of these events alone, however many others are pending; one whose worker died is left to the sweep. For use inside
- * `onKeys`. Returns the ids of those that were superseded.
+ * Supersedes overtaken gauge values of these events alone, however many others are pending. It leaves a value whose worker died
+ * to the sweep. The caller runs it inside `onKeys`. Returns the ids of the events that it superseded.
  */
 export async function supersedeGaugesAmong(
   db: Db,
@@ -71,6 +71,6 @@ export async function supersedeGaugesAmong(
       -- "is true", so that its meter does not offer an index, by which all events of the meter would be read.
       and ${isOvertaken(inShard)} is true ${inShard("m")}
     returning m.id
-    `.execute(db);
+  `.execute(db);
   return new Set(superseded.rows.map(({ id }) => id));
 }

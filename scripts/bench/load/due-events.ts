@@ -45,11 +45,11 @@ export async function addDueEvents({ db, boss }: Tables, count: number): Promise
         select organization_id, stripe_customer_id, row_number() over (order by organization_id) - 1 as place
         from metering.subscriptions
       ),
-      numbered as (
-        select n, n % c.customers as place, n / c.customers as hours
+      -- By itself, so that the join below can be made by hash: otherwise each event is compared with each customer.
+      numbered as materialized (
+        select n % c.customers as place, n / c.customers as hours
         from generate_series(0, ${count}::int - 1) n
         cross join (select count(*) as customers from customers) c
-        offset 0
       ),
       due as (
         insert into metering.meter_events
