@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
+import { keepEnd } from "./kept-end.ts";
 import type { OrphanGuard } from "./orphan-guard.ts";
 
 const lastLinesMax = 15;
@@ -49,11 +50,9 @@ export function startChild({ name, args, env, guard, ...options }: ChildOptions)
   });
   if (child.pid !== undefined) guard?.watch(child.pid);
   const lastLines: string[] = [];
-  let output = "";
+  const output = keepEnd(outputCharsMax);
   for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding("utf8").on("data", (text: string) => {
-      output = (output + text).slice(-outputCharsMax);
-    });
+    stream.setEncoding("utf8").on("data", output.add);
     createInterface({ input: stream }).on("line", (line) => {
       lastLines.push(line);
       if (lastLines.length > lastLinesMax) lastLines.shift();
@@ -66,7 +65,7 @@ export function startChild({ name, args, env, guard, ...options }: ChildOptions)
     pid: child.pid,
     hasEnded: () => child.exitCode !== null || child.signalCode !== null,
     ended,
-    output: () => output,
+    output: output.read,
     lastLines: () => [...lastLines],
     signal: (signal) => void child.kill(signal),
     stop: () => stopChild(child, ended),
