@@ -34,58 +34,16 @@ export async function findSlices(
   trx: Trx,
   input: SliceInput,
 ): Promise<{ slices: Slice[]; entriesRead: number }> {
-  const { meter, organizations, cutOff, entriesMax } = input;
+  const { meter, cutOff, entriesMax } = input;
   const inShard = namesOrganizations(input);
   const isLast =
     meters[meter].aggregation === "last"
       ? sql`e.next_total is null`
       : sql`e.total <= ${quantityMax} and coalesce(e.next_total > ${quantityMax}, true)`;
   const { rows } = await sql<Slice & { entriesRead: number }>`
-    with turn as materialized (
-      select
-        q.place::int as place, q.organization_id, w.stripe_customer_id, oldest.occurred_at as starts_at,
-        date_trunc('hour', oldest.occurred_at, 'UTC') as hour,
-        least(
-          date_trunc('hour', oldest.occurred_at, 'UTC') + interval '1 hour',
-          w.ends_at,
-          case when p.current_period_start > oldest.occurred_at then p.current_period_start end,
-          case when p.current_period_end > oldest.occurred_at then p.current_period_end end,
-          case when c.cut_at > oldest.occurred_at then c.cut_at end
-        ) as ends_at,
-        coalesce(c.cut_at > oldest.occurred_at, false) as is_billed_elsewhere
-      from unnest(
-        ${organizations.map(({ organizationId }) => organizationId)}::uuid[],
-        ${organizations.map(({ from }) => from)}::timestamptz[]
-      ) with ordinality as q (organization_id, from_at, place)
-      cross join lateral (
-        select e.occurred_at
-        from metering.meter_outbox e
-        where ${unsealedOf(meter, "q")} ${inShard("e")}
-          and e.occurred_at >= q.from_at and e.occurred_at <= ${cutOff}
-        order by e.occurred_at
-        limit 1
-      ) oldest
-      cross join lateral (
-        select w.stripe_customer_id, w.ends_at
-        from metering.customer_spans w
-        where w.organization_id = q.organization_id ${inShard("w")}
-          and w.starts_at <= oldest.occurred_at and w.ends_at > oldest.occurred_at
-        limit 1
-      ) w
-      -- The period is that of the present link, and no other's.
-      left join lateral (
-        select s.current_period_start, s.current_period_end
-        from metering.subscriptions s
-        where s.organization_id = q.organization_id ${inShard("s")} and w.ends_at = 'infinity'
-        limit 1
-      ) p on true
-      left join lateral (
-        select c.cut_at from metering.cut_overs c where c.organization_id = q.organization_id ${inShard("c")} limit 1
-      ) c on true
-    ),
-    slice as materialized (
+    with slice as materialized (
       select t.*, e.occurred_at, e.id, e.quantity
-      from turn t
+      from (${nextSlices(input)}) t
       cross join lateral (
         select e.occurred_at, e.id, e.quantity
         from metering.meter_outbox e
@@ -98,7 +56,7 @@ export async function findSlices(
       limit ${entriesMax}
     )
     select
-      f.place, f.organization_id as "organizationId", metering.uuid_v7(clock_timestamp()) as "meterEventId",
+      f.place::int as place, f.organization_id as "organizationId", metering.uuid_v7(clock_timestamp()) as "meterEventId",
       f.stripe_customer_id as "stripeCustomerId", f.is_billed_elsewhere as "isBilledElsewhere",
       f.hour::text as hour, f.starts_at::text as "startsAt", f.last_at::text as "lastAt", f.last_id as "lastId",
       (
@@ -139,4 +97,56 @@ export async function findSlices(
     order by f.place
   `.execute(trx);
   return { slices: rows, entriesRead: rows[0]?.entriesRead ?? 0 };
+}
+
+/**
+ * Where the next slice of each organization begins, and where it ends at most. In their order, so that Postgres works
+ * them out one after the other, and no more of them than a transaction has room for.
+ */
+function nextSlices(input: SliceInput): RawBuilder<unknown> {
+  const { meter, organizations, cutOff } = input;
+  const inShard = namesOrganizations(input);
+  return sql`
+    select
+      q.place, q.organization_id, w.stripe_customer_id, oldest.occurred_at as starts_at,
+      date_trunc('hour', oldest.occurred_at, 'UTC') as hour,
+      least(
+        date_trunc('hour', oldest.occurred_at, 'UTC') + interval '1 hour',
+        w.ends_at,
+        case when p.current_period_start > oldest.occurred_at then p.current_period_start end,
+        case when p.current_period_end > oldest.occurred_at then p.current_period_end end,
+        case when c.cut_at > oldest.occurred_at then c.cut_at end
+      ) as ends_at,
+      coalesce(c.cut_at > oldest.occurred_at, false) as is_billed_elsewhere
+    from unnest(
+      ${organizations.map(({ organizationId }) => organizationId)}::uuid[],
+      ${organizations.map(({ from }) => from)}::timestamptz[]
+    ) with ordinality as q (organization_id, from_at, place)
+    cross join lateral (
+      select e.occurred_at
+      from metering.meter_outbox e
+      where ${unsealedOf(meter, "q")} ${inShard("e")}
+        and e.occurred_at >= q.from_at and e.occurred_at <= ${cutOff}
+      order by e.occurred_at
+      limit 1
+    ) oldest
+    cross join lateral (
+      select w.stripe_customer_id, w.ends_at
+      from metering.customer_spans w
+      where w.organization_id = q.organization_id ${inShard("w")}
+        and w.starts_at <= oldest.occurred_at and w.ends_at > oldest.occurred_at
+      limit 1
+    ) w
+    -- The period is that of the present link, and no other's.
+    left join lateral (
+      select s.current_period_start, s.current_period_end
+      from metering.subscriptions s
+      where s.organization_id = q.organization_id ${inShard("s")} and w.ends_at = 'infinity'
+      limit 1
+    ) p on true
+    left join lateral (
+      select c.cut_at from metering.cut_overs c where c.organization_id = q.organization_id ${inShard("c")} limit 1
+    ) c on true
+    order by q.place
+  `;
 }
