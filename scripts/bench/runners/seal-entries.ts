@@ -1,7 +1,6 @@
-import pg from "pg";
 import type { PgBoss } from "pg-boss";
 import type { Db } from "../../../src/database/db.ts";
-import { createQueryBuilder } from "../../../src/database/query-builder.ts";
+import { openDatabase } from "../../../src/database/pool.ts";
 import { silentLog } from "../../../src/log.ts";
 import { listDueOrganizations } from "../../../src/outbox/due-organizations.ts";
 import { sealDueEntries } from "../../../src/outbox/seal.ts";
@@ -25,8 +24,9 @@ async function inSeconds(work: () => Promise<unknown>): Promise<number> {
 
 const tasks = {
   connect: async ({ url }: { url: string }): Promise<void> => {
-    const pool = new pg.Pool({ connectionString: url, max: 2 });
-    db = createQueryBuilder(pool);
+    // Connections as the worker opens them for the seal.
+    const options = { connectionString: url, applicationName: "bench", connectionsMax: 2 };
+    ({ db } = openDatabase(options, silentLog));
     boss = createBoss({ databaseUrl: url, role: "api", connectionsMax: 1 }, silentLog);
     await boss.start();
   },
