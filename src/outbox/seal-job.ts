@@ -1,11 +1,11 @@
-import type { Job, PgBoss } from "pg-boss";
+import type { PgBoss } from "pg-boss";
 import type { Db } from "../database/db.ts";
 import { keepTrying } from "../database/keep-trying.ts";
-import { sealJobPayload, sealQueue } from "../queue/queues.ts";
+import { type SealJob, sealJobPayload, sealQueue } from "../queue/queues.ts";
 import { type WorkDeps, workQueue } from "../queue/work-queue.ts";
 import type { Tracer } from "../tracing/tracer.ts";
 import { type MeterName, meterNames } from "../usage/meters.ts";
-import { sealDueEntries } from "./seal.ts";
+import { sealDueEntries, type SealOptions, type SealResult } from "./seal.ts";
 
 /** pg-boss's shortest interval. An operator's "seal now" waits no longer than this. */
 const pollSeconds = 0.5;
@@ -16,44 +16,68 @@ export type SealJobOptions = {
   openMeters: () => Promise<readonly MeterName[]>;
   /** Shadow mode: what is sealed is not sent. */
   isShadow?: boolean;
+  /** A seal ends after this long, which is less than its job's lease. One that is not done goes on in the next job. */
+  secondsMax?: number;
 };
 
-/** A seal ends after this long, and the next one begins at once with the entries that have arrived meanwhile. */
-const sealSecondsMax = 30;
+/** A seal of all that has happened until now, or what an earlier one left of its own. */
+type Turn = { goesOn: SealOptions["goesOn"]; nextTurnAt: Date };
 
 /**
- * Works the seal queue: seals due entries, and sends the next job for `intervalSeconds` later, or for now where there
- * is more to seal.
+ * Works the seal queue: seals due entries, and sends the next job for `intervalSeconds` after this turn's begin. A seal
+ * that ends before it is done, or is held back, goes on before that, and leaves what has happened meanwhile: otherwise
+ * all organizations would have something to seal again, and the longer delivery is behind, the more events it would get.
  */
 export async function workSealQueue(
   deps: WorkDeps & { db: Db; tracer?: Tracer },
-  { intervalSeconds, openMeters, isShadow = false }: SealJobOptions,
+  { intervalSeconds, openMeters, isShadow = false, secondsMax = 30 }: SealJobOptions,
 ): Promise<void> {
   const { boss, log } = deps;
-  const msMax = Math.min(intervalSeconds, sealSecondsMax) * 1_000;
-  const seal = async (jobs: Job<unknown>[]) => {
-    const isForced = jobs.some((job) => sealJobPayload.safeParse(job.data).data?.evenIfPaused === true);
+  const msMax = Math.min(intervalSeconds, secondsMax) * 1_000;
+  const seal = async ({ evenIfPaused }: SealJob, { goesOn }: Turn): Promise<SealResult> => {
     const startedAtMs = performance.now();
-    const meters = isForced ? meterNames : await openMeters();
-    const { heldBack, ...sealed } = await sealDueEntries(deps, { meters, msMax, isShadow });
+    const meters = evenIfPaused ? meterNames : await openMeters();
+    const result = await sealDueEntries(deps, { meters, msMax, isShadow, goesOn });
+    const { heldBack, cutOff: _, ...sealed } = result;
     const durationMs = Math.round(performance.now() - startedAtMs);
     if (sealed.events > 0) log.info({ event: "entries_sealed", ...sealed, duration_ms: durationMs });
-    if (heldBack.length > 0) log.warn({ event: "seal_held_back", meters: heldBack });
+    if (heldBack.some((meter) => !goesOn?.heldBack.includes(meter)))
+      log.warn({ event: "seal_held_back", meters: heldBack });
+    return result;
   };
-  await workQueue(deps, { queue: sealQueue.name, pollingIntervalSeconds: pollSeconds }, async (jobs) => {
-    const startedAtMs = performance.now();
+  await workQueue(deps, { queue: sealQueue.name, pollingIntervalSeconds: pollSeconds }, async ([job]) => {
+    const asked = sealJobPayload.safeParse(job?.data).data ?? { evenIfPaused: false };
+    const turn = turnOf(asked, intervalSeconds);
+    let result: SealResult | undefined;
     try {
-      await seal(jobs);
+      result = await seal(asked, turn);
     } finally {
-      const passedSeconds = (performance.now() - startedAtMs) / 1_000;
-      const afterSeconds = Math.max(0, Math.round(intervalSeconds - passedSeconds));
-      const remind = () => remindToSeal(boss, { afterSeconds });
+      const remind = () => remindAgain(boss, turn, result);
       await remind().catch((error: unknown) => {
         keepTrying(deps, "the reminder to seal", remind);
         throw error;
       });
     }
   });
+}
+
+function turnOf({ goesOn }: SealJob, intervalSeconds: number): Turn {
+  const latest = new Date(Date.now() + intervalSeconds * 1_000);
+  // Later than the interval allows: by another worker's clock, or by an interval that was longer before.
+  if (goesOn === undefined || goesOn.nextTurnAt > latest) return { goesOn: undefined, nextTurnAt: latest };
+  return { goesOn, nextTurnAt: goesOn.nextTurnAt };
+}
+
+async function remindAgain(
+  boss: PgBoss,
+  { nextTurnAt }: Turn,
+  result: SealResult | undefined,
+): Promise<void> {
+  const secondsLeft = Math.max(0, Math.round((nextTurnAt.getTime() - Date.now()) / 1_000));
+  if (result === undefined || result.stopped === "done" || secondsLeft === 0)
+    return remindToSeal(boss, { afterSeconds: secondsLeft });
+  const { cutOff, heldBack } = result;
+  await boss.send(sealQueue.name, { goesOn: { cutOff, heldBack, nextTurnAt } });
 }
 
 /** Sends the job that seals; does nothing when one waits already. */

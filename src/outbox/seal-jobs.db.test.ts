@@ -4,11 +4,11 @@ import { expect } from "vitest";
 import type { Db } from "../database/db.ts";
 import { ensureQueues } from "../queue/install.ts";
 import { type DeliverJob, deliverQueueOf, sealQueue } from "../queue/queues.ts";
-import { appendEntries } from "../testing/rows/entries.ts";
+import { appendEntries, appendHours } from "../testing/rows/entries.ts";
 import { hoursAgo } from "../testing/rows/hours.ts";
 import { readMeterEvents } from "../testing/rows/meter-event-rows.ts";
 import { addOrganization } from "../testing/rows/organizations.ts";
-import { loseQueueRows } from "../testing/rows/queue-rows.ts";
+import { countDone, loseQueueRows } from "../testing/rows/queue-rows.ts";
 import { refuseJobs } from "../testing/rows/refused-jobs.ts";
 import { createRecordingLog } from "../testing/processes/recording-log.ts";
 import { until } from "../testing/processes/until.ts";
@@ -145,8 +145,7 @@ test("a seal whose next reminder the database refuses sends it as soon as it can
   const options = { intervalSeconds: 1, openMeters: () => Promise.resolve(meters) };
   await workSealQueue({ db: database.db, boss, log }, options);
   await remindToSeal(boss, { afterSeconds: 0 });
-  const sealed = async () =>
-    (await boss.findJobs(sealQueue.name)).filter(({ state }) => state === "completed").length;
+  const sealed = () => countDone(boss, sealQueue.name);
   await until(async () => (await sealed()) > 0, { what: "a seal" });
   const allowJobs = await refuseJobs(database.db, "insert");
   await until(() => events.some(({ event }) => event === "job_failed"), { what: "a seal to fail" });
@@ -156,14 +155,6 @@ test("a seal whose next reminder the database refuses sends it as soon as it can
 
   await until(async () => (await sealed()) > before, { what: "the next seal" });
 });
-
-function appendHours(db: Db, organization: string, hours: readonly number[]): Promise<void> {
-  return appendEntries(
-    db,
-    organization,
-    hours.map((hour) => ({ at: hoursAgo(hour, 1), quantity: 1 })),
-  );
-}
 
 /** Takes a meter's jobs one by one, in the order in which workers get them. */
 async function fetchAll(boss: PgBoss, meter: (typeof meters)[number]): Promise<DeliverJob[]> {

@@ -16,6 +16,8 @@ import { reportUnsealed } from "./report.ts";
 import { sealDueEntries } from "./seal.ts";
 
 const meters = meterNames;
+/** A slow machine makes no transaction smaller. */
+const unhurried = { msPerTransaction: 60_000 };
 
 test("an hour of more entries than a transaction takes becomes several events", async ({
   database,
@@ -29,7 +31,7 @@ test("an hour of more entries than a transaction takes becomes several events", 
     ...[10, 20, 30, 40].map((quantity) => ({ at: hoursAgo(1, 4), quantity })),
   ]);
 
-  await sealDueEntries({ db, boss }, { meters, entriesPerTransaction: 3 });
+  await sealDueEntries({ db, boss }, { meters, entriesPerTransaction: 3, ...unhurried });
 
   const events = await readMeterEvents(db);
   expect(events.map(({ entries }) => entries)).toEqual([3, 3, 1]);
@@ -46,7 +48,7 @@ test("a transaction makes no more events and takes no more entries than its boun
 
   const sealed = await sealDueEntries(
     { db, boss },
-    { meters, eventsPerTransaction: 3, entriesPerTransaction: 7 },
+    { meters, eventsPerTransaction: 3, entriesPerTransaction: 7, ...unhurried },
   );
 
   expect(sealed).toMatchObject({ events: 5, entries: 15, stopped: "done" });
@@ -69,7 +71,10 @@ test("one with many hours and entries costs every other one slice at most", asyn
     await appendAt(db, id, [1, 2]);
   }
 
-  await sealDueEntries({ db, boss }, { meters, eventsPerTransaction: 2, entriesPerTransaction: 4 });
+  await sealDueEntries(
+    { db, boss },
+    { meters, eventsPerTransaction: 2, entriesPerTransaction: 4, ...unhurried },
+  );
 
   const inOrder = (await readMeterEvents(db)).toSorted((a, b) => (a.id < b.id ? -1 : 1));
   expect(new Set(inOrder.slice(0, 5).map((event) => event.organizationId))).toEqual(

@@ -1,4 +1,3 @@
-import { sql } from "kysely";
 import type { PgBoss } from "pg-boss";
 import { isDatabaseUnavailable } from "../database/database-unavailable.ts";
 import type { Db, Trx } from "../database/db.ts";
@@ -8,6 +7,7 @@ import { type Shards, wholeDatabase } from "../database/shards.ts";
 import { aheadOfAll, remindToDeliver } from "../queue/deliver-job.ts";
 import type { Tracer } from "../tracing/tracer.ts";
 import type { MeterName } from "../usage/meters.ts";
+import { countPending, countPendingOfNodes } from "./count-pending.ts";
 import type { DueOrganization } from "./due-organizations.ts";
 import { holdSeal } from "./hold-seal.ts";
 import type { SealedEvent } from "./sealed-event.ts";
@@ -139,27 +139,6 @@ async function sealOnce(
   }
   seal.size.took(Date.now() - startedAtMs);
   return slices;
-}
-
-async function countPending(
-  db: Db,
-  { meter, pendingMax }: { meter: MeterName; pendingMax: number },
-): Promise<number> {
-  const counted = await sql<{ count: number }>`
-    select count(*)::int as count
-    from (select 1 from metering.meter_events where state = 'pending' and meter = ${meter} limit ${pendingMax}) pending
-  `.execute(db);
-  return counted.rows[0]?.count ?? 0;
-}
-
-/** The same on all nodes of a cluster, past the transaction; none while one is away, whose events cannot be sent either. */
-async function countPendingOfNodes(db: Db, seal: MeterSeal): Promise<number> {
-  try {
-    return await countPending(db, seal);
-  } catch (error) {
-    if (isDatabaseUnavailable(error)) return 0;
-    throw error;
-  }
 }
 
 const queryCanceled = "57014";

@@ -1,10 +1,12 @@
 import { sql } from "kysely";
 import type { PgBoss } from "pg-boss";
 import type { Db } from "../database/db.ts";
+import { byIndex } from "../database/one-plan.ts";
 import { type Tracer, untraced } from "../tracing/tracer.ts";
 import type { MeterName } from "../usage/meters.ts";
 import type { Shards } from "../database/shards.ts";
 import { shardsOf } from "../database/shards-of.ts";
+import { countPendingOfNodes } from "./count-pending.ts";
 import { listDue } from "./due-by-shard.ts";
 import { type MeterSeal, sealTurns } from "./seal-turns.ts";
 import { createSliceSize } from "./slice-size.ts";
@@ -16,6 +18,8 @@ export type SealResult = {
   stopped: "done" | "time" | "too_many_undelivered";
   /** The meters of which too many events are pending. */
   heldBack: MeterName[];
+  /** Entries that occurred later were left to another seal. */
+  cutOff: Date;
 };
 
 type SealLimits = {
@@ -41,12 +45,17 @@ const sealLimits: SealLimits = {
   msMax: Infinity,
 };
 
+/** A meter that was held back goes on with room for this share of `pendingMax`: few events cost as much as many. */
+const shareOfRoom = 0.25;
+
 export type SealOptions = Partial<SealLimits> & {
   meters: readonly MeterName[];
   /** Seals this organization alone, and its events go ahead of all others. */
   onlyOrganizationId?: string;
   /** Shadow mode: what is sealed is not sent. */
   isShadow?: boolean;
+  /** Where a seal ended before it was done: its cut-off, and the meters that were held back then. */
+  goesOn?: Pick<SealResult, "cutOff" | "heldBack"> | undefined;
 };
 
 type SealDeps = {
@@ -68,8 +77,13 @@ export async function sealDueEntries(
 ): Promise<SealResult> {
   const limits = { ...sealLimits, ...options };
   const endsAtMs = performance.now() + limits.msMax;
-  const seals = await openSeals(db, shards, limits);
-  const total: SealResult = { events: 0, entries: 0, stopped: "done", heldBack: [] };
+  const heldBack = await listStillHeldBack(db, limits);
+  const stopped = heldBack.length > 0 ? "too_many_undelivered" : "done";
+  // Entries that arrive meanwhile are left to the next seal; otherwise every request would become a meter event.
+  const cutOff = options.goesOn?.cutOff ?? (await readDatabaseClock(db));
+  const meters = limits.meters.filter((meter) => !heldBack.includes(meter));
+  const seals = await openSeals(db, shards, { ...limits, meters, cutOff });
+  const total: SealResult = { events: 0, entries: 0, stopped, heldBack, cutOff };
   const hasTurns = ({ meter, queue }: MeterSeal) => queue.length > 0 && !total.heldBack.includes(meter);
   while (total.stopped !== "time" && seals.some(hasTurns)) {
     for (const seal of seals.filter(hasTurns)) {
@@ -90,9 +104,26 @@ export async function sealDueEntries(
   return total;
 }
 
-async function openSeals(db: Db, shards: Shards, limits: SealLimits & SealOptions): Promise<MeterSeal[]> {
-  // Entries that arrive meanwhile are left to the next seal; otherwise every request would become a meter event.
-  const cutOff = await readDatabaseClock(db);
+/** Looks before due entries are listed, which takes longer. */
+async function listStillHeldBack(
+  db: Db,
+  { meters, pendingMax, goesOn, isShadow = false }: SealLimits & SealOptions,
+): Promise<MeterName[]> {
+  const heldBack: MeterName[] = [];
+  if (isShadow) return heldBack;
+  for (const meter of meters.filter((each) => goesOn?.heldBack.includes(each))) {
+    const pending = await byIndex(db, (one) => countPendingOfNodes(one, { meter, pendingMax }));
+    if (pendingMax - pending < pendingMax * shareOfRoom) heldBack.push(meter);
+  }
+  return heldBack;
+}
+
+async function openSeals(
+  db: Db,
+  shards: Shards,
+  limits: SealLimits & SealOptions & { cutOff: Date },
+): Promise<MeterSeal[]> {
+  const { cutOff } = limits;
   const seals: MeterSeal[] = [];
   for (const meter of limits.meters) {
     const { queue, faults } = await listDue(db, shards, {
@@ -109,7 +140,7 @@ async function openSeals(db: Db, shards: Shards, limits: SealLimits & SealOption
       cutOff,
       isAheadOfAll,
       isShadow,
-      size: createSliceSize(),
+      size: createSliceSize(limits),
       faults,
     });
   }

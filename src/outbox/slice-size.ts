@@ -1,5 +1,5 @@
-/** A transaction of the seal should take this long at most. */
-const msWanted = 500;
+/** A transaction of the seal should take this part of the time after which it is given up. */
+const partWanted = 1 / 4;
 const halvingsMax = 12;
 
 export type SliceSize = {
@@ -12,7 +12,8 @@ export type SliceSize = {
 };
 
 /** Finds out how much may be sealed in one transaction: halved when a transaction is slow, doubled when it is not. */
-export function createSliceSize(): SliceSize {
+export function createSliceSize({ msPerTransaction }: { msPerTransaction: number }): SliceSize {
+  const msWanted = msPerTransaction * partWanted;
   let halvings = 0;
   function halve(): boolean {
     if (halvings === halvingsMax) return false;

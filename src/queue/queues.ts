@@ -20,8 +20,22 @@ export const sealQueue = {
   options: { policy: "short", retryLimit: 0, expireInSeconds: 300, deleteAfterSeconds: 3_600 },
 } as const satisfies QueueDefinition;
 
-/** `evenIfPaused`: an operator asked for it. */
-export const sealJobPayload = z.object({ evenIfPaused: z.boolean().default(false) });
+/** A date, which pg-boss keeps as JSON does. */
+const moment = z.iso.datetime().pipe(z.coerce.date());
+
+/** A seal that ended before it was done, and goes on with its own cut-off until the next turn is due. */
+const unfinishedSeal = z.object({
+  cutOff: moment,
+  heldBack: z.array(z.enum(meterNames)),
+  nextTurnAt: moment,
+});
+
+/** `evenIfPaused`: an operator asked for it. What is malformed is no reason to leave the seal undone. */
+export const sealJobPayload = z.object({
+  evenIfPaused: z.boolean().default(false).catch(false),
+  goesOn: unfinishedSeal.optional().catch(undefined),
+});
+export type SealJob = z.infer<typeof sealJobPayload>;
 
 /**
  * One queue for each meter, so that a paused meter holds up no other, and one job for each meter event: the reminder

@@ -1,6 +1,7 @@
 import { sql } from "kysely";
 import type { Db } from "../../database/db.ts";
 import type { MeterName } from "../../usage/meters.ts";
+import { hoursAgo } from "./hours.ts";
 
 export type NewEntry = { at: Date; quantity: number; meter?: MeterName };
 
@@ -19,4 +20,13 @@ export async function appendEntries(
       ${entries.map(({ meter }) => meter ?? "temperature_readings")}::text[]
     ) as i (at, quantity, meter)
   `.execute(db);
+}
+
+/** Writes an entry of one reading into each of these hours, so many whole hours before the present one. */
+export function appendHours(db: Db, organizationId: string, hours: readonly number[]): Promise<void> {
+  return appendEntries(
+    db,
+    organizationId,
+    hours.map((hour) => ({ at: hoursAgo(hour, 1), quantity: 1 })),
+  );
 }

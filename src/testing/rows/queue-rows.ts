@@ -1,3 +1,4 @@
+import type { PgBoss } from "pg-boss";
 import { sql } from "kysely";
 import type { Db } from "../../database/db.ts";
 import { withoutTriggers } from "../postgres/without-triggers.ts";
@@ -46,4 +47,9 @@ export async function readQueueFurniture(db: Db): Promise<unknown> {
       (select array_agg(name || ' ' || cron order by name) from pgboss.schedule) as crons
   `.execute(db);
   return rows[0];
+}
+
+/** How many jobs of a queue are done. */
+export async function countDone(boss: PgBoss, queue: string): Promise<number> {
+  return (await boss.findJobs(queue)).filter(({ state }) => state === "completed").length;
 }
