@@ -1,8 +1,12 @@
 import { defineConfig } from "vitest/config";
+import { patienceMs } from "./src/testing/processes/patience.ts";
 
-/** Tests wait for conditions; slow machines need more time than vitest's defaults, and three nodes on one of them even more. */
-const timeoutMs = process.env["TEST_DATABASE_BACKEND"] === "citus" ? 180_000 : 60_000;
-const patience = { testTimeout: timeoutMs, hookTimeout: timeoutMs, expect: { poll: { timeout: 30_000 } } };
+const timeoutMs = patienceMs(60_000);
+const patience = {
+  testTimeout: timeoutMs,
+  hookTimeout: timeoutMs,
+  expect: { poll: { timeout: patienceMs(30_000) } },
+};
 
 export default defineConfig({
   test: {

@@ -5,6 +5,7 @@ import { adminToken, serviceTest } from "../testing/fixtures/service-fixture.ts"
 import { until } from "../testing/processes/until.ts";
 import { appendEntries } from "../testing/rows/entries.ts";
 import { addOrganization } from "../testing/rows/organizations.ts";
+import { patienceMs } from "../testing/processes/patience.ts";
 
 const dayMs = 86_400_000;
 const graceSeconds = 900;
@@ -68,7 +69,7 @@ const test = serviceTest.extend("site", async ({ database, account, boss, launch
 });
 
 /** A site starts its own processes, beside those of other tests. */
-const timeout = 240_000;
+const timeout = patienceMs(240_000);
 
 test(
   "a draft with pending usage is held, and finalized with it",

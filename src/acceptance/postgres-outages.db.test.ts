@@ -7,6 +7,7 @@ import { localOnly } from "../testing/postgres/local-only.ts";
 import { outageTest as test } from "../testing/postgres/outage-site.ts";
 import type { ServiceProcess } from "../testing/processes/service-process.ts";
 import { readBooks } from "../testing/stripe/simulator-books.ts";
+import { patienceMs } from "../testing/processes/patience.ts";
 import { until } from "../testing/processes/until.ts";
 
 const image = inject("postgresImage");
@@ -14,17 +15,22 @@ const image = inject("postgresImage");
 const customerCount = 12;
 const postEveryMs = 50;
 const stripeLatencyMs = 800;
-/** How long a request may wait for a connection and for its statement, and as much again for a busy machine. */
-const patienceMs = 25_000 + 10_000;
+/** How long a request may wait for a connection and for its statement, and more on a busy machine. */
+const answerWithinMs = 25_000 + patienceMs(10_000);
 const codes = ["database_unavailable", "outcome_unknown", "overloaded"];
 
 test.runIf(
   image !== null && !localOnly("its own Postgres is stopped and frozen; acceptance/cluster kills nodes"),
 )(
   "a Postgres that is stopped, killed, restarted and frozen under load loses no reading, bills none twice and ends no process",
-  { timeout: 240_000 },
+  { timeout: patienceMs(240_000) },
   async ({ open }) => {
-    const site = await open({ image: image ?? "", customerCount, patienceMs, stripeLatencyMs });
+    const site = await open({
+      image: image ?? "",
+      customerCount,
+      patienceMs: answerWithinMs,
+      stripeLatencyMs,
+    });
     const { postgres, simulator, untilStripeIsAsked, api, db, customers, ends } = site;
     const gateways = customers.map(({ gateway }) => gateway);
     const leaving = [site.worker, await site.startApi()];

@@ -8,9 +8,6 @@ import { startTracing } from "./start-tracing.ts";
 import { inSpan, isSampled, untraced } from "./tracer.ts";
 
 const longMs = 20_000;
-// A collector that never answers holds the exporter for its 3 seconds.
-vi.setConfig({ testTimeout: 30_000 });
-
 const sampled = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 const unsampled = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00";
 

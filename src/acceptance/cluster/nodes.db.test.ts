@@ -22,7 +22,7 @@ const codes = ["database_unavailable", "outcome_unknown", "overloaded"];
 
 test.runIf(isCluster && binaries !== undefined)(
   "a killed node holds up its own organizations alone; neither its death, an added node nor moved shards lose or double a reading",
-  { timeout: 240_000 },
+  { timeout: 600_000 },
   async ({ open }) => {
     if (binaries === undefined) throw new Error("the machine has no Citus");
     const { first, spare, api, db, senders, ends } = await open({

@@ -26,7 +26,7 @@ const codes = ["database_unavailable", "outcome_unknown", "overloaded", "no answ
 
 test.runIf(isCluster && binaries !== undefined)(
   "kills of a node, the API and a worker, an added node and moved shards, all under load: every reading answered 200 is billed once",
-  { timeout: 280_000 },
+  { timeout: 700_000 },
   async ({ open }) => {
     if (binaries === undefined) throw new Error("the machine has no Citus");
     const site = await open({ binaries, customerCount, patienceMs, stripeLatencyMs });

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Fence } from "./markdown.ts";
+import { patienceMs } from "../../testing/processes/patience.ts";
 
 export type BlockRun = {
   block: Fence;
@@ -21,7 +22,7 @@ export type Desk = {
   addresses: Record<string, string>;
 };
 
-const withinMs = 120_000;
+const withinMs = patienceMs(120_000);
 const statusLine = /^\[answered (\d{3})\]$/gm;
 
 /**

@@ -7,11 +7,12 @@ import { expect } from "vitest";
 import { adminToken, serviceTest as test } from "../../testing/fixtures/service-fixture.ts";
 import { parseScrape } from "../../testing/net/scraped.ts";
 import { signUp } from "../../testing/rows/customer.ts";
+import { patienceMs } from "../../testing/processes/patience.ts";
 
 /** `FUZZ_REQUESTS` makes it more; another `FUZZ_SEED` makes other requests. */
 const requests = Math.ceil(Number(process.env["FUZZ_REQUESTS"] ?? 2_000) / 10);
 const seed = Number(process.env["FUZZ_SEED"] ?? 20_261_120);
-const timeout = 60_000 + requests * 100;
+const timeout = patienceMs(60_000 + requests * 100);
 const answerWithinMs = 20_000;
 /** Each of them on a connection of its own, one in ten of them slow. */
 const clientsTogether = 20;

@@ -8,10 +8,11 @@ import { apiTest } from "../../testing/fixtures/api-fixture.ts";
 import type { TestDatabase } from "../../testing/postgres/test-database.ts";
 import { createRecordingLog } from "../../testing/processes/recording-log.ts";
 import { adminToken, exchange, sent, whole } from "../../testing/net/odd-posts.ts";
+import { patienceMs } from "../../testing/processes/patience.ts";
 
 /** `FUZZ_REQUESTS` makes it more. */
 const numRuns = Math.ceil(Number(process.env["FUZZ_REQUESTS"] ?? 2_000) / 10);
-const timeout = 60_000 + numRuns * 200;
+const timeout = patienceMs(60_000 + numRuns * 200);
 
 /** The same application twice: with its shortcut, and without. Each has an organization, a log and held bytes of its own. */
 const test = apiTest.extend("ways", async ({ api, database }, { onCleanup }) => {

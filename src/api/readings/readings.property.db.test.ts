@@ -8,10 +8,11 @@ import { linkCustomer } from "../../testing/rows/organizations.ts";
 import { roadTest as test } from "../../testing/fixtures/road-fixture.ts";
 import type { TestDatabase } from "../../testing/postgres/test-database.ts";
 import { meterNames } from "../../usage/meters.ts";
+import { patienceMs } from "../../testing/processes/patience.ts";
 
 const runs = 60;
 /** Many times the time of an idle machine. */
-const timeout = 180_000;
+const timeout = patienceMs(180_000);
 /** Sooner than that, so that fast-check reports the failure, with its seed. */
 const timeLimitMs = timeout - 10_000;
 const organizations = 3;

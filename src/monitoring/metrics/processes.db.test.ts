@@ -1,6 +1,7 @@
 import { expect } from "vitest";
 import { appendEntries } from "../../testing/rows/entries.ts";
 import { findFreePort } from "../../testing/net/free-port.ts";
+import { patienceMs } from "../../testing/processes/patience.ts";
 import { parseScrape } from "../../testing/net/scraped.ts";
 import { serviceTest as test } from "../../testing/fixtures/service-fixture.ts";
 
@@ -17,7 +18,7 @@ test("the API and the worker each answer for themselves, and for the database", 
   await road.untilBilled();
 
   await expect
-    .poll(() => scrape(worker.url()), { timeout: 20_000 })
+    .poll(() => scrape(worker.url()), { timeout: patienceMs(20_000) })
     .toMatchObject({
       'meter_outbox_delivery_attempts_total{meter="temperature_readings",verdict="delivered",reason="accepted",process="worker"}': 1,
       'meter_outbox_settled_total{meter="temperature_readings",state="delivered",process="worker"}': 1,

@@ -4,6 +4,7 @@ import { type CitusCluster, type ClusterNode, nodeSettings } from "./citus-clust
 import { untilPostgresAnswers } from "./container-postgres.ts";
 
 const postgresPort = 5_432;
+const aDayMs = 86_400_000;
 const memoryFolder = "/postgres-in-memory";
 const names = ["coordinator", "worker-1", "worker-2"] as const;
 
@@ -30,6 +31,8 @@ export async function startContainerCluster(image: string): Promise<CitusCluster
           PGDATA: `${memoryFolder}/data`,
         })
         .withTmpFs({ [memoryFolder]: "rw" })
+        // In place of the image's own, whose commands would end all sessions when they are killed (container-postgres.ts).
+        .withHealthCheck({ test: ["CMD", "true"], interval: aDayMs })
         .withCommand(["postgres", ...nodeSettings.flatMap((setting) => ["-c", setting])])
         .withWaitStrategy(Wait.forLogMessage("ready to accept connections"))
         .start();

@@ -1,10 +1,17 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { PostgreSqlContainer } from "@testcontainers/postgresql";
 import { Client } from "pg";
-import { Wait } from "testcontainers";
+import { GenericContainer, Wait } from "testcontainers";
+import { watchServerTrouble } from "./server-trouble.ts";
 
-export type ContainerPostgres = { url: string; stop: () => Promise<void> };
+export type ContainerPostgres = {
+  url: string;
+  /** What its log told of that would explain failures of any test, with how often. */
+  trouble: () => string[];
+  stop: () => Promise<void>;
+};
 
+const postgresPort = 5_432;
+const password = "postgres";
 const memoryFolder = "/postgres-in-memory";
 const answerTimeoutMs = 60_000;
 /** Without the compiler, as the embedded Postgres: a test's own statements would wait for it, and the service's go without. */
@@ -15,17 +22,20 @@ const settings = ["max_connections=300", "max_wal_size=256MB", "jit=off"];
  * be had or Postgres does not answer.
  */
 export async function startContainerPostgres(options: { image: string }): Promise<ContainerPostgres> {
-  const container = await new PostgreSqlContainer(options.image)
-    .withUsername("postgres")
-    .withDatabase("postgres")
-    .withPassword("postgres")
+  const trouble = watchServerTrouble();
+  // Without a health check, such as the ready-made container of Postgres has: its command is killed when it takes longer
+  // than a second, and Postgres, which is the container's first process, takes what that leaves behind for a session of
+  // its own that crashed. Then it ends all sessions.
+  const container = await new GenericContainer(options.image)
+    .withExposedPorts(postgresPort)
     .withTmpFs({ [memoryFolder]: "rw" })
-    .withEnvironment({ PGDATA: `${memoryFolder}/data` })
+    .withEnvironment({ POSTGRES_PASSWORD: password, PGDATA: `${memoryFolder}/data` })
     .withCommand(["postgres", ...settings.flatMap((setting) => ["-c", setting])])
     // Fails at once when the container ends. The first such line may come from the set-up, so a session follows.
     .withWaitStrategy(Wait.forLogMessage("ready to accept connections"))
+    .withLogConsumer((log) => log.on("data", (text: Buffer | string) => trouble.read(String(text))))
     .start();
-  const url = container.getConnectionUri();
+  const url = `postgres://postgres:${password}@${container.getHost()}:${container.getMappedPort(postgresPort)}/postgres`;
   try {
     await untilPostgresAnswers(url);
   } catch (error) {
@@ -34,6 +44,7 @@ export async function startContainerPostgres(options: { image: string }): Promis
   }
   return {
     url,
+    trouble: trouble.list,
     stop: async () => {
       await container.stop();
     },

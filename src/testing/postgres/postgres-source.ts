@@ -68,9 +68,13 @@ async function startPostgres(choice: PostgresChoice, write: (line: string) => vo
   if (source === "container") {
     // Loaded only when needed: it takes longer to load than the embedded Postgres takes to start.
     const { startContainerPostgres } = await import("./container-postgres.ts");
-    const container = await startContainerPostgres({ image: choice.image });
+    const { url, trouble, stop } = await startContainerPostgres({ image: choice.image });
     write(`postgres: a container of ${choice.image}`);
-    return { source, image: choice.image, ...container };
+    const tellAndStop = () => {
+      for (const found of trouble()) write(`postgres: the container's log told ${found}`);
+      return stop();
+    };
+    return { source, image: choice.image, url, stop: tellAndStop };
   }
   const { url, stop } = await startEmbeddedPostgres({ settings: "fast" });
   write("postgres: embedded");

@@ -13,7 +13,7 @@ export type Patience = {
   standing?: () => string | Promise<string>;
 };
 
-/** Asks until the answer is neither false nor undefined, and returns it; throws when the time is over, three times as much on a cluster. */
+/** Asks until the answer is neither false nor undefined, and returns it; throws when the time is over. */
 export async function until<T>(
   ask: () => T | Promise<T>,
   { what, withinMs = usualPatienceMs, standing }: Patience,
