@@ -1,6 +1,7 @@
 import pg from "pg";
 import type { Log } from "../log.ts";
 import type { Db } from "./db.ts";
+import { keepPlans } from "./keep-plans.ts";
 import { createQueryBuilder } from "./query-builder.ts";
 import { newConnections, newConnectionsByIndex } from "./new-connection.ts";
 import { createWatchedSocket } from "./watched-socket.ts";
@@ -28,6 +29,8 @@ export type PoolOptions = {
   answerDelayMsMax?: number;
   /** Connections plan by index as long as they live, which spares a transaction the trip that would tell them. */
   plansByIndex?: boolean;
+  /** They also plan once what begins with `keptPlan`. Not for a cluster, which sends a statement to nodes by its parameters. */
+  keepsPlans?: boolean;
 };
 
 const idleMsMax = 10_000;
@@ -39,7 +42,8 @@ const idleMsMax = 10_000;
  * itself runs on the server, which may be frozen or gone.
  */
 export function openDatabase(options: PoolOptions, log: Log): Database {
-  const { statementTimeoutMs = 30_000, answerDelayMsMax = 5_000, plansByIndex = false } = options;
+  const { statementTimeoutMs = 30_000, answerDelayMsMax = 5_000 } = options;
+  const { plansByIndex = false, keepsPlans = false } = options;
   const silenceMs = statementTimeoutMs + answerDelayMsMax;
   const pool = new pg.Pool({
     connectionString: options.connectionString,
@@ -55,6 +59,7 @@ export function openDatabase(options: PoolOptions, log: Log): Database {
     keepAlive: true,
     ...(plansByIndex ? newConnectionsByIndex : newConnections),
   });
+  if (keepsPlans) pool.on("connect", keepPlans);
   const renewal = createRenewal(pool);
   pool.on("connect", renewal.watch);
   // Ends a connection when it is given back; Kysely does not report errors on it.

@@ -1,29 +1,27 @@
 import { sql } from "kysely";
-import type { PgBoss } from "pg-boss";
 import { expect } from "vitest";
 import type { Db } from "../database/db.ts";
 import { createQueryBuilder } from "../database/query-builder.ts";
 import { silentLog } from "../log.ts";
-import { type Reminder, remindToDeliver } from "../queue/deliver-job.ts";
-import { loadShipments } from "../outbox/load-shipments.ts";
 import { openCountingPool } from "../testing/plans/counting-pool.ts";
 import { analyzeOtherQueues } from "../testing/plans/other-queues.ts";
 import { readsListsAtOnce } from "../testing/plans/reads-lists-at-once.ts";
 import { localOnly } from "../testing/postgres/local-only.ts";
 import { roadTest } from "../testing/fixtures/road-fixture.ts";
+import {
+  addBacklog,
+  answered,
+  batch,
+  meter,
+  rowsPerEventMax,
+  takeAndSettle,
+  turns,
+} from "../testing/fixtures/backlog-fixture.ts";
 import { deliver } from "./deliver.ts";
 import { createOpenShipments } from "./open-shipments.ts";
 import { settleAttempts } from "./settle.ts";
 import { takeJobs } from "./take-jobs.ts";
 import { endShipped, takeShipped } from "./take-shipments.ts";
-
-const meter = "temperature_readings";
-const customers = 300;
-const eventsOfEach = 10;
-const batch = 100;
-const turns = 3;
-/** What a statement may read for each event that it is about: a few indexes, and customers that are not free. */
-const rowsPerEventMax = 5;
 
 // As after an outage: everything waits, and no table has been analyzed.
 roadTest
@@ -164,74 +162,3 @@ roadTest.skipIf(
 /** Of pg-boss's statements the test above tells. */
 const ofEvents = /(?:update|join) metering\.meter_events/;
 const ofPgBoss = /(?:update|delete from) pgboss\.job/i;
-
-type Way = { db: Db; boss: PgBoss };
-
-async function takeAndSettle({
-  db,
-  boss,
-  manyOfEach = false,
-}: Way & { manyOfEach?: boolean }): Promise<void> {
-  const { taken } = await takeJobs({ db, boss, log: silentLog }, meter, {
-    room: batch,
-    manyOfEach,
-    leaseSeconds: 45,
-  });
-  expect(taken).toHaveLength(batch);
-  const finished = await Promise.all(taken.map((one) => deliver([one], answered)));
-  expect((await settleAttempts({ db, boss }, finished.flat())).size).toBe(batch);
-}
-
-const answered = {
-  transport: {
-    eventsPerRequestMax: 1,
-    send: () => Promise.resolve({ kind: "success", httpStatus: 200, requestId: "req_1" } as const),
-  },
-  eventNames: { temperature_readings: meter, active_sensors: "active_sensors" },
-  log: silentLog,
-  now: () => new Date(),
-};
-
-async function addBacklog(
-  { db, boss }: Way,
-  { isAnalyzedMeanwhile = false, isShipped = false, of = sums } = {},
-): Promise<void> {
-  await sql`alter table metering.meter_events set (autovacuum_enabled = off)`.execute(db);
-  const due = await db.transaction().execute(async (trx) => {
-    const added = await addDue(trx, of);
-    // On another connection, which sees pages and no row yet.
-    if (isAnalyzedMeanwhile) await sql`analyze metering.meter_events`.execute(db);
-    return added;
-  });
-  await remindToDeliver(boss, isShipped ? loadShipments(due.map(toSend), 1) : due);
-}
-
-function toSend(reminder: Reminder) {
-  return { ...reminder, isBilledElsewhere: false };
-}
-
-const sums = { meter, customers, eventsOfEach };
-
-async function addDue(
-  db: Db,
-  { meter: name, customers: count, eventsOfEach: hours }: typeof sums,
-): Promise<Reminder[]> {
-  const { rows } = await sql<Reminder>`
-    with others as materialized (
-      insert into metering.organizations (name) select 'org ' || n from generate_series(1, ${count}::int) n returning id
-    ),
-    due as (
-      insert into metering.meter_events
-        (organization_id, id, meter, hour, quantity, event_at, entries, stripe_customer_id)
-      select o.id, metering.uuid_v7(clock_timestamp()), ${name}, h.hour, 5, h.hour, 1, 'cus_' || o.id
-      from others o, generate_series(1, ${hours}::int) n,
-        lateral (select date_trunc('hour', now(), 'UTC') - (${hours}::int + 1 - n) * interval '1 hour' as hour) h
-      returning *
-    )
-    select
-      organization_id as "organizationId", id as "meterEventId", meter, stripe_customer_id as "stripeCustomerId",
-      (row_number() over (partition by stripe_customer_id order by id) - 1)::int as ahead
-    from due
-  `.execute(db);
-  return rows;
-}

@@ -1,4 +1,5 @@
 import { sql } from "kysely";
+import { keptPlan } from "../database/keep-plans.ts";
 import { isOfKey, onKeys } from "../database/one-plan.ts";
 import { namesOrganizations } from "../database/by-shard.ts";
 import type { Db } from "../database/db.ts";
@@ -51,6 +52,7 @@ async function countAttempts(
 ): Promise<Attempt[]> {
   const inShard = namesOrganizations({ organizations: keys, isOneShard: options.isOneShard });
   const begun = await sql<Attempt>`
+    ${keptPlan}
     ${withPendingKeys(keys)}
     update metering.meter_events m
     set

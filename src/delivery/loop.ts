@@ -6,13 +6,14 @@ import type { Log } from "../log.ts";
 import { wait } from "../process/wait.ts";
 import { type MeterName, meterNames, meters } from "../usage/meters.ts";
 import { eventAheadMsMax } from "./limits.ts";
-import { createOpenShipments } from "./open-shipments.ts";
+import { createGathering } from "./gathering.ts";
+import { createOpenShipments, type EndedShipment } from "./open-shipments.ts";
 import { createRests, type Rests } from "./rests.ts";
 import { sendTaken, type SendTools, type TakenRequest } from "./send-taken.ts";
 import type { Backoff } from "./settle.ts";
 import { createSettler, type Settler } from "./settler.ts";
 import { takeJobs, type TakeOptions } from "./take-jobs.ts";
-import { endShipped, type ShipmentDeps, takeShipped, unloadLate } from "./take-shipments.ts";
+import { deleteShipments, endShipped, type ShipmentDeps, takeShipped, unloadLate } from "./take-shipments.ts";
 import { createUnderWay, type UnderWay } from "./under-way.ts";
 import { type DeliveryWatch, unwatched } from "./watch.ts";
 
@@ -54,6 +55,8 @@ const idleMs = 500;
 const afterErrorMs = 1_000;
 /** While shipments go on, a queue of single events that was empty is asked again after so long. */
 const idleAloneMs = 200;
+/** The jobs of shipments that end within this time are deleted together. */
+const gatherEndedMs = 50;
 /** An event of a shipment that has not begun for so long gets a reminder of its own, so that it may go by another worker. */
 const lateMs = 3_000;
 
@@ -69,8 +72,12 @@ export function startDelivery(deps: Deps, options: DeliveryLoopOptions): Deliver
   const underWay = createUnderWay({ concurrency, eventsPerRequestMax: transport.eventsPerRequestMax });
   const open = createOpenShipments(() => performance.now());
   const withShards = { ...deps, watch, shards: shardsOf(deps.db), open };
+  const deleteEnded = createGathering<EndedShipment>(
+    (ended) => deleteShipments(withShards, ended),
+    gatherEndedMs,
+  );
   const running = run({
-    deps: withShards,
+    deps: { ...withShards, deleteEnded },
     options,
     tools: { ...options, log: deps.log, watch, stopping: stopping.signal },
     settler: createSettler({ ...withShards, backoff }, watch),
@@ -108,7 +115,7 @@ async function step(loop: Loop): Promise<void> {
   const { stopping, bucket } = loop.tools;
   await unloadLate(loop.deps, lateMs);
   const progress = loop.underWay.progress();
-  if (!loop.underWay.isWorthAFetch()) return idle(stopping, progress);
+  if (!loop.underWay.isWorthAFetch()) return idle(stopping, loop.underWay.roomMade());
   if (bucket.available() < 1) return wait(bucket.waitMs(), stopping);
   let jobs = 0;
   for (const meter of meterNames) {
@@ -118,10 +125,10 @@ async function step(loop: Loop): Promise<void> {
   if (jobs === 0) await idle(stopping, progress);
 }
 
-/** The end of a request makes room for its customer's next event. */
-async function idle(stopping: AbortSignal, progress: Promise<void>): Promise<void> {
+/** Until something has come: room, or the end of a request, which makes room for its customer's next event. */
+async function idle(stopping: AbortSignal, come: Promise<void>): Promise<void> {
   const over = new AbortController();
-  await Promise.race([wait(idleMs, AbortSignal.any([stopping, over.signal])), progress]);
+  await Promise.race([wait(idleMs, AbortSignal.any([stopping, over.signal])), come]);
   over.abort();
 }
 

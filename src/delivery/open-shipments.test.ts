@@ -62,6 +62,9 @@ test("a shipment ends with the last of its events, once", () => {
   draw();
   expect(open.end(["3"])).toMatchObject([{ meter, job }]);
   expect(open.end(["1", "2", "3"])).toEqual([]);
+  // Until its job is deleted, its events are not another worker's.
+  expect(open.jobs()).toEqual(["shipment-1"]);
+  open.forget([{ meter, job }]);
   expect(open.jobs()).toEqual([]);
 });
 

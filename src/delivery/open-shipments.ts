@@ -11,6 +11,8 @@ type Shipment = {
   unended: number;
 };
 
+export type EndedShipment = Pick<Shipment, "meter" | "job">;
+
 /** An event of it. */
 export type ShippedEvent = Due & { shipment: Shipment; notBeforeMs: number };
 
@@ -31,8 +33,10 @@ export type OpenShipments = {
   drawLate: (meter: MeterName, longerThanMs: number) => ShippedEvent[];
   /** The same for the events of one shipment. */
   drawShipment: (meter: MeterName, jobId: string) => ShippedEvent[];
-  /** Returns the jobs of the shipments that have no other event left. */
-  end: (meterEventIds: readonly string[]) => Pick<Shipment, "meter" | "job">[];
+  /** Returns the shipments that have no other event left. Their jobs are this worker's until they are deleted. */
+  end: (meterEventIds: readonly string[]) => EndedShipment[];
+  /** Their jobs are deleted. */
+  forget: (ended: readonly EndedShipment[]) => void;
 };
 
 /** Keeps the events of the shipments that this worker has taken, waiting or under way. `nowMs` is a monotonic clock. */
@@ -87,10 +91,11 @@ export function createOpenShipments(nowMs: () => number): OpenShipments {
       return meterEventIds.flatMap(underWay.find).flatMap((event) => {
         underWay.delete(event);
         event.shipment.unended -= 1;
-        if (event.shipment.unended > 0) return [];
-        jobs.delete(event.shipment.job.id);
-        return [event.shipment];
+        return event.shipment.unended > 0 ? [] : [event.shipment];
       });
+    },
+    forget(ended) {
+      for (const { job } of ended) jobs.delete(job.id);
     },
   };
 }

@@ -1,4 +1,5 @@
 import { type RawBuilder, sql } from "kysely";
+import { arrayLiteral } from "../database/array-literal.ts";
 import type { MeterEventKey } from "../usage/meter-event-key.ts";
 
 /**
@@ -11,8 +12,8 @@ export function withPendingKeys(keys: readonly MeterEventKey[]): RawBuilder<unkn
     with k as materialized (
       select organization_id, id, 'pending' as state, now() as at
       from unnest(
-        ${keys.map(({ organizationId }) => organizationId)}::uuid[],
-        ${keys.map(({ meterEventId }) => meterEventId)}::uuid[]
+        ${arrayLiteral(keys.map(({ organizationId }) => organizationId))}::uuid[],
+        ${arrayLiteral(keys.map(({ meterEventId }) => meterEventId))}::uuid[]
       ) as u (organization_id, id)
     )
   `;

@@ -8,6 +8,8 @@ import { watchDelivery } from "../monitoring/metrics/delivery-metrics.ts";
 import type { StripeAnswer } from "../stripe/answer.ts";
 import { addDueEvent, readAttempts, readDeliverJobs, readMeterEvent } from "../testing/rows/meter-events.ts";
 import { createRecordingLog } from "../testing/processes/recording-log.ts";
+import { localOnly } from "../testing/postgres/local-only.ts";
+import { countWaitingForLocks } from "../testing/postgres/locks.ts";
 import { roadTest } from "../testing/fixtures/road-fixture.ts";
 import { parseScrape } from "../testing/net/scraped.ts";
 import { addNeighbours } from "../testing/rows/neighbours.ts";
@@ -85,6 +87,8 @@ test("an event that another program has locked holds up the settling of no other
   `.execute(lock);
 
   const settling = desk.settle(first);
+  // Answers of the same few milliseconds would share its transaction.
+  await expect.poll(() => countWaitingForLocks(pool)).toBe(1);
   await desk.settle(second);
 
   expect((await statesOf(db, keys)).toSorted()).toEqual(["delivered", "pending"]);
@@ -204,3 +208,18 @@ test("whatever is thrown while sending leaves the outcome unknown, and the attem
     expect.objectContaining({ event: "delivery_threw", meter_event_ids: [thrown?.meterEventId] }),
   );
 });
+
+test.skipIf(localOnly("each shard of a cluster settles its own answers"))(
+  "answers that come within a few milliseconds share a transaction",
+  async ({ desk, database: { db } }) => {
+    const keys = await desk.addEvents(5);
+
+    await desk.deliverAll(() => accepted);
+
+    expect(await statesOf(db, keys)).toEqual(keys.map(() => "delivered"));
+    const { rows } = await sql<{ transactions: number }>`
+      select count(distinct delivered_at)::int as transactions from metering.meter_events
+    `.execute(db);
+    expect(rows).toEqual([{ transactions: 1 }]);
+  },
+);

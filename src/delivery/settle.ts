@@ -1,6 +1,8 @@
 import { sql } from "kysely";
 import type { Job, PgBoss } from "pg-boss";
-import { isOfKey, transactionOnKeys } from "../database/one-plan.ts";
+import { anyArrayLiteral, arrayLiteral } from "../database/array-literal.ts";
+import { keptPlan } from "../database/keep-plans.ts";
+import { isOfKey, onKeys, transactionOnKeys } from "../database/one-plan.ts";
 import { namesOrganizations } from "../database/by-shard.ts";
 import type { Db, Trx } from "../database/db.ts";
 import { storableText } from "../database/storable.ts";
@@ -33,13 +35,15 @@ const usualBackoff: Backoff = { retryDelay: 5, retryDelayMax: 900 };
 type SettleDeps = { db: Db; boss: PgBoss; isOneShard?: boolean; backoff?: Backoff | undefined };
 
 /**
- * Records how attempts ended, and deletes or puts off their jobs, in one transaction. Fenced: where a later attempt has
- * begun, or the event is settled already, nothing of the event changes. Returns the ids of the events that changed.
+ * Records how attempts ended, and deletes or puts off their jobs, in one transaction: of one statement where there are no
+ * jobs to end or to make. Fenced: where a later attempt has begun, or the event is settled already, nothing of the event
+ * changes. Returns the ids of the events that changed.
  */
 export async function settleAttempts(
   { db, boss, isOneShard = false, backoff = usualBackoff }: SettleDeps,
   finished: readonly FinishedAttempt[],
 ): Promise<Set<string>> {
+  if (finished.every(hasNoJob)) return onKeys(db, (one) => recordOutcomes(one, finished, isOneShard));
   return transactionOnKeys(db, async (trx) => {
     const settled = await recordOutcomes(trx, finished, isOneShard);
     for (const meter of meterNames) {
@@ -52,6 +56,10 @@ export async function settleAttempts(
     }
     return settled;
   });
+}
+
+function hasNoJob({ job, outcome }: FinishedAttempt): boolean {
+  return job === undefined && outcome.state !== "pending";
 }
 
 async function endJobs(
@@ -99,33 +107,37 @@ function reminderOf({ attempt, traceparent }: FinishedAttempt): Reminder {
 }
 
 async function recordOutcomes(
-  trx: Trx,
+  db: Db,
   finished: readonly FinishedAttempt[],
   isOneShard: boolean,
 ): Promise<Set<string>> {
   const organizations = finished.map(({ attempt }) => attempt);
   const inShard = namesOrganizations({ organizations, isOneShard });
-  const column = <T>(read: (one: FinishedAttempt) => T): T[] => finished.map(read);
+  const words = (read: (one: FinishedAttempt) => string | number | boolean) =>
+    arrayLiteral(finished.map(read));
+  const texts = (read: (one: FinishedAttempt) => string | number | null) =>
+    anyArrayLiteral(finished.map(read));
   const recorded = await sql<{ meter_event_id: string }>`
+    ${keptPlan}
     with i as materialized (
       select
         u.*,
         -- The states as values: by the index of all that is pending, the whole backlog would be compared with each attempt.
         'pending' as was, now() as at, case when u.state = 'delivered' then 'in_doubt' else 'pending' end as or_was
       from unnest(
-        ${column((one) => one.attempt.organizationId)}::uuid[],
-        ${column((one) => one.attempt.meterEventId)}::uuid[],
-        ${column((one) => one.attempt.attempt)}::int[],
-        ${column((one) => one.attempt.startedAt)}::timestamptz[],
-        ${column((one) => Math.round(one.durationMs))}::int[],
-        ${column((one) => one.outcome.state)}::text[],
-        ${column((one) => one.outcome.reason)}::text[],
-        ${column((one) => isCertainlyNotCounted(one.verdict))}::boolean[],
-        ${column((one) => one.verdict.kind)}::text[],
-        ${column((one) => httpStatusOf(one.answer))}::int[],
-        ${column((one) => codeOf(one.answer))}::text[],
-        ${column((one) => messageOf(one.answer))}::text[],
-        ${column((one) => requestIdStored(one.answer))}::text[]
+        ${words((one) => one.attempt.organizationId)}::uuid[],
+        ${words((one) => one.attempt.meterEventId)}::uuid[],
+        ${words((one) => one.attempt.attempt)}::int[],
+        ${words((one) => one.attempt.startedAt.toISOString())}::timestamptz[],
+        ${words((one) => Math.round(one.durationMs))}::int[],
+        ${words((one) => one.outcome.state)}::text[],
+        ${texts((one) => one.outcome.reason)}::text[],
+        ${words((one) => isCertainlyNotCounted(one.verdict))}::boolean[],
+        ${words((one) => one.verdict.kind)}::text[],
+        ${texts((one) => httpStatusOf(one.answer))}::int[],
+        ${texts((one) => codeOf(one.answer))}::text[],
+        ${texts((one) => messageOf(one.answer))}::text[],
+        ${texts((one) => requestIdStored(one.answer))}::text[]
       ) as u (
         organization_id, id, attempt, started_at, duration_ms, state, reason, is_certainly_not_counted,
         verdict, http_status, code, message, stripe_request_id
@@ -163,7 +175,7 @@ async function recordOutcomes(
     )
     select * from settled
     returning meter_event_id
-  `.execute(trx);
+  `.execute(db);
   return new Set(recorded.rows.map((row) => row.meter_event_id));
 }
 

@@ -17,11 +17,16 @@ type Waiting = { finished: FinishedAttempt; resolve: () => void };
 const transactionsMax = 2;
 /** Attempts settled in one transaction at most. */
 const batchMax = 500;
+/** Answers that come within this time share a transaction, which costs nearly the same for one as for many. */
+const gatherMs = 3;
+/** So many wait for no others. */
+const enough = 50;
 const retryAfterMs = 500;
 
 /**
- * Settles attempts as they end. Attempts that end while the database is busy with others share the next transaction, so
- * each waits for one transaction at most. While the database cannot be reached their outcomes are kept and tried again.
+ * Settles attempts as they end. Attempts that end within a few milliseconds, or while the database is busy with others,
+ * share the next transaction, so each waits for one transaction at most. While the database cannot be reached their
+ * outcomes are kept and tried again.
  */
 export function createSettler(
   deps: { db: Db; boss: PgBoss; log: Log; shards?: Shards; backoff?: Backoff | undefined },
@@ -29,33 +34,46 @@ export function createSettler(
 ): Settler {
   let waiting: Waiting[] = [];
   let transactions = 0;
+  let isGathering = false;
+
+  function begin(): void {
+    if (transactions >= transactionsMax || waiting.length === 0) return;
+    if (waiting.length >= enough) void settleWaiting();
+    else if (!isGathering) {
+      isGathering = true;
+      setTimeout(() => {
+        isGathering = false;
+        if (transactions < transactionsMax && waiting.length > 0) void settleWaiting();
+      }, gatherMs);
+    }
+  }
 
   async function settleWaiting(): Promise<void> {
     transactions += 1;
-    while (waiting.length > 0) {
-      const batch = waiting.slice(0, batchMax);
-      waiting = waiting.slice(batchMax);
-      const left = new Set(
-        await settleBatch(
-          { ...deps, watch },
-          batch.map(({ finished }) => finished),
-        ),
-      );
-      for (const { finished, resolve } of batch) if (!left.has(finished)) resolve();
-      if (left.size === 0) continue;
+    const batch = waiting.slice(0, batchMax);
+    waiting = waiting.slice(batchMax);
+    const left = new Set(
+      await settleBatch(
+        { ...deps, watch },
+        batch.map(({ finished }) => finished),
+      ),
+    );
+    for (const { finished, resolve } of batch) if (!left.has(finished)) resolve();
+    if (left.size > 0) {
       // Behind the others: a node of a cluster that is away holds up its own organizations only.
       waiting = [...waiting, ...batch.filter(({ finished }) => left.has(finished))];
       // A process that ends without its database leaves these attempts to the next one: it must not wait for ever.
       await new Promise((resolve) => setTimeout(resolve, retryAfterMs).unref());
     }
     transactions -= 1;
+    begin();
   }
 
   return {
     settle: (finished) =>
       new Promise((resolve) => {
         waiting.push({ finished, resolve });
-        if (transactions < transactionsMax) void settleWaiting();
+        begin();
       }),
   };
 }

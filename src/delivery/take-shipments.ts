@@ -7,12 +7,16 @@ import { type MeterName, meterNames } from "../usage/meters.ts";
 import { beginDue } from "./begin-due.ts";
 import { endUnreadable, handBack } from "./hand-back.ts";
 import { listTakenElsewhere } from "./jobs-under-way.ts";
-import type { OpenShipments, ShippedEvent } from "./open-shipments.ts";
+import type { EndedShipment, OpenShipments, ShippedEvent } from "./open-shipments.ts";
 import { readPending } from "./read-pending.ts";
 import type { TakeDeps } from "./take-deps.ts";
 import type { TakenJob, TakeOptions } from "./take-jobs.ts";
 
-export type ShipmentDeps = TakeDeps & { open: OpenShipments };
+export type ShipmentDeps = TakeDeps & {
+  open: OpenShipments;
+  /** Deletes the jobs of shipments that have ended; at once when left out. */
+  deleteEnded?: (ended: readonly EndedShipment[]) => Promise<void>;
+};
 
 /** When an event is tried again whose customer another worker has under way, or whose shard failed. */
 const againAfterMs = 100;
@@ -60,6 +64,12 @@ async function begin(
 /** These events of shipments have come to an end here; ends the shipments that have no others. */
 export async function endShipped(deps: ShipmentDeps, meterEventIds: readonly string[]): Promise<void> {
   const ended = deps.open.end(meterEventIds);
+  if (ended.length === 0) return;
+  await (deps.deleteEnded?.(ended) ?? deleteShipments(deps, ended));
+}
+
+/** Where the database refuses, it is tried again in the background. */
+export async function deleteShipments(deps: ShipmentDeps, ended: readonly EndedShipment[]): Promise<void> {
   for (const meter of meterNames) {
     const jobs = ended.filter((one) => one.meter === meter).map(({ job }) => job);
     if (jobs.length === 0) continue;
@@ -67,6 +77,7 @@ export async function endShipped(deps: ShipmentDeps, meterEventIds: readonly str
       deps.boss.deleteJob(shipmentQueueOf(meter), jobs),
     );
   }
+  deps.open.forget(ended);
 }
 
 /**

@@ -90,14 +90,11 @@ for (const way of ["sync", "stream"] as const) {
   }) => {
     account.simulator.setClock({ advance_seconds: -600 });
     const clock = createStripeClock(Date.now);
-    const stripe = createStripe({
-      apiKey: account.secretKey,
-      apiBase: account.url,
-      timeoutMs: 15_000,
-      clock,
-    });
+    const options = { apiKey: account.secretKey, apiBase: account.url, timeoutMs: 15_000, clock };
     const transport =
-      way === "sync" ? createSyncTransport(stripe, clock) : createStreamTransport(stripe, Date.now, clock);
+      way === "sync"
+        ? createSyncTransport(options)
+        : createStreamTransport(createStripe(options), Date.now, clock);
     const request: MeterEventRequest = {
       eventName: "temperature_readings",
       customerId: "cus_1",

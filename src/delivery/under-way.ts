@@ -20,6 +20,8 @@ export type UnderWay = {
   start: <T>(work: Work<T>) => void;
   /** Resolves when the next request is answered or settled. */
   progress: () => Promise<void>;
+  /** Resolves when a request is answered or settled, and a fetch is worth it then. */
+  roomMade: () => Promise<void>;
   allSettled: () => Promise<void>;
 };
 
@@ -51,6 +53,7 @@ export function createUnderWay({ concurrency, eventsPerRequestMax }: Bounds): Un
   const unanswered = { requests: 0, events: 0 };
   let unsettled = 0;
   let progress = Promise.withResolvers<void>();
+  let roomMade = Promise.withResolvers<void>();
   const room = () =>
     Math.min(
       // Requests may have to go out with one event each.
@@ -59,9 +62,15 @@ export function createUnderWay({ concurrency, eventsPerRequestMax }: Bounds): Un
       unsettledPerUnanswered * eventsMax - unsettled,
     );
 
+  const isWorthAFetch = () => room() >= eventsMax * partWorthAFetch;
+
   function tellProgress(): void {
     progress.resolve();
     progress = Promise.withResolvers();
+
+    if (!isWorthAFetch()) return;
+    roomMade.resolve();
+    roomMade = Promise.withResolvers();
   }
 
   async function sendInTurn<T>({ events, send }: Work<T>): Promise<T> {
@@ -79,7 +88,7 @@ export function createUnderWay({ concurrency, eventsPerRequestMax }: Bounds): Un
   return {
     room,
     roomAfterIdling: () => (unanswered.requests === 0 ? Math.min(room(), eventsOf(concurrency)) : room()),
-    isWorthAFetch: () => room() >= eventsMax * partWorthAFetch,
+    isWorthAFetch,
     start(request) {
       unsettled += request.events;
       const work = sendInTurn(request)
@@ -93,6 +102,7 @@ export function createUnderWay({ concurrency, eventsPerRequestMax }: Bounds): Un
       works.add(work);
     },
     progress: () => progress.promise,
+    roomMade: () => roomMade.promise,
     allSettled: async () => void (await Promise.all(works)),
   };
 }

@@ -1,3 +1,4 @@
+import { arrayLiteral } from "../database/array-literal.ts";
 import type { Reading } from "../usage/reading.ts";
 
 /** The readings of one request, all of one organization; and its span, if it has one. */
@@ -42,21 +43,13 @@ function numberOrganizations(batches: readonly Batch[]): Map<string, number> {
 export function keysOf(columns: Omit<Columns, "temperature">): [string, string, string] {
   return [
     arrayLiteral(columns.organization),
-    textArrayLiteral(columns.sensorId),
+    sensorIdsLiteral(columns.sensorId),
     arrayLiteral(columns.recordedAt),
   ];
 }
 
-/**
- * An array as Postgres reads it. The driver would look at each element for characters to escape; ours are numbers,
- * times and UUIDs, which need no quotes either.
- */
-export function arrayLiteral(elements: readonly (string | number)[]): string {
-  return `{${elements.join(",")}}`;
-}
-
-/** The same for sensor ids (`sensorIdPattern`), of which one may be `NULL`. */
-function textArrayLiteral(elements: readonly string[]): string {
+/** An array of sensor ids (`sensorIdPattern`), which have nothing to escape, and of which one may be `NULL`. */
+function sensorIdsLiteral(elements: readonly string[]): string {
   return elements.length === 0 ? "{}" : `{"${elements.join('","')}"}`;
 }
 

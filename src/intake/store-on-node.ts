@@ -1,5 +1,6 @@
 import type pg from "pg";
-import { arrayLiteral, at, type Batch, columnsOf, keysOf } from "./columns.ts";
+import { at, type Batch, columnsOf, keysOf } from "./columns.ts";
+import { arrayLiteral } from "../database/array-literal.ts";
 import type { Missed, StoredAs } from "./judge-stored.ts";
 import { judgeEach } from "./store-readings.ts";
 

@@ -1,6 +1,7 @@
 import type pg from "pg";
+import { arrayLiteral } from "../database/array-literal.ts";
 import type { Reading } from "../usage/reading.ts";
-import { arrayLiteral, at, type Batch, type Columns, columnsOf, keyAt, keyOf, keysOf } from "./columns.ts";
+import { at, type Batch, type Columns, columnsOf, keyAt, keyOf, keysOf } from "./columns.ts";
 import { compare, judgeMissed, type Missed, type StoredAs } from "./judge-stored.ts";
 
 type Row = (Missed | { index: null }) & { inserted: number };

@@ -57,27 +57,50 @@ export function answerOfError(error: unknown): StripeAnswer {
     return { kind: "foreign", httpStatus: foreign.httpStatus, message: foreign.message };
   }
   if (!(error instanceof Stripe.errors.StripeError)) throw error;
-  if (error.statusCode !== undefined) {
-    const headers = new Headers(error.headers ?? {});
-    return {
-      kind: "error",
-      httpStatus: error.statusCode,
-      code: error.code ?? null,
-      type: error.rawType ?? null,
-      message: withoutKeys(error.message),
-      requestId: error.requestId ?? null,
-      rateLimitedReason: headers.get("stripe-rate-limited-reason"),
-      retryAfterMs: retryAfterMs(headers.get("retry-after")),
-    };
-  }
-  const { code, syscall } = connectionFailure(error.detail);
+  if (error.statusCode === undefined) return noAnswer(error.detail, error.message);
+  return refusal(error.statusCode, error.headers ?? {}, {
+    code: error.code,
+    type: error.rawType,
+    message: error.message,
+    requestId: error.requestId,
+  });
+}
+
+type Refusal = {
+  code?: string | undefined;
+  type?: string | undefined;
+  message: string;
+  requestId?: string | undefined;
+};
+
+/** Stripe's own refusal of a request. */
+export function refusal(
+  httpStatus: number,
+  headers: Readonly<Record<string, string | string[]>>,
+  { code, type, message, requestId }: Refusal,
+): StripeAnswer {
+  return {
+    kind: "error",
+    httpStatus,
+    code: code ?? null,
+    type: type ?? null,
+    message: withoutKeys(message),
+    requestId: requestId ?? null,
+    rateLimitedReason: headerOf(headers, "stripe-rate-limited-reason"),
+    retryAfterMs: retryAfterMs(headerOf(headers, "retry-after")),
+  };
+}
+
+/** The answer where the exchange with Stripe failed with the error `detail`. */
+export function noAnswer(detail: unknown, message: string): StripeAnswer {
+  const { code, syscall } = connectionFailure(detail);
   const isConnected = syscall === "read" || syscall === "write";
-  const httpStatus = statusBeforeFailure(error.detail);
+  const httpStatus = statusBeforeFailure(detail);
   return {
     kind: "no_answer",
     reachedStripe: code !== null && neverConnected.has(code) && !isConnected ? "no" : "maybe",
     code,
-    message: withoutKeys(error.message),
+    message: withoutKeys(message),
     ...(httpStatus !== undefined && { httpStatus }),
   };
 }
@@ -85,6 +108,11 @@ export function answerOfError(error: unknown): StripeAnswer {
 /** The HTTP status, if one came. */
 export function httpStatusOf(answer: StripeAnswer): number | null {
   return answer.httpStatus ?? null;
+}
+
+function headerOf(headers: Readonly<Record<string, string | string[]>>, name: string): string | null {
+  const value = headers[name];
+  return Array.isArray(value) ? value.join(", ") : (value ?? null);
 }
 
 // Stripe masks the key that it quotes in a refusal; a proxy or a stand-in may not.

@@ -1,6 +1,6 @@
 import Stripe from "stripe";
 import { type Tracer, untraced } from "../tracing/tracer.ts";
-import { createHttpClient } from "./http-client.ts";
+import { createHttpClient, type HttpClient } from "./http-client.ts";
 import { createStripeClock, type StripeClock } from "./stripe-clock.ts";
 
 /**
@@ -25,21 +25,37 @@ export type StripeOptions = {
  * telemetry, and a deadline for the whole request, since the SDK's own timeout counts only silence on the socket.
  */
 export function createStripe(options: StripeOptions): Stripe {
-  const base = new URL(options.apiBase);
-  const isHttps = base.protocol === "https:";
-  return new Stripe(options.apiKey, {
+  const httpClient = createHttpClient({
+    deadlineMs: options.timeoutMs,
+    tracer: options.tracer ?? untraced,
+    clock: options.clock ?? createStripeClock(Date.now),
+  });
+  return createStripeOn(httpClient, options);
+}
+
+/** The same, whose requests travel otherwise. */
+export function createStripeOn(
+  httpClient: HttpClient,
+  { apiKey, apiBase, timeoutMs }: Pick<StripeOptions, "apiKey" | "apiBase" | "timeoutMs">,
+): Stripe {
+  return new Stripe(apiKey, {
     apiVersion: stripeApiVersion,
     maxNetworkRetries: 0,
     telemetry: false,
-    timeout: options.timeoutMs,
-    httpClient: createHttpClient({
-      deadlineMs: options.timeoutMs,
-      tracer: options.tracer ?? untraced,
-      clock: options.clock ?? createStripeClock(Date.now),
-    }),
+    timeout: timeoutMs,
+    httpClient,
     // Meter event streams have a host of their own only while this is Stripe's.
+    ...stripeAddress(apiBase),
+  });
+}
+
+/** Where requests go. */
+export function stripeAddress(apiBase: string): { protocol: "http" | "https"; host: string; port: number } {
+  const base = new URL(apiBase);
+  const isHttps = base.protocol === "https:";
+  return {
+    protocol: isHttps ? "https" : "http",
     host: base.hostname,
     port: base.port === "" ? (isHttps ? 443 : 80) : Number(base.port),
-    protocol: isHttps ? "https" : "http",
-  });
+  };
 }

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { verdictOf } from "../delivery/verdict.ts";
 import { json, type RawAnswer, serve } from "../testing/net/raw-server.ts";
 import { createStripe } from "./client.ts";
-import { answerBytesMax } from "./http-client.ts";
+import { answerBytesMax } from "./exchange.ts";
 import { createStripeReads } from "./reads.ts";
 import { createSyncTransport } from "./sync-transport.ts";
 
@@ -12,7 +12,7 @@ const foreign = { kind: "unknown", reason: "foreign_answer" };
 
 async function answerTo(answer: RawAnswer) {
   const { url, requests } = await serve(answer);
-  const transport = createSyncTransport(createStripe({ apiKey, apiBase: url, timeoutMs }));
+  const transport = createSyncTransport({ apiKey, apiBase: url, timeoutMs });
   const [identifier, timestamp] = ["id-1", Math.floor(Date.now() / 1_000)];
   const event = { eventName: "readings", customerId: "cus_1", value: "1", identifier, timestamp, attempt: 1 };
   return { answer: await transport.send([event]), requests };

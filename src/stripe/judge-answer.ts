@@ -62,6 +62,6 @@ function isErrorWord(word: unknown): boolean {
   return typeof word === "string" && errorWord.test(word);
 }
 
-function isObject(value: unknown): value is JsonObject {
+export function isObject(value: unknown): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }

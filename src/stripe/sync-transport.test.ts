@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { expect, onTestFinished, test } from "vitest";
 import { startSimulator } from "../simulator/start-simulator.ts";
 import { json, type RawRequest, serve } from "../testing/net/raw-server.ts";
@@ -17,7 +18,7 @@ async function startStripe() {
 }
 
 function transportTo(apiBase: string) {
-  return createSyncTransport(createStripe({ apiKey, apiBase, timeoutMs: 30_000 }));
+  return createSyncTransport({ apiKey, apiBase, timeoutMs: 30_000 });
 }
 
 function request(change: Partial<MeterEventRequest> = {}): MeterEventRequest {
@@ -126,6 +127,37 @@ test("a request holds the contract's fields and nothing else", async () => {
   expect(requests).toMatchObject([
     { method: "POST", path: "/v1/billing/meter_events", headers: { "idempotency-key": "id-1:a7" } },
   ]);
+});
+
+test("each request has the headers and the fields that the SDK would send", async () => {
+  const { url, requests } = await serve(json(200, { object: "billing.meter_event" }));
+  const options = { apiKey, apiBase: url, timeoutMs: 30_000 };
+  const transport = createSyncTransport(options);
+  const stripe = createStripe(options);
+  const text = fc.string({ unit: "grapheme", minLength: 1, maxLength: 40 });
+  await fc.assert(
+    fc.asyncProperty(text, text, fc.nat(), async (eventName, customerId, timestamp) => {
+      requests.splice(0);
+      const event = request({ eventName, customerId, timestamp });
+      await transport.send([event]);
+      await stripe.billing.meterEvents.create(
+        {
+          event_name: eventName,
+          payload: { stripe_customer_id: customerId, value: event.value },
+          identifier: event.identifier,
+          timestamp,
+        },
+        { idempotencyKey: "id-1:a1" },
+      );
+
+      const [ours, theirs] = requests.map((one) => {
+        const { "content-length": _length, ...headers } = one.headers;
+        return { ...one, headers, body: sent(one) };
+      });
+      expect(ours).toEqual(theirs);
+    }),
+    { numRuns: 100 },
+  );
 });
 
 test.for(["0", "1", "100000000000000000000000", "0.0000001"])(

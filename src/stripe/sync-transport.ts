@@ -1,8 +1,8 @@
-import type Stripe from "stripe";
-import { z } from "zod";
-import { answerOfError, type StripeAnswer, successOf } from "./answer.ts";
+import type { StripeAnswer } from "./answer.ts";
+import type { StripeOptions } from "./client.ts";
 import { ForeignAnswer } from "./foreign-answer.ts";
-import { createStripeClock, isTooEarly, type StripeClock } from "./stripe-clock.ts";
+import { createFormPost, type FormPost } from "./form-post.ts";
+import { createStripeClock, isTooEarly } from "./stripe-clock.ts";
 
 /** One attempt at one meter event, in Stripe's terms. */
 export type MeterEventRequest = {
@@ -28,41 +28,34 @@ export type Transport = {
 };
 
 /** One v1 meter event a request, validated before it is answered (docs.stripe.com/api/billing/meter-event/create). */
-export function createSyncTransport(
-  stripe: Stripe,
-  clock: StripeClock = createStripeClock(Date.now),
-): Transport {
+export function createSyncTransport(options: StripeOptions): Transport {
+  const clock = options.clock ?? createStripeClock(Date.now);
+  const post = createFormPost({ ...options, clock }, "/v1/billing/meter_events");
   return {
     eventsPerRequestMax: 1,
     async send([request]) {
       if (request === undefined) throw new Error("no meter event to send");
-      const answer = await sendOne(stripe, request);
+      const answer = await sendOne(post, request);
       // The answer itself told Stripe's time.
       return answer.kind === "error" && isTooEarly(request, clock) ? { ...answer, isTooEarly: true } : answer;
     },
   };
 }
 
-const acceptedSchema = z.object({ identifier: z.unknown().optional() });
-
-// Not by `stripe.billing.meterEvents.create`: the SDK's methods build a stack trace before every call, a fifth of the
-// time that they cost a worker. Its raw request does the same without it.
-async function sendOne(stripe: Stripe, request: MeterEventRequest): Promise<StripeAnswer> {
-  try {
-    const meterEvent: Stripe.Billing.MeterEventCreateParams = {
+async function sendOne(post: FormPost, request: MeterEventRequest): Promise<StripeAnswer> {
+  const { answer, body } = await post(
+    {
       event_name: request.eventName,
-      payload: { stripe_customer_id: request.customerId, value: request.value },
+      "payload[stripe_customer_id]": request.customerId,
+      "payload[value]": request.value,
       identifier: request.identifier,
-      timestamp: request.timestamp,
-    };
-    const options = { idempotencyKey: `${request.identifier}:a${request.attempt}` };
-    const answer: unknown = await stripe.rawRequest("POST", "/v1/billing/meter_events", meterEvent, options);
-    const success = successOf(answer);
-    const { identifier } = acceptedSchema.parse(answer);
-    return identifier === request.identifier ? success : ofAnother(success.httpStatus);
-  } catch (error) {
-    return withoutForeignDuplicate(answerOfError(error), request.identifier);
-  }
+      timestamp: String(request.timestamp),
+    },
+    `${request.identifier}:a${request.attempt}`,
+  );
+  if (answer.kind === "success" && body["identifier"] !== request.identifier)
+    return ofAnother(answer.httpStatus);
+  return withoutForeignDuplicate(answer, request.identifier);
 }
 
 /** A cache, or a mix-up on the way, may give us Stripe's answer about another event. */

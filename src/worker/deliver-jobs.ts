@@ -12,6 +12,7 @@ import { timedTransport } from "../monitoring/metrics/stripe-metrics.ts";
 import type { DeliverRetry } from "../queue/install.ts";
 import type { WorkDeps } from "../queue/work-queue.ts";
 import { modeOfKey } from "../stripe/key-mode.ts";
+import type { StripeOptions } from "../stripe/client.ts";
 import { createStreamTransport } from "../stripe/stream-transport.ts";
 import type { StripeClock } from "../stripe/stripe-clock.ts";
 import { createSyncTransport } from "../stripe/sync-transport.ts";
@@ -27,6 +28,7 @@ const requestsPerAttempt = { sync: 1, stream: 2, none: 1 };
 export type DeliverJobDeps = WorkDeps & {
   db: Db;
   stripe: Stripe;
+  stripeOptions: StripeOptions;
   clock: StripeClock;
   registry: Registry;
   tracer: Tracer;
@@ -76,12 +78,12 @@ export function deliverJobs(
 }
 
 function createTransport(
-  { stripe, clock }: Pick<DeliverJobDeps, "stripe" | "clock">,
+  { stripe, stripeOptions, clock }: Pick<DeliverJobDeps, "stripe" | "stripeOptions" | "clock">,
   kind: Exclude<Transport, "none">,
 ) {
   switch (kind) {
     case "sync":
-      return createSyncTransport(stripe, clock);
+      return createSyncTransport(stripeOptions);
     case "stream":
       return createStreamTransport(stripe, Date.now, clock);
   }

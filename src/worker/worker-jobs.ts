@@ -37,13 +37,14 @@ export async function startJobs(
   );
   await ensureQueues(boss, retry);
   const clock = createStripeClock(Date.now);
-  const stripe = createStripe({
+  const stripeOptions = {
     clock,
     apiKey: config.STRIPE_SECRET_KEY,
     apiBase: config.STRIPE_API_BASE,
     timeoutMs: config.STRIPE_TIMEOUT_MS,
     tracer,
-  });
+  };
+  const stripe = createStripe(stripeOptions);
   const reads = createStripeReads(stripe, config.STRIPE_SECRET_KEY);
   const breaker = createBreaker({ db, log }, { leaseSeconds: retry.expireInSeconds });
   const deps = {
@@ -54,6 +55,7 @@ export async function startJobs(
     registry,
     tracer,
     stripe,
+    stripeOptions,
     clock,
     reads,
     stripeNowMs: clock.nowMs,
@@ -67,6 +69,7 @@ export async function startJobs(
       applicationName: "meter-outbox worker, delivery",
       connectionsMax: deliveryConnectionsMax,
       plansByIndex: true,
+      keepsPlans: config.DATABASE_BACKEND === "postgres",
     },
     log,
   );

@@ -1,7 +1,8 @@
 import pg from "pg";
 import { shapeOf } from "./plan-shape.ts";
 
-const ours = /^\s*(?=with|select|insert|update)[\s\S]*\b(?:from|join|into|update)\s+metering\./i;
+const ours =
+  /^\s*(?:\/\* kept \*\/\s*)?(?=with|select|insert|update)[\s\S]*\b(?:from|join|into|update)\s+metering\./i;
 /** A table of so few pages may be read whole. */
 const smallPages = 1;
 
@@ -11,8 +12,14 @@ export type ExplainingPool = {
   takePlans: () => string[];
 };
 
-/** A pool of one connection that writes down the plan of each of our statements, where and as it runs. */
-export async function openExplainingPool(connectionString: string): Promise<ExplainingPool> {
+/**
+ * A pool of one connection that writes down the plan of each of our statements, where and as it runs; or, from Postgres 16,
+ * the plan that fits all parameters, which a connection keeps (`keepPlans`).
+ */
+export async function openExplainingPool(
+  connectionString: string,
+  { areKept = false } = {},
+): Promise<ExplainingPool> {
   const pool = new pg.Pool({ connectionString, max: 1 });
   // The database may be dropped while the connection of an ended pool is still closing.
   pool.on("error", (error) => {
@@ -31,7 +38,9 @@ export async function openExplainingPool(connectionString: string): Promise<Expl
   const query = async (text: string | pg.QueryConfig, values?: unknown[]) => {
     const config = typeof text === "string" ? { text, values: values ?? [] } : text;
     if (ours.test(config.text)) {
-      const explained = await plain(`explain (format json) ${config.text}`, config.values ?? []);
+      const explained = areKept
+        ? await plain(`explain (format json, generic_plan) ${config.text}`)
+        : await plain(`explain (format json) ${config.text}`, config.values ?? []);
       const row: Record<string, unknown> = explained.rows[0] ?? {};
       plans.add(shapeOf(row["QUERY PLAN"], smallTables).join(", "));
     }

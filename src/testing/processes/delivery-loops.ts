@@ -3,7 +3,6 @@ import type { Db } from "../../database/db.ts";
 import { type Breaker, createBreaker } from "../../delivery/breaker.ts";
 import { type DeliveryLoop, startDelivery } from "../../delivery/loop.ts";
 import { createTokenBucket } from "../../delivery/token-bucket.ts";
-import { createStripe } from "../../stripe/client.ts";
 import { createSyncTransport } from "../../stripe/sync-transport.ts";
 import { createRecordingLog } from "./recording-log.ts";
 import { until } from "./until.ts";
@@ -32,11 +31,10 @@ export function createLoops({ db, boss }: Deps) {
   return {
     events,
     start: ({ url, secretKey }: Stripe, { concurrency = 20, timeoutMs = 5_000 } = {}): DeliveryLoop => {
-      const stripe = createStripe({ apiKey: secretKey, apiBase: url, timeoutMs });
       const loop = startDelivery(
         { db, boss, log },
         {
-          transport: createSyncTransport(stripe),
+          transport: createSyncTransport({ apiKey: secretKey, apiBase: url, timeoutMs }),
           eventNames: { temperature_readings: "temperature_readings", active_sensors: "active_sensors" },
           now: () => new Date(),
           concurrency,

@@ -1,0 +1,20 @@
+/**
+ * An array as Postgres reads it. The driver would look at each element for characters to escape; these are numbers, times,
+ * UUIDs, truth values and our own words, which need no quotes either.
+ */
+export function arrayLiteral(elements: readonly (string | number | boolean)[]): string {
+  return `{${elements.join(",")}}`;
+}
+
+/** The same for any text or number, or none. */
+export function anyArrayLiteral(elements: readonly (string | number | null)[]): string {
+  return `{${elements.map(anyElement).join(",")}}`;
+}
+
+const special = /["\\]/g;
+
+function anyElement(element: string | number | null): string {
+  if (element === null) return "NULL";
+  if (typeof element === "number") return String(element);
+  return `"${element.replace(special, String.raw`\$&`)}"`;
+}

@@ -1,0 +1,86 @@
+import { randomUUID } from "node:crypto";
+import { expect } from "vitest";
+import { openDatabase } from "../database/pool.ts";
+import { silentLog } from "../log.ts";
+import { roadTest } from "../testing/fixtures/road-fixture.ts";
+import { localOnly } from "../testing/postgres/local-only.ts";
+import {
+  addBacklog,
+  answered,
+  batch,
+  rowsPerEventMax,
+  takeAndSettle,
+  turns,
+} from "../testing/fixtures/backlog-fixture.ts";
+import { beginAttempts } from "./begin-attempts.ts";
+import { deliver } from "./deliver.ts";
+import { settleAttempts } from "./settle.ts";
+
+const leaseSeconds = 45;
+/** Postgres plans a statement for its parameters so often before it keeps one plan for all. */
+const usesUntilKept = 6;
+
+roadTest.skipIf(localOnly("on a cluster, no plan is kept")).for([
+  { when: "while they were written", isAnalyzedMeanwhile: true },
+  { when: "never", isAnalyzedMeanwhile: false },
+])(
+  "plans that were kept while nothing waited read of 3,000 events, analyzed $when, those that a worker takes and settles",
+  async ({ isAnalyzedMeanwhile }, { database: { db, url, pool }, boss }) => {
+    const road = openDatabase(
+      {
+        connectionString: url,
+        applicationName: "keeps plans",
+        connectionsMax: 1,
+        plansByIndex: true,
+        keepsPlans: true,
+      },
+      silentLog,
+    );
+    const readRows = async () => {
+      await road.pool.query("select pg_stat_force_next_flush()");
+      const { rows } = await pool.query<{ read: number }>(
+        `select (select seq_tup_read from pg_stat_user_tables where relid = 'metering.meter_events'::regclass)::int
+           + sum(idx_tup_read)::int as read
+         from pg_stat_user_indexes where relid = 'metering.meter_events'::regclass`,
+      );
+      return rows[0]?.read ?? Number.NaN;
+    };
+    try {
+      for (let use = 0; use < usesUntilKept; use += 1) await beginAndSettleNothing({ db: road.db, boss });
+      await addBacklog({ db, boss }, { isAnalyzedMeanwhile });
+      const before = await readRows();
+
+      for (let turn = 0; turn < turns; turn += 1) await takeAndSettle({ db: road.db, boss });
+
+      expect((await readRows()) - before).toBeLessThanOrEqual(rowsPerEventMax * batch * turns);
+      const { rows } = await road.pool.query(
+        "select (generic_plans >= $1)::boolean as is_kept from pg_prepared_statements where statement like '%/* kept */%'",
+        [turns],
+      );
+      expect(rows).toEqual([{ is_kept: true }, { is_kept: true }]);
+    } finally {
+      await road.close();
+    }
+  },
+);
+
+/** As a worker does with events that others have settled meanwhile. */
+async function beginAndSettleNothing({ db, boss }: Parameters<typeof takeAndSettle>[0]): Promise<void> {
+  const keys = Array.from({ length: batch }, () => ({
+    organizationId: randomUUID(),
+    meterEventId: randomUUID(),
+  }));
+  expect(await beginAttempts(db, keys, { leaseSeconds })).toEqual([]);
+  const attempts = keys.map((key) => ({
+    ...key,
+    meter: "temperature_readings" as const,
+    quantity: "1",
+    eventAt: new Date(),
+    stripeCustomerId: "cus_1",
+    attempt: 1,
+    startedAt: new Date(),
+    firstUnknownAt: new Date(),
+  }));
+  const finished = await Promise.all(attempts.map((attempt) => deliver([{ attempt }], answered)));
+  expect((await settleAttempts({ db, boss }, finished.flat())).size).toBe(0);
+}
