@@ -2,7 +2,8 @@ import type pg from "pg";
 import { mountReadings } from "../../../src/api/readings/readings-route.ts";
 import type { Reading } from "../../../src/usage/reading.ts";
 import { openNaiveQueue } from "./naive-queues.ts";
-import { createPeer, limits, servePeer, variable } from "./peer-server.ts";
+import { createPeer, limits, servePeer } from "./peer-server.ts";
+import { variable } from "./peer-variable.ts";
 
 // The usual design: a transaction that inserts the readings, and a job for each request. HTTP, authentication,
 // validation, pool and prepared statements are ours; the table is the simplest there is, without partitions.

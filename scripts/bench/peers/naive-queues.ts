@@ -2,7 +2,7 @@ import { Queue } from "bullmq";
 import type pg from "pg";
 import { PgBoss } from "pg-boss";
 import { naiveBossSchema, naiveQueueName } from "./naive-names.ts";
-import { variable } from "./peer-server.ts";
+import { variable } from "./peer-variable.ts";
 
 export type UsageJob = { organizationId: string; quantity: number };
 

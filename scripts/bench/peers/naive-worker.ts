@@ -2,7 +2,8 @@ import { Worker } from "bullmq";
 import Stripe from "stripe";
 import type { UsageJob } from "./naive-queues.ts";
 import { naiveQueueName } from "./naive-names.ts";
-import { servePeer, variable } from "./peer-server.ts";
+import { servePeer } from "./peer-server.ts";
+import { variable } from "./peer-variable.ts";
 import { Hono } from "hono";
 
 // The usual design's worker: a meter event for each job, with the job's id as identifier.

@@ -8,6 +8,7 @@ import { type Served, startServer } from "../../../src/http/server.ts";
 import { createLog, type Log } from "../../../src/log.ts";
 import { spareMemory } from "../../../src/process/spare-memory.ts";
 import type pg from "pg";
+import { variable } from "./peer-variable.ts";
 
 /** Like the API's own. */
 const connectionsMax = 10;
@@ -31,11 +32,4 @@ export function createPeer(name: string): Peer {
 export async function servePeer(app: Served): Promise<void> {
   spareMemory();
   await startServer(app, { host: "127.0.0.1", port: Number(variable("PORT")) });
-}
-
-/** A variable that the bench gives to every peer. */
-export function variable(name: string): string {
-  const value = process.env[name];
-  if (value === undefined) throw new Error(`${name} is missing`);
-  return value;
 }
