@@ -15,10 +15,10 @@ WORKDIR /app
 COPY package.json package-lock.json ./
 # Without install scripts: they fetch a Postgres and a Node for the tests.
 RUN npm ci --ignore-scripts --no-audit --no-fund && rm -rf ~/.npm
-COPY tsconfig.json tsconfig.build.json ./
 COPY src ./src
-RUN node_modules/.bin/tsc -p tsconfig.build.json && \
-  cp -r src/console/assets dist/console/ && cp -r src/api/openapi/assets dist/api/openapi/
+COPY scripts/build.ts ./scripts/
+COPY scripts/build/compile.ts ./scripts/build/
+RUN node scripts/build.ts
 
 FROM ${NODE_IMAGE} AS service
 WORKDIR /app

@@ -28,7 +28,7 @@ export default defineConfig({
         test: {
           name: "db",
           include: ["src/**/*.db.test.ts"],
-          globalSetup: ["src/testing/postgres/global-setup.ts"],
+          globalSetup: ["src/testing/postgres/global-setup.ts", "src/testing/processes/programs-setup.ts"],
           // As above: without it a database suite takes a third less of the processor.
           isolate: false,
           restoreMocks: true,

@@ -1,9 +1,9 @@
 import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import { copyWhereMissing, putInPlace } from "./compile.ts";
+import { compilePrograms, copyWhereMissing, putInPlace } from "./compile.ts";
 
 test("a new build takes the place of the old one, and leaves nothing beside it", async () => {
   const { root, dist, build } = await layFolders();
@@ -31,6 +31,18 @@ test("the demo's build becomes dist/ only where there is none", async () => {
   await copyWhereMissing(build, { dist });
   expect(await readFile(join(dist, "api.js"), "utf8")).toBe("of a running service");
   expect(existsSync(build)).toBe(true);
+});
+
+test("a source that imports what is not there fails the build, and leaves no folder", async () => {
+  const { root } = await layFolders();
+  const broken = join(root, "broken.ts");
+  await writeFile(broken, 'import "./nowhere.ts";\n');
+  const prefix = ".build-of-the-broken-";
+
+  await expect(compilePrograms(prefix, { more: { broken } })).rejects.toThrow("nowhere.ts");
+
+  const project = await readdir(new URL("../../", import.meta.url));
+  expect(project.filter((name) => name.startsWith(prefix))).toEqual([]);
 });
 
 async function layFolders(): Promise<{ root: string; dist: string; build: string }> {

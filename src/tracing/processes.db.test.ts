@@ -194,16 +194,15 @@ test("collectors that never answer, or are not there, hold up neither a request 
   expect(outputs.join("")).not.toContain(collectorKey);
 });
 
-test("without a collector nothing of OpenTelemetry is loaded", async ({ launch }) => {
+test("without a collector OpenTelemetry is not loaded", async ({ launch }) => {
   const loadedBy = async (service: "api" | "worker", variables: Record<string, string> = {}) => {
     const launched = launch(service, { NODE_OPTIONS: printLoaded, ...variables });
     await launched.started();
-    return [...new Set(launched.output().match(/(?<=^LOADED ).*/gm))];
+    return launched.output().match(/(?<=^LOADED ).*/gm) ?? [];
   };
   const untraced = await Promise.all([loadedBy("api"), loadedBy("worker")]);
   const traced = await loadedBy("api", { OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:9" });
 
-  // prom-client's own imports are interfaces only, which do nothing.
-  expect(untraced).toEqual([["@opentelemetry/api BY prom-client"], ["@opentelemetry/api BY prom-client"]]);
-  expect(traced).toContain("@opentelemetry/sdk-trace BY tracing/open-telemetry.ts");
+  expect(untraced).toEqual([[], []]);
+  expect(traced).toEqual([expect.stringMatching(/^open-telemetry-/)]);
 });

@@ -1,5 +1,5 @@
 import { startChild } from "../../testing/processes/child-process.ts";
-import { compileCache } from "../../testing/processes/compile-cache.ts";
+import { builtPrograms } from "../../testing/processes/programs.ts";
 import { until } from "../../testing/processes/until.ts";
 
 /** A program of this project as a process of its own, made to be killed. */
@@ -14,13 +14,14 @@ export type CrashProcess = {
 
 const projectRoot = new URL("../../..", import.meta.url);
 
-/** Starts `src/<program>`, straight from the sources, with this environment and no other variable but Node's cache. */
+/** Starts a program of the run's build with this environment and no other variable but Node's cache. */
 export function startCrashProcess(program: string, environment: Record<string, string>): CrashProcess {
+  const { fileOf, cache } = builtPrograms();
   const child = startChild({
     name: program,
-    args: ["--import", "./scripts/build/load-tsx.mjs", `src/${program}`],
+    args: [fileOf(program)],
     cwd: projectRoot,
-    env: { NODE_COMPILE_CACHE: compileCache, ...environment },
+    env: { ...cache, ...environment },
   });
   const { output } = child;
   return {

@@ -83,7 +83,7 @@ async function killWorker(run: CrashRun, deaths: Deaths, step: Step): Promise<vo
 /** At any moment, or at the very moment of an answer: answered readings must be stored by then. */
 async function killApiUntilStopped(run: CrashRun, deaths: Deaths, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
-    const api = startCrashProcess("api.ts", run.apiEnvironment);
+    const api = startCrashProcess("api", run.apiEnvironment);
     const isAtAnswer = await untilItsTime(run, signal).catch((error: unknown) => {
       if (!signal.aborted) throw error;
       return false;

@@ -29,8 +29,8 @@ test(
     simulator.clearFaults();
     if (!isFullRun) await skipTheLeases(db);
     const survivors = [
-      startCrashProcess("api.ts", site.apiEnvironment),
-      startCrashProcess("worker.ts", { ...site.environment, DELIVERY_CONCURRENCY: "50" }),
+      startCrashProcess("api", site.apiEnvironment),
+      startCrashProcess("worker", { ...site.environment, DELIVERY_CONCURRENCY: "50" }),
     ];
     let poisoned: string[];
     try {

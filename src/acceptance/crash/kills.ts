@@ -39,7 +39,7 @@ export async function killWorkerAt(step: Step, killer: Killer): Promise<boolean>
     case "shutdown":
       return killInShutdown(killer);
     case "random":
-      return killAfter(killer.random() * lifeMsMax, startCrashProcess("worker.ts", killer.environment));
+      return killAfter(killer.random() * lifeMsMax, startCrashProcess("worker", killer.environment));
     case "entries_sealed":
     case "attempts_beginning":
     case "attempts_begun":
@@ -53,7 +53,7 @@ export async function killWorkerAt(step: Step, killer: Killer): Promise<boolean>
 
 async function killAtEvent(event: string, { environment, random }: Killer): Promise<boolean> {
   const nth = String(random() < 0.6 ? 1 : 2);
-  const child = startCrashProcess("acceptance/crash/crash-worker.ts", {
+  const child = startCrashProcess("crash-worker", {
     ...environment,
     CRASH_EVENT: event,
     CRASH_NTH: nth,
@@ -85,7 +85,7 @@ async function startAndHold({ environment, simulator, random }: Killer): Promise
     times: 1,
     path: "/v1/billing/meter_events",
   });
-  const child = startCrashProcess("worker.ts", environment);
+  const child = startCrashProcess("worker", environment);
   await until(() => heldRequests(simulator) > heldBefore, {
     what: "a request to be held",
     standing: child.output,

@@ -1,6 +1,7 @@
 import { mkdtemp, symlink } from "node:fs/promises";
 import { delimiter, dirname, join } from "node:path";
 import { findFreePort } from "../../testing/net/free-port.ts";
+import { builtPrograms } from "../../testing/processes/programs.ts";
 import type { ServiceProcess } from "../../testing/processes/service-process.ts";
 import { adminToken, serviceTest } from "../../testing/fixtures/service-fixture.ts";
 import { workerEnvironment } from "../../testing/processes/worker-config.ts";
@@ -28,7 +29,7 @@ export const documentTest = serviceTest
         environment: {
           ...workerEnvironment({ databaseUrl, account }),
           BILLABLE_STATUSES: "active,trialing",
-          NODE_COMPILE_CACHE: program.compiled,
+          ...builtPrograms().cache,
           PATH: [dirname(process.execPath), PATH, program.standIns].join(delimiter),
           ADMIN_TOKEN: adminToken,
           STRIPE_WEBHOOK_SECRET: webhookSecret,

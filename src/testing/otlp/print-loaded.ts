@@ -1,18 +1,17 @@
+import { readFileSync } from "node:fs";
 import { registerHooks } from "node:module";
+import { fileURLToPath } from "node:url";
 
-// Imported ahead of a process's own program: prints each package of OpenTelemetry that is loaded, and the package, or
-// the file of ours, that asks for it.
-const packageName = /node_modules\/((?:@[^/]+\/)?[^/]+)\//;
+// Imported ahead of a process's own program: names each file that is loaded and has the part of OpenTelemetry which
+// collects spans.
+const spanProcessor = "class extends BatchSpanProcessorBase";
 
 registerHooks({
-  resolve(name, context, next) {
-    const found = next(name, context);
-    const loaded = packageName.exec(found.url)?.[1];
-    const parent = context.parentURL ?? "";
-    const by = packageName.exec(parent)?.[1] ?? parent.replace(/.*\/src\//, "");
-    if (loaded?.startsWith("@opentelemetry/") === true && !by.startsWith("@opentelemetry/")) {
-      process.stderr.write(`LOADED ${loaded} BY ${by}\n`);
+  load(url, context, next) {
+    if (url.startsWith("file:")) {
+      const has = readFileSync(fileURLToPath(url), "utf8").includes(spanProcessor);
+      if (has) process.stderr.write(`LOADED ${url.replace(/.*\//, "")}\n`);
     }
-    return found;
+    return next(url, context);
   },
 });

@@ -1,5 +1,5 @@
 import { startChild } from "./child-process.ts";
-import { compileCache } from "./compile-cache.ts";
+import { builtPrograms } from "./programs.ts";
 import { until } from "./until.ts";
 
 export type Service = "api" | "worker" | "migrate" | "simulator" | "cli";
@@ -20,25 +20,24 @@ export type ServiceProcess = {
 };
 
 const projectRoot = new URL("../../..", import.meta.url);
-/** The console's pages are .tsx, which Node does not run by itself. */
-const loadTsx = ["--import", "./scripts/build/load-tsx.mjs"];
 const startWithinMs = 30_000;
 const endWithinMs = 30_000;
 
 /**
- * Starts `src/<service>.ts` as a process of its own with this environment and no other variable but Node's cache. The
- * caller kills it; prefer `serviceTest`, which always does.
+ * Starts a program of the run's build as a process of its own with this environment and no other variable but Node's
+ * cache. The caller kills it; prefer `serviceTest`, which always does.
  */
 export function startService(
   service: Service,
   environment: Record<string, string>,
   args: readonly string[] = [],
 ): ServiceProcess {
+  const { fileOf, cache } = builtPrograms();
   const child = startChild({
     name: service,
-    args: [...loadTsx, `src/${service}.ts`, ...args],
+    args: [fileOf(service), ...args],
     cwd: projectRoot,
-    env: { NODE_COMPILE_CACHE: compileCache, ...environment },
+    env: { ...cache, ...environment },
   });
   const { output } = child;
   const startLine = () => output().match(new RegExp(`.*"${service}_started".*`))?.[0];
