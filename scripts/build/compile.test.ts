@@ -33,17 +33,20 @@ test("the demo's build becomes dist/ only where there is none", async () => {
   expect(existsSync(build)).toBe(true);
 });
 
-test("a source that imports what is not there fails the build, and leaves no folder", async () => {
-  const { root } = await layFolders();
-  const broken = join(root, "broken.ts");
-  await writeFile(broken, 'import "./nowhere.ts";\n');
-  const prefix = ".build-of-the-broken-";
+test.for(["./nowhere.ts", "no-such-package"])(
+  "a source that imports %s, which is not there, fails the build and leaves no folder",
+  async (name) => {
+    const { root } = await layFolders();
+    const broken = join(root, "broken.ts");
+    await writeFile(broken, `import "${name}";\n`);
+    const prefix = ".build-of-the-broken-";
 
-  await expect(compilePrograms(prefix, { more: { broken } })).rejects.toThrow("nowhere.ts");
+    await expect(compilePrograms(prefix, { more: { broken } })).rejects.toThrow(name);
 
-  const project = await readdir(new URL("../../", import.meta.url));
-  expect(project.filter((name) => name.startsWith(prefix))).toEqual([]);
-});
+    const project = await readdir(new URL("../../", import.meta.url));
+    expect(project.filter((folder) => folder.startsWith(prefix))).toEqual([]);
+  },
+);
 
 async function layFolders(): Promise<{ root: string; dist: string; build: string }> {
   const root = await mkdtemp(join(tmpdir(), "meter-outbox-build-"));
