@@ -52,6 +52,8 @@ async function bundle(folder: string, more: Record<string, string>): Promise<voi
       // By its content, so that a process of an older build never loads another one's.
       chunkFileNames: `${codeFolder}/[name]-[hash].js`,
       sourcemap: true,
+      // Some errors are called by their class in the log, also where two packages have one of that name.
+      keepNames: true,
     });
   } finally {
     await build.close();
