@@ -26,7 +26,7 @@ async function listEvents(
   const { rows } = await onKeys(db, (one) =>
     sql<{ data: unknown }>`
       select j.data
-      from pgboss.job j
+      from pgboss.job_common j
       -- In the words of pg-boss's own index.
       where j.name = any(${queues}::text[]) and j.state = 'active' and j.group_id is not null
         and not j.id = any(${except}::uuid[])
