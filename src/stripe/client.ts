@@ -1,5 +1,6 @@
 import Stripe from "stripe";
 import { type Tracer, untraced } from "../tracing/tracer.ts";
+import type { ExchangeOptions } from "./exchange.ts";
 import { createHttpClient, type HttpClient } from "./http-client.ts";
 import { createStripeClock, type StripeClock } from "./stripe-clock.ts";
 
@@ -25,12 +26,16 @@ export type StripeOptions = {
  * telemetry, and a deadline for the whole request, since the SDK's own timeout counts only silence on the socket.
  */
 export function createStripe(options: StripeOptions): Stripe {
-  const httpClient = createHttpClient({
-    deadlineMs: options.timeoutMs,
-    tracer: options.tracer ?? untraced,
-    clock: options.clock ?? createStripeClock(Date.now),
-  });
-  return createStripeOn(httpClient, options);
+  return createStripeOn(createHttpClient(exchangeOptionsOf(options)), options);
+}
+
+/** How requests travel with these options. */
+export function exchangeOptionsOf({
+  timeoutMs,
+  tracer = untraced,
+  clock = createStripeClock(Date.now),
+}: StripeOptions): ExchangeOptions {
+  return { deadlineMs: timeoutMs, tracer, clock };
 }
 
 /** The same, whose requests travel otherwise. */

@@ -1,11 +1,9 @@
 import { noAnswer, refusal, type StripeAnswer } from "./answer.ts";
-import { type StripeOptions, stripeAddress } from "./client.ts";
+import { exchangeOptionsOf, type StripeOptions, stripeAddress } from "./client.ts";
 import { createExchange, type StripesAnswer } from "./exchange.ts";
 import { ForeignAnswer } from "./foreign-answer.ts";
 import { isObject } from "./judge-answer.ts";
 import { recordHeaders } from "./record-headers.ts";
-import { createStripeClock } from "./stripe-clock.ts";
-import { untraced } from "../tracing/tracer.ts";
 
 /** `body` is that of an answer of Stripe's own; empty without one. */
 type Posted = { answer: StripeAnswer; body: Record<string, unknown> };
@@ -19,8 +17,7 @@ export type FormPost = (fields: Readonly<Record<string, string>>, idempotencyKey
  * the one that the SDK would send.
  */
 export function createFormPost(options: StripeOptions, path: string): FormPost {
-  const { tracer = untraced, clock = createStripeClock(Date.now), timeoutMs } = options;
-  const exchange = createExchange({ deadlineMs: timeoutMs, tracer, clock });
+  const exchange = createExchange(exchangeOptionsOf(options));
   const address = stripeAddress(options.apiBase);
   let headers: readonly string[] | undefined;
   return async (fields, idempotencyKey) => {
@@ -36,7 +33,7 @@ export function createFormPost(options: StripeOptions, path: string): FormPost {
       });
       return { answer: answerOf(received), body: received.body };
     } catch (error) {
-      return { answer: failureOf(error, timeoutMs), body: {} };
+      return { answer: failureOf(error, options.timeoutMs), body: {} };
     }
   };
 }

@@ -3,7 +3,7 @@ import { recordHeaders } from "./record-headers.ts";
 
 const options = { apiKey: "sk_test_headers", apiBase: "http://127.0.0.1:1", timeoutMs: 1_000 };
 
-test("the SDK's headers are told without a request, but for those that each request has of its own", async () => {
+test("recordHeaders asks the SDK for the headers that all requests share, and sends no request", async () => {
   const headers = await recordHeaders(options, "/v1/billing/meter_events");
 
   const names = headers.map(([name]) => name.toLowerCase());
