@@ -1,5 +1,4 @@
-import { startChild } from "../../testing/processes/child-process.ts";
-import { builtPrograms } from "../../testing/processes/programs.ts";
+import { startBuiltProgram } from "../../testing/processes/programs.ts";
 import { until } from "../../testing/processes/until.ts";
 
 /** A program of this project as a process of its own, made to be killed. */
@@ -12,17 +11,9 @@ export type CrashProcess = {
   output: () => string;
 };
 
-const projectRoot = new URL("../../..", import.meta.url);
-
 /** Starts a program of the run's build with this environment and no other variable but Node's cache. */
 export function startCrashProcess(program: string, environment: Record<string, string>): CrashProcess {
-  const { fileOf, cache } = builtPrograms();
-  const child = startChild({
-    name: program,
-    args: [fileOf(program)],
-    cwd: projectRoot,
-    env: { ...cache, ...environment },
-  });
+  const child = startBuiltProgram(program, environment);
   const { output } = child;
   return {
     says: async (event, withinMs) => {

@@ -1,5 +1,4 @@
-import { startChild } from "./child-process.ts";
-import { builtPrograms } from "./programs.ts";
+import { startBuiltProgram } from "./programs.ts";
 import { until } from "./until.ts";
 
 export type Service = "api" | "worker" | "migrate" | "simulator" | "cli";
@@ -19,7 +18,6 @@ export type ServiceProcess = {
   kill: () => Promise<void>;
 };
 
-const projectRoot = new URL("../../..", import.meta.url);
 const startWithinMs = 30_000;
 const endWithinMs = 30_000;
 
@@ -32,13 +30,7 @@ export function startService(
   environment: Record<string, string>,
   args: readonly string[] = [],
 ): ServiceProcess {
-  const { fileOf, cache } = builtPrograms();
-  const child = startChild({
-    name: service,
-    args: [fileOf(service), ...args],
-    cwd: projectRoot,
-    env: { ...cache, ...environment },
-  });
+  const child = startBuiltProgram(service, environment, args);
   const { output } = child;
   const startLine = () => output().match(new RegExp(`.*"${service}_started".*`))?.[0];
 
