@@ -29,10 +29,19 @@ export function matching(match: MeterEventMatch): RawBuilder<boolean> {
     ${organizationId === undefined ? sql`` : sql`and organization_id = ${organizationId}`}
     ${meter === undefined ? sql`` : sql`and meter = ${meter}`}
     ${ids === undefined ? sql`` : sql`and id = any(${ids}::uuid[])`}
-    ${hourFrom === undefined ? sql`` : sql`and hour >= ${hourFrom} and id > metering.uuid_v7(${hourFrom})`}
+    ${hourFrom === undefined ? sql`` : sql`and hour >= ${hourFrom} and id >= ${lowestIdAt(hourFrom)}::uuid`}
     ${hourTo === undefined ? sql`` : sql`and hour < ${hourTo}`}
     ${words === undefined ? sql`` : saying(storableText(words))}
   `;
+}
+
+/**
+ * The lowest id that an event has which was sealed at this time or later. No usage is sealed before its hour begins, so that
+ * the index of ids is read from there on. It is made here, since `metering.uuid_v7` is volatile and bounds no index.
+ */
+function lowestIdAt(time: Date): string {
+  const ms = Math.max(time.getTime(), 0).toString(16).padStart(12, "0");
+  return `${ms.slice(0, 8)}-${ms.slice(8)}-7000-0000-000000000000`;
 }
 
 function saying(words: string) {

@@ -183,12 +183,15 @@ async function partsOf(site: Site, stores: readonly Store[]): Promise<Part[]> {
 async function explained({ url, stored }: Store): Promise<string[]> {
   const events = await ask<{ id: string }>(
     url,
-    `select m.id
-     from generate_series(1, 200) n
+    // uuid_v7 is volatile: in the condition itself it would be called for each event, and no index could be asked.
+    `with place as materialized (
+       select metering.uuid_v7($1::timestamptz + n * ($2::timestamptz - $1::timestamptz) / 201) as id
+       from generate_series(1, 200) n
+     )
+     select m.id
+     from place
      cross join lateral (
-       select id from metering.meter_events
-       where id >= metering.uuid_v7($1::timestamptz + n * ($2::timestamptz - $1::timestamptz) / 201)
-       order by id limit 1
+       select id from metering.meter_events where id >= place.id order by id limit 1
      ) m`,
     [stored.from, stored.until],
   );
