@@ -1148,10 +1148,13 @@ ALTER TABLE ONLY metering.usage_sums
 CREATE FUNCTION metering.add_up_meter_events() RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET enable_sort TO 'off'
     AS $$
 declare
   settled_after constant interval := interval '1 hour';
   events_max constant integer := 100000;
+  settled_before constant uuid := metering.uuid_v7(now() - settled_after);
   total metering.meter_event_total;
   added record;
 begin
@@ -1165,7 +1168,7 @@ begin
   from (
     select m.id, m.quantity
     from metering.meter_events m
-    where m.id > total.through_id and m.id < metering.uuid_v7(now() - settled_after)
+    where m.id > total.through_id and m.id < settled_before
     order by m.id
     limit events_max
   ) page;
