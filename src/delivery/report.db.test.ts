@@ -63,7 +63,8 @@ test.skipIf(localOnly("the statistics of reads are those of one server"))(
     const after = await countRowsRead(db, reportMeterEvents);
 
     expect(before).toBeGreaterThanOrEqual(5_000);
-    expect(after).toBeLessThan(10);
+    // The planner looks up the last id there is.
+    expect(after).toBe(1);
   },
 );
 

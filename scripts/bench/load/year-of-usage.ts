@@ -192,7 +192,7 @@ async function addOtherStates(url: string): Promise<void> {
         ${state === "pending" ? ", attempts_started = 0, attempts_finished = 0, first_attempt_at = null, last_attempt_at = null" : ""}
       from (
         select organization_id, id from metering.meter_events
-        where id < metering.uuid_v7(now() - interval '${ago}') and state = 'delivered'
+        where id < (select metering.uuid_v7(now() - interval '${ago}')) and state = 'delivered'
           and meter = '${state === "superseded" ? "active_sensors" : "temperature_readings"}'
         order by id desc limit ${events}
       ) latest
