@@ -11,21 +11,34 @@ function memberNames(value: unknown, path = ""): string[] {
   return [path, ...Object.entries(value).flatMap(([name, member]) => memberNames(member, `${path}.${name}`))];
 }
 
+/** The paths of the lists in a JSON value that have no element. */
+function emptyLists(value: unknown, path = ""): string[] {
+  if (typeof value !== "object" || value === null) return [];
+  if (!Array.isArray(value)) {
+    return Object.entries(value).flatMap(([name, member]) => emptyLists(member, `${path}.${name}`));
+  }
+  return value.length === 0 ? [path] : value.flatMap((element) => emptyLists(element, `${path}[]`));
+}
+
 /**
- * The members that only one of two JSON values has: `+` the second, `-` the first. Members below a null are not
- * compared.
+ * The members that only one of a document's JSON and an answer has: `+` the answer, `-` the document. Members below a null are
+ * not compared, nor is what the answer has in a list that is empty in the document: what a worker does meanwhile may fill it.
  */
-export function differentMembers(first: unknown, second: unknown): string[] {
-  const [ofFirst, ofSecond] = [memberNames(first), memberNames(second)];
-  const open = [...ofFirst, ...ofSecond]
+export function differentMembers(document: unknown, answer: unknown): string[] {
+  const [ofDocument, ofAnswer] = [memberNames(document), memberNames(answer)];
+  const open = [...ofDocument, ...ofAnswer]
     .filter((name) => name.endsWith("?"))
     .map((name) => name.slice(0, -1));
+  const empty = emptyLists(document).filter(
+    (path) => !ofDocument.some((name) => name.startsWith(`${path}[]`)),
+  );
   const isOpen = (name: string) =>
-    open.some((path) => name === path || name.startsWith(`${path}.`) || name.startsWith(`${path}[`));
+    open.some((path) => name === path || name.startsWith(`${path}.`) || name.startsWith(`${path}[`)) ||
+    empty.some((path) => name.startsWith(`${path}[]`));
   const only = (names: string[], others: string[], sign: string) =>
     names
       .map((name) => name.replace(/\?$/, ""))
       .filter((name) => !others.some((other) => other.replace(/\?$/, "") === name) && !isOpen(name))
       .map((name) => `${sign}${name}`);
-  return [...only(ofFirst, ofSecond, "-"), ...only(ofSecond, ofFirst, "+")];
+  return [...only(ofDocument, ofAnswer, "-"), ...only(ofAnswer, ofDocument, "+")];
 }

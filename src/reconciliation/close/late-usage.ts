@@ -3,6 +3,7 @@ import type { PgBoss } from "pg-boss";
 import type { Db, Trx } from "../../database/db.ts";
 import { carryDelivered, carryUnsent } from "../../delivery/carry-forward.ts";
 import type { Log } from "../../log.ts";
+import { inOneSnapshot } from "../../database/one-snapshot.ts";
 import { readPeriodEntries } from "../../outbox/period-entries.ts";
 import { type Reminder, remindToDeliver } from "../../queue/deliver-job.ts";
 import { type MeterName, meterNames, metersFoldedBy } from "../../usage/meters.ts";
@@ -26,10 +27,15 @@ type LateDeps = { db: Db; boss: PgBoss; log: Log; lateUsage: LateUsageMode };
 /** The usage that the final invoices of a period lack, by meter; null: none, or no invoice is final yet. */
 export async function readNotBilled(db: Db, period: BillingPeriod): Promise<Quantities | null> {
   if (period.closedAt === null) return null;
-  const invoices = await listInvoices(db, period);
   const asked = { organizationId: period.organizationId, times: [period] };
-  const [entries = []] = await readPeriodEntries(db, asked);
-  const [events = []] = await readPeriodEvents(db, asked);
+  // As of one moment: entries that are sealed between two reads would count twice.
+  const { invoices, entries, events } = await inOneSnapshot(db, (read) =>
+    read(async (trx) => {
+      const [ofPeriod = []] = await readPeriodEntries(trx, asked);
+      const [counted = []] = await readPeriodEvents(trx, asked);
+      return { invoices: await listInvoices(trx, period), entries: ofPeriod, events: counted };
+    }),
+  );
   return notBilled(invoices, (meter) =>
     dueQuantity(meter, {
       entries: entries.find((one) => one.meter === meter),

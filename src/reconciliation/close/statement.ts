@@ -1,5 +1,5 @@
 import type { Db } from "../../database/db.ts";
-import { byIndex } from "../../database/one-plan.ts";
+import { inOneSnapshot } from "../../database/one-snapshot.ts";
 import type { MeterEventState } from "../../delivery/meter-event-states.ts";
 import { readPeriodEntries } from "../../outbox/period-entries.ts";
 import { countPeriodReadings } from "../../outbox/period-readings.ts";
@@ -51,28 +51,37 @@ export async function readStatement(db: Db, period: BillingPeriod): Promise<Stat
 }
 
 /**
- * The same of several periods of one organization, by as many questions as for one: on up to three connections at once, as
- * they do not wait for each other.
+ * The same of several periods of one organization, by as many questions as for one: on up to three connections at once, all
+ * as of one moment, as a seal or an answer from Stripe in between would make a difference that nothing explains.
  */
 export async function readStatements(db: Db, periods: readonly BillingPeriod[]): Promise<Statement[]> {
   const [first] = periods;
   if (first === undefined) return [];
   const { organizationId } = first;
   const asked = { organizationId, times: periods };
-  const [{ invoices, rows }, { entries, looks }, { events, readings }] = await Promise.all([
-    byIndex(db, async (trx) => {
-      const found = await listInvoicesOf(trx, asked);
-      const finalizedAt = found.map((its) => lastFinalization(its) ?? null);
-      const times = periods.map((period, place) => ({ ...period, finalizedAt: finalizedAt[place] ?? null }));
-      return { invoices: found, rows: await listStatementRows(trx, organizationId, times) };
-    }),
-    byIndex(db, async (trx) => {
-      return { entries: await readPeriodEntries(trx, asked), looks: await readPeriodLooks(trx, asked) };
-    }),
-    byIndex(db, async (trx) => {
-      return { events: await readPeriodEvents(trx, asked), readings: await countPeriodReadings(trx, asked) };
-    }),
-  ]);
+  const [{ invoices, rows }, { events, readings }, { entries, looks }] = await inOneSnapshot(db, (read) =>
+    Promise.all([
+      read(async (trx) => {
+        const found = await listInvoicesOf(trx, asked);
+        const finalizedAt = found.map((its) => lastFinalization(its) ?? null);
+        const times = periods.map((period, place) => ({
+          ...period,
+          finalizedAt: finalizedAt[place] ?? null,
+        }));
+        return { invoices: found, rows: await listStatementRows(trx, organizationId, times) };
+      }),
+      read(async (trx) => {
+        return {
+          events: await readPeriodEvents(trx, asked),
+          readings: await countPeriodReadings(trx, asked),
+        };
+      }),
+      // The last: what comes after the looks is planned without sorts.
+      read(async (trx) => {
+        return { entries: await readPeriodEntries(trx, asked), looks: await readPeriodLooks(trx, asked) };
+      }),
+    ]),
+  );
   return periods.map((period, place) => {
     const its = invoices[place] ?? [];
     const invoiced = invoicedQuantities(its);
