@@ -67,7 +67,8 @@ async function listEntriesFrom(
 
 /**
  * A block range index finds what was stored between two entries in each month's partition. It cannot serve a join, so
- * its bounds come as values, and only what lies between them is compared with every single id.
+ * its bounds come as values, and only what lies between them is compared with every single id. What was stored since the
+ * index was last brought up to date is read whole, whatever the bounds: migration 0124 keeps it to some 100,000 readings.
  *
  * Measured with 400,000 readings of 800 entries, each of them spread over a whole year's partitions: a page of 500 reads
  * 600 of 4,129 heap pages and takes 40 ms, the last page of an event like the first.
