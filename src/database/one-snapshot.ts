@@ -1,6 +1,7 @@
 import { sql } from "kysely";
 import type { Db, Trx } from "./db.ts";
 import { byIndex, readByIndex } from "./one-plan.ts";
+import { isClusterCondition } from "./shards.ts";
 
 /** Lets a read be done; the reads of one `ask` may be done side by side. */
 type Read = <T>(work: (trx: Db) => Promise<T>) => Promise<T>;
@@ -78,7 +79,7 @@ function begin<T>(db: Db, work: (trx: Trx) => Promise<T>): Promise<T> {
 /** Null on a cluster. */
 async function exportSnapshot(trx: Trx): Promise<string | null> {
   const exported = await sql<{ snapshot: string | null }>`
-    select case when to_regclass('pg_catalog.pg_dist_placement') is null then pg_export_snapshot() end as snapshot
+    select case when not (${sql.raw(isClusterCondition)}) then pg_export_snapshot() end as snapshot
   `.execute(trx);
   return exported.rows[0]?.snapshot ?? null;
 }

@@ -22,7 +22,9 @@ export const wholeDatabase: Shard = { id: "", node: "" };
 const knownMs = 600_000;
 const knownMax = 100_000;
 
-const isClusterStatement = "select to_regclass('pg_catalog.pg_dist_placement') is not null as is_cluster";
+/** The condition, in SQL, that the database is one of a cluster. */
+export const isClusterCondition = "to_regclass('pg_catalog.pg_dist_placement') is not null";
+const isClusterStatement = `select ${isClusterCondition} as is_cluster`;
 
 // The tables of organizations lie beside each other, so that one of them tells the node of all.
 const shardsStatement = `

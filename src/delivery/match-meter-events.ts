@@ -36,8 +36,9 @@ export function matching(match: MeterEventMatch): RawBuilder<boolean> {
 }
 
 /**
- * The lowest id (a UUID of version 7, as RFC 9562 says) that an event has which was sealed at this time or later. No usage is sealed before its hour begins, so that
- * the index of ids is read from there on. It is made here, since `metering.uuid_v7` is volatile and bounds no index.
+ * The lowest id (a UUID of version 7, as RFC 9562 says) that an event has which was sealed at this time or later. No usage is
+ * sealed before its hour begins, so that the index of ids is read from there on. It is made here, since `metering.uuid_v7` is
+ * volatile and bounds no index.
  */
 function lowestIdAt(time: Date): string {
   const ms = Math.max(time.getTime(), 0).toString(16).padStart(12, "0");

@@ -26,15 +26,15 @@ function emptyLists(value: unknown, path = ""): string[] {
  */
 export function differentMembers(document: unknown, answer: unknown): string[] {
   const [ofDocument, ofAnswer] = [memberNames(document), memberNames(answer)];
-  const open = [...ofDocument, ...ofAnswer]
+  const nulls = [...ofDocument, ...ofAnswer]
     .filter((name) => name.endsWith("?"))
     .map((name) => name.slice(0, -1));
-  const empty = emptyLists(document).filter(
-    (path) => !ofDocument.some((name) => name.startsWith(`${path}[]`)),
-  );
+  const elementsOfEmpty = emptyLists(document)
+    .map((path) => `${path}[]`)
+    .filter((elements) => !ofDocument.some((name) => name.startsWith(elements)));
+  const open = [...nulls, ...elementsOfEmpty];
   const isOpen = (name: string) =>
-    open.some((path) => name === path || name.startsWith(`${path}.`) || name.startsWith(`${path}[`)) ||
-    empty.some((path) => name.startsWith(`${path}[]`));
+    open.some((path) => name === path || name.startsWith(`${path}.`) || name.startsWith(`${path}[`));
   const only = (names: string[], others: string[], sign: string) =>
     names
       .map((name) => name.replace(/\?$/, ""))

@@ -1,9 +1,9 @@
 import { sql } from "kysely";
 import type { PgBoss } from "pg-boss";
 import type { Db, Trx } from "../../database/db.ts";
+import { inOneSnapshot } from "../../database/one-snapshot.ts";
 import { carryDelivered, carryUnsent } from "../../delivery/carry-forward.ts";
 import type { Log } from "../../log.ts";
-import { inOneSnapshot } from "../../database/one-snapshot.ts";
 import { readPeriodEntries } from "../../outbox/period-entries.ts";
 import { type Reminder, remindToDeliver } from "../../queue/deliver-job.ts";
 import { type MeterName, meterNames, metersFoldedBy } from "../../usage/meters.ts";
