@@ -1766,6 +1766,63 @@ $$;
 
 COMMENT ON FUNCTION metering.make_deliveries_due(only_ids uuid[]) IS 'ends the backoff of these meter events'' reminders, or of all with null; returns how many were put off';
 
+CREATE FUNCTION metering.mend_block_ranges() RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET max_parallel_workers_per_gather TO '0'
+    SET jit TO 'off'
+    SET lock_timeout TO '200ms'
+    AS $$
+declare
+  -- As both block range indexes have it.
+  pages_per_range constant integer := 32;
+  mended_max constant integer := 100;
+  mended integer := 0;
+  brin record;
+  plan json;
+  pages_read bigint;
+  first_page bigint;
+begin
+  for brin in
+    select i.indexrelid::regclass as index, i.indrelid::regclass as leaf, a.attname as name,
+      -- No row has it, so that only what is in no summary is read.
+      case a.atttypid when 'uuid'::regtype then 'ffffffff-ffff-ffff-ffff-ffffffffffff' else 'infinity' end as beyond_all
+    from pg_index i
+    join pg_class c on c.oid = i.indexrelid
+    join pg_am m on m.oid = c.relam
+    join pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
+    where c.relnamespace = 'metering'::regnamespace and c.relkind = 'i' and m.amname = 'brin'
+    order by i.indexrelid
+  loop
+    begin
+      perform brin_summarize_new_values(brin.index);
+      for tries in 1..mended_max loop
+        execute format(
+          'explain (analyze, timing off, format json) select from %s where %I = %L', brin.leaf, brin.name, brin.beyond_all
+        ) into plan;
+        -- Postgres counts ten rows for each page of a range.
+        pages_read := coalesce((plan -> 0 -> 'Plan' -> 'Plans' -> 0 ->> 'Actual Rows')::numeric, 0) / 10;
+        -- The last two ranges may be of this moment.
+        exit when pages_read <= 2 * pages_per_range;
+        -- All from the first placeholder on were read.
+        first_page := pg_relation_size(brin.leaf) / current_setting('block_size')::integer - pages_read;
+        first_page := greatest(first_page / pages_per_range * pages_per_range, 0);
+        perform brin_desummarize_range(brin.index, first_page);
+        perform brin_summarize_range(brin.index, first_page);
+        mended := mended + 1;
+      end loop;
+    exception when lock_not_available then
+      -- A vacuum is at work there, which is left alone.
+      null;
+    end;
+  end loop;
+  return mended;
+end
+$$;
+
+COMMENT ON FUNCTION metering.mend_block_ranges() IS 'summarizes again the block ranges that a cancelled vacuum left without a summary; returns how many';
+
 CREATE FUNCTION metering.newest_look(of_organization_id uuid, of_meter text, of_customer_id text, at timestamp with time zone) RETURNS uuid
     LANGUAGE sql STABLE
     AS $$

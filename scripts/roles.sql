@@ -210,7 +210,7 @@ begin
   execute format(
     'grant execute on function
         metering.purge_stripe_events(integer), metering.create_partition(text, timestamptz),
-        metering.drop_partition(text, timestamptz), metering.add_up_meter_events(), metering.add_up_usage(), metering.count_readings(),
+        metering.drop_partition(text, timestamptz), metering.mend_block_ranges(), metering.add_up_meter_events(), metering.add_up_usage(), metering.count_readings(),
         metering.settle_doubt(uuid, uuid[], text, bigint, uuid), metering.lock_doubt(uuid, uuid[]),
         metering.carry_unsent(uuid, text, timestamptz, timestamptz, text[]),
         metering.carry_delivered(uuid, text, timestamptz, text, bigint, integer)

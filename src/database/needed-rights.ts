@@ -95,6 +95,7 @@ export const neededRights: Record<ProcessKind, Record<string, readonly Privilege
     "metering.purge_stripe_events": call,
     "metering.create_partition": call,
     "metering.drop_partition": call,
+    "metering.mend_block_ranges": call,
     "pgboss.queue": all,
     "pgboss.schedule": all,
     "pgboss.job": all,

@@ -162,6 +162,7 @@ const mayCall: Record<ServiceRole, string[]> = {
     "create_partition",
     "drop_partition",
     "lock_doubt",
+    "mend_block_ranges",
     "purge_stripe_events",
     "settle_doubt",
     ...callableByAll,

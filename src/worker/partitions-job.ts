@@ -1,19 +1,32 @@
+import { mendBlockRanges } from "../database/block-ranges.ts";
 import { countDefaultPartitionRows, ensurePartitions } from "../database/partitions.ts";
 import type { Db } from "../database/db.ts";
+import type { Log } from "../log.ts";
 import { partitionsQueue } from "../queue/queues.ts";
 import { type WorkDeps, workQueue } from "../queue/work-queue.ts";
 
-/** Works the daily job that makes the coming months' partitions, and logs it when rows fell into a default one. */
+type PartitionsJobOptions = { readingsMaxAgeDays: number };
+
+/** Works the daily job that keeps the partitions. */
 export async function workPartitionsQueue(
   deps: WorkDeps & { db: Db },
-  { readingsMaxAgeDays }: { readingsMaxAgeDays: number },
+  options: PartitionsJobOptions,
 ): Promise<void> {
-  const { db, log } = deps;
-  await workQueue(deps, { queue: partitionsQueue.name, pollingIntervalSeconds: 30 }, async () => {
-    const made = await ensurePartitions(db, { now: new Date(), readingsMaxAgeDays });
-    if (made.length > 0) log.info({ event: "partitions_made", partitions: made });
-    const stray = await countDefaultPartitionRows(db);
-    if (Object.values(stray).some((rows) => rows > 0))
-      log.error({ event: "default_partition_not_empty", ...stray });
-  });
+  await workQueue(deps, { queue: partitionsQueue.name, pollingIntervalSeconds: 30 }, () =>
+    keepPartitions(deps, options),
+  );
+}
+
+/** Makes the coming months' partitions, logs it when rows fell into a default one, and mends the block ranges of all. */
+export async function keepPartitions(
+  { db, log }: { db: Db; log: Log },
+  { readingsMaxAgeDays }: PartitionsJobOptions,
+): Promise<void> {
+  const made = await ensurePartitions(db, { now: new Date(), readingsMaxAgeDays });
+  if (made.length > 0) log.info({ event: "partitions_made", partitions: made });
+  const stray = await countDefaultPartitionRows(db);
+  if (Object.values(stray).some((rows) => rows > 0))
+    log.error({ event: "default_partition_not_empty", ...stray });
+  const ranges = await mendBlockRanges(db);
+  if (ranges > 0) log.info({ event: "block_ranges_mended", ranges });
 }

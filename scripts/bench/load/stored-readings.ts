@@ -33,6 +33,8 @@ export async function fillDatabase(site: Site, url: string, millions: number): P
   const readings = await addReadings(site, url, span);
   if (readings !== millions * 1_000_000) throw new Error(`only ${readings} readings were stored`);
   await ask(url, "vacuum analyze");
+  // As the daily job does: this vacuum may have cancelled one of autovacuum's.
+  await ask(url, "select metering.mend_block_ranges()");
   const seconds = Math.round((performance.now() - startedAtMs) / 1_000);
   console.error(`${readings.toLocaleString("en-US")} readings stored in ${seconds} s`);
   return { fleet, ...span };

@@ -3,6 +3,7 @@ import { expect } from "vitest";
 import { z } from "zod";
 import { sealDueEntries } from "../../outbox/seal.ts";
 import { appendEntries } from "../../testing/rows/entries.ts";
+import { holdOpen } from "../../testing/postgres/locks.ts";
 import { hoursAgo } from "../../testing/rows/hours.ts";
 import { meterEventsTest, unknownId } from "../../testing/fixtures/meter-events-fixture.ts";
 import { addOrganization } from "../../testing/rows/organizations.ts";
@@ -13,12 +14,19 @@ const pageSchema = z.object({
   next_cursor: z.string().nullable(),
 });
 
+/** A reading that comes so late was recorded in a month before. */
+const anotherMonthHours = 960;
+
 /** Vitest's `test` with readings that a gateway sent within one hour; each request has an entry of its own. */
 const test = meterEventsTest.extend("billed", async ({ events, database: { db }, boss }) => {
   const organization = await addOrganization(db, { customer: "cus_acme" });
 
-  /** Stores readings of the sensors and their entry, so many minutes into an hour. */
-  async function store(minute: number, sensors: readonly string[], owner = organization): Promise<void> {
+  /** Stores readings of the sensors and their entry, so many minutes into an hour; each was recorded so many hours before. */
+  async function store(
+    minute: number,
+    sensors: readonly string[],
+    { owner = organization, hoursLate = sensors.map((_, n) => (n + 1) * anotherMonthHours) } = {},
+  ): Promise<void> {
     const at = hoursAgo(2, minute);
     await sql`
       with entry as materialized (select metering.uuid_v7(${at}::timestamptz) as id),
@@ -27,8 +35,8 @@ const test = meterEventsTest.extend("billed", async ({ events, database: { db },
         select ${owner}, ${at}, id, 'temperature_readings', ${sensors.length} from entry
       )
       insert into metering.readings (organization_id, sensor_id, recorded_at, temperature, entry_id)
-      select ${owner}, s.id, ${at}::timestamptz - s.n * interval '960 hours', 4.5, e.id
-      from entry e, unnest(${sensors}::text[]) with ordinality s (id, n)
+      select ${owner}, s.id, ${at}::timestamptz - s.late * interval '1 hour', 4.5, e.id
+      from entry e, unnest(${sensors}::text[], ${hoursLate}::int[]) s (id, late)
     `.execute(db);
   }
   /** Seals all that is stored; the id of this organization's meter event. */
@@ -87,7 +95,7 @@ test("readings of other organizations, hours and events are not among them", asy
   const other = await addOrganization(db, { customer: "cus_other" });
   await billed.store(10, ["first"]);
   await billed.store(30, ["first-too"]);
-  await billed.store(20, ["others"], other);
+  await billed.store(20, ["others"], { owner: other });
   const first = await billed.seal();
   await billed.store(20, ["late"]);
   const second = await billed.seal();
@@ -111,6 +119,30 @@ for (const limit of [1, 2, 3, 7, 8, 500]) {
     expect(pages).toHaveLength(Math.ceil(all.length / limit));
   });
 }
+
+test("a reading of a month before is told beside those of the event's own month", async ({ billed }) => {
+  await billed.store(10, ["a", "b", "c"], { hoursLate: [0, anotherMonthHours, 0] });
+  await billed.store(20, ["d"], { hoursLate: [0] });
+  const id = await billed.seal();
+
+  expect(await billed.pagesOf(id, 500)).toEqual([["a", "b", "c", "d"]]);
+  expect(await billed.pagesOf(id, 2)).toEqual([
+    ["a", "b"],
+    ["c", "d"],
+  ]);
+});
+
+test("where an event's own month has all of its readings, no other month is asked", async ({
+  billed,
+  database: { pool },
+}) => {
+  await billed.store(10, ["a", "b", "c"], { hoursLate: [0, 0, 0] });
+  const id = await billed.seal();
+  const release = await holdOpen(pool, "lock table metering.readings_default in access exclusive mode");
+
+  expect(await billed.pagesOf(id, 2)).toEqual([["a", "b"], ["c"]]);
+  await release();
+});
 
 test("entries that no reading stands behind do not cut the list short", async ({
   billed,
