@@ -38,11 +38,13 @@ async function selectUninvoiced(
   db: Db,
   organizationIds: readonly string[] | undefined,
 ): Promise<UninvoicedUsage[]> {
-  // Of every table, so that one organization is asked of its shard alone.
   const isAskedFor = (table: string) =>
     organizationIds === undefined
       ? sql`true`
       : sql`${sql.ref(`${table}.organization_id`)} = any(${organizationIds}::uuid[])`;
+  // So that one organization is asked of its shard alone. Many would only be planned for, once for each partition.
+  const isOne = organizationIds?.length === 1;
+  const isAskedForToo = (table: string) => (isOne ? isAskedFor(table) : sql`true`);
   const uninvoiced = await sql<UninvoicedUsage>`
     with linked as (
       select
@@ -59,7 +61,7 @@ async function selectUninvoiced(
       join metering.customer_links l
         on l.organization_id = s.organization_id and l.ended_at is null and l.customer_deleted_at is null
       join metering.customer_spans p on p.organization_id = s.organization_id and p.ends_at = 'infinity'
-      where ${isAskedFor("s")} and ${isAskedFor("l")} and ${isAskedFor("p")}
+      where ${isAskedFor("s")} and ${isAskedForToo("l")} and ${isAskedFor("p")}
         and s.stripe_customer_id is not null
         and (s.billed is not null or s.current_period_start is not null)
     )
@@ -80,13 +82,13 @@ async function selectUninvoiced(
       select e.quantity
       from metering.meter_outbox e
       where e.meter_event_id is null and e.meter = m.meter and e.organization_id = k.organization_id
-        and ${isAskedFor("e")}
+        and ${isAskedForToo("e")}
         and e.occurred_at >= lower(missing.span)
         and e.occurred_at < coalesce(upper(missing.span), 'infinity')
       union all
       select v.quantity
       from metering.meter_events v
-      where v.organization_id = k.organization_id and ${isAskedFor("v")} and v.meter = m.meter
+      where v.organization_id = k.organization_id and ${isAskedForToo("v")} and v.meter = m.meter
         and v.hour > lower(missing.span) - interval '1 hour'
         and v.hour < coalesce(upper(missing.span), 'infinity')
         and v.event_at <@ missing.span
