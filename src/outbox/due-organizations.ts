@@ -5,8 +5,11 @@ import type { Db } from "../database/db.ts";
 import type { MeterName } from "../usage/meters.ts";
 import { billedUntil } from "./held.ts";
 
-/** An organization that waits for its turn, and where its unsealed entries begin: a time as Postgres's text. */
-export type DueOrganization = { organizationId: string; from: string };
+/**
+ * An organization that waits for its turn, and where its unsealed entries begin: a time as Postgres's text. `ahead`: its
+ * pending events of the meter, as its turn before this one left them; left out before its first one.
+ */
+export type DueOrganization = { organizationId: string; from: string; ahead?: number };
 
 export type DueFilter = { meter: MeterName; cutOff: Date; only: string | undefined };
 

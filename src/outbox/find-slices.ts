@@ -1,4 +1,5 @@
 import { type RawBuilder, sql } from "kysely";
+import { anyArrayLiteral, arrayLiteral } from "../database/array-literal.ts";
 import { namesOrganizations } from "../database/by-shard.ts";
 import type { Trx } from "../database/db.ts";
 import { type MeterName, meters } from "../usage/meters.ts";
@@ -59,11 +60,11 @@ export async function findSlices(
       f.place::int as place, f.organization_id as "organizationId", metering.uuid_v7(clock_timestamp()) as "meterEventId",
       f.stripe_customer_id as "stripeCustomerId", f.is_billed_elsewhere as "isBilledElsewhere",
       f.hour::text as hour, f.starts_at::text as "startsAt", f.last_at::text as "lastAt", f.last_id as "lastId",
-      (
+      coalesce(f.ahead, (
         select count(*)::int
         from metering.meter_events p
         where p.state = 'pending' and p.meter = ${meter} and p.organization_id = f.organization_id ${inShard("p")}
-      ) as ahead,
+      )) as ahead,
       (
         select e.occurred_at::text
         from metering.meter_outbox e
@@ -77,7 +78,7 @@ export async function findSlices(
     from (
       -- The last entry of each slice: the next one is another slice's.
       select
-        e.place, e.organization_id, e.hour, e.stripe_customer_id, e.starts_at, e.is_billed_elsewhere,
+        e.place, e.organization_id, e.ahead, e.hour, e.stripe_customer_id, e.starts_at, e.is_billed_elsewhere,
         e.occurred_at as last_at, e.id as last_id
       from (
         select t.*, lead(t.total) over (partition by t.place order by t.occurred_at, t.id) as next_total
@@ -108,7 +109,7 @@ function nextSlices(input: SliceInput): RawBuilder<unknown> {
   const inShard = namesOrganizations(input);
   return sql`
     select
-      q.place, q.organization_id, w.stripe_customer_id, oldest.occurred_at as starts_at,
+      q.place, q.organization_id, q.ahead, w.stripe_customer_id, oldest.occurred_at as starts_at,
       date_trunc('hour', oldest.occurred_at, 'UTC') as hour,
       least(
         date_trunc('hour', oldest.occurred_at, 'UTC') + interval '1 hour',
@@ -119,9 +120,10 @@ function nextSlices(input: SliceInput): RawBuilder<unknown> {
       ) as ends_at,
       coalesce(c.cut_at > oldest.occurred_at, false) as is_billed_elsewhere
     from unnest(
-      ${organizations.map(({ organizationId }) => organizationId)}::uuid[],
-      ${organizations.map(({ from }) => from)}::timestamptz[]
-    ) with ordinality as q (organization_id, from_at, place)
+      ${arrayLiteral(organizations.map(({ organizationId }) => organizationId))}::uuid[],
+      ${arrayLiteral(organizations.map(({ from }) => from))}::timestamptz[],
+      ${anyArrayLiteral(organizations.map(({ ahead = null }) => ahead))}::int[]
+    ) with ordinality as q (organization_id, from_at, ahead, place)
     cross join lateral (
       select e.occurred_at
       from metering.meter_outbox e

@@ -61,8 +61,9 @@ export async function sealSlices(trx: Trx, input: SliceInput): Promise<Slices> {
     },
   );
   await markBilledElsewhere(trx, events, input);
-  const unfinished = slices.flatMap(({ organizationId, nextFrom }) => {
-    return nextFrom === null ? [] : [{ organizationId, from: nextFrom }];
+  const unfinished = slices.flatMap(({ organizationId, nextFrom, ahead, isBilledElsewhere }) => {
+    const aheadOfNext = isBilledElsewhere ? ahead : ahead + 1;
+    return nextFrom === null ? [] : [{ organizationId, from: nextFrom, ahead: aheadOfNext }];
   });
   const turns = entriesRead < entriesMax ? organizations.length : (slices.at(-1)?.place ?? 0);
   return { events, turns, unfinished };

@@ -31,6 +31,8 @@ export type MeterSeal = {
   /** Nothing is sent: there are no jobs, and no bound on what is pending. */
   isShadow: boolean;
   pendingMax: number;
+  /** So many more events may be pending, and more by what was delivered since they were counted. */
+  room: number;
   eventsPerTransaction: number;
   eventsPerShipmentMin: number;
   entriesPerTransaction: number;
@@ -56,6 +58,7 @@ export async function sealTurns(
         .execute((trx) => sealOnce({ ...deps, trx }, seal, { next, isOneShard: node !== undefined }));
       if (slices === "too_many_undelivered") return slices;
       seal.queue = [...next.slice(slices.turns), ...rest, ...slices.unfinished];
+      seal.room -= slices.events.length;
       return slices.events;
     } catch (error) {
       const fault = faultOf(error);
@@ -112,12 +115,14 @@ async function sealOnce(
   // Any other plan would read all waiting entries.
   await joinByIndex(trx);
   await limitStatement(trx, untilMs);
-  const pending = isOneShard ? countPendingOfNodes(db, seal) : countPending(trx, seal);
-  const room = seal.isShadow ? Infinity : seal.pendingMax - (await pending);
-  if (room <= 0) return "too_many_undelivered";
+  if (seal.room < next.length) {
+    const pending = await (isOneShard ? countPendingOfNodes(db, seal) : countPending(trx, seal));
+    seal.room = seal.pendingMax - pending;
+  }
+  if (seal.room <= 0) return "too_many_undelivered";
   const slices = await sealSlices(trx, {
     meter: seal.meter,
-    organizations: next.slice(0, room),
+    organizations: next.slice(0, seal.room),
     cutOff: seal.cutOff,
     entriesMax: seal.size.of(seal.entriesPerTransaction),
     isTraced: tracer.isOn,

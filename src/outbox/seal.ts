@@ -140,6 +140,7 @@ async function openSeals(
       cutOff,
       isAheadOfAll,
       isShadow,
+      room: isShadow ? Infinity : 0,
       size: createSliceSize(limits),
       faults,
     });

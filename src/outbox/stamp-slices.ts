@@ -1,4 +1,5 @@
 import { sql } from "kysely";
+import { anyArrayLiteral, arrayLiteral } from "../database/array-literal.ts";
 import { type InShard, namesOrganizations } from "../database/by-shard.ts";
 import type { Trx } from "../database/db.ts";
 import { meters } from "../usage/meters.ts";
@@ -10,11 +11,12 @@ import type { SliceInput } from "./slice-input.ts";
 /** A meter event made of what was stamped. */
 type Folded = Pick<SealedEvent, "meterEventId" | "entries" | "quantity">;
 
+/** Of times and ids. */
 function columnOf(
   slices: readonly Slice[],
-  column: "organizationId" | "meterEventId" | "stripeCustomerId" | "hour" | "startsAt" | "lastAt" | "lastId",
-): string[] {
-  return slices.map((slice) => slice[column]);
+  column: "organizationId" | "meterEventId" | "hour" | "startsAt" | "lastAt" | "lastId",
+): string {
+  return arrayLiteral(slices.map((slice) => slice[column]));
 }
 
 /**
@@ -107,8 +109,8 @@ function stampedOf(slices: readonly Loaded<Slice>[], inShard: InShard) {
   return sql`unnest(
       ${columnOf(slices, "organizationId")}::uuid[], ${columnOf(slices, "meterEventId")}::uuid[],
       ${columnOf(slices, "startsAt")}::timestamptz[], ${columnOf(slices, "lastAt")}::timestamptz[],
-      ${columnOf(slices, "hour")}::timestamptz[], ${columnOf(slices, "stripeCustomerId")}::text[],
-      ${slices.map(({ shipmentId }) => shipmentId)}::uuid[]
+      ${columnOf(slices, "hour")}::timestamptz[], ${anyArrayLiteral(slices.map(({ stripeCustomerId }) => stripeCustomerId))}::text[],
+      ${anyArrayLiteral(slices.map(({ shipmentId }) => shipmentId))}::uuid[]
     ) f (organization_id, meter_event_id, starts_at, last_at, hour, stripe_customer_id, shipment_id)
     cross join lateral (
       select e.organization_id, e.meter_event_id, e.occurred_at, e.id, e.quantity, e.traceparent
