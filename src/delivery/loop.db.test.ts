@@ -18,6 +18,7 @@ const sensors = "active_sensors";
 const path = "/v1/billing/meter_events";
 /** Of a meter that had nothing. */
 const restMs = 500;
+const hourMs = 3_600_000;
 /** Sooner than a probe that was not made could be claimed again. */
 const belowLeaseMs = (leaseSeconds - 2) * 1_000;
 
@@ -130,6 +131,20 @@ test("a meter that has nothing is asked now and then, and not at each turn of an
   const rests = (performance.now() - startedAtMs) / restMs;
   expect(loops.roundsOf(readings)).toBeGreaterThanOrEqual(60 / attemptsPerSlot);
   expect(loops.roundsOf(sensors)).toBeLessThanOrEqual(Math.ceil(rests) + 1);
+});
+
+test("a loop that waits takes a new event as soon as it is woken", async ({ loops, customers, account }) => {
+  await customers.addOne();
+  const loop = loops.start(account, { idleMs: hourMs });
+  await loops.untilDelivered();
+  // The turn that found it, the next one, and that after it was settled.
+  await until(() => loops.roundsOf(readings) >= 3, { what: "the loop to wait" });
+
+  await customers.addOne();
+  loop.wake(readings);
+  await loops.untilDelivered();
+
+  expect(account.simulator.state()).toMatchObject({ counted: 2, double_counted: 0 });
 });
 
 test("a revoked key costs at most the requests in flight, and nothing is lost by it", async ({

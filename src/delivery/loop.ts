@@ -3,6 +3,7 @@ import type { Db } from "../database/db.ts";
 import type { Shards } from "../database/shards.ts";
 import { shardsOf } from "../database/shards-of.ts";
 import type { Log } from "../log.ts";
+import { type Bell, createBell } from "../process/bell.ts";
 import { wait } from "../process/wait.ts";
 import { type MeterName, meterNames, meters } from "../usage/meters.ts";
 import { eventAheadMsMax } from "./limits.ts";
@@ -20,6 +21,8 @@ import { type DeliveryWatch, unwatched } from "./watch.ts";
 export type DeliveryLoop = {
   /** Takes no further jobs; resolves when every request under way is settled, or after `graceMs`. */
   stop: (graceMs: number) => Promise<void>;
+  /** Events of this meter were sealed: takes them at once, where it would look for them later. */
+  wake: (meter: MeterName) => void;
 };
 
 export type DeliveryLoopOptions = Omit<SendTools, "log" | "watch" | "stopping"> & {
@@ -31,6 +34,8 @@ export type DeliveryLoopOptions = Omit<SendTools, "log" | "watch" | "stopping"> 
   watch?: DeliveryWatch;
   /** Stripe's clock; without it no event is held back for being ahead of it. */
   stripeNowMs?: () => number;
+  /** A meter that had nothing is asked again after so long; half a second when left out. */
+  idleMs?: number;
 };
 
 type Deps = { db: Db; boss: PgBoss; log: Log; watch?: DeliveryWatch; shards?: Shards };
@@ -47,14 +52,16 @@ type Loop = {
   restsAlone: Rests;
   /** Nothing was due a moment ago. The first requests then do not wait until others, which have no slot yet, have begun. */
   hasIdled: boolean;
+  /** Rings for room, for a customer whose next event is free, for events that were sealed, and for the stop. */
+  bell: Bell;
 };
 
 /** Jobs taken from pg-boss at once. */
 const batchMax = 1_000;
-const idleMs = 500;
+const usualIdleMs = 500;
 const afterErrorMs = 1_000;
-/** While shipments go on, a queue of single events that was empty is asked again after so long. */
-const idleAloneMs = 200;
+/** While events go on, a queue of theirs that was empty is asked again after so long. */
+const idleQueueMs = 200;
 /** The jobs of shipments that end within this time are deleted together. */
 const gatherEndedMs = 50;
 /** An event of a shipment that has not begun for so long gets a reminder of its own, so that it may go by another worker. */
@@ -69,29 +76,44 @@ export function startDelivery(deps: Deps, options: DeliveryLoopOptions): Deliver
   const { watch = unwatched } = options;
   const stopping = new AbortController();
   const { concurrency, transport, backoff } = options;
-  const underWay = createUnderWay({ concurrency, eventsPerRequestMax: transport.eventsPerRequestMax });
+  const bell = createBell();
+  const underWay = createUnderWay({
+    concurrency,
+    eventsPerRequestMax: transport.eventsPerRequestMax,
+    onRoom: bell.ring,
+  });
   const open = createOpenShipments(() => performance.now());
   const withShards = { ...deps, watch, shards: shardsOf(deps.db), open };
+  const emptyQueues = createRests(idleQueueMs, () => performance.now());
   const deleteEnded = createGathering<EndedShipment>(
     (ended) => deleteShipments(withShards, ended),
     gatherEndedMs,
   );
-  const running = run({
-    deps: { ...withShards, deleteEnded },
+  const loop: Loop = {
+    deps: { ...withShards, deleteEnded, emptyQueues },
     options,
     tools: { ...options, log: deps.log, watch, stopping: stopping.signal },
     settler: createSettler({ ...withShards, backoff }, watch),
     underWay,
-    rests: createRests(idleMs, () => performance.now()),
-    restsAlone: createRests(idleAloneMs, () => performance.now()),
+    rests: createRests(options.idleMs ?? usualIdleMs, () => performance.now()),
+    restsAlone: createRests(idleQueueMs, () => performance.now()),
     hasIdled: true,
-  });
+    bell,
+  };
+  const running = run(loop);
   return {
     async stop(graceMs) {
       stopping.abort();
+      bell.ring();
       const settled = new AbortController();
       const finished = running.then(underWay.allSettled).finally(() => settled.abort());
       await Promise.race([finished, wait(graceMs, settled.signal)]);
+    },
+    wake(meter) {
+      loop.rests.wake(meter);
+      loop.restsAlone.wake(meter);
+      emptyQueues.wake(meter);
+      bell.ring();
     },
   };
 }
@@ -113,23 +135,17 @@ async function run(loop: Loop): Promise<void> {
 
 async function step(loop: Loop): Promise<void> {
   const { stopping, bucket } = loop.tools;
+  const since = loop.bell.rings();
   await unloadLate(loop.deps, lateMs);
-  const progress = loop.underWay.progress();
-  if (!loop.underWay.isWorthAFetch()) return idle(stopping, loop.underWay.roomMade());
+  const idle = () => loop.bell.wait(loop.options.idleMs ?? usualIdleMs, since);
+  if (!loop.underWay.isWorthAFetch()) return idle();
   if (bucket.available() < 1) return wait(bucket.waitMs(), stopping);
   let jobs = 0;
   for (const meter of meterNames) {
     if (!stopping.aborted && !loop.rests.isResting(meter)) jobs += await stepMeter(loop, meter);
   }
   loop.hasIdled = jobs === 0;
-  if (jobs === 0) await idle(stopping, progress);
-}
-
-/** Until something has come: room, or the end of a request, which makes room for its customer's next event. */
-async function idle(stopping: AbortSignal, come: Promise<void>): Promise<void> {
-  const over = new AbortController();
-  await Promise.race([wait(idleMs, AbortSignal.any([stopping, over.signal])), come]);
-  over.abort();
+  if (jobs === 0) await idle();
 }
 
 /** Takes the events of a meter that may be sent now and starts their requests. Returns how many jobs there were. */

@@ -58,6 +58,23 @@ test("two workers deliver the same customers' shipments exactly", async ({ loops
   await shipments.untilEnded();
 });
 
+test("a loop that waits takes a new shipment as soon as it is woken", async ({
+  loops,
+  shipments,
+  account,
+}) => {
+  await shipments.add(3, 1);
+  const loop = loops.start(account, { idleMs: 3_600_000 });
+  await loops.untilDelivered();
+  await shipments.untilEnded();
+
+  await shipments.add(3, 1);
+  loop.wake("temperature_readings");
+  await loops.untilDelivered();
+
+  expect(account.simulator.state()).toMatchObject({ counted: 6, double_counted: 0 });
+});
+
 test("a customer whose request hangs holds up no other, of its own shipment or of later ones", async ({
   loops,
   shipments,

@@ -1,7 +1,13 @@
 import { sql } from "kysely";
 import { expect } from "vitest";
 import { shipmentQueueOf } from "../queue/queues.ts";
-import { countStarted, idsOf, putOff, shipmentsTest as test } from "../testing/fixtures/shipments-fixture.ts";
+import {
+  countStarted,
+  emptyQueueMs,
+  idsOf,
+  putOff,
+  shipmentsTest as test,
+} from "../testing/fixtures/shipments-fixture.ts";
 import { until } from "../testing/processes/until.ts";
 import {
   addDueEvent,
@@ -55,6 +61,32 @@ test("what there is no room for waits without an attempt, and is taken as room c
 
   expect(idsOf([...first.taken, ...second.taken, ...third.taken])).toEqual(idsOf(keys));
   expect(await taker.take()).toEqual({ found: 0, taken: [] });
+});
+
+test("a queue that was empty is asked again after a while, or when something was sealed, and events that wait go meanwhile", async ({
+  taker,
+  add,
+}) => {
+  const { keys } = await add(2);
+  await add(organizationsOf(keys));
+  const first = await taker.takeAtTimes();
+  await add(1);
+  expect((await taker.takeAtTimes()).taken).toHaveLength(1);
+  // The customers' second events wait for the first ones; there is no further shipment.
+  expect((await taker.takeAtTimes()).found).toBe(0);
+  await add(3);
+  await taker.settle(first.taken);
+  expect((await taker.takeAtTimes()).taken).toHaveLength(2);
+
+  taker.clock.nowMs += emptyQueueMs - 1;
+  expect((await taker.takeAtTimes()).taken).toEqual([]);
+  taker.clock.nowMs += 1;
+  expect((await taker.takeAtTimes()).taken).toHaveLength(3);
+
+  expect((await taker.takeAtTimes()).taken).toEqual([]);
+  await add(4);
+  taker.emptyQueues.wake(meter);
+  expect((await taker.takeAtTimes()).taken).toHaveLength(4);
 });
 
 test("one event of each customer is taken, and the next when it has ended", async ({

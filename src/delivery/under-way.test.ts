@@ -64,15 +64,18 @@ test("after an idle time no more events begin than can be sent at once, and more
 });
 
 test("the end of a request tells of room once a fetch is worth it, and not before", async () => {
-  const underWay = createUnderWay({ concurrency: 8, eventsPerRequestMax: 1 });
+  let isTold = false;
+  const underWay = createUnderWay({
+    concurrency: 8,
+    eventsPerRequestMax: 1,
+    onRoom: () => (isTold = true),
+  });
   const answers: (() => void)[] = [];
   const send = () => new Promise<void>((resolve) => void answers.push(resolve));
   for (let begun = 0; begun < attemptsPerSlot * 8; begun += 1) {
     underWay.start({ events: 1, send, settle: () => Promise.resolve(), onError });
   }
   await new Promise(setImmediate);
-  let isTold = false;
-  void underWay.roomMade().then(() => (isTold = true));
   const answerNext = async () => {
     answers.shift()?.();
     await new Promise(setImmediate);

@@ -18,10 +18,6 @@ export type UnderWay = {
   isWorthAFetch: () => boolean;
   /** Begins a request; it is sent as soon as a slot is free. */
   start: <T>(work: Work<T>) => void;
-  /** Resolves when the next request is answered or settled. */
-  progress: () => Promise<void>;
-  /** Resolves when a request is answered or settled, and a fetch is worth it then. */
-  roomMade: () => Promise<void>;
   allSettled: () => Promise<void>;
 };
 
@@ -29,6 +25,8 @@ type Bounds = {
   /** Requests sent at once. */
   concurrency: number;
   eventsPerRequestMax: number;
+  /** Called when a request is answered or settled, and a fetch is worth it then. */
+  onRoom?: () => void;
 };
 
 /** Of the events that fill a request, at most this many have begun for each request that has. */
@@ -43,7 +41,7 @@ const partWorthAFetch = 1 / 4;
  * sent at once; a few others for each have begun and wait for a slot (`attemptsPerSlot`). Some more may have their answer
  * and be settled meanwhile, so that no request waits for the database.
  */
-export function createUnderWay({ concurrency, eventsPerRequestMax }: Bounds): UnderWay {
+export function createUnderWay({ concurrency, eventsPerRequestMax, onRoom }: Bounds): UnderWay {
   const slots = createSlots(concurrency);
   const requestsMax = attemptsPerSlot * concurrency;
   const eventsOf = (requests: number) =>
@@ -52,8 +50,6 @@ export function createUnderWay({ concurrency, eventsPerRequestMax }: Bounds): Un
   const works = new Set<Promise<void>>();
   const unanswered = { requests: 0, events: 0 };
   let unsettled = 0;
-  let progress = Promise.withResolvers<void>();
-  let roomMade = Promise.withResolvers<void>();
   const room = () =>
     Math.min(
       // Requests may have to go out with one event each.
@@ -64,13 +60,8 @@ export function createUnderWay({ concurrency, eventsPerRequestMax }: Bounds): Un
 
   const isWorthAFetch = () => room() >= eventsMax * partWorthAFetch;
 
-  function tellProgress(): void {
-    progress.resolve();
-    progress = Promise.withResolvers();
-
-    if (!isWorthAFetch()) return;
-    roomMade.resolve();
-    roomMade = Promise.withResolvers();
+  function tellRoom(): void {
+    if (isWorthAFetch()) onRoom?.();
   }
 
   async function sendInTurn<T>({ events, send }: Work<T>): Promise<T> {
@@ -81,7 +72,7 @@ export function createUnderWay({ concurrency, eventsPerRequestMax }: Bounds): Un
     } finally {
       unanswered.requests -= 1;
       unanswered.events -= events;
-      tellProgress();
+      tellRoom();
     }
   }
 
@@ -97,12 +88,10 @@ export function createUnderWay({ concurrency, eventsPerRequestMax }: Bounds): Un
         .finally(() => {
           works.delete(work);
           unsettled -= request.events;
-          tellProgress();
+          tellRoom();
         });
       works.add(work);
     },
-    progress: () => progress.promise,
-    roomMade: () => roomMade.promise,
     allSettled: async () => void (await Promise.all(works)),
   };
 }

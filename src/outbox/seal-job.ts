@@ -1,11 +1,9 @@
 import type { PgBoss } from "pg-boss";
-import type { Db } from "../database/db.ts";
 import { keepTrying } from "../database/keep-trying.ts";
 import { type SealJob, sealJobPayload, sealQueue } from "../queue/queues.ts";
 import { type WorkDeps, workQueue } from "../queue/work-queue.ts";
-import type { Tracer } from "../tracing/tracer.ts";
 import { type MeterName, meterNames } from "../usage/meters.ts";
-import { sealDueEntries, type SealOptions, type SealResult } from "./seal.ts";
+import { type SealDeps, sealDueEntries, type SealOptions, type SealResult } from "./seal.ts";
 
 /** pg-boss's shortest interval. An operator's "seal now" waits no longer than this. */
 const pollSeconds = 0.5;
@@ -29,7 +27,7 @@ type Turn = { goesOn: SealOptions["goesOn"]; nextTurnAt: Date };
  * all organizations would have something to seal again, and the longer delivery is behind, the more events it would get.
  */
 export async function workSealQueue(
-  deps: WorkDeps & { db: Db; tracer?: Tracer },
+  deps: WorkDeps & Pick<SealDeps, "db" | "tracer" | "onSealed">,
   { intervalSeconds, openMeters, isShadow = false, secondsMax = 30 }: SealJobOptions,
 ): Promise<void> {
   const { boss, log } = deps;

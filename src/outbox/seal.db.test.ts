@@ -52,6 +52,36 @@ test("entries fold into one meter event per organization, meter and UTC hour", a
   ]);
 });
 
+test("each transaction that made events tells of their meter, after its commit", async ({
+  database: { db },
+  boss,
+}) => {
+  const acme = await addOrganization(db, { customer: "cus_acme" });
+  await appendEntries(db, acme, [
+    { at: hoursAgo(3), quantity: 1 },
+    { at: hoursAgo(2), quantity: 1 },
+    { at: hoursAgo(2), quantity: 5, meter: "active_sensors" },
+  ]);
+  const told: { meter: string; events: number }[] = [];
+  const pending: Promise<unknown>[] = [];
+  const onSealed = (meter: string) => {
+    const look = readMeterEvents(db).then((events) => told.push({ meter, events: events.length }));
+    pending.push(look);
+  };
+
+  await sealDueEntries({ db, boss, onSealed }, { meters });
+  await Promise.all(pending);
+  expect(told.map(({ meter }) => meter).toSorted()).toEqual([
+    "active_sensors",
+    "temperature_readings",
+    "temperature_readings",
+  ]);
+  expect(Math.min(...told.map(({ events }) => events))).toBeGreaterThan(0);
+
+  await sealDueEntries({ db, boss, onSealed }, { meters });
+  expect(pending).toHaveLength(3);
+});
+
 test("an event's time is that of its latest entry", async ({ database, boss }) => {
   const { db } = database;
   const acme = await addOrganization(db, { customer: "cus_acme" });

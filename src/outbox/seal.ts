@@ -58,10 +58,12 @@ export type SealOptions = Partial<SealLimits> & {
   goesOn?: Pick<SealResult, "cutOff" | "heldBack"> | undefined;
 };
 
-type SealDeps = {
+export type SealDeps = {
   db: Db;
   boss: PgBoss;
   tracer?: Tracer | undefined;
+  /** Called after each transaction that made events of this meter. */
+  onSealed?: ((meter: MeterName) => void) | undefined;
   /** Asked of the database when left out. */
   shards?: Shards;
 };
@@ -72,7 +74,7 @@ type SealDeps = {
  * entries does not hold up the others. Safe to run at any time and from several processes.
  */
 export async function sealDueEntries(
-  { db, boss, tracer = untraced, shards = shardsOf(db) }: SealDeps,
+  { db, boss, tracer = untraced, onSealed, shards = shardsOf(db) }: SealDeps,
   options: SealOptions,
 ): Promise<SealResult> {
   const limits = { ...sealLimits, ...options };
@@ -94,6 +96,7 @@ export async function sealDueEntries(
       } else {
         total.events += sealed.length;
         total.entries += sealed.reduce((sum, event) => sum + event.entries, 0);
+        onSealed?.(seal.meter);
       }
     }
     if (performance.now() >= endsAtMs && seals.some(hasTurns)) total.stopped = "time";

@@ -32,6 +32,8 @@ export type DeliverJobDeps = WorkDeps & {
   clock: StripeClock;
   registry: Registry;
   tracer: Tracer;
+  /** Of the loop that delivers; its usual one when left out. */
+  idleMs?: number | undefined;
 };
 
 /** How pg-boss tries a delivery again, and when its lease is over. */
@@ -55,8 +57,10 @@ export function deliverJobs(
   config: WorkerConfig,
   { breaker, retry }: { breaker: Breaker; retry: DeliverRetry },
 ): RunningDelivery {
-  const { registry, tracer, clock, onJobFailed } = deps;
-  if (config.DELIVERY_TRANSPORT === "none") return { stop: async () => undefined, readRate: () => undefined };
+  const { registry, tracer, clock, onJobFailed, idleMs } = deps;
+  if (config.DELIVERY_TRANSPORT === "none") {
+    return { stop: async () => undefined, wake: () => undefined, readRate: () => undefined };
+  }
   const perSecondMax =
     config.STRIPE_MAX_EVENTS_PER_SECOND ?? eventsPerSecondMax[modeOfKey(config.STRIPE_SECRET_KEY)];
   const bucket = createTokenBucket(perSecondMax, () => performance.now());
@@ -73,8 +77,9 @@ export function deliverJobs(
     bucket,
     watch: { ...watchDelivery(registry), onFailed: () => onJobFailed?.("delivery") },
     tracer,
+    ...(idleMs !== undefined && { idleMs }),
   });
-  return { stop: loop.stop, readRate: () => ({ perSecond: bucket.rate(), perSecondMax }) };
+  return { ...loop, readRate: () => ({ perSecond: bucket.rate(), perSecondMax }) };
 }
 
 function createTransport(

@@ -10,7 +10,7 @@ import type { GateStep } from "../reconciliation/close/gate-rules.ts";
 import { workReconcile } from "../reconciliation/reconcile-job.ts";
 import type { StripeReads } from "../stripe/reads.ts";
 import type { Tracer } from "../tracing/tracer.ts";
-import { meterEventNames } from "../usage/meters.ts";
+import { type MeterName, meterEventNames } from "../usage/meters.ts";
 import { workPartitionsQueue } from "./partitions-job.ts";
 import { startRetention } from "./upkeep-jobs.ts";
 
@@ -20,6 +20,7 @@ export type QueueJobDeps = WorkDeps & {
   reads: StripeReads;
   stripeNowMs: () => number;
   onGate?: ((step: GateStep) => void) | undefined;
+  onSealed?: ((meter: MeterName) => void) | undefined;
 };
 
 /** Works every queue of pg-boss but the deliveries. The returned loops are stopped after pg-boss. */

@@ -12,7 +12,8 @@ import { createStripe } from "../stripe/client.ts";
 import { createStripeReads } from "../stripe/reads.ts";
 import { createStripeClock } from "../stripe/stripe-clock.ts";
 import { type Tracer, untraced } from "../tracing/tracer.ts";
-import { deliverJobs, deliverRetry, type RunningDelivery } from "./deliver-jobs.ts";
+import type { MeterName } from "../usage/meters.ts";
+import { type DeliverJobDeps, deliverJobs, deliverRetry, type RunningDelivery } from "./deliver-jobs.ts";
 import { workQueues } from "./queue-jobs.ts";
 import { startRepeatedJobs } from "./repeated-jobs.ts";
 
@@ -23,11 +24,11 @@ const deliveryConnectionsMax = 3;
 
 export type RunningJobs = Pick<RunningDelivery, "readRate"> & { stop: (graceMs: number) => Promise<void> };
 
-type JobDeps = { db: Db; log: Log; registry?: Registry; tracer?: Tracer };
+type JobDeps = { db: Db; log: Log; registry?: Registry; tracer?: Tracer } & Pick<DeliverJobDeps, "idleMs">;
 
 /** Starts all of a worker's work: queues, repeated jobs, deliveries. Its metrics go to `registry`. */
 export async function startJobs(
-  { db, log, registry = new Registry(), tracer = untraced }: JobDeps,
+  { db, log, registry = new Registry(), tracer = untraced, idleMs }: JobDeps,
   config: WorkerConfig,
 ): Promise<RunningJobs> {
   const retry = deliverRetry(config);
@@ -61,7 +62,9 @@ export async function startJobs(
     stripeNowMs: clock.nowMs,
     onGate: countGateSteps(registry),
   };
-  const queues = await workQueues(deps, config, breaker);
+  let delivery: RunningDelivery | undefined;
+  const onSealed = (meter: MeterName) => delivery?.wake(meter);
+  const queues = await workQueues({ ...deps, onSealed }, config, breaker);
   const repeated = startRepeatedJobs(deps, config, { retry });
   const road = openDatabase(
     {
@@ -74,12 +77,13 @@ export async function startJobs(
     log,
   );
   // Last, and nothing is awaited after it: until this function returns, a signal ends the process without a shutdown.
-  const delivery = deliverJobs({ ...deps, db: road.db }, config, { breaker, retry });
+  const started = deliverJobs({ ...deps, db: road.db, idleMs }, config, { breaker, retry });
+  delivery = started;
   return {
-    readRate: delivery.readRate,
+    readRate: started.readRate,
     async stop(graceMs) {
       const endsAtMs = performance.now() + graceMs;
-      await Promise.all([repeated.stop(), delivery.stop(graceMs)]);
+      await Promise.all([repeated.stop(), started.stop(graceMs)]);
       // pg-boss lets its own jobs, the seal above all, end in what is left of the grace.
       await boss.stop({ graceful: true, timeout: Math.max(1_000, endsAtMs - performance.now()) });
       await queues.stop();

@@ -30,7 +30,10 @@ export function createLoops({ db, boss }: Deps) {
   });
   return {
     events,
-    start: ({ url, secretKey }: Stripe, { concurrency = 20, timeoutMs = 5_000 } = {}): DeliveryLoop => {
+    start: (
+      { url, secretKey }: Stripe,
+      { concurrency = 20, timeoutMs = 5_000, idleMs = 500 } = {},
+    ): DeliveryLoop => {
       const loop = startDelivery(
         { db, boss, log },
         {
@@ -39,6 +42,7 @@ export function createLoops({ db, boss }: Deps) {
           now: () => new Date(),
           concurrency,
           leaseSeconds,
+          idleMs,
           backoff: { retryDelay: 1, retryDelayMax: 2 },
           bucket: createTokenBucket(2_000, () => performance.now()),
           breaker: countRounds(createBreaker({ db, log }, { leaseSeconds })),
