@@ -42,7 +42,7 @@ type Deps = { db: Db; boss: PgBoss; log: Log; watch?: DeliveryWatch; shards?: Sh
 
 /** Shared by the steps of one loop. */
 type Loop = {
-  deps: ShipmentDeps;
+  deps: ShipmentDeps & { emptyQueues: Rests };
   options: DeliveryLoopOptions;
   tools: SendTools;
   settler: Settler;
@@ -54,6 +54,7 @@ type Loop = {
   hasIdled: boolean;
   /** Rings for room, for a customer whose next event is free, for events that were sealed, and for the stop. */
   bell: Bell;
+  idleMs: number;
 };
 
 /** Jobs taken from pg-boss at once. */
@@ -73,48 +74,48 @@ const lateMs = 3_000;
  * leaves all other jobs untouched in their queue.
  */
 export function startDelivery(deps: Deps, options: DeliveryLoopOptions): DeliveryLoop {
-  const { watch = unwatched } = options;
   const stopping = new AbortController();
-  const { concurrency, transport, backoff } = options;
-  const bell = createBell();
-  const underWay = createUnderWay({
-    concurrency,
-    eventsPerRequestMax: transport.eventsPerRequestMax,
-    onRoom: bell.ring,
-  });
-  const open = createOpenShipments(() => performance.now());
-  const withShards = { ...deps, watch, shards: shardsOf(deps.db), open };
-  const emptyQueues = createRests(idleQueueMs, () => performance.now());
-  const deleteEnded = createGathering<EndedShipment>(
-    (ended) => deleteShipments(withShards, ended),
-    gatherEndedMs,
-  );
-  const loop: Loop = {
-    deps: { ...withShards, deleteEnded, emptyQueues },
-    options,
-    tools: { ...options, log: deps.log, watch, stopping: stopping.signal },
-    settler: createSettler({ ...withShards, backoff }, watch),
-    underWay,
-    rests: createRests(options.idleMs ?? usualIdleMs, () => performance.now()),
-    restsAlone: createRests(idleQueueMs, () => performance.now()),
-    hasIdled: true,
-    bell,
-  };
+  const loop = openLoop(deps, { ...options, stopping: stopping.signal });
   const running = run(loop);
   return {
     async stop(graceMs) {
       stopping.abort();
-      bell.ring();
+      loop.bell.ring();
       const settled = new AbortController();
-      const finished = running.then(underWay.allSettled).finally(() => settled.abort());
+      const finished = running.then(loop.underWay.allSettled).finally(() => settled.abort());
       await Promise.race([finished, wait(graceMs, settled.signal)]);
     },
     wake(meter) {
-      loop.rests.wake(meter);
-      loop.restsAlone.wake(meter);
-      emptyQueues.wake(meter);
-      bell.ring();
+      for (const rests of [loop.rests, loop.restsAlone, loop.deps.emptyQueues]) rests.wake(meter);
+      loop.bell.ring();
     },
+  };
+}
+
+function openLoop(deps: Deps, options: DeliveryLoopOptions & { stopping: AbortSignal }): Loop {
+  const { watch = unwatched, concurrency, transport, backoff, idleMs = usualIdleMs } = options;
+  const nowMs = () => performance.now();
+  const bell = createBell();
+  const withShards = { ...deps, watch, shards: shardsOf(deps.db), open: createOpenShipments(nowMs) };
+  const deleteEnded = createGathering<EndedShipment>(
+    (ended) => deleteShipments(withShards, ended),
+    gatherEndedMs,
+  );
+  return {
+    deps: { ...withShards, deleteEnded, emptyQueues: createRests(idleQueueMs, nowMs) },
+    options,
+    tools: { ...options, log: deps.log, watch },
+    settler: createSettler({ ...withShards, backoff }, watch),
+    underWay: createUnderWay({
+      concurrency,
+      eventsPerRequestMax: transport.eventsPerRequestMax,
+      onRoom: bell.ring,
+    }),
+    rests: createRests(idleMs, nowMs),
+    restsAlone: createRests(idleQueueMs, nowMs),
+    hasIdled: true,
+    bell,
+    idleMs,
   };
 }
 
@@ -137,7 +138,7 @@ async function step(loop: Loop): Promise<void> {
   const { stopping, bucket } = loop.tools;
   const since = loop.bell.rings();
   await unloadLate(loop.deps, lateMs);
-  const idle = () => loop.bell.wait(loop.options.idleMs ?? usualIdleMs, since);
+  const idle = () => loop.bell.wait(loop.idleMs, since);
   if (!loop.underWay.isWorthAFetch()) return idle();
   if (bucket.available() < 1) return wait(bucket.waitMs(), stopping);
   let jobs = 0;

@@ -1,7 +1,7 @@
 import { Registry } from "prom-client";
 import type { WorkerConfig } from "../config.ts";
 import type { Db } from "../database/db.ts";
-import { openDatabase } from "../database/pool.ts";
+import { type Database, openDatabase } from "../database/pool.ts";
 import { createBreaker } from "../delivery/breaker.ts";
 import type { Log } from "../log.ts";
 import { countGateSteps } from "./gate-metrics.ts";
@@ -66,16 +66,7 @@ export async function startJobs(
   const onSealed = (meter: MeterName) => delivery?.wake(meter);
   const queues = await workQueues({ ...deps, onSealed }, config, breaker);
   const repeated = startRepeatedJobs(deps, config, { retry });
-  const road = openDatabase(
-    {
-      connectionString: config.DATABASE_URL,
-      applicationName: "meter-outbox worker, delivery",
-      connectionsMax: deliveryConnectionsMax,
-      plansByIndex: true,
-      keepsPlans: config.DATABASE_BACKEND === "postgres",
-    },
-    log,
-  );
+  const road = openRoad(config, log);
   // Last, and nothing is awaited after it: until this function returns, a signal ends the process without a shutdown.
   const started = deliverJobs({ ...deps, db: road.db, idleMs }, config, { breaker, retry });
   delivery = started;
@@ -90,4 +81,17 @@ export async function startJobs(
       await road.close();
     },
   };
+}
+
+function openRoad(config: WorkerConfig, log: Log): Database {
+  return openDatabase(
+    {
+      connectionString: config.DATABASE_URL,
+      applicationName: "meter-outbox worker, delivery",
+      connectionsMax: deliveryConnectionsMax,
+      plansByIndex: true,
+      keepsPlans: config.DATABASE_BACKEND === "postgres",
+    },
+    log,
+  );
 }
