@@ -5,6 +5,7 @@ import { shardsOf } from "../database/shards-of.ts";
 import type { Log } from "../log.ts";
 import { type Bell, createBell } from "../process/bell.ts";
 import { wait } from "../process/wait.ts";
+import type { Reminder } from "../queue/deliver-job.ts";
 import { type MeterName, meterNames, meters } from "../usage/meters.ts";
 import { eventAheadMsMax } from "./limits.ts";
 import { createGathering } from "./gathering.ts";
@@ -21,8 +22,8 @@ import { type DeliveryWatch, unwatched } from "./watch.ts";
 export type DeliveryLoop = {
   /** Takes no further jobs; resolves when every request under way is settled, or after `graceMs`. */
   stop: (graceMs: number) => Promise<void>;
-  /** Events of this meter were sealed: takes them at once, where it would look for them later. */
-  wake: (meter: MeterName) => void;
+  /** There are new reminders of these events: takes them at once, where it would look for them later. */
+  wake: (events: readonly Pick<Reminder, "meter" | "shipmentId">[]) => void;
 };
 
 export type DeliveryLoopOptions = Omit<SendTools, "log" | "watch" | "stopping"> & {
@@ -85,8 +86,11 @@ export function startDelivery(deps: Deps, options: DeliveryLoopOptions): Deliver
       const finished = running.then(loop.underWay.allSettled).finally(() => settled.abort());
       await Promise.race([finished, wait(graceMs, settled.signal)]);
     },
-    wake(meter) {
-      for (const rests of [loop.rests, loop.restsAlone, loop.deps.emptyQueues]) rests.wake(meter);
+    wake(events) {
+      for (const { meter, shipmentId = null } of events) {
+        loop.rests.wake(meter);
+        (shipmentId === null ? loop.restsAlone : loop.deps.emptyQueues).wake(meter);
+      }
       loop.bell.ring();
     },
   };

@@ -62,6 +62,7 @@ test("a loop that waits takes a new shipment as soon as it is woken", async ({
   loops,
   shipments,
   account,
+  database: { db },
 }) => {
   await shipments.add(3, 1);
   const loop = loops.start(account, { idleMs: 3_600_000 });
@@ -69,7 +70,8 @@ test("a loop that waits takes a new shipment as soon as it is woken", async ({
   await shipments.untilEnded();
 
   await shipments.add(3, 1);
-  loop.wake("temperature_readings");
+  const [shipment] = await readShipments(db);
+  loop.wake([{ meter: "temperature_readings", shipmentId: shipment?.id }]);
   await loops.untilDelivered();
 
   expect(account.simulator.state()).toMatchObject({ counted: 6, double_counted: 0 });

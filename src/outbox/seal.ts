@@ -9,6 +9,7 @@ import { shardsOf } from "../database/shards-of.ts";
 import { countPendingOfNodes } from "./count-pending.ts";
 import { listDue } from "./due-by-shard.ts";
 import { type MeterSeal, sealTurns } from "./seal-turns.ts";
+import type { SealedEvent } from "./sealed-event.ts";
 import { createSliceSize } from "./slice-size.ts";
 
 export type SealResult = {
@@ -62,8 +63,8 @@ export type SealDeps = {
   db: Db;
   boss: PgBoss;
   tracer?: Tracer | undefined;
-  /** Called after each transaction that made events of this meter. */
-  onSealed?: ((meter: MeterName) => void) | undefined;
+  /** Called after each transaction, with the events that it made. */
+  onSealed?: ((events: readonly SealedEvent[]) => void) | undefined;
   /** Asked of the database when left out. */
   shards?: Shards;
 };
@@ -96,7 +97,7 @@ export async function sealDueEntries(
       } else {
         total.events += sealed.length;
         total.entries += sealed.reduce((sum, event) => sum + event.entries, 0);
-        onSealed?.(seal.meter);
+        onSealed?.(sealed);
       }
     }
     if (performance.now() >= endsAtMs && seals.some(hasTurns)) total.stopped = "time";

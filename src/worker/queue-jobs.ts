@@ -3,6 +3,7 @@ import { workPurgeQueue, workStripeEvents } from "../billing/stripe-events-job.t
 import type { WorkerConfig } from "../config.ts";
 import type { Db } from "../database/db.ts";
 import { workSensorsQueue } from "../intake/count-sensors-job.ts";
+import type { SealDeps } from "../outbox/seal.ts";
 import { type SealJobOptions, workSealQueue } from "../outbox/seal-job.ts";
 import type { Repeating } from "../process/wait.ts";
 import type { WorkDeps } from "../queue/work-queue.ts";
@@ -10,18 +11,18 @@ import type { GateStep } from "../reconciliation/close/gate-rules.ts";
 import { workReconcile } from "../reconciliation/reconcile-job.ts";
 import type { StripeReads } from "../stripe/reads.ts";
 import type { Tracer } from "../tracing/tracer.ts";
-import { type MeterName, meterEventNames } from "../usage/meters.ts";
+import { meterEventNames } from "../usage/meters.ts";
 import { workPartitionsQueue } from "./partitions-job.ts";
 import { startRetention } from "./upkeep-jobs.ts";
 
-export type QueueJobDeps = WorkDeps & {
-  db: Db;
-  tracer: Tracer;
-  reads: StripeReads;
-  stripeNowMs: () => number;
-  onGate?: ((step: GateStep) => void) | undefined;
-  onSealed?: ((meter: MeterName) => void) | undefined;
-};
+export type QueueJobDeps = WorkDeps &
+  Pick<SealDeps, "onSealed"> & {
+    db: Db;
+    tracer: Tracer;
+    reads: StripeReads;
+    stripeNowMs: () => number;
+    onGate?: ((step: GateStep) => void) | undefined;
+  };
 
 /** Works every queue of pg-boss but the deliveries. The returned loops are stopped after pg-boss. */
 export async function workQueues(

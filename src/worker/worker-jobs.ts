@@ -12,7 +12,6 @@ import { createStripe } from "../stripe/client.ts";
 import { createStripeReads } from "../stripe/reads.ts";
 import { createStripeClock } from "../stripe/stripe-clock.ts";
 import { type Tracer, untraced } from "../tracing/tracer.ts";
-import type { MeterName } from "../usage/meters.ts";
 import { type DeliverJobDeps, deliverJobs, deliverRetry, type RunningDelivery } from "./deliver-jobs.ts";
 import { workQueues } from "./queue-jobs.ts";
 import { startRepeatedJobs } from "./repeated-jobs.ts";
@@ -63,8 +62,7 @@ export async function startJobs(
     onGate: countGateSteps(registry),
   };
   let delivery: RunningDelivery | undefined;
-  const onSealed = (meter: MeterName) => delivery?.wake(meter);
-  const queues = await workQueues({ ...deps, onSealed }, config, breaker);
+  const queues = await workQueues({ ...deps, onSealed: (events) => delivery?.wake(events) }, config, breaker);
   const repeated = startRepeatedJobs(deps, config, { retry });
   const road = openRoad(config, log);
   // Last, and nothing is awaited after it: until this function returns, a signal ends the process without a shutdown.

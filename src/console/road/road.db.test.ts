@@ -84,9 +84,10 @@ test("plots are drawn of the last hour, day and week, a missed minute is a gap, 
   visit,
   database: { db },
 }) => {
+  const end = presentMinute();
   for (let minute = 1; minute <= 30; minute += 1) {
     if (minute !== 10)
-      await figuresOf(db, minute, { quantity: 60 * minute, delivered: minute, unsealed_seconds: 4 });
+      await figuresOf(db, minute, { quantity: 60 * minute, delivered: minute, unsealed_seconds: 4 }, end);
   }
   const { page, see, faults } = await visit();
   await see("/console?span=nothing");
@@ -222,13 +223,18 @@ const nothing = {
 };
 const noneWaits = { unsealed_entries: 0, unsealed_seconds: 0, pending: 0, pending_seconds: 0 };
 
+/** In Unix milliseconds. */
+function presentMinute(): number {
+  return Math.floor(Date.now() / 60_000) * 60_000;
+}
+
 /** Figures of the minute that ended so many minutes ago; the latest one is that which has just ended. */
 async function figuresOf(
   db: Db,
   minutes: number,
   figures: Partial<Record<keyof typeof nothing | keyof typeof noneWaits, number>>,
+  end = presentMinute(),
 ): Promise<void> {
-  const end = Math.floor(Date.now() / 60_000) * 60_000;
   const minute = new Date(end - minutes * 60_000);
   const row = {
     minute,
