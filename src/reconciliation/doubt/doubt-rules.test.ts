@@ -86,7 +86,25 @@ test.for([
   ["a value that we never sent", "6", true, { kind: "unclear", reason: "no_sum_of_some" }],
   ["a fraction", "0.5", true, { kind: "unclear", reason: "not_exact" }],
 ] as const)("of a gauge, %s says so", ([, theirs, stable, verdict]) => {
-  expect(judgeGauge({ theirs, latest: 5n, older: [4n], isStable: stable })).toEqual(verdict);
+  const evidence = { latest: 5n, older: [4n], mayBeEmpty: false };
+  expect(judgeGauge({ ...evidence, theirs, isStable: stable })).toEqual(verdict);
+});
+
+test.for([
+  ["a value, and Stripe has perhaps nothing", 5n, true, false, { kind: "wait" }],
+  ["a value, and Stripe has twice perhaps nothing", 5n, true, true, { kind: "none" }],
+  [
+    "a value, and Stripe has a 0 that we never sent",
+    5n,
+    false,
+    true,
+    { kind: "unclear", reason: "no_sum_of_some" },
+  ],
+  ["a 0, and Stripe has perhaps nothing", 0n, true, false, { kind: "wait" }],
+  ["a 0, and Stripe has twice perhaps nothing", 0n, true, true, { kind: "none" }],
+  ["a 0 after another value of the window", 0n, false, false, { kind: "all" }],
+] as const)("of a gauge in doubt, with a sum of 0: %s", ([, latest, mayBeEmpty, isStable, verdict]) => {
+  expect(judgeGauge({ theirs: "0", latest, older: [4n], mayBeEmpty, isStable })).toEqual(verdict);
 });
 
 const look = (minute: number, theirs = "10", fingerprint = "a"): PastLook => {

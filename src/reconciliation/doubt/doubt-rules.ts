@@ -75,21 +75,25 @@ export type GaugeEvidence = {
   theirs: string;
   /** The value in doubt; no newer one of its billing period is known. */
   latest: bigint;
-  /** Stripe's value without it: older values of the window, doubtful ones included; 0 where none is certain. */
+  /** Older values of the window, doubtful ones included. */
   older: readonly bigint[];
+  /** No value of the window is certain: without any, Stripe's sum of it is 0. */
+  mayBeEmpty: boolean;
   isStable: boolean;
 };
 
 /**
  * Stripe's value as evidence about the doubtful latest event of a `last` meter's window. Only the value is billed, so a
- * value that is the same as before needs no other evidence.
+ * value that is the same as before needs no other evidence. But the 0 of a window that Stripe has nothing of is not billed:
+ * the value of the hours before is. So a 0 in doubt is sent again there; the same value twice is billed as once.
  */
-export function judgeGauge({ theirs, latest, older, isStable }: GaugeEvidence): DoubtVerdict {
+export function judgeGauge({ theirs, latest, older, mayBeEmpty, isStable }: GaugeEvidence): DoubtVerdict {
   const value = exactInteger(theirs);
   if (value === undefined) return { kind: "unclear", reason: "not_exact" };
-  if (value === latest) return { kind: "all" };
+  const isPerhapsEmpty = mayBeEmpty && value === 0n;
+  if (value === latest && !isPerhapsEmpty) return { kind: "all" };
   if (!isStable) return { kind: "wait" };
-  if (older.includes(value)) return { kind: "none" };
+  if (isPerhapsEmpty || older.includes(value)) return { kind: "none" };
   return { kind: "unclear", reason: "no_sum_of_some" };
 }
 

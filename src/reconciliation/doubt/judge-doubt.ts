@@ -43,7 +43,7 @@ function judgeLatest(
   if (window.isOfTwoPeriods) return { kind: "unclear", reason: "period_ends_inside" };
   const latest = window.events.findLast(({ isDoubtful }) => isDoubtful);
   if (latest === undefined) return { kind: "wait" };
-  const others = window.events.filter(({ id }) => id !== latest.id).map(({ quantity }) => quantity);
-  const older = look.events > 0 ? others : [0n, ...others];
-  return judgeGauge({ theirs: look.theirs, latest: latest.quantity, older, isStable });
+  const older = window.events.filter(({ id }) => id !== latest.id).map(({ quantity }) => quantity);
+  const mayBeEmpty = look.events === 0;
+  return judgeGauge({ theirs: look.theirs, latest: latest.quantity, older, mayBeEmpty, isStable });
 }

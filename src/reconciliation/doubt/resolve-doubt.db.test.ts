@@ -291,40 +291,6 @@ test("a hundred hours cost one read a look, and hours without doubt are not writ
   expect(states.filter((state) => state === "pending")).toHaveLength(11);
 });
 
-test("a gauge value that a newer one overtook is superseded without a read", async ({ books, doubt }) => {
-  const older = await doubt.add({ at, quantity: 3, meter: "active_sensors", isCounted: false });
-  await books.addBoth({ at: later, quantity: 4, meter: "active_sensors" });
-
-  expect(await doubt.resolve()).toMatchObject({ overtaken: 1 });
-  expect(await doubt.read(older)).toMatchObject({ state: "superseded", reason: "newer_value" });
-  expect(books.readsMade()).toBe(0);
-});
-
-test("the last gauge value of a period is found, or sent again", async ({
-  books,
-  doubt,
-  database: { db },
-}) => {
-  const ends = hoursAgo(30, 30);
-  await sql`
-    insert into metering.billing_periods (organization_id, period_start, period_end, stripe_customer_id)
-    values (${books.organizationId}, ${hoursAgo(500)}, ${ends}, ${books.customer})
-  `.execute(db);
-  const last = await doubt.add({ at, quantity: 3, meter: "active_sensors", isCounted: false });
-  await books.addBoth({ at: later, quantity: 4, meter: "active_sensors" });
-  const found = await doubt.add({
-    at: hoursAgo(20),
-    quantity: 9,
-    meter: "active_sensors",
-    isCounted: true,
-  });
-
-  await doubt.resolveTwice();
-
-  expect(await doubt.read(last)).toMatchObject({ state: "superseded", reason: "absent_from_sum" });
-  expect(await doubt.read(found)).toMatchObject({ state: "delivered", reason: "found_in_sum" });
-});
-
 test("an hour is judged apart on both sides of a period's end", async ({
   books,
   doubt,
