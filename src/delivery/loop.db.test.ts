@@ -5,6 +5,7 @@ import type { Db } from "../database/db.ts";
 import { remindToDeliver } from "../queue/deliver-job.ts";
 import { leaseSeconds } from "../testing/processes/delivery-loops.ts";
 import { holdRequests } from "../testing/net/request-gate.ts";
+import { hourMs } from "../testing/rows/hours.ts";
 import { addDueEvent, readDeliverJobs, readMeterEvent } from "../testing/rows/meter-events.ts";
 import { json, serve } from "../testing/net/raw-server.ts";
 import { loopsTest } from "../testing/fixtures/loops-fixture.ts";
@@ -18,7 +19,6 @@ const sensors = "active_sensors";
 const path = "/v1/billing/meter_events";
 /** Of a meter that had nothing. */
 const restMs = 500;
-const hourMs = 3_600_000;
 /** Sooner than a probe that was not made could be claimed again. */
 const belowLeaseMs = (leaseSeconds - 2) * 1_000;
 

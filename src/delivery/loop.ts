@@ -6,6 +6,7 @@ import type { Log } from "../log.ts";
 import { type Bell, createBell } from "../process/bell.ts";
 import { wait } from "../process/wait.ts";
 import type { Reminder } from "../queue/deliver-job.ts";
+import { deliverQueueOf, shipmentQueueOf } from "../queue/queues.ts";
 import { type MeterName, meterNames, meters } from "../usage/meters.ts";
 import { eventAheadMsMax } from "./limits.ts";
 import { createGathering } from "./gathering.ts";
@@ -36,7 +37,7 @@ export type DeliveryLoopOptions = Omit<SendTools, "log" | "watch" | "stopping"> 
   /** Stripe's clock; without it no event is held back for being ahead of it. */
   stripeNowMs?: () => number;
   /** A meter that had nothing is asked again after so long; half a second when left out. */
-  idleMs?: number;
+  idleMs?: number | undefined;
 };
 
 type Deps = { db: Db; boss: PgBoss; log: Log; watch?: DeliveryWatch; shards?: Shards };
@@ -49,8 +50,6 @@ type Loop = {
   settler: Settler;
   underWay: UnderWay;
   rests: Rests;
-  /** The same of the jobs of single events. */
-  restsAlone: Rests;
   /** Nothing was due a moment ago. The first requests then do not wait until others, which have no slot yet, have begun. */
   hasIdled: boolean;
   /** Rings for room, for a customer whose next event is free, for events that were sealed, and for the stop. */
@@ -89,7 +88,7 @@ export function startDelivery(deps: Deps, options: DeliveryLoopOptions): Deliver
     wake(events) {
       for (const { meter, shipmentId = null } of events) {
         loop.rests.wake(meter);
-        (shipmentId === null ? loop.restsAlone : loop.deps.emptyQueues).wake(meter);
+        loop.deps.emptyQueues.wake(shipmentId === null ? deliverQueueOf(meter) : shipmentQueueOf(meter));
       }
       loop.bell.ring();
     },
@@ -116,7 +115,6 @@ function openLoop(deps: Deps, options: DeliveryLoopOptions & { stopping: AbortSi
       onRoom: bell.ring,
     }),
     rests: createRests(idleMs, nowMs),
-    restsAlone: createRests(idleQueueMs, nowMs),
     hasIdled: true,
     bell,
     idleMs,
@@ -177,19 +175,9 @@ async function stepMeter(loop: Loop, meter: MeterName): Promise<number> {
   return jobs;
 }
 
-async function takeAlone({ deps, restsAlone }: Loop, meter: MeterName, options: TakeOptions) {
-  const restNow = restsAlone.look(meter);
-  const alone = await takeJobs(deps, meter, options);
-  if (alone.jobs === 0) restNow();
-  return alone;
-}
-
-const nothing = { jobs: 0, taken: [] };
-
 /** Takes events with reminders of their own first: hurried events are among them, and events that failed before. */
-async function take(loop: Loop, meter: MeterName, options: TakeOptions) {
-  const { deps, restsAlone } = loop;
-  const alone = restsAlone.isResting(meter) ? nothing : await takeAlone(loop, meter, options);
+async function take({ deps }: Loop, meter: MeterName, options: TakeOptions) {
+  const alone = await takeJobs(deps, meter, options);
   const room = options.room - alone.taken.length;
   if (room < 1) return alone;
   try {
@@ -209,10 +197,7 @@ function roomForEvents({ underWay, hasIdled, options: { bucket } }: Loop): numbe
   return Math.min(room, bucket.available(), batchMax);
 }
 
-function startRequest(
-  { deps, tools, settler, underWay, rests, restsAlone }: Loop,
-  request: TakenRequest,
-): void {
+function startRequest({ deps, tools, settler, underWay, rests }: Loop, request: TakenRequest): void {
   underWay.start({
     events: request.jobs.length,
     send: () => sendTaken(request, tools),
@@ -222,7 +207,7 @@ function startRequest(
       await endShipped(deps, ids);
       for (const { attempt, job } of finished) {
         rests.wake(attempt.meter);
-        if (job !== undefined) restsAlone.wake(attempt.meter);
+        if (job !== undefined) deps.emptyQueues.wake(deliverQueueOf(attempt.meter));
       }
     },
     onError: (error) => {

@@ -1,33 +1,46 @@
 export type Rests = {
-  isResting: (meter: string) => boolean;
+  isResting: (name: string) => boolean;
   /**
-   * Call it before a meter is asked for its jobs. Call what it returns when there were none: for a while the meter need not
-   * be asked again, unless it was woken meanwhile.
+   * Call it before a meter or queue is asked for its jobs. Call what it returns when there were none: for a while it need
+   * not be asked again, unless it was woken meanwhile.
    */
-  look: (meter: string) => () => void;
-  /** One of the meter's own requests is settled, so that its customer's next event is free. */
-  wake: (meter: string) => void;
+  look: (name: string) => () => void;
+  /** One of its own requests is settled, so that the customer's next event is free, or there are new events. */
+  wake: (name: string) => void;
 };
 
 /**
- * Which meters had nothing to take a moment ago: to ask one is a trip to the database that all others would wait for.
- * `nowMs` is a monotonic clock.
+ * Which meters or queues had nothing to take a moment ago: to ask one is a trip to the database that all others would wait
+ * for. `nowMs` is a monotonic clock.
  */
 export function createRests(restMs: number, nowMs: () => number): Rests {
   const untilMs = new Map<string, number>();
   const wakes = new Map<string, number>();
-  const wakesOf = (meter: string) => wakes.get(meter) ?? 0;
+  const wakesOf = (name: string) => wakes.get(name) ?? 0;
   return {
-    isResting: (meter) => (untilMs.get(meter) ?? Number.NEGATIVE_INFINITY) > nowMs(),
-    look: (meter) => {
-      const before = wakesOf(meter);
+    isResting: (name) => (untilMs.get(name) ?? Number.NEGATIVE_INFINITY) > nowMs(),
+    look: (name) => {
+      const before = wakesOf(name);
       return () => {
-        if (wakesOf(meter) === before) untilMs.set(meter, nowMs() + restMs);
+        if (wakesOf(name) === before) untilMs.set(name, nowMs() + restMs);
       };
     },
-    wake: (meter) => {
-      wakes.set(meter, wakesOf(meter) + 1);
-      untilMs.delete(meter);
+    wake: (name) => {
+      wakes.set(name, wakesOf(name) + 1);
+      untilMs.delete(name);
     },
   };
+}
+
+/** What is fetched from the queue; nothing, unasked, while it rests. Without `rests` it is asked each time. */
+export async function fetchUnlessResting<T>(
+  rests: Rests | undefined,
+  queue: string,
+  fetch: () => Promise<T[]>,
+): Promise<T[]> {
+  if (rests?.isResting(queue) === true) return [];
+  const restNow = rests?.look(queue);
+  const fetched = await fetch();
+  if (fetched.length === 0) restNow?.();
+  return fetched;
 }

@@ -3,6 +3,7 @@ import { expect } from "vitest";
 import { loopsTest } from "../testing/fixtures/loops-fixture.ts";
 import { holdRequests } from "../testing/net/request-gate.ts";
 import { until } from "../testing/processes/until.ts";
+import { hourMs } from "../testing/rows/hours.ts";
 import { addShipment, readDeliverJobs, readShipments } from "../testing/rows/meter-events.ts";
 import { addOrganization } from "../testing/rows/organizations.ts";
 import { readPauses, resumeDelivery } from "./pauses.ts";
@@ -65,7 +66,7 @@ test("a loop that waits takes a new shipment as soon as it is woken", async ({
   database: { db },
 }) => {
   await shipments.add(3, 1);
-  const loop = loops.start(account, { idleMs: 3_600_000 });
+  const loop = loops.start(account, { idleMs: hourMs });
   await loops.untilDelivered();
   await shipments.untilEnded();
 

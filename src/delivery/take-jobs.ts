@@ -1,5 +1,4 @@
-import type { Job, PgBoss } from "pg-boss";
-import type { Db } from "../database/db.ts";
+import type { Job } from "pg-boss";
 import { inIndexOrder } from "../database/one-plan.ts";
 import { noGroupBound, onConnectionsOf } from "../queue/boss.ts";
 import { type DeliverJob, deliverJobPayload, deliverQueueOf } from "../queue/queues.ts";
@@ -8,6 +7,7 @@ import type { Attempt, BeginOptions } from "./begin-attempts.ts";
 import { beginDue, type Due } from "./begin-due.ts";
 import { endUnreadable, handBack } from "./hand-back.ts";
 import { listShipped } from "./jobs-under-way.ts";
+import { fetchUnlessResting } from "./rests.ts";
 import { releaseJobs } from "./release-jobs.ts";
 import type { TakeDeps } from "./take-deps.ts";
 
@@ -35,8 +35,8 @@ export async function takeJobs(
   meter: MeterName,
   { room, manyOfEach = false, leaseSeconds, sendableUntil }: TakeOptions,
 ): Promise<{ jobs: number; taken: (TakenJob & { job: Job<DeliverJob> })[] }> {
-  const { db, boss } = deps;
-  const jobs = await fetchInTurn({ db, boss }, meter, { room, manyOfEach });
+  const { db } = deps;
+  const jobs = await fetchInTurn(deps, meter, { room, manyOfEach });
   if (jobs.length === 0) return { jobs: 0, taken: [] };
   const parsed = jobs.map((job) => ({ job, payload: deliverJobPayload.safeParse(job.data) }));
   const keyed = parsed.flatMap(({ job, payload }) => (payload.success ? [keyedJob(job, payload.data)] : []));
@@ -63,16 +63,19 @@ export async function takeJobs(
  * workers that fetch at the same moment may each take one; the 409 is then retried.
  */
 function fetchInTurn(
-  { db, boss }: { db: Db; boss: PgBoss },
+  { db, boss, emptyQueues }: TakeDeps,
   meter: MeterName,
   { room, manyOfEach }: Required<Pick<TakeOptions, "room" | "manyOfEach">>,
 ): Promise<Job<DeliverJob>[]> {
-  return inIndexOrder(db, (one) =>
-    boss.fetch<DeliverJob>(deliverQueueOf(meter), {
-      batchSize: room,
-      groupConcurrency: manyOfEach ? noGroupBound : 1,
-      db: onConnectionsOf(one),
-    }),
+  const queue = deliverQueueOf(meter);
+  return fetchUnlessResting(emptyQueues, queue, () =>
+    inIndexOrder(db, (one) =>
+      boss.fetch<DeliverJob>(queue, {
+        batchSize: room,
+        groupConcurrency: manyOfEach ? noGroupBound : 1,
+        db: onConnectionsOf(one),
+      }),
+    ),
   );
 }
 

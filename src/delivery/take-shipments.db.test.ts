@@ -85,7 +85,7 @@ test("a queue that was empty is asked again after a while, or when something was
 
   expect((await taker.takeAtTimes()).taken).toEqual([]);
   await add(4);
-  taker.emptyQueues.wake(meter);
+  taker.emptyQueues.wake(queue);
   expect((await taker.takeAtTimes()).taken).toHaveLength(4);
 });
 

@@ -9,7 +9,7 @@ import { endUnreadable, handBack } from "./hand-back.ts";
 import { listTakenElsewhere } from "./jobs-under-way.ts";
 import type { EndedShipment, OpenShipments, ShippedEvent } from "./open-shipments.ts";
 import { readPending } from "./read-pending.ts";
-import type { Rests } from "./rests.ts";
+import { fetchUnlessResting } from "./rests.ts";
 import type { TakeDeps } from "./take-deps.ts";
 import type { TakenJob, TakeOptions } from "./take-jobs.ts";
 
@@ -17,8 +17,6 @@ export type ShipmentDeps = TakeDeps & {
   open: OpenShipments;
   /** Deletes the jobs of shipments that have ended; at once when left out. */
   deleteEnded?: (ended: readonly EndedShipment[]) => Promise<void>;
-  /** Meters whose queue of shipments was empty a moment ago; it is asked each time when left out. */
-  emptyQueues?: Rests;
 };
 
 /** When an event is tried again whose customer another worker has under way, or whose shard failed. */
@@ -95,16 +93,16 @@ export async function unloadLate(deps: ShipmentDeps, longerThanMs: number): Prom
 
 async function fetchShipments(deps: ShipmentDeps, meter: MeterName, events: number): Promise<number> {
   const { db, boss, open, emptyQueues } = deps;
-  if (emptyQueues?.isResting(meter) === true) return 0;
-  const restNow = emptyQueues?.look(meter);
-  const jobs = await inIndexOrder(db, (one) =>
-    boss.fetch<ShipmentJob>(shipmentQueueOf(meter), {
-      batchSize: Math.ceil(events / eventsPerShipment),
-      groupConcurrency: noGroupBound,
-      db: onConnectionsOf(one),
-    }),
+  const queue = shipmentQueueOf(meter);
+  const jobs = await fetchUnlessResting(emptyQueues, queue, () =>
+    inIndexOrder(db, (one) =>
+      boss.fetch<ShipmentJob>(queue, {
+        batchSize: Math.ceil(events / eventsPerShipment),
+        groupConcurrency: noGroupBound,
+        db: onConnectionsOf(one),
+      }),
+    ),
   );
-  if (jobs.length === 0) restNow?.();
   const foreign: Job[] = [];
   for (const job of jobs) {
     const payload = shipmentPayload.safeParse(job.data);
@@ -117,7 +115,7 @@ async function fetchShipments(deps: ShipmentDeps, meter: MeterName, events: numb
     // A worker was lost with it: its events go on one by one, so that one that kills workers takes no other with it.
     if (job.retryCount > 0) await unload(deps, meter, open.drawShipment(meter, job.id));
   }
-  await endUnreadable(deps, meter, { queue: shipmentQueueOf(meter), jobs: foreign });
+  await endUnreadable(deps, meter, { queue, jobs: foreign });
   return jobs.length;
 }
 

@@ -77,7 +77,7 @@ export function deliverJobs(
     bucket,
     watch: { ...watchDelivery(registry), onFailed: () => onJobFailed?.("delivery") },
     tracer,
-    ...(idleMs !== undefined && { idleMs }),
+    idleMs,
   });
   return { ...loop, readRate: () => ({ perSecond: bucket.rate(), perSecondMax }) };
 }

@@ -1,10 +1,9 @@
 import { expect } from "vitest";
 import { roadTest as test } from "../testing/fixtures/road-fixture.ts";
 import { appendEntries } from "../testing/rows/entries.ts";
+import { hourMs } from "../testing/rows/hours.ts";
 
-const hourMs = 3_600_000;
-
-test("a worker delivers what it has sealed at once, and does not wait until it would look for it", async ({
+test("a worker sends the events of its own seal at once, before its next look into the queue", async ({
   road,
   account,
   database: { db },
