@@ -2,6 +2,8 @@ import { getHeapStatistics, setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { boundYoungObjects } from "./young-objects.ts";
 
+const youngBytesMax = 33_554_432;
+
 const lookEveryMs = 5_000;
 /** More than a process needs that has no work. */
 const memoryBytesMin = 201_326_592;
@@ -18,7 +20,7 @@ const growthPercent = { free: 0, spare: 30 };
  * time again for a POST of 500 readings.)
  */
 export function spareMemory(): void {
-  boundYoungObjects();
+  boundYoungObjects(youngBytesMax);
   watchGrowth();
   const isOver = createLoadWatch();
   let before = readProcessor();

@@ -6,7 +6,9 @@ import { youngGrowthFactorOf } from "./young-objects.ts";
 const mib = 1_048_576;
 
 test("the space for young objects grows until it is large enough", () => {
-  expect([1, 16, 32, 64].map((youngMib) => youngGrowthFactorOf(youngMib * mib))).toEqual([2, 2, 1, 1]);
+  const factorOf = (youngMib: number) => youngGrowthFactorOf(youngMib * mib, 32 * mib);
+
+  expect([1, 16, 32, 64].map(factorOf)).toEqual([2, 2, 1, 1]);
 });
 
 test.for([
