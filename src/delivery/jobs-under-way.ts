@@ -1,5 +1,6 @@
 import { sql } from "kysely";
 import type { Db } from "../database/db.ts";
+import { keptPlan } from "../database/keep-plans.ts";
 import { onKeys } from "../database/one-plan.ts";
 import { deliverJobPayload, deliverQueueOf, shipmentPayload, shipmentQueueOf } from "../queue/queues.ts";
 import type { MeterEventKey } from "../usage/meter-event-key.ts";
@@ -25,10 +26,12 @@ async function listEvents(
 ): Promise<MeterEventKey[]> {
   const { rows } = await onKeys(db, (one) =>
     sql<{ data: unknown }>`
+      ${keptPlan}
       select j.data
       from pgboss.job_common j
-      -- In the words of pg-boss's own index.
-      where j.name = any(${queues}::text[]) and j.state = 'active' and j.group_id is not null
+      -- In the words of pg-boss's own index of jobs that are taken. The name is an expression, which no index has: by the
+      -- key a plan that was made while the queue was empty would read all jobs that wait.
+      where j.name || '' = any(${queues}::text[]) and j.state = 'active' and j.group_id is not null
         and not j.id = any(${except}::uuid[])
     `.execute(one),
   );
