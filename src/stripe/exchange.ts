@@ -74,13 +74,16 @@ function send(agent: Agent, deadlineMs: number, request: Dispatcher.DispatchOpti
   let headers: ReceivedHeaders = {};
   let bytes = 0;
   const chunks: Buffer[] = [];
+  const fail = (error: unknown) => {
+    clearTimeout(deadline);
+    reject(withStatus(error, status));
+  };
   const giveUp = (reason: Error) => {
     given = reason;
-    reject(withStatus(reason, status));
+    fail(reason);
     controller?.abort(reason);
   };
   const deadline = setTimeout(() => giveUp(Stripe.HttpClient.makeTimeoutError()), deadlineMs);
-  void promise.catch(() => {}).finally(() => clearTimeout(deadline));
   const handler: Dispatcher.DispatchHandler = {
     onRequestStart(started) {
       controller = started;
@@ -97,16 +100,17 @@ function send(agent: Agent, deadlineMs: number, request: Dispatcher.DispatchOpti
       else giveUp(new ForeignAnswer(status ?? 0, `it is longer than ${answerBytesMax} bytes`));
     },
     onResponseEnd() {
+      clearTimeout(deadline);
       resolve({ status: status ?? 0, headers, text: Buffer.concat(chunks).toString() });
     },
     onResponseError(_controller, error) {
-      reject(withStatus(withoutCodeOfClosing(error), status));
+      fail(withoutCodeOfClosing(error));
     },
   };
   try {
     agent.dispatch(request, handler);
   } catch (error) {
-    reject(error);
+    fail(error);
   }
   return promise;
 }

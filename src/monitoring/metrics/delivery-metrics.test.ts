@@ -1,10 +1,12 @@
 import { Registry } from "prom-client";
 import { expect, test } from "vitest";
+import type { FinishedAttempt } from "../../delivery/settle.ts";
 import type { StripeAnswer } from "../../stripe/answer.ts";
 import type { MeterEventRequest, Transport } from "../../stripe/sync-transport.ts";
 import { parseScrape } from "../../testing/net/scraped.ts";
-import { showRate } from "./delivery-metrics.ts";
+import { showRate, watchDelivery } from "./delivery-metrics.ts";
 import { timedTransport } from "./stripe-metrics.ts";
+import type { MeterName } from "../../usage/meters.ts";
 
 const request: MeterEventRequest = {
   eventName: "temperature_readings",
@@ -60,5 +62,53 @@ test("the rate is the one of the moment", async () => {
   expect(parseScrape(await registry.metrics())).toEqual({
     meter_outbox_delivery_rate_events_per_second: 7.5,
     meter_outbox_delivery_rate_events_per_second_max: 15,
+  });
+});
+
+function finished(meter: MeterName, state: "delivered" | "rejected", quantity: string): FinishedAttempt {
+  const at = new Date();
+  const key = { organizationId: "org", meterEventId: "event" };
+  const answer: StripeAnswer = { kind: "success", httpStatus: 200, requestId: null };
+  const verdict = { kind: "delivered", isDuplicate: false } as const;
+  const outcome =
+    state === "delivered"
+      ? ({ state, reason: "accepted" } as const)
+      : ({ state, reason: "invalid_value" } as const);
+  return {
+    attempt: {
+      ...key,
+      meter,
+      quantity,
+      eventAt: at,
+      stripeCustomerId: "cus_1",
+      attempt: 1,
+      startedAt: at,
+      firstUnknownAt: at,
+    },
+    durationMs: 1,
+    answer,
+    verdict,
+    outcome,
+  };
+}
+
+test("attempts that are settled together count by their meter and state, and what was delivered adds up", async () => {
+  const registry = new Registry();
+  const watch = watchDelivery(registry);
+
+  watch.onSettled([
+    finished("temperature_readings", "delivered", "12"),
+    finished("temperature_readings", "rejected", "100"),
+    finished("active_sensors", "delivered", "3"),
+    finished("temperature_readings", "delivered", "30"),
+  ]);
+  watch.onSettled([finished("temperature_readings", "delivered", "5")]);
+
+  expect(parseScrape(await registry.metrics())).toMatchObject({
+    'meter_outbox_settled_total{meter="temperature_readings",state="delivered"}': 3,
+    'meter_outbox_settled_total{meter="temperature_readings",state="rejected"}': 1,
+    'meter_outbox_settled_total{meter="active_sensors",state="delivered"}': 1,
+    'meter_outbox_delivered_quantity_total{meter="temperature_readings"}': 47,
+    'meter_outbox_delivered_quantity_total{meter="active_sensors"}': 3,
   });
 });

@@ -40,9 +40,13 @@ export function watchDelivery(registry: Registry): Omit<DeliveryWatch, "onFailed
       }
     },
     onSettled: (changed) => {
-      for (const { attempt, outcome } of changed) {
-        settled.inc({ meter: attempt.meter, state: outcome.state });
-        if (outcome.state === "delivered") quantity.inc({ meter: attempt.meter }, Number(attempt.quantity));
+      const ofMeters = Map.groupBy(changed, ({ attempt }) => attempt.meter);
+      for (const [meter, some] of ofMeters) {
+        const ofStates = Map.groupBy(some, ({ outcome }) => outcome.state);
+        for (const [state, { length }] of ofStates) settled.inc({ meter, state }, length);
+        const delivered = ofStates.get("delivered") ?? [];
+        const sum = delivered.reduce((total, { attempt }) => total + Number(attempt.quantity), 0);
+        if (delivered.length > 0) quantity.inc({ meter }, sum);
       }
     },
   };
