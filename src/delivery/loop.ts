@@ -104,16 +104,18 @@ function openLoop(deps: Deps, options: DeliveryLoopOptions & { stopping: AbortSi
     (ended) => deleteShipments(withShards, ended),
     gatherEndedMs,
   );
+  const underWay = createUnderWay({
+    concurrency,
+    eventsPerRequestMax: transport.eventsPerRequestMax,
+    onRoom: bell.ring,
+  });
+  const { othersWait } = underWay;
   return {
     deps: { ...withShards, deleteEnded, emptyQueues: createRests(idleQueueMs, nowMs) },
     options,
     tools: { ...options, log: deps.log, watch },
-    settler: createSettler({ ...withShards, backoff }, watch),
-    underWay: createUnderWay({
-      concurrency,
-      eventsPerRequestMax: transport.eventsPerRequestMax,
-      onRoom: bell.ring,
-    }),
+    settler: createSettler({ ...withShards, backoff }, { watch, othersWait }),
+    underWay,
     rests: createRests(idleMs, nowMs),
     hasIdled: true,
     bell,

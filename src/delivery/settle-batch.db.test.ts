@@ -26,7 +26,7 @@ const test = roadTest.extend("desk", async ({ database: { db }, boss }) => {
   const { log, events } = createRecordingLog();
   const registry = new Registry();
   const deps = { db, boss, log, shards: createShards(askThrough(db)) };
-  const settler = createSettler(deps, { ...watchDelivery(registry), onFailed() {} });
+  const settler = createSettler(deps, { watch: { ...watchDelivery(registry), onFailed() {} } });
   /** Delivers the due events by `send`. */
   async function answerAll(send: (identifier: string) => StripeAnswer): Promise<FinishedAttempt[]> {
     const { taken } = await takeJobs(deps, meter, { room: 100, leaseSeconds: 45 });

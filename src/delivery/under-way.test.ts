@@ -55,6 +55,15 @@ test("answered events keep their room until so many are not settled", async () =
   expect(underWay.room()).toBe(0);
 });
 
+test("others wait as soon as more requests have begun than are sent at once", () => {
+  const underWay = createUnderWay({ concurrency, eventsPerRequestMax: 1 });
+
+  for (let begun = 0; begun < concurrency; begun += 1) startUnanswered(underWay, 1);
+  expect(underWay.othersWait()).toBe(false);
+  startUnanswered(underWay, 1);
+  expect(underWay.othersWait()).toBe(true);
+});
+
 test("after an idle time no more events begin than can be sent at once, and more as soon as these are under way", () => {
   const underWay = createUnderWay({ concurrency, eventsPerRequestMax: 1 });
 

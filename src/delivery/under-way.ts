@@ -14,6 +14,8 @@ export type UnderWay = {
   room: () => number;
   /** The same after an idle time: where all slots are free, only as many events as can be sent at once. */
   roomAfterIdling: () => number;
+  /** Requests have begun that wait for a slot. */
+  othersWait: () => boolean;
   /** A fetch costs nearly the same for one job as for many, so room for a few is not filled at once. */
   isWorthAFetch: () => boolean;
   /** Begins a request; it is sent as soon as a slot is free. */
@@ -79,6 +81,7 @@ export function createUnderWay({ concurrency, eventsPerRequestMax, onRoom }: Bou
   return {
     room,
     roomAfterIdling: () => (unanswered.requests === 0 ? Math.min(room(), eventsOf(concurrency)) : room()),
+    othersWait: () => unanswered.requests > concurrency,
     isWorthAFetch,
     start(request) {
       unsettled += request.events;
