@@ -29,8 +29,8 @@ async function listEvents(
       ${keptPlan}
       select j.data
       from pgboss.job_common j
-      -- In the words of pg-boss's own index of jobs that are taken. The name is an expression, which no index has: by the
-      -- key a plan that was made while the queue was empty would read all jobs that wait.
+      -- In the words of pg-boss's own index of jobs that are taken. The name is an expression, which no index has: a plan by
+      -- the key would read all jobs that wait, and Postgres makes one after an analyze that ran while all jobs were taken.
       where j.name || '' = any(${queues}::text[]) and j.state = 'active' and j.group_id is not null
         and not j.id = any(${except}::uuid[])
     `.execute(one),

@@ -1,8 +1,8 @@
 export type Rests = {
   isResting: (name: string) => boolean;
   /**
-   * Call it before a meter or queue is asked for its jobs. Call what it returns when there were none: for a while it need
-   * not be asked again, unless it was woken meanwhile.
+   * The caller looks before it asks a meter or queue for jobs, and calls what it got from the look when there were none:
+   * for a while the meter or queue need not be asked again, unless it was woken meanwhile.
    */
   look: (name: string) => () => void;
   /** One of its own requests is settled, so that the customer's next event is free, or there are new events. */

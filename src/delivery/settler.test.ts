@@ -3,7 +3,7 @@ import { PgBoss } from "pg-boss";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { DB } from "../database/schema.ts";
 import { createRecordingLog } from "../testing/processes/recording-log.ts";
-import type { FinishedAttempt } from "./settle.ts";
+import { finishedAttempt } from "../testing/rows/finished-attempt.ts";
 import { createSettler } from "./settler.ts";
 
 beforeEach(() => void vi.useFakeTimers());
@@ -24,30 +24,9 @@ function openSettler({ othersWait }: { othersWait: boolean }) {
   const boss = new PgBoss("postgres://unused");
   const { settle } = createSettler({ db, boss, log }, { othersWait: () => othersWait });
   return {
-    settle: () => settle(answered()),
+    settle: () => settle(finishedAttempt()),
     transactions: () =>
       events.flatMap(({ event, ...fields }) => (event === "attempts_settling" ? [fields["count"]] : [])),
-  };
-}
-
-function answered(): FinishedAttempt {
-  const at = new Date();
-  return {
-    attempt: {
-      organizationId: "01a21432-dccf-7afa-8bac-4a2b01c44f50",
-      meterEventId: "01a21432-dccf-7afa-8bac-4a2b01c44f51",
-      meter: "temperature_readings",
-      quantity: "1",
-      eventAt: at,
-      stripeCustomerId: "cus_1",
-      attempt: 1,
-      startedAt: at,
-      firstUnknownAt: at,
-    },
-    durationMs: 1,
-    answer: { kind: "success", httpStatus: 200, requestId: "req_1" },
-    verdict: { kind: "delivered", isDuplicate: false },
-    outcome: { state: "delivered", reason: "accepted" },
   };
 }
 

@@ -1,12 +1,11 @@
 import { Registry } from "prom-client";
 import { expect, test } from "vitest";
-import type { FinishedAttempt } from "../../delivery/settle.ts";
 import type { StripeAnswer } from "../../stripe/answer.ts";
 import type { MeterEventRequest, Transport } from "../../stripe/sync-transport.ts";
+import { finishedAttempt } from "../../testing/rows/finished-attempt.ts";
 import { parseScrape } from "../../testing/net/scraped.ts";
 import { showRate, watchDelivery } from "./delivery-metrics.ts";
 import { timedTransport } from "./stripe-metrics.ts";
-import type { MeterName } from "../../usage/meters.ts";
 
 const request: MeterEventRequest = {
   eventName: "temperature_readings",
@@ -65,44 +64,19 @@ test("the rate is the one of the moment", async () => {
   });
 });
 
-function finished(meter: MeterName, state: "delivered" | "rejected", quantity: string): FinishedAttempt {
-  const at = new Date();
-  const key = { organizationId: "org", meterEventId: "event" };
-  const answer: StripeAnswer = { kind: "success", httpStatus: 200, requestId: null };
-  const verdict = { kind: "delivered", isDuplicate: false } as const;
-  const outcome =
-    state === "delivered"
-      ? ({ state, reason: "accepted" } as const)
-      : ({ state, reason: "invalid_value" } as const);
-  return {
-    attempt: {
-      ...key,
-      meter,
-      quantity,
-      eventAt: at,
-      stripeCustomerId: "cus_1",
-      attempt: 1,
-      startedAt: at,
-      firstUnknownAt: at,
-    },
-    durationMs: 1,
-    answer,
-    verdict,
-    outcome,
-  };
-}
+const refused = { state: "rejected", reason: "invalid_value" } as const;
 
 test("attempts that are settled together count by their meter and state, and what was delivered adds up", async () => {
   const registry = new Registry();
   const watch = watchDelivery(registry);
 
   watch.onSettled([
-    finished("temperature_readings", "delivered", "12"),
-    finished("temperature_readings", "rejected", "100"),
-    finished("active_sensors", "delivered", "3"),
-    finished("temperature_readings", "delivered", "30"),
+    finishedAttempt({ quantity: "12" }),
+    finishedAttempt({ quantity: "100", outcome: refused }),
+    finishedAttempt({ meter: "active_sensors", quantity: "3" }),
+    finishedAttempt({ quantity: "30" }),
   ]);
-  watch.onSettled([finished("temperature_readings", "delivered", "5")]);
+  watch.onSettled([finishedAttempt({ quantity: "5" })]);
 
   expect(parseScrape(await registry.metrics())).toMatchObject({
     'meter_outbox_settled_total{meter="temperature_readings",state="delivered"}': 3,
