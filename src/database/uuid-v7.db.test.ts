@@ -1,5 +1,7 @@
+import { sql } from "kysely";
 import { expect } from "vitest";
 import { databaseTest as test } from "../testing/postgres/database-fixture.ts";
+import { clockOfUuids, uuidsFrom } from "./uuid-v7.ts";
 
 test("ids made a microsecond apart are in the order of their making", async ({ database: { pool } }) => {
   const { rows } = await pool.query<{ id: string }>(`
@@ -27,4 +29,28 @@ test("ids of one moment differ, and each is a version 7 UUID that holds its mill
   `);
 
   expect(rows).toEqual([{ ids: 2_000, faults: 0 }]);
+});
+
+test("ids made here and ids that Postgres makes are of one kind and one order", async ({
+  database: { db },
+}) => {
+  const { rows } = await sql<{ before: string; clock: string; after: string }>`
+    select metering.uuid_v7(clock_timestamp()) as before, pg_sleep(0.002), ${clockOfUuids} as clock, pg_sleep(0.002),
+      metering.uuid_v7(clock_timestamp()) as after
+  `.execute(db);
+  const { before = "", clock = "", after = "" } = rows[0] ?? {};
+
+  const nextId = uuidsFrom(clock);
+  const ids = Array.from({ length: 4_097 }, () => nextId());
+
+  expect(new Set(ids).size).toBe(4_097);
+  expect([before, ...ids.slice(0, 100), after].toSorted()).toEqual([before, ...ids.slice(0, 100), after]);
+  expect(ids.toSorted()).toEqual(ids);
+  for (const id of ids)
+    expect(id).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+  const { rows: times } = await sql<{ ms: number }>`
+    select extract(epoch from metering.uuid_v7_time(${ids.at(-1)}::uuid) - metering.uuid_v7_time(${ids[0]}::uuid))::float8 * 1000 as ms
+  `.execute(db);
+  // 4,096 of them are a millisecond.
+  expect(times[0]?.ms).toBe(1);
 });

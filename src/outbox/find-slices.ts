@@ -2,115 +2,111 @@ import { type RawBuilder, sql } from "kysely";
 import { anyArrayLiteral, arrayLiteral } from "../database/array-literal.ts";
 import { namesOrganizations } from "../database/by-shard.ts";
 import type { Trx } from "../database/db.ts";
+import { clockOfUuids } from "../database/uuid-v7.ts";
 import { type MeterName, meters } from "../usage/meters.ts";
-import type { SealedEvent } from "./sealed-event.ts";
+import { chooseSlices, type Stretch, type Turns } from "./choose-slices.ts";
 import type { SliceInput } from "./slice-input.ts";
-
-/** Where a slice lies, and the id of its meter event to be; times as Postgres's text. */
-export type Slice = Pick<
-  SealedEvent,
-  "organizationId" | "meterEventId" | "stripeCustomerId" | "isBilledElsewhere" | "ahead"
-> & {
-  place: number;
-  hour: string;
-  startsAt: string;
-  lastAt: string;
-  lastId: string;
-  /** Where the organization has more to seal; null where it has none. */
-  nextFrom: string | null;
-};
 
 /** Stripe takes 15 digits at most. */
 const quantityMax = 999_999_999_999_999n;
 
 /** Of the entry `e`: an unsealed one of the meter, of the organization of the row that is named. The index has these words. */
-const unsealedOf = (meter: MeterName, row: "f" | "q" | "t"): RawBuilder<boolean> =>
+const unsealedOf = (meter: MeterName, row: "q" | "t"): RawBuilder<boolean> =>
   sql<boolean>`e.meter_event_id is null and e.meter = ${meter} and e.organization_id = ${sql.ref(`${row}.organization_id`)}`;
 
-/**
- * One slice of each organization that has entries to seal, in their order. `entriesRead`: of all slices together, also of
- * those that are left to the next transaction.
- */
-export async function findSlices(
-  trx: Trx,
-  input: SliceInput,
-): Promise<{ slices: Slice[]; entriesRead: number }> {
-  const { meter, cutOff, entriesMax } = input;
-  const inShard = namesOrganizations(input);
+/** The slices of the organizations' next turns, in the organizations' order. */
+export async function findSlices(trx: Trx, input: SliceInput): Promise<Turns> {
+  const { meter, entriesMax } = input;
+  // One more than is sealed: it tells that there is more.
+  const readMax = entriesMax + 1;
   const isLast =
     meters[meter].aggregation === "last"
-      ? sql`e.next_total is null`
-      : sql`e.total <= ${quantityMax} and coalesce(e.next_total > ${quantityMax}, true)`;
-  const { rows } = await sql<Slice & { entriesRead: number }>`
-    with slice as materialized (
-      select t.*, e.occurred_at, e.id, e.quantity
-      from (${nextSlices(input)}) t
-      cross join lateral (
-        select e.occurred_at, e.id, e.quantity
-        from metering.meter_outbox e
-        where ${unsealedOf(meter, "t")} ${inShard("e")}
-          and e.occurred_at >= t.starts_at and e.occurred_at < t.ends_at and e.occurred_at <= ${cutOff}
-        order by e.occurred_at, e.id
-        limit ${entriesMax}
-      ) e
+      ? sql`(e.next_total is null or e.number = ${entriesMax})`
+      : sql`e.total <= ${quantityMax} and (coalesce(e.next_total > ${quantityMax}, true) or e.number = ${entriesMax})`;
+  const { rows } = await sql<Stretch & { entriesRead: number; clock: string }>`
+    with entry as materialized (
+      select t.*, e.occurred_at, e.id, e.quantity, e.boundary
+      from (${nextStretches(input)}) t
+      cross join lateral (${entriesOfTurn(input, readMax)}) e
       order by t.place
-      limit ${entriesMax}
+      limit ${readMax}
     )
     select
-      f.place::int as place, f.organization_id as "organizationId", metering.uuid_v7(clock_timestamp()) as "meterEventId",
-      f.stripe_customer_id as "stripeCustomerId", f.is_billed_elsewhere as "isBilledElsewhere",
-      f.hour::text as hour, f.starts_at::text as "startsAt", f.last_at::text as "lastAt", f.last_id as "lastId",
-      coalesce(f.ahead, (
-        select count(*)::int
-        from metering.meter_events p
-        where p.state = 'pending' and p.meter = ${meter} and p.organization_id = f.organization_id ${inShard("p")}
-      )) as ahead,
-      (
-        select e.occurred_at::text
-        from metering.meter_outbox e
-        where ${unsealedOf(meter, "f")} ${inShard("e")}
-          and e.occurred_at >= f.last_at and e.occurred_at <= ${cutOff}
-          and (e.occurred_at, e.id) > (f.last_at, f.last_id)
-        order by e.occurred_at
-        limit 1
-      ) as "nextFrom",
-      (select count(*)::int from slice) as "entriesRead"
+      e.place::int as place, e.organization_id as "organizationId",
+      e.stripe_customer_id as "stripeCustomerId", coalesce(e.cut_at > e.occurred_at, false) as "isBilledElsewhere",
+      e.occurred_at >= e.link_ends_at as "isOfNextLink", e.ahead,
+      date_trunc('hour', e.occurred_at, 'UTC')::text as hour, e.first_at::text as "startsAt",
+      e.occurred_at::text as "lastAt", e.id as "lastId", e.number::int as entries, e.next_total is not null as "isCut",
+      (select count(*)::int from entry) as "entriesRead", (select ${clockOfUuids}) as clock
     from (
-      -- The last entry of each slice: the next one is another slice's.
-      select
-        e.place, e.organization_id, e.ahead, e.hour, e.stripe_customer_id, e.starts_at, e.is_billed_elsewhere,
-        e.occurred_at as last_at, e.id as last_id
+      select t.*, lead(t.total) over (partition by t.place, t.boundary order by t.occurred_at, t.id) as next_total
       from (
-        select t.*, lead(t.total) over (partition by t.place order by t.occurred_at, t.id) as next_total
-        from (
-          select s.*, sum(s.quantity) over (partition by s.place order by s.occurred_at, s.id) as total from slice s
-        ) t
-      ) e
-      where ${isLast}
-        -- One that is cut only because others came before it begins the next transaction, and is not cut there.
-        and (
-          e.place = (select min(s.place) from slice s)
-          or e.place < (select max(s.place) from slice s)
-          or (select count(*) from slice) < ${entriesMax}
-        )
-      order by e.place
-    ) f
-    order by f.place
+        select
+          s.*, sum(s.quantity) over stretch as total, row_number() over stretch as number,
+          first_value(s.occurred_at) over stretch as first_at
+        from entry s
+        window stretch as (partition by s.place, s.boundary order by s.occurred_at, s.id)
+      ) t
+    ) e
+    where ${isLast} and e.number <= ${entriesMax}
+    order by e.place, e.first_at
   `.execute(trx);
-  return { slices: rows, entriesRead: rows[0]?.entriesRead ?? 0 };
+  return chooseSlices(rows, {
+    ...input,
+    clock: rows[0]?.clock ?? "0",
+    isReadWhole: (rows[0]?.entriesRead ?? 0) < readMax,
+  });
 }
 
 /**
- * Where the next slice of each organization begins, and where it ends at most. In their order, so that Postgres works
- * them out one after the other, and no more of them than a transaction has room for.
+ * Of the organization `t`: the entries of its next stretch, without a boundary, and some of those that follow, each with
+ * the last boundary before it.
  */
-function nextSlices(input: SliceInput): RawBuilder<unknown> {
+function entriesOfTurn(input: SliceInput, readMax: number): RawBuilder<unknown> {
+  const { meter, cutOff, slicesEach } = input;
+  const inShard = namesOrganizations(input);
+  return sql`
+    select first.*, null::timestamptz as boundary
+    from (
+      select e.occurred_at, e.id, e.quantity
+      from metering.meter_outbox e
+      where ${unsealedOf(meter, "t")} ${inShard("e")}
+        and e.occurred_at >= t.starts_at and e.occurred_at < t.ends_at and e.occurred_at <= ${cutOff}
+      order by e.occurred_at, e.id
+      limit ${readMax}
+    ) first
+    union all
+    select
+      next.*,
+      greatest(
+        date_trunc('hour', next.occurred_at, 'UTC'),
+        case when t.period_start <= next.occurred_at then t.period_start end,
+        case when t.period_end <= next.occurred_at then t.period_end end,
+        case when t.cut_at <= next.occurred_at then t.cut_at end
+      )
+    from (
+      select e.occurred_at, e.id, e.quantity
+      from metering.meter_outbox e
+      where ${unsealedOf(meter, "t")} ${inShard("e")}
+        and e.occurred_at >= t.ends_at and e.occurred_at <= ${cutOff}
+      order by e.occurred_at, e.id
+      limit ${slicesEach}
+    ) next
+  `;
+}
+
+/**
+ * Where the next stretch of each organization begins, where it ends, and what else divides its entries. In their order, so
+ * that Postgres works them out one after the other, and no more of them than a transaction has room for.
+ */
+function nextStretches(input: SliceInput): RawBuilder<unknown> {
   const { meter, organizations, cutOff } = input;
   const inShard = namesOrganizations(input);
   return sql`
     select
-      q.place, q.organization_id, q.ahead, w.stripe_customer_id, oldest.occurred_at as starts_at,
-      date_trunc('hour', oldest.occurred_at, 'UTC') as hour,
+      q.place, q.organization_id, w.stripe_customer_id, w.ends_at as link_ends_at,
+      p.current_period_start as period_start, p.current_period_end as period_end, c.cut_at,
+      oldest.occurred_at as starts_at,
       least(
         date_trunc('hour', oldest.occurred_at, 'UTC') + interval '1 hour',
         w.ends_at,
@@ -118,7 +114,11 @@ function nextSlices(input: SliceInput): RawBuilder<unknown> {
         case when p.current_period_end > oldest.occurred_at then p.current_period_end end,
         case when c.cut_at > oldest.occurred_at then c.cut_at end
       ) as ends_at,
-      coalesce(c.cut_at > oldest.occurred_at, false) as is_billed_elsewhere
+      coalesce(q.ahead, (
+        select count(*)::int
+        from metering.meter_events m
+        where m.state = 'pending' and m.meter = ${meter} and m.organization_id = q.organization_id ${inShard("m")}
+      )) as ahead
     from unnest(
       ${arrayLiteral(organizations.map(({ organizationId }) => organizationId))}::uuid[],
       ${arrayLiteral(organizations.map(({ from }) => from))}::timestamptz[],

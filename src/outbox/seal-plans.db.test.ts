@@ -10,9 +10,9 @@ import { sealDueEntries } from "./seal.ts";
 const meter = "temperature_readings";
 const organizations = 300;
 const hours = 10;
-const turns = 2;
-/** What a statement may read for each organization that it is about. */
-const rowsPerSliceMax = 5;
+const eventsPerTransaction = 2 * organizations;
+/** What a statement may read for each event that its transaction makes. */
+const rowsPerSliceMax = 4;
 /** Fewer than one for each organization that waits. */
 const rowsPerEntryMax = 1.2;
 
@@ -29,18 +29,18 @@ roadTest
     if (isAnalyzed) await sql`analyze`.execute(db);
     const { pool, rowsRead } = openCountingPool(url, { about: /meter_outbox|meter_events/ });
     const counted = createQueryBuilder(pool);
-    let sealed = 0;
+    const transactions: number[] = [];
+    const onSealed = (events: readonly unknown[]) => void transactions.push(events.length);
     try {
       // A busy machine's transactions are smaller, and there are more of them.
-      while (sealed < turns * organizations) {
-        sealed += (await sealDueEntries({ db: counted, boss }, { meters: [meter], msMax: 0 })).events;
-      }
+      await sealDueEntries({ db: counted, boss, onSealed }, { meters: [meter], eventsPerTransaction });
     } finally {
       await counted.destroy();
     }
 
-    expect(rowsRead.length).toBeGreaterThanOrEqual(turns * 4);
-    expect(rowsRead.filter(({ rows }) => rows > rowsPerSliceMax * organizations)).toEqual([]);
+    expect(transactions.length).toBeGreaterThanOrEqual((hours * organizations) / eventsPerTransaction);
+    expect(rowsRead.length).toBeGreaterThanOrEqual(transactions.length * 3);
+    expect(rowsRead.filter(({ rows }) => rows > rowsPerSliceMax * eventsPerTransaction)).toEqual([]);
   },
 );
 

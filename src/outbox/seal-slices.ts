@@ -3,38 +3,34 @@ import { namesOrganizations } from "../database/by-shard.ts";
 import type { Trx } from "../database/db.ts";
 import { limitStatement } from "../database/limit-statement.ts";
 import { isOfKey } from "../database/one-plan.ts";
-import type { DueOrganization } from "./due-organizations.ts";
+import type { Turns } from "./choose-slices.ts";
 import { findSlices } from "./find-slices.ts";
 import { loadShipments } from "./load-shipments.ts";
 import type { SealedEvent } from "./sealed-event.ts";
 import type { SliceInput } from "./slice-input.ts";
 import { foldStamped, readTraces, stampSlices } from "./stamp-slices.ts";
 
-export type Slices = {
-  events: SealedEvent[];
-  /** How many of the organizations have had their turn. */
-  turns: number;
-  /** The organizations that have more to seal, and from which time on. */
-  unfinished: DueOrganization[];
-};
+export type Slices = Omit<Turns, "slices"> & { events: SealedEvent[] };
 
 /**
- * Seals one slice of each organization: finds where it lies, stamps the entries in it, and folds exactly what was stamped,
- * also an entry that was committed meanwhile. Three statements of one transaction; a cluster sends each to the shard of
- * the organizations whole.
+ * Seals the next slices of each organization: finds where they lie, stamps the entries in them, and folds exactly what was
+ * stamped, also an entry that was committed meanwhile. Three statements of one transaction; a cluster sends each to the
+ * shard of the organizations whole.
  *
- * A slice begins at the organization's oldest unsealed entry and becomes one meter event. It ends with the UTC hour; with
- * the link to the customer who pays for its first entry; where a billing period of the present link starts or ends; where
- * usage was billed by another path until then; before the sum has more digits than Stripe takes; and at `entriesMax`, if it alone has as many. `sum` adds up; `last` takes the latest.
+ * A slice begins at the organization's oldest unsealed entry, or behind the slice before, and becomes one meter event. It
+ * ends with the UTC hour; with the link to the customer who pays for its first entry; where a billing period of the present
+ * link starts or ends; where usage was billed by another path until then; before the sum has more digits than Stripe
+ * takes; and at `entriesMax`, if it alone has as many. `sum` adds up; `last` takes the latest.
  */
 export async function sealSlices(trx: Trx, input: SliceInput): Promise<Slices> {
-  const { organizations, entriesMax, untilMs } = input;
-  const { slices: found, entriesRead } = await findSlices(trx, input);
-  if (found.length === 0) return { events: [], turns: organizations.length, unfinished: [] };
-  const slices = loadShipments(found, input.eventsPerShipmentMin);
-  await limitStatement(trx, untilMs);
+  const { slices: found, turns, unfinished } = await findSlices(trx, input);
+  if (found.length === 0) return { events: [], turns, unfinished };
+  // Those of a shipment are of different organizations.
+  const inTurns = [...Map.groupBy(found, ({ inTurn }) => inTurn).values()];
+  const slices = inTurns.flatMap((ofTurn) => loadShipments(ofTurn, input.eventsPerShipmentMin));
+  await limitStatement(trx, input.untilMs);
   const stamped = await stampSlices(trx, slices, input);
-  await limitStatement(trx, untilMs);
+  await limitStatement(trx, input.untilMs);
   const folded = await foldStamped(trx, slices, input);
   const sum = folded.reduce((entries, event) => entries + event.entries, 0);
   if (stamped !== sum) {
@@ -61,11 +57,6 @@ export async function sealSlices(trx: Trx, input: SliceInput): Promise<Slices> {
     },
   );
   await markBilledElsewhere(trx, events, input);
-  const unfinished = slices.flatMap(({ organizationId, nextFrom, ahead, isBilledElsewhere }) => {
-    const aheadOfNext = isBilledElsewhere ? ahead : ahead + 1;
-    return nextFrom === null ? [] : [{ organizationId, from: nextFrom, ahead: aheadOfNext }];
-  });
-  const turns = entriesRead < entriesMax ? organizations.length : (slices.at(-1)?.place ?? 0);
   return { events, turns, unfinished };
 }
 

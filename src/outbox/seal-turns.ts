@@ -17,6 +17,8 @@ import type { SliceSize } from "./slice-size.ts";
 
 /** The sealing statements may take this share of a transaction's time; the rest is left for the jobs. */
 const shareOfSlices = 0.75;
+/** Slices that an organization's turn has at most: what it takes to look an organization up is spent once for all. */
+const slicesEachMax = 8;
 
 export type SealDeps = { db: Db; boss: PgBoss; tracer: Tracer; shards: Shards };
 
@@ -51,11 +53,13 @@ export async function sealTurns(
   seal: MeterSeal,
 ): Promise<SealedEvent[] | "too_many_undelivered"> {
   for (;;) {
-    const { next, rest, node } = chooseNext(seal, deps.shards);
+    const { next, rest, node, slicesEach } = chooseNext(seal, deps.shards);
     try {
       const slices = await deps.db
         .transaction()
-        .execute((trx) => sealOnce({ ...deps, trx }, seal, { next, isOneShard: node !== undefined }));
+        .execute((trx) =>
+          sealOnce({ ...deps, trx }, seal, { next, slicesEach, isOneShard: node !== undefined }),
+        );
       if (slices === "too_many_undelivered") return slices;
       seal.queue = [...next.slice(slices.turns), ...rest, ...slices.unfinished];
       seal.room -= slices.events.length;
@@ -67,7 +71,7 @@ export async function sealTurns(
         return [];
       }
       if (fault === "other") throw error;
-      const canBeSmaller = (fault === "too_slow" || next.length > 1) && seal.size.halve();
+      const canBeSmaller = (fault === "too_slow" || next.length > 1 || slicesEach > 1) && seal.size.halve();
       if (canBeSmaller) continue;
       seal.faults.push(
         new Error(`organization ${next[0]?.organizationId} could not be sealed`, { cause: error }),
@@ -78,13 +82,16 @@ export async function sealTurns(
   }
 }
 
-/** The organizations of the next transaction; on a cluster those of the first one's shard, which is on `node`. */
+/**
+ * The organizations of the next transaction; on a cluster those of the first one's shard, which is on `node`. Where they
+ * leave room, each has several slices in its turn.
+ */
 function chooseNext(seal: MeterSeal, shards: Shards): Chosen {
   const most = seal.size.of(seal.eventsPerTransaction);
   const [first] = seal.queue;
   const shard = first && shards.known(first.organizationId);
   if (shard === undefined || shard === wholeDatabase) {
-    return { next: seal.queue.slice(0, most), rest: seal.queue.slice(most), node: undefined };
+    return { ...chosen(seal.queue.slice(0, most), most), rest: seal.queue.slice(most), node: undefined };
   }
   const next: DueOrganization[] = [];
   const rest: DueOrganization[] = [];
@@ -92,10 +99,24 @@ function chooseNext(seal: MeterSeal, shards: Shards): Chosen {
     const isNext = next.length < most && shards.known(due.organizationId)?.id === shard.id;
     (isNext ? next : rest).push(due);
   }
-  return { next, rest, node: shard.node };
+  return { ...chosen(next, most), rest, node: shard.node };
 }
 
-type Chosen = { next: DueOrganization[]; rest: DueOrganization[]; node: string | undefined };
+function chosen(next: DueOrganization[], most: number): Pick<Chosen, "next" | "slicesEach"> {
+  return { next, slicesEach: slicesOfEach(next.length, most) };
+}
+
+/** `room`: for so many slices of all organizations together. */
+export function slicesOfEach(organizations: number, room: number): number {
+  return Math.max(1, Math.min(slicesEachMax, Math.floor(room / organizations)));
+}
+
+type Chosen = {
+  next: DueOrganization[];
+  rest: DueOrganization[];
+  slicesEach: number;
+  node: string | undefined;
+};
 
 /** A node that is away holds up its own organizations only; they wait for the next seal. */
 function leaveOut(seal: MeterSeal, shards: Shards, { node, error }: { node: string; error: unknown }): void {
@@ -106,7 +127,7 @@ function leaveOut(seal: MeterSeal, shards: Shards, { node, error }: { node: stri
 async function sealOnce(
   { db, trx, boss, tracer }: SealDeps & { trx: Trx },
   seal: MeterSeal,
-  { next, isOneShard }: { next: readonly DueOrganization[]; isOneShard: boolean },
+  { next, slicesEach, isOneShard }: Pick<Chosen, "next" | "slicesEach"> & { isOneShard: boolean },
 ): Promise<Slices | "too_many_undelivered"> {
   // One seal at a time: only the holder of this lock stamps entries.
   await holdSeal(trx);
@@ -120,9 +141,11 @@ async function sealOnce(
     seal.room = seal.pendingMax - pending;
   }
   if (seal.room <= 0) return "too_many_undelivered";
+  const organizations = next.slice(0, seal.room);
   const slices = await sealSlices(trx, {
     meter: seal.meter,
-    organizations: next.slice(0, seal.room),
+    organizations,
+    slicesEach: Math.min(slicesEach, slicesOfEach(organizations.length, seal.room)),
     cutOff: seal.cutOff,
     entriesMax: seal.size.of(seal.entriesPerTransaction),
     isTraced: tracer.isOn,

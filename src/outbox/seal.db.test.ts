@@ -75,7 +75,7 @@ test("each transaction tells which events it has made, after its commit", async 
     looks.push(look());
   };
 
-  await sealDueEntries({ db, boss, onSealed }, { meters });
+  await sealDueEntries({ db, boss, onSealed }, { meters, eventsPerTransaction: 1 });
   await Promise.all(looks);
 
   expect(looks).toHaveLength(3);

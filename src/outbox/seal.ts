@@ -26,7 +26,7 @@ export type SealResult = {
 type SealLimits = {
   /** Sealing of a meter stops while this many of its events are pending; its entries then wait. */
   pendingMax: number;
-  /** Bounds of one transaction, which is made smaller where it takes long. Each event is another organization's. */
+  /** Bounds of one transaction, which is made smaller where it takes long. */
   eventsPerTransaction: number;
   entriesPerTransaction: number;
   /** Fewer events get reminders of their own, which go by customer, so that workers do not meet at one. */
@@ -71,8 +71,9 @@ export type SealDeps = {
 
 /**
  * Folds all unsealed entries of these meters that a Stripe customer pays for into meter events, with one pg-boss job
- * for each event. Meters and organizations take turns of one slice each, so that one organization with millions of
- * entries does not hold up the others. Safe to run at any time and from several processes.
+ * for each event. Meters and organizations take turns of one slice each, and of a few short ones more where the others have
+ * left room, so that one organization with millions of entries does not hold up the others. Safe to run at any time and
+ * from several processes.
  */
 export async function sealDueEntries(
   { db, boss, tracer = untraced, onSealed, shards = shardsOf(db) }: SealDeps,

@@ -3,8 +3,10 @@ import type { DueOrganization } from "./due-organizations.ts";
 
 export type SliceInput = {
   meter: MeterName;
-  /** Each gets one meter event at most, in this order. */
+  /** Each has one turn at most, in this order. */
   organizations: readonly DueOrganization[];
+  /** Slices of a turn at most. Of what follows the first one as many entries are read. */
+  slicesEach: number;
   /** Later entries are left to the next seal. */
   cutOff: Date;
   /** Of all slices together. */

@@ -3,7 +3,7 @@ import { anyArrayLiteral, arrayLiteral } from "../database/array-literal.ts";
 import { type InShard, namesOrganizations } from "../database/by-shard.ts";
 import type { Trx } from "../database/db.ts";
 import { meters } from "../usage/meters.ts";
-import type { Slice } from "./find-slices.ts";
+import type { Slice } from "./choose-slices.ts";
 import type { Loaded } from "./load-shipments.ts";
 import { entryTracesMax, type SealedEvent } from "./sealed-event.ts";
 import type { SliceInput } from "./slice-input.ts";

@@ -5,6 +5,7 @@ import { silentLog } from "../../../src/log.ts";
 import { listDueOrganizations } from "../../../src/outbox/due-organizations.ts";
 import { sealDueEntries } from "../../../src/outbox/seal.ts";
 import { sealSlices } from "../../../src/outbox/seal-slices.ts";
+import { slicesOfEach } from "../../../src/outbox/seal-turns.ts";
 import { createBoss } from "../../../src/queue/boss.ts";
 import { type MeterName, meterNames } from "../../../src/usage/meters.ts";
 import { serveTasks } from "../site/serve-tasks.ts";
@@ -50,6 +51,7 @@ async function runStatement(): Promise<void> {
       meter,
       cutOff,
       organizations,
+      slicesEach: slicesOfEach(organizations.length, organizationsMax),
       entriesMax,
       isTraced: false,
       eventsPerShipmentMin: 8,

@@ -103,6 +103,7 @@ test.runIf(isOnCluster)(
     const input = {
       ...filter,
       organizations,
+      slicesEach: 2,
       entriesMax: 100,
       isTraced: false,
       eventsPerShipmentMin: 8,
