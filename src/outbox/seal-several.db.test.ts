@@ -73,9 +73,12 @@ test("where all that wait leave room, each has several slices in a turn, and no 
   expect(sizes).toEqual(Array(6).fill(5));
 });
 
-test("a slice whose rows fail leaves those before it sealed", async ({ database: { db }, boss }) => {
+test("a slice whose rows fail leaves those before it sealed, and uncut", async ({
+  database: { db },
+  boss,
+}) => {
   const acme = await addOrganization(db, { customer: "cus_acme" });
-  await appendHours(db, acme, [5, 4, 3, 2, 1]);
+  await appendHours(db, acme, [...Array<number>(30).fill(5), 4, 3, 2, 1]);
   await sql`
     alter table metering.meter_events add constraint broken check (hour <> ${sql.lit(hoursAgo(3).toISOString())}::timestamptz)
   `.execute(db);
@@ -84,7 +87,10 @@ test("a slice whose rows fail leaves those before it sealed", async ({ database:
     "1 organizations could not be sealed",
   );
 
-  expect((await readMeterEvents(db)).map(({ hour }) => hour)).toEqual([hoursAgo(5), hoursAgo(4)]);
+  expect(await readMeterEvents(db)).toMatchObject([
+    { hour: hoursAgo(5), entries: 30 },
+    { hour: hoursAgo(4), entries: 1 },
+  ]);
 });
 
 let customers = 0;

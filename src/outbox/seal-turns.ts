@@ -17,8 +17,6 @@ import type { SliceSize } from "./slice-size.ts";
 
 /** The sealing statements may take this share of a transaction's time; the rest is left for the jobs. */
 const shareOfSlices = 0.75;
-/** Slices that an organization's turn has at most: what it takes to look an organization up is spent once for all. */
-const slicesEachMax = 8;
 
 export type SealDeps = { db: Db; boss: PgBoss; tracer: Tracer; shards: Shards };
 
@@ -71,7 +69,8 @@ export async function sealTurns(
         return [];
       }
       if (fault === "other") throw error;
-      const canBeSmaller = (fault === "too_slow" || next.length > 1 || slicesEach > 1) && seal.size.halve();
+      const canBeSmaller =
+        (fault === "too_slow" || next.length > 1 || slicesEach > 1) && seal.size.shrink(slicesEach);
       if (canBeSmaller) continue;
       seal.faults.push(
         new Error(`organization ${next[0]?.organizationId} could not be sealed`, { cause: error }),
@@ -91,7 +90,13 @@ function chooseNext(seal: MeterSeal, shards: Shards): Chosen {
   const [first] = seal.queue;
   const shard = first && shards.known(first.organizationId);
   if (shard === undefined || shard === wholeDatabase) {
-    return { ...chosen(seal.queue.slice(0, most), most), rest: seal.queue.slice(most), node: undefined };
+    const next = seal.queue.slice(0, most);
+    return {
+      next,
+      rest: seal.queue.slice(most),
+      slicesEach: seal.size.slicesEach(next.length, most),
+      node: undefined,
+    };
   }
   const next: DueOrganization[] = [];
   const rest: DueOrganization[] = [];
@@ -99,16 +104,7 @@ function chooseNext(seal: MeterSeal, shards: Shards): Chosen {
     const isNext = next.length < most && shards.known(due.organizationId)?.id === shard.id;
     (isNext ? next : rest).push(due);
   }
-  return { ...chosen(next, most), rest, node: shard.node };
-}
-
-function chosen(next: DueOrganization[], most: number): Pick<Chosen, "next" | "slicesEach"> {
-  return { next, slicesEach: slicesOfEach(next.length, most) };
-}
-
-/** `room`: for so many slices of all organizations together. */
-export function slicesOfEach(organizations: number, room: number): number {
-  return Math.max(1, Math.min(slicesEachMax, Math.floor(room / organizations)));
+  return { next, rest, slicesEach: seal.size.slicesEach(next.length, most), node: shard.node };
 }
 
 type Chosen = {
@@ -145,7 +141,7 @@ async function sealOnce(
   const slices = await sealSlices(trx, {
     meter: seal.meter,
     organizations,
-    slicesEach: Math.min(slicesEach, slicesOfEach(organizations.length, seal.room)),
+    slicesEach: Math.min(slicesEach, seal.size.slicesEach(organizations.length, seal.room)),
     cutOff: seal.cutOff,
     entriesMax: seal.size.of(seal.entriesPerTransaction),
     isTraced: tracer.isOn,
@@ -165,7 +161,7 @@ async function sealOnce(
   if (jobs !== reminders.length) {
     throw new Error(`sealing made ${reminders.length} events to send but ${jobs} jobs; nothing was sealed`);
   }
-  seal.size.took(Date.now() - startedAtMs);
+  seal.size.took(Date.now() - startedAtMs, slicesEach);
   return slices;
 }
 

@@ -1,20 +1,31 @@
 /** A transaction of the seal should take this part of the time after which it is given up. */
 const partWanted = 1 / 4;
 const halvingsMax = 12;
+/** What it takes to look an organization up is spent once for all slices of its turn. */
+const slicesEachMax = 8;
 
 export type SliceSize = {
   /** How much of `most` this machine has shown that it can do in time, one at least. */
   of: (most: number) => number;
-  /** Notes that a transaction of this size took so long. */
-  took: (ms: number) => void;
-  /** Halves the size; returns false when it cannot be smaller. */
-  halve: () => boolean;
+  /** How many slices each of so many organizations may have in its turn, where there is room for `room` of all together. */
+  slicesEach: (organizations: number, room: number) => number;
+  /** Notes that a transaction with so many slices of each took so long. */
+  took: (ms: number, slicesEach: number) => void;
+  /**
+   * After a transaction that failed: one slice of each where there were several, or else half of all that is `of`. Returns
+   * false when it cannot be smaller.
+   */
+  shrink: (slicesEach: number) => boolean;
 };
 
-/** Finds out how much may be sealed in one transaction: halved when a transaction is slow, doubled when it is not. */
+/**
+ * Finds out how much may be sealed in one transaction: half where one was slow, of the slices of each first, and twice as
+ * much where it was not.
+ */
 export function createSliceSize({ msPerTransaction }: { msPerTransaction: number }): SliceSize {
   const msWanted = msPerTransaction * partWanted;
   let halvings = 0;
+  let eachMax = slicesEachMax;
   function halve(): boolean {
     if (halvings === halvingsMax) return false;
     halvings += 1;
@@ -22,10 +33,17 @@ export function createSliceSize({ msPerTransaction }: { msPerTransaction: number
   }
   return {
     of: (most) => Math.max(1, Math.floor(most / 2 ** halvings)),
-    took: (ms) => {
-      if (ms > msWanted) halve();
-      else if (ms < msWanted / 4) halvings = Math.max(halvings - 1, 0);
+    slicesEach: (organizations, room) => Math.max(1, Math.min(eachMax, Math.floor(room / organizations))),
+    took: (ms, slicesEach) => {
+      if (ms > msWanted && slicesEach > 1) eachMax = Math.floor(slicesEach / 2);
+      else if (ms > msWanted) halve();
+      else if (ms < msWanted / 4 && halvings > 0) halvings -= 1;
+      else if (ms < msWanted / 4) eachMax = Math.min(slicesEachMax, 2 * eachMax);
     },
-    halve,
+    shrink: (slicesEach) => {
+      if (slicesEach === 1) return halve();
+      eachMax = 1;
+      return true;
+    },
   };
 }

@@ -5,7 +5,7 @@ import { silentLog } from "../../../src/log.ts";
 import { listDueOrganizations } from "../../../src/outbox/due-organizations.ts";
 import { sealDueEntries } from "../../../src/outbox/seal.ts";
 import { sealSlices } from "../../../src/outbox/seal-slices.ts";
-import { slicesOfEach } from "../../../src/outbox/seal-turns.ts";
+import { createSliceSize } from "../../../src/outbox/slice-size.ts";
 import { createBoss } from "../../../src/queue/boss.ts";
 import { type MeterName, meterNames } from "../../../src/usage/meters.ts";
 import { serveTasks } from "../site/serve-tasks.ts";
@@ -43,6 +43,7 @@ const tasks = {
 async function runStatement(): Promise<void> {
   const meter = "temperature_readings";
   const cutOff = new Date();
+  const size = createSliceSize({ msPerTransaction: 3_600_000 });
   let queue = await listDueOrganizations(db, { meter, cutOff, only: undefined });
   while (queue.length > 0) {
     const organizations = queue.slice(0, organizationsMax);
@@ -51,7 +52,7 @@ async function runStatement(): Promise<void> {
       meter,
       cutOff,
       organizations,
-      slicesEach: slicesOfEach(organizations.length, organizationsMax),
+      slicesEach: size.slicesEach(organizations.length, organizationsMax),
       entriesMax,
       isTraced: false,
       eventsPerShipmentMin: 8,
