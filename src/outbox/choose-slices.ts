@@ -78,10 +78,10 @@ function chooseOfTurn(
   const [first, ...next] = stretches;
   if (first === undefined) return { slices: [], unfinished: [] };
   const nextEntries = next.reduce((sum, { entries }) => sum + entries, 0);
-  // The last one may go on behind what was read.
+  // The last one may go on behind what was read. So few entries are read that no more than a turn's slices are known.
   const known = isReadWhole && nextEntries < slicesEach ? next.length : next.length - 1;
   const unfit = next.findIndex(({ isCut, isOfNextLink }) => isCut || isOfNextLink);
-  const further = first.isCut ? 0 : Math.min(known, unfit === -1 ? next.length : unfit, slicesEach - 1);
+  const further = first.isCut ? 0 : Math.min(known, unfit === -1 ? next.length : unfit);
   let { ahead } = first;
   const slices = [first, ...next.slice(0, further)].map((stretch, inTurn) => {
     const slice = { ...stretch, ahead, inTurn };
