@@ -10,7 +10,7 @@ export type Stretch = Pick<
   SealedEvent,
   "organizationId" | "stripeCustomerId" | "isBilledElsewhere" | "ahead"
 > & {
-  /** The organization's among those that were asked for; 1 is the first. */
+  /** The organization's place in the list of those that the seal asked for; 1 is the first. */
   place: number;
   hour: string;
   startsAt: string;

@@ -59,22 +59,22 @@ export async function findSlices(trx: Trx, input: SliceInput): Promise<Turns> {
 }
 
 /**
- * Of the organization `t`: the entries of its next stretch, without a boundary, and some of those that follow, each with
- * the last boundary before it.
+ * Reads the entries of the next stretch of the organization `t`, without a boundary, and some of those that follow, each
+ * with the last boundary before it.
  */
 function entriesOfTurn(input: SliceInput, readMax: number): RawBuilder<unknown> {
   const { meter, cutOff, slicesEach } = input;
   const inShard = namesOrganizations(input);
+  const entriesIn = (bounds: RawBuilder<boolean>, most: number) => sql`
+    select e.occurred_at, e.id, e.quantity
+    from metering.meter_outbox e
+    where ${unsealedOf(meter, "t")} ${inShard("e")} and ${bounds} and e.occurred_at <= ${cutOff}
+    order by e.occurred_at, e.id
+    limit ${most}
+  `;
   return sql`
     select first.*, null::timestamptz as boundary
-    from (
-      select e.occurred_at, e.id, e.quantity
-      from metering.meter_outbox e
-      where ${unsealedOf(meter, "t")} ${inShard("e")}
-        and e.occurred_at >= t.starts_at and e.occurred_at < t.ends_at and e.occurred_at <= ${cutOff}
-      order by e.occurred_at, e.id
-      limit ${readMax}
-    ) first
+    from (${entriesIn(sql`e.occurred_at >= t.starts_at and e.occurred_at < t.ends_at`, readMax)}) first
     union all
     select
       next.*,
@@ -84,14 +84,7 @@ function entriesOfTurn(input: SliceInput, readMax: number): RawBuilder<unknown> 
         case when t.period_end <= next.occurred_at then t.period_end end,
         case when t.cut_at <= next.occurred_at then t.cut_at end
       )
-    from (
-      select e.occurred_at, e.id, e.quantity
-      from metering.meter_outbox e
-      where ${unsealedOf(meter, "t")} ${inShard("e")}
-        and e.occurred_at >= t.ends_at and e.occurred_at <= ${cutOff}
-      order by e.occurred_at, e.id
-      limit ${slicesEach}
-    ) next
+    from (${entriesIn(sql`e.occurred_at >= t.ends_at`, slicesEach)}) next
   `;
 }
 

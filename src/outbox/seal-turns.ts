@@ -51,13 +51,11 @@ export async function sealTurns(
   seal: MeterSeal,
 ): Promise<SealedEvent[] | "too_many_undelivered"> {
   for (;;) {
-    const { next, rest, node, slicesEach } = chooseNext(seal, deps.shards);
+    const { next, rest, node } = chooseNext(seal, deps.shards);
     try {
       const slices = await deps.db
         .transaction()
-        .execute((trx) =>
-          sealOnce({ ...deps, trx }, seal, { next, slicesEach, isOneShard: node !== undefined }),
-        );
+        .execute((trx) => sealOnce({ ...deps, trx }, seal, { next, isOneShard: node !== undefined }));
       if (slices === "too_many_undelivered") return slices;
       seal.queue = [...next.slice(slices.turns), ...rest, ...slices.unfinished];
       seal.room -= slices.events.length;
@@ -69,6 +67,7 @@ export async function sealTurns(
         return [];
       }
       if (fault === "other") throw error;
+      const slicesEach = slicesOfEach(seal, next);
       const canBeSmaller =
         (fault === "too_slow" || next.length > 1 || slicesEach > 1) && seal.size.shrink(slicesEach);
       if (canBeSmaller) continue;
@@ -81,22 +80,13 @@ export async function sealTurns(
   }
 }
 
-/**
- * The organizations of the next transaction; on a cluster those of the first one's shard, which is on `node`. Where they
- * leave room, each has several slices in its turn.
- */
+/** The organizations of the next transaction; on a cluster those of the first one's shard, which is on `node`. */
 function chooseNext(seal: MeterSeal, shards: Shards): Chosen {
   const most = seal.size.of(seal.eventsPerTransaction);
   const [first] = seal.queue;
   const shard = first && shards.known(first.organizationId);
   if (shard === undefined || shard === wholeDatabase) {
-    const next = seal.queue.slice(0, most);
-    return {
-      next,
-      rest: seal.queue.slice(most),
-      slicesEach: seal.size.slicesEach(next.length, most),
-      node: undefined,
-    };
+    return { next: seal.queue.slice(0, most), rest: seal.queue.slice(most), node: undefined };
   }
   const next: DueOrganization[] = [];
   const rest: DueOrganization[] = [];
@@ -104,15 +94,16 @@ function chooseNext(seal: MeterSeal, shards: Shards): Chosen {
     const isNext = next.length < most && shards.known(due.organizationId)?.id === shard.id;
     (isNext ? next : rest).push(due);
   }
-  return { next, rest, slicesEach: seal.size.slicesEach(next.length, most), node: shard.node };
+  return { next, rest, node: shard.node };
 }
 
-type Chosen = {
-  next: DueOrganization[];
-  rest: DueOrganization[];
-  slicesEach: number;
-  node: string | undefined;
-};
+type Chosen = { next: DueOrganization[]; rest: DueOrganization[]; node: string | undefined };
+
+/** How many slices each of the next organizations has in its turn: several where all of them leave room. */
+function slicesOfEach(seal: MeterSeal, next: readonly DueOrganization[]): number {
+  const room = Math.min(seal.room, seal.size.of(seal.eventsPerTransaction));
+  return seal.size.slicesEach(next.length, room);
+}
 
 /** A node that is away holds up its own organizations only; they wait for the next seal. */
 function leaveOut(seal: MeterSeal, shards: Shards, { node, error }: { node: string; error: unknown }): void {
@@ -123,7 +114,7 @@ function leaveOut(seal: MeterSeal, shards: Shards, { node, error }: { node: stri
 async function sealOnce(
   { db, trx, boss, tracer }: SealDeps & { trx: Trx },
   seal: MeterSeal,
-  { next, slicesEach, isOneShard }: Pick<Chosen, "next" | "slicesEach"> & { isOneShard: boolean },
+  { next, isOneShard }: { next: readonly DueOrganization[]; isOneShard: boolean },
 ): Promise<Slices | "too_many_undelivered"> {
   // One seal at a time: only the holder of this lock stamps entries.
   await holdSeal(trx);
@@ -137,11 +128,11 @@ async function sealOnce(
     seal.room = seal.pendingMax - pending;
   }
   if (seal.room <= 0) return "too_many_undelivered";
-  const organizations = next.slice(0, seal.room);
+  const slicesEach = slicesOfEach(seal, next);
   const slices = await sealSlices(trx, {
     meter: seal.meter,
-    organizations,
-    slicesEach: Math.min(slicesEach, seal.size.slicesEach(organizations.length, seal.room)),
+    organizations: next.slice(0, seal.room),
+    slicesEach,
     cutOff: seal.cutOff,
     entriesMax: seal.size.of(seal.entriesPerTransaction),
     isTraced: tracer.isOn,

@@ -10,7 +10,13 @@ const [slow, well, fast] = [501, 300, 124];
 function open() {
   const size = createSliceSize({ msPerTransaction });
   const slicesEach = () => size.slicesEach(organizations, room);
-  return { size, slicesEach, took: (ms: number) => size.took(ms, slicesEach()) };
+  /** Slices of each, and entries of a transaction, after each of these transactions. */
+  const sizesAfter = (...transactions: readonly number[]) =>
+    transactions.map((ms) => {
+      size.took(ms, slicesEach());
+      return [slicesEach(), size.of(20_000)];
+    });
+  return { size, slicesEach, sizesAfter };
 }
 
 test("an organization has as many slices as there is room for, eight at most and one at least", () => {
@@ -22,15 +28,9 @@ test("an organization has as many slices as there is room for, eight at most and
 });
 
 test("after slow transactions each organization has fewer slices, and only then a transaction takes less", () => {
-  const { size, slicesEach, took } = open();
-  const seen: [number, number][] = [];
+  const { sizesAfter } = open();
 
-  for (const ms of [well, slow, slow, slow, slow, slow]) {
-    took(ms);
-    seen.push([slicesEach(), size.of(20_000)]);
-  }
-
-  expect(seen).toEqual([
+  expect(sizesAfter(well, slow, slow, slow, slow, slow)).toEqual([
     [8, 20_000],
     [4, 20_000],
     [2, 20_000],
@@ -41,16 +41,10 @@ test("after slow transactions each organization has fewer slices, and only then 
 });
 
 test("after fast ones it takes more again, and then each has more slices", () => {
-  const { size, slicesEach, took } = open();
-  for (let n = 0; n < 4; n += 1) took(slow);
-  const seen: [number, number][] = [];
+  const { sizesAfter } = open();
+  sizesAfter(slow, slow, slow, slow);
 
-  for (const ms of [well, fast, fast, fast, fast, fast]) {
-    took(ms);
-    seen.push([slicesEach(), size.of(20_000)]);
-  }
-
-  expect(seen).toEqual([
+  expect(sizesAfter(well, fast, fast, fast, fast, fast)).toEqual([
     [1, 10_000],
     [1, 20_000],
     [2, 20_000],

@@ -1,7 +1,7 @@
 /** A transaction of the seal should take this part of the time after which it is given up. */
 const partWanted = 1 / 4;
 const halvingsMax = 12;
-/** What it takes to look an organization up is spent once for all slices of its turn. */
+/** A turn looks its organization up once, however many slices it has. */
 const slicesEachMax = 8;
 
 export type SliceSize = {
