@@ -511,11 +511,11 @@ CREATE INDEX meter_events_reported ON metering.meter_events USING btree (organiz
 
 CREATE INDEX meter_events_undelivered ON metering.meter_events USING btree (organization_id, meter, hour) WHERE ((state = ANY (ARRAY['in_doubt'::text, 'rejected'::text, 'expired'::text, 'superseded'::text])) AND (replaces_id IS NULL) AND (carried_from IS NULL));
 
-CREATE TRIGGER meter_event_immutable BEFORE UPDATE OF organization_id, id, meter, hour, quantity, event_at, entries, stripe_customer_id, sealed_at, replaces_id, counted_before, carried_from ON metering.meter_events FOR EACH ROW EXECUTE FUNCTION metering.refuse_change();
+CREATE TRIGGER meter_event_immutable AFTER UPDATE OF organization_id, id, meter, hour, quantity, event_at, entries, stripe_customer_id, sealed_at, replaces_id, counted_before, carried_from ON metering.meter_events FOR EACH ROW EXECUTE FUNCTION metering.refuse_change();
 
 CREATE TRIGGER meter_event_not_deleted BEFORE DELETE ON metering.meter_events FOR EACH ROW EXECUTE FUNCTION metering.refuse_change();
 
-CREATE TRIGGER meter_event_state BEFORE UPDATE OF state ON metering.meter_events FOR EACH ROW WHEN (((old.state <> new.state) AND (old.state <> 'pending'::text))) EXECUTE FUNCTION metering.guard_meter_event_state();
+CREATE TRIGGER meter_event_state AFTER UPDATE OF state ON metering.meter_events FOR EACH ROW WHEN (((old.state <> new.state) AND (old.state <> 'pending'::text))) EXECUTE FUNCTION metering.guard_meter_event_state();
 
 CREATE TRIGGER meter_events_not_truncated BEFORE TRUNCATE ON metering.meter_events FOR EACH STATEMENT EXECUTE FUNCTION metering.refuse_change();
 
@@ -558,11 +558,11 @@ CREATE INDEX meter_outbox_unsealed_by_meter ON ONLY metering.meter_outbox USING 
 
 CREATE TRIGGER entry_born_unsealed BEFORE INSERT ON metering.meter_outbox FOR EACH ROW WHEN ((new.meter_event_id IS NOT NULL)) EXECUTE FUNCTION metering.refuse_sealed_entry();
 
-CREATE TRIGGER entry_immutable BEFORE UPDATE OF organization_id, occurred_at, id, meter, quantity ON metering.meter_outbox FOR EACH ROW EXECUTE FUNCTION metering.refuse_change();
+CREATE TRIGGER entry_immutable AFTER UPDATE OF organization_id, occurred_at, id, meter, quantity ON metering.meter_outbox FOR EACH ROW EXECUTE FUNCTION metering.refuse_change();
 
 CREATE TRIGGER entry_not_deleted BEFORE DELETE ON metering.meter_outbox FOR EACH ROW EXECUTE FUNCTION metering.refuse_change();
 
-CREATE TRIGGER entry_sealed_once BEFORE UPDATE OF meter_event_id ON metering.meter_outbox FOR EACH ROW WHEN ((old.meter_event_id IS NOT NULL)) EXECUTE FUNCTION metering.refuse_change();
+CREATE TRIGGER entry_sealed_once AFTER UPDATE OF meter_event_id ON metering.meter_outbox FOR EACH ROW WHEN ((old.meter_event_id IS NOT NULL)) EXECUTE FUNCTION metering.refuse_change();
 
 CREATE TRIGGER outbox_not_truncated BEFORE TRUNCATE ON metering.meter_outbox FOR EACH STATEMENT EXECUTE FUNCTION metering.refuse_change();
 

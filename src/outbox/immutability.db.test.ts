@@ -12,6 +12,7 @@ import { meterNames } from "../usage/meters.ts";
 import { sealDueEntries } from "./seal.ts";
 
 const meters = meterNames;
+const otherOrganization = "00000000-0000-4000-8000-000000000001";
 /** A cluster refuses another organization by itself: it would be another shard. */
 const immutable = /immutable|modifying the partition value/;
 
@@ -20,17 +21,21 @@ const eventChanges = [
   "meter = 'active_sensors'",
   "stripe_customer_id = 'cus_other'",
   "event_at = (event_at at time zone 'UTC' - interval '1 second') at time zone 'UTC'",
-  "hour = (hour at time zone 'UTC' - interval '1 hour') at time zone 'UTC'",
+  // With its latest usage, so that no other rule refuses it.
+  ["hour", "event_at"]
+    .map((column) => `${column} = (${column} at time zone 'UTC' - interval '1 hour') at time zone 'UTC'`)
+    .join(", "),
   "entries = entries + 1",
   "counted_before = counted_before + 1",
   "id = '00000000-0000-4000-8000-000000000001'",
-  "organization_id = '00000000-0000-4000-8000-000000000001'",
+  `organization_id = '${otherOrganization}'`,
   "sealed_at = now()",
 ];
 
 test.for(eventChanges)("a sealed event refuses: %s", async (change, { database, boss }) => {
   const { db } = database;
   const [sealed] = await sealOne(database.db, boss);
+  await sql`insert into metering.organizations (id, name) values (${otherOrganization}, 'Other')`.execute(db);
 
   await expect(sql`update metering.meter_events set ${sql.raw(change)}`.execute(db)).rejects.toThrow(
     immutable,
@@ -43,8 +48,10 @@ const entryChanges = [
   "quantity = quantity + 1",
   "meter = 'active_sensors'",
   "occurred_at = (occurred_at at time zone 'UTC' - interval '1 second') at time zone 'UTC'",
+  // To another partition, where an update deletes and inserts.
+  "occurred_at = (occurred_at at time zone 'UTC' + interval '1 month') at time zone 'UTC'",
   "id = '00000000-0000-4000-8000-000000000001'",
-  "organization_id = '00000000-0000-4000-8000-000000000001'",
+  `organization_id = '${otherOrganization}'`,
   "meter_event_id = null",
   "meter_event_id = '00000000-0000-4000-8000-000000000001'",
 ];
@@ -93,6 +100,23 @@ test.skipIf(localOnly("a cluster takes no statement on a shard's partition"))(
     await expect(deleting).rejects.toThrow("immutable");
   },
 );
+
+// Postgres locks each row for such a trigger before the update, and logs it, whether the trigger then runs or not.
+test("no trigger stands before an update of events or entries", async ({ database: { db } }) => {
+  const { rows } = await sql<{ name: string; timing: string }>`
+    select distinct trigger_name as name, action_timing as timing from information_schema.triggers
+    where event_object_schema = 'metering' and event_object_table in ('meter_events', 'meter_outbox')
+      and event_manipulation = 'UPDATE'
+    order by name
+  `.execute(db);
+
+  expect(rows).toEqual([
+    { name: "entry_immutable", timing: "AFTER" },
+    { name: "entry_sealed_once", timing: "AFTER" },
+    { name: "meter_event_immutable", timing: "AFTER" },
+    { name: "meter_event_state", timing: "AFTER" },
+  ]);
+});
 
 const leftOnlyFor: Record<MeterEventState, MeterEventState[]> = {
   pending: ["delivered", "in_doubt", "rejected", "expired", "superseded"],
