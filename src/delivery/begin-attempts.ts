@@ -18,7 +18,6 @@ export type Attempt = MeterEventKey & {
   stripeCustomerId: string;
   /** From 1. */
   attempt: number;
-  startedAt: Date;
   /** When the first attempt with an unknown outcome began; this attempt's own start if there was none before. */
   firstUnknownAt: Date;
 };
@@ -80,7 +79,6 @@ async function countAttempts(
       m.event_at as "eventAt",
       m.stripe_customer_id as "stripeCustomerId",
       m.attempts_started as attempt,
-      m.last_attempt_at as "startedAt",
       m.first_unknown_at as "firstUnknownAt"
   `.execute(db);
   return begun.rows;

@@ -95,7 +95,6 @@ async function beginAndSettleNothing({ db, boss }: Parameters<typeof takeAndSett
     eventAt: new Date(),
     stripeCustomerId: "cus_1",
     attempt: 1,
-    startedAt: new Date(),
     firstUnknownAt: new Date(),
   }));
   const finished = await Promise.all(attempts.map((attempt) => deliver([{ attempt }], answered)));

@@ -129,15 +129,18 @@ test("a refused event is rejected with Stripe's own words", async ({ desk }) => 
   expect(await desk.jobs(key)).toEqual([]);
 });
 
-test("every attempt is kept, with what became of it", async ({ desk }) => {
+test("every attempt is kept, with when it began and what became of it", async ({ desk }) => {
   const key = await desk.addEvent();
 
-  await desk.attempt(serverError);
-  await desk.attempt(silence);
-  await desk.attempt(refusal(429, "x".repeat(5_000)));
-  await desk.attempt(duplicate);
+  const begun: unknown[] = [];
+  for (const answer of [serverError, silence, refusal(429, "x".repeat(5_000)), duplicate]) {
+    await desk.attempt(answer);
+    begun.push((await desk.event(key))?.last_attempt_at);
+  }
 
-  expect(await desk.attempts(key)).toMatchObject([
+  const attempts = await desk.attempts(key);
+  expect(attempts.map(({ started_at }) => started_at)).toEqual(begun);
+  expect(attempts).toMatchObject([
     { attempt: 1, verdict: "unknown", http_status: 500, message: "Oops.", stripe_request_id: "req_7" },
     { attempt: 2, verdict: "unknown", http_status: null, code: "ETIMEDOUT", stripe_request_id: null },
     { attempt: 3, verdict: "retry", http_status: 429, message: "x".repeat(1_000) },
@@ -317,7 +320,7 @@ test("an attempt that was lost with its worker leaves doubt behind, whatever the
   await desk.settle(finish(next, conflict));
 
   expect(await desk.event(key)).toMatchObject({
-    first_unknown_at: lost.attempt.startedAt,
+    first_unknown_at: lost.attempt.firstUnknownAt,
     attempts_started: 2,
     attempts_finished: 2,
   });

@@ -9,10 +9,11 @@ import { storableText } from "../database/storable.ts";
 import { insideTransaction } from "../queue/boss.ts";
 import { type Reminder, remindToDeliver } from "../queue/deliver-job.ts";
 import { deliverQueueOf } from "../queue/queues.ts";
-import { httpStatusOf, requestIdOf, type StripeAnswer } from "../stripe/answer.ts";
+import { requestIdOf, type StripeAnswer } from "../stripe/answer.ts";
 import { type MeterName, meterNames } from "../usage/meters.ts";
 import type { Attempt } from "./begin-attempts.ts";
-import { isCertainlyNotCounted, type Outcome } from "./outcome.ts";
+import { distinctEndings, type Ending } from "./endings.ts";
+import type { Outcome } from "./outcome.ts";
 import type { Verdict } from "./verdict.ts";
 
 /** An attempt that ended, with everything that is to be recorded of it. */
@@ -113,35 +114,33 @@ async function recordOutcomes(
 ): Promise<Set<string>> {
   const organizations = finished.map(({ attempt }) => attempt);
   const inShard = namesOrganizations({ organizations, isOneShard });
-  const words = (read: (one: FinishedAttempt) => string | number | boolean) =>
-    arrayLiteral(finished.map(read));
-  const texts = (read: (one: FinishedAttempt) => string | number | null) =>
-    anyArrayLiteral(finished.map(read));
+  const words = (read: (one: FinishedAttempt) => string | number) => arrayLiteral(finished.map(read));
+  const requestIds = anyArrayLiteral(finished.map(({ answer }) => requestIdStored(answer)));
+  const { endings, places } = distinctEndings(finished);
+  const ending = (name: keyof Ending) => anyArrayLiteral(endings.map((one) => one[name]));
   const recorded = await sql<{ meter_event_id: string }>`
     ${keptPlan}
     with i as materialized (
       select
-        u.*,
+        u.organization_id, u.id, u.attempt, u.duration_ms, u.stripe_request_id, now() as at,
         -- The states as values: by the index of all that is pending, the whole backlog would be compared with each attempt.
-        'pending' as was, now() as at, case when u.state = 'delivered' then 'in_doubt' else 'pending' end as or_was
+        'pending' as was,
+        (${ending("orWas")}::text[])[u.place] as or_was,
+        (${ending("state")}::text[])[u.place] as state,
+        (${ending("reason")}::text[])[u.place] as reason,
+        (${ending("isCertainlyNotCounted")}::boolean[])[u.place] as is_certainly_not_counted,
+        (${ending("verdict")}::text[])[u.place] as verdict,
+        (${ending("httpStatus")}::int[])[u.place] as http_status,
+        (${ending("code")}::text[])[u.place] as code,
+        (${ending("message")}::text[])[u.place] as message
       from unnest(
         ${words((one) => one.attempt.organizationId)}::uuid[],
         ${words((one) => one.attempt.meterEventId)}::uuid[],
         ${words((one) => one.attempt.attempt)}::int[],
-        ${words((one) => one.attempt.startedAt.toISOString())}::timestamptz[],
         ${words((one) => Math.round(one.durationMs))}::int[],
-        ${words((one) => one.outcome.state)}::text[],
-        ${texts((one) => one.outcome.reason)}::text[],
-        ${words((one) => isCertainlyNotCounted(one.verdict))}::boolean[],
-        ${words((one) => one.verdict.kind)}::text[],
-        ${texts((one) => httpStatusOf(one.answer))}::int[],
-        ${texts((one) => codeOf(one.answer))}::text[],
-        ${texts((one) => messageOf(one.answer))}::text[],
-        ${texts((one) => requestIdStored(one.answer))}::text[]
-      ) as u (
-        organization_id, id, attempt, started_at, duration_ms, state, reason, is_certainly_not_counted,
-        verdict, http_status, code, message, stripe_request_id
-      )
+        ${requestIds}::text[],
+        ${arrayLiteral(places)}::int[]
+      ) as u (organization_id, id, attempt, duration_ms, stripe_request_id, place)
       -- In one order for all, so that a worker that overslept and the one that overtook it never deadlock: rows are
       -- locked as this list gives them.
       order by u.organization_id, u.id
@@ -166,7 +165,8 @@ async function recordOutcomes(
         and m.attempts_finished < i.attempt
         and (m.state = i.was or m.state = i.or_was) ${inShard("m")}
       returning
-        i.organization_id, i.id, i.attempt, i.started_at, i.duration_ms, i.verdict, i.http_status, i.code,
+        -- The last attempt is this one, since no other has begun.
+        i.organization_id, i.id, i.attempt, m.last_attempt_at, i.duration_ms, i.verdict, i.http_status, i.code,
         i.message, i.stripe_request_id
     )
     insert into metering.delivery_attempts (
@@ -177,25 +177,6 @@ async function recordOutcomes(
     returning meter_event_id
   `.execute(db);
   return new Set(recorded.rows.map((row) => row.meter_event_id));
-}
-
-/** A message is kept this long. */
-const messageMax = 1_000;
-
-function codeOf(answer: StripeAnswer): string | null {
-  switch (answer.kind) {
-    case "success":
-      return null;
-    case "foreign":
-      return "foreign_answer";
-    case "error":
-    case "no_answer":
-      return answer.code === null ? null : storableText(answer.code);
-  }
-}
-
-function messageOf(answer: StripeAnswer): string | null {
-  return answer.kind === "success" ? null : storableText(answer.message.slice(0, messageMax));
 }
 
 function requestIdStored(answer: StripeAnswer): string | null {

@@ -18,7 +18,6 @@ export function finishedAttempt({
       eventAt: at,
       stripeCustomerId: "cus_1",
       attempt: 1,
-      startedAt: at,
       firstUnknownAt: at,
     },
     durationMs: 1,
