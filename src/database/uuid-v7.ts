@@ -13,7 +13,11 @@ export function uuidsFrom(clock: string): () => string {
   return () => {
     const digits = moment.toString(16).padStart(15, "0");
     moment += 1n;
-    const variantAndRandom = randomUUID().slice(19);
-    return `${digits.slice(0, 8)}-${digits.slice(8, 12)}-7${digits.slice(12)}-${variantAndRandom}`;
+    return `${digits.slice(0, 8)}-${digits.slice(8, 12)}-7${digits.slice(12)}${uuidTail()}`;
   };
+}
+
+/** The half of an id that does not hold its time: variant and 62 random bits, as `-8xxx-xxxxxxxxxxxx`. */
+export function uuidTail(): string {
+  return randomUUID().slice(18);
 }

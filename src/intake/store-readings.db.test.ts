@@ -1,6 +1,8 @@
+import { sql } from "kysely";
 import { describe, expect } from "vitest";
 import { databaseTest } from "../testing/postgres/database-fixture.ts";
 import { findViolations } from "../testing/rows/invariants.ts";
+import { addNeighbours } from "../testing/rows/neighbours.ts";
 import { commitIn, type StoreWay, storeWays } from "../testing/rows/store-ways.ts";
 import type { TestDatabase } from "../testing/postgres/test-database.ts";
 import type { Reading } from "../usage/reading.ts";
@@ -83,6 +85,23 @@ describe.for(storeWays)("%s", (way) => {
     from metering.meter_outbox
   `);
     expect(rows).toEqual([{ agrees: true, is_now: true }]);
+  });
+
+  test("entries stored together have ids of their own, of one moment", async ({ database: { db, pool } }) => {
+    const neighbours = await addNeighbours(pool, 3);
+
+    await commitIn(
+      way,
+      pool,
+      neighbours.map((organizationId) => ({ organizationId, readings: [reading(0)] })),
+    );
+
+    const { rows } = await sql<{ id: string; is_agreed: boolean }>`
+      select id, occurred_at = metering.uuid_v7_time(id) as is_agreed from metering.meter_outbox
+    `.execute(db);
+    expect(rows.map((row) => row.is_agreed)).toEqual([true, true, true]);
+    expect(new Set(rows.map(({ id }) => id)).size).toBe(3);
+    for (const { id } of rows) expect(id).toMatch(/^.{14}7.{4}[89ab]/);
   });
 
   test("a reading sent again is a duplicate and is not counted again", async ({ intake }) => {

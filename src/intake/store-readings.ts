@@ -1,5 +1,6 @@
 import type pg from "pg";
 import { arrayLiteral } from "../database/array-literal.ts";
+import { uuidTail } from "../database/uuid-v7.ts";
 import type { Reading } from "../usage/reading.ts";
 import { at, type Batch, type Columns, columnsOf, keyAt, keyOf, keysOf } from "./columns.ts";
 import { compare, judgeMissed, type Missed, type StoredAs } from "./judge-stored.ts";
@@ -21,7 +22,8 @@ const accepted = { status: "accepted" } as const;
  * - Organizations ($1) and their entries' ids are arrays, subscripted by each reading's `organization`: a join would
  *   be planned without knowing how many there are.
  * - Each reading looks its sensor up by key (`lateral` and `limit 1` leave no other way), whatever the statistics say.
- * - The entry's id holds its occurred_at, so that a reading's entry is found by primary key.
+ * - The entry's id holds its occurred_at, so that a reading's entry is found by primary key. That half of all ids is made
+ *   once ("offset 0"); the other ($7) comes with the statement.
  * - Keys that were not inserted come back with the reason; `stored` is what an earlier statement stored for them. When
  *   every reading was inserted, which is nearly always, nothing is looked for, and one row says so.
  */
@@ -33,8 +35,12 @@ with input as (
     as i (organization, sensor_id, recorded_at, temperature, n)
 ),
 entry as materialized (
-  select occurred_at, array(select metering.uuid_v7(occurred_at) from unnest($1::uuid[])) as ids
-  from (select date_trunc('milliseconds', now()) as occurred_at) t
+  select occurred_at, array(select (time || tail)::uuid from unnest($7::text[]) tail) as ids
+  from (
+    select occurred_at, left(metering.uuid_v7(occurred_at)::text, 18) as time
+    from (select date_trunc('milliseconds', now()) as occurred_at) t
+    offset 0
+  ) t
 ),
 inserted as (
   insert into metering.readings (organization_id, sensor_id, recorded_at, temperature, entry_id)
@@ -146,7 +152,13 @@ async function insertReadings(
   const { rows } = await client.query<Row>({
     name: "store_readings",
     text: storeReadingsStatement,
-    values: [arrayLiteral(organizations), ...keysOf(input), arrayLiteral(input.temperature), traceparent],
+    values: [
+      arrayLiteral(organizations),
+      ...keysOf(input),
+      arrayLiteral(input.temperature),
+      traceparent,
+      arrayLiteral(organizations.map(uuidTail)),
+    ],
   });
   // A concurrent request stored the same reading after our statement's snapshot: only a second look sees its value.
   const missed = rows.filter((row) => row.index !== null);
