@@ -6,15 +6,15 @@ export function arrayLiteral(elements: readonly (string | number | boolean)[]): 
   return `{${elements.join(",")}}`;
 }
 
-/** The same for any text or number, or none. */
-export function anyArrayLiteral(elements: readonly (string | number | null)[]): string {
+/** The same for any text, number or truth value, or none. */
+export function anyArrayLiteral(elements: readonly (string | number | boolean | null)[]): string {
   return `{${elements.map(anyElement).join(",")}}`;
 }
 
 const special = /["\\]/g;
 
-function anyElement(element: string | number | null): string {
+function anyElement(element: string | number | boolean | null): string {
   if (element === null) return "NULL";
-  if (typeof element === "number") return String(element);
+  if (typeof element !== "string") return String(element);
   return `"${element.replace(special, String.raw`\$&`)}"`;
 }

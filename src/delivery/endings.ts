@@ -11,7 +11,7 @@ export type Ending = {
   /** The other state that the event may have before, beside `pending`. */
   orWas: "in_doubt" | "pending";
   reason: string;
-  isCertainlyNotCounted: "true" | "false";
+  isCertainlyNotCounted: boolean;
   verdict: Verdict["kind"];
   httpStatus: number | null;
   code: string | null;
@@ -40,7 +40,7 @@ function endingOf({ answer, verdict, outcome }: Ended): Ending {
     // An event that came into doubt while its request was under way is delivered all the same.
     orWas: outcome.state === "delivered" ? "in_doubt" : "pending",
     reason: outcome.reason,
-    isCertainlyNotCounted: isCertainlyNotCounted(verdict) ? "true" : "false",
+    isCertainlyNotCounted: isCertainlyNotCounted(verdict),
     verdict: verdict.kind,
     httpStatus: httpStatusOf(answer),
     code: codeOf(answer),
