@@ -1840,6 +1840,9 @@ CREATE FUNCTION metering.note_billing_period() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+declare
+  together integer;
+  own integer;
 begin
   if new.stripe_customer_id is null or not new.current_period_start < new.current_period_end
     or new.current_period_start is null or new.current_period_end is null
@@ -1854,19 +1857,26 @@ begin
       select from metering.billing_invoices i
       where i.organization_id = p.organization_id and i.period_start = p.period_start
     );
-  insert into metering.billing_periods (
-    organization_id, period_start, period_end, stripe_customer_id, stripe_subscription_id
-  )
-  values (
-    new.organization_id, new.current_period_start, new.current_period_end, new.stripe_customer_id,
-    new.stripe_subscription_id
-  )
-  on conflict (organization_id, period_start) do nothing;
-  if not found then
+  select count(*), count(*) filter (where p.stripe_customer_id = new.stripe_customer_id) into together, own
+  from metering.billing_periods p
+  where p.organization_id = new.organization_id
+    and p.period_start >= new.current_period_start
+    and p.period_start < new.current_period_start + interval '1 second';
+  if own = 0 then
+    insert into metering.billing_periods (
+      organization_id, period_start, period_end, stripe_customer_id, stripe_subscription_id
+    )
+    values (
+      new.organization_id, new.current_period_start + together * interval '1 millisecond', new.current_period_end,
+      new.stripe_customer_id, new.stripe_subscription_id
+    )
+    on conflict (organization_id, period_start) do nothing;
+  else
     update metering.billing_periods p
-    set period_end = new.current_period_end, stripe_customer_id = new.stripe_customer_id,
-      stripe_subscription_id = new.stripe_subscription_id
-    where p.organization_id = new.organization_id and p.period_start = new.current_period_start
+    set period_end = new.current_period_end, stripe_subscription_id = new.stripe_subscription_id
+    where p.organization_id = new.organization_id and p.stripe_customer_id = new.stripe_customer_id
+      and p.period_start >= new.current_period_start
+      and p.period_start < new.current_period_start + interval '1 second'
       and not exists (
         select from metering.billing_invoices i
         where i.organization_id = p.organization_id and i.period_start = p.period_start

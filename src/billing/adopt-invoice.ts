@@ -64,50 +64,107 @@ async function markGone(
   return gone.rows.length === 0 ? "invoice_of_others" : "invoice_gone";
 }
 
-// A customer pays for one organization at a time, and periods of both before and after a move are kept with it.
+/**
+ * The period whose usage the invoice bills: that of its own subscription, or one of the same time. An invoice that fits none,
+ * as of a subscription that is not the followed one, gets a period of its own, which may overlap others.
+ */
 async function findPeriod(
   trx: Trx,
   { invoice, usage }: { invoice: InvoiceRead; usage: InvoiceUsage | undefined },
 ): Promise<Period | undefined> {
-  const { customerId, subscriptionId } = invoice;
   if (usage === undefined) return findEmptyPeriod(trx, invoice);
-  const found = await sql<Period>`
-    select organization_id as "organizationId", period_start as start
-    from metering.billing_periods
-    where stripe_customer_id = ${customerId} and period_start <= ${usage.start} and period_end > ${usage.start}
-    order by period_start desc
+  const period = await findPeriodOfUsage(trx, invoice, usage);
+  if (period === undefined) return makePeriod(trx, invoice, usage);
+  if (period.beginsTogether && endsPeriod(invoice)) await moveEnd(trx, period, { invoice, usage });
+  return period;
+}
+
+/** Of a period `p`: it begins with this time. Periods that begin together lie milliseconds apart; Stripe tells whole seconds. */
+const beginsWith = (start: Date) =>
+  sql<boolean>`p.period_start >= ${start} and p.period_start < ${start}::timestamptz + interval '1 second'`;
+
+/** Of a period `p`: it is of this subscription, as far as is known. */
+const isOwn = (subscriptionId: string | null) =>
+  sql<boolean>`coalesce(p.stripe_subscription_id = ${subscriptionId}::text, true)`;
+
+// A customer pays for one organization at a time, and periods of both before and after a move are kept with it.
+async function findPeriodOfUsage(
+  trx: Trx,
+  { customerId, subscriptionId }: InvoiceRead,
+  { start, end }: InvoiceUsage,
+): Promise<(Period & { beginsTogether: boolean }) | undefined> {
+  const own = isOwn(subscriptionId);
+  const found = await sql<Period & { beginsTogether: boolean }>`
+    select p.organization_id as "organizationId", p.period_start as start, ${beginsWith(start)} as "beginsTogether"
+    from metering.billing_periods p
+    left join metering.customer_links l
+      on l.organization_id = p.organization_id and l.stripe_customer_id = p.stripe_customer_id
+    where p.stripe_customer_id = ${customerId}
+      and (
+        (${own} and p.period_start <= ${start} and p.period_end > ${start})
+        or (${beginsWith(start)} and (${own} or p.period_end = ${end}))
+      )
+    order by ${own} desc, p.period_start desc, l.linked_at desc
     limit 1
   `.execute(trx);
-  const [period] = found.rows;
-  if (period !== undefined) {
-    // An invoice knows better when its period ended than the subscription did when that began.
-    if (endsPeriod(invoice) && period.start.getTime() === usage.start.getTime()) {
-      await sql`
-        update metering.billing_periods p set period_end = ${usage.end}
-        where organization_id = ${period.organizationId} and period_start = ${period.start}
-          and period_end <> ${usage.end}
-          and not exists (
-            select from metering.billing_periods n
-            where n.organization_id = p.organization_id and n.period_start > p.period_start
-              and n.period_start < ${usage.end}
-          )
-      `.execute(trx);
-    }
-    return period;
-  }
-  const made = await sql<Period>`
-    insert into metering.billing_periods as p (
-      organization_id, period_start, period_end, stripe_customer_id, stripe_subscription_id
-    )
-    select organization_id, ${usage.start}, ${usage.end}, ${customerId}, ${subscriptionId}
+  return found.rows[0];
+}
+
+/**
+ * An invoice knows better when its period ended than the subscription did when that began. Periods of other customers and
+ * of other subscriptions may overlap it; one of its own that has begun meanwhile may not.
+ */
+async function moveEnd(
+  trx: Trx,
+  { organizationId, start }: Period,
+  { invoice, usage }: { invoice: InvoiceRead; usage: InvoiceUsage },
+): Promise<void> {
+  await sql`
+    update metering.billing_periods m set period_end = ${usage.end}
+    where organization_id = ${organizationId} and period_start = ${start}
+      and period_end <> ${usage.end}
+      and not exists (
+        select from metering.billing_periods p
+        where p.organization_id = m.organization_id and p.period_start > m.period_start
+          and p.period_start < ${usage.end} and p.stripe_customer_id = m.stripe_customer_id
+          and ${isOwn(invoice.subscriptionId)}
+      )
+  `.execute(trx);
+}
+
+/** Throws where another one was made at the same moment: the webhook's event is then tried again. */
+async function makePeriod(
+  trx: Trx,
+  { customerId, subscriptionId }: InvoiceRead,
+  usage: InvoiceUsage,
+): Promise<Period | undefined> {
+  const linked = await sql<{ organizationId: string }>`
+    select organization_id as "organizationId"
     from metering.customer_links
     where stripe_customer_id = ${customerId}
     order by linked_at desc
     limit 1
-    on conflict (organization_id, period_start) do update set stripe_customer_id = p.stripe_customer_id
+  `.execute(trx);
+  const [link] = linked.rows;
+  if (link === undefined) return undefined;
+  const { organizationId } = link;
+  const together = await sql<{ count: number }>`
+    select count(*)::int as count
+    from metering.billing_periods p
+    where p.organization_id = ${organizationId} and ${beginsWith(usage.start)}
+  `.execute(trx);
+  const start = new Date(usage.start.getTime() + (together.rows[0]?.count ?? 0));
+  const made = await sql<Period>`
+    insert into metering.billing_periods as p (
+      organization_id, period_start, period_end, stripe_customer_id, stripe_subscription_id
+    )
+    values (${organizationId}, ${start}, ${usage.end}, ${customerId}, ${subscriptionId})
+    on conflict (organization_id, period_start) do nothing
     returning organization_id as "organizationId", period_start as start
   `.execute(trx);
-  return made.rows[0];
+  const [period] = made.rows;
+  if (period === undefined) throw new Error(`a period of organization ${organizationId} was made meanwhile`);
+  return period;
 }
 
 /** The invoice of a followed subscription whose metered items were taken away: it closes its period, and bills nothing. */
@@ -115,9 +172,10 @@ async function findEmptyPeriod(trx: Trx, invoice: InvoiceRead): Promise<Period |
   if (invoice.billingReason !== "subscription_cycle") return undefined;
   const found = await sql<Period>`
     select organization_id as "organizationId", period_start as start
-    from metering.billing_periods
+    from metering.billing_periods p
     where stripe_customer_id = ${invoice.customerId} and stripe_subscription_id = ${invoice.subscriptionId}
-      and period_start = ${invoice.periodStart}
+      and ${beginsWith(invoice.periodStart)}
+    limit 1
   `.execute(trx);
   return found.rows[0];
 }

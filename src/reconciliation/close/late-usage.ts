@@ -4,10 +4,11 @@ import type { Db, Trx } from "../../database/db.ts";
 import { inOneSnapshot } from "../../database/one-snapshot.ts";
 import { carryDelivered, carryUnsent } from "../../delivery/carry-forward.ts";
 import type { Log } from "../../log.ts";
+import type { UsagePeriod } from "../../outbox/paid-spans.ts";
 import { readPeriodEntries } from "../../outbox/period-entries.ts";
 import { type Reminder, remindToDeliver } from "../../queue/deliver-job.ts";
-import { type MeterName, meterNames, metersFoldedBy } from "../../usage/meters.ts";
-import { subtractQuantity } from "../../usage/quantity.ts";
+import { type MeterName, meterNames, meters, metersFoldedBy } from "../../usage/meters.ts";
+import { addQuantities, subtractQuantity } from "../../usage/quantity.ts";
 import {
   type BillingPeriod,
   isBilled,
@@ -17,31 +18,60 @@ import {
 } from "./billing-periods.ts";
 import type { Books } from "./gate-rules.ts";
 import { type DeliveredEvent, findLateDelivery } from "./late-rules.ts";
-import { dueQuantity, invoicedQuantities, notBilled } from "./not-billed.ts";
+import { dueQuantity, invoicedQuantities, notBilled, type Used } from "./not-billed.ts";
 import { readPeriodEvents } from "./period-events.ts";
 
 export type LateUsageMode = "report" | "carry_forward";
 
 type LateDeps = { db: Db; boss: PgBoss; log: Log; lateUsage: LateUsageMode };
 
-/** The usage that the final invoices of a period lack, by meter; null: none, or no invoice is final yet. */
+/**
+ * The usage that the final invoices of a period lack, by meter; null: none, or no invoice is final yet. Where the customer
+ * paid for other organizations in that time, too, their usage is on its invoices.
+ */
 export async function readNotBilled(db: Db, period: BillingPeriod): Promise<Quantities | null> {
   if (period.closedAt === null) return null;
-  const asked = { organizationId: period.organizationId, times: [period] };
   // As of one moment: entries that are sealed between two reads would count twice.
-  const { invoices, entries, events } = await inOneSnapshot(db, (read) =>
+  const { invoices, own, others } = await inOneSnapshot(db, (read) =>
     read(async (trx) => {
-      const [ofPeriod = []] = await readPeriodEntries(trx, asked);
-      const [counted = []] = await readPeriodEvents(trx, asked);
-      return { invoices: await listInvoices(trx, period), entries: ofPeriod, events: counted };
+      const ofOthers: UsedOf[] = [];
+      for (const organizationId of await listOthersPaidFor(trx, period)) {
+        ofOthers.push(await readUsed(trx, { ...period, organizationId }));
+      }
+      return {
+        invoices: await listInvoices(trx, period),
+        own: await readUsed(trx, period),
+        others: ofOthers,
+      };
     }),
   );
-  return notBilled(invoices, (meter) =>
-    dueQuantity(meter, {
-      entries: entries.find((one) => one.meter === meter),
-      events: events.find((one) => one.meter === meter),
-    }),
-  );
+  return notBilled(invoices, (meter) => {
+    const isSum = meters[meter].aggregation === "sum";
+    return addQuantities([own, ...(isSum ? others : [])].map((usedOf) => dueQuantity(meter, usedOf(meter))));
+  });
+}
+
+type UsedOf = (meter: MeterName) => Used;
+
+async function readUsed(trx: Db, period: UsagePeriod): Promise<UsedOf> {
+  const asked = { organizationId: period.organizationId, times: [period] };
+  const [entries = []] = await readPeriodEntries(trx, asked);
+  const [events = []] = await readPeriodEvents(trx, asked);
+  return (meter) => ({
+    entries: entries.find((one) => one.meter === meter),
+    events: events.find((one) => one.meter === meter),
+  });
+}
+
+/** The other organizations that the customer ever paid for: hardly ever one. */
+async function listOthersPaidFor(trx: Db, { organizationId, customer }: UsagePeriod): Promise<string[]> {
+  const others = await sql<{ id: string }>`
+    select distinct organization_id as id
+    from metering.customer_links
+    where stripe_customer_id = ${customer} and organization_id <> ${organizationId}
+    order by id
+  `.execute(trx);
+  return others.rows.map(({ id }) => id);
 }
 
 /**

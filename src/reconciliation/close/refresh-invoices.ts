@@ -1,3 +1,4 @@
+import { endsPeriod } from "../../billing/invoice-usage.ts";
 import { type BillingPeriod, listInvoices, type PeriodInvoice } from "./billing-periods.ts";
 import type { GateDeps } from "./gate.ts";
 import { readAgain } from "./read-again.ts";
@@ -17,8 +18,9 @@ const listedMax = 20;
  */
 export async function refreshInvoices(deps: GateDeps, period: BillingPeriod): Promise<PeriodInvoice[]> {
   const known = await listInvoices(deps.db, period);
-  const stale =
-    known.length === 0 ? await findMissing(deps, period) : known.filter((one) => isStale(deps, one));
+  // A threshold's invoice of the running period is no sign that the one at its end was told of.
+  const missing = known.some(endsPeriod) ? [] : await findMissing(deps, period);
+  const stale = [...missing, ...known.filter((one) => isStale(deps, one))];
   for (const { id } of stale) await readAgain(deps, period, id);
   return stale.length === 0 ? known : listInvoices(deps.db, period);
 }
