@@ -1028,6 +1028,7 @@ CREATE TABLE metering.subscriptions (
     customer_fault text,
     read_wanted_at timestamp with time zone,
     billed tstzmultirange,
+    other_bounds timestamp with time zone[],
     CONSTRAINT subscriptions_check CHECK ((current_period_start < current_period_end)),
     CONSTRAINT subscriptions_customer_fault_check CHECK ((customer_fault = ANY (ARRAY['unknown'::text, 'other_mode'::text, 'deleted'::text]))),
     CONSTRAINT subscriptions_status_check CHECK (((length(status) >= 1) AND (length(status) <= 64))),
@@ -1046,6 +1047,8 @@ COMMENT ON COLUMN metering.subscriptions.customer_fault IS 'what Stripe says is 
 COMMENT ON COLUMN metering.subscriptions.read_wanted_at IS 'an operator linked the customer then, and no worker has read it at Stripe yet';
 
 COMMENT ON COLUMN metering.subscriptions.billed IS 'when usage lies on an invoice of a subscription that bills our meters, as Stripe last said; null: never read';
+
+COMMENT ON COLUMN metering.subscriptions.other_bounds IS 'where present periods of other subscription items of our meters begin and end; null: nowhere else than the followed one';
 
 ALTER TABLE metering.subscriptions
     ADD CONSTRAINT subscriptions_finite CHECK ((isfinite(current_period_start) AND isfinite(current_period_end) AND isfinite(updated_at) AND isfinite(read_began_at))) NOT VALID;

@@ -242,11 +242,12 @@ begin
     'grant
         insert (
           organization_id, stripe_customer_id, stripe_subscription_id, status, current_period_start,
-          current_period_end, read_began_at, billed
+          current_period_end, read_began_at, billed,
+          other_bounds
         ),
         update (
           stripe_customer_id, stripe_subscription_id, status, current_period_start, current_period_end, read_began_at,
-          customer_fault, read_wanted_at, billed, updated_at
+          customer_fault, read_wanted_at, billed, other_bounds, updated_at
         )
       on metering.subscriptions to %I, %I',
     api, worker

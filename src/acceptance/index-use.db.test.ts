@@ -324,6 +324,7 @@ async function endBilling({ db, boss }: Databases, { id, customer }: Account): P
       customerId: customer,
       chosen: undefined,
       billed: [],
+      otherBounds: [],
       subscriptionIds: [],
       readBeganAt: at.toISOString(),
     });

@@ -20,6 +20,7 @@ export async function adoptSubscription(trx: Trx, read: CustomerRead): Promise<s
       current_period_end =
         case when ${chosen !== undefined} then ${chosen?.periodEnd ?? null}::timestamptz else current_period_end end,
       billed = ${multirange(read.billed)}::tstzmultirange,
+      other_bounds = ${boundsOrNull(read.otherBounds)}::timestamptz[],
       read_began_at = ${readBeganAt},
       updated_at = now()
     where stripe_customer_id = ${customerId} and (read_began_at is null or read_began_at < ${readBeganAt})
@@ -27,6 +28,11 @@ export async function adoptSubscription(trx: Trx, read: CustomerRead): Promise<s
   `.execute(trx);
   if (adopted.rows.length === 0) return undefined;
   return chosen === undefined ? "none_of_ours" : "synced";
+}
+
+/** Null in place of an empty list, so that the seal asks nothing of customers with one subscription. */
+export function boundsOrNull(bounds: readonly Date[]): string[] | null {
+  return bounds.length === 0 ? null : bounds.map((bound) => bound.toISOString());
 }
 
 /** Times as Postgres writes a tstzmultirange. */

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { SubscriptionRead } from "../stripe/read-subscriptions.ts";
-import { billedTimes, chooseMeters, chooseSubscription } from "./choose-subscription.ts";
+import { billedTimes, chooseMeters, chooseSubscription, otherBounds } from "./choose-subscription.ts";
 
 const ours = new Set(["mtr_readings", "mtr_sensors"]);
 const day = (n: number) => new Date(Date.UTC(2026, 10, n));
@@ -89,4 +89,21 @@ test("usage is billed while a subscription of ours lasts, unless it was never pa
     { from: day(9), until: null },
     { from: day(3), until: day(7) },
   ]);
+});
+
+test("other bounds are those of all our items' periods but the chosen one's, of subscriptions that have not ended", () => {
+  const item = (meterId: string | null, from: number, to: number) => ({
+    meterId,
+    periodStart: day(from),
+    periodEnd: day(to),
+  });
+  const all = [
+    subscription("sub_5", { items: [item("mtr_readings", 1, 30), item("mtr_sensors", 2, 9)] }),
+    subscription("sub_4", { status: "past_due", items: [item("mtr_sensors", 9, 16), item(null, 3, 4)] }),
+    subscription("sub_3", { status: "unpaid", items: [item("mtr_sensors", 1, 16)] }),
+    subscription("sub_2", { status: "canceled", items: [item("mtr_sensors", 5, 6)] }),
+    subscription("sub_1", { items: [item("mtr_of_others", 7, 8)] }),
+  ];
+  expect(otherBounds(all, ours, chooseSubscription(all, ours))).toEqual([day(2), day(9), day(16)]);
+  expect(otherBounds(all.slice(0, 1), new Set(["mtr_readings"]), chooseSubscription(all, ours))).toEqual([]);
 });

@@ -56,6 +56,26 @@ export function chooseSubscription(
 }
 
 /**
+ * Where present periods of these meters' items begin and end, apart from the bounds of the chosen subscription's period: an
+ * hour of usage is cut there, too. Of subscriptions that have not ended.
+ */
+export function otherBounds(
+  subscriptions: readonly SubscriptionRead[],
+  meterIds: ReadonlySet<string>,
+  chosen: ChosenSubscription | undefined,
+): Date[] {
+  const times = billingOf(subscriptions, meterIds)
+    .filter(({ status }) => !isEnded(status))
+    .flatMap(({ items }) => items.filter(({ meterId }) => meterId !== null && meterIds.has(meterId)))
+    .flatMap(({ periodStart, periodEnd }) => [periodStart.getTime(), periodEnd.getTime()]);
+  const known = new Set([chosen?.periodStart.getTime(), chosen?.periodEnd.getTime()]);
+  return [...new Set(times)]
+    .filter((time) => !known.has(time))
+    .toSorted((a, b) => a - b)
+    .map((time) => new Date(time));
+}
+
+/**
  * When usage of these meters lies on an invoice of one of the subscriptions. A subscription that was never paid has no
  * such time.
  */

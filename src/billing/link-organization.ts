@@ -2,7 +2,7 @@ import { sql } from "kysely";
 import { customerTakenBy } from "../database/customer-taken.ts";
 import type { Db } from "../database/db.ts";
 import { claimCustomer } from "./claim-customer.ts";
-import { multirange } from "./adopt-subscription.ts";
+import { boundsOrNull, multirange } from "./adopt-subscription.ts";
 import { type ChosenSubscription, isEnded } from "./choose-subscription.ts";
 import type { CustomerRead } from "./read-customer.ts";
 
@@ -34,7 +34,7 @@ export async function linkOrganization(
 async function link(
   db: Db,
   organizationId: string,
-  { customerId, chosen, billed, readBeganAt }: CustomerRead & { chosen: ChosenSubscription },
+  { customerId, chosen, billed, otherBounds, readBeganAt }: CustomerRead & { chosen: ChosenSubscription },
 ): Promise<LinkResult> {
   return db.transaction().execute(async (trx) => {
     const present = await findLink(trx, organizationId, { isLocked: true });
@@ -44,11 +44,11 @@ async function link(
     const linked = await sql`
       insert into metering.subscriptions as s (
         organization_id, stripe_customer_id, stripe_subscription_id, status, current_period_start, current_period_end,
-        billed, read_began_at
+        billed, other_bounds, read_began_at
       )
       values (
         ${organizationId}, ${customerId}, ${chosen.id}, ${chosen.status}, ${chosen.periodStart}, ${chosen.periodEnd},
-        ${multirange(billed)}::tstzmultirange, ${readBeganAt}
+        ${multirange(billed)}::tstzmultirange, ${boundsOrNull(otherBounds)}::timestamptz[], ${readBeganAt}
       )
       on conflict (organization_id) do update set
         stripe_customer_id = excluded.stripe_customer_id,
@@ -57,6 +57,7 @@ async function link(
         current_period_start = excluded.current_period_start,
         current_period_end = excluded.current_period_end,
         billed = excluded.billed,
+        other_bounds = excluded.other_bounds,
         customer_fault = null,
         read_began_at = excluded.read_began_at,
         updated_at = excluded.updated_at

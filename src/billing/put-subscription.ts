@@ -81,6 +81,7 @@ async function store(
       current_period_end = excluded.current_period_end,
       customer_fault = null,
       billed = null,
+      other_bounds = null,
       read_began_at = excluded.read_began_at,
       updated_at = excluded.updated_at
     returning

@@ -8,6 +8,7 @@ import {
   chooseMeters,
   type ChosenSubscription,
   chooseSubscription,
+  otherBounds,
 } from "./choose-subscription.ts";
 
 /** The result of one read of all of a customer's subscriptions. */
@@ -16,6 +17,8 @@ export type CustomerRead = {
   /** The subscription to follow; undefined: none of them bills our meters. */
   chosen: ChosenSubscription | undefined;
   billed: BilledTime[];
+  /** Where periods of others than the chosen one begin and end. */
+  otherBounds: Date[];
   subscriptionIds: string[];
   /** The database's time to the microsecond, which a Date would cut. */
   readBeganAt: string;
@@ -35,10 +38,12 @@ export async function readCustomer(
   // Without a metered item there is no choice to make, and no reason to ask for meters.
   const meters = seen.length === 0 ? new Map() : await reads.meters.knowing(seen);
   const ours = chooseMeters(meters, Object.values(eventNames));
+  const chosen = chooseSubscription(subscriptions, ours);
   return {
     customerId,
-    chosen: chooseSubscription(subscriptions, ours),
+    chosen,
     billed: billedTimes(subscriptions, ours),
+    otherBounds: otherBounds(subscriptions, ours, chosen),
     subscriptionIds: subscriptions.map(({ id }) => id),
     readBeganAt,
   };

@@ -36,6 +36,7 @@ export async function unlinkOrganization(db: Db, organizationId: string): Promis
         customer_fault = null,
         read_wanted_at = null,
         billed = null,
+        other_bounds = null,
         read_began_at = statement_timestamp(),
         updated_at = now()
       where organization_id = ${organizationId}
@@ -55,6 +56,7 @@ export async function unlinkCustomer(trx: Trx, customerId: string): Promise<void
     update metering.subscriptions
     set
       stripe_customer_id = null, status = 'canceled', customer_fault = null, read_wanted_at = null, billed = null,
+      other_bounds = null,
       read_began_at = statement_timestamp(), updated_at = now()
     where stripe_customer_id = ${customerId}
   `.execute(trx);

@@ -5,6 +5,14 @@
 
 import type { ColumnType } from "kysely";
 
+export type ArrayType<T> = ArrayTypeImpl<T> extends (infer U)[]
+  ? U[]
+  : ArrayTypeImpl<T>;
+
+export type ArrayTypeImpl<T> = T extends ColumnType<infer S, infer I, infer U>
+  ? ColumnType<S[], I[], U[]>
+  : T[];
+
 export type Generated<T> = T extends ColumnType<infer S, infer I, infer U>
   ? ColumnType<S, I | undefined, U>
   : ColumnType<T, T | undefined, T>;
@@ -649,6 +657,10 @@ export interface Subscriptions {
    */
   customer_fault: string | null;
   organization_id: string;
+  /**
+   * where present periods of other subscription items of our meters begin and end; null: nowhere else than the followed one
+   */
+  other_bounds: ArrayType<Timestamp> | null;
   /**
    * when the read of Stripe's object that this row holds began; an older read never overwrites it
    */

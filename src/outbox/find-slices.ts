@@ -82,6 +82,9 @@ function entriesOfTurn(input: SliceInput, readMax: number): RawBuilder<unknown> 
         date_trunc('hour', next.occurred_at, 'UTC'),
         case when t.period_start <= next.occurred_at then t.period_start end,
         case when t.period_end <= next.occurred_at then t.period_end end,
+        case when t.other_bounds is not null then (
+          select max(b) from unnest(t.other_bounds) b where b <= next.occurred_at
+        ) end,
         case when t.cut_at <= next.occurred_at then t.cut_at end
       )
     from (${entriesIn(sql`e.occurred_at >= t.ends_at`, slicesEach)}) next
@@ -98,13 +101,16 @@ function nextStretches(input: SliceInput): RawBuilder<unknown> {
   return sql`
     select
       q.place, q.organization_id, w.stripe_customer_id, w.ends_at as link_ends_at,
-      p.current_period_start as period_start, p.current_period_end as period_end, c.cut_at,
+      p.current_period_start as period_start, p.current_period_end as period_end, p.other_bounds, c.cut_at,
       oldest.occurred_at as starts_at,
       least(
         date_trunc('hour', oldest.occurred_at, 'UTC') + interval '1 hour',
         w.ends_at,
         case when p.current_period_start > oldest.occurred_at then p.current_period_start end,
         case when p.current_period_end > oldest.occurred_at then p.current_period_end end,
+        case when p.other_bounds is not null then (
+          select min(b) from unnest(p.other_bounds) b where b > oldest.occurred_at
+        ) end,
         case when c.cut_at > oldest.occurred_at then c.cut_at end
       ) as ends_at,
       coalesce(q.ahead, (
@@ -132,9 +138,9 @@ function nextStretches(input: SliceInput): RawBuilder<unknown> {
         and w.starts_at <= oldest.occurred_at and w.ends_at > oldest.occurred_at
       limit 1
     ) w
-    -- The period is that of the present link, and no other's.
+    -- Periods are those of the present link, and no other's.
     left join lateral (
-      select s.current_period_start, s.current_period_end
+      select s.current_period_start, s.current_period_end, s.other_bounds
       from metering.subscriptions s
       where s.organization_id = q.organization_id ${inShard("s")} and w.ends_at = 'infinity'
       limit 1

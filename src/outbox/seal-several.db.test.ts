@@ -7,7 +7,7 @@ import { appendEntries, appendHours } from "../testing/rows/entries.ts";
 import { hoursAgo } from "../testing/rows/hours.ts";
 import { readMeterEvents } from "../testing/rows/meter-event-rows.ts";
 import { addNeighbours } from "../testing/rows/neighbours.ts";
-import { addOrganization, linkCustomer } from "../testing/rows/organizations.ts";
+import { addOrganization, linkCustomer, setOtherBounds } from "../testing/rows/organizations.ts";
 import { sealDueEntries } from "./seal.ts";
 
 const meters = ["temperature_readings"] as const;
@@ -21,6 +21,7 @@ const tenMinutes = fc.integer({ min: 0, max: 6 * hours - 1 }).map((tens) => 10 *
 const past = fc.record({
   entries: fc.array(tenMinutes, { minLength: 1, maxLength: 14 }),
   periodStart: tenMinutes,
+  otherBounds: fc.array(tenMinutes, { maxLength: 2 }),
   cutAt: fc.option(tenMinutes),
   customerChangesAt: fc.option(tenMinutes),
   slicesMax: fc.integer({ min: 2, max: 9 }),
@@ -98,16 +99,21 @@ let customers = 0;
 type Past = {
   entries: number[];
   periodStart: number;
+  otherBounds: number[];
   cutAt: number | null;
   customerChangesAt: number | null;
 };
 
 /** Adds an organization with this past. Returns its id. */
-async function addPast(db: Db, { entries, periodStart, cutAt, customerChangesAt }: Past): Promise<string> {
+async function addPast(
+  db: Db,
+  { entries, periodStart, otherBounds, cutAt, customerChangesAt }: Past,
+): Promise<string> {
   const at = (minutes: number) => hoursAgo(hours + 1, minutes);
   customers += 1;
   const customer = `cus_${customers}_second`;
   const id = await addOrganization(db, { customer, periodStart: at(periodStart), periodEnd: hoursAgo(-700) });
+  await setOtherBounds(db, id, otherBounds.map(at));
   if (customerChangesAt !== null) {
     await db
       .insertInto("customer_links")

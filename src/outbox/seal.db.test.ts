@@ -4,7 +4,7 @@ import type { Db } from "../database/db.ts";
 import { appendEntries } from "../testing/rows/entries.ts";
 import { hoursAgo } from "../testing/rows/hours.ts";
 import { readMeterEvents } from "../testing/rows/meter-event-rows.ts";
-import { addOrganization, linkCustomer } from "../testing/rows/organizations.ts";
+import { addOrganization, linkCustomer, setOtherBounds } from "../testing/rows/organizations.ts";
 import { roadTest as test } from "../testing/fixtures/road-fixture.ts";
 import { meterNames } from "../usage/meters.ts";
 import { reportUnsealed } from "./report.ts";
@@ -169,6 +169,31 @@ test("an hour is split where a billing period starts in it", async ({ database, 
   expect(await readMeterEvents(db)).toMatchObject([
     { quantity: 1, at: hoursAgo(2, 29) },
     { quantity: 6, at: hoursAgo(2, 31) },
+  ]);
+});
+
+test("an hour is split where a period of another subscription of the customer ends in it", async ({
+  database: { db },
+  boss,
+}) => {
+  const periodStart = hoursAgo(700);
+  const acme = await addOrganization(db, { customer: "cus_acme", periodStart, periodEnd: hoursAgo(-20) });
+  await setOtherBounds(db, acme, [hoursAgo(722, 30), hoursAgo(2, 30), hoursAgo(1, 40)]);
+  await appendEntries(db, acme, [
+    { at: hoursAgo(2, 10), quantity: 1 },
+    { at: hoursAgo(2, 30), quantity: 2 },
+    { at: hoursAgo(1, 10), quantity: 4 },
+    { at: hoursAgo(1, 39), quantity: 8 },
+    { at: hoursAgo(1, 41), quantity: 16 },
+  ]);
+
+  await sealDueEntries({ db, boss }, { meters });
+
+  expect((await readMeterEvents(db)).map(({ quantity, at }) => [quantity, at])).toEqual([
+    [1, hoursAgo(2, 10)],
+    [2, hoursAgo(2, 30)],
+    [12, hoursAgo(1, 39)],
+    [16, hoursAgo(1, 41)],
   ]);
 });
 

@@ -121,6 +121,17 @@ const withTwo = test.extend("two", async ({ close, at, database: { db }, account
 });
 
 withTwo(
+  "where the older of two subscriptions begins and ends its period, an hour of usage is cut",
+  async ({ close, two, database: { db } }) => {
+    const bounds = db.selectFrom("subscriptions").select(["stripe_customer_id", "other_bounds"]);
+    expect(await bounds.executeTakeFirst()).toEqual({
+      stripe_customer_id: two.customer,
+      other_bounds: [close.start, close.end],
+    });
+  },
+);
+
+withTwo(
   "what the invoice of the older of two subscriptions lacks is told",
   async ({ close, at, two: { customer, readings }, database: { db }, account: { stripe, simulator } }) => {
     const count = (value: string, day: number) =>

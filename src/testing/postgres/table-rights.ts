@@ -9,14 +9,16 @@ const subscription = [
   "current_period_end",
   "read_began_at",
   "billed",
+  "other_bounds",
 ];
 const subscriptionUpdate = [
-  ...subscription.slice(0, -2),
+  ...subscription.slice(0, -3),
   "updated_at",
   "read_began_at",
   "customer_fault",
   "read_wanted_at",
   "billed",
+  "other_bounds",
 ];
 const alert = [
   "name",

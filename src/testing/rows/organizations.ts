@@ -23,6 +23,15 @@ export async function organizationOf(db: Db, customer: string): Promise<string> 
   return found?.organization_id ?? addOrganization(db, { customer });
 }
 
+/** Where periods of other subscriptions of the organization's customer begin and end. */
+export async function setOtherBounds(db: Db, organizationId: string, bounds: Date[]): Promise<void> {
+  await db
+    .updateTable("subscriptions")
+    .set({ other_bounds: bounds })
+    .where("organization_id", "=", organizationId)
+    .execute();
+}
+
 /** Gives an organization the customer who pays for it, and the running period. */
 export async function linkCustomer(db: Db, organizationId: string, link: Link): Promise<void> {
   const put = await putSubscription(db, organizationId, {
