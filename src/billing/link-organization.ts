@@ -37,10 +37,11 @@ async function link(
   { customerId, chosen, billed, otherBounds, readBeganAt }: CustomerRead & { chosen: ChosenSubscription },
 ): Promise<LinkResult> {
   return db.transaction().execute(async (trx) => {
+    // The claim comes before the subscription's row, as in an operator's link: in the other order the two would deadlock.
+    await claimCustomer(trx, organizationId, customerId);
     const present = await findLink(trx, organizationId, { isLocked: true });
     const isOfAnother = present !== undefined && present.customerId !== customerId;
     if (isOfAnother && isRunning(present)) return wouldMove(present, customerId);
-    await claimCustomer(trx, organizationId, customerId);
     const linked = await sql`
       insert into metering.subscriptions as s (
         organization_id, stripe_customer_id, stripe_subscription_id, status, current_period_start, current_period_end,

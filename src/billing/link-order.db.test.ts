@@ -1,0 +1,41 @@
+import { expect } from "vitest";
+import { databaseTest as test } from "../testing/postgres/database-fixture.ts";
+import { countWaitingForLocks, holdOpen } from "../testing/postgres/locks.ts";
+import { addOrganization } from "../testing/rows/organizations.ts";
+import { linkOrganization } from "./link-organization.ts";
+import { putSubscription } from "./put-subscription.ts";
+
+const start = new Date("2026-11-01T00:00:00Z");
+const end = new Date("2026-12-01T00:00:00Z");
+const read = {
+  customerId: "cus_1",
+  chosen: { id: "sub_1", status: "active", periodStart: start, periodEnd: end },
+  billed: [],
+  subscriptionIds: ["sub_1"],
+  readBeganAt: "2000-01-01T00:00:00Z",
+};
+
+test("an operator's link and a checkout's of the same organization, at once, wait for each other and both end", async ({
+  database: { db, pool },
+}) => {
+  const id = await addOrganization(db, { customer: "cus_1" });
+  const release = await holdOpen(pool, "select pg_advisory_xact_lock(hashtext('metering.claim_customer'))");
+  const put = putSubscription(db, id, {
+    stripeCustomerId: "cus_1",
+    stripeSubscriptionId: null,
+    status: "active",
+    currentPeriodStart: null,
+    currentPeriodEnd: null,
+  });
+  await expect.poll(() => countWaitingForLocks(pool)).toBe(1);
+  // The operator's link gets the claim first, as it waited first; a row that the checkout's had locked would stop it.
+  const link = linkOrganization(db, id, read);
+  await expect.poll(() => countWaitingForLocks(pool)).toBe(2);
+  await release();
+
+  const [stored, linked] = await Promise.allSettled([put, link]);
+
+  expect(stored).toMatchObject({ status: "fulfilled", value: { kind: "stored" } });
+  // The checkout's read is older than the operator's link.
+  expect(linked).toMatchObject({ status: "fulfilled", value: { kind: "unchanged" } });
+});
