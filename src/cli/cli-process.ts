@@ -7,8 +7,9 @@ const packageSchema = z.object({ version: z.string() });
 
 /** Runs the command that the process's arguments name; its outcome is the exit code. */
 export async function runCli(): Promise<void> {
-  // A closed pipe (`| head`) is no error.
-  process.stdout.on("error", () => process.exit());
+  process.stdout.on("error", endWithoutOutput);
+  // A message that cannot be told changes nothing of the outcome.
+  process.stderr.on("error", () => {});
 
   process.exitCode = await runCommandLine(process.argv.slice(2), {
     version: await readVersion(),
@@ -18,6 +19,13 @@ export async function runCli(): Promise<void> {
     writeOut: (text) => process.stdout.write(text),
     writeErr: (text) => process.stderr.write(text),
   });
+}
+
+/** A reader that has seen enough (`| head`) is no failure, but output that is lost is: a disk may be full. */
+function endWithoutOutput(error: NodeJS.ErrnoException): never {
+  if (error.code === "EPIPE") process.exit();
+  process.stderr.write(`error: the output could not be written: ${error.message}\n`);
+  process.exit(1);
 }
 
 /** The version of the package that this program is a part of, in `src/` or in `dist/`. */
