@@ -162,7 +162,7 @@ test("a pause is found, whoever made it", async ({ doctor, database: { db } }) =
   expect((await doctor.examine()).out).toMatch(new RegExp(`^sending +problem +${detail}`, "m"));
 });
 
-test("usage in doubt, usage refused and webhook events that failed are found", async ({
+test("usage in doubt, usage refused and webhook events that failed or were refused are found", async ({
   doctor,
   events,
   account,
@@ -173,14 +173,19 @@ test("usage in doubt, usage refused and webhook events that failed are found", a
   await events.seal({ state: "rejected", quantity: 4, hours: 2 });
   await sql`
     insert into metering.stripe_events (event_id, event_type, livemode, payload, state)
-    values ('evt_1', 'invoice.paid', false, '{}', 'failed'), ('evt_2', 'invoice.paid', false, '{}', 'pending')
+    values
+      ('evt_1', 'invoice.paid', false, '{}', 'failed'), ('evt_2', 'invoice.paid', false, '{}', 'pending'),
+      ('evt_3', 'invoice.paid', true, '{}', 'refused'), ('evt_4', 'invoice.paid', true, '{}', 'refused')
   `.execute(db);
 
   const { exitCode, out } = await doctor.examine();
   expect(exitCode).toBe(1);
   expect(out).toMatch(/^in doubt +problem +meter events: 1, quantity 3; /m);
   expect(out).toMatch(/^rejected +problem +meter events: 1, quantity 4; /m);
-  expect(out).toMatch(/^webhook events +problem +could not be handled: 1/m);
+  expect(out).toMatch(
+    /^webhook events +problem +could not be handled: 1; of the other mode than the key: 2\. /m,
+  );
+  expect(out).toMatch(/MeterOutboxWebhookFailed: 3 webhook events of Stripe's could not be handled/);
   expect(out).toContain(`4 of ${checks} checks found a problem`);
 });
 

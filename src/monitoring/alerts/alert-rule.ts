@@ -9,8 +9,8 @@ export type AlertRule = {
   severity: "warning" | "critical";
   summary: string;
   gauge: GaugeName;
-  /** Only samples with these labels. */
-  where?: Readonly<Record<string, string>>;
+  /** Only samples with these labels; of a list, with any of its values. */
+  where?: Readonly<Record<string, string | readonly string[]>>;
   /** How samples become one value; `by` names the labels that each alert is about. */
   fold: "max" | "min" | "sum";
   by?: readonly string[];

@@ -36,12 +36,14 @@ function inYaml(rule: AlertRule): YamlRule {
 }
 
 function promqlOf({ gauge, where = {}, fold, by, when }: AlertRule): string {
-  const labels = Object.entries(where).map(([label, value]) => `${label}="${value}"`);
+  const labels = Object.entries(where).map(([label, value]) =>
+    typeof value === "string" ? `${label}="${value}"` : `${label}=~"${value.join("|")}"`,
+  );
   const selector = labels.length === 0 ? gauge : `${gauge}{${labels.join(",")}}`;
   const asked = (suffix = "") =>
-    // Every process shows the same value, so the sum is taken over each meter's largest.
+    // Every process shows the same value, so the sum is taken over each meter's largest, or each state's.
     fold === "sum"
-      ? `sum(max by (meter) (${selector}${suffix}))`
+      ? `sum(max by (${gauge === "meter_outbox_webhook_events" ? "state" : "meter"}) (${selector}${suffix}))`
       : `${fold}${by === undefined ? "" : ` by (${by.join(", ")})`}${by === undefined ? "" : " "}(${selector})`;
   if ("above" in when) return `${asked()} > ${when.above}`;
   if ("below" in when) return `${asked()} < ${when.below}`;

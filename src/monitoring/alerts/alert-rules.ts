@@ -188,8 +188,8 @@ export const alertRules: readonly AlertRule[] = [
     severity: "warning",
     summary: "{{ $value }} webhook events of Stripe's could not be handled",
     gauge: "meter_outbox_webhook_events",
-    where: { state: "failed" },
-    fold: "max",
+    where: { state: ["failed", "refused"] },
+    fold: "sum",
     when: { above: 0 },
   },
   {

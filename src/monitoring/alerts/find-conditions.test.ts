@@ -53,3 +53,15 @@ test("a condition is told for each thing that its rule is about", () => {
     "MeterOutboxUsageUninvoiced: 2 of temperature_readings will be on no invoice (no_subscription)",
   ]);
 });
+
+test("webhook events that failed and those of the other mode count together", () => {
+  const inbox = (state: string, value: number): Sample => ({
+    name: "meter_outbox_webhook_events",
+    labels: { state },
+    value,
+  });
+  expect(toldOf(inbox("pending", 9), inbox("failed", 0), inbox("refused", 0))).toEqual([]);
+  expect(toldOf(inbox("pending", 9), inbox("failed", 1), inbox("refused", 2))).toEqual([
+    "MeterOutboxWebhookFailed: 3 webhook events of Stripe's could not be handled",
+  ]);
+});

@@ -32,7 +32,9 @@ export function findConditions(rules: readonly AlertRule[], samples: readonly Sa
 }
 
 function isOf({ gauge, where = {} }: AlertRule, { name, labels = {} }: Sample): boolean {
-  return name === gauge && Object.entries(where).every(([label, value]) => labels[label] === value);
+  const has = (label: string, wanted: string | readonly string[]) =>
+    [wanted].flat().some((value) => labels[label] === value);
+  return name === gauge && Object.entries(where).every(([label, wanted]) => has(label, wanted));
 }
 
 function fold({ fold: how }: AlertRule, values: readonly number[]): number {

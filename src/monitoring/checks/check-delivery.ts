@@ -46,12 +46,19 @@ function checkRejected({ rejected: { count, quantity } }: DeliveryReport["states
 }
 
 async function checkInbox(db: Db): Promise<Finding> {
-  const failed = await sql<{ count: number }>`
-    select count(*)::float8 as count from metering.stripe_events where state = 'failed'
+  const counted = await sql<{ failed: number; refused: number }>`
+    select
+      count(*) filter (where state = 'failed')::float8 as failed,
+      count(*) filter (where state = 'refused')::float8 as refused
+    from metering.stripe_events
+    where state in ('failed', 'refused')
   `.execute(db);
-  const count = failed.rows[0]?.count ?? 0;
-  if (count === 0) return ok("webhook events", "none has failed");
-  const remedy =
-    "`node dist/cli.js webhooks list --state failed` says why; then `webhooks replay <event-id>`, or `webhooks dismiss <event-id> --reason …`";
-  return problem("webhook events", `could not be handled: ${count}`, remedy);
+  const { failed, refused } = counted.rows[0] ?? { failed: 0, refused: 0 };
+  if (failed + refused === 0) return ok("webhook events", "none has failed, and none was refused");
+  const detail = [
+    ...(failed > 0 ? [`could not be handled: ${failed}`] : []),
+    ...(refused > 0 ? [`of the other mode than the key: ${refused}`] : []),
+  ].join("; ");
+  const remedy = `\`node dist/cli.js webhooks list --state ${failed > 0 ? "failed" : "refused"}\` says why; then \`webhooks replay <event-id>\`, or \`webhooks dismiss <event-id> --reason …\``;
+  return problem("webhook events", detail, remedy);
 }
