@@ -66,6 +66,28 @@ test("usage that no invoice will have is found", async ({ doctor, database: { db
   );
 });
 
+test("usage that a final invoice lacks is found for 35 days after its period was closed", async ({
+  doctor,
+  database: { db },
+}) => {
+  const id = await addOrganization(db);
+  await sql`
+    insert into metering.billing_periods (
+      organization_id, period_start, period_end, stripe_customer_id, books, closed_at, not_billed
+    )
+    values (
+      ${id}, now() - interval '70 days', now() - interval '37 days', 'cus_1', 'equal', now() - interval '34 days',
+      '{"temperature_readings": "7"}'
+    )
+  `.execute(db);
+  expect((await doctor.examine()).out).toMatch(
+    /^billing periods +problem +the final invoices of 1 lack usage/m,
+  );
+
+  await sql`update metering.billing_periods set closed_at = now() - interval '36 days'`.execute(db);
+  expect((await doctor.examine({}, ["--verbose"])).out).toMatch(/^billing periods +ok /m);
+});
+
 test("a linked organization whose sensors are not counted is found", async ({ doctor, database: { db } }) => {
   const id = await addOrganization(db, { customer: "cus_1" });
   expect((await doctor.examine()).out).toMatch(/^billable +ok +every linked organization/m);

@@ -1,6 +1,7 @@
 import { sql } from "kysely";
 import type { Db } from "../../database/db.ts";
 import { meterNames } from "../../usage/meters.ts";
+import { lacksUsage } from "../not-billed.ts";
 import type { Sample } from "./database-gauges.ts";
 
 type Drafts = { held: number; heldSeconds: number; openSecondsLeft: number | null };
@@ -32,16 +33,13 @@ export async function readDraftGauges(db: Db): Promise<Sample[]> {
   ];
 }
 
-/** Usage is told for so long after its period was closed; Stripe takes it for 35 days. */
-const toldDays = 35;
-
 /** What final invoices lack. */
 export async function readNotBilledGauges(db: Db): Promise<Sample[]> {
   const read = await sql<{ meter: string; quantity: number }>`
     select lacking.key as meter, sum(lacking.value::numeric)::float8 as quantity
     from metering.billing_periods p
     cross join lateral jsonb_each_text(p.not_billed) lacking
-    where p.not_billed is not null and p.closed_at > now() - make_interval(days => ${toldDays})
+    where ${lacksUsage}
     group by 1
   `.execute(db);
   return meterNames.map((meter) => ({
