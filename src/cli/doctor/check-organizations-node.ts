@@ -11,7 +11,7 @@ const check = "organization's node";
 export async function checkOrganizationsNode(db: Db, reference: string): Promise<Finding> {
   const organizationId = await findOrganizationId(db, reference);
   if (organizationId === undefined) {
-    return problem(check, "there is no such organization", "`organizations list` names them all");
+    return problem(check, "there is no such organization", "`organization list` names them all");
   }
   if ((await readClusterVersion(db)) === undefined) return ok(check, "this server: it is no cluster");
   const shard = (await readShards(askThrough(db), [organizationId])).get(organizationId);
