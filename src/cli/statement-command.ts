@@ -22,10 +22,11 @@ import { parsedBy } from "./parsed-by.ts";
 import type { Run } from "./run.ts";
 import { textTable } from "./text-table.ts";
 
-const periodSchema = z.union(
-  [z.enum(["current", "last"]), z.iso.datetime({ offset: true })],
-  "must be current, last, or the start of a period (RFC 3339)",
-);
+// Of a text that neither form takes, zod tells the message of the time, not the union's.
+const periodSchema = z.union([
+  z.enum(["current", "last"]),
+  z.iso.datetime({ offset: true, error: "must be current, last, or the start of a period (RFC 3339)" }),
+]);
 type StatementOptions = { organization?: string; period: z.infer<typeof periodSchema>; csv?: boolean };
 
 /** Adds `statement`. */
