@@ -15,15 +15,29 @@ export type UsageQuestion = {
 const hourMs = 3_600_000;
 const seconds = (ms: number) => ms / 1_000;
 
-/** The number, from 1, of the bucket that a time lies in. */
-export function bucketAt(time: RawBuilder<unknown>, { starts }: Buckets): RawBuilder<number> {
+/** The number, from 1, of the bucket that a time of the period lies in. */
+export function bucketAt(time: RawBuilder<unknown>, buckets: Buckets): RawBuilder<number> {
   // As a double at once: "extract" makes a decimal first, which takes longer than all else of a row.
   const epoch = sql`date_part('epoch', ${time})`;
-  const firstMs = (starts[1] ?? 0) - hourMs;
-  const isHourly = starts.every((start, index) => index === 0 || start === firstMs + index * hourMs);
+  const firstMs = firstHourOf(buckets);
   // A year has thousands of hours, and to count them is cheaper than to look each up.
-  if (isHourly && starts.length > 1) return sql`(1 + floor((${epoch} - ${seconds(firstMs)}) / 3600))::int`;
-  return sql`width_bucket(${epoch}, ${starts.map(seconds)}::float8[])`;
+  if (firstMs !== undefined) return sql`(1 + floor((${epoch} - ${seconds(firstMs)}) / 3600))::int`;
+  return sql`width_bucket(${epoch}, ${buckets.starts.map(seconds)}::float8[])`;
+}
+
+/**
+ * Where the first of two or more hours begins; undefined where a bucket is longer than an hour. The period cuts the first
+ * and the last: two days are no hours, as only both ends tell.
+ */
+function firstHourOf({ starts, end }: Buckets): number | undefined {
+  const [first = end, second] = starts;
+  if (second === undefined) return undefined;
+  const firstMs = second - hourMs;
+  const areHours =
+    first >= firstMs &&
+    starts.every((start, index) => index === 0 || start === firstMs + index * hourMs) &&
+    end <= firstMs + starts.length * hourMs;
+  return areHours ? firstMs : undefined;
 }
 
 /** A condition on meter events of whole hours: their hours, none of which is divided. */

@@ -59,6 +59,29 @@ test("a span that begins inside a month is cut to what was asked for", async ({ 
   ]);
 });
 
+test("two days and two months have each their own usage, as JSON and as CSV", async ({ api, database }) => {
+  const { id, key: token } = await api.join();
+  await appendEntries(database.db, id, [
+    { at: new Date("2026-10-10T10:00:00Z"), quantity: 1 },
+    { at: hour("10:00:00"), quantity: 2 },
+    { at: hour("23:30:00"), quantity: 4 },
+    { at: new Date("2026-11-21T12:00:00Z"), quantity: 8 },
+  ]);
+  for (const [query, first, second] of [
+    ["from=2026-11-20T00:00:00Z&to=2026-11-22T00:00:00Z&granularity=day", 6, 8],
+    ["from=2026-10-01T00:00:00Z&to=2026-12-01T00:00:00Z&granularity=month", 1, 14],
+    // The days meet at midnight, half an hour from each end.
+    ["from=2026-11-20T23:30:00Z&to=2026-11-21T00:30:00Z&granularity=day", 4, 0],
+  ] as const) {
+    const { body } = await api.ask("GET", path(query), { token });
+    expect(body["data"], query).toMatchObject([{ quantity: first }, { quantity: second }]);
+
+    const csv = await api.askText("GET", path(query), { token, headers: { accept: "text/csv" } });
+    const rows = csv.text.trim().split("\r\n").slice(1);
+    expect(rows.map((row) => Number(row.split(",")[2]))).toEqual([first, second]);
+  }
+});
+
 test("usage is split by where it is, and complete through the oldest that has not arrived", async ({
   api,
   database,
