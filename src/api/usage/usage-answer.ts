@@ -12,7 +12,9 @@ import { csvLines } from "../csv.ts";
 const bucketsMax = 8_808;
 const granularityMs = { hour: 3_600_000, day: 86_400_000, month: 28 * 86_400_000 };
 
-const zoneFault = "must be an IANA time zone such as Europe/Berlin";
+const zoneFault = "must be an IANA time zone such as Europe/Berlin, or UTC; no abbreviation such as CET";
+/** Postgres takes CET for a fixed offset, Node for a region: three letters are nearly always an abbreviation. */
+const zoneAbbreviation = /^(?!UTC|GMT)[a-z]{3}$/i;
 /** Postgres's error for a value that a function does not take; here only the time zone can be one. */
 const invalidParameterValue = "22023";
 
@@ -131,7 +133,7 @@ function isUnknownZone(error: unknown): boolean {
 
 function isTimeZone(name: string): boolean {
   // Node takes an offset as a zone; Postgres does too, but counts it the other way round.
-  if (/^[+-]/.test(name)) return false;
+  if (/^[+-]/.test(name) || zoneAbbreviation.test(name)) return false;
   try {
     return new Intl.DateTimeFormat("en", { timeZone: name }).resolvedOptions().timeZone !== "";
   } catch (error) {
