@@ -55,17 +55,25 @@ async function readHours(db: Db, { from, to, timeZone }: UsagePeriod): Promise<n
   return Array.from({ length: count }, (_, hour) => Math.max(row.first + hour * hourMs, from.getTime()));
 }
 
-/** Days and months are steps of local time, so that a day may have 23 hours. */
+/**
+ * Days and months are steps of local time, so that a day may have 23 hours. Where clocks go back over midnight, Postgres
+ * tells the second of the two, and the day begins with the first.
+ */
 async function readDates(db: Db, { from, to, granularity, timeZone }: UsagePeriod): Promise<number[]> {
   const read = await sql<{ starts: number[] }>`
     select coalesce(array_agg((extract(epoch from greatest(start, ${from})) * 1000)::float8 order by start), '{}') as starts
     from (
-      select local_start at time zone ${timeZone} as start
+      select
+        case
+          when (late_start - interval '1 hour') at time zone ${timeZone} = local_start then late_start - interval '1 hour'
+          else late_start
+        end as start
       from generate_series(
         date_trunc(${granularity}, ${from}::timestamptz at time zone ${timeZone}),
         ${to}::timestamptz at time zone ${timeZone},
         ${sql.lit(`1 ${granularity}`)}
       ) local_start
+      cross join lateral (select local_start at time zone ${timeZone} as late_start) late
     ) s
     where start < ${to}
   `.execute(db);

@@ -4,6 +4,7 @@ import { meterEventsTest as test } from "../testing/fixtures/meter-events-fixtur
 import { appendEntries, type NewEntry } from "../testing/rows/entries.ts";
 import { addOrganization, linkCustomer } from "../testing/rows/organizations.ts";
 import { settleUsageAtOnce } from "../testing/rows/settle-usage.ts";
+import { readUsageByEntries } from "../testing/rows/usage-by-entries.ts";
 import { meterNames } from "../usage/meters.ts";
 import { sealDueEntries } from "./seal.ts";
 import { addUpUsage } from "./sums.ts";
@@ -48,6 +49,41 @@ test("random questions of up to five buckets are answered with the sums of their
   expect(await addUpUsage(db)).toBeGreaterThan(0);
   await ask("added up");
 });
+
+test.for([
+  // Midnight comes twice, and the day begins with the first.
+  ["Atlantic/Azores", "2026-10-24T00:00Z", "2026-10-25T00:00Z", "2026-10-26T01:00Z"],
+  ["America/Havana", "2026-10-31T04:00Z", "2026-11-01T04:00Z", "2026-11-02T05:00Z"],
+  // The last hour before midnight comes twice.
+  ["Africa/Cairo", "2026-10-28T21:00Z", "2026-10-29T22:00Z", "2026-10-30T22:00Z"],
+  // Midnight does not come.
+  ["Africa/Cairo", "2026-04-22T22:00Z", "2026-04-23T22:00Z", "2026-04-24T21:00Z"],
+  ["Europe/Berlin", "2026-10-24T22:00Z", "2026-10-25T23:00Z", "2026-10-26T23:00Z"],
+] as const)(
+  "in %s a day begins at %s, the next at %s",
+  async ([timeZone, ...midnights], { database: { db } }) => {
+    const acme = await addOrganization(db);
+    const [from, next, to] = midnights.map((midnight) => new Date(midnight));
+    if (from === undefined || next === undefined || to === undefined)
+      throw new Error("two days have three edges");
+    await appendEntries(db, acme, [
+      { at: new Date(next.getTime() - 1), quantity: 1 },
+      { at: new Date(next.getTime() + hourMs / 2), quantity: 2 },
+    ]);
+    const question = { meter: "temperature_readings", granularity: "day", timeZone, keptFrom: null } as const;
+    const days = [
+      { start: from, end: next, quantity: 1 },
+      { start: next, end: to, quantity: 2 },
+    ];
+    expect(await readUsage(db, acme, { ...question, from, to })).toMatchObject(days);
+    expect(await readUsageByEntries(db, acme, { ...question, from, to })).toMatchObject(days);
+    // Asked in the first hour of the day, which comes twice.
+    const late = new Date(next.getTime() + 1);
+    expect(await readUsage(db, acme, { ...question, from: late, to })).toMatchObject([
+      { start: late, end: to, quantity: 2 },
+    ]);
+  },
+);
 
 /** Of the last hundred days; the closer to now, the denser. No two have one time, so that each gauge has one latest value. */
 function randomEntries(nowMs: number): Entry[] {

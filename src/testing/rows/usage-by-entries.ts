@@ -61,7 +61,13 @@ function startsOf({
   return granularity === "hour"
     ? sql`generate_series(date_trunc('hour', ${from}::timestamptz, ${timeZone}), ${to}::timestamptz, ${step})`
     : sql`(
-        select local_start at time zone ${timeZone} from generate_series(
+        select (
+          -- The first of the times of this clock: after midnight clocks may go back.
+          select min(at) from (values (interval '0'), (interval '1 hour')) back (by)
+          cross join lateral (select local_start at time zone ${timeZone} - back.by as at) earlier
+          where at at time zone ${timeZone} = local_start or back.by = interval '0'
+        )
+        from generate_series(
           date_trunc(${granularity}, ${from}::timestamptz at time zone ${timeZone}),
           ${to}::timestamptz at time zone ${timeZone},
           ${step}
