@@ -31,6 +31,9 @@ export function parseRecordedAt(value: string): RecordedAt {
   return { canonical: millisecondForm.replace("Z", `${microseconds}Z`), epochMs };
 }
 
+/** A time in a question or a cursor as `recorded_at` is stored: Postgres refuses some offsets and fractions, and rounds. */
+export const storedTimeSchema = recordedAtSchema.transform((text) => parseRecordedAt(text).canonical);
+
 /**
  * The same for the usual forms, `2026-11-20T10:00:00Z` and `2026-11-20T10:00:00.000Z`, at a fifth of the cost; undefined
  * for every other text, also one that is no time.

@@ -1,6 +1,7 @@
 import { sql } from "kysely";
 import { expect } from "vitest";
 import { z } from "zod";
+import { encodeCursor } from "../../http/cursor.ts";
 import { sealDueEntries } from "../../outbox/seal.ts";
 import { appendEntries } from "../../testing/rows/entries.ts";
 import { localOnly } from "../../testing/postgres/local-only.ts";
@@ -210,6 +211,14 @@ for (const [query, parameter] of [
     expect(answer).toMatchObject({ status: 400, body: { errors: [{ pointer: parameter }] } });
   });
 }
+
+test("a cursor's time may have any offset, and any number of digits", async ({ events }) => {
+  const id = await events.seal();
+  for (const time of ["2026-11-20T10:00:00+16:00", `2026-11-20T10:00:00.${"1".repeat(130)}Z`]) {
+    const answer = await events.ask("GET", `/${id}/readings?cursor=${encodeCursor([unknownId, "a", time])}`);
+    expect(answer, time).toMatchObject({ status: 200 });
+  }
+});
 
 test("the list is for operators", async ({ api, events }) => {
   const { key } = await api.join();

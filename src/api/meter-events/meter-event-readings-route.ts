@@ -10,7 +10,7 @@ import { pageQuery, pageSchema, toPage } from "../../http/page.ts";
 import { adminProblems, inputProblems, notFoundProblems, problemAnswer } from "../../http/problem-answers.ts";
 import { notFound, Problem } from "../../http/problem.ts";
 import { type EventReading, listEventReadings } from "../../outbox/event-readings.ts";
-import { recordedAtSchema } from "../../usage/recorded-at.ts";
+import { storedTimeSchema } from "../../usage/recorded-at.ts";
 import { addressableSensorIdSchema } from "../../usage/sensor-id.ts";
 import { readingsKept, tellReadingsKept } from "../readings/readings-kept.ts";
 
@@ -43,7 +43,7 @@ const listRoute = createRoute({
   },
 });
 
-const cursorKey = z.tuple([z.uuid(), addressableSensorIdSchema, recordedAtSchema]);
+const cursorKey = z.tuple([z.uuid(), addressableSensorIdSchema, storedTimeSchema]);
 
 /** Adds `GET /v1/meter-events/{id}/readings`. */
 export function mountMeterEventReadings(app: App, { db, adminOnly }: { db: Db; adminOnly: AdminOnly }): void {

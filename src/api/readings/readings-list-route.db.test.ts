@@ -1,5 +1,6 @@
 import { sql } from "kysely";
 import { expect } from "vitest";
+import { encodeCursor } from "../../http/cursor.ts";
 import { sealDueEntries } from "../../outbox/seal.ts";
 import { hoursAgo } from "../../testing/rows/hours.ts";
 import { linkCustomer } from "../../testing/rows/organizations.ts";
@@ -71,6 +72,28 @@ test("a span is half-open, and a sensor can be asked for alone", async ({ api })
     { sensor_id: "b", temperature: 1 },
     { sensor_id: "b", temperature: 2 },
   ]);
+});
+
+test("a time is read as a reading's is: with any offset, and cut to the microsecond", async ({ api }) => {
+  const { key: token } = await api.join();
+  await api.ask("PUT", "/v1/sensors/a", { token });
+  const second = minute(0).slice(0, 19);
+  const reading = { sensor_id: "a", recorded_at: `${second}.0000009Z`, temperature: 1 };
+  await api.ask("POST", "/v1/readings", { token, json: reading });
+  const inOffset = new Date(hourAgo + 16 * 3_600_000).toISOString().slice(0, 19);
+  const found = async (query: Record<string, string>) => {
+    const path = `/v1/readings?${new URLSearchParams(query).toString()}`;
+    const { status, body } = await api.ask("GET", path, { token });
+    return { status, readings: (body["data"] as unknown[] | undefined)?.length };
+  };
+
+  for (const time of [reading.recorded_at, `${inOffset}+16:00`, `${second}.${"0".repeat(130)}Z`]) {
+    expect(await found({ from: time }), time).toEqual({ status: 200, readings: 1 });
+    expect(await found({ to: time }), time).toEqual({ status: 200, readings: 0 });
+    expect(await found({ cursor: encodeCursor(["A", time]) }), time).toEqual({ status: 200, readings: 1 });
+    expect(await found({ cursor: encodeCursor(["a", time]) }), time).toEqual({ status: 200, readings: 0 });
+  }
+  expect(await found({ cursor: encodeCursor(["a", "0000-01-01T00:00:00Z"]) })).toMatchObject({ status: 400 });
 });
 
 test("nobody sees another organization's readings", async ({ api }) => {

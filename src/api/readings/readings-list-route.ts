@@ -8,7 +8,7 @@ import { pageQuery, pageSchema, toPage } from "../../http/page.ts";
 import { inputProblems, keyProblems } from "../../http/problem-answers.ts";
 import { readingsKept, tellReadingsKept } from "./readings-kept.ts";
 import { type BilledReading, listBilledReadings } from "../../outbox/billed-readings.ts";
-import { recordedAtSchema } from "../../usage/recorded-at.ts";
+import { storedTimeSchema } from "../../usage/recorded-at.ts";
 import { addressableSensorIdSchema } from "../../usage/sensor-id.ts";
 
 const billedReadingSchema = z
@@ -37,8 +37,8 @@ const listRoute = createRoute({
   request: {
     query: pageQuery.extend({
       sensor_id: addressableSensorIdSchema.optional(),
-      from: recordedAtSchema.optional(),
-      to: recordedAtSchema.optional(),
+      from: storedTimeSchema.optional(),
+      to: storedTimeSchema.optional(),
     }),
   },
   responses: {
@@ -48,7 +48,7 @@ const listRoute = createRoute({
   },
 });
 
-const cursorKey = z.tuple([addressableSensorIdSchema, recordedAtSchema]);
+const cursorKey = z.tuple([addressableSensorIdSchema, storedTimeSchema]);
 
 /** Adds `GET /v1/readings`. */
 export function mountReadingsList(app: App, { db, mayRead }: { db: Db; mayRead: KeyOnly }): void {

@@ -9,6 +9,7 @@ import { toPage } from "../../http/page.ts";
 import { notFound } from "../../http/problem.ts";
 import { readOrganizationNames } from "../../organizations/organization-names.ts";
 import { type EventReading, listEventReadings } from "../../outbox/event-readings.ts";
+import { storedTimeSchema } from "../../usage/recorded-at.ts";
 import type { ConsoleApp, ConsoleContext } from "../console-env.ts";
 import { mayAct } from "../forms/act.ts";
 import { showPage } from "../layout/show-page.tsx";
@@ -19,7 +20,7 @@ import { readFilter } from "./read-filter.ts";
 
 const pageRows = 50;
 const listKey = z.tuple([z.uuid()]);
-const readingKey = z.tuple([z.uuid(), z.string().max(128), z.iso.datetime()]);
+const readingKey = z.tuple([z.uuid(), z.string().max(128), storedTimeSchema]);
 const frame = { title: "Meter events", place: "events" } as const;
 
 /** Adds the list of meter events, and the page of one. */

@@ -1,5 +1,6 @@
 import { sql } from "kysely";
 import { expect } from "vitest";
+import { encodeCursor } from "../../http/cursor.ts";
 import { whyNoBrowser } from "../../testing/browser/chromium.ts";
 import { adminToken, consoleTest, readerToken } from "../../testing/fixtures/console-fixture.ts";
 import { addMeterEvent, readMeterEvent } from "../../testing/rows/meter-events.ts";
@@ -199,6 +200,14 @@ test("what is no event, no filter or no state to act on is told, and changes not
     const answer = await site.ask(`/console/meter-events${path}`, { method: "POST", headers });
     expect(answer.status, path).toBe(403);
   }
+});
+
+test("a cursor with a time that Postgres does not know is refused", async ({ site, database: { db } }) => {
+  const { meterEventId } = await addMeterEvent(db);
+  const headers = { cookie: await site.signIn(readerToken) };
+  const cursor = encodeCursor([meterEventId, "a", "0000-01-01T00:00:00Z"]);
+  const answer = await site.ask(`/console/meter-events/${meterEventId}?cursor=${cursor}`, { headers });
+  expect(answer.status).toBe(400);
 });
 
 test("one event shows the newest look at Stripe's sum of its window beside ours", async ({
