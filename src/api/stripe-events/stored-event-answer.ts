@@ -2,6 +2,7 @@ import { z } from "@hono/zod-openapi";
 import { hideSecrets } from "./hide-secrets.ts";
 import { inboxStates } from "../../billing/inbox.ts";
 import type { StoredEvent } from "../../billing/list-stripe-events.ts";
+import { storedTimeSchema } from "../../usage/recorded-at.ts";
 
 /** An event of the webhook inbox as the API shows it. */
 export const storedEventSchema = z
@@ -36,6 +37,6 @@ export function renderStoredEvent(event: StoredEvent): z.infer<typeof storedEven
 
 /** Where the page after an event of the inbox begins. */
 export const inboxCursor = {
-  schema: z.tuple([z.iso.datetime(), z.string()]),
+  schema: z.tuple([storedTimeSchema, z.string()]),
   keyOf: ({ receivedAt, id }: StoredEvent): [string, string] => [receivedAt, id],
 };
