@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
-import { expect } from "vitest";
+import { setTimeout } from "node:timers/promises";
+import { expect, vi } from "vitest";
 import type { Db } from "../database/db.ts";
 import { storeApiKey } from "../organizations/api-keys.ts";
 import { openDatabase } from "../database/pool.ts";
@@ -48,6 +49,20 @@ test("a key is remembered for half a second and not longer", async ({ database: 
   expect(await findKey(key)).toBeDefined();
   now = 500;
   expect(await findKey(key)).toBeUndefined();
+});
+
+test("a revoked key ends in time, too, when the system clock is set back", async ({ database: { db } }) => {
+  const { key } = await storeKey(db);
+  const clock = vi.spyOn(Date, "now");
+  const findKey = createKeyLookup({ db });
+  expect(await findKey(key)).toBeDefined();
+  await revokeAll(db);
+  clock.mockReturnValue(Date.now() - 3_600_000);
+  const revokedAt = performance.now();
+  while ((await findKey(key)) !== undefined && performance.now() - revokedAt < 2_000) await setTimeout(10);
+  clock.mockRestore();
+  expect(findKey.recall(key)).toBeUndefined();
+  expect(performance.now() - revokedAt).toBeLessThan(2_000);
 });
 
 test("known keys in use are looked up again in one query, and each ends in time", async ({

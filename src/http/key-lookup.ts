@@ -42,6 +42,7 @@ export type KeyLookupDeps = {
   db: Db;
   /** Connections for keys that were not found before, so that a flood of wrong keys cannot take all of `db`'s; `db` if left out. */
   unknownKeysDb?: Db | undefined;
+  /** Milliseconds of a clock that nobody sets: with the system's, a key would live on for as long as it was set back. */
   now?: () => number;
 };
 
@@ -54,7 +55,7 @@ export type KeyLookupDeps = {
 export function createKeyLookup({
   db,
   unknownKeysDb = db,
-  now = Date.now,
+  now = () => performance.now(),
 }: KeyLookupDeps): FindKey & { recall: RecallKey } {
   const cache = createKeyCache(now);
   let unknownKeys = 0;
