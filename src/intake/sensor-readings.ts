@@ -65,8 +65,9 @@ export async function readTemperatures(
       ) d
       cross join lateral (
         select
-          count(*)::int as readings, min(r.temperature)::float8 as lowest, avg(r.temperature)::float8 as mean,
-          max(r.temperature)::float8 as highest
+          count(*)::int as readings, min(r.temperature)::float8 as lowest,
+          -- As decimals: the mean of doubles squares them, which overflows from 1e154 on.
+          avg(r.temperature::numeric)::float8 as mean, max(r.temperature)::float8 as highest
         from (
           select temperature
           from metering.readings
