@@ -45,6 +45,26 @@ test.each([
   expect(await linesOf([...pieces, "\ntwo"])).toEqual(["x".repeat(11), "two"]);
 });
 
+test.each([
+  ["in one piece", ["one          two\n"]],
+  ["with its end in another piece", ["one          two", "\n"]],
+  ["without an end", ["one          two"]],
+  ["cut between the blanks", ["one      ", "     ", "two", "\n"]],
+  ["byte for byte", ofBytes("one          two\n")],
+  ["with more after it", ["one          two", "    ", "    ", "\n"]],
+])("a line that is too long by its blanks, %s, stays so", async (_how, pieces) => {
+  const [line = "", ...others] = await linesOf(pieces);
+  expect([line.length, others]).toEqual([limits.lineCharsMax + 1, []]);
+});
+
+test.each([
+  ["in one piece", [`one${" ".repeat(20)}\n`]],
+  ["in many", ["one   ", " ".repeat(20), "  \n"]],
+  ["without an end", ["one", " ".repeat(20)]],
+])("blanks after a line, %s, do not count", async (_how, pieces) => {
+  expect(await linesOf(pieces)).toEqual(["one"]);
+});
+
 test("a body of more bytes than it may have is refused", async () => {
   await expect(linesOf(["one\n".repeat(251)])).rejects.toThrow("larger than 1000 bytes");
 });
