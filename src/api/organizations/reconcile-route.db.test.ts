@@ -80,6 +80,17 @@ test.for([
   expect(await api.ask("POST", path, { token: api.adminToken, json })).toMatchObject({ status: expected });
 });
 
+test.for([{ period: "next" }, { period: { from: "2026-11-01" } }, { period: 1 }])(
+  "of the period in %j it is said what it may be",
+  async (json, { api, books }) => {
+    const path = `/v1/organizations/${books.organizationId}/reconcile`;
+    const { body } = await api.ask("POST", path, { token: api.adminToken, json });
+    const detail =
+      'must be "current", "last" or an object of two times, from and to, such as 2026-11-01T00:00:00Z';
+    expect(body["errors"]).toMatchObject([{ pointer: "/period", detail }]);
+  },
+);
+
 test("neither an unknown organization nor another one's request is found", async ({ api, books }) => {
   const { organizationId } = books;
   const other = await api.join();

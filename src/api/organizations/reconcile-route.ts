@@ -22,12 +22,15 @@ import { comparedWindowsSchema } from "./reconcile-answer.ts";
 
 const shared = { tags: ["Organizations"], security: [{ adminToken: [] }] };
 
-const periodSchema = z.union([
-  z.enum(["current", "last"]),
-  z
-    .strictObject({ from: instantSchema, to: instantSchema })
-    .refine(({ from, to }) => from < to, { path: ["to"], message: "must be after from" }),
-]);
+const periodSchema = z.union(
+  [
+    z.enum(["current", "last"]),
+    z
+      .strictObject({ from: instantSchema, to: instantSchema })
+      .refine(({ from, to }) => from < to, { path: ["to"], message: "must be after from" }),
+  ],
+  'must be "current", "last" or an object of two times, from and to, such as 2026-11-01T00:00:00Z',
+);
 
 const waitingAnswer = {
   description: "A worker has not answered yet: ask at `Location`",
