@@ -16,6 +16,7 @@ import {
   notFoundProblems,
 } from "../../http/problem-answers.ts";
 import { notFound, Problem } from "../../http/problem.ts";
+import { reasonSchema } from "../../http/stored-text.ts";
 import { explainMeterEvent } from "./explain-meter-event.ts";
 import { renderResolved, resolvedSchema } from "./meter-event-answer.ts";
 import { matchOf, matchShape } from "./meter-event-match.ts";
@@ -45,7 +46,7 @@ const retryOneRoute = createRoute({
 
 const resolutionShape = {
   resolution: z.enum(resolutions),
-  reason: z.string().trim().min(1).max(500),
+  reason: reasonSchema,
 };
 
 const resolveRoute = createRoute({

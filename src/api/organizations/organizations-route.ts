@@ -17,6 +17,7 @@ import {
   problemSchema,
 } from "../../http/problem-answers.ts";
 import { notFound, Problem } from "../../http/problem.ts";
+import { storedTextSchema } from "../../http/stored-text.ts";
 import {
   newOrganizationSchema,
   organizationSchema,
@@ -65,7 +66,7 @@ const listOrganizationsRoute = createRoute({
   summary: "List organizations, the oldest first",
   request: {
     query: pageQuery.extend({
-      external_id: z.string().max(200).optional(),
+      external_id: storedTextSchema.max(200).optional(),
       archived: z
         .enum(["true", "false"])
         .transform((text) => text === "true")

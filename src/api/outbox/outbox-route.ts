@@ -8,6 +8,7 @@ import type { App } from "../../http/app-env.ts";
 import type { AdminOnly } from "../../http/authentication.ts";
 import { jsonAnswer, jsonBody } from "../../http/json-content.ts";
 import { adminProblems, bodyProblems } from "../../http/problem-answers.ts";
+import { reasonSchema } from "../../http/stored-text.ts";
 import { requestSeal } from "../../outbox/seal-job.ts";
 import { outboxSchema, readOutbox } from "./outbox-answer.ts";
 
@@ -44,7 +45,7 @@ const pauseRoute = createRoute({
   request: {
     body: jsonBody(
       z.strictObject({
-        reason: z.string().trim().min(1).max(500),
+        reason: reasonSchema,
         meter: z.enum(meterNames).optional().openapi({ description: "left out: all sending" }),
       }),
     ),

@@ -15,6 +15,7 @@ import {
   notFoundProblems,
 } from "../../http/problem-answers.ts";
 import { notFound, Problem } from "../../http/problem.ts";
+import { reasonSchema } from "../../http/stored-text.ts";
 import { dismissStripeEvent, inboxStates, replayStripeEvent } from "../../billing/inbox.ts";
 import { findStripeEvent, listStripeEvents, type StoredEvent } from "../../billing/list-stripe-events.ts";
 import { inboxCursor, renderStoredEvent, storedEventSchema } from "./stored-event-answer.ts";
@@ -59,7 +60,7 @@ const dismissRoute = createRoute({
   path: "/v1/stripe-events/{id}/dismiss",
   operationId: "dismissStripeEvent",
   summary: "Put a failed or refused event aside: it needs no effect here",
-  request: { params, body: jsonBody(z.strictObject({ reason: z.string().trim().min(1).max(500) })) },
+  request: { params, body: jsonBody(z.strictObject({ reason: reasonSchema })) },
   responses: {
     200: jsonAnswer("The event", storedEventSchema),
     ...adminProblems,
