@@ -18,6 +18,11 @@ test("a page has 100 rows unless another limit up to 500 is asked for", () => {
   expect(pageQuery.parse({ limit: "500" }).limit).toBe(500);
 });
 
+test.for(["x", ["1", "2"]])("of the limit %j it is said what it must be", (limit) => {
+  const message = "must be one whole number";
+  expect(pageQuery.safeParse({ limit }).error?.issues).toMatchObject([{ path: ["limit"], message }]);
+});
+
 test.for(["0", "501", "-1", "1.5", "x", ""])("a limit of %j is refused", (limit) => {
   expect(pageQuery.safeParse({ limit }).success).toBe(false);
 });
