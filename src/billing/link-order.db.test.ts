@@ -11,6 +11,7 @@ const read = {
   customerId: "cus_1",
   chosen: { id: "sub_1", status: "active", periodStart: start, periodEnd: end },
   billed: [],
+  otherBounds: [],
   subscriptionIds: ["sub_1"],
   readBeganAt: "2000-01-01T00:00:00Z",
 };
