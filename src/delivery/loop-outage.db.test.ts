@@ -56,3 +56,28 @@ test("attempts that end while the database is away are settled when it is back",
   await loops.untilDelivered();
   expect(account.simulator.state()).toMatchObject({ counted: 4, double_counted: 0, duplicates: 0 });
 });
+
+test("attempts that wait for a slot while the database is away are ended when it is back, and sent then", async () => {
+  const { postgres, db, account, loops, addEvents } = await openPlace();
+  await addEvents("cus_1", "cus_2", "cus_3");
+  const way = await holdRequests(account.url, "/v1/billing/meter_events");
+  loops.start({ ...account, url: way.url }, { timeoutMs: 60_000, concurrency: 1 });
+  const begun = () => db.selectFrom("meter_events").select("id").where("attempts_started", "=", 1).execute();
+  await until(async () => (await begun()).length === 3, { what: "one request and two that wait" });
+
+  await postgres.halt();
+  // What was known of pauses is outdated after a second.
+  await until(() => loops.events.filter(({ event }) => event === "delivery_step_failed").length >= 3, {
+    what: "the loop to fail for two seconds",
+  });
+  way.open();
+  await until(() => loops.events.some(({ event }) => event === "settle_failed"), { what: "an answer" });
+  await postgres.resume();
+  await loops.untilDelivered();
+
+  const attempts = await db.selectFrom("delivery_attempts").select(["code", "verdict"]).execute();
+  expect(attempts.map(({ code, verdict }) => code ?? verdict).toSorted()).toEqual([
+    ...Array<string>(3).fill("delivered"),
+    ...Array<string>(2).fill("held_back"),
+  ]);
+});

@@ -45,10 +45,18 @@ export async function sendTaken(request: TakenRequest, tools: SendTools): Promis
 
 async function isHeldBack(
   { jobs: [first], probedScope }: TakenRequest,
-  { stopping, breaker }: SendTools,
+  { stopping, breaker, watch, log }: SendTools,
 ): Promise<boolean> {
   if (stopping.aborted || first === undefined) return true;
-  return probedScope === undefined && breaker.isPaused(first.attempt.meter);
+  if (probedScope !== undefined) return false;
+  try {
+    return await breaker.isPaused(first.attempt.meter);
+  } catch (error) {
+    // The pauses cannot be read. An attempt that began has to end: three that do not would look like lost workers.
+    watch.onFailed();
+    log.error({ event: "breaker_failed", error });
+    return true;
+  }
 }
 
 // All of them got one answer, so the first tells as much as the others.
