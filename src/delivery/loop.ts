@@ -144,7 +144,8 @@ async function step(loop: Loop): Promise<void> {
   await unloadLate(loop.deps, lateMs);
   const idle = () => loop.bell.wait(loop.idleMs, since);
   if (!loop.underWay.isWorthAFetch()) return idle();
-  if (bucket.available() < 1) return wait(bucket.waitMs(), stopping);
+  // Stripe may want no requests for long, and what is late is left to other workers meanwhile.
+  if (bucket.available() < 1) return wait(Math.min(bucket.waitMs(), loop.idleMs), stopping);
   let jobs = 0;
   for (const meter of meterNames) {
     if (!stopping.aborted && !loop.rests.isResting(meter)) jobs += await stepMeter(loop, meter);

@@ -144,3 +144,18 @@ test("a pause lets go what has not begun, and its end sends it", async ({
 
   expect(account.simulator.state()).toMatchObject({ counted: 40, double_counted: 0 });
 });
+
+test("what waits while Stripe wants no requests for long is left to any worker", async ({
+  loops,
+  shipments,
+  account,
+  database: { db },
+}) => {
+  await shipments.add(40, 1);
+  account.simulator.addFault({ kind: "status", status: 429, retry_after_seconds: 3_600, times: 1, path });
+
+  loops.start(account, { concurrency: 1 });
+
+  // One event or a few had begun before.
+  await until(async () => (await readDeliverJobs(db)).length > 30, { what: "reminders of those not begun" });
+});
