@@ -29,7 +29,8 @@ function createTaker({ db, boss }: { db: Db; boss: PgBoss }) {
   return {
     events,
     failures: () => failures,
-    take: (room = 100) => takeJobs({ db, boss, log, watch }, meter, { room, leaseSeconds: 45 }),
+    take: (room = 100, through: Db = db) =>
+      takeJobs({ db: through, boss, log, watch }, meter, { room, leaseSeconds: 45 }),
     addEvent: (change?: Parameters<typeof addDueEvent>[1]) => addDueEvent({ db, boss }, change),
     /** Another program may do so: a job under a singleton key of its own. */
     addJob: (data: object) => boss.send(queue, data, { singletonKey: randomUUID() }),
@@ -97,6 +98,27 @@ test("jobs whose attempts the database refuses to count are given back, and hold
 
   expect((await taker.jobs()).map(({ state }) => state)).toEqual(["retry"]);
   await allowAttempts();
+  await hurryDeliverJobs(db);
+  expect((await taker.take()).taken).toMatchObject([{ attempt: { ...key, attempt: 1 } }]);
+});
+
+test("jobs are given back where it cannot be read what else is under way", async ({
+  taker,
+  database: { db },
+}) => {
+  const key = await taker.addEvent();
+  // Only the look at the jobs of shipments fails.
+  const failing = db.withPlugin({
+    transformQuery({ node }) {
+      if (JSON.stringify(node).includes("select j.data")) throw new Error("connection terminated");
+      return node;
+    },
+    transformResult: async ({ result }) => result,
+  });
+
+  await expect(taker.take(100, failing)).rejects.toThrow("terminated");
+
+  expect((await taker.jobs()).map(({ state }) => state)).toEqual(["retry"]);
   await hurryDeliverJobs(db);
   expect((await taker.take()).taken).toMatchObject([{ attempt: { ...key, attempt: 1 } }]);
 });

@@ -35,7 +35,6 @@ export async function takeJobs(
   meter: MeterName,
   { room, manyOfEach = false, leaseSeconds, sendableUntil }: TakeOptions,
 ): Promise<{ jobs: number; taken: (TakenJob & { job: Job<DeliverJob> })[] }> {
-  const { db } = deps;
   const jobs = await fetchInTurn(deps, meter, { room, manyOfEach });
   if (jobs.length === 0) return { jobs: 0, taken: [] };
   const parsed = jobs.map((job) => ({ job, payload: deliverJobPayload.safeParse(job.data) }));
@@ -44,10 +43,9 @@ export async function takeJobs(
   await endUnreadable(deps, meter, { queue: deliverQueueOf(meter), jobs: foreign });
   const { begun, busy, notBegun } = await beginOrGiveBack(deps, meter, {
     due: keyed,
+    manyOfEach,
     leaseSeconds,
     sendableUntil,
-    // pg-boss holds apart the jobs of single events.
-    elsewhere: manyOfEach ? undefined : await listShipped(db, meter),
   });
   const unsent = [...notBegun, ...busy];
   if (unsent.length > 0) {
@@ -92,14 +90,16 @@ function keyedJob(job: Job<DeliverJob>, { traceparent, ...key }: DeliverJob): Ke
 async function beginOrGiveBack(
   deps: TakeDeps,
   meter: MeterName,
-  options: Parameters<typeof beginDue<KeyedJob>>[2],
+  { manyOfEach, ...options }: BeginOptions & { due: readonly KeyedJob[]; manyOfEach: boolean },
 ) {
   const giveBack = (jobs: readonly KeyedJob[]) => {
     const unsent = jobs.map(({ job: { id, retryCount } }) => ({ id, retryCount }));
     return handBack(deps, { meter, count: jobs.length }, () => deps.boss.fail(deliverQueueOf(meter), unsent));
   };
   try {
-    const due = await beginDue(deps, meter, options);
+    // pg-boss holds apart the jobs of single events.
+    const elsewhere = manyOfEach ? undefined : await listShipped(deps.db, meter);
+    const due = await beginDue(deps, meter, { ...options, elsewhere });
     if (due.failed.length > 0) await giveBack(due.failed);
     return due;
   } catch (error) {
