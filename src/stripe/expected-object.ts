@@ -3,8 +3,8 @@ export type ExpectedObject =
   | { kind: "list"; isNamed: boolean }
   /** `id` is the id of the request's path, where the path names one. */
   | { kind: "object"; name: string; id: string | undefined }
-  /** The stream answers with an empty object. */
-  | { kind: "anything" };
+  /** The stream's answer is an object without fields. */
+  | { kind: "empty" };
 
 /** First segments of paths that are no collections themselves, as far as this service uses them. */
 const namespaces = new Set(["billing", "billing_portal", "checkout", "core", "test_helpers"]);
@@ -17,7 +17,7 @@ const streamPath = "/v2/billing/meter_event_stream";
  */
 export function expectedObject(method: string, path: string): ExpectedObject {
   const pathname = path.replace(/[?#].*$/s, "");
-  if (pathname === streamPath) return { kind: "anything" };
+  if (pathname === streamPath) return { kind: "empty" };
   const [, version = "", ...segments] = pathname.split("/");
   const nameLength = namespaces.has(segments[0] ?? "") ? 2 : 1;
   const name = segments.slice(0, nameLength).join(".");

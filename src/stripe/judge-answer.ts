@@ -36,8 +36,8 @@ function faultOfObject(body: JsonObject, asked: { method: string; path: string }
   if ("error" in body) return "it is an error with a status of success";
   const expected = expectedObject(asked.method, asked.path);
   switch (expected.kind) {
-    case "anything":
-      return undefined;
+    case "empty":
+      return Object.keys(body).length === 0 ? undefined : "it is no empty object";
     case "list":
       if (expected.isNamed && body["object"] !== "list") return "it is no list";
       return Array.isArray(body["data"]) && body["data"].every(isObject) ? undefined : "it is no list";

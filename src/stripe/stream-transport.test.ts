@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { verdictOf } from "../delivery/verdict.ts";
 import type { FaultInput } from "../simulator/faults/fault.ts";
 import { type RunningSimulator, startSimulator } from "../simulator/start-simulator.ts";
-import { refusal, serve } from "../testing/net/raw-server.ts";
+import { json, refusal, serve } from "../testing/net/raw-server.ts";
 import { createStripe } from "./client.ts";
 import { createStreamTransport } from "./stream-transport.ts";
 import type { MeterEventRequest, Transport } from "./sync-transport.ts";
@@ -205,6 +205,25 @@ for (const [fault, reason] of failuresOfStream) {
     expect(await send(...events(5))).toMatchObject({ kind: "delivered" });
     expect(running.simulator.state()).toMatchObject({ counted: 5, double_counted: 0 });
     expect(sessionsOpened()).toBe(1);
+  });
+}
+
+for (const body of [{ message: "Service Unavailable" }, { status: "ok" }, { object: "customer" }]) {
+  test(`whether the events were counted is unknown after a 200 with ${JSON.stringify(body)}`, async () => {
+    const [created, ends] = [new Date(nowMs), new Date(nowMs + 15 * minuteMs)].map((at) => at.toISOString());
+    const session = {
+      object: "v2.billing.meter_event_session",
+      authentication_token: "token",
+      created,
+      expires_at: ends,
+    };
+    const { url } = await serve((response) =>
+      json(200, response.req.url === sessionPath ? session : body)(response),
+    );
+
+    const answer = await transportTo(url, patienceMs).send(events(2));
+
+    expect(verdictOf(answer)).toEqual({ kind: "unknown", reason: "foreign_answer" });
   });
 }
 
