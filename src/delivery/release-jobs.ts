@@ -17,11 +17,13 @@ type Release = Pick<BeginOptions, "sendableUntil"> & {
 
 /** When an event is tried again that waits for another one of its customer. */
 const busySeconds = 1;
+/** An event ahead of Stripe's clock waits so long at a time: what is known of that clock may have been wrong. */
+const aheadSecondsMax = 60;
 
 /**
  * Gives back jobs whose event may not be sent now. The reminder of a pending event is put off; that of an event ahead
- * of Stripe's clock until Stripe would take it; that of an event whose customer has another one under way for a second, and
- * its backoff begins anew. The other jobs have done their work.
+ * of Stripe's clock until Stripe would take it, for a minute at most; that of an event whose customer has another one
+ * under way for a second, and its backoff begins anew. The other jobs have done their work.
  */
 export async function releaseJobs(
   deps: TakeDeps,
@@ -43,11 +45,11 @@ export async function releaseJobs(
   if (waiting.size > 0) await waitForCustomer(deps, meter, { jobs: [...waiting], pendingOf });
   const early = [...pending.values()].filter(({ aheadSeconds }) => aheadSeconds > 0);
   if (early.length === 0) return;
-  for (const { meterEventId: id, aheadSeconds: seconds } of early) {
-    await putOffReminder(boss, meter, { id, seconds });
+  for (const { meterEventId: id, aheadSeconds } of early) {
+    await putOffReminder(boss, meter, { id, seconds: Math.min(aheadSeconds, aheadSecondsMax) });
   }
-  const aheadSecondsMax = Math.max(...early.map(({ aheadSeconds }) => aheadSeconds));
-  log.warn({ event: "usage_ahead_of_stripe", meter, count: early.length, wait_seconds: aheadSecondsMax });
+  const waitSeconds = Math.max(...early.map(({ aheadSeconds }) => aheadSeconds));
+  log.warn({ event: "usage_ahead_of_stripe", meter, count: early.length, wait_seconds: waitSeconds });
 }
 
 function attemptOf({ job: { id, retryCount } }: JobOfEvent) {
