@@ -44,7 +44,7 @@ const rows: [what: string, verdict: Verdict, ageMs: number, outcome: Outcome][] 
   ["a wrong key waits for its pause alone", retry("unauthorized"), 0, atOnce("unauthorized")],
   ["a missing permission waits for its pause alone", retry("forbidden"), 0, atOnce("forbidden")],
   ["a missing meter waits for its pause alone", retry("meter_unavailable"), 0, atOnce("meter_unavailable")],
-  ["an expired session waits for the next alone", retry("session_expired"), 0, atOnce("session_expired")],
+  ["an expired session is tried again later", retry("session_expired"), 0, later("session_expired")],
 ];
 
 test.for(rows)("%s", ([, verdict, ageMs, outcome]) => {

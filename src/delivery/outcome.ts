@@ -38,18 +38,21 @@ export function isCertainlyNotCounted(verdict: Verdict): boolean {
   return verdict.kind === "retry" || verdict.kind === "rejected";
 }
 
-/** The event has no part in these: it waits for a pause's end or a new session, and its own delay does not grow. */
+/**
+ * The event has no part in these: it waits for a pause's end, and its own delay does not grow. Nothing pauses for an
+ * expired session: where Stripe refuses each new one too, requests at once would go on without end.
+ */
 function isOfNoEvent(reason: RetryReason): boolean {
   switch (reason) {
     case "unauthorized":
     case "forbidden":
     case "meter_unavailable":
-    case "session_expired":
     case "held_back":
       return true;
     case "conflict":
     case "rate_limited":
     case "idempotency_error":
+    case "session_expired":
     case "not_connected":
     case "too_early":
       return false;
