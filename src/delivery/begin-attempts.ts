@@ -1,4 +1,4 @@
-import { sql } from "kysely";
+import { type RawBuilder, sql } from "kysely";
 import { keptPlan } from "../database/keep-plans.ts";
 import { isOfKey, onKeys } from "../database/one-plan.ts";
 import { namesOrganizations } from "../database/by-shard.ts";
@@ -28,6 +28,8 @@ export type BeginOptions = {
   sendableUntil?: Date | undefined;
   /** On a cluster: the events are of one shard, which is told so. */
   isOneShard?: boolean;
+  /** Leaves out events with so many attempts that never ended; those that keep killing workers when left out. */
+  unfinishedMax?: number;
 };
 
 /**
@@ -61,16 +63,8 @@ async function countAttempts(
       first_unknown_at = coalesce(m.first_unknown_at, k.at)
     from k
     where ${isOfKey("m", "k")}
-      and m.state = k.state
-      and ${hasNoAttemptUnderWay(options)}
-      and m.attempts_started - m.attempts_finished < ${unfinishedAttemptsMax}
-      and m.event_at <= ${options.sendableUntil ?? "infinity"}::timestamptz
-      and m.event_at > now() - make_interval(secs => ${eventAgeMsMax / 1_000})
-      and (
-        m.first_unknown_at is null
-        or m.first_unknown_at > now() - make_interval(secs => ${identifierSafeMs / 1_000})
-      )
-      and not ${isOvertaken(inShard)} ${inShard("m")}
+      and m.attempts_started - m.attempts_finished < ${options.unfinishedMax ?? unfinishedAttemptsMax}
+      and ${maySend(options, inShard)} ${inShard("m")}
     returning
       m.organization_id as "organizationId",
       m.id as "meterEventId",
@@ -83,3 +77,19 @@ async function countAttempts(
   `.execute(db);
   return begun.rows;
 }
+
+/** Of the meter event `m` of the key `k`, apart from how many attempts at it never ended. */
+export const maySend = (
+  options: BeginOptions,
+  inShard: (table: string) => RawBuilder<boolean>,
+) => sql<boolean>`(
+  m.state = k.state
+  and ${hasNoAttemptUnderWay(options)}
+  and m.event_at <= ${options.sendableUntil ?? "infinity"}::timestamptz
+  and m.event_at > now() - make_interval(secs => ${eventAgeMsMax / 1_000})
+  and (
+    m.first_unknown_at is null
+    or m.first_unknown_at > now() - make_interval(secs => ${identifierSafeMs / 1_000})
+  )
+  and not ${isOvertaken(inShard)}
+)`;

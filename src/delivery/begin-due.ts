@@ -2,7 +2,9 @@ import { onEachShard } from "../database/each-shard.ts";
 import type { MeterEventKey } from "../usage/meter-event-key.ts";
 import type { MeterName } from "../usage/meters.ts";
 import { hasOtherAmong, listUnderWay } from "./attempt-under-way.ts";
+import { beginAlone } from "./begin-alone.ts";
 import { type Attempt, beginAttempts, type BeginOptions } from "./begin-attempts.ts";
+import { unfinishedTogetherMax } from "./limits.ts";
 import type { TakeDeps } from "./take-deps.ts";
 
 /** A meter event that a job reminds of. */
@@ -16,6 +18,8 @@ export type BegunDue<T extends Due> = {
   begun: { attempt: Attempt; due: T }[];
   /** Events whose customer has another event under way. */
   busy: T[];
+  /** Events whose last allowed attempt waits until no other last attempt is under way. */
+  alone: T[];
   /** Events that may not be sent now. */
   notBegun: T[];
   /** Events whose shard of a cluster failed. */
@@ -31,12 +35,14 @@ type Elsewhere = { elsewhere?: readonly MeterEventKey[] | undefined };
 
 /** Counts an attempt at each of these events of a meter. Throws where the database refuses all. */
 export async function beginDue<T extends Due>(
-  { db, log, shards }: TakeDeps,
+  deps: TakeDeps,
   meter: MeterName,
   { due, elsewhere = [], ...options }: BeginOptions & Elsewhere & { due: readonly T[] },
 ): Promise<BegunDue<T>> {
+  const { db, log, shards } = deps;
   log.debug({ event: "attempts_beginning", meter, count: due.length });
   const busy: T[] = [];
+  const waiting = new Set<string>();
   const { done, failed, errors } = await onEachShard(shards, due, {
     keyOf: ({ key }) => key,
     work: async (group, isOneShard) => {
@@ -46,7 +52,9 @@ export async function beginDue<T extends Due>(
       const isBusy = hasOtherAmong(underWay);
       busy.push(...group.filter(({ key }) => isBusy(key)));
       const keys = group.map(({ key }) => key).filter((key) => !isBusy(key));
-      return beginAttempts(db, keys, { ...options, isOneShard });
+      const together = await beginTogether(deps, keys, { ...options, isOneShard });
+      for (const { meterEventId } of together.waiting) waiting.add(meterEventId);
+      return together.begun;
     },
   });
   if (failed.length > 0) {
@@ -56,7 +64,26 @@ export async function beginDue<T extends Due>(
   log.debug({ event: "attempts_begun", meter, count: begun.length });
   const others = new Set(due);
   for (const one of [...begun.map((each) => each.due), ...busy, ...failed]) others.delete(one);
-  return { begun, busy, notBegun: [...others], failed };
+  const alone = [...others].filter(({ key }) => waiting.has(key.meterEventId));
+  for (const one of alone) others.delete(one);
+  return { begun, busy, alone, notBegun: [...others], failed };
+}
+
+/** Counts an attempt at each, and of those for which it is the last one at one alone. */
+async function beginTogether(deps: TakeDeps, keys: readonly MeterEventKey[], options: BeginOptions) {
+  const begun = await beginAttempts(deps.db, keys, { ...options, unfinishedMax: unfinishedTogetherMax });
+  const isBegun = new Set(begun.map(({ meterEventId }) => meterEventId));
+  const left = keys.filter(({ meterEventId }) => !isBegun.has(meterEventId));
+  if (left.length === 0) return { begun, waiting: [] };
+  try {
+    const alone = await beginAlone(deps, left, options);
+    return { begun: [...begun, ...alone.begun], waiting: alone.waiting };
+  } catch (error) {
+    // Attempts that have begun go out.
+    deps.watch?.onFailed();
+    deps.log.error({ event: "delivery_step_failed", error });
+    return { begun, waiting: [] };
+  }
 }
 
 /** Each attempt goes with one job: if several remind of an event, one attempt is made. */

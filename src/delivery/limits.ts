@@ -15,6 +15,9 @@ export const eventAheadMsMax = 4 * 60_000;
 /** An event whose attempts began and never ended this often in a row kills its worker. */
 export const unfinishedAttemptsMax = 3;
 
+/** From so many on, the next attempt is an event's last one, which begins alone: it could take others with it. */
+export const unfinishedTogetherMax = unfinishedAttemptsMax - 1;
+
 /** A worker has an event to itself for this long, beyond the requests' own deadlines, before another worker may try. */
 const leaseMarginSeconds = 15;
 

@@ -44,7 +44,7 @@ type Deps = { db: Db; boss: PgBoss; log: Log; watch?: DeliveryWatch; shards?: Sh
 
 /** Shared by the steps of one loop. */
 type Loop = {
-  deps: ShipmentDeps & { emptyQueues: Rests };
+  deps: ShipmentDeps & { emptyQueues: Rests; lastAttempts: Set<string> };
   options: DeliveryLoopOptions;
   tools: SendTools;
   settler: Settler;
@@ -111,7 +111,12 @@ function openLoop(deps: Deps, options: DeliveryLoopOptions & { stopping: AbortSi
   });
   const { othersWait } = underWay;
   return {
-    deps: { ...withShards, deleteEnded, emptyQueues: createRests(idleQueueMs, nowMs) },
+    deps: {
+      ...withShards,
+      deleteEnded,
+      emptyQueues: createRests(idleQueueMs, nowMs),
+      lastAttempts: new Set(),
+    },
     options,
     tools: { ...options, log: deps.log, watch },
     settler: createSettler({ ...withShards, backoff }, { watch, othersWait }),
@@ -201,11 +206,15 @@ function roomForEvents({ underWay, hasIdled, options: { bucket } }: Loop): numbe
 }
 
 function startRequest({ deps, tools, settler, underWay, rests }: Loop, request: TakenRequest): void {
+  const endLast = () => {
+    for (const { attempt } of request.jobs) deps.lastAttempts.delete(attempt.meterEventId);
+  };
   underWay.start({
     events: request.jobs.length,
     send: () => sendTaken(request, tools),
     settle: async (finished) => {
       await Promise.all(finished.map(settler.settle));
+      endLast();
       const ids = finished.map(({ attempt }) => attempt.meterEventId);
       await endShipped(deps, ids);
       for (const { attempt, job } of finished) {
@@ -214,6 +223,7 @@ function startRequest({ deps, tools, settler, underWay, rests }: Loop, request: 
       }
     },
     onError: (error) => {
+      endLast();
       tools.watch.onFailed();
       tools.log.error({ event: "deliver_failed", error });
     },

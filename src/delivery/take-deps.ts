@@ -14,4 +14,6 @@ export type TakeDeps = {
   watch?: DeliveryWatch | undefined;
   /** Queues that were empty a moment ago. */
   emptyQueues?: Rests;
+  /** The ids of the events that this worker has under way for the last time: of those, one begins when no other is under way. */
+  lastAttempts?: Set<string>;
 };

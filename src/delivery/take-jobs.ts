@@ -19,7 +19,7 @@ export type TakenJob = {
   traceparent?: string | undefined;
 };
 
-export type TakeOptions = Omit<BeginOptions, "isOneShard"> & {
+export type TakeOptions = Omit<BeginOptions, "isOneShard" | "unfinishedMax"> & {
   room: number;
   /** Several events of a customer at once: only where their order does not matter and a request takes many events. */
   manyOfEach?: boolean;
@@ -41,15 +41,15 @@ export async function takeJobs(
   const keyed = parsed.flatMap(({ job, payload }) => (payload.success ? [keyedJob(job, payload.data)] : []));
   const foreign = parsed.flatMap(({ job, payload }) => (payload.success ? [] : [job]));
   await endUnreadable(deps, meter, { queue: deliverQueueOf(meter), jobs: foreign });
-  const { begun, busy, notBegun } = await beginOrGiveBack(deps, meter, {
+  const { begun, busy, alone, notBegun } = await beginOrGiveBack(deps, meter, {
     due: keyed,
     manyOfEach,
     leaseSeconds,
     sendableUntil,
   });
-  const unsent = [...notBegun, ...busy];
+  const unsent = [...notBegun, ...busy, ...alone];
   if (unsent.length > 0) {
-    const release = () => releaseJobs(deps, meter, { jobs: unsent, busy, sendableUntil });
+    const release = () => releaseJobs(deps, meter, { jobs: unsent, busy, alone, sendableUntil });
     await handBack(deps, { meter, count: unsent.length }, release);
   }
   const taken = begun.map(({ attempt, due: { job, traceparent } }) => ({ attempt, job, traceparent }));

@@ -19,7 +19,7 @@ export type ShipmentDeps = TakeDeps & {
   deleteEnded?: (ended: readonly EndedShipment[]) => Promise<void>;
 };
 
-/** When an event is tried again whose customer another worker has under way, or whose shard failed. */
+/** When an event is tried again whose customer another worker has under way, that goes alone, or whose shard failed. */
 const againAfterMs = 100;
 /** Several times as much as there is room for: to fetch a shipment costs nearly as much as to fetch several. */
 const roomsAhead = 4;
@@ -41,13 +41,15 @@ export async function takeShipped(
   const fetched = missing > 0 ? await fetchShipments(deps, meter, ahead) : 0;
   const due = open.draw(meter, { room, oneOfEach: !manyOfEach });
   if (due.length === 0) return { found: fetched, taken: [] };
-  const { begun, busy, notBegun, failed } = await begin(deps, meter, { due, manyOfEach, ...clocks }).catch(
-    (error: unknown) => {
-      open.putBack(due, againAfterMs);
-      throw error;
-    },
-  );
-  open.putBack([...busy, ...failed], againAfterMs);
+  const { begun, busy, alone, notBegun, failed } = await begin(deps, meter, {
+    due,
+    manyOfEach,
+    ...clocks,
+  }).catch((error: unknown) => {
+    open.putBack(due, againAfterMs);
+    throw error;
+  });
+  open.putBack([...busy, ...alone, ...failed], againAfterMs);
   if (notBegun.length > 0) await unload(deps, meter, notBegun);
   const taken = begun.map(({ attempt, due: { traceparent } }) => ({ attempt, traceparent }));
   return { found: fetched + due.length, taken };
@@ -112,7 +114,7 @@ async function fetchShipments(deps: ShipmentDeps, meter: MeterName, events: numb
     }
     const due = payload.data.events.map(({ traceparent, ...key }) => ({ key, traceparent }));
     open.add(meter, job, due);
-    // A worker was lost with it: its events go on one by one, so that one that kills workers takes no other with it.
+    // A worker was lost with it: its events go on one by one, and each goes alone before it is rejected for killing workers.
     if (job.retryCount > 0) await unload(deps, meter, open.drawShipment(meter, job.id));
   }
   await endUnreadable(deps, meter, { queue, jobs: foreign });
