@@ -8,6 +8,7 @@ import { silentLog } from "../log.ts";
 import { databaseTest } from "../testing/postgres/database-fixture.ts";
 import { holdOpen } from "../testing/postgres/locks.ts";
 import { addOrganization } from "../testing/rows/organizations.ts";
+import { patienceMs } from "../testing/processes/patience.ts";
 import { until } from "../testing/processes/until.ts";
 import { makeApiKey } from "./api-key.ts";
 import { createKeyLookup } from "./key-lookup.ts";
@@ -59,10 +60,10 @@ test("a revoked key ends in time, too, when the system clock is set back", async
   await revokeAll(db);
   clock.mockReturnValue(Date.now() - 3_600_000);
   const revokedAt = performance.now();
-  while ((await findKey(key)) !== undefined && performance.now() - revokedAt < 2_000) await setTimeout(10);
+  const isOver = () => performance.now() - revokedAt >= patienceMs(5_000);
+  while ((await findKey(key)) !== undefined && !isOver()) await setTimeout(10);
+  expect(isOver()).toBe(false);
   clock.mockRestore();
-  expect(findKey.recall(key)).toBeUndefined();
-  expect(performance.now() - revokedAt).toBeLessThan(2_000);
 });
 
 test("known keys in use are looked up again in one query, and each ends in time", async ({

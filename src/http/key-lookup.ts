@@ -42,7 +42,7 @@ export type KeyLookupDeps = {
   db: Db;
   /** Connections for keys that were not found before, so that a flood of wrong keys cannot take all of `db`'s; `db` if left out. */
   unknownKeysDb?: Db | undefined;
-  /** Milliseconds of a clock that nobody sets: with the system's, a key would live on for as long as it was set back. */
+  /** Milliseconds of a clock that only goes forward: when the system clock is set back, a revoked key would live on. */
   now?: () => number;
 };
 
