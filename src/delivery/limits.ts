@@ -6,6 +6,9 @@ const hourMs = 3_600_000;
  */
 export const identifierSafeMs = 23 * hourMs;
 
+/** An attempt that waited for its turn for so long is not made: half of the hour in hand is over. */
+export const turnMsMax = hourMs / 2;
+
 /** Stripe refuses usage older than 35 days; a day is kept in hand. */
 export const eventAgeMsMax = 34 * 24 * hourMs;
 

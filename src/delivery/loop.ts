@@ -168,6 +168,7 @@ async function stepMeter(loop: Loop, meter: MeterName): Promise<number> {
   if (permit.kind === "paused") return 0;
   const restNow = rests.look(meter);
   const probedScope = permit.kind === "probe" ? permit.scope : undefined;
+  const begunAt = options.now();
   const { jobs, taken } = await take(loop, meter, {
     room: probedScope === undefined ? roomForEvents(loop) : 1,
     manyOfEach: transport.eventsPerRequestMax > 1 && meters[meter].aggregation === "sum",
@@ -177,7 +178,7 @@ async function stepMeter(loop: Loop, meter: MeterName): Promise<number> {
   if (probedScope !== undefined && taken.length === 0) await breaker.giveBackProbe(probedScope);
   bucket.take(taken.length);
   for (const chunk of chunksOf(taken, transport.eventsPerRequestMax)) {
-    startRequest(loop, { jobs: chunk, probedScope });
+    startRequest(loop, { jobs: chunk, probedScope, begunAt });
   }
   if (jobs === 0) restNow();
   return jobs;

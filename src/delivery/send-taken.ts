@@ -1,6 +1,7 @@
 import type { Log } from "../log.ts";
 import type { Breaker } from "./breaker.ts";
 import { deliver, type DeliverOptions, holdBack } from "./deliver.ts";
+import { turnMsMax } from "./limits.ts";
 import type { Scope } from "./pauses.ts";
 import type { FinishedAttempt } from "./settle.ts";
 import type { TakenJob } from "./take-jobs.ts";
@@ -12,6 +13,8 @@ export type TakenRequest = {
   jobs: readonly TakenJob[];
   /** The pause that the request is a probe of. */
   probedScope: Scope | undefined;
+  /** The attempts did not begin before, by this process's clock. */
+  begunAt: Date;
 };
 
 export type SendTools = DeliverOptions & {
@@ -24,9 +27,9 @@ export type SendTools = DeliverOptions & {
 };
 
 /**
- * Makes the attempts of a request, or holds them back where sending has stopped or paused while they waited for their
- * turn. The bucket and the breaker have learned from the answer before this resolves, and so before the next request
- * starts.
+ * Makes the attempts of a request, or holds them back where they waited for their turn for too long, or sending has
+ * stopped or paused meanwhile. The bucket and the breaker have learned from the answer before this resolves, and so
+ * before the next request starts.
  */
 export async function sendTaken(request: TakenRequest, tools: SendTools): Promise<FinishedAttempt[]> {
   const { jobs, probedScope } = request;
@@ -44,10 +47,12 @@ export async function sendTaken(request: TakenRequest, tools: SendTools): Promis
 }
 
 async function isHeldBack(
-  { jobs: [first], probedScope }: TakenRequest,
-  { stopping, breaker, watch, log }: SendTools,
+  { jobs: [first], probedScope, begunAt }: TakenRequest,
+  { stopping, breaker, watch, log, now }: SendTools,
 ): Promise<boolean> {
   if (stopping.aborted || first === undefined) return true;
+  // The machine slept: another worker may have sent the events meanwhile, and Stripe may have forgotten them again.
+  if (now().getTime() - begunAt.getTime() > turnMsMax) return true;
   if (probedScope !== undefined) return false;
   try {
     return await breaker.isPaused(first.attempt.meter);

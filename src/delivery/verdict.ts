@@ -22,7 +22,7 @@ export type RetryReason =
   | "not_connected"
   /** The usage is too far ahead of Stripe's clock, because the database's clock is. */
   | "too_early"
-  /** No request was made: sending stopped or paused between the attempt's beginning and its turn. */
+  /** No request was made: between the attempt's beginning and its turn sending stopped or paused, or much time passed. */
   | "held_back";
 
 /** Stripe gives this refusal no code on v1, so the message is all there is (seen in production by several users). */
