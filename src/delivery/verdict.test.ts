@@ -114,6 +114,13 @@ const rows: [what: string, answer: StripeAnswer, verdict: Verdict][] = [
   ["an error in a 200", refusal(200), serverError],
   ["an error in a redirect", refusal(302), serverError],
 
+  [
+    "words of Stripe's behind a thousand others",
+    refusal(400, { message: `${"a ".repeat(1_000)}${duplicateWords}` }),
+    rejected,
+  ],
+  ["a message as long as an answer", refusal(400, { message: "timestamp ".repeat(40_000) }), rejected],
+
   ["a proxy's page without a status", noAnswer("maybe", null), lost],
   ["a timeout", noAnswer("maybe", "ETIMEDOUT"), lost],
   ["a reset connection or a cut body", noAnswer("maybe", "ECONNRESET"), lost],

@@ -30,6 +30,8 @@ const duplicateMessage = /already exists with identifier/i;
 /** Stripe's possible words for "we do not know"; its clock is asked first. */
 const tooEarlyMessage = /timestamp\b.*\bin (?:the )?future/i;
 const noMeterMessage = /no active meter found/i;
+/** Stripe's own words are far shorter. On a message as long as an answer may be, a pattern could take minutes. */
+const judgedMessageMax = 1_000;
 
 const duplicateCodes = new Set(["duplicate_meter_event"]);
 const noMeterCodes = new Set(["no_meter", "archived_meter"]);
@@ -64,7 +66,8 @@ function isAboutOneObject({
 }
 
 function verdictOfError(answer: Extract<StripeAnswer, { kind: "error" }>): Verdict {
-  const { httpStatus, code, type, message, retryAfterMs } = answer;
+  const { httpStatus, code, type, retryAfterMs } = answer;
+  const message = answer.message.slice(0, judgedMessageMax);
   if (code === "billing_meter_event_session_expired") {
     return { kind: "retry", reason: "session_expired", retryAfterMs };
   }
