@@ -1,10 +1,13 @@
-import { account, type BreakerPause } from "./pauses.ts";
+import { account, type BreakerPause, type Pause } from "./pauses.ts";
 import type { RetryReason, Verdict } from "./verdict.ts";
 
 /** Sending pauses after this many failures in a row, without any answer between them that shows Stripe at work. */
 export const failuresInRowMax = 10;
 
 const minuteMs = 60_000;
+
+/** A pause that lasts for longer may be no fault of Stripe's, also where the events of many organizations have failed. */
+const longPauseMs = 10 * minuteMs;
 
 /** What a verdict says about Stripe as a whole, apart from the event itself. */
 export type Health = "works" | "fails" | "says_nothing";
@@ -63,4 +66,21 @@ export function pauseAfter(
     return { scope: account, reason: "stripe_unavailable", firstMs: 5_000, maxMs: 5 * minuteMs };
   }
   return undefined;
+}
+
+/**
+ * Whether new usage may be sealed while a pause runs, to probe with: there is no event that never failed. Pure.
+ *
+ * - Where none waits at all: once the pause's time is over.
+ * - Where the events of few organizations failed: at once, since the fault may be theirs.
+ * - Where those of many did, Stripe is away: usage waits and is summed up, until the pause has lasted for long.
+ */
+export function mayNewUsageProbe(
+  { until, pausedAt }: Pick<Pause, "until" | "pausedAt">,
+  { hasUnfailed, organizationsFailed }: { hasUnfailed: boolean; organizationsFailed: number },
+  nowMs: number,
+): boolean {
+  if (until === null || hasUnfailed) return false;
+  if (organizationsFailed === 0) return until.getTime() <= nowMs;
+  return organizationsFailed < failuresInRowMax || pausedAt.getTime() <= nowMs - longPauseMs;
 }

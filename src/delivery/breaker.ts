@@ -1,7 +1,7 @@
 import type { Db } from "../database/db.ts";
 import type { Log } from "../log.ts";
 import { type MeterName, meterNames } from "../usage/meters.ts";
-import { healthOf, pauseAfter } from "./breaker-rules.ts";
+import { healthOf, mayNewUsageProbe, pauseAfter } from "./breaker-rules.ts";
 import { createKnownPauses } from "./known-pauses.ts";
 import {
   account,
@@ -9,8 +9,8 @@ import {
   claimProbe,
   endPause,
   giveBackProbe,
-  hasPending,
   type Pause,
+  readWaiting,
   type Scope,
   trip,
 } from "./pauses.ts";
@@ -20,7 +20,7 @@ import type { Verdict } from "./verdict.ts";
 export type Permit = { kind: "free" } | { kind: "probe"; scope: Scope } | { kind: "paused" };
 
 export type Breaker = {
-  /** The meters that may be sealed: no pause concerns them, as far as this process knows, or only new usage can end it. */
+  /** The meters that may be sealed: no pause concerns them, as far as this process knows, or new usage is to probe with. */
   openMeters: () => Promise<readonly MeterName[]>;
   permitFor: (meter: MeterName) => Promise<Permit>;
   /** Whether a pause concerns the meter, its probe's included, as far as this process knows. */
@@ -105,6 +105,6 @@ async function openMetersAmong(db: Db, pauses: readonly Pause[]): Promise<readon
 }
 
 // Nothing waits that could be a probe, and without new events the pause would never end.
-async function lacksProbe(db: Db, { scope, until }: Pause): Promise<boolean> {
-  return until !== null && until.getTime() <= Date.now() && !(await hasPending(db, scope));
+async function lacksProbe(db: Db, pause: Pause): Promise<boolean> {
+  return mayNewUsageProbe(pause, await readWaiting(db, pause.scope), Date.now());
 }

@@ -11,12 +11,14 @@ import { type MeterName, meterNames, meters } from "../usage/meters.ts";
 import { eventAheadMsMax } from "./limits.ts";
 import { createGathering } from "./gathering.ts";
 import { createOpenShipments, type EndedShipment } from "./open-shipments.ts";
+import type { Scope } from "./pauses.ts";
 import { createRests, type Rests } from "./rests.ts";
 import { sendTaken, type SendTools, type TakenRequest } from "./send-taken.ts";
 import type { Backoff } from "./settle.ts";
 import { createSettler, type Settler } from "./settler.ts";
 import { takeJobs, type TakeOptions } from "./take-jobs.ts";
 import { deleteShipments, endShipped, type ShipmentDeps, takeShipped, unloadLate } from "./take-shipments.ts";
+import { takeUnfailed } from "./take-unfailed.ts";
 import { createUnderWay, type UnderWay } from "./under-way.ts";
 import { type DeliveryWatch, unwatched } from "./watch.ts";
 
@@ -169,7 +171,8 @@ async function stepMeter(loop: Loop, meter: MeterName): Promise<number> {
   const restNow = rests.look(meter);
   const probedScope = permit.kind === "probe" ? permit.scope : undefined;
   const begunAt = options.now();
-  const { jobs, taken } = await take(loop, meter, {
+  const { jobs, taken } = await takePermitted(loop, meter, {
+    probedScope,
     room: probedScope === undefined ? roomForEvents(loop) : 1,
     manyOfEach: transport.eventsPerRequestMax > 1 && meters[meter].aggregation === "sum",
     leaseSeconds,
@@ -182,6 +185,15 @@ async function stepMeter(loop: Loop, meter: MeterName): Promise<number> {
   }
   if (jobs === 0) restNow();
   return jobs;
+}
+
+async function takePermitted(
+  loop: Loop,
+  meter: MeterName,
+  { probedScope, ...options }: TakeOptions & { probedScope: Scope | undefined },
+) {
+  const taken = probedScope === undefined ? [] : await takeUnfailed(loop.deps, probedScope, options);
+  return taken.length > 0 ? { jobs: taken.length, taken } : take(loop, meter, options);
 }
 
 /** Takes events with reminders of their own first: hurried events are among them, and events that failed before. */

@@ -1,5 +1,6 @@
 import { sql } from "kysely";
 import type { Db, Trx } from "../database/db.ts";
+import { byIndex } from "../database/one-plan.ts";
 import { inTransaction } from "../database/in-transaction.ts";
 import type { MeterName } from "../usage/meters.ts";
 
@@ -106,14 +107,24 @@ export async function giveBackProbe(db: Db, scope: Scope): Promise<void> {
   `.execute(db);
 }
 
-/** Whether a meter event of the scope waits to be delivered. */
-export async function hasPending(db: Db, scope: Scope): Promise<boolean> {
-  const pending = await sql`
-    select from metering.meter_events
-    where state = 'pending' and (${scope} = ${account} or meter = ${scope})
-    limit 1
-  `.execute(db);
-  return pending.rows.length > 0;
+/**
+ * Which meter events of the scope wait to be delivered: whether there is one that never failed, and how many organizations
+ * have one that did.
+ */
+export async function readWaiting(
+  db: Db,
+  scope: Scope,
+): Promise<{ hasUnfailed: boolean; organizationsFailed: number }> {
+  const { rows } = await byIndex(db, (one) =>
+    sql<{ hasUnfailed: boolean; organizationsFailed: number }>`
+      select
+        count(*) filter (where first_unknown_at is null) > 0 as "hasUnfailed",
+        count(distinct organization_id) filter (where first_unknown_at is not null)::int as "organizationsFailed"
+      from metering.meter_events
+      where state = 'pending' and (${scope} = ${account} or meter = ${scope})
+    `.execute(one),
+  );
+  return rows[0] ?? { hasUnfailed: false, organizationsFailed: 0 };
 }
 
 /**
