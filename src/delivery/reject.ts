@@ -9,6 +9,9 @@ import type { MeterName } from "../usage/meters.ts";
 const validationLagSeconds = 60;
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
+/** Reasons of rejected events that Stripe perhaps never took; `metering.retry_rejected_events` sends these again as they are. */
+const untakenReasons = ["refused_by_stripe", "crashes_worker", "customer_deleted"];
+
 /** A meter event that was rejected by a later report, not by its own attempt's answer, and its latest attempt. */
 export type RejectedEvent = MeterEventKey & {
   meter: string;
@@ -43,7 +46,12 @@ export async function rejectReported(
       ${named.map(({ code }) => storableText(code))}::text[],
       ${named.map(({ message }) => storableText(message))}::text[]
     ) as e (id, code, message)
-    where m.id = e.id and m.state in ('pending', 'delivered', 'in_doubt')
+    where m.id = e.id
+      and (
+        m.state in ('pending', 'delivered', 'in_doubt')
+        -- Stripe took it after all: a retry must not send its identifier again.
+        or m.state = 'rejected' and m.reason = any(${untakenReasons})
+      )
     returning ${asRejected}
   `.execute(trx);
   const isComplete = report.errorCount <= report.errors.length;

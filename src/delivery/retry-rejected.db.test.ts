@@ -15,6 +15,7 @@ import type { MeterEventKey } from "../usage/meter-event-key.ts";
 import { resumeDelivery } from "./pauses.ts";
 import { meterEventStates } from "./meter-event-states.ts";
 import { eventAgeMsMax, identifierSafeMs } from "./limits.ts";
+import { rejectReported } from "./reject.ts";
 import { resolveMeterEvent } from "./resolve.ts";
 import { retriedMax, retryPending, retryRejected } from "./retry-rejected.ts";
 import { takeJobs } from "./take-jobs.ts";
@@ -80,6 +81,31 @@ test("an event that Stripe still remembers is sent again", async ({ database: { 
   expect((await readMeterEvent(db, key)).state).toBe("pending");
   expect(await readDeliverJobs(db, key)).toMatchObject([{ state: "created" }]);
 });
+
+test.for(["crashes_worker", "refused_by_stripe", "customer_deleted"])(
+  "a report of Stripe's about an event that is rejected as %s counts: its identifier is not sent again",
+  async (reason, { database: { db }, boss }) => {
+    const key = await addMeterEvent(db, { ...rejected, reason, last_attempt_at: ago(minuteMs) });
+    const report = {
+      validationStart: ago(2 * minuteMs),
+      validationEnd: ago(minuteMs),
+      errorCount: 1,
+      errors: [{ identifier: key.meterEventId, code: "meter_event_invalid_value", message: "Too large." }],
+    };
+
+    const reported = await db
+      .transaction()
+      .execute((trx) => rejectReported(trx, report, { meters: ["temperature_readings"] }));
+
+    expect(reported.rejected).toMatchObject([{ ...key, reason: "meter_event_invalid_value" }]);
+    await retryRejected({ db, boss }, { id: key.meterEventId });
+    expect(await readMeterEvent(db, key)).toMatchObject({
+      state: "superseded",
+      last_error: "Too large.",
+      replaced_by_id: expect.any(String),
+    });
+  },
+);
 
 test("only those that are asked for are retried", async ({ database: { db }, boss }) => {
   const first = await addMeterEvent(db, rejected);
