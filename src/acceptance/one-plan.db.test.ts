@@ -44,6 +44,7 @@ const newerGauges = "meter_events by meter_events_hour";
 const links = "customer_links by customer_links_pkey";
 const organizations = "organizations by organizations_pkey";
 const period = "subscriptions by subscriptions_pkey";
+const pastPeriods = "billing_periods by billing_periods_pkey";
 
 const entries = "meter_outbox by meter_outbox_pkey";
 const sums = "usage_sums by usage_sums_pkey";
@@ -62,10 +63,10 @@ const expected: Record<string, string[]> = {
     entries,
     sealed,
   ],
-  "begin attempts": [`${newerGauges}, ${byId}, ${period}`, byId],
+  "begin attempts": [`${pastPeriods}, ${newerGauges}, ${byId}, ${period}`, byId],
   settle: [byId],
   "fold a window": [`customer_links by customer_links_customer, ${newerGauges}`],
-  sweep: [pending, `${newerGauges}, ${pending}, ${period}`, `${pending}, ${byId}`],
+  sweep: [pending, `${pastPeriods}, ${newerGauges}, ${pending}, ${period}`, `${pending}, ${byId}`],
   books: [
     "billing_periods by billing_periods_by_end",
     `billing_periods by billing_periods_by_end, ${organizations}`,

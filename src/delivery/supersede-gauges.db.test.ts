@@ -2,6 +2,7 @@ import { expect } from "vitest";
 import { linkCustomer } from "../testing/rows/organizations.ts";
 import { databaseTest as test } from "../testing/postgres/database-fixture.ts";
 import { addMeterEvent, ago, minuteMs, readMeterEvent } from "../testing/rows/meter-events.ts";
+import { beginAttempts } from "./begin-attempts.ts";
 import { supersedeGauges, supersedeGaugesAmong } from "./supersede-gauges.ts";
 
 const hourMs = 60 * minuteMs;
@@ -78,6 +79,18 @@ test.for(["the running period began", "the running period ended"] as const)(
     expect(await supersedeGauges(db, lease)).toBe(0);
   },
 );
+
+test("the last values of periods that are over are still wanted, too", async ({ database: { db } }) => {
+  const first = await addMeterEvent(db, older);
+  const second = await addMeterEvent(db, { ...newer, organization_id: first.organizationId });
+  for (const hours of [4, 2, 0]) {
+    const period = { periodStart: ago(hours * hourMs), periodEnd: ago((hours - 2) * hourMs) };
+    await linkCustomer(db, first.organizationId, { customer: "cus_1", ...period });
+  }
+
+  expect(await supersedeGauges(db, lease)).toBe(0);
+  expect(await beginAttempts(db, [first, second], lease)).toHaveLength(2);
+});
 
 test("inside a period a newer value supersedes", async ({ database: { db } }) => {
   const first = await addMeterEvent(db, older);

@@ -22,6 +22,17 @@ export const isOvertaken = (inShard: (table: string) => RawBuilder<boolean>) => 
           -- The last value of a period is still wanted when the next period has begun.
           and not coalesce(m.event_at < s.current_period_start and newer.event_at >= s.current_period_start, false)
           and not coalesce(m.event_at < s.current_period_end and newer.event_at >= s.current_period_end, false)
+          -- So are those of periods that are over.
+          and not exists (
+            select from metering.billing_periods p
+            where p.organization_id = m.organization_id ${inShard("p")}
+              -- "is true", so that its customer does not offer another index.
+              and (p.stripe_customer_id = m.stripe_customer_id) is true
+              and (
+                p.period_start > m.event_at and p.period_start <= newer.event_at
+                or p.period_end > m.event_at and p.period_end <= newer.event_at
+              )
+          )
         -- Asked for each value by itself: as a join, a planner that takes the table for empty compares all events with each.
         offset 0
       )
