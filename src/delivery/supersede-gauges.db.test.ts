@@ -1,5 +1,5 @@
 import { expect } from "vitest";
-import { linkCustomer } from "../testing/rows/organizations.ts";
+import { linkCustomer, setOtherBounds } from "../testing/rows/organizations.ts";
 import { databaseTest as test } from "../testing/postgres/database-fixture.ts";
 import { addMeterEvent, ago, minuteMs, readMeterEvent } from "../testing/rows/meter-events.ts";
 import { beginAttempts } from "./begin-attempts.ts";
@@ -87,6 +87,15 @@ test("the last values of periods that are over are still wanted, too", async ({ 
     const period = { periodStart: ago(hours * hourMs), periodEnd: ago((hours - 2) * hourMs) };
     await linkCustomer(db, first.organizationId, { customer: "cus_1", ...period });
   }
+
+  expect(await supersedeGauges(db, lease)).toBe(0);
+  expect(await beginAttempts(db, [first, second], lease)).toHaveLength(2);
+});
+
+test("the last value of a period of another subscription is still wanted", async ({ database: { db } }) => {
+  const first = await addMeterEvent(db, older);
+  const second = await addMeterEvent(db, { ...newer, organization_id: first.organizationId });
+  await setOtherBounds(db, first.organizationId, [ago(9 * hourMs), ago(2 * hourMs)]);
 
   expect(await supersedeGauges(db, lease)).toBe(0);
   expect(await beginAttempts(db, [first, second], lease)).toHaveLength(2);

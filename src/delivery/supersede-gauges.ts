@@ -22,6 +22,10 @@ export const isOvertaken = (inShard: (table: string) => RawBuilder<boolean>) => 
           -- The last value of a period is still wanted when the next period has begun.
           and not coalesce(m.event_at < s.current_period_start and newer.event_at >= s.current_period_start, false)
           and not coalesce(m.event_at < s.current_period_end and newer.event_at >= s.current_period_end, false)
+          -- So it is where another subscription of the customer may bill the gauge.
+          and not exists (
+            select from unnest(s.other_bounds) bound where bound > m.event_at and bound <= newer.event_at
+          )
           -- So are those of periods that are over.
           and not exists (
             select from metering.billing_periods p
