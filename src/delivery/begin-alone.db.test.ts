@@ -36,7 +36,8 @@ async function takeAndDie({ db, boss }: { db: Db; boss: PgBoss }): Promise<numbe
   const alone = await takeJobs(deps, meter, options);
   await sql`
     update metering.meter_events
-    set last_attempt_at = last_attempt_at - interval '1 minute', first_unknown_at = first_unknown_at - interval '1 minute'
+    set last_attempt_at = ${ago(minuteMs)}, first_unknown_at = ${ago(5 * minuteMs)}
+    where last_attempt_at is not null
   `.execute(db);
   await sql`
     update pgboss.job set state = 'retry', start_after = now() where name ~ '^(deliver|ship)-' and state <> 'completed'
