@@ -102,7 +102,10 @@ function tell(log: Log, period: BillingPeriod, carried: readonly Reminder[]): vo
   log.info({ event: "late_usage_carried_forward", ...fields, events: carried.length });
 }
 
-/** Locks a closed period; false where no period of the same customer runs, or an invoice of this one is a draft yet. */
+/**
+ * Locks a closed period; false where no period of the same customer runs, an invoice of this one is a draft yet, or another
+ * subscription's period overlaps it: then usage may be on either's invoice, and it is left to people.
+ */
 async function lockForCarrying(
   trx: Trx,
   { organizationId, customer, start }: BillingPeriod,
@@ -114,6 +117,11 @@ async function lockForCarrying(
       and not exists (
         select from metering.billing_invoices i
         where i.organization_id = p.organization_id and i.period_start = p.period_start and i.status = 'draft'
+      )
+      and not exists (
+        select from metering.billing_periods o
+        where o.organization_id = p.organization_id and o.stripe_customer_id = p.stripe_customer_id
+          and o.period_start <> p.period_start and o.period_start < p.period_end and o.period_end > p.period_start
       )
       and exists (
         select

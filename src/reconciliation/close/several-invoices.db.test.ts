@@ -253,6 +253,23 @@ test("periods of two customers that begin in the same second are compared each w
   ]);
 });
 
+withTwo(
+  "late usage of a period that another one overlaps is left to people",
+  async ({ close, at, two: { customer, readings }, database: { db }, account: { simulator, stripe } }) => {
+    const { id } = simulator.cycleSubscription(readings).invoice;
+    await stripe.invoices.finalizeInvoice(id);
+    await close.adopt(id, customer);
+    const unsent = { state: "pending", attempts_started: 0, attempts_finished: 0, last_attempt_at: null };
+    await close.addOurs(8, { ...unsent, delivered_at: null, event_at: at(10), stripe_customer_id: customer });
+
+    await close.look({ minutes: 30, lateUsage: "carry_forward" });
+
+    const events = await db.selectFrom("meter_events").select(["state", "quantity"]).execute();
+    expect(events).toMatchObject([{ state: "pending", quantity: "8" }]);
+    expect(await close.period()).toMatchObject({ notBilled: { temperature_readings: "8" } });
+  },
+);
+
 test("invoices of two subscriptions that begin in the same second have one period if both end together", async ({
   close,
   at,
