@@ -27,7 +27,7 @@ test.skipIf(!hasFullDevice)("a message that cannot be written leaves the exit co
   expect(code).toBe(2);
 });
 
-test("a message that nobody reads leaves the exit code as it is", async () => {
+test("a message whose reader has gone leaves the exit code as it is", async () => {
   const child = runCli(["nonsense"], ["ignore", "pipe"]);
   // Closed long before the program is loaded.
   child.stderr?.destroy();

@@ -28,7 +28,7 @@ export type BeginOptions = {
   sendableUntil?: Date | undefined;
   /** On a cluster: the events are of one shard, which is told so. */
   isOneShard?: boolean;
-  /** Leaves out events with so many attempts that never ended; those that keep killing workers when left out. */
+  /** Events with so many attempts that never ended are left out; without it, only events that have killed three workers. */
   unfinishedMax?: number;
 };
 

@@ -107,6 +107,10 @@ export async function giveBackProbe(db: Db, scope: Scope): Promise<void> {
   `.execute(db);
 }
 
+/** Of meter events: they wait to be delivered, and the scope concerns them. */
+export const waitsIn = (scope: Scope) =>
+  sql<boolean>`state = 'pending' and (${scope} = ${account} or meter = ${scope})`;
+
 /**
  * Which meter events of the scope wait to be delivered: whether there is one that never failed, and how many organizations
  * have one that did.
@@ -121,7 +125,7 @@ export async function readWaiting(
         count(*) filter (where first_unknown_at is null) > 0 as "hasUnfailed",
         count(distinct organization_id) filter (where first_unknown_at is not null)::int as "organizationsFailed"
       from metering.meter_events
-      where state = 'pending' and (${scope} = ${account} or meter = ${scope})
+      where ${waitsIn(scope)}
     `.execute(one),
   );
   return rows[0] ?? { hasUnfailed: false, organizationsFailed: 0 };

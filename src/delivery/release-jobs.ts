@@ -13,7 +13,7 @@ type Release = Pick<BeginOptions, "sendableUntil"> & {
   jobs: readonly JobOfEvent[];
   /** Those of them that wait for another event of their customer. */
   busy: readonly JobOfEvent[];
-  /** Those that wait for their turn to go alone. */
+  /** Jobs among them whose event waits until no other last attempt is under way. */
   alone: readonly JobOfEvent[];
 };
 
@@ -27,7 +27,7 @@ const aloneSecondsApart = 0.05;
 /**
  * Gives back jobs whose event may not be sent now. The reminder of a pending event is put off; that of an event ahead
  * of Stripe's clock until Stripe would take it, for a minute at most; that of an event whose customer has another one
- * under way for a second. Those that go alone are put off one after the other. The backoff of both begins anew. The other
+ * under way for a second. Events whose last attempt waits are put off one after the other. The backoff of both begins anew. The other
  * jobs have done their work.
  */
 export async function releaseJobs(

@@ -5,7 +5,7 @@ import { byIndex } from "../database/one-plan.ts";
 import type { MeterEventKey } from "../usage/meter-event-key.ts";
 import type { MeterName } from "../usage/meters.ts";
 import { beginDue } from "./begin-due.ts";
-import { account, type Scope } from "./pauses.ts";
+import { type Scope, waitsIn } from "./pauses.ts";
 import type { TakeDeps } from "./take-deps.ts";
 import type { TakenJob, TakeOptions } from "./take-jobs.ts";
 
@@ -39,7 +39,7 @@ async function findUnfailed(
             organization_id as "organizationId", id as "meterEventId", meter, first_unknown_at is not null as failed,
             bool_or(first_unknown_at is not null) over (partition by organization_id) as others_failed
           from metering.meter_events
-          where state = 'pending' and (${scope} = ${account} or meter = ${scope})
+          where ${waitsIn(scope)}
         ) waiting
         where not failed
         order by others_failed, "meterEventId"

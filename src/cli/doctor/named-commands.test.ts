@@ -1,6 +1,6 @@
 import { readdir, readFile } from "node:fs/promises";
 import { expect, test } from "vitest";
-import { runCommandLine } from "../run-command-line.ts";
+import { runWithoutEnvironment } from "../../testing/processes/bare-command-line.ts";
 
 const rooms = [new URL(".", import.meta.url), new URL("../../monitoring/checks/", import.meta.url)];
 const commands = (await Promise.all(rooms.map(commandsNamedIn))).flat();
@@ -10,7 +10,8 @@ test("doctor's texts name commands", () => {
 });
 
 test.each([...new Set(commands)])("the command that doctor names exists: %s", async (command) => {
-  expect(await helpOf(command)).toMatch(new RegExp(`^Usage: meter-outbox ${command}(?: |$)`, "m"));
+  const { told } = await runWithoutEnvironment([...command.split(" "), "--help"]);
+  expect(told).toMatch(new RegExp(`^Usage: meter-outbox ${command}(?: |$)`, "m"));
 });
 
 /** The commands of the command line in a folder's texts, which stand between backticks; without their options. */
@@ -30,20 +31,4 @@ function quotedIn(source: string): string[] {
   const ofLiterals = literals.flatMap((literal) => [...literal.matchAll(/`([^`]+)`/g)]);
   const ofTemplates = [...source.matchAll(/\\`([^`]+)\\`/g)];
   return [...ofLiterals, ...ofTemplates].map(([, quoted = ""]) => quoted);
-}
-
-async function helpOf(command: string): Promise<string> {
-  let told = "";
-  const unused = () => {
-    throw new Error("help needs no environment");
-  };
-  await runCommandLine([...command.split(" "), "--help"], {
-    version: "1.2.3",
-    readConfig: unused,
-    readStripeConfig: unused,
-    now: () => new Date(0),
-    writeOut: (text) => void (told += text),
-    writeErr: (text) => void (told += text),
-  });
-  return told;
 }

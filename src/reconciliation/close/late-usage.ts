@@ -5,7 +5,7 @@ import { inOneSnapshot } from "../../database/one-snapshot.ts";
 import { carryDelivered, carryUnsent } from "../../delivery/carry-forward.ts";
 import type { Log } from "../../log.ts";
 import type { UsagePeriod } from "../../outbox/paid-spans.ts";
-import { readPeriodEntries } from "../../outbox/period-entries.ts";
+import { type PeriodEntries, readPeriodEntries } from "../../outbox/period-entries.ts";
 import { type Reminder, remindToDeliver } from "../../queue/deliver-job.ts";
 import { type MeterName, meterNames, meters, metersFoldedBy } from "../../usage/meters.ts";
 import { addQuantities, subtractQuantity } from "../../usage/quantity.ts";
@@ -18,8 +18,8 @@ import {
 } from "./billing-periods.ts";
 import type { Books } from "./gate-rules.ts";
 import { type DeliveredEvent, findLateDelivery } from "./late-rules.ts";
-import { dueQuantity, invoicedQuantities, notBilled, type Used } from "./not-billed.ts";
-import { readPeriodEvents } from "./period-events.ts";
+import { dueQuantity, invoicedQuantities, notBilled, usedOf } from "./not-billed.ts";
+import { type PeriodEvents, readPeriodEvents } from "./period-events.ts";
 
 export type LateUsageMode = "report" | "carry_forward";
 
@@ -34,7 +34,7 @@ export async function readNotBilled(db: Db, period: BillingPeriod): Promise<Quan
   // As of one moment: entries that are sealed between two reads would count twice.
   const { invoices, own, others } = await inOneSnapshot(db, (read) =>
     read(async (trx) => {
-      const ofOthers: UsedOf[] = [];
+      const ofOthers: PeriodUsage[] = [];
       for (const organizationId of await listOthersPaidFor(trx, period)) {
         ofOthers.push(await readUsed(trx, { ...period, organizationId }));
       }
@@ -47,20 +47,19 @@ export async function readNotBilled(db: Db, period: BillingPeriod): Promise<Quan
   );
   return notBilled(invoices, (meter) => {
     const isSum = meters[meter].aggregation === "sum";
-    return addQuantities([own, ...(isSum ? others : [])].map((usedOf) => dueQuantity(meter, usedOf(meter))));
+    return addQuantities(
+      [own, ...(isSum ? others : [])].map((usage) => dueQuantity(meter, usedOf(meter, usage))),
+    );
   });
 }
 
-type UsedOf = (meter: MeterName) => Used;
+type PeriodUsage = { entries: PeriodEntries[]; events: PeriodEvents[] };
 
-async function readUsed(trx: Db, period: UsagePeriod): Promise<UsedOf> {
+async function readUsed(trx: Db, period: UsagePeriod): Promise<PeriodUsage> {
   const asked = { organizationId: period.organizationId, times: [period] };
   const [entries = []] = await readPeriodEntries(trx, asked);
   const [events = []] = await readPeriodEvents(trx, asked);
-  return (meter) => ({
-    entries: entries.find((one) => one.meter === meter),
-    events: events.find((one) => one.meter === meter),
-  });
+  return { entries, events };
 }
 
 /** The other organizations that the customer ever paid for: hardly ever one. */

@@ -22,6 +22,17 @@ export function invoicedQuantities(invoices: readonly PeriodInvoice[]): Quantiti
 
 export type Used = { entries: PeriodEntries | undefined; events: PeriodEvents | undefined };
 
+/** What a period's entries and meter events tell of one meter. */
+export function usedOf(
+  meter: MeterName,
+  { entries = [], events = [] }: { entries?: readonly PeriodEntries[]; events?: readonly PeriodEvents[] },
+): Used {
+  return {
+    entries: entries.find((one) => one.meter === meter),
+    events: events.find((one) => one.meter === meter),
+  };
+}
+
 /**
  * The quantity that a period's invoices should bill of a meter: all its usage, except usage that a later period
  * carries.

@@ -7,7 +7,7 @@ import { type MeterName, meterNames } from "../../usage/meters.ts";
 import { addQuantities, subtractQuantity } from "../../usage/quantity.ts";
 import { type BillingPeriod, isBilled, listInvoicesOf, type PeriodInvoice } from "./billing-periods.ts";
 import { lastFinalization } from "./late-usage.ts";
-import { dueQuantity, invoicedQuantities, type Used } from "./not-billed.ts";
+import { dueQuantity, invoicedQuantities, type Used, usedOf } from "./not-billed.ts";
 import { type PeriodEvents, readPeriodEvents } from "./period-events.ts";
 import { type PeriodLook, readPeriodLooks } from "./period-look.ts";
 import { completeRows, listStatementRows, type StatementRow } from "./statement-rows.ts";
@@ -89,10 +89,7 @@ export async function readStatements(db: Db, periods: readonly BillingPeriod[]):
       meterStatement({
         meter,
         readings: meter === readingsMeter ? (readings[place] ?? null) : null,
-        used: {
-          entries: entries[place]?.find((one) => one.meter === meter),
-          events: events[place]?.find((one) => one.meter === meter),
-        },
+        used: usedOf(meter, { entries: entries[place] ?? [], events: events[place] ?? [] }),
         invoiced: invoiced[meter] ?? null,
         look: looks(place, meter),
         rows: rows(place, meter),
