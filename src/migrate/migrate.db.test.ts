@@ -26,6 +26,22 @@ test("a second migration changes nothing", async ({ empty }) => {
   expect(events).toEqual([{ event: "database_migrated", applied: [], partitions: [] }]);
 });
 
+test("a migration of the version before leaves a database that is ahead of it as it is, and makes what is missing", async ({
+  empty,
+}) => {
+  await migrate({ databaseUrl: empty.url, log: silentLog });
+  await sql`
+    insert into metering.kysely_migration (name, timestamp) values ('9999_of_the_next_version', now()::text)
+  `.execute(empty.db);
+  await sql`drop schema pgboss cascade`.execute(empty.db);
+  const { log, events } = createRecordingLog();
+
+  await migrate({ databaseUrl: empty.url, log });
+
+  expect(events).toEqual([{ event: "database_migrated", applied: [], partitions: [] }]);
+  expect(await missingMigrations(empty.db)).toEqual([]);
+});
+
 test("of four migrations at once one does the work, and none fails", async ({ empty }) => {
   const { log, events } = createRecordingLog();
 

@@ -4,7 +4,7 @@ import type { Log } from "../log.ts";
 import { installQueues } from "../queue/install.ts";
 import { findSharedCustomers } from "../database/customer-taken.ts";
 import { distribute } from "./distribute.ts";
-import { createMigrator } from "./migrations.ts";
+import { createMigrator, missingSqlMigrations } from "./migrations.ts";
 import { ensurePartitions } from "../database/partitions.ts";
 import { openDatabase } from "../database/pool.ts";
 import type { Db } from "../database/db.ts";
@@ -40,11 +40,7 @@ export async function migrate(input: MigrateInput): Promise<void> {
     );
     try {
       await sql`create schema if not exists metering`.execute(database.db);
-      const { error, results } = await createMigrator(database.db).migrateToLatest();
-      const failed = results?.find((result) => result.status === "Error");
-      if (error !== undefined) {
-        throw new Error(`migration ${failed?.migrationName ?? "set-up"} failed`, { cause: error });
-      }
+      const applied = await applyMigrations(database.db);
       const distributed = input.backend === "citus" ? { distributed: await distribute(database.db) } : {};
       const partitions = await ensurePartitions(database.db, {
         now: input.now ?? new Date(),
@@ -53,12 +49,23 @@ export async function migrate(input: MigrateInput): Promise<void> {
       await validateConstraints({ db: database.db, log: input.log });
       await installQueues({ db: database.db, log: input.log }, input.databaseUrl);
       await warnOfSharedCustomers(database.db, input.log);
-      const applied = results?.map((result) => result.migrationName) ?? [];
       input.log.info({ event: "database_migrated", applied, ...distributed, partitions });
     } finally {
       await database.close();
     }
   });
+}
+
+/** Returns the names of those that were missing. A database that is ahead of the program is left as it is. */
+async function applyMigrations(db: Db): Promise<string[]> {
+  // Kysely refuses a database with a migration that it does not know.
+  if ((await missingSqlMigrations(db)).length === 0) return [];
+  const { error, results = [] } = await createMigrator(db).migrateToLatest();
+  if (error !== undefined) {
+    const failed = results.find((result) => result.status === "Error");
+    throw new Error(`migration ${failed?.migrationName ?? "set-up"} failed`, { cause: error });
+  }
+  return results.map((result) => result.migrationName);
 }
 
 // Databases from before that was refused may have such pairs. Only one of the two gauges is billed, and a migration

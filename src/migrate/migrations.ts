@@ -42,6 +42,11 @@ export function createMigrator(db: Db): Migrator {
  * A database that is ahead of the program is accepted: the version before keeps working after each migration.
  */
 export async function missingMigrations(db: Db): Promise<string[]> {
+  return [...(await missingSqlMigrations(db)), ...(await missingQueueSchema(db))];
+}
+
+/** The same without pg-boss's own schema. */
+export async function missingSqlMigrations(db: Db): Promise<string[]> {
   const needed = Object.keys(await sqlMigrations.getMigrations()).toSorted();
   const recorded = await sql<{ present: boolean }>`
     select to_regclass('metering.kysely_migration') is not null as present
@@ -49,7 +54,7 @@ export async function missingMigrations(db: Db): Promise<string[]> {
   if (recorded.rows[0]?.present !== true) return needed;
   const applied = await sql<{ name: string }>`select name from metering.kysely_migration`.execute(db);
   const names = new Set(applied.rows.map((row) => row.name));
-  return [...needed.filter((name) => !names.has(name)), ...(await missingQueueSchema(db))];
+  return needed.filter((name) => !names.has(name));
 }
 
 /**
