@@ -2088,9 +2088,8 @@ begin
     select from metering.dropped_partitions d
     where d.table_name = 'readings' and d.month = date_trunc('month', new.recorded_at, 'UTC')
   ) then
-    raise exception 'a reading at % may have been billed before: its month was dropped by retention', new.recorded_at
-      using errcode = 'object_not_in_prerequisite_state',
-        hint = 'READINGS_MAX_AGE_DAYS of the API must not be greater than READINGS_RETENTION_DAYS of the worker.';
+    -- It may have been billed before. The row is not inserted, and not counted in its entry.
+    return null;
   end if;
   return new;
 end
@@ -2538,12 +2537,16 @@ begin
       ) s
       where not i.is_found
     loop
-      -- Registered or brought back meanwhile: all is taken back, and the caller does it again.
-      if row.is_active then
+      -- Registered or brought back meanwhile: all is taken back, and the caller does it again. Unless none is stored
+      -- because its month was dropped.
+      if row.is_active and not exists (
+        select 1 from metering.dropped_partitions d
+        where d.table_name = 'readings' and d.month = date_trunc('month', moments[row.n], 'UTC')
+      ) then
         raise exception 'a sensor came into use while its readings were stored' using errcode = 'MO001';
       end if;
       is_found[row.n] := true;
-      return query values (row.n - 1, true, false, null::double precision);
+      return query values (row.n - 1, true, row.is_active, null::double precision);
     end loop;
     return query
       select f.n::integer - 1, false, false, null::double precision

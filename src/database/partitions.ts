@@ -16,8 +16,9 @@ export type PartitionedTable = (typeof partitionedTables)[number];
 export type PartitionInput = { now: Date; readingsMaxAgeDays: number };
 
 /**
- * Makes the monthly partitions that may receive rows from now on, and returns the names of the new ones. Safe to run
- * twice and at once, also as a role that owns no table: a function of the database does it.
+ * Makes the monthly partitions that may receive rows from now on, and returns the names of the new ones. A month that was
+ * dropped is not opened again: its readings are refused. Safe to run twice and at once, also as a role that owns no table:
+ * a function of the database does it.
  */
 export async function ensurePartitions(db: Db, input: PartitionInput): Promise<string[]> {
   const oldestReading = new Date(input.now.getTime() - input.readingsMaxAgeDays * 86_400_000);
@@ -30,9 +31,11 @@ export async function ensurePartitions(db: Db, input: PartitionInput): Promise<s
   const wanted = partitionedTables.flatMap((table) =>
     monthsBetween(firstMonths[table], last).map((month) => ({ table, month })),
   );
+  const dropped = await listDropped(db);
   const made: string[] = [];
   const failures: unknown[] = [];
   for (const { table, month } of wanted) {
+    if (dropped.has(`${table} ${month.toISOString()}`)) continue;
     try {
       const name = await createPartition(db, { table, month });
       if (name !== null) made.push(name);
@@ -44,6 +47,11 @@ export async function ensurePartitions(db: Db, input: PartitionInput): Promise<s
   }
   if (failures.length > 0) throw new AggregateError(failures, "some partitions were not made");
   return made;
+}
+
+async function listDropped(db: Db): Promise<Set<string>> {
+  const dropped = await db.selectFrom("dropped_partitions").select(["table_name", "month"]).execute();
+  return new Set(dropped.map(({ table_name, month }) => `${table_name} ${month.toISOString()}`));
 }
 
 /** How many rows lie in the default partitions, where none should. Counts at most 1,000 of each. */

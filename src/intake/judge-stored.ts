@@ -4,7 +4,11 @@ import type { Reading } from "../usage/reading.ts";
 export type StoredAs =
   | { status: "accepted" }
   | { status: "duplicate" }
-  | { status: "rejected"; code: "conflict" | "unknown_sensor" | "sensor_inactive"; detail: string };
+  | {
+      status: "rejected";
+      code: "conflict" | "unknown_sensor" | "sensor_inactive" | "too_old";
+      detail: string;
+    };
 
 /** A reading that was not inserted: its place in the statement's input, and the row that is stored in its place. */
 export type Missed = { index: number; is_known: boolean; is_active: boolean; stored: number | null };
@@ -28,7 +32,12 @@ export function judgeMissed(row: Missed, reading: Reading): StoredAs {
       detail: "the sensor is deactivated; PUT /v1/sensors/{sensor_id} with active true brings it back",
     };
   }
-  throw new Error("a reading was neither inserted nor found");
+  // A trigger leaves out what lies in a month that retention has dropped. A month can also go after the statement.
+  return {
+    status: "rejected",
+    code: "too_old",
+    detail: "readings of this month are not kept any more; this one may have been billed before",
+  };
 }
 
 /** How a reading compares with the temperature that is stored for its sensor and moment. */

@@ -1,5 +1,6 @@
 import { sql } from "kysely";
 import { describe, expect } from "vitest";
+import { addMonths } from "../database/months.ts";
 import { databaseTest } from "../testing/postgres/database-fixture.ts";
 import { findViolations } from "../testing/rows/invariants.ts";
 import { addNeighbours } from "../testing/rows/neighbours.ts";
@@ -139,6 +140,23 @@ describe.for(storeWays)("%s", (way) => {
     expect(
       await intake.store(reading(0, { sensorId: "x" }), reading(0, { sensorId: "off" }), reading(0)),
     ).toEqual([rejected("unknown_sensor"), rejected("sensor_inactive"), accepted]);
+  });
+
+  test("a reading of a month that was dropped is too old, and holds up no other", async ({
+    intake,
+    database: { db },
+  }) => {
+    const month = addMonths(new Date(), -6);
+    await sql`select metering.drop_partition('readings', ${month})`.execute(db);
+    const old = reading(0, { recordedAt: month.toISOString().replace("Z", "000Z") });
+
+    expect(await intake.store(old, reading(0), old)).toEqual([
+      rejected("too_old"),
+      accepted,
+      rejected("too_old"),
+    ]);
+    expect((await intake.entries()).map((entry) => entry.quantity)).toEqual(["1"]);
+    expect(await findViolations(db)).toEqual([]);
   });
 
   test("a reading that was stored before its sensor was deactivated is still a duplicate", async ({
