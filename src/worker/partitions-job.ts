@@ -1,4 +1,5 @@
 import { mendBlockRanges } from "../database/block-ranges.ts";
+import { readClock } from "../database/clock.ts";
 import { countDefaultPartitionRows, ensurePartitions } from "../database/partitions.ts";
 import type { Db } from "../database/db.ts";
 import type { Log } from "../log.ts";
@@ -22,7 +23,7 @@ export async function keepPartitions(
   { db, log }: { db: Db; log: Log },
   { readingsMaxAgeDays }: PartitionsJobOptions,
 ): Promise<void> {
-  const made = await ensurePartitions(db, { now: new Date(), readingsMaxAgeDays });
+  const made = await ensurePartitions(db, { now: await readClock(db), readingsMaxAgeDays });
   if (made.length > 0) log.info({ event: "partitions_made", partitions: made });
   const stray = await countDefaultPartitionRows(db);
   if (Object.values(stray).some((rows) => rows > 0))

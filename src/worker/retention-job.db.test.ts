@@ -1,5 +1,5 @@
 import { sql } from "kysely";
-import { expect } from "vitest";
+import { expect, onTestFinished, vi } from "vitest";
 import type { RetentionDays } from "../database/retention.ts";
 import { ensurePartitions } from "../database/partitions.ts";
 import type { Db } from "../database/db.ts";
@@ -9,7 +9,6 @@ import {
   monthsAgo,
   nameOfMonth,
   openOldMonths,
-  present,
   sealAndDeliverOld,
   takeInOld,
 } from "../testing/rows/old-usage.ts";
@@ -38,10 +37,7 @@ const test = roadTest.extend("old", async ({ database, boss }) => {
     events,
     /** As the worker does, whose role owns no table. */
     enforce: (change: Partial<RetentionDays> = {}) =>
-      enforceRetention(
-        { db: database.as("worker").db, boss, log },
-        { now: present, days: { ...days, ...change } },
-      ),
+      enforceRetention({ db: database.as("worker").db, boss, log }, { ...days, ...change }),
   };
 });
 
@@ -83,6 +79,15 @@ test("each table has its own days, and readings are kept for ever without any", 
 
   expect(await countRows(db)).toMatchObject({ readings: 14, meter_outbox: 2, delivery_attempts: 4 });
   expect(await findViolations(db)).toEqual([]);
+});
+
+test("a worker whose clock is a year ahead drops no month too early", async ({ old, database: { db } }) => {
+  vi.useFakeTimers({ toFake: ["Date"], now: monthsAgo(-12) });
+  onTestFinished(() => void vi.useRealTimers());
+
+  await old.enforce({ readings: 300, meter_outbox: 300, delivery_attempts: 300 });
+
+  expect(await countRows(db)).toMatchObject({ readings: 9, meter_outbox: 2, delivery_attempts: 2 });
 });
 
 test("readings may go before the entries that count them", async ({ old, database: { db } }) => {

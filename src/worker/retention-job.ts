@@ -1,4 +1,5 @@
 import type { PgBoss } from "pg-boss";
+import { readClock } from "../database/clock.ts";
 import { type DueMonth, dropDuePartitions, type RetentionDays } from "../database/retention.ts";
 import type { Db } from "../database/db.ts";
 import type { Log } from "../log.ts";
@@ -10,7 +11,7 @@ const againAfterSeconds = 3_600;
 /** Works the daily job that drops months past their retention. */
 export async function workRetentionQueue(deps: WorkDeps & { db: Db }, days: RetentionDays): Promise<void> {
   await workQueue(deps, { queue: retentionQueue.name, pollingIntervalSeconds: 30 }, () =>
-    enforceRetention(deps, { now: new Date(), days }),
+    enforceRetention(deps, days),
   );
 }
 
@@ -19,12 +20,15 @@ export async function requestRetention(boss: PgBoss): Promise<void> {
   await boss.send(retentionQueue.name, {}, { singletonKey: "now" });
 }
 
-/** Drops the due months, logs it, and comes again in an hour for months that were busy. */
+/**
+ * Drops the months that are due by the database's clock, logs it, and comes again in an hour for months that were busy. By
+ * the clock of a worker that is a year ahead, a year too much would go for good.
+ */
 export async function enforceRetention(
   { db, boss, log }: { db: Db; boss: PgBoss; log: Log },
-  input: { now: Date; days: RetentionDays },
+  days: RetentionDays,
 ): Promise<void> {
-  const due = await dropDuePartitions(db, input);
+  const due = await dropDuePartitions(db, { now: await readClock(db), days });
   const inState = (outcome: DueMonth["outcome"]) => due.filter((one) => one.outcome === outcome);
   for (const one of inState("dropped")) {
     log.info({ event: "partition_dropped", table: one.table, month: nameOf(one), rows: one.rows });
