@@ -1483,7 +1483,7 @@ CREATE FUNCTION metering.create_partition(table_name text, month timestamp with 
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET "TimeZone" TO 'UTC'
-    SET lock_timeout TO '5s'
+    SET lock_timeout TO '10s'
     AS $$
 declare
   child constant text := metering.partition_name(create_partition.table_name, create_partition.month);
@@ -1491,6 +1491,8 @@ begin
   -- Asks the table, as to_regclass would answer from a cache that waiting for an advisory lock does not refresh.
   if exists (select from pg_class c where c.relname = child and c.relnamespace = 'metering'::regnamespace) then
     return null;
+  tries constant integer := 3;
+  seconds_between constant double precision := 1;
   end if;
   -- Two processes that both miss the partition meet here; the second finds it made.
   perform pg_advisory_xact_lock(hashtext('metering.partitions'));
@@ -1505,15 +1507,25 @@ begin
       using errcode = 'object_not_in_prerequisite_state',
         hint = 'READINGS_MAX_AGE_DAYS reaches back to readings that are not kept any more; make it smaller.';
   end if;
-  execute format(
-    'create table metering.%I (like metering.%I including defaults including constraints) with (%s)',
-    child, create_partition.table_name, metering.storage_parameters(create_partition.table_name)
-  );
-  execute format(
-    'alter table metering.%I attach partition metering.%I for values from (%L) to (%L)',
-    create_partition.table_name, child, create_partition.month, create_partition.month + interval '1 month'
-  );
-  return child;
+  perform set_config('lock_timeout', '200ms', true);
+  for try in 1..tries loop
+    begin
+      execute format(
+        'create table metering.%I (like metering.%I including defaults including constraints) with (%s)',
+        child, create_partition.table_name, metering.storage_parameters(create_partition.table_name)
+      );
+      execute format(
+        'alter table metering.%I attach partition metering.%I for values from (%L) to (%L)',
+        create_partition.table_name, child, create_partition.month, create_partition.month + interval '1 month'
+      );
+      return child;
+    exception when lock_not_available then
+      if try = tries then
+        raise;
+      end if;
+    end;
+    perform pg_sleep(seconds_between);
+  end loop;
 end
 $$;
 

@@ -1,6 +1,7 @@
 import { sql } from "kysely";
 import { expect } from "vitest";
 import { databaseTest as test } from "../testing/postgres/database-fixture.ts";
+import { until } from "../testing/processes/until.ts";
 import type { Db } from "./db.ts";
 
 test.for([
@@ -66,6 +67,48 @@ test("a role that was not granted it makes no partition", async ({ database: { d
   await expect(tried).rejects.toThrow("permission denied for function create_partition");
 });
 
+test("intake waits no longer than a moment for a partition that a long reader keeps from being made", async ({
+  database: { db },
+}) => {
+  const { id: organizationId } = await db
+    .insertInto("organizations")
+    .values({ name: "Acme" })
+    .returning("id")
+    .executeTakeFirstOrThrow();
+  // As pg_dump does.
+  const reader = await db.startTransaction().execute();
+  await sql`select count(*) from metering.meter_outbox`.execute(reader);
+  const making = { isOver: false };
+  const made = createPartition(db, "meter_outbox", "2031-01-01T00:00:00Z").finally(() =>
+    Object.assign(making, { isOver: true }),
+  );
+  const refused = expect(made).rejects.toThrow("lock timeout");
+
+  const tookMs: number[] = [];
+  while (!making.isOver) {
+    const startedAt = performance.now();
+    await db.selectFrom("meter_outbox").select("id").where("organization_id", "=", organizationId).execute();
+    tookMs.push(performance.now() - startedAt);
+  }
+  await refused;
+  await reader.commit().execute();
+
+  expect(tookMs.length).toBeGreaterThan(10);
+  // Three tries at the lock make three waits, 200 ms each at most; a slow machine makes one or two of them longer.
+  expect(tookMs.toSorted((a, b) => b - a)[2]).toBeLessThan(1_500);
+  expect(await createPartition(db, "meter_outbox", "2031-01-01T00:00:00Z")).toBe("meter_outbox_2031_01");
+});
+
+test("a partition is made as soon as a reader lets it", async ({ database: { db } }) => {
+  const reader = await db.startTransaction().execute();
+  await sql`select count(*) from metering.meter_outbox`.execute(reader);
+  const made = createPartition(db, "meter_outbox", "2031-01-01T00:00:00Z");
+  await until(() => isLockAwaited(db), { what: "the default partition to be wanted" });
+  await reader.commit().execute();
+
+  expect(await made).toBe("meter_outbox_2031_01");
+});
+
 /** Runs `work` in a transaction that holds a role which may look into the schema; the transaction is rolled back. */
 async function asStranger<T>(db: Db, work: (trx: Db, role: string) => Promise<T>): Promise<T> {
   const role = `stranger_${crypto.randomUUID().slice(0, 8)}`;
@@ -84,6 +127,15 @@ async function createPartition(db: Db, table: string | null, month: string | nul
     select metering.create_partition(${table}, ${month}::timestamptz) as name
   `.execute(db);
   return rows[0]?.name ?? null;
+}
+
+async function isLockAwaited(db: Db): Promise<boolean> {
+  const { rows } = await sql`
+    select from pg_locks
+    where not granted and relation = 'metering.meter_outbox_default'::regclass
+      and database = (select oid from pg_database where datname = current_database())
+  `.execute(db);
+  return rows.length > 0;
 }
 
 async function boundsOf(db: Db, partition: string | null): Promise<string | undefined> {
