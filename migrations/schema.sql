@@ -1410,15 +1410,36 @@ declare
   replaced_ids uuid[] := '{}';
   replaced_open uuid[] := '{}';
 begin
+  -- What replaces others counts the entries of the first.
+  select array_agg(m.organization_id) as of, array_agg(m.id) as ids, array_agg(m.id) as open into versions
+  from (
+    select organization_id, id from metering.meter_events where state = 'pending' and replaces_id is not null
+    union all
+    select organization_id, id from metering.meter_events
+    where state in ('in_doubt', 'rejected') and replaces_id is not null
+  ) m;
+  while versions.ids is not null loop
+    select array_agg(o.organization_id) as of, array_agg(o.id) as ids, array_agg(v.open_id) as open into versions
+    from unnest(versions.of, versions.ids, versions.open) v (organization_id, id, open_id)
+    join metering.meter_events o on o.organization_id = v.organization_id and o.replaced_by_id = v.id;
+    replaced_of := replaced_of || versions.of;
+    replaced_ids := replaced_ids || versions.ids;
+    replaced_open := replaced_open || versions.open;
+  end loop;
   case count_what_keeps.table_name
   when 'meter_outbox' then
     execute format('select count(*) from metering.%I where meter_event_id is null', child) into unsealed;
-    -- An event lies in the hour of all its entries. Two reads, each by the partial index of its states.
-    select count(*) into open_events
+    -- An event lies in the hour of all its entries, but for usage that was carried forward: that lies in the hour of the
+    -- event that it replaces. Two reads, each by the partial index of its states.
+    select count(distinct e.id) into open_events
     from (
-      select hour from metering.meter_events where state = 'pending'
+      select id, hour from metering.meter_events where state = 'pending'
       union all
-      select hour from metering.meter_events where state in ('in_doubt', 'rejected')
+      select id, hour from metering.meter_events where state in ('in_doubt', 'rejected')
+      union all
+      select v.open_id, m.hour
+      from unnest(replaced_of, replaced_ids, replaced_open) v (organization_id, id, open_id)
+      join metering.meter_events m on m.organization_id = v.organization_id and m.id = v.id
     ) e
     where e.hour >= count_what_keeps.month and e.hour < until;
   when 'delivery_attempts' then
@@ -1435,23 +1456,7 @@ begin
       )
     $q$, child) into open_events;
   when 'readings' then
-    -- From the few that are open to their readings, whenever they were taken in; what replaces others counts the entries
-    -- of the first.
-    select array_agg(m.organization_id) as of, array_agg(m.id) as ids, array_agg(m.id) as open into versions
-    from (
-      select organization_id, id from metering.meter_events where state = 'pending' and replaces_id is not null
-      union all
-      select organization_id, id from metering.meter_events
-      where state in ('in_doubt', 'rejected') and replaces_id is not null
-    ) m;
-    while versions.ids is not null loop
-      select array_agg(o.organization_id) as of, array_agg(o.id) as ids, array_agg(v.open_id) as open into versions
-      from unnest(versions.of, versions.ids, versions.open) v (organization_id, id, open_id)
-      join metering.meter_events o on o.organization_id = v.organization_id and o.replaced_by_id = v.id;
-      replaced_of := replaced_of || versions.of;
-      replaced_ids := replaced_ids || versions.ids;
-      replaced_open := replaced_open || versions.open;
-    end loop;
+    -- From the few that are open to their readings, whenever they were taken in.
     execute format($q$
       with open_event as (
         select organization_id, id from metering.meter_events where state = 'pending'
@@ -1486,13 +1491,13 @@ CREATE FUNCTION metering.create_partition(table_name text, month timestamp with 
     SET lock_timeout TO '10s'
     AS $$
 declare
+  tries constant integer := 3;
+  seconds_between constant double precision := 1;
   child constant text := metering.partition_name(create_partition.table_name, create_partition.month);
 begin
   -- Asks the table, as to_regclass would answer from a cache that waiting for an advisory lock does not refresh.
   if exists (select from pg_class c where c.relname = child and c.relnamespace = 'metering'::regnamespace) then
     return null;
-  tries constant integer := 3;
-  seconds_between constant double precision := 1;
   end if;
   -- Two processes that both miss the partition meet here; the second finds it made.
   perform pg_advisory_xact_lock(hashtext('metering.partitions'));

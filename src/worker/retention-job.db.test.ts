@@ -124,34 +124,39 @@ test.for(["superseded", "expired"])("a %s event keeps nothing", async (state, { 
   expect(await countRows(db)).toMatchObject({ readings: 5, meter_outbox: 1, delivery_attempts: 1 });
 });
 
-test("what replaces an event in doubt keeps the entries of the first, until it is final", async ({
-  old,
-  database: { db },
-}) => {
-  await putInState(db, { months: 11, state: "superseded" });
-  const { rows } = await sql<{ id: string; next: string }>`
+test.for([
+  ["of its hour", "0 months"],
+  ["of usage carried into another month", "1 month"],
+])(
+  "what replaces an event keeps the entries of the first, %s, until it is final",
+  async ([, later], { old, database: { db } }) => {
+    await putInState(db, { months: 11, state: "superseded" });
+    const { rows } = await sql<{ id: string; next: string }>`
     select id, metering.uuid_v7(event_at) as next from metering.meter_events where state = 'superseded'
   `.execute(db);
-  for (const { id, next } of rows) {
-    await sql`update metering.meter_events set replaced_by_id = ${next} where id = ${id}`.execute(db);
-    await sql`
+    for (const { id, next } of rows) {
+      await sql`update metering.meter_events set replaced_by_id = ${next} where id = ${id}`.execute(db);
+      await sql`
       insert into metering.meter_events (organization_id, id, meter, hour, quantity, event_at, entries,
-        stripe_customer_id, state, replaces_id)
-      select organization_id, replaced_by_id, meter, hour, quantity, event_at, entries, stripe_customer_id, 'pending', id
+        stripe_customer_id, state, replaces_id, carried_from)
+      select organization_id, replaced_by_id, meter, hour + ${later}::interval, quantity,
+        event_at + ${later}::interval, entries, stripe_customer_id, 'pending', id,
+        case when ${later} <> '0 months' then hour end
       from metering.meter_events where id = ${id}
     `.execute(db);
-  }
+    }
 
-  await old.enforce();
-  expect(await countRows(db)).toMatchObject({ readings: 10, meter_outbox: 2 });
+    await old.enforce();
+    expect(await countRows(db)).toMatchObject({ readings: 10, meter_outbox: 2 });
 
-  await sql`update metering.meter_events set state = 'delivered', delivered_at = now() where state = 'pending'`.execute(
-    db,
-  );
-  await old.enforce();
-  expect(await countRows(db)).toMatchObject({ readings: 5, meter_outbox: 1 });
-  expect(await findViolations(db)).toEqual([]);
-});
+    await sql`update metering.meter_events set state = 'delivered', delivered_at = now() where state = 'pending'`.execute(
+      db,
+    );
+    await old.enforce();
+    expect(await countRows(db)).toMatchObject({ readings: 5, meter_outbox: 1 });
+    expect(await findViolations(db)).toEqual([]);
+  },
+);
 
 test("an unsealed entry keeps its month and that of its readings", async ({ old, database: { db } }) => {
   await takeInOld(db, [{ at: monthsAgo(10), readAt: monthsAgo(12), readings: 1 }]);
