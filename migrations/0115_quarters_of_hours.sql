@@ -13,10 +13,13 @@ update metering.usage_progress set events_through_id = '00000000-0000-0000-0000-
 alter table metering.usage_sums
   add column before_15 numeric,
   add column before_30 numeric,
-  add column before_45 numeric,
-  drop constraint usage_sums_pkey,
+  add column before_45 numeric;
+-- On a cluster, whose nodes take a constraint alone, each is a command of its own.
+alter table metering.usage_sums drop constraint usage_sums_pkey;
+alter table metering.usage_sums
   add constraint usage_sums_pkey primary key (organization_id, meter, unit, starts_at, stripe_customer_id)
-    include (events, entries, quantity, before_15, before_30, before_45),
+    include (events, entries, quantity, before_15, before_30, before_45);
+alter table metering.usage_sums
   add constraint usage_sums_before_check check (
     (before_15 is null) = (before_30 is null) and (before_30 is null) = (before_45 is null)
     and (before_15 is null or unit = 'hour')

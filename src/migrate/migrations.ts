@@ -3,8 +3,14 @@ import { sql } from "kysely";
 import { type Migration, type MigrationProvider, Migrator } from "kysely/migration";
 import { queueSchemaVersion, readQueueSchemaVersion } from "../queue/schema-version.ts";
 import type { Db } from "../database/db.ts";
+import { splitStatements } from "./split-statements.ts";
 
 const migrationsFolder = new URL("../../migrations/", import.meta.url);
+
+/** On a cluster, for the rest of the transaction: tables change on several connections to a node, which functions can't follow. */
+const oneConnectionPerNode = sql`
+  select set_config('citus.multi_shard_modify_mode', 'sequential', true) from pg_extension where extname = 'citus'
+`;
 
 /** Kysely's migrations out of `migrations/NNNN_name.sql`, forward only. */
 export const sqlMigrations: MigrationProvider = {
@@ -13,7 +19,8 @@ export const sqlMigrations: MigrationProvider = {
     for (const { name, text } of await readMigrations()) {
       migrations[name] = {
         up: async (db) => {
-          await sql.raw(text).execute(db);
+          await oneConnectionPerNode.execute(db);
+          for (const statement of splitStatements(text)) await sql.raw(statement).execute(db);
         },
       };
     }
