@@ -50,6 +50,26 @@ test("the shards of one moment are asked for together, and remembered for ten mi
   expect(asked.slice(3)).toEqual([["a", "b"]]);
 });
 
+test("organizations beyond those that are remembered are found, again and again, and none is asked for twice", async () => {
+  const ids = ["a", "b", "c", "d"];
+  const { asked, ask } = createDatabase({ a: "1", b: "1", c: "1", d: "1" });
+  const shards = createShards(ask, () => 0, 2);
+  const most = ids.slice(0, -1);
+  await shards.find(most);
+
+  for (let times = 0; times < 3; times += 1) expect((await shards.find(ids)).size).toBe(ids.length);
+
+  expect(asked).toEqual(["kind", most, ids.slice(-1)]);
+  expect(shards.known("a")).toEqual({ id: "1", node: "n1" });
+});
+
+test("those that were asked for before leave room for others", async () => {
+  const shards = createShards(createDatabase({ a: "1", b: "1", c: "2" }).ask, () => 0, 2);
+  await shards.find(["a", "b"]);
+  await shards.find(["c"]);
+  expect([shards.known("a"), shards.known("c")]).toEqual([undefined, { id: "2", node: "n2" }]);
+});
+
 test("an organization that no node holds is an error, and so is a database that does not answer, until it does", async () => {
   await expect(createShards(createDatabase({}).ask).find(["a"])).rejects.toThrow(
     "no node holds the rows of organization a",

@@ -13,6 +13,8 @@ export type Shards = {
   forget: (organizationIds: readonly string[]) => void;
 };
 
+type Places = ReadonlyMap<string, Shard>;
+
 /** Runs a statement on the coordinator. */
 export type Ask = <Row extends object>(text: string, values: readonly unknown[]) => Promise<Row[]>;
 
@@ -20,7 +22,8 @@ export type Ask = <Row extends object>(text: string, values: readonly unknown[])
 export const wholeDatabase: Shard = { id: "", node: "" };
 
 const knownMs = 600_000;
-const knownMax = 100_000;
+/** More are remembered only of organizations that are asked for together, as all of a cluster's are. */
+const usualKnownMax = 100_000;
 
 /** The condition, in SQL, that the database is one of a cluster. */
 export const isClusterCondition = "to_regclass('pg_catalog.pg_dist_placement') is not null";
@@ -40,10 +43,14 @@ join pg_dist_node n on n.groupid = p.groupid and n.noderole = 'primary'
  * Tells the shard of each organization, and remembers it for ten minutes; of a plain Postgres, one shard for all. An
  * answer that is out of date makes a statement reach two shards, which is slower and as exact.
  */
-export function createShards(ask: Ask, now: () => number = () => performance.now()): Shards {
+export function createShards(
+  ask: Ask,
+  now: () => number = () => performance.now(),
+  knownMax = usualKnownMax,
+): Shards {
   let isCluster: boolean | undefined;
   const shards = new Map<string, { shard: Shard; untilMs: number }>();
-  let wanted: { ids: Set<string>; learned: Promise<void> } | undefined;
+  let wanted: { ids: Set<string>; learned: Promise<Places> } | undefined;
 
   function known(organizationId: string): Shard | undefined {
     if (isCluster === false) return wholeDatabase;
@@ -51,18 +58,32 @@ export function createShards(ask: Ask, now: () => number = () => performance.now
     return found === undefined || found.untilMs < now() ? undefined : found.shard;
   }
 
-  async function learn(organizationIds: readonly string[]): Promise<void> {
+  async function learn(organizationIds: ReadonlySet<string>): Promise<Places> {
     isCluster ??= (await ask<{ is_cluster: boolean }>(isClusterStatement, []))[0]?.is_cluster === true;
-    const unknown = organizationIds.filter((id) => known(id) === undefined);
-    if (unknown.length === 0) return;
+    const places = new Map<string, Shard>();
+    const unknown: string[] = [];
+    for (const id of organizationIds) {
+      const shard = known(id);
+      if (shard === undefined) unknown.push(id);
+      else places.set(id, shard);
+    }
+    if (unknown.length === 0) return places;
     const found = await readShards(ask, unknown);
-    if (shards.size + found.size > knownMax) shards.clear();
+    if (shards.size + found.size > knownMax) forgetOthers(organizationIds);
     const untilMs = now() + knownMs;
-    for (const [id, shard] of found) shards.set(id, { shard, untilMs });
+    for (const [id, shard] of found) {
+      places.set(id, shard);
+      shards.set(id, { shard, untilMs });
+    }
+    return places;
+  }
+
+  function forgetOthers(organizationIds: ReadonlySet<string>): void {
+    for (const id of shards.keys()) if (!organizationIds.has(id)) shards.delete(id);
   }
 
   /** Those who ask in one turn of the event loop ask together. */
-  function learnTogether(organizationIds: readonly string[]): Promise<void> {
+  function learnTogether(organizationIds: readonly string[]): Promise<Places> {
     wanted ??= openWanted();
     for (const id of organizationIds) wanted.ids.add(id);
     return wanted.learned;
@@ -72,27 +93,27 @@ export function createShards(ask: Ask, now: () => number = () => performance.now
     const ids = new Set<string>();
     const learned = new Promise((resolve) => setImmediate(resolve)).then(() => {
       wanted = undefined;
-      return learn([...ids]);
+      return learn(ids);
     });
     return { ids, learned };
-  }
-
-  function placeOf(organizationId: string): Shard {
-    const shard = known(organizationId);
-    if (shard === undefined) throw new Error(`no node holds the rows of organization ${organizationId}`);
-    return shard;
   }
 
   return {
     known,
     async find(organizationIds) {
-      await learnTogether(organizationIds);
-      return new Map(organizationIds.map((id) => [id, placeOf(id)]));
+      const places = await learnTogether(organizationIds);
+      return new Map(organizationIds.map((id) => [id, placeOf(id, places)]));
     },
     forget(organizationIds) {
       for (const id of organizationIds) shards.delete(id);
     },
   };
+}
+
+function placeOf(organizationId: string, places: Places): Shard {
+  const shard = places.get(organizationId);
+  if (shard === undefined) throw new Error(`no node holds the rows of organization ${organizationId}`);
+  return shard;
 }
 
 /** The shard of each of these organizations of a cluster, asked now; without those whose shard no node holds. */
