@@ -92,15 +92,15 @@ export async function endWithoutEffect(
   `.execute(db);
 }
 
-/** Records why an attempt failed. `isStripesFault`: Stripe could not answer, so the attempt does not count. */
+/** Records why an attempt failed. Without `counts` it is no attempt: Stripe, or a node of a cluster, could not answer. */
 export async function recordFailure(
   db: Db,
   eventId: string,
-  { error, isStripesFault }: { error: string; isStripesFault: boolean },
+  { error, counts }: { error: string; counts: boolean },
 ): Promise<void> {
   await sql`
     update metering.stripe_events
-    set error = ${storableText(error)}, attempts = attempts - ${isStripesFault ? 1 : 0}
+    set error = ${storableText(error)}, attempts = attempts - ${counts ? 0 : 1}
     where event_id = ${eventId} and state = 'pending'
   `.execute(db);
 }

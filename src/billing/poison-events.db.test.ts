@@ -5,6 +5,8 @@ import type { Db } from "../database/db.ts";
 import { type Api, webhookSecrets } from "../testing/fixtures/api-fixture.ts";
 import { hurryStripeEvents, readInbox, readSubscriptionOf } from "../testing/rows/inbox.ts";
 import { stripeSideTest as test } from "../testing/fixtures/stripe-side-fixture.ts";
+import { takeNodeAway } from "../testing/rows/node-away.ts";
+import { addOrganization } from "../testing/rows/organizations.ts";
 import { until } from "../testing/processes/until.ts";
 import { purgeStripeEvents } from "./inbox.ts";
 
@@ -127,6 +129,33 @@ test("an event that Stripe cannot answer for is tried until it can, and no attem
   // The last one may be under way.
   expect(meanwhile[0]?.attempts).toBeLessThanOrEqual(10);
   expect(await readInbox(db)).toMatchObject([{ attempts: 10, error: null }]);
+  expect(await readSubscriptionOf(db, organizationId)).toMatchObject({ status: "active" });
+});
+
+test("an event that needs a node of a cluster that is away is tried until it is back, and no attempt is burnt", async ({
+  database: { db },
+  account: { simulator },
+  stripeSide,
+}) => {
+  await stripeSide.startWorker();
+  simulator.setSettings({ webhook_hold: true });
+  const organizationId = await addOrganization(db);
+  await stripeSide.checkOut({ organizationId });
+  const bringBack = await takeNodeAway(db, organizationId, "subscriptions");
+  await simulator.release({ event_ids: [stripeSide.eventOf("checkout.session.completed")] });
+  const failures = () => stripeSide.log.filter(({ event }) => event === "job_failed").length;
+  await untilTried(db, () => failures() >= 1);
+  // As if all attempts but one had been used.
+  await sql`update metering.stripe_events set attempts = attempts + 9`.execute(db);
+  await untilTried(db, () => failures() >= 4);
+  const meanwhile = await readInbox(db);
+
+  await bringBack();
+  await untilTried(db, ({ state }) => state !== "pending");
+
+  expect(meanwhile).toMatchObject([{ state: "pending" }]);
+  expect(meanwhile[0]?.error).toMatch(/^connection to the remote node failed/);
+  expect(await readInbox(db)).toMatchObject([{ state: "handled", attempts: 10, error: null }]);
   expect(await readSubscriptionOf(db, organizationId)).toMatchObject({ status: "active" });
 });
 

@@ -1,4 +1,5 @@
 import type { Job } from "pg-boss";
+import { isNodeAway } from "../database/database-unavailable.ts";
 import type { Db } from "../database/db.ts";
 import { requestSensorCount } from "../intake/count-sensors-job.ts";
 import type { Log } from "../log.ts";
@@ -15,7 +16,10 @@ const pollSeconds = 0.5;
 /** Handled at once by one process: two batches. */
 const batchesAtOnce = 2;
 const eventsPerBatch = 5;
-/** After this many attempts an event goes to the dead letter. Attempts that Stripe could not answer do not count. */
+/**
+ * After this many attempts an event goes to the dead letter. Attempts that Stripe could not answer, or a node of a cluster,
+ * do not count.
+ */
 const attemptsMax = 10;
 /** Stripe's dashboard resends for 15 days and its command line for 30; after that no retry of this id can come. */
 const keptDays = 90;
@@ -97,8 +101,9 @@ async function handle(deps: ApplyDeps & { log: Log }, eventId: string, span: Spa
     span.fail("unusable");
     log.error({ event: "stripe_event_failed", ...fields, reason: applied.reason });
   } catch (error) {
-    if (isStripesFault(error) || attempts < attemptsMax) {
-      await recordFailure(db, eventId, { error: describe(error), isStripesFault: isStripesFault(error) });
+    const counts = !isStripesFault(error) && !isNodeAway(error);
+    if (!counts || attempts < attemptsMax) {
+      await recordFailure(db, eventId, { error: describe(error), counts });
       throw error;
     }
     const reason = `given up after ${attemptsMax} attempts: ${describe(error)}`;

@@ -1,5 +1,6 @@
+import pg from "pg";
 import { expect, test } from "vitest";
-import { isDatabaseUnavailable } from "./database-unavailable.ts";
+import { isDatabaseUnavailable, isNodeAway } from "./database-unavailable.ts";
 
 const withCode = (code: string) => Object.assign(new Error("failed"), { code });
 
@@ -40,3 +41,20 @@ test.for([withCode("23505"), new TypeError("x is undefined"), "ECONNREFUSED", un
     expect(isDatabaseUnavailable(error)).toBe(false);
   },
 );
+
+const ofServer = (code: string, where?: string) =>
+  Object.assign(new pg.DatabaseError("failed", 1, "error"), { code, where });
+
+test("the server says that a node of its cluster is away, not that it shuts down itself or cannot be reached", () => {
+  const away = [ofServer("08006"), ofServer("57P01", "while executing command on 10.0.0.2:5432")];
+  for (const error of [...away, new Error("wrapped", { cause: away[0] }), new AggregateError(away)])
+    expect(isNodeAway(error)).toBe(true);
+  const others = [ofServer("57P01"), ofServer("23505", "while executing command on 10.0.0.2:5432")];
+  for (const error of [
+    ...others,
+    withCode("ECONNREFUSED"),
+    new AggregateError([...away, ...others]),
+    "08006",
+  ])
+    expect(isNodeAway(error)).toBe(false);
+});

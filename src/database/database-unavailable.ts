@@ -1,3 +1,5 @@
+import pg from "pg";
+
 const networkCodes = new Set([
   "ECONNREFUSED",
   "ECONNRESET",
@@ -22,4 +24,22 @@ export function isDatabaseUnavailable(error: unknown): boolean {
   const code = "code" in error && typeof error.code === "string" ? error.code : "";
   if (networkCodes.has(code) || serverCodes.has(code) || serverClasses.test(code)) return true;
   return driverMessages.test(error.message) || isDatabaseUnavailable(error.cause);
+}
+
+/** Class 08 tells of connections: a server says so of its own to other servers. */
+const lostConnection = /^08/;
+/** What Citus adds to an error that a node answered with. */
+const ofNode = "while executing command on";
+
+/**
+ * Whether the coordinator of a cluster answered, and a node of it is away: what lies elsewhere can be had. Never so of a
+ * plain Postgres.
+ */
+export function isNodeAway(error: unknown): boolean {
+  if (error instanceof AggregateError) return error.errors.every(isNodeAway);
+  if (!(error instanceof pg.DatabaseError)) {
+    return error instanceof Error && isNodeAway(error.cause);
+  }
+  const { code = "", where = "" } = error;
+  return lostConnection.test(code) || (where.includes(ofNode) && serverClasses.test(code));
 }

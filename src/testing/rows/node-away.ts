@@ -15,17 +15,26 @@ export function eachOnItsNode(organizationIds: readonly string[]): Shards {
   };
 }
 
-/** Refuses changes of an organization's meter events as Citus does when its node is away. Returns what brings it back. */
-export async function takeNodeAway(db: Db, organizationId: string): Promise<() => Promise<void>> {
+/** A statement that fails as Citus does when a node is away. */
+export const refusedAsAway = sql`
+  do $$ begin raise exception 'connection to the remote node failed' using errcode = 'connection_failure'; end $$
+`;
+
+/** Refuses changes of an organization's rows as Citus does when its node is away. Returns what brings it back. */
+export async function takeNodeAway(
+  db: Db,
+  organizationId: string,
+  table: "meter_events" | "subscriptions" | "sensor_counts" = "meter_events",
+): Promise<() => Promise<void>> {
   await sql`
     create or replace function refuse_as_away() returns trigger language plpgsql as
       $$ begin raise exception 'connection to the remote node failed' using errcode = 'connection_failure'; end $$
   `.execute(db);
   await sql`
-    create trigger node_away before insert or update on metering.meter_events
+    create trigger node_away before insert or update on ${sql.table(`metering.${table}`)}
       for each row when (new.organization_id = ${sql.lit(organizationId)}::uuid) execute function refuse_as_away()
   `.execute(db);
   return async () => {
-    await sql`drop trigger node_away on metering.meter_events`.execute(db);
+    await sql`drop trigger node_away on ${sql.table(`metering.${table}`)}`.execute(db);
   };
 }
