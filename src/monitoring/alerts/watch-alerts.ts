@@ -36,7 +36,9 @@ export function watchAlerts(
       if (await claimLook(db, everyMs * claimedForShare)) {
         isWhole = true;
         const measurement = await measure();
-        if (measurement.isUp) await noteConditions(deps, measurement, { now: new Date(), isWhole });
+        // A cluster whose node is away tells of what lies elsewhere.
+        if (measurement.isUp || measurement.samples.length > 0)
+          await noteConditions(deps, measurement, { now: new Date(), isWhole });
       }
       await tellAlerts(deps, stopping.signal);
     },

@@ -5,6 +5,7 @@ import type { Db } from "../../database/db.ts";
 import { silentLog } from "../../log.ts";
 import { databaseTest as test } from "../../testing/postgres/database-fixture.ts";
 import { addOrganization } from "../../testing/rows/organizations.ts";
+import { refusedAsAway } from "../../testing/rows/node-away.ts";
 import type { Sample } from "./database-gauges.ts";
 import { localOnly } from "../../testing/postgres/local-only.ts";
 import { createMeasurer } from "./measurer.ts";
@@ -60,6 +61,23 @@ test("a read that takes too long or fails leaves out its own gauges alone", asyn
   );
   expect(await measure()).toEqual({ isUp: true, samples: [sample] });
   expect(failed).toEqual(["slow", "broken"]);
+});
+
+test("while a node of a cluster is away the database is not up, and what lies elsewhere is measured", async ({
+  database: { db },
+}) => {
+  const away: Read = {
+    name: "away",
+    read: async (trx) => (await sql<Sample>`${refusedAsAway}`.execute(trx)).rows,
+  };
+  const failed: string[] = [];
+  const measure = createMeasurer({
+    db,
+    onFailedRead: ({ read }) => failed.push(read),
+    reads: [good, away, good],
+  });
+  expect(await measure()).toEqual({ isUp: false, samples: [sample, sample] });
+  expect(failed).toEqual(["away"]);
 });
 
 test("who asks does not wait for a slow measurement, and has what was measured so far", async ({

@@ -1,7 +1,7 @@
 import { sql } from "kysely";
 import { readByIndex } from "../../database/one-plan.ts";
 import type { Db } from "../../database/db.ts";
-import { isDatabaseUnavailable } from "../../database/database-unavailable.ts";
+import { isDatabaseUnavailable, isNodeAway } from "../../database/database-unavailable.ts";
 import { wait } from "../../process/wait.ts";
 import type { Measurement } from "./database-gauges.ts";
 import { databaseReads, type Read } from "./reads.ts";
@@ -29,7 +29,8 @@ export type MeasurerDeps = {
 
 /**
  * Measures the database when asked, one measurement at a time on one connection: callers that ask meanwhile share it.
- * Never throws; without a database `isUp` is false.
+ * Never throws; without a database `isUp` is false. So it is while a node of a cluster is away; what lies elsewhere is
+ * measured then.
  */
 export function createMeasurer(
   { db, onFailedRead, reads = databaseReads }: MeasurerDeps,
@@ -44,16 +45,25 @@ export function createMeasurer(
     const startedAtMs = performance.now();
     const current: Measurement = { isUp: false, samples: [] };
     latest = current;
+    let isServerUp = true;
+    let areNodesUp = true;
     for (const read of reads) {
-      const isWorthGoingOn = await measureOne(current, read);
-      if (!isWorthGoingOn) break;
+      const failure = await measureOne(current, read, () => (current.isUp = areNodesUp));
+      isServerUp = failure !== "database_away";
+      areNodesUp &&= failure !== "node_away";
+      current.isUp &&= isServerUp && areNodesUp;
+      if (!isServerUp) break;
     }
     const endedAtMs = performance.now();
-    const slowReusedMs = current.isUp ? (endedAtMs - startedAtMs) * reusedPerDuration : 0;
+    const slowReusedMs = isServerUp ? (endedAtMs - startedAtMs) * reusedPerDuration : 0;
     goodUntilMs = endedAtMs + Math.max(limits.reusedMs, slowReusedMs);
   }
 
-  async function measureOne(current: Measurement, { name, read }: Read): Promise<boolean> {
+  async function measureOne(
+    current: Measurement,
+    { name, read }: Read,
+    onAnswer: () => void,
+  ): Promise<"database_away" | "node_away" | "other" | undefined> {
     try {
       const samples = await db
         .transaction()
@@ -61,16 +71,15 @@ export function createMeasurer(
         .execute(async (trx) => {
           await sql`set local statement_timeout = ${sql.lit(limits.statementTimeoutMs)}`.execute(trx);
           await readByIndex(trx);
-          current.isUp = true;
+          onAnswer();
           return read(trx);
         });
       current.samples.push(...samples);
-      return true;
+      return undefined;
     } catch (error) {
       onFailedRead({ read: name, error });
-      if (isTooSlow(error) || !isDatabaseUnavailable(error)) return true;
-      current.isUp = false;
-      return false;
+      if (isNodeAway(error)) return "node_away";
+      return isTooSlow(error) || !isDatabaseUnavailable(error) ? "other" : "database_away";
     }
   }
 
