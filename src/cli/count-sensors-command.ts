@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { type CountOptions, countSensors } from "../intake/count-sensors.ts";
+import { type CountOptions, countSensors, faultsMessage } from "../intake/count-sensors.ts";
 import { whyNotBillable } from "../billing/billable.ts";
 import { findOrganization } from "../organizations/organizations.ts";
 import type { CommandTools } from "./command-tools.ts";
@@ -46,5 +46,8 @@ async function count(
     organizations === 0
       ? `nothing has changed since the last count of the hour ${hour}`
       : `${sensors} active sensors of ${organizations} organizations are counted for the hour ${hour}`;
-  return { kind: "done", document: { hour, organizations, sensors }, text };
+  const document = { hour, organizations, sensors };
+  if (counted.faults.length > 0)
+    return { kind: "alarming", document, text: `${text}; ${faultsMessage(counted)}` };
+  return { kind: "done", document, text };
 }

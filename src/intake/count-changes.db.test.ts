@@ -2,6 +2,7 @@ import { sql } from "kysely";
 import { expect } from "vitest";
 import type { Db } from "../database/db.ts";
 import { databaseTest as test } from "../testing/postgres/database-fixture.ts";
+import { eachOnItsNode, takeNodeAway } from "../testing/rows/node-away.ts";
 import { addOrganization } from "../testing/rows/organizations.ts";
 import { countChangedSensors, countSensors } from "./count-sensors.ts";
 import { putSensor, registerSensors } from "./sensors.ts";
@@ -100,6 +101,26 @@ test("a change of a name, or of an inactive sensor, is no change of the number",
   await putSensor(db, id, { id: "b", name: null, isActive: false });
 
   expect(await countChangedSensors(db, atOnce)).toBeUndefined();
+});
+
+test("changes on a node that is away wait there, and those of other organizations are counted", async ({
+  database: { db },
+}) => {
+  const away = await addOrganization(db, { customer: "cus_1" });
+  const other = await addOrganization(db, { customer: "cus_2" });
+  const shards = eachOnItsNode([away, other]);
+  for (const id of [away, other]) await registerSensors(db, id, [{ id: "a" }]);
+  const bringBack = await takeNodeAway(db, away, "sensor_counts");
+
+  const during = await countChangedSensors(db, { ...atOnce, shards });
+  const waiting = await db.selectFrom("sensor_changes").select("organization_id").distinct().execute();
+  await bringBack();
+  const after = await countChangedSensors(db, { ...atOnce, shards });
+
+  expect(during).toMatchObject({ organizations: 1, sensors: 1, faults: [{ code: "08006" }] });
+  expect(waiting).toEqual([{ organization_id: away }]);
+  expect(after).toMatchObject({ organizations: 1, sensors: 1, faults: [] });
+  expect([await readEntries(db, away), await readEntries(db, other)]).toEqual([[1], [1]]);
 });
 
 test("a count follows every link, and the next customer gets the same number", async ({

@@ -4,7 +4,13 @@ import type { Log } from "../log.ts";
 import { sensorsQueue } from "../queue/queues.ts";
 import { repeat, type Repeating } from "../process/wait.ts";
 import { type WorkDeps, workQueue } from "../queue/work-queue.ts";
-import { type BurstLimits, countChangedSensors, countSensors, type SensorCount } from "./count-sensors.ts";
+import {
+  type BurstLimits,
+  countChangedSensors,
+  countSensors,
+  faultsMessage,
+  type SensorCount,
+} from "./count-sensors.ts";
 
 const pollSeconds = 2;
 /** With the longest burst this stays below a minute. */
@@ -46,6 +52,7 @@ export async function requestSensorCount(boss: PgBoss): Promise<void> {
   await boss.send(sensorsQueue.name, {});
 }
 
+/** Throws, once all is told, where organizations were left out. */
 function tell(log: Log, count: SensorCount): void {
   const hour = count.hour.toISOString();
   if (count.missedHours > 0) {
@@ -55,4 +62,6 @@ function tell(log: Log, count: SensorCount): void {
     const { organizations, sensors } = count;
     log.info({ event: "sensors_counted", hour, organizations, sensors });
   }
+  const { faults } = count;
+  if (faults.length > 0) throw new AggregateError(faults, faultsMessage(count));
 }

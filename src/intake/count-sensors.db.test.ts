@@ -2,6 +2,7 @@ import { sql } from "kysely";
 import { expect } from "vitest";
 import { databaseTest as test } from "../testing/postgres/database-fixture.ts";
 import { hourMs, hoursAgo } from "../testing/rows/hours.ts";
+import { eachOnItsNode, takeNodeAway } from "../testing/rows/node-away.ts";
 import { addOrganization } from "../testing/rows/organizations.ts";
 import { registerSensors } from "./sensors.ts";
 import { countSensors } from "./count-sensors.ts";
@@ -50,6 +51,26 @@ test("an organization that is not billable or has no customer is not counted", a
   await countSensors(db, billable);
 
   expect(await readCounts(db)).toEqual([]);
+});
+
+test("a node that is away holds up the count of its own organizations only", async ({ database: { db } }) => {
+  const organizations: string[] = [];
+  for (const customer of ["cus_1", "cus_2", "cus_3"])
+    organizations.push(await addOrganization(db, { customer }));
+  const [away = "", ...others] = organizations;
+  const shards = eachOnItsNode(organizations);
+  const bringBack = await takeNodeAway(db, away, "sensor_counts");
+
+  const count = await countSensors(db, { ...billable, shards });
+
+  expect(count).toMatchObject({ organizations: 2, faults: [{ code: "08006" }] });
+  const counted = (await readCounts(db)).map((row) => row.organization_id);
+  expect(counted.toSorted()).toEqual(others.toSorted());
+  await expect(countSensors(db, { ...billable, shards, organizationIds: [away] })).rejects.toThrow(
+    "connection to the remote node failed",
+  );
+  await bringBack();
+  expect(await countSensors(db, { ...billable, shards })).toMatchObject({ organizations: 1, faults: [] });
 });
 
 test("twenty counts at once count an organization's hour once", async ({ database }) => {

@@ -1,5 +1,9 @@
 import { type RawBuilder, sql } from "kysely";
+import { type InShard, namesOrganizations, type ShardInput } from "../database/by-shard.ts";
 import type { Db, Trx } from "../database/db.ts";
+import { groupOrganizations, listShardGroups } from "../database/shard-groups.ts";
+import type { Shards } from "../database/shards.ts";
+import { shardsOf } from "../database/shards-of.ts";
 
 export type SensorCount = {
   hour: Date;
@@ -8,12 +12,16 @@ export type SensorCount = {
   sensors: number;
   /** Hours without a count between the latest count and this one; 0 where only some organizations are counted. */
   missedHours: number;
+  /** Why organizations of some shards of a cluster are left out. */
+  faults: unknown[];
 };
 
 export type CountOptions = {
   billableStatuses: readonly string[];
   /** Only these organizations; all when absent. */
-  organizationIds?: readonly string[];
+  organizationIds?: readonly string[] | undefined;
+  /** Asked of the database when left out. */
+  shards?: Shards;
 };
 
 /** A burst of changes is counted once it is over, or has lasted this long. */
@@ -27,13 +35,23 @@ const burstLimits: BurstLimits = { quietSeconds: 5, longestSeconds: 30 };
  * Counts the active sensors of organizations that are billable, have a customer and are not archived, and writes each
  * count and its outbox entry together. An hour is counted again when the number has changed, when another customer
  * pays, or when a billing period has begun since; otherwise a second call writes nothing. Only the current hour is ever
- * counted: the number of an earlier hour is not known any more.
+ * counted: the number of an earlier hour is not known any more. On a cluster a node that is away holds up its own
+ * organizations only; throws where no shard could be counted.
  */
-export async function countSensors(db: Db, options: CountOptions): Promise<SensorCount> {
-  return db.transaction().execute(async (trx) => {
+export async function countSensors(
+  db: Db,
+  { billableStatuses, organizationIds, shards = shardsOf(db) }: CountOptions,
+): Promise<SensorCount> {
+  const all: (ShardInput | undefined)[] =
+    organizationIds === undefined
+      ? await listShardGroups(db, shards)
+      : await groupOrganizations(db, organizationIds, shards);
+  const count = await onEachGroup(db, all.length > 0 ? all : [undefined], async (trx, shard) => {
     await holdCount(trx);
-    return countAndWrite(trx, options);
+    return countAndWrite(trx, { billableStatuses, organizationIds, shard });
   });
+  if (count === undefined) throw new Error("no sensors were counted");
+  return count;
 }
 
 /**
@@ -42,14 +60,57 @@ export async function countSensors(db: Db, options: CountOptions): Promise<Senso
  */
 export async function countChangedSensors(
   db: Db,
-  { billableStatuses, ...limits }: Omit<CountOptions, "organizationIds"> & Partial<BurstLimits>,
+  {
+    billableStatuses,
+    shards = shardsOf(db),
+    ...limits
+  }: Omit<CountOptions, "organizationIds"> & Partial<BurstLimits>,
 ): Promise<SensorCount | undefined> {
-  return db.transaction().execute(async (trx) => {
+  return onEachGroup(db, await listShardGroups(db, shards), async (trx, shard) => {
     if (!(await tryToHoldCount(trx))) return undefined;
-    const organizationIds = await takeChanged(trx, { ...burstLimits, ...limits });
+    const organizationIds = await takeChanged(trx, { ...burstLimits, ...limits, shard });
     if (organizationIds.length === 0) return undefined;
-    return countAndWrite(trx, { billableStatuses, organizationIds });
+    return countAndWrite(trx, { billableStatuses, organizationIds, shard });
   });
+}
+
+/** What a count says that left out organizations. */
+export function faultsMessage({ faults }: SensorCount): string {
+  const [first] = faults;
+  return `the sensors of ${faults.length} shards could not be counted: ${first instanceof Error ? first.message : String(first)}`;
+}
+
+type OfShard = { shard: ShardInput | undefined };
+type GroupCount = Omit<SensorCount, "missedHours" | "faults"> & { missedHours: number | undefined };
+
+/** Counts shard by shard, each in a transaction of its own; all together where there are no shards. */
+async function onEachGroup(
+  db: Db,
+  groups: readonly (ShardInput | undefined)[],
+  count: (trx: Trx, shard: ShardInput | undefined) => Promise<GroupCount | undefined>,
+): Promise<SensorCount | undefined> {
+  const counts: GroupCount[] = [];
+  const faults: unknown[] = [];
+  for (const shard of groups) {
+    try {
+      const counted = await db.transaction().execute((trx) => count(trx, shard));
+      if (counted !== undefined) counts.push(counted);
+    } catch (error) {
+      faults.push(error);
+    }
+  }
+  const last = counts.at(-1);
+  if (last === undefined && faults.length > 0) throw faults[0];
+  if (last === undefined) return undefined;
+  const missed = counts.flatMap(({ missedHours }) => missedHours ?? []);
+  return {
+    hour: last.hour,
+    organizations: counts.reduce((sum, { organizations }) => sum + organizations, 0),
+    sensors: counts.reduce((sum, { sensors }) => sum + sensors, 0),
+    // An hour in which any organization was counted is no missed one.
+    missedHours: missed.length > 0 ? Math.min(...missed) : 0,
+    faults,
+  };
 }
 
 /**
@@ -68,17 +129,22 @@ async function tryToHoldCount(trx: Trx): Promise<boolean> {
 }
 
 /** Takes the organizations out of the list; changes that are noted meanwhile stay there for the next time. */
-async function takeChanged(trx: Trx, { quietSeconds, longestSeconds }: BurstLimits): Promise<string[]> {
+async function takeChanged(
+  trx: Trx,
+  { quietSeconds, longestSeconds, shard }: BurstLimits & OfShard,
+): Promise<string[]> {
+  const inShard = namesOrganizations(shard);
   const taken = await sql<{ organization_id: string }>`
     with due as materialized (
-      select organization_id
-      from metering.sensor_changes
-      group by organization_id
+      select c.organization_id
+      from metering.sensor_changes c
+      where true ${inShard("c")}
+      group by c.organization_id
       having max(changed_at) <= statement_timestamp() - make_interval(secs => ${quietSeconds})
         or min(changed_at) <= statement_timestamp() - make_interval(secs => ${longestSeconds})
     ),
     taken as (
-      delete from metering.sensor_changes c using due where c.organization_id = due.organization_id
+      delete from metering.sensor_changes c using due where c.organization_id = due.organization_id ${inShard("c")}
     )
     select organization_id from due
   `.execute(trx);
@@ -87,15 +153,19 @@ async function takeChanged(trx: Trx, { quietSeconds, longestSeconds }: BurstLimi
 
 async function countAndWrite(
   trx: Trx,
-  { billableStatuses, organizationIds }: CountOptions,
-): Promise<SensorCount> {
+  { billableStatuses, organizationIds, shard }: Omit<CountOptions, "shards"> & OfShard,
+): Promise<GroupCount> {
   const now = await readHour(trx);
   const isAskedFor =
     organizationIds === undefined ? sql`true` : sql`s.organization_id = any(${organizationIds}::uuid[])`;
-  const isBillable = sql`s.status = any(${billableStatuses}) and s.stripe_customer_id is not null and ${isAskedFor}`;
+  const inShard = namesOrganizations(shard);
+  const isBillable = sql`
+    s.status = any(${billableStatuses}) and s.stripe_customer_id is not null and ${isAskedFor} ${inShard("s")}
+  `;
   // A count of some organizations alone shows a gap when a link had ended, which is no missed hour.
-  const missedHours = organizationIds === undefined ? await countMissedHours(trx, isBillable, now) : 0;
-  const counted = await writeCounts(trx, isBillable, now);
+  const missedHours =
+    organizationIds === undefined ? await countMissedHours(trx, { isBillable, inShard }, now) : undefined;
+  const counted = await writeCounts(trx, { isBillable, inShard }, now);
   await writeEntries(
     trx,
     counted.map(({ organizationId }) => organizationId),
@@ -123,12 +193,15 @@ async function readHour(trx: Trx): Promise<CountTime> {
   return now;
 }
 
-/** Hours between the latest count of any of these organizations, the subscriptions `s`, and this hour. */
+/** The subscriptions `s` that are counted, and where they lie. */
+type Counted = { isBillable: RawBuilder<unknown>; inShard: InShard };
+
+/** Hours between the latest count of any of these organizations and this hour; undefined where there is none. */
 async function countMissedHours(
   trx: Trx,
-  isBillable: RawBuilder<unknown>,
+  { isBillable, inShard }: Counted,
   { hour }: CountTime,
-): Promise<number> {
+): Promise<number | undefined> {
   // The key answers for one organization at a time: years of counts are not read for this.
   const latest = await sql<{ hour: Date | null }>`
     select max(latest.hour) as hour
@@ -136,20 +209,20 @@ async function countMissedHours(
     join metering.organizations o on o.id = s.organization_id and o.archived_at is null
     cross join lateral (
       select c.hour from metering.sensor_counts c
-      where c.organization_id = s.organization_id
+      where c.organization_id = s.organization_id ${inShard("c")}
       order by c.hour desc
       limit 1
     ) latest
     where ${isBillable}
   `.execute(trx);
   const before = latest.rows[0]?.hour ?? undefined;
-  return before === undefined ? 0 : Math.max((hour.getTime() - before.getTime()) / hourMs - 1, 0);
+  return before && Math.max((hour.getTime() - before.getTime()) / hourMs - 1, 0);
 }
 
 /** Writes the numbers that are not stored for this hour yet; each organization's rows lie together on a cluster, too. */
 async function writeCounts(
   trx: Trx,
-  isBillable: RawBuilder<unknown>,
+  { isBillable, inShard }: Counted,
   { hour, countedAt }: CountTime,
 ): Promise<{ organizationId: string; sensors: number }[]> {
   const counted = await sql<{ organizationId: string; sensors: number }>`
@@ -160,12 +233,12 @@ async function writeCounts(
         s.organization_id, s.stripe_customer_id, s.current_period_start, count(x.id)::int as active_sensors
       from metering.subscriptions s
       join metering.organizations o on o.id = s.organization_id and o.archived_at is null
-      left join metering.sensors x on x.organization_id = s.organization_id and x.deactivated_at is null
+      left join metering.sensors x on x.organization_id = s.organization_id and x.deactivated_at is null ${inShard("x")}
       where ${isBillable}
       group by s.organization_id, s.stripe_customer_id, s.current_period_start
     ) a
     left join metering.sensor_counts c
-      on c.organization_id = a.organization_id and c.hour = ${hour}::timestamptz
+      on c.organization_id = a.organization_id and c.hour = ${hour}::timestamptz ${inShard("c")}
     where c.organization_id is null
       or c.active_sensors <> a.active_sensors
       or c.stripe_customer_id <> a.stripe_customer_id
