@@ -22,18 +22,19 @@ export async function sweep(
 ): Promise<void> {
   await ensureQueues(boss, retry);
   await ensureCrons(boss);
+  // What the coordinator of a cluster keeps itself comes first: while a node is away, what follows ends here.
+  await remindToSeal(boss, { afterSeconds: 0 });
+  await sweepStripeEvents({ db, boss });
+  await forgetOldProcesses(db);
   const swept = isShadow
     ? nothingSwept
     : await sweepMeterEvents(
         { db, boss },
         { leaseSeconds: retry.expireInSeconds, ...(isFirst && { sealedSecondsMin: 0 }) },
       );
-  await remindToSeal(boss, { afterSeconds: 0 });
-  await sweepStripeEvents({ db, boss });
   await sweepCustomerReads({ db, boss });
   await addUpMeterEvents(db);
   await addUpUsageSoFar(db);
-  await forgetOldProcesses(db);
   if (Object.values(swept).some((count) => count > 0)) log.info({ event: "meter_events_swept", ...swept });
 }
 
