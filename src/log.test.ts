@@ -1,8 +1,12 @@
-import { execFile } from "node:child_process";
-import { promisify } from "node:util";
-import { expect, test } from "vitest";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { open } from "node:fs/promises";
+import type { Readable } from "node:stream";
+import { text } from "node:stream/consumers";
+import { expect, onTestFinished, test } from "vitest";
 import { z } from "zod";
 
+const timeoutMs = 30_000;
 const lineSchema = z.record(z.string(), z.unknown());
 
 test("a line holds level, service, time and the event's fields", async () => {
@@ -48,6 +52,61 @@ test("what is thrown without being an error is told too", async () => {
   expect(line["error"]).toEqual({ type: "string", message: "gone" });
 });
 
+test("a process whose log cannot be written, as on a full disk, goes on and ends", async () => {
+  const full = await open("/dev/full", "w");
+  onTestFinished(() => full.close());
+  const child = run(
+    `
+    const log = createLog({ level: "info", service: "worker", onLost: () => lost.resolve() });
+    const lost = Promise.withResolvers();
+    const logging = setInterval(() => log.info({ event: "entries_sealed", text }), 1);
+    await lost.promise;
+    clearInterval(logging);
+    process.stderr.write("went on");
+    process.exit(3);
+    `,
+    full.fd,
+  );
+  const [said, [code]] = await Promise.all([read(child.stderr), once(child, "exit")]);
+  expect({ said, code }).toEqual({ said: "went on", code: 3 });
+});
+
+test("lines that a reader was too slow for are counted, and told of once it reads again", async () => {
+  const child = run(
+    `
+    let lost = 0;
+    const log = createLog({ level: "info", service: "worker", onLost: (lines) => (lost += lines) });
+    for (let line = 0; line < 100; line += 1) log.info({ event: "entries_sealed", line, text });
+    process.stderr.write(String(lost));
+    `,
+    "pipe",
+  );
+  const [lost, written] = await Promise.all([read(child.stderr), read(child.stdout)]);
+  const lines = written
+    .trimEnd()
+    .split("\n")
+    .map((line) => lineSchema.parse(JSON.parse(line)));
+  const count = Number(lost);
+
+  expect(count).toBeGreaterThan(0);
+  expect(lines.filter(({ event }) => event === "entries_sealed")).toHaveLength(100 - count);
+  expect(lines.at(-1)).toMatchObject({ event: "log_lines_lost", level: "warn", count });
+});
+
+test("a process ends although its stdout is not read", async () => {
+  const startedAtMs = performance.now();
+  const child = run(
+    `
+    const log = createLog({ level: "info", service: "worker" });
+    for (let line = 0; line < 20; line += 1) log.info({ event: "entries_sealed", text });
+    setTimeout(() => process.exit(3), 2_000);
+    `,
+    "pipe",
+  );
+  const endedAfterMs = await once(child, "exit").then(() => performance.now() - startedAtMs);
+  expect(endedAfterMs).toBeLessThan(timeoutMs);
+});
+
 test("an event below the level is not written", async () => {
   const line = await logged(`log.debug({ event: "hidden" }); log.warn({ event: "shown" })`);
   expect(line["event"]).toBe("shown");
@@ -58,12 +117,25 @@ test("an event below the level is not written", async () => {
  * write to.
  */
 async function logged(statements: string): Promise<z.infer<typeof lineSchema>> {
+  const child = run(`const log = createLog({ level: "info", service: "worker" }); ${statements}`, "pipe");
+  return lineSchema.parse(JSON.parse(await read(child.stdout)));
+}
+
+/** A process that may log; `text` is 100 kB. It is killed when it does not end. */
+function run(statements: string, stdout: number | "pipe") {
   const log = new URL("log.ts", import.meta.url).href;
   const program = `
     import { createLog } from "${log}";
-    const log = createLog({ level: "info", service: "worker" });
+    const text = "x".repeat(100_000);
     ${statements}
   `;
-  const { stdout } = await promisify(execFile)(process.execPath, ["--input-type=module", "--eval", program]);
-  return lineSchema.parse(JSON.parse(stdout));
+  return spawn(process.execPath, ["--input-type=module", "--eval", program], {
+    stdio: ["ignore", stdout, "pipe"],
+    timeout: timeoutMs,
+    killSignal: "SIGKILL",
+  });
+}
+
+async function read(stream: Readable | null): Promise<string> {
+  return stream === null ? "" : text(stream);
 }

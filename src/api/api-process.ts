@@ -12,6 +12,7 @@ import type { LoadConsole } from "./console-parts.ts";
 import { awaitSchema } from "../migrate/await-schema.ts";
 import { watchAlerts } from "../monitoring/alerts/watch-alerts.ts";
 import { startHeartbeat } from "../monitoring/heartbeat.ts";
+import { countLostLines } from "../monitoring/metrics/log-metrics.ts";
 import { createProcessRegistry } from "../monitoring/metrics/registry.ts";
 import { createReadinessCheck } from "../monitoring/readiness.ts";
 import { endAfterGrace } from "../process/end-after-grace.ts";
@@ -33,6 +34,7 @@ type Parts = {
   config: ApiConfig;
   tracing: Tracing;
   log: Log;
+  registry: Registry;
   database: Database;
   /** To look up API keys that were not seen before, so that a flood of wrong keys makes no customer wait. */
   unknownKeys: Database;
@@ -44,12 +46,13 @@ type Parts = {
 export async function runApi(stop: StopSignals, loadConsole: LoadConsole): Promise<void> {
   const config = readApiConfig();
   spareMemory();
+  const registry = createProcessRegistry("api");
   const tracing = await startTracing(config, {
     service: "api",
-    log: createLog({ level: config.LOG_LEVEL, service: "api" }),
+    log: createLog({ level: config.LOG_LEVEL, service: "api", onLost: countLostLines(registry) }),
   });
   const { log } = tracing;
-  const parts = { config, tracing, log, ...openDatabases(config, log) };
+  const parts = { config, tracing, log, registry, ...openDatabases(config, log) };
   try {
     if (await awaitSchema({ db: parts.database.db, log }))
       await serveUntilStopped({ ...parts, loadConsole }, stop);
@@ -92,13 +95,12 @@ function openDatabases(config: ApiConfig, log: Log): Pick<Parts, "database" | "u
 }
 
 async function serveUntilStopped(parts: Parts, stop: StopSignals): Promise<void> {
-  const { config, log, tracing } = parts;
+  const { config, log, tracing, registry } = parts;
   const boss = await startBoss(
     { db: parts.database.db, log },
     { databaseUrl: config.DATABASE_URL, role: "api", connectionsMax: queueConnectionsMax },
   );
-  const registry = createProcessRegistry("api");
-  const server = await serve({ ...parts, registry }, boss);
+  const server = await serve(parts, boss);
   const heartbeat = startHeartbeat({ db: parts.probes.db, log }, { kind: "api" });
   const url = config.ALERT_WEBHOOK_URL;
   // The API watches too, because no worker can tell that all workers are gone.
@@ -118,7 +120,7 @@ async function serveUntilStopped(parts: Parts, stop: StopSignals): Promise<void>
   log.info({ event: "api_stopped", requests_cut: cut });
 }
 
-async function serve(parts: Parts & { registry: Registry }, boss: PgBoss): Promise<RunningServer> {
+async function serve(parts: Parts, boss: PgBoss): Promise<RunningServer> {
   const { config, log, tracing, database, unknownKeys, probes, registry } = parts;
   const held = new HeldBytes(config.HELD_BYTES_MAX);
   const app = createApiApp({

@@ -9,6 +9,7 @@ import { awaitSchema } from "../migrate/await-schema.ts";
 import { mountHealth } from "../monitoring/health.ts";
 import { homes } from "../http/homes.ts";
 import { startHeartbeat } from "../monitoring/heartbeat.ts";
+import { countLostLines } from "../monitoring/metrics/log-metrics.ts";
 import { mountMetrics } from "../monitoring/metrics/metrics-route.ts";
 import { createProcessRegistry } from "../monitoring/metrics/registry.ts";
 import { createReadinessCheck } from "../monitoring/readiness.ts";
@@ -37,9 +38,10 @@ type Parts = {
 export async function runWorker(stop: StopSignals): Promise<void> {
   boundMemory();
   const config = readWorkerConfig();
+  const registry = createProcessRegistry("worker");
   const tracing = await startTracing(config, {
     service: "worker",
-    log: createLog({ level: config.LOG_LEVEL, service: "worker" }),
+    log: createLog({ level: config.LOG_LEVEL, service: "worker", onLost: countLostLines(registry) }),
   });
   const { log } = tracing;
   const database = openDatabase(
@@ -56,7 +58,7 @@ export async function runWorker(stop: StopSignals): Promise<void> {
     },
     log,
   );
-  const parts = { config, tracing, log, database, probes, registry: createProcessRegistry("worker") };
+  const parts = { config, tracing, log, database, probes, registry };
   try {
     if (await awaitSchema({ db: database.db, log })) await workUntilStopped(parts, stop);
     else process.exitCode = 1;

@@ -10,6 +10,7 @@ import { countGateSteps } from "../../worker/gate-metrics.ts";
 import { countAlertPosts } from "./alert-metrics.ts";
 import { showRate, watchDelivery } from "./delivery-metrics.ts";
 import { countFailedJobs } from "./job-metrics.ts";
+import { countLostLines } from "./log-metrics.ts";
 import { createProcessRegistry } from "./registry.ts";
 import { timedTransport } from "./stripe-metrics.ts";
 
@@ -99,6 +100,7 @@ function createRegistry(): Registry {
   countFailedJobs(worker);
   countGateSteps(worker);
   countAlertPosts(worker);
+  countLostLines(worker);
   showRate(worker, { bucket: { rate: () => 1 }, perSecondMax: 1 });
   const unasked = () => Promise.reject(new Error("nothing is sent here"));
   timedTransport(worker, { eventsPerRequestMax: 1, send: unasked });
