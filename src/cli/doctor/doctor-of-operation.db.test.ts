@@ -1,6 +1,7 @@
 import { sql } from "kysely";
 import { expect, inject } from "vitest";
 import { doctorTest as test } from "../../testing/fixtures/doctor-fixture.ts";
+import { holdOpen } from "../../testing/postgres/locks.ts";
 import { appendEntries } from "../../testing/rows/entries.ts";
 import { ago, minuteMs } from "../../testing/rows/meter-events.ts";
 import { addOrganization, linkCustomer } from "../../testing/rows/organizations.ts";
@@ -40,6 +41,34 @@ test("old usage that is not sealed, and usage held for longer than six hours, ar
 
   await appendEntries(db, await addOrganization(db), [{ at: ago(7 * hourMs), quantity: 1 }]);
   expect((await doctor.examine()).out).toMatch(/MeterOutboxHeldOld: .* has been held for 7h/);
+});
+
+test("a locked table is found, and what other tables tell is told all the same", async ({
+  doctor,
+  database: { db, pool },
+}) => {
+  await sql`
+    insert into metering.readings (organization_id, sensor_id, recorded_at, temperature, entry_id)
+    values (gen_random_uuid(), 'freezer-1', now() + interval '2 years', 1, gen_random_uuid())
+  `.execute(db);
+  const release = await holdOpen(pool, "lock table metering.meter_events, metering.subscriptions");
+  const examining = doctor.examine();
+  await Promise.allSettled([examining]);
+  await release();
+  const { exitCode, out, err } = await examining;
+
+  expect({ exitCode, err }).toEqual({ exitCode: 1, err: "" });
+  for (const check of ["delivery", "linked customers", "alerts", "key mode"]) {
+    expect(out).toMatch(
+      new RegExp(
+        `^${check} +problem +it could not be looked at: canceling statement due to lock timeout`,
+        "m",
+      ),
+    );
+  }
+  expect(out).toMatch(/^partitions +problem +rows in the default ones: 1 of readings /m);
+  expect(out).toMatch(/^meters +ok/m);
+  expect((await doctor.examine()).out).not.toContain("could not be looked at");
 });
 
 test("reads that are used up are found, with the command that reads all the same", async ({

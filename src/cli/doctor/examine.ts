@@ -1,3 +1,4 @@
+import { sql } from "kysely";
 import type Stripe from "stripe";
 import type { CliConfig } from "../../config.ts";
 import type { Db } from "../../database/db.ts";
@@ -26,6 +27,8 @@ export type Patient = {
   organization?: string | undefined;
 };
 
+const lockWaitMsMax = 2_000;
+
 /** Looks at everything that has to be right for usage to be billed. Changes nothing. */
 export async function examine(patient: Patient): Promise<Finding[]> {
   const [database, stripe] = await Promise.all([
@@ -34,8 +37,10 @@ export async function examine(patient: Patient): Promise<Finding[]> {
   ]);
   const { isSchemaRight } = database;
   const [tables, account] = await Promise.all([
-    isSchemaRight ? examineTables(patient) : [unchecked("tables", "the schema has to be right first")],
-    stripe.finding.state === "ok" ? examineAccount(patient, { isSchemaRight }) : [],
+    isSchemaRight
+      ? withoutLocks(patient, examineTables)
+      : [unchecked("tables", "the schema has to be right first")],
+    stripe.finding.state === "ok" ? examineReached(patient, { isSchemaRight }) : [],
   ]);
   return [
     ...database.findings,
@@ -56,17 +61,32 @@ async function examineDatabase({ db, now }: Patient): Promise<Base> {
   return { findings: [finding, ...findings], aheadMs, isSchemaRight };
 }
 
+/** One look after the other: one that takes long would keep the others from a connection. */
 async function examineTables({ config, db, now, organization }: Patient): Promise<Finding[]> {
   const { BILLABLE_STATUSES: billableStatuses, DATABASE_BACKEND: backend } = config;
-  const looks = tableChecks({ db, billableStatuses, backend, now: now(), by: "the command line" });
-  const checked = await Promise.all([
-    ...looks.map((look) => look()),
+  const looks = [
+    ...tableChecks({ db, billableStatuses, backend, now: now(), by: "the command line" }),
     ...(organization === undefined
       ? []
-      : [findInDatabase("node", () => checkOrganizationsNode(db, organization))]),
-    findInDatabase("alerts", () => checkBacklog(db)),
-  ]);
-  return checked.flat();
+      : [() => findInDatabase("node", () => checkOrganizationsNode(db, organization))]),
+    () => findInDatabase("alerts", () => checkBacklog(db)),
+  ];
+  const findings: Finding[] = [];
+  for (const look of looks) findings.push(...(await look()));
+  return findings;
+}
+
+/** Lends the patient a connection that waits for no lock: what a locked table tells is not worth half a minute each. */
+async function withoutLocks<T>(patient: Patient, look: (patient: Patient) => Promise<T>): Promise<T> {
+  return patient.db.connection().execute(async (db) => {
+    await sql`set lock_timeout = ${sql.lit(lockWaitMsMax)}`.execute(db);
+    return look({ ...patient, db });
+  });
+}
+
+async function examineReached(patient: Patient, schema: { isSchemaRight: boolean }): Promise<Finding[]> {
+  if (!schema.isSchemaRight) return examineAccount(patient, schema);
+  return withoutLocks(patient, (own) => examineAccount(own, schema));
 }
 
 async function examineAccount(

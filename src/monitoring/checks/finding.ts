@@ -1,3 +1,4 @@
+import { isDatabaseUnavailable } from "../../database/database-unavailable.ts";
 import { describeStripeError } from "../../stripe/describe-stripe-error.ts";
 
 /** What was found about one thing, as doctor and the console's start page tell it. */
@@ -22,8 +23,13 @@ export function unchecked(check: string, detail: string): Finding {
 
 /** `insufficient_privilege` of Postgres. */
 const notAllowedCode = "42501";
+/** A condition of Postgres, such as `55P03`; the driver's own errors, of a lost connection, have other codes or none. */
+const conditionPattern = /^[\dA-Z]{5}$/;
 
-/** Runs a check on the database. A missing right is a finding, in Postgres's words, which name the right. */
+/**
+ * Runs a check on the database. That it cannot read is a finding, in Postgres's words, and keeps no other check from telling
+ * what it sees.
+ */
 export async function findInDatabase(
   check: string,
   look: () => Promise<Finding | Finding[]>,
@@ -31,8 +37,7 @@ export async function findInDatabase(
   try {
     return [await look()].flat();
   } catch (error) {
-    if (!(error instanceof Error) || !("code" in error) || error.code !== notAllowedCode) throw error;
-    return [unchecked(check, `${error.message}: "rights" says more`)];
+    return [findingOf(check, error)];
   }
 }
 
@@ -42,7 +47,20 @@ export async function findAtStripe(check: string, look: () => Promise<Finding>):
     return await look();
   } catch (error) {
     const reason = describeStripeError(error);
-    if (reason === undefined) throw error;
+    if (reason === undefined) return findingOf(check, error);
     return problem(check, reason, "run doctor again; see what the key may read if it stays");
   }
+}
+
+/** What is thrown by no database is a fault of ours, and no finding. */
+function findingOf(check: string, error: unknown): Finding {
+  if (!(error instanceof Error)) throw error;
+  const code = "code" in error && typeof error.code === "string" ? error.code : "";
+  if (code === notAllowedCode) return unchecked(check, `${error.message}: "rights" says more`);
+  if (!conditionPattern.test(code) && !isDatabaseUnavailable(error)) throw error;
+  return problem(
+    check,
+    `it could not be looked at: ${error.message || code}`,
+    "see docs/metrics.md#meteroutboxmeasurementsfailing: a lock, a statement that takes too long, or a broken connection",
+  );
 }
