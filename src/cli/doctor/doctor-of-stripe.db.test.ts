@@ -130,6 +130,18 @@ test("what a restricted key may not read is said, and is no problem", async ({ d
   expect(out).toMatch(/^no problem found, 1 not checked$/m);
 });
 
+test("subscriptions and prices that a restricted key may not read are found", async ({ doctor }) => {
+  const error = { type: "invalid_request_error", message: "The provided key lacks a permission." };
+  doctor.stripeSays("/v1/subscriptions", { error }, 403);
+  doctor.stripeSays("/v1/prices", { error }, 403);
+  const { exitCode, out } = await doctor.examine();
+
+  expect(exitCode).toBe(1);
+  expect(out).toMatch(
+    /^permissions +problem +the key may not read Subscriptions: .*; the key may not read Prices: .*\. To do: /m,
+  );
+});
+
 test("a read that Stripe fails is a finding, and the rest goes on", async ({ doctor }) => {
   doctor.stripeSays("/v1/webhook_endpoints", { error: { type: "api_error", message: "try later" } }, 500);
   const { exitCode, out } = await doctor.examine();

@@ -8,7 +8,7 @@ const secretWords = /sk_(test|live)_\w+|hunter2/;
 
 const checksOfClusters =
   inject("testServer").cluster === undefined ? [] : ["nodes", "shards", "triggers on shards"];
-const checks = 26 + checksOfClusters.length;
+const checks = 27 + checksOfClusters.length;
 const allIsWell = `all is well (${checks} checks)`;
 const onCluster = test.runIf(checksOfClusters.length > 0);
 
@@ -49,6 +49,7 @@ test("everything that was looked at is named on demand, one line each", async ({
       "clock",
       "key mode",
       "meters",
+      "permissions",
       "invoices",
       "webhook endpoint",
       "webhook deliveries",

@@ -11,6 +11,7 @@ import { checkClock } from "./check-clock.ts";
 import { checkInvoices } from "./check-invoices.ts";
 import { checkKeyMode } from "./check-key-mode.ts";
 import { checkMeters } from "./check-meters.ts";
+import { checkPermissions } from "./check-permissions.ts";
 import { checkUndelivered } from "./check-undelivered.ts";
 import { checkWebhookEndpoint } from "./check-webhook-endpoint.ts";
 import { checkOrganizationsNode } from "./check-organizations-node.ts";
@@ -100,6 +101,7 @@ async function examineAccount(
       ? findAtStripe("key mode", () => checkKeyMode({ db, stripe }, mode))
       : unchecked("key mode", "the schema has to be right first"),
     findAtStripe("meters", () => checkMeters(stripe, wantedMeters(config))),
+    findAtStripe("permissions", () => checkPermissions(stripe)),
     findAtStripe("invoices", () => checkInvoices(stripe, config)),
     findAtStripe("webhook endpoint", () => checkWebhookEndpoint(stripe)),
     isSchemaRight
