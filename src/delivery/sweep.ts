@@ -18,7 +18,7 @@ export type Swept = {
   reminded: number;
 };
 
-export const nothingSwept: Swept = { in_doubt: 0, expired: 0, rejected: 0, superseded: 0, reminded: 0 };
+const nothingSwept: Swept = { in_doubt: 0, expired: 0, rejected: 0, superseded: 0, reminded: 0 };
 
 /** Reminders re-created in one sweep. */
 const remindersMax = 10_000;

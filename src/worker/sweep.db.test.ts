@@ -1,5 +1,7 @@
 import { sql } from "kysely";
 import { expect } from "vitest";
+import { silentLog } from "../log.ts";
+import { ensureQueues } from "../queue/install.ts";
 import { sealQueue, stripeEventsQueue } from "../queue/queues.ts";
 import { roadTest as test } from "../testing/fixtures/road-fixture.ts";
 import { createRecordingLog } from "../testing/processes/recording-log.ts";
@@ -27,4 +29,31 @@ test("while a node of a cluster is away, the seal and webhook events whose jobs 
   await expect(sweeping).rejects.toThrow("connection to the remote node failed");
   expect(await boss.findJobs(sealQueue.name)).toHaveLength(1);
   expect(await boss.findJobs(stripeEventsQueue.name)).toMatchObject([{ data: { eventId: "evt_1" } }]);
+});
+
+test("a step of the sweep that fails stops none of the others", async ({ database: { db }, boss }) => {
+  await ensureQueues(boss, retry);
+  await sql`
+    insert into metering.stripe_events (event_id, event_type, livemode, payload, received_at)
+    values ('evt_1', 'invoice.paid', false, '{}', now() - interval '2 minutes')
+  `.execute(db);
+  await sql`
+    insert into metering.processes (id, kind, seen_at)
+    values (gen_random_uuid(), 'worker', now() - interval '31 days')
+  `.execute(db);
+  await sql`alter table metering.meter_events rename to meter_events_gone`.execute(db);
+  await sql`delete from pgboss.job`.execute(db);
+
+  await expect(sweep({ db, boss, log: silentLog }, retry)).rejects.toThrow(
+    /^meter events: relation "metering\.meter_events" does not exist/,
+  );
+
+  const jobs = await sql<{ name: string }>`
+    select name from pgboss.job where state = 'created' order by name
+  `.execute(db);
+  expect(jobs.rows.map(({ name }) => name)).toEqual(["apply-stripe-event", "seal-entries"]);
+  const old = await sql`select from metering.processes where seen_at < now() - interval '30 days'`.execute(
+    db,
+  );
+  expect(old.rows).toEqual([]);
 });

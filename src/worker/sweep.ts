@@ -3,38 +3,47 @@ import { sweepStripeEvents } from "../billing/inbox.ts";
 import { sweepCustomerReads } from "../billing/read-customer-job.ts";
 import type { Db } from "../database/db.ts";
 import { addUpMeterEvents } from "../delivery/meter-events.ts";
-import { nothingSwept, sweepMeterEvents } from "../delivery/sweep.ts";
+import { sweepMeterEvents } from "../delivery/sweep.ts";
 import type { Log } from "../log.ts";
 import { remindToSeal } from "../outbox/seal-job.ts";
 import { addUpUsage, countReadings } from "../outbox/sums.ts";
+import { runSteps } from "../process/run-steps.ts";
 import { type DeliverRetry, ensureCrons, ensureQueues } from "../queue/install.ts";
 import { forgetOldProcesses } from "../monitoring/heartbeat.ts";
+
+type SweepDeps = { db: Db; boss: PgBoss; log: Log };
+type SweepOptions = { isShadow?: boolean; isFirst?: boolean };
 
 /**
  * Brings back whatever pg-boss may have lost: queues, crons, and a job for everything that is due by its own state.
  * Moves on meter events that may not be sent any more; in shadow mode they stay as they are. It relies on no row of
- * pg-boss's.
+ * pg-boss's. A step that fails stops none of the others; then the sweep throws what failed.
  */
-export async function sweep(
-  { db, boss, log }: { db: Db; boss: PgBoss; log: Log },
-  retry: DeliverRetry,
-  { isShadow = false, isFirst = false }: { isShadow?: boolean; isFirst?: boolean } = {},
+export async function sweep(deps: SweepDeps, retry: DeliverRetry, options: SweepOptions = {}): Promise<void> {
+  const { db, boss } = deps;
+  await runSteps([
+    ["queues", () => ensureQueues(boss, retry)],
+    ["crons", () => ensureCrons(boss)],
+    ["meter events", () => sweepDelivery(deps, retry, options)],
+    ["seal", () => remindToSeal(boss, { afterSeconds: 0 })],
+    ["webhook events", () => sweepStripeEvents({ db, boss })],
+    ["customers", () => sweepCustomerReads({ db, boss })],
+    ["sums of meter events", () => addUpMeterEvents(db)],
+    ["sums of usage", () => addUpUsageSoFar(db)],
+    ["processes", () => forgetOldProcesses(db)],
+  ]);
+}
+
+async function sweepDelivery(
+  { db, boss, log }: SweepDeps,
+  { expireInSeconds: leaseSeconds }: DeliverRetry,
+  { isShadow = false, isFirst = false }: SweepOptions,
 ): Promise<void> {
-  await ensureQueues(boss, retry);
-  await ensureCrons(boss);
-  // What the coordinator of a cluster keeps itself comes first: while a node is away, what follows ends here.
-  await remindToSeal(boss, { afterSeconds: 0 });
-  await sweepStripeEvents({ db, boss });
-  await forgetOldProcesses(db);
-  const swept = isShadow
-    ? nothingSwept
-    : await sweepMeterEvents(
-        { db, boss },
-        { leaseSeconds: retry.expireInSeconds, ...(isFirst && { sealedSecondsMin: 0 }) },
-      );
-  await sweepCustomerReads({ db, boss });
-  await addUpMeterEvents(db);
-  await addUpUsageSoFar(db);
+  if (isShadow) return;
+  const swept = await sweepMeterEvents(
+    { db, boss },
+    { leaseSeconds, ...(isFirst && { sealedSecondsMin: 0 }) },
+  );
   if (Object.values(swept).some((count) => count > 0)) log.info({ event: "meter_events_swept", ...swept });
 }
 
