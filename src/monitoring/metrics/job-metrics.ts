@@ -2,6 +2,7 @@ import { Counter, type Registry } from "prom-client";
 import {
   partitionsQueue,
   purgeQueue,
+  readCustomerQueue,
   reconcileQueue,
   reconcileRequestQueue,
   retentionQueue,
@@ -17,6 +18,7 @@ const works = [
     partitionsQueue,
     retentionQueue,
     stripeEventsQueue,
+    readCustomerQueue,
     sensorsQueue,
     purgeQueue,
     reconcileQueue,
@@ -34,7 +36,7 @@ const works = [
 export function countFailedJobs(registry: Registry): (queue: string) => void {
   const failures = new Counter({
     name: "meter_outbox_job_failures_total",
-    help: "Jobs whose handler failed or was taken too long over, by queue; sweep, sensor-changes, expiry-check and figures are loops beside them",
+    help: "Jobs whose handler failed or was taken too long over, by queue; sweep, sensor-changes, expiry-check, retention-check, figures and delivery are loops beside them",
     labelNames: ["queue"],
     registers: [registry],
   });
