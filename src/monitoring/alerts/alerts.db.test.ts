@@ -7,6 +7,7 @@ import { expect, onTestFinished } from "vitest";
 import { z } from "zod";
 import { createRecordingLog } from "../../testing/processes/recording-log.ts";
 import { listen } from "../../testing/net/listen.ts";
+import { holdOpen } from "../../testing/postgres/locks.ts";
 import { serviceTest as test } from "../../testing/fixtures/service-fixture.ts";
 import { until } from "../../testing/processes/until.ts";
 import { watchAlerts } from "./watch-alerts.ts";
@@ -116,6 +117,25 @@ test("a receiver that fails gets the same post again, later, and no log line nam
     const { rows } = await sql`select from metering.alerts where began_told_at is not null`.execute(db);
     return rows.length;
   }
+});
+
+test("a condition that cannot be read is told of in the log and counted", async ({ database }) => {
+  const { db } = database.as("worker");
+  const receiver = await receive();
+  const { log, events } = createRecordingLog();
+  const registry = new Registry();
+  const release = await holdOpen(database.pool, "lock table metering.delivery_control");
+  const watch = watchAlerts({ db, log, registry }, { url: receiver.url, everyMs: 20 });
+  const failures = () => events.filter(({ event }) => event === "alert_read_failed");
+  const failing = until(() => failures().length > 0, { what: "the read to fail" });
+  await Promise.allSettled([failing]);
+  await release();
+  await watch.stop();
+  await failing;
+
+  expect(failures()[0]).toMatchObject({ read: "pauses", error: { code: "57014" } });
+  const counted = await registry.getSingleMetric("meter_outbox_database_read_failures_total")?.get();
+  expect(counted?.values).toMatchObject([{ labels: { read: "pauses" }, value: failures().length }]);
 });
 
 test("an API tells that no worker has been seen for five minutes", async ({ database: { db }, launch }) => {

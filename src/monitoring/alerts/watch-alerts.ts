@@ -3,6 +3,7 @@ import type { Db } from "../../database/db.ts";
 import type { Log } from "../../log.ts";
 import { type Repeating, repeat } from "../../process/wait.ts";
 import { countAlertPosts } from "../metrics/alert-metrics.ts";
+import { countFailedReads } from "../metrics/database-gauges.ts";
 import { createMeasurer } from "../metrics/measurer.ts";
 import { claimLook, noteConditions } from "./note-conditions.ts";
 import { sendAlertTo } from "./send-alert.ts";
@@ -25,8 +26,16 @@ export function watchAlerts(
   { url, everyMs = usualEveryMs }: { url: string; everyMs?: number },
 ): Repeating {
   let isWhole = true;
+  const countFailedRead = countFailedReads(registry);
   const measure = createMeasurer(
-    { db, onFailedRead: () => (isWhole = false) },
+    {
+      db,
+      onFailedRead: ({ read, error }) => {
+        isWhole = false;
+        countFailedRead(read);
+        log.warn({ event: "alert_read_failed", read, error });
+      },
+    },
     { reusedMs: 0, deadlineMs: measuredWithinMs },
   );
   const deps = { db, log, send: sendAlertTo(url), onPost: countAlertPosts(registry) };
@@ -42,7 +51,13 @@ export function watchAlerts(
       }
       await tellAlerts(deps, stopping.signal);
     },
-    { everyMs, onError: (error) => log.error({ event: "alert_watch_failed", error }) },
+    {
+      everyMs,
+      onError: (error) => {
+        countFailedRead("alerts");
+        log.error({ event: "alert_watch_failed", error });
+      },
+    },
   );
   return {
     stop: () => {

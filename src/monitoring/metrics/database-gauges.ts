@@ -152,13 +152,20 @@ export function showMeasurements(registry: Registry): (measurement: Measurement)
   };
 }
 
-/** Counts reads that failed. */
+const failedReads = "meter_outbox_database_read_failures_total";
+
+/** Counts reads that failed, those for metrics and those for alerts alike. */
 export function countFailedReads(registry: Registry): (read: string) => void {
-  const failures = new Counter({
-    name: "meter_outbox_database_read_failures_total",
-    help: "Reads of the database for these metrics that failed or took too long, by read",
+  const known = registry.getSingleMetric(failedReads);
+  const failures = known instanceof Counter ? known : createFailures(registry);
+  return (read) => failures.inc({ read });
+}
+
+function createFailures(registry: Registry): Counter<"read"> {
+  return new Counter({
+    name: failedReads,
+    help: "Reads of the database for these metrics or alerts that failed or took too long, by read",
     labelNames: ["read"],
     registers: [registry],
   });
-  return (read) => failures.inc({ read });
 }
