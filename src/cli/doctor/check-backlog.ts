@@ -1,14 +1,39 @@
+import { sql } from "kysely";
 import type { Db } from "../../database/db.ts";
 import { summaryOf } from "../../monitoring/alerts/alert-post.ts";
 import { readConditions } from "../../monitoring/alerts/read-conditions.ts";
 import { type Finding, ok, problem } from "../../monitoring/checks/finding.ts";
 
 const check = "alerts";
+/** One or two refusals may pass. */
+const attemptsUsual = 2;
 
-/** Every alert of docs/alerts.yaml that the database can tell of, whether Prometheus runs or not. */
+/**
+ * Every alert of docs/alerts.yaml that the database can tell of, whether Prometheus runs or not; and whether the receiver of
+ * ALERT_WEBHOOK_URL takes what it is told.
+ */
 export async function checkBacklog(db: Db): Promise<Finding> {
   const conditions = await readConditions(db);
-  if (conditions.length === 0) return ok(check, "none of docs/alerts.yaml holds");
-  const detail = conditions.map((condition) => `${condition.rule.name}: ${summaryOf(condition)}`).join("; ");
-  return problem(check, detail, "docs/metrics.md says for each alert what to do");
+  const holding = conditions.map((condition) => `${condition.rule.name}: ${summaryOf(condition)}`);
+  const refused = await countRefused(db);
+  const faults = [
+    ...holding,
+    ...(refused > 0 ? [`posts that ALERT_WEBHOOK_URL does not take: ${refused}`] : []),
+  ];
+  if (faults.length === 0) return ok(check, "none of docs/alerts.yaml holds");
+  const remedies = [
+    ...(holding.length > 0 ? ["docs/metrics.md says for each alert what to do"] : []),
+    ...(refused > 0 ? ["the log event alert_post_failed says why a post was not taken"] : []),
+  ];
+  return problem(check, faults.join("; "), remedies.join("; "));
+}
+
+async function countRefused(db: Db): Promise<number> {
+  const { rows } = await sql<{ count: number }>`
+    select count(*)::int as count
+    from metering.alerts
+    where (began_at is not null and began_told_at is null or ended_at is not null and ended_told_at is null)
+      and attempts > ${attemptsUsual}
+  `.execute(db);
+  return rows[0]?.count ?? 0;
 }

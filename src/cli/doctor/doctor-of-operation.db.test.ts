@@ -71,6 +71,21 @@ test("a locked table is found, and what other tables tell is told all the same",
   expect((await doctor.examine()).out).not.toContain("could not be looked at");
 });
 
+test("posts that ALERT_WEBHOOK_URL does not take are found", async ({ doctor, database: { db } }) => {
+  await sql`
+    insert into metering.alerts (name, subject, began_at, attempts)
+    values ('MeterOutboxInDoubt', '', now(), 2), ('MeterOutboxHeldOld', '', now(), 3)
+  `.execute(db);
+  const { exitCode, out } = await doctor.examine();
+  expect(exitCode).toBe(1);
+  expect(out).toMatch(
+    /^alerts +problem +posts that ALERT_WEBHOOK_URL does not take: 1\. To do: the log event alert_post_failed/m,
+  );
+
+  await sql`update metering.alerts set began_told_at = now(), attempts = 0`.execute(db);
+  expect((await doctor.examine()).out).not.toMatch(/^alerts +problem/m);
+});
+
 test("reads that are used up are found, with the command that reads all the same", async ({
   doctor,
   database: { db },
