@@ -86,6 +86,23 @@ test("posts that ALERT_WEBHOOK_URL does not take are found", async ({ doctor, da
   expect((await doctor.examine()).out).not.toMatch(/^alerts +problem/m);
 });
 
+test("a linked customer that no worker can read is found", async ({ doctor, database: { db } }) => {
+  const organization = await addOrganization(db);
+  await linkCustomer(db, organization, { customer: "cus_unread" });
+  const wantSince = (age: string) =>
+    sql`update metering.subscriptions set read_wanted_at = now() - ${age}::interval`.execute(db);
+
+  await wantSince("9 minutes");
+  expect((await doctor.examine()).out).not.toMatch(/^linked customers +problem/m);
+  await wantSince("11 minutes");
+  expect((await doctor.examine()).out).toMatch(
+    new RegExp(
+      `^linked customers +problem +cus_unread of organization ${organization} could not be read at Stripe yet\\. To do: .*read-customer`,
+      "m",
+    ),
+  );
+});
+
 test("reads that are used up are found, with the command that reads all the same", async ({
   doctor,
   database: { db },
