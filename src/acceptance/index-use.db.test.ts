@@ -36,6 +36,7 @@ import { monthsAgo, openOldMonths, sealAndDeliverOld, takeInOld } from "../testi
 import { localOnly } from "../testing/postgres/local-only.ts";
 import { roadTest as test } from "../testing/fixtures/road-fixture.ts";
 import { meterNames } from "../usage/meters.ts";
+import { billableByDefault } from "../usage/subscription-statuses.ts";
 
 /** Indexes that no query reads, and what each is for. */
 const guards: Record<string, string> = {
@@ -235,7 +236,7 @@ async function readBooks({ db, api }: { db: Db; api: Api }, { id }: Account, sta
   // What was delivered after an invoice was final is looked for beside each final invoice.
   const final = { finalizedAt: new Date() };
   await listStatementRows(db, id, [{ customer: `cus_${id}`, start, end: monthsAgo(1), ...final }]);
-  for (const { read } of databaseReads) await read(db);
+  for (const { read } of databaseReads) await read(db, { billableStatuses: billableByDefault });
   await listBooks(db, { stage: "closing", limit: 50 });
   await countBooks(db);
   await listActions(db, { before: undefined, limit: 10 });
@@ -248,7 +249,7 @@ async function keepUp({ db, boss }: Databases): Promise<void> {
   await warnOfExpiry({ db, log: silentLog });
   await keepFigures(db);
   await purgeStripeEvents(db, { keptDays: 90 });
-  for (const { read } of databaseReads) await read(db);
+  for (const { read } of databaseReads) await read(db, { billableStatuses: billableByDefault });
   await startHeartbeat({ db, log: silentLog }, { kind: "worker", transport: "sync" }).stop();
   await forgetOldProcesses(db);
   await listDoubt(db, { absenceSeconds: 1 });

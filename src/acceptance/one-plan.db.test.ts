@@ -35,6 +35,7 @@ import { fillTables, statisticsStates } from "../testing/plans/statistics-states
 import { localOnly } from "../testing/postgres/local-only.ts";
 import { roadTest as test } from "../testing/fixtures/road-fixture.ts";
 import { meterNames } from "../usage/meters.ts";
+import { billableByDefault } from "../usage/subscription-statuses.ts";
 
 const unsealed = "meter_outbox by meter_outbox_meter_organization_id_occurred_at_id";
 const sealed = "meter_outbox by meter_outbox_organization_id_meter_event_id";
@@ -256,7 +257,8 @@ const road: Record<string, (way: Way) => Promise<void>> = {
     for (const span of figureSpans) await readFigures(db, span, progress);
   },
   report: async ({ db }) => {
-    for (const { read } of databaseReads) await byIndex(db, read);
+    for (const { read } of databaseReads)
+      await byIndex(db, (one) => read(one, { billableStatuses: billableByDefault }));
     // As with more unsealed entries than are read one by one.
     await byIndex(db, readAgesByOrganization);
     await reportUnsealed(db);

@@ -12,6 +12,7 @@ import { appendEntries } from "../testing/rows/entries.ts";
 import { hourMs, hoursAgo } from "../testing/rows/hours.ts";
 import { meterNames, type MeterName } from "../usage/meters.ts";
 import { sweep } from "../worker/sweep.ts";
+import { billableByDefault } from "../usage/subscription-statuses.ts";
 
 const dayMs = 24 * hourMs;
 const shadow = { DELIVERY_TRANSPORT: "none" };
@@ -81,7 +82,9 @@ test("metrics and alerts know that nothing is sent on purpose, until a worker se
   );
   const late = ["MeterOutboxUndeliveredOld", "MeterOutboxUndeliveredTooOld", "MeterOutboxUsageNearExpiry"];
   const alerts = async () =>
-    (await readConditions(db)).map(({ rule }) => rule.name).filter((name) => late.includes(name));
+    (await readConditions(db, { billableStatuses: billableByDefault }))
+      .map(({ rule }) => rule.name)
+      .filter((name) => late.includes(name));
   const before = await alerts();
   const quiet = startHeartbeat({ db, log }, { kind: "worker", transport: "none" });
   await until(async () => (await seenWorkers(db)) === 1, { what: "a heartbeat" });

@@ -105,7 +105,12 @@ async function serveUntilStopped(parts: Parts, stop: StopSignals): Promise<void>
   const url = config.ALERT_WEBHOOK_URL;
   // The API watches too, because no worker can tell that all workers are gone.
   const alerts =
-    url === undefined ? undefined : watchAlerts({ db: parts.database.db, log, registry }, { url });
+    url === undefined
+      ? undefined
+      : watchAlerts(
+          { db: parts.database.db, log, registry, billableStatuses: config.BILLABLE_STATUSES },
+          { url },
+        );
   const stopSignal = stop.takeOver();
   log.info({ event: "api_started", host: config.HOST, port: server.port });
 

@@ -6,6 +6,7 @@ import { createRecordingLog } from "../testing/processes/recording-log.ts";
 import { until } from "../testing/processes/until.ts";
 import { roadTest as test } from "../testing/fixtures/road-fixture.ts";
 import { startFigures } from "./figures-job.ts";
+import { billableByDefault } from "../usage/subscription-statuses.ts";
 
 const hourAgo = new Date((Math.floor(Date.now() / 60_000) - 60) * 60_000);
 
@@ -33,12 +34,14 @@ test("figures that cannot be written are logged, counted and an alert, and are w
     await until(() => failed.length > 0, { what: "a failure" });
     expect(failed[0]).toBe("figures");
     expect(events[0]).toMatchObject({ event: "figures_failed" });
-    expect(await readConditions(db)).toMatchObject([{ rule: { name: "MeterOutboxFiguresOld" } }]);
+    expect(await readConditions(db, { billableStatuses: billableByDefault })).toMatchObject([
+      { rule: { name: "MeterOutboxFiguresOld" } },
+    ]);
 
     await sql`alter table metering.away rename to minute_figures`.execute(db);
     const isCurrent = async () => Date.now() - (await readFigureProgress(db)).finalUntil.getTime() < 400_000;
     await until(isCurrent, { what: "the figures of the hour" });
-    expect(await readConditions(db)).toEqual([]);
+    expect(await readConditions(db, { billableStatuses: billableByDefault })).toEqual([]);
   } finally {
     await figures.stop();
   }

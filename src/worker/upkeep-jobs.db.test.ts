@@ -15,6 +15,7 @@ import { parseScrape, seriesOf } from "../testing/net/scraped.ts";
 import { until } from "../testing/processes/until.ts";
 import { readConditions } from "../monitoring/alerts/read-conditions.ts";
 import { lookAtRetention, startRetention } from "./upkeep-jobs.ts";
+import { billableByDefault } from "../usage/subscription-statuses.ts";
 
 const days: RetentionDays = { readings: undefined, meter_outbox: 100, delivery_attempts: 100 };
 const retry = { retryDelay: 1, retryDelayMax: 2, expireInSeconds: 30 };
@@ -91,7 +92,7 @@ test("a month that is still there a day past its retention is a metric, an alert
     "since the month's end and its hundred days",
   );
   expect(events).toEqual([{ event: "partitions_overdue", meter_outbox: overdue }]);
-  expect(await readConditions(db)).toContainEqual({
+  expect(await readConditions(db, { billableStatuses: billableByDefault })).toContainEqual({
     rule: expect.objectContaining({ name: "MeterOutboxPartitionOverdue" }) as unknown,
     subject: "table=meter_outbox",
     value: overdue,

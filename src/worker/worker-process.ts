@@ -87,7 +87,10 @@ async function workUntilStopped(parts: Parts, stop: StopSignals): Promise<void> 
     },
   );
   const url = config.ALERT_WEBHOOK_URL;
-  const alerts = url === undefined ? undefined : watchAlerts({ db: database.db, log, registry }, { url });
+  const alerts =
+    url === undefined
+      ? undefined
+      : watchAlerts({ db: database.db, log, registry, billableStatuses: config.BILLABLE_STATUSES }, { url });
   log.info({ event: "worker_started", port: server?.port ?? null });
   log.info({ event: "worker_stopping", signal: await stopSignal });
   await stopWork({ ...parts, jobs, alerts, server });

@@ -2,6 +2,7 @@ import { sql } from "kysely";
 import type { Db } from "../../database/db.ts";
 import { summaryOf } from "../../monitoring/alerts/alert-post.ts";
 import { readConditions } from "../../monitoring/alerts/read-conditions.ts";
+import type { Asked } from "../../monitoring/metrics/asked.ts";
 import { type Finding, ok, problem } from "../../monitoring/checks/finding.ts";
 
 const check = "alerts";
@@ -12,8 +13,8 @@ const attemptsUsual = 2;
  * Every alert of docs/alerts.yaml that the database can tell of, whether Prometheus runs or not; and whether the receiver of
  * ALERT_WEBHOOK_URL takes what it is told.
  */
-export async function checkBacklog(db: Db): Promise<Finding> {
-  const conditions = await readConditions(db);
+export async function checkBacklog(db: Db, asked: Asked): Promise<Finding> {
+  const conditions = await readConditions(db, asked);
   const holding = conditions.map((condition) => `${condition.rule.name}: ${summaryOf(condition)}`);
   const refused = await countRefused(db);
   const faults = [

@@ -70,7 +70,7 @@ async function examineTables({ config, db, now, organization }: Patient): Promis
     ...(organization === undefined
       ? []
       : [() => findInDatabase("node", () => checkOrganizationsNode(db, organization))]),
-    () => findInDatabase("alerts", () => checkBacklog(db)),
+    () => findInDatabase("alerts", () => checkBacklog(db, { billableStatuses })),
   ];
   const findings: Finding[] = [];
   for (const look of looks) findings.push(...(await look()));

@@ -13,7 +13,7 @@ export async function readAttention(
   { billableStatuses, now }: { billableStatuses: readonly string[]; now: Date },
 ): Promise<Attention> {
   const { findings: ofGround, isSchemaRight } = await examineGround(db);
-  const conditions = isSchemaRight ? await readConditions(db) : [];
+  const conditions = isSchemaRight ? await readConditions(db, { billableStatuses }) : [];
   const findings = [...ofGround];
   // A cluster is looked at where there is one.
   const examined = { db, billableStatuses, now, backend: "postgres", by: "this API process" } as const;

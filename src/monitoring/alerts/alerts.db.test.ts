@@ -11,6 +11,7 @@ import { holdOpen } from "../../testing/postgres/locks.ts";
 import { serviceTest as test } from "../../testing/fixtures/service-fixture.ts";
 import { until } from "../../testing/processes/until.ts";
 import { watchAlerts } from "./watch-alerts.ts";
+import { billableByDefault } from "../../usage/subscription-statuses.ts";
 
 const secret = "T000-B000-hunter2";
 const postSchema = z.object({
@@ -81,7 +82,10 @@ test("a receiver that fails gets the same post again, later, and no log line nam
   `.execute(db);
   const { log, events } = createRecordingLog();
   const registry = new Registry();
-  const watch = watchAlerts({ db, log, registry }, { url: receiver.url, everyMs: 20 });
+  const watch = watchAlerts(
+    { db, log, registry, billableStatuses: billableByDefault },
+    { url: receiver.url, everyMs: 20 },
+  );
   await until(() => events.some(({ event }) => event === "alert_post_failed"), { what: "a failure" });
   await until(async () => (await nextAttemptInSeconds()) > 20, { what: "it to be put off" });
   expect(receiver.posts).toHaveLength(1);
@@ -125,7 +129,10 @@ test("a condition that cannot be read is told of in the log and counted", async 
   const { log, events } = createRecordingLog();
   const registry = new Registry();
   const release = await holdOpen(database.pool, "lock table metering.delivery_control");
-  const watch = watchAlerts({ db, log, registry }, { url: receiver.url, everyMs: 20 });
+  const watch = watchAlerts(
+    { db, log, registry, billableStatuses: billableByDefault },
+    { url: receiver.url, everyMs: 20 },
+  );
   const failures = () => events.filter(({ event }) => event === "alert_read_failed");
   const failing = until(() => failures().length > 0, { what: "the read to fail" });
   await Promise.allSettled([failing]);

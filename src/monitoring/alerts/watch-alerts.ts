@@ -2,6 +2,7 @@ import type { Registry } from "prom-client";
 import type { Db } from "../../database/db.ts";
 import type { Log } from "../../log.ts";
 import { type Repeating, repeat } from "../../process/wait.ts";
+import type { Asked } from "../metrics/asked.ts";
 import { countAlertPosts } from "../metrics/alert-metrics.ts";
 import { countFailedReads } from "../metrics/database-gauges.ts";
 import { createMeasurer } from "../metrics/measurer.ts";
@@ -15,14 +16,14 @@ const measuredWithinMs = 120_000;
 /** Of `everyMs`: processes that look at about the same time take turns. */
 const claimedForShare = 0.8;
 
-export type AlertWatchDeps = { db: Db; log: Log; registry: Registry };
+export type AlertWatchDeps = Asked & { db: Db; log: Log; registry: Registry };
 
 /**
  * Looks at the conditions of docs/alerts.yaml every half minute, in the process that is first, and posts the beginning
  * and the end of each alert to the URL, at least once.
  */
 export function watchAlerts(
-  { db, log, registry }: AlertWatchDeps,
+  { db, log, registry, billableStatuses }: AlertWatchDeps,
   { url, everyMs = usualEveryMs }: { url: string; everyMs?: number },
 ): Repeating {
   let isWhole = true;
@@ -30,6 +31,7 @@ export function watchAlerts(
   const measure = createMeasurer(
     {
       db,
+      billableStatuses,
       onFailedRead: ({ read, error }) => {
         isWhole = false;
         countFailedRead(read);

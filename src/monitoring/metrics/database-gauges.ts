@@ -70,7 +70,7 @@ export const databaseGauges = {
     labels: [],
   },
   meter_outbox_sensor_count_age_seconds: {
-    help: "Since the start of the latest hour whose active sensors were counted",
+    help: "Since the start of the latest hour whose active sensors were counted, of an organization that is billable now",
     labels: [],
   },
   meter_outbox_sums_different_customers: {

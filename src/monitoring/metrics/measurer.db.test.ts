@@ -10,6 +10,7 @@ import type { Sample } from "./database-gauges.ts";
 import { localOnly } from "../../testing/postgres/local-only.ts";
 import { createMeasurer } from "./measurer.ts";
 import { databaseReads, type Read } from "./reads.ts";
+import { billableByDefault } from "../../usage/subscription-statuses.ts";
 
 const sample: Sample = { name: "meter_outbox_sensor_count_age_seconds", value: 1 };
 const good: Read = { name: "good", read: async () => [sample] };
@@ -27,7 +28,12 @@ test("whoever asks at once shares one measurement, and whoever asks soon after h
       return [sample];
     },
   };
-  const measure = createMeasurer({ db, onFailedRead: nobodyTold, reads: [counting] });
+  const measure = createMeasurer({
+    db,
+    billableStatuses: billableByDefault,
+    onFailedRead: nobodyTold,
+    reads: [counting],
+  });
 
   const answers = await Promise.all([measure(), measure(), measure()]);
   expect(answers).toEqual(Array.from({ length: 3 }, () => ({ isUp: true, samples: [sample] })));
@@ -38,7 +44,7 @@ test("whoever asks at once shares one measurement, and whoever asks soon after h
 test("a measurement that is old enough is made again", async ({ database: { db } }) => {
   let reads = 0;
   const counting: Read = { name: "counting", read: async () => [{ ...sample, value: (reads += 1) }] };
-  const deps = { db, onFailedRead: nobodyTold, reads: [counting] };
+  const deps = { db, billableStatuses: billableByDefault, onFailedRead: nobodyTold, reads: [counting] };
   const measure = createMeasurer(deps, { reusedMs: 0 });
 
   await measure();
@@ -56,7 +62,12 @@ test("a read that takes too long or fails leaves out its own gauges alone", asyn
   };
   const failed: string[] = [];
   const measure = createMeasurer(
-    { db, onFailedRead: ({ read }) => failed.push(read), reads: [slow, broken, good] },
+    {
+      db,
+      billableStatuses: billableByDefault,
+      onFailedRead: ({ read }) => failed.push(read),
+      reads: [slow, broken, good],
+    },
     { statementTimeoutMs: 50 },
   );
   expect(await measure()).toEqual({ isUp: true, samples: [sample] });
@@ -85,7 +96,10 @@ test("who asks does not wait for a slow measurement, and has what was measured s
 }) => {
   const release = Promise.withResolvers<Sample[]>();
   const held: Read = { name: "held", read: () => release.promise };
-  const measure = createMeasurer({ db, onFailedRead: nobodyTold, reads: [good, held] }, { deadlineMs: 50 });
+  const measure = createMeasurer(
+    { db, billableStatuses: billableByDefault, onFailedRead: nobodyTold, reads: [good, held] },
+    { deadlineMs: 50 },
+  );
   await expect.poll(measure).toEqual({ isUp: true, samples: [sample] });
   release.resolve([sample]);
   await expect.poll(async () => (await measure()).samples).toEqual([sample, sample]);
@@ -105,6 +119,7 @@ test.skipIf(localOnly("the statistics of reads are those of one server"))(
       const failed: unknown[] = [];
       const measure = createMeasurer({
         db: own.db,
+        billableStatuses: billableByDefault,
         onFailedRead: (one) => failed.push(one),
         reads: databaseReads,
       });

@@ -4,6 +4,7 @@ import type { Db } from "../../database/db.ts";
 import { isDatabaseUnavailable, isNodeAway } from "../../database/database-unavailable.ts";
 import { wait } from "../../process/wait.ts";
 import type { Measurement } from "./database-gauges.ts";
+import type { Asked } from "./asked.ts";
 import { databaseReads, type Read } from "./reads.ts";
 
 export type MeasurerLimits = {
@@ -21,7 +22,7 @@ const reusedPerDuration = 10;
 /** `statement_timeout` of Postgres. */
 const tooSlowCode = "57014";
 
-export type MeasurerDeps = {
+export type MeasurerDeps = Asked & {
   db: Db;
   onFailedRead: (failed: { read: string; error: unknown }) => void;
   reads?: readonly Read[];
@@ -33,7 +34,7 @@ export type MeasurerDeps = {
  * measured then.
  */
 export function createMeasurer(
-  { db, onFailedRead, reads = databaseReads }: MeasurerDeps,
+  { db, onFailedRead, reads = databaseReads, billableStatuses }: MeasurerDeps,
   changes: Partial<MeasurerLimits> = {},
 ): () => Promise<Measurement> {
   const limits = { ...measurerLimits, ...changes };
@@ -72,7 +73,7 @@ export function createMeasurer(
           await sql`set local statement_timeout = ${sql.lit(limits.statementTimeoutMs)}`.execute(trx);
           await readByIndex(trx);
           onAnswer();
-          return read(trx);
+          return read(trx, { billableStatuses });
         });
       current.samples.push(...samples);
       return undefined;

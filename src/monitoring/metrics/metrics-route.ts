@@ -4,8 +4,6 @@ import type { Db } from "../../database/db.ts";
 import type { App } from "../../http/app-env.ts";
 import type { Log } from "../../log.ts";
 import { countFailedReads, showMeasurements } from "./database-gauges.ts";
-import { databaseReads } from "./reads.ts";
-import { unbillableRead } from "./read-unbillable.ts";
 import { createMeasurer, type MeasurerLimits } from "./measurer.ts";
 import { type PoolCounts, showPool } from "./pool-metrics.ts";
 
@@ -43,7 +41,7 @@ export function mountMetrics(
   const measure = createMeasurer(
     {
       db,
-      reads: [...databaseReads, unbillableRead(billableStatuses)],
+      billableStatuses,
       onFailedRead: ({ read, error }) => {
         countFailedRead(read);
         log.warn({ event: "metrics_read_failed", read, error });

@@ -3,15 +3,21 @@ import { readOverdue } from "../../database/overdue-months.ts";
 import { countDefaultPartitionRows } from "../../database/partitions.ts";
 import type { Db } from "../../database/db.ts";
 import type { Sample } from "./database-gauges.ts";
+import type { Asked } from "./asked.ts";
 
-/** How long ago the latest counted hour began, if any hour was counted. Reads one index entry for each organization. */
-export async function readSensorCountGauges(db: Db): Promise<Sample[]> {
+/**
+ * How long ago the latest counted hour of an organization began whose sensors are to be counted, if any was. Reads one
+ * index entry for each organization.
+ */
+export async function readSensorCountGauges(db: Db, { billableStatuses }: Asked): Promise<Sample[]> {
   const counted = await sql<{ ageSeconds: number | null }>`
     select extract(epoch from now() - max(latest.hour))::float8 as "ageSeconds"
     from metering.subscriptions s
     cross join lateral (
       select c.hour from metering.sensor_counts c where c.organization_id = s.organization_id order by c.hour desc limit 1
     ) latest
+    join metering.organizations o on o.id = s.organization_id and o.archived_at is null
+    where s.status = any(${billableStatuses}) and s.stripe_customer_id is not null
   `.execute(db);
   const value = counted.rows[0]?.ageSeconds ?? null;
   return value === null ? [] : [{ name: "meter_outbox_sensor_count_age_seconds", value }];

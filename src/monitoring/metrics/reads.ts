@@ -1,4 +1,5 @@
 import type { Db } from "../../database/db.ts";
+import type { Asked } from "./asked.ts";
 import type { Sample } from "./database-gauges.ts";
 import { readDraftGauges, readNotBilledGauges } from "./read-close.ts";
 import { readFigureGauges } from "./read-figure-gauges.ts";
@@ -6,13 +7,14 @@ import { readInboxGauges } from "./read-inbox.ts";
 import { readMeterEventGauges } from "./read-meter-events.ts";
 import { readReconciliationGauges } from "./read-reconciliation.ts";
 import { readHeartbeatGauges } from "./read-processes.ts";
+import { readUnbillableGauges } from "./read-unbillable.ts";
 import { readUninvoicedGauges } from "./read-uninvoiced.ts";
 import { readPauseGauges } from "./read-pauses.ts";
 import { readUnsealedAgeGauges, readUnsealedGauges } from "./read-unsealed.ts";
 import { readPartitionGauges, readRetentionGauges, readSensorCountGauges } from "./read-upkeep.ts";
 
 /** One statement, or few, with its own time limit. If it fails, only its own gauges are missing. */
-export type Read = { name: string; read: (db: Db) => Promise<Sample[]> };
+export type Read = { name: string; read: (db: Db, asked: Asked) => Promise<Sample[]> };
 
 /** All reads of the database for metrics. Reads for alerts come first, and slow ones last. */
 export const databaseReads: readonly Read[] = [
@@ -30,4 +32,5 @@ export const databaseReads: readonly Read[] = [
   { name: "not_billed", read: readNotBilledGauges },
   { name: "uninvoiced", read: readUninvoicedGauges },
   { name: "unsealed_amounts", read: readUnsealedGauges },
+  { name: "unbillable_organizations", read: readUnbillableGauges },
 ];
