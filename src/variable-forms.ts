@@ -6,8 +6,8 @@ export function isPostgresUrl(value: string): boolean {
 
 export function isBareHttpUrl(value: string): boolean {
   if (!URL.canParse(value)) return false;
-  const url = new URL(value);
-  return /^https?:$/.test(url.protocol) && url.pathname === "/" && url.search === "" && url.username === "";
+  const { protocol, pathname, search, username, password } = new URL(value);
+  return /^https?:$/.test(protocol) && pathname === "/" && `${search}${username}${password}` === "";
 }
 
 export function isHttpUrl(value: string): boolean {
@@ -16,8 +16,8 @@ export function isHttpUrl(value: string): boolean {
 
 export function isCollectorUrl(value: string): boolean {
   if (!URL.canParse(value)) return false;
-  const { protocol, username, search, hash } = new URL(value);
-  return /^https?:$/.test(protocol) && username === "" && search === "" && hash === "";
+  const { protocol, username, password, search, hash } = new URL(value);
+  return /^https?:$/.test(protocol) && `${username}${password}${search}${hash}` === "";
 }
 
 /** As the OpenTelemetry specification has it; what a header cannot carry is refused. */
