@@ -5,11 +5,14 @@ import type { Log } from "../log.ts";
 import { meterNames } from "../usage/meters.ts";
 import { createBoss } from "./boss.ts";
 import { queueSchema } from "./queue-schema.ts";
-import { deliverQueueOf, queues, shipmentQueueOf } from "./queues.ts";
+import { deliverQueueOf, queues, sealQueue, shipmentQueueOf } from "./queues.ts";
 import { readQueueSchemaVersion, restoreQueueSchemaVersion } from "./schema-version.ts";
 
 /** pg-boss forwards its crons through this queue, and makes it only when it starts. */
 const cronQueueName = "__pgboss__send-it";
+
+/** Longer than the longest SEAL_INTERVAL_SECONDS. */
+const sealAheadSecondsMax = 7_200;
 
 const jobTableSettings = ["autovacuum_vacuum_scale_factor=0.02", "autovacuum_analyze_scale_factor=0.02"];
 
@@ -64,6 +67,26 @@ export async function ensureQueues(boss: PgBoss, deliverRetry?: DeliverRetry): P
       await boss.updateQueue(queue, { retryBackoff: true, ...deliverRetry });
     }
   }
+}
+
+/**
+ * Forgets what pg-boss did, and what the seal waits for, at a time that the clock was set back from. Until that time no cron
+ * would fire, no job of a lost worker would be found, and nothing would be sealed.
+ */
+export async function forgetTimesAhead(boss: PgBoss): Promise<void> {
+  const db = boss.getDb();
+  await db.executeSql(
+    `update ${queueSchema}.version set cron_on = null where cron_on > now() + interval '1 minute'`,
+  );
+  await db.executeSql(
+    `update ${queueSchema}.queue set monitor_claim_on = null, monitor_on = null, maintain_on = null
+    where greatest(monitor_claim_on, monitor_on, maintain_on) > now() + interval '1 minute'`,
+  );
+  await db.executeSql(
+    `update ${queueSchema}.job set start_after = now()
+    where name = $1 and state = 'created' and start_after > now() + make_interval(secs => $2)`,
+    [sealQueue.name, sealAheadSecondsMax],
+  );
 }
 
 /** Registers the crons. Only a worker, which fires them, does so. */

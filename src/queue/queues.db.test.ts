@@ -1,5 +1,5 @@
 import { sql } from "kysely";
-import { expect } from "vitest";
+import { expect, onTestFinished } from "vitest";
 import { migrate } from "../migrate/migrate.ts";
 import { missingMigrations } from "../migrate/migrations.ts";
 import { silentLog } from "../log.ts";
@@ -13,10 +13,12 @@ import { loseQueueRows, readQueueFurniture } from "../testing/rows/queue-rows.ts
 import { roadTest } from "../testing/fixtures/road-fixture.ts";
 import { until } from "../testing/processes/until.ts";
 import { meterNames } from "../usage/meters.ts";
+import { createBoss } from "./boss.ts";
 import { type Reminder, remindToDeliver } from "./deliver-job.ts";
 import { ensureCrons, ensureQueues } from "./install.ts";
-import { deliverQueueOf, queues } from "./queues.ts";
+import { deliverQueueOf, queues, sealQueue } from "./queues.ts";
 
+const retry = { retryDelay: 1, retryDelayMax: 2, expireInSeconds: 45 };
 const meter = "temperature_readings";
 const queue = deliverQueueOf(meter);
 const cronQueues = queues
@@ -112,6 +114,33 @@ roadTest("when a cron's time comes, its queue gets a job", async ({ database, bo
     ).rows.map(({ name }) => name);
   await expect.poll(readFired).toEqual(cronQueues);
 });
+
+roadTest(
+  "crons fire and the seal runs after the database's clock was set back",
+  async ({ database, boss }) => {
+    const { db } = database;
+    await ensureQueues(boss, retry);
+    await ensureCrons(boss);
+    await sql`update pgboss.schedule set cron = '* * * * *'`.execute(db);
+    await sql`update pgboss.version set cron_on = now() + interval '1 day'`.execute(db);
+    await sql`update pgboss.queue set monitor_claim_on = now() + interval '1 day'`.execute(db);
+    await boss.send(sealQueue.name, {}, { startAfter: 86_400 });
+
+    await sweep({ db, boss, log: silentLog }, retry);
+
+    const options = { databaseUrl: database.as("worker").url, role: "worker", connectionsMax: 2 } as const;
+    const other = createBoss(options, silentLog);
+    onTestFinished(() => other.stop({ graceful: false }));
+    await other.start();
+    const readFired = async () =>
+      (await sql`select from pgboss.job where name = 'reconcile'`.execute(db)).rows.length > 0;
+    await until(readFired, { what: "a cron to fire" });
+    expect(await boss.fetch(sealQueue.name)).toHaveLength(1);
+    const ahead =
+      await sql`select from pgboss.queue where monitor_claim_on > now() + interval '1 minute'`.execute(db);
+    expect(ahead.rows).toEqual([]);
+  },
+);
 
 roadTest(
   "everything is billed once when every row of pg-boss is lost under a running worker",

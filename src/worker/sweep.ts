@@ -8,7 +8,7 @@ import type { Log } from "../log.ts";
 import { remindToSeal } from "../outbox/seal-job.ts";
 import { addUpUsage, countReadings } from "../outbox/sums.ts";
 import { runSteps } from "../process/run-steps.ts";
-import { type DeliverRetry, ensureCrons, ensureQueues } from "../queue/install.ts";
+import { type DeliverRetry, ensureCrons, ensureQueues, forgetTimesAhead } from "../queue/install.ts";
 import { forgetOldProcesses } from "../monitoring/heartbeat.ts";
 
 type SweepDeps = { db: Db; boss: PgBoss; log: Log };
@@ -24,6 +24,7 @@ export async function sweep(deps: SweepDeps, retry: DeliverRetry, options: Sweep
   await runSteps([
     ["queues", () => ensureQueues(boss, retry)],
     ["crons", () => ensureCrons(boss)],
+    ["times ahead", () => forgetTimesAhead(boss)],
     ["meter events", () => sweepDelivery(deps, retry, options)],
     ["seal", () => remindToSeal(boss, { afterSeconds: 0 })],
     ["webhook events", () => sweepStripeEvents({ db, boss })],
