@@ -65,6 +65,13 @@ export async function takeRead(db: Db, cause: Cause, budget: ReadBudget): Promis
   return taken.rows.length > 0;
 }
 
+/** Gives a read back that Stripe could not answer: an outage must not use up the reads that follow it. */
+export async function giveBackRead(db: Db): Promise<void> {
+  await sql`
+    update metering.reconcile_reads set reads = reads - 1 where day = ${today} and reads > 0
+  `.execute(db);
+}
+
 /**
  * Writes down a budget that has changed since today's last read: otherwise an alert that reads are used up would stay
  * until the next one, also when an operator has raised it.

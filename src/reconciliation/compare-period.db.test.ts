@@ -156,7 +156,7 @@ test("decimals and negative sums of other senders are told as they are", async (
   expect(await books.compare(period)).toMatchObject({ whole: { theirs: "-0.0000005", result: "settling" } });
 });
 
-test("a read that fails says nothing, is counted, and writes nothing down", async ({
+test("a read that is refused says nothing, is counted, and writes nothing down", async ({
   books,
   account,
   database: { db },
@@ -173,6 +173,24 @@ test("a read that fails says nothing, is counted, and writes nothing down", asyn
   expect(await readRows(db)).toEqual([]);
   const { reads } = await db.selectFrom("reconcile_reads").select("reads").executeTakeFirstOrThrow();
   expect(reads).toBe(1);
+});
+
+test("reads that Stripe cannot answer use up nothing of the day: an outage leaves evidence its reads", async ({
+  books,
+  account: { simulator },
+  database: { db },
+}) => {
+  await books.addBoth({ at: at(12), quantity: 5 });
+  books.deps.budget = { perDay: 2, evidencePerDay: 2 };
+  simulator.addFault({ kind: "status", status: 500, path: "/v1/billing/meters/", times: 2 });
+  simulator.addFault({ kind: "cut_before", path: "/v1/billing/meters/", times: 2 });
+
+  for (let time = 0; time < 4; time += 1) {
+    await expect(books.compare(period, { cause: "close" })).rejects.toThrow(/unknown error|connection/);
+  }
+  expect(await books.compare(period, { cause: "close" })).toMatchObject({ whole: { result: "equal" } });
+
+  expect(await db.selectFrom("reconcile_reads").select("reads").execute()).toEqual([{ reads: 1 }]);
 });
 
 function differentHours(compared: Comparison | NoLook) {

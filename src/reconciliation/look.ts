@@ -1,8 +1,10 @@
 import { readClock } from "../database/clock.ts";
 import type { Db } from "../database/db.ts";
+import { isUnanswered } from "../stripe/answer.ts";
+import type { EventSummary } from "../stripe/read-event-summaries.ts";
 import type { StripeReads } from "../stripe/reads.ts";
 import { type MeterEventNames, meters } from "../usage/meters.ts";
-import { type Cause, type ReadBudget, takeRead } from "./budget.ts";
+import { type Cause, giveBackRead, type ReadBudget, takeRead } from "./budget.ts";
 import { type Fold, foldBuckets, type Folding, foldWindow, type Window } from "./fold-window.ts";
 import { judgeWindow } from "./judge-window.ts";
 import { agreeSince, type Look } from "./looks.ts";
@@ -35,13 +37,7 @@ export async function lookAt(
   if (meterId === undefined) return "no_meter";
   if (!(await takeRead(db, cause, deps.budget))) return "put_off";
   const before = await fold(deps, window, grouping);
-  const summaries = await deps.reads.readEventSummaries({
-    meterId,
-    customerId: window.customer,
-    start: window.start,
-    end: window.end,
-    grouping,
-  });
+  const summaries = await readSums(deps, window, { meterId, grouping });
   const after = await fold(deps, window, grouping);
   const theirs = new Map(summaries.map(({ start, value }) => [start.getTime(), value]));
   const theirsOf = ({ start }: Fold) =>
@@ -52,6 +48,19 @@ export async function lookAt(
       ({ foldAfter, theirs: sum }) => grouping === undefined || hasUsage(foldAfter) || Number(sum) !== 0,
     );
   return judgeAll(deps, window, seen);
+}
+
+async function readSums(
+  { db, reads }: Pick<LookDeps, "db" | "reads">,
+  { customer, start, end }: Window,
+  asked: { meterId: string; grouping: Grouping | undefined },
+): Promise<EventSummary[]> {
+  try {
+    return await reads.readEventSummaries({ ...asked, customerId: customer, start, end });
+  } catch (error) {
+    if (isUnanswered(error)) await giveBackRead(db);
+    throw error;
+  }
 }
 
 type SeenFold = { fold: Fold; foldAfter: Fold; theirs: string };

@@ -166,9 +166,13 @@ export function isUnknownCustomer(error: unknown): boolean {
   );
 }
 
+/** Whether a read failed because Stripe could not be reached, or could not answer it. */
+export function isUnanswered(error: unknown): boolean {
+  return error instanceof Stripe.errors.StripeError && (error.statusCode ?? 500) >= 500;
+}
+
 /** Whether a read failed because Stripe could not answer it, or refused it for a reason that concerns every read. */
 export function isStripesFault(error: unknown): boolean {
   if (!(error instanceof Stripe.errors.StripeError)) return false;
-  const { statusCode } = error;
-  return statusCode === undefined || statusCode >= 500 || [401, 403, 409, 429].includes(statusCode);
+  return isUnanswered(error) || [401, 403, 409, 429].includes(error.statusCode ?? 0);
 }
