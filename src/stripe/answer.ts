@@ -176,3 +176,8 @@ export function isStripesFault(error: unknown): boolean {
   if (!(error instanceof Stripe.errors.StripeError)) return false;
   return isUnanswered(error) || [401, 403, 409, 429].includes(error.statusCode ?? 0);
 }
+
+/** Whether a read failed for the key's sake, or because there were too many: so would every other. */
+export function concernsEveryRead(error: unknown): boolean {
+  return error instanceof Stripe.errors.StripeError && [401, 403, 429].includes(error.statusCode ?? 0);
+}

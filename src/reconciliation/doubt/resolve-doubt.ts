@@ -1,6 +1,6 @@
 import type { PgBoss } from "pg-boss";
 import type { Log } from "../../log.ts";
-import { isStripesFault, isUnknownCustomer } from "../../stripe/answer.ts";
+import { concernsEveryRead, isStripesFault, isUnknownCustomer } from "../../stripe/answer.ts";
 import { describeStripeError } from "../../stripe/describe-stripe-error.ts";
 import { type Cause, notePutOff } from "../budget.ts";
 import type { Subject } from "../fold-window.ts";
@@ -25,10 +25,13 @@ export type DoubtRun = {
   putOff: number;
 };
 
+/** After so many customers in a row whose sums Stripe could not tell it is away, and the others would be asked in vain. */
+const failuresInRowMax = 5;
+
 /**
  * Looks at Stripe's sums wherever events are in doubt and a look is due, and ends the doubt that they explain. One
- * customer whose sums cannot be read holds up no other; an error that concerns all ends the run. Throws the first such
- * error after all, so that the job counts as failed.
+ * customer whose sums cannot be read holds up no other, also where Stripe fails over this customer alone; an error that
+ * concerns all ends the run. Throws the first such error after all, so that the job counts as failed.
  */
 export async function resolveDoubt(
   deps: DoubtDeps,
@@ -42,6 +45,7 @@ export async function resolveDoubt(
   if (run.overtaken > 0) deps.log.info({ event: "doubt_overtaken", count: run.overtaken });
   const failures: unknown[] = [];
   const stopped = new Set<Cause>();
+  let failuresInRow = 0;
   for (const subject of await listDoubt(deps.db, { ...deps, ...options })) {
     const cause = options.cause ?? (subject.isReported ? "report" : "doubt");
     if (stopped.has(cause)) {
@@ -49,7 +53,9 @@ export async function resolveDoubt(
       continue;
     }
     try {
-      if (await resolveSubject(deps, subject, { cause, run })) continue;
+      const isInBudget = await resolveSubject(deps, subject, { cause, run });
+      failuresInRow = 0;
+      if (isInBudget) continue;
       stopped.add(cause);
       run.putOff += 1;
     } catch (error) {
@@ -58,7 +64,8 @@ export async function resolveDoubt(
       const named = { organization_id: organizationId, stripe_customer_id: customer, meter };
       const reason = describeStripeError(error) ?? (error instanceof Error ? error.message : String(error));
       deps.log.warn({ event: "doubt_look_failed", ...named, reason });
-      if (isStripesFault(error)) break;
+      failuresInRow = isStripesFault(error) ? failuresInRow + 1 : 0;
+      if (concernsEveryRead(error) || failuresInRow === failuresInRowMax) break;
     }
   }
   if (run.putOff > 0 && (await notePutOff(deps.db, run.putOff))) {
