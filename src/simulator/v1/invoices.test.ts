@@ -184,6 +184,22 @@ test("a restricted key may read invoices and not write them", async () => {
   await expect(reader.billing.meters.list()).rejects.toMatchObject({ statusCode: 403 });
 });
 
+test("a list of invoices takes a customer and a time of creation, and refuses a customer that is unknown", async () => {
+  const draft = await draftOf();
+  const idsSince = async (gte: number) => {
+    const { data } = await stripe.invoices.list({ customer: "cus_1", created: { gte } });
+    return data.map(({ id }) => id);
+  };
+
+  expect(await idsSince(draft.created)).toEqual([draft.id]);
+  expect(await idsSince(draft.created + 1)).toEqual([]);
+  await expect(stripe.invoices.list({ customer: "cus_other" })).rejects.toMatchObject({
+    statusCode: 400,
+    code: "resource_missing",
+    param: "customer",
+  });
+});
+
 function stripeWith(key: string): Stripe {
   const { host, port } = running;
   return new Stripe(key, { host, port, protocol: "http", maxNetworkRetries: 0 });

@@ -1,5 +1,6 @@
 import { causeOf } from "../events/emit.ts";
 import { ok, type Answer } from "../request/answer.ts";
+import { isCreatedWithin } from "../request/created-range.ts";
 import { resourceMissing } from "../request/errors.ts";
 import { textField } from "../request/form.ts";
 import { listPage } from "../request/list.ts";
@@ -21,12 +22,18 @@ export const invoiceRoutes: Route[] = [
 ];
 
 function listInvoices(state: Simulation, { form }: StripeRequest): Answer {
+  const customer = textField(form, "customer");
+  // Reported by users of the list of subscriptions; a deleted customer's invoices are listed still.
+  if (customer !== undefined && !state.customers.has(customer)) {
+    return resourceMissing("customer", customer, "customer");
+  }
   const asked = (name: string, value: string) => (textField(form, name) ?? value) === value;
   const invoices = [...state.invoices.values()].filter(
     (invoice) =>
       asked("customer", invoice.customer) &&
       asked("subscription", invoice.subscription) &&
-      asked("status", invoice.status),
+      asked("status", invoice.status) &&
+      isCreatedWithin(invoice.createdAt, form),
   );
   return listPage(invoices.toReversed().map(invoiceObject), form, invoicesPath);
 }
