@@ -1,7 +1,5 @@
 import type { Log } from "../log.ts";
-import { isStripesFault } from "../stripe/answer.ts";
-import { describeStripeError } from "../stripe/describe-stripe-error.ts";
-import { foreignAnswerOf } from "../stripe/foreign-answer.ts";
+import { describeRefusal } from "../stripe/describe-stripe-error.ts";
 import { meterNames } from "../usage/meters.ts";
 import { notePutOff } from "./budget.ts";
 import { comparePeriod } from "./compare-period.ts";
@@ -78,8 +76,8 @@ async function compareOrTell(deps: RoutineDeps, window: Window): Promise<"put_of
     tellDifferences(deps.log, looks);
     return looks.some(({ reason }) => reason === "first_look") ? "first_look" : "done";
   } catch (error) {
-    const reason = describeStripeError(error);
-    if (reason === undefined || isStripesFault(error) || foreignAnswerOf(error) !== undefined) throw error;
+    const reason = describeRefusal(error);
+    if (reason === undefined) throw error;
     const { organizationId, customer, meter } = window;
     const fields = { organization_id: organizationId, stripe_customer_id: customer, meter };
     deps.log.warn({ event: "reconcile_read_refused", ...fields, reason });

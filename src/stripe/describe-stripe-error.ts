@@ -1,5 +1,6 @@
 import Stripe from "stripe";
-import { answerOfError } from "./answer.ts";
+import { answerOfError, isStripesFault } from "./answer.ts";
+import { foreignAnswerOf } from "./foreign-answer.ts";
 
 /**
  * What went wrong between us and Stripe, in one phrase without keys; undefined for an error that has another source.
@@ -17,6 +18,15 @@ export function describeStripeError(error: unknown): string | undefined {
     case "success":
       return undefined;
   }
+}
+
+/**
+ * The words of Stripe's refusal of this one request, as of a read about a customer that it does not know; undefined for an
+ * error that concerns every request, or has another source.
+ */
+export function describeRefusal(error: unknown): string | undefined {
+  const isOfAll = isStripesFault(error) || foreignAnswerOf(error) !== undefined;
+  return isOfAll ? undefined : describeStripeError(error);
 }
 
 /** Whether Stripe refused because a restricted key lacks the permission. */

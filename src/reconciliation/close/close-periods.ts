@@ -1,5 +1,6 @@
 import type { PgBoss } from "pg-boss";
 import { hasUnsealedEntries } from "../../outbox/period-entries.ts";
+import { describeRefusal } from "../../stripe/describe-stripe-error.ts";
 import type { LookDeps } from "../look.ts";
 import {
   type BillingPeriod,
@@ -28,21 +29,55 @@ const periodsMax = 2_000;
 const batchSize = 20;
 /** A look takes a few statements and reads; a look that its worker did not end is due again after this long. */
 const leaseSeconds = 300;
+const refusedWaitMs = 3_600_000;
 
 /**
  * Looks at every billing period that is due: compares it with Stripe's sums, guards its drafts, and reports or carries
- * forward late usage. A period that fails holds up no other; the failures are thrown together at the end.
+ * forward late usage. A period that fails holds up no other; the failures are thrown together at the end. What Stripe
+ * refuses to tell of one customer is no failure: that period is known not to be compared, and looked at again later.
  */
 export async function closePeriods(deps: CloseDeps): Promise<void> {
   const faults: unknown[] = [];
   for (let taken = 0; taken < periodsMax;) {
     const due = await takeDuePeriods(deps.db, { limit: batchSize, leaseSeconds });
-    await Promise.all(due.map((period) => lookAtPeriod(deps, period).catch((error) => faults.push(error))));
+    await Promise.all(due.map((period) => lookOrTell(deps, period).catch((error) => faults.push(error))));
     if (due.length < batchSize) break;
     taken += due.length;
   }
   if (faults.length > 0)
     throw new AggregateError(faults, `${faults.length} billing periods could not be looked at`);
+}
+
+async function lookOrTell(deps: CloseDeps, period: BillingPeriod): Promise<void> {
+  try {
+    await lookAtPeriod(deps, period);
+  } catch (error) {
+    const reason = describeRefusal(error);
+    if (reason === undefined) throw error;
+    await noteRefusal(deps, period, reason);
+  }
+}
+
+async function noteRefusal(
+  { db, log }: Pick<CloseDeps, "db" | "log">,
+  period: BillingPeriod,
+  reason: string,
+): Promise<void> {
+  const { organizationId, customer, start, end, closedAt, notBilled } = period;
+  const fields = { organization_id: organizationId, stripe_customer_id: customer };
+  log.warn({ event: "reconcile_read_refused", ...fields, period_start: start.toISOString(), reason });
+  const now = new Date();
+  const usual = nextLook({
+    now,
+    end,
+    hasInvoice: false,
+    hasDraft: false,
+    isClosed: closedAt !== null,
+    books: "unknown",
+    isLacking: notBilled !== null,
+  });
+  const nextLookAt = new Date(Math.max(usual.getTime(), now.getTime() + refusedWaitMs));
+  await noteLook(db, period, { books: "unknown", notBilled, nextLookAt });
 }
 
 /** One look at a period. May be repeated at any time. */
