@@ -41,7 +41,8 @@ export type StripeInvoices = {
   finalizeAt: (id: string, at: Date) => Promise<Moved>;
 };
 
-const pageSize = 100;
+/** A small page: lines carry their subscription's metadata, and a page must stay below the longest answer that is read. */
+const linesPageSize = 20;
 const graceSeconds = 3_600;
 
 /** Reads and moves invoices. Each throws the SDK's error for what is none of its answers. */
@@ -58,7 +59,7 @@ export function createStripeInvoices(stripe: Stripe): StripeInvoices {
     },
     async readLines(id) {
       const lines: MeteredLine[] = [];
-      for await (const line of stripe.invoices.listLineItems(id, { limit: pageSize })) {
+      for await (const line of stripe.invoices.listLineItems(id, { limit: linesPageSize })) {
         const meterId = await meterOf(line.pricing?.price_details?.price ?? null);
         if (meterId !== null) lines.push(meteredLine(line, meterId));
       }

@@ -16,7 +16,12 @@ export type SubscriptionRead = {
   items: ItemRead[];
 };
 
-const pageSize = 100;
+/**
+ * A small page: with all their items and metadata, a customer's ended subscriptions of years among them, it must stay below
+ * the longest answer that is read.
+ */
+const pageSize = 10;
+const itemsPageSize = 20;
 
 /**
  * All subscriptions of a customer, ended ones too, the newest first as Stripe lists them; undefined for a customer that
@@ -71,7 +76,7 @@ async function allItems(
 ): Promise<Stripe.SubscriptionItem[]> {
   if (!items.has_more) return items.data;
   const all: Stripe.SubscriptionItem[] = [];
-  for await (const item of stripe.subscriptionItems.list({ subscription: id, limit: pageSize }))
+  for await (const item of stripe.subscriptionItems.list({ subscription: id, limit: itemsPageSize }))
     all.push(item);
   return all;
 }

@@ -10,8 +10,8 @@ const check = "webhook deliveries";
 const graceMs = 60_000;
 
 /**
- * Whether Stripe has events that it could not deliver and that the inbox lacks, as with a wrong secret. Asks for one
- * page of events.
+ * Whether Stripe has events that it could not deliver and that the inbox lacks, as with a wrong secret. Asks for
+ * the newest ones only.
  */
 export async function checkUndelivered(
   { db, stripe }: { db: Db; stripe: Stripe },
