@@ -6,6 +6,8 @@ import { foreignAnswerOf } from "./foreign-answer.ts";
  * What went wrong between us and Stripe, in one phrase without keys; undefined for an error that has another source.
  */
 export function describeStripeError(error: unknown): string | undefined {
+  const foreign = foreignAnswerOf(error);
+  if (foreign !== undefined) return foreign.message;
   if (!(error instanceof Stripe.errors.StripeError)) return undefined;
   const answer = answerOfError(error);
   switch (answer.kind) {

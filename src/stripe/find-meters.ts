@@ -1,4 +1,5 @@
 import type Stripe from "stripe";
+import { eachOf } from "./each-of.ts";
 
 const pageSize = 100;
 
@@ -11,7 +12,7 @@ export async function findMeters(
   eventNames: readonly string[],
 ): Promise<Map<string, Stripe.Billing.Meter>> {
   const found = new Map<string, Stripe.Billing.Meter>();
-  for await (const meter of stripe.billing.meters.list({ limit: pageSize })) {
+  for await (const meter of eachOf(stripe.billing.meters.list({ limit: pageSize }))) {
     if (!eventNames.includes(meter.event_name)) continue;
     if (found.get(meter.event_name)?.status !== "active") found.set(meter.event_name, meter);
   }

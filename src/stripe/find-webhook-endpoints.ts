@@ -1,5 +1,6 @@
 import type Stripe from "stripe";
 import { usedEventTypes } from "./used-event-types.ts";
+import { eachOf } from "./each-of.ts";
 
 /** A webhook endpoint of the account that leads to a path. */
 export type WebhookEndpoint = {
@@ -13,7 +14,7 @@ export type WebhookEndpoint = {
 /** The account's webhook endpoints whose URL ends with a path. Throws the SDK's error. */
 export async function findWebhookEndpoints(stripe: Stripe, path: string): Promise<WebhookEndpoint[]> {
   const found: WebhookEndpoint[] = [];
-  for await (const endpoint of stripe.webhookEndpoints.list({ limit: 100 })) {
+  for await (const endpoint of eachOf(stripe.webhookEndpoints.list({ limit: 100 }))) {
     if (!new URL(endpoint.url).pathname.endsWith(path)) continue;
     const sent = endpoint.enabled_events;
     found.push({

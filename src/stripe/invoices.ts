@@ -1,6 +1,7 @@
 import Stripe from "stripe";
 import { isMissing } from "./answer.ts";
 import { rememberPrices } from "./remember-prices.ts";
+import { eachOf } from "./each-of.ts";
 
 /** A line that bills a meter. */
 export type MeteredLine = { meterId: string; quantity: string; periodStart: Date; periodEnd: Date };
@@ -59,7 +60,7 @@ export function createStripeInvoices(stripe: Stripe): StripeInvoices {
     },
     async readLines(id) {
       const lines: MeteredLine[] = [];
-      for await (const line of stripe.invoices.listLineItems(id, { limit: linesPageSize })) {
+      for await (const line of eachOf(stripe.invoices.listLineItems(id, { limit: linesPageSize }))) {
         const meterId = await meterOf(line.pricing?.price_details?.price ?? null);
         if (meterId !== null) lines.push(meteredLine(line, meterId));
       }

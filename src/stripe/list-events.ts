@@ -1,5 +1,6 @@
 import type Stripe from "stripe";
 import { usedEventTypes } from "./used-event-types.ts";
+import { eachOf } from "./each-of.ts";
 
 /**
  * A small page: with the largest objects, invoices with all their lines, it must stay below the longest answer that is
@@ -27,7 +28,7 @@ export async function* listEvents(stripe: Stripe, since: Date): AsyncGenerator<S
     if (start === undefined) return;
     yield start;
   }
-  yield* stripe.events.list({ types, ending_before: start.id, limit: pageSize });
+  yield* eachOf(stripe.events.list({ types, ending_before: start.id, limit: pageSize }));
 }
 
 /** Without an event before the instant, the first event after it is the last of the whole list. */
@@ -38,6 +39,6 @@ async function findOldest(stripe: Stripe, sinceSeconds: number): Promise<Stripe.
     created: { gte: sinceSeconds },
     limit: pageSize,
   });
-  for await (const event of newestFirst) oldest = event;
+  for await (const event of eachOf(newestFirst)) oldest = event;
   return oldest;
 }

@@ -1,5 +1,6 @@
 import type Stripe from "stripe";
 import { usedThinEventTypes } from "./used-event-types.ts";
+import { eachOf } from "./each-of.ts";
 
 const pageSize = 100;
 
@@ -8,7 +9,9 @@ const pageSize = 100;
  * Stripe's and has no meaning; each event stands alone. Throws the SDK's error.
  */
 export async function* listThinEvents(stripe: Stripe, since: Date): AsyncGenerator<object> {
-  for await (const event of stripe.v2.core.events.list({ types: [...usedThinEventTypes], limit: pageSize })) {
+  for await (const event of eachOf(
+    stripe.v2.core.events.list({ types: [...usedThinEventTypes], limit: pageSize }),
+  )) {
     if (new Date(event.created) >= since) yield { ...event, data: undefined };
   }
 }

@@ -1,5 +1,6 @@
 import type Stripe from "stripe";
 import { usedEventTypes } from "./used-event-types.ts";
+import { eachOf } from "./each-of.ts";
 
 /** Enough to know that something is wrong, and since when. */
 const eventsMax = 100;
@@ -20,7 +21,7 @@ export async function listUndelivered(stripe: Stripe, before: Date): Promise<Und
     created: { lt: Math.floor(before.getTime() / 1_000) },
     limit: pageSize,
   });
-  for await (const { id, type, created } of listed) {
+  for await (const { id, type, created } of eachOf(listed)) {
     if (events.length === eventsMax) return { events, hasMore: true };
     events.push({ id, type, createdAt: new Date(created * 1_000) });
   }

@@ -1,5 +1,6 @@
 import type Stripe from "stripe";
 import { isUnknownCustomer } from "./answer.ts";
+import { eachOf } from "./each-of.ts";
 
 /** An item, and the meter that its price bills; null: none. */
 type ItemRead = { meterId: string | null; periodStart: Date; periodEnd: Date };
@@ -33,11 +34,9 @@ export async function readSubscriptions(
 ): Promise<SubscriptionRead[] | undefined> {
   const found: SubscriptionRead[] = [];
   try {
-    for await (const subscription of stripe.subscriptions.list({
-      customer,
-      status: "all",
-      limit: pageSize,
-    })) {
+    for await (const subscription of eachOf(
+      stripe.subscriptions.list({ customer, status: "all", limit: pageSize }),
+    )) {
       found.push(await subscriptionRead(stripe, subscription));
     }
   } catch (error) {
@@ -76,8 +75,11 @@ async function allItems(
 ): Promise<Stripe.SubscriptionItem[]> {
   if (!items.has_more) return items.data;
   const all: Stripe.SubscriptionItem[] = [];
-  for await (const item of stripe.subscriptionItems.list({ subscription: id, limit: itemsPageSize }))
+  for await (const item of eachOf(
+    stripe.subscriptionItems.list({ subscription: id, limit: itemsPageSize }),
+  )) {
     all.push(item);
+  }
   return all;
 }
 

@@ -1,4 +1,5 @@
 import type Stripe from "stripe";
+import { eachOf } from "./each-of.ts";
 
 /** A meter as Stripe has it. An inactive one refuses every event. */
 export type MeterRead = { eventName: string; isActive: boolean };
@@ -39,7 +40,7 @@ export function rememberMeters(stripe: Stripe, nowMs: () => number = Date.now): 
 
 async function readMeters(stripe: Stripe): Promise<Map<string, MeterRead>> {
   const meters = new Map<string, MeterRead>();
-  for await (const meter of stripe.billing.meters.list({ limit: pageSize })) {
+  for await (const meter of eachOf(stripe.billing.meters.list({ limit: pageSize }))) {
     meters.set(meter.id, { eventName: meter.event_name, isActive: meter.status === "active" });
   }
   return meters;

@@ -1,6 +1,7 @@
 import Stripe from "stripe";
 import { describeStripeError } from "./describe-stripe-error.ts";
 import { usedEventTypes, usedThinEventTypes } from "./used-event-types.ts";
+import { eachOf } from "./each-of.ts";
 
 /** What was done about one destination. Stripe tells the secret once, when it makes the destination. */
 export type DestinationSetUp = { payload: "snapshot" | "thin" } & (
@@ -39,7 +40,7 @@ async function unlessRefused(
 async function setUpEndpoint(stripe: Stripe, url: string): Promise<DestinationSetUp> {
   const payload = "snapshot";
   const found: Stripe.WebhookEndpoint[] = [];
-  for await (const endpoint of stripe.webhookEndpoints.list({ limit: 100 })) {
+  for await (const endpoint of eachOf(stripe.webhookEndpoints.list({ limit: 100 }))) {
     if (isSameUrl(endpoint.url, url)) found.push(endpoint);
   }
   const endpoint = found.find(({ api_version: version }) => version === Stripe.API_VERSION) ?? found[0];
@@ -75,7 +76,7 @@ async function setUpDestination(stripe: Stripe, url: string): Promise<Destinatio
   const payload = "thin";
   const { eventDestinations } = stripe.v2.core;
   let found: Stripe.V2.Core.EventDestination | undefined;
-  for await (const one of eventDestinations.list({ include: ["webhook_endpoint.url"], limit: 100 })) {
+  for await (const one of eachOf(eventDestinations.list({ include: ["webhook_endpoint.url"], limit: 100 }))) {
     const target = one.webhook_endpoint?.url;
     if (one.event_payload === payload && target !== undefined && isSameUrl(target, url)) found ??= one;
   }

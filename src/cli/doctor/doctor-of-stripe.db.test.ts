@@ -111,7 +111,7 @@ test.for([
 
 test("one endpoint with all used types is enough", async ({ doctor }) => {
   doctor.listEndpoints(
-    { ...webhookEndpoint, status: "disabled" },
+    { ...webhookEndpoint, id: "we_former", status: "disabled" },
     { ...webhookEndpoint, enabled_events: usedEventTypes },
   );
   expect(await doctor.examine()).toMatchObject({ exitCode: 0 });
