@@ -96,6 +96,17 @@ test("without Retry-After a 429 stops sending for a second", () => {
   expect(bucket.available()).toBe(1);
 });
 
+test("a Retry-After of a year, which no page of Stripe's names, holds usage back for the longest pause alone", () => {
+  let nowMs = 0;
+  const bucket = createTokenBucket(100, () => nowMs, 60_000);
+
+  bucket.observe(rateLimited(365 * 86_400_000));
+
+  expect([bucket.available(), bucket.isClosed()]).toEqual([0, true]);
+  nowMs += 60_000 + 20;
+  expect([bucket.available(), bucket.isClosed()]).toEqual([1, false]);
+});
+
 test("a shorter Retry-After does not cut a longer one short", () => {
   const { bucket, advance } = createTimedBucket(1_000);
   bucket.observe(rateLimited(5_000));

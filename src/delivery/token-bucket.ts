@@ -8,8 +8,10 @@ export type TokenBucket = {
   waitMs: () => number;
   /** Slows down after a 429; other outcomes change nothing. */
   observe: (verdict: Verdict) => void;
-  /** Requests a second at the moment. */
+  /** Requests a second at the moment, or as soon as Retry-After is over. */
   rate: () => number;
+  /** Whether a 429 has stopped all requests for now. */
+  isClosed: () => boolean;
 };
 
 /** Halving at each 429 of a burst would be too much: Stripe's answers to requests sent together count once. */
@@ -18,13 +20,20 @@ const ratePerSecondMin = 1;
 /** A full recovery takes about as many seconds as there are halvings to undo, times ten. */
 const recoverySecondsPerDoubling = 10;
 const firstWaitMs = 1_000;
+/** The longest pause after a failed attempt, too, unless an operator sets another. */
+const closedMsMaxUsual = 900_000;
 
 /**
  * A token bucket below Stripe's limit: `perSecond` requests on average, at most a quarter of a second's worth at
  * once. A 429 halves its rate and empties it until Retry-After, or for a second; then the rate grows back by itself.
+ * Stripe documents no Retry-After, so any server may have written it: all usage never waits longer than `closedMsMax` for it.
  * `nowMs` is a monotonic clock.
  */
-export function createTokenBucket(perSecond: number, nowMs: () => number): TokenBucket {
+export function createTokenBucket(
+  perSecond: number,
+  nowMs: () => number,
+  closedMsMax = closedMsMaxUsual,
+): TokenBucket {
   let rate = perSecond;
   let tokens = capacityAt(perSecond);
   let filledAtMs = nowMs();
@@ -39,10 +48,12 @@ export function createTokenBucket(perSecond: number, nowMs: () => number): Token
     filledAtMs = now;
   }
 
+  const isClosed = () => nowMs() < closedUntilMs;
+
   return {
     available: () => {
       fill();
-      return nowMs() < closedUntilMs ? 0 : Math.floor(tokens);
+      return isClosed() ? 0 : Math.floor(tokens);
     },
     take: (count) => {
       tokens -= count;
@@ -57,7 +68,8 @@ export function createTokenBucket(perSecond: number, nowMs: () => number): Token
       if (verdict.kind !== "retry" || verdict.reason !== "rate_limited") return;
       fill();
       const now = nowMs();
-      closedUntilMs = Math.max(closedUntilMs, now + (verdict.retryAfterMs ?? firstWaitMs));
+      const closedMs = Math.min(verdict.retryAfterMs ?? firstWaitMs, closedMsMax);
+      closedUntilMs = Math.max(closedUntilMs, now + closedMs);
       tokens = Math.min(tokens, 0);
       if (now - slowedAtMs < slowDownAtMostEveryMs) return;
       slowedAtMs = now;
@@ -67,6 +79,7 @@ export function createTokenBucket(perSecond: number, nowMs: () => number): Token
       fill();
       return rate;
     },
+    isClosed,
   };
 }
 

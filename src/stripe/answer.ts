@@ -141,7 +141,7 @@ function statusBeforeFailure(detail: unknown): number | undefined {
 }
 
 function retryAfterMs(header: string | null): number | null {
-  if (header === null || !/^\d{1,6}$/.test(header)) return null;
+  if (header === null || !/^\d{1,12}$/.test(header)) return null;
   return Number(header) * 1_000;
 }
 

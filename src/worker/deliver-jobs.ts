@@ -63,7 +63,7 @@ export function deliverJobs(
   }
   const perSecondMax =
     config.STRIPE_MAX_EVENTS_PER_SECOND ?? eventsPerSecondMax[modeOfKey(config.STRIPE_SECRET_KEY)];
-  const bucket = createTokenBucket(perSecondMax, () => performance.now());
+  const bucket = createTokenBucket(perSecondMax, () => performance.now(), config.RETRY_MAX_SECONDS * 1_000);
   showRate(registry, { bucket, perSecondMax });
   const loop = startDelivery(deps, {
     transport: timedTransport(registry, createTransport(deps, config.DELIVERY_TRANSPORT)),

@@ -101,7 +101,7 @@ function createRegistry(): Registry {
   countGateSteps(worker);
   countAlertPosts(worker);
   countLostLines(worker);
-  showRate(worker, { bucket: { rate: () => 1 }, perSecondMax: 1 });
+  showRate(worker, { bucket: { rate: () => 1, isClosed: () => false }, perSecondMax: 1 });
   const unasked = () => Promise.reject(new Error("nothing is sent here"));
   timedTransport(worker, { eventsPerRequestMax: 1, send: unasked });
   return Registry.merge([api, worker]);

@@ -53,11 +53,17 @@ test("a request without an answer counts as none, and one that throws is not in 
   expect(await broken.scrape()).toMatchObject({ meter_outbox_stripe_requests_in_flight: 0 });
 });
 
-test("the rate is the one of the moment", async () => {
+test("the rate is the one of the moment, and none while a 429 has stopped all requests", async () => {
   const registry = new Registry();
-  let perSecond = 15;
-  showRate(registry, { bucket: { rate: () => perSecond }, perSecondMax: 15 });
-  perSecond = 7.5;
+  let [perSecond, isClosed] = [15, true];
+  showRate(registry, {
+    bucket: { rate: () => perSecond, isClosed: () => isClosed },
+    perSecondMax: 15,
+  });
+  expect(parseScrape(await registry.metrics())).toMatchObject({
+    meter_outbox_delivery_rate_events_per_second: 0,
+  });
+  [perSecond, isClosed] = [7.5, false];
   expect(parseScrape(await registry.metrics())).toEqual({
     meter_outbox_delivery_rate_events_per_second: 7.5,
     meter_outbox_delivery_rate_events_per_second_max: 15,

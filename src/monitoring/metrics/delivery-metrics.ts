@@ -55,13 +55,13 @@ export function watchDelivery(registry: Registry): Omit<DeliveryWatch, "onFailed
 /** Shows how fast this process may send at the moment, and at most. */
 export function showRate(
   registry: Registry,
-  { bucket, perSecondMax }: { bucket: Pick<TokenBucket, "rate">; perSecondMax: number },
+  { bucket, perSecondMax }: { bucket: Pick<TokenBucket, "rate" | "isClosed">; perSecondMax: number },
 ): void {
   const rate: Gauge = new Gauge({
     name: "meter_outbox_delivery_rate_events_per_second",
-    help: "Meter events that this process may send a second; less than its maximum after a 429",
+    help: "Meter events that this process may send a second; less than its maximum after a 429, 0 until Retry-After is over",
     registers: [registry],
-    collect: () => rate.set(bucket.rate()),
+    collect: () => rate.set(bucket.isClosed() ? 0 : bucket.rate()),
   });
   const rateMax = new Gauge({
     name: "meter_outbox_delivery_rate_events_per_second_max",
