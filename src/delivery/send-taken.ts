@@ -41,9 +41,15 @@ export async function sendTaken(request: TakenRequest, tools: SendTools): Promis
   }
   const finished = await deliver(jobs, tools);
   tools.log.debug({ event: "attempts_answered", count: finished.length });
-  tellWatchAndBucket(finished, tools);
-  if (finished[0] !== undefined) await tellBreaker(finished[0], probedScope, tools);
+  const answers = onePerAnswer(finished);
+  tellWatchAndBucket(finished, answers, tools);
+  for (const one of answers) await tellBreaker(one, probedScope, tools);
   return finished;
+}
+
+/** Attempts of one request share its answer; where the stream refused a request, each was made again in one of its own. */
+function onePerAnswer(finished: readonly FinishedAttempt[]): FinishedAttempt[] {
+  return [...new Map(finished.map((one) => [one.answer, one])).values()];
 }
 
 async function isHeldBack(
@@ -64,13 +70,14 @@ async function isHeldBack(
   }
 }
 
-// All of them got one answer, so the first tells as much as the others.
-function tellWatchAndBucket(finished: readonly FinishedAttempt[], { watch, bucket, log }: SendTools): void {
-  const [first] = finished;
-  if (first === undefined) return;
+function tellWatchAndBucket(
+  finished: readonly FinishedAttempt[],
+  answers: readonly FinishedAttempt[],
+  { watch, bucket, log }: SendTools,
+): void {
   try {
     watch.onAnswered(finished);
-    bucket.observe(first.verdict);
+    for (const { verdict } of answers) bucket.observe(verdict);
   } catch (error) {
     watch.onFailed();
     log.error({ event: "deliver_failed", error });
