@@ -1,6 +1,7 @@
 import type Stripe from "stripe";
 import { isUnknownCustomer } from "./answer.ts";
 import { eachOf } from "./each-of.ts";
+import { ForeignAnswer } from "./foreign-answer.ts";
 
 /** An item, and the meter that its price bills; null: none. */
 type ItemRead = { meterId: string | null; periodStart: Date; periodEnd: Date };
@@ -37,6 +38,10 @@ export async function readSubscriptions(
     for await (const subscription of eachOf(
       stripe.subscriptions.list({ customer, status: "all", limit: pageSize }),
     )) {
+      // Usage would be billed by another customer's periods, after a mix-up on the way.
+      if (customerOf(subscription) !== customer) {
+        throw new ForeignAnswer(200, "its subscriptions are another customer's");
+      }
       found.push(await subscriptionRead(stripe, subscription));
     }
   } catch (error) {
@@ -81,6 +86,10 @@ async function allItems(
     all.push(item);
   }
   return all;
+}
+
+function customerOf({ customer }: Stripe.Subscription): string {
+  return typeof customer === "string" ? customer : customer.id;
 }
 
 function fromUnix(seconds: number): Date {
