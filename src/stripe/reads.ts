@@ -67,10 +67,13 @@ async function unlessMissing<T>(read: () => Promise<T>): Promise<T | undefined> 
   }
 }
 
+/** Not coerced: null would be 1970, and a report that begins then is about all usage there is. */
+const time = z.iso.datetime({ offset: true }).transform((text) => new Date(text));
+
 const errorReportSchema = z.object({
   data: z.object({
-    validation_start: z.coerce.date(),
-    validation_end: z.coerce.date(),
+    validation_start: time,
+    validation_end: time,
     reason: z.object({
       error_count: z.number(),
       error_types: z.array(
