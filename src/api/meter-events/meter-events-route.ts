@@ -10,6 +10,7 @@ import { jsonAnswer } from "../../http/json-content.ts";
 import { pageQuery, pageSchema, toPage } from "../../http/page.ts";
 import { adminProblems, inputProblems, notFoundProblems } from "../../http/problem-answers.ts";
 import { notFound } from "../../http/problem.ts";
+import { storedTextSchema } from "../../http/stored-text.ts";
 import { findRecordedUsage } from "../../outbox/recorded-usage.ts";
 import { explainMeterEvent } from "./explain-meter-event.ts";
 import { mountMeterEventActions } from "./meter-event-actions-route.ts";
@@ -34,8 +35,7 @@ const listRoute = createRoute({
     query: pageQuery.extend({
       state: z.enum(meterEventStates).optional(),
       ...matchShape,
-      idempotency_key: z
-        .string()
+      idempotency_key: storedTextSchema
         .min(1)
         .max(255)
         .optional()

@@ -15,14 +15,14 @@ import {
   notFoundProblems,
 } from "../../http/problem-answers.ts";
 import { notFound, Problem } from "../../http/problem.ts";
-import { reasonSchema } from "../../http/stored-text.ts";
+import { reasonSchema, storedTextSchema } from "../../http/stored-text.ts";
 import { dismissStripeEvent, inboxStates, replayStripeEvent } from "../../billing/inbox.ts";
 import { findStripeEvent, listStripeEvents, type StoredEvent } from "../../billing/list-stripe-events.ts";
 import { inboxCursor, renderStoredEvent, storedEventSchema } from "./stored-event-answer.ts";
 
 const shared = { tags: ["Stripe"], security: [{ adminToken: [] }] };
 
-const params = z.object({ id: z.string().min(1).max(255) });
+const params = z.object({ id: storedTextSchema.min(1).max(255) });
 
 const listRoute = createRoute({
   ...shared,
