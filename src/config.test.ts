@@ -51,6 +51,12 @@ test.each([
   ["api", "DATABASE_URL", "mysql://service:hunter2@localhost/metering"],
   ["api", "DATABASE_URL", "hunter2"],
   ["api", "ADMIN_TOKEN", "hunter2-has-only-31-characters."],
+  ["api", "ADMIN_TOKEN", "hunter2-of-the-operator-0123456789\n"],
+  ["api", "ADMIN_TOKEN", "hunter2 of the operator 0123456789"],
+  ["api", "ADMIN_TOKEN", "hunter2-des-Schlüssels-0123456789"],
+  ["api", "DATABASE_URL", " postgres://service:hunter2@localhost/metering"],
+  ["api", "DATABASE_URL", "postgres://service:hunter2@localhost/metering "],
+  ["worker", "BILLABLE_STATUSES", ", ,"],
   ["api", "STRIPE_WEBHOOK_SECRET", " , ,"],
   ["api", "PORT", "65536"],
   ["api", "PORT", "hunter2"],
@@ -120,9 +126,9 @@ test("several webhook secrets may be named while one replaces the other", () => 
   expect(config.STRIPE_WEBHOOK_SECRET).toEqual(["whsec_old", "whsec_new"]);
 });
 
-test("an empty variable counts as unset", async () => {
-  const { stdout } = await readApiConfigIn({ ...secrets, PORT: "", HOST: "" });
-  expect(JSON.parse(stdout)).toMatchObject({ PORT: 3000, HOST: "0.0.0.0" });
+test("an empty variable counts as unset, and a blank one does", async () => {
+  const { stdout } = await readApiConfigIn({ ...secrets, PORT: " ", HOST: "", READINGS_MAX_AGE_DAYS: "\t" });
+  expect(JSON.parse(stdout)).toMatchObject({ PORT: 3000, HOST: "0.0.0.0", READINGS_MAX_AGE_DAYS: 365 });
 });
 
 test("a bad environment ends the process with exit code 78 and one line for each fault", async () => {

@@ -39,6 +39,7 @@ const statusList = z
       .map((word) => word.trim())
       .filter((word) => word !== ""),
   )
+  .refine((words) => words.length > 0, "must name at least one status: without any, no sensor is counted")
   .refine((words) => words.every((word) => statusPattern.test(word)), `each word ${allowedStatuses}`)
   .transform(statusesMeant);
 const sensors = { BILLABLE_STATUSES: statusList.default([...billableByDefault]) };
@@ -107,6 +108,11 @@ const tooShortRetention = {
 };
 
 const operatorToken = z.string().min(32, "must have at least 32 characters");
+/** A header carries no blank or line end inside a token, and not each client the same bytes for other characters. */
+const bearerToken = operatorToken.regex(
+  /^[!-~]*$/,
+  "must be of printable ASCII without blanks and line ends, as it travels in a header",
+);
 const reconciliation = {
   RECONCILE_READS_PER_DAY: z.coerce.number().int().min(0).max(1_000_000).optional(),
   RECONCILE_SETTLE_SECONDS: seconds(0, 86_400).default(900),
@@ -146,7 +152,7 @@ const apiEnvironment = z
       .min(heldBytesMin)
       .max(2 ** 40)
       .default(268_435_456),
-    ADMIN_TOKEN: operatorToken,
+    ADMIN_TOKEN: bearerToken,
     CONSOLE: z.enum(["on", "off"]).default("on"),
     CONSOLE_TOKEN: operatorToken.optional(),
     CONSOLE_SIGN_IN_CODE: operatorToken.optional(),
@@ -213,13 +219,13 @@ export const readCliConfig = (): CliConfig => readOrExit(cliEnvironment);
 /** The environment of the commands that work on Stripe. */
 export const readCliStripeConfig = (): CliStripeConfig => readOrExit(cliStripeEnvironment);
 
-/** One line for each fault of an environment, naming the variable and never its value. Empty means unset. */
+/** One line for each fault of an environment, naming the variable and never its value. Empty or blank means unset. */
 export function environmentFaults(schema: z.ZodType, env: Record<string, string | undefined>): string[] {
-  const parsed = schema.safeParse(withoutEmpty(env));
+  const parsed = schema.safeParse(withoutBlank(env));
   if (parsed.success) return [];
   return parsed.error.issues.map((issue) => {
     const name = issue.path.join(".");
-    const isMissing = issue.code === "invalid_type" && withoutEmpty(env)[name] === undefined;
+    const isMissing = issue.code === "invalid_type" && withoutBlank(env)[name] === undefined;
     return `${name}: ${isMissing ? "is required" : issue.message}`;
   });
 }
@@ -238,11 +244,14 @@ function readOrExit<T>(schema: z.ZodType<T>): T {
     process.stderr.write(faults.map((fault) => `${fault}\n`).join(""));
     process.exit(exitCodeConfig);
   }
-  return schema.parse(withoutEmpty(process.env));
+  return schema.parse(withoutBlank(process.env));
 }
 
-function withoutEmpty(env: Record<string, string | undefined>): Record<string, string> {
+/** A blank one would count as the number 0, which turns some things off. */
+function withoutBlank(env: Record<string, string | undefined>): Record<string, string> {
   return Object.fromEntries(
-    Object.entries(env).filter((pair): pair is [string, string] => pair[1] !== undefined && pair[1] !== ""),
+    Object.entries(env).filter(
+      (pair): pair is [string, string] => pair[1] !== undefined && pair[1].trim() !== "",
+    ),
   );
 }

@@ -1,6 +1,8 @@
 // The forms of URLs and headers that variables of the environment may have.
 
+/** With a blank before or behind it, the driver would take it for something else, such as the name of a host. */
 export function isPostgresUrl(value: string): boolean {
+  if (value !== value.trim()) return false;
   return URL.canParse(value) && /^postgres(ql)?:$/.test(new URL(value).protocol);
 }
 
