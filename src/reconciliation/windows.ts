@@ -6,13 +6,17 @@ export const minuteMs = 60_000;
 export const hourMs = 3_600_000;
 export const dayMs = 86_400_000;
 const lengthMs = { day: dayMs, hour: hourMs };
+/** The last minute of the years that a `PUT` may name, and that Postgres reads as we write them. */
+const lastMinuteMs = Date.parse("9999-12-31T23:59:00Z");
 
 /**
  * The whole minutes that hold a billing period. Stripe sums up minutes, and periods begin at any second: the first and the
- * last minute may hold usage of the neighbours, in its sum and in ours.
+ * last minute may hold usage of the neighbours, in its sum and in ours. Of a period without an end in sight, which ends with
+ * the year 9999, the last minute is left out.
  */
 export function wholeMinutes({ start, end }: Span): Span {
-  return { start: floorTo(start, minuteMs), end: ceilTo(end, minuteMs) };
+  const endMs = Math.min(ceilTo(end, minuteMs).getTime(), lastMinuteMs);
+  return { start: floorTo(start, minuteMs), end: new Date(endMs) };
 }
 
 /** The UTC days or hours that hold a span, as Stripe groups them. */

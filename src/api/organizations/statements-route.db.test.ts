@@ -68,6 +68,30 @@ test("statements come page by page, the newest first, and one by the start of it
   });
 });
 
+test("a period that ends with the last second of the last year has a statement", async ({ api }) => {
+  const { id } = await api.join();
+  const token = api.adminToken;
+  const period = {
+    current_period_start: "2026-11-01T00:00:00Z",
+    current_period_end: "9999-12-31T23:59:59.999Z",
+  };
+  const json = { stripe_customer_id: "cus_1", status: "active", ...period };
+  expect(await api.ask("PUT", `/v1/organizations/${id}/subscription`, { token, json })).toMatchObject({
+    status: 200,
+  });
+
+  const path = `/v1/organizations/${id}/statements`;
+  const end = period.current_period_end;
+  expect(await api.ask("GET", path, { token })).toMatchObject({
+    status: 200,
+    body: { data: [{ period: { end } }] },
+  });
+  expect(await api.ask("GET", `${path}/${period.current_period_start}`, { token })).toMatchObject({
+    status: 200,
+    body: { period: { end } },
+  });
+});
+
 test("a statement as CSV has a total for each meter and a line for each row, exact, and no formula", async ({
   api,
   database: { db },
