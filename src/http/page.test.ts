@@ -18,8 +18,8 @@ test("a page has 100 rows unless another limit up to 500 is asked for", () => {
   expect(pageQuery.parse({ limit: "500" }).limit).toBe(500);
 });
 
-test.for(["x", ["1", "2"]])("the answer to the limit %j says what a limit must be", (limit) => {
-  const message = "must be one whole number";
+test.for(["x", ["1", "2"], "0", "501"])("the answer to the limit %j says what a limit must be", (limit) => {
+  const message = "must be one whole number from 1 to 500";
   expect(pageQuery.safeParse({ limit }).error?.issues).toMatchObject([{ path: ["limit"], message }]);
 });
 

@@ -6,7 +6,12 @@ const limitDefault = 100;
 
 /** The query parameters of every list. */
 export const pageQuery = z.object({
-  limit: z.coerce.number("must be one whole number").int().min(1).max(limitMax).default(limitDefault),
+  limit: z.coerce
+    .number(`must be one whole number from 1 to ${limitMax}`)
+    .int()
+    .min(1)
+    .max(limitMax)
+    .default(limitDefault),
   cursor: z.string().max(1_000).optional().openapi({ description: "next_cursor of the page before" }),
 });
 
