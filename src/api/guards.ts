@@ -2,7 +2,14 @@ import { every } from "hono/combine";
 import type { Db } from "../database/db.ts";
 import type { Scope } from "../http/api-key.ts";
 import type { App } from "../http/app-env.ts";
-import { type AdminOnly, type KeyOnly, requireAdmin, requireKey } from "../http/authentication.ts";
+import {
+  type AdminOnly,
+  type ExpectKey,
+  expectKey,
+  type KeyOnly,
+  requireAdmin,
+  requireKey,
+} from "../http/authentication.ts";
 import type { HeldBytes } from "../http/held-bytes.ts";
 import { holdInShare, operator } from "../http/hold-bytes.ts";
 import { createKeyLookup, type RecallKey } from "../http/key-lookup.ts";
@@ -20,8 +27,12 @@ export type Guards = {
   keys: KnownKeys;
 };
 
-/** What `keyWith` asks, for a shortcut that asks the same. */
-export type KnownKeys = { recall: RecallKey; limitRequests: LimitRequests | undefined };
+/** What `keyWith` asks, for a shortcut that asks the same, and for a body that comes slowly. */
+export type KnownKeys = {
+  recall: RecallKey;
+  limitRequests: LimitRequests | undefined;
+  expectKey: ExpectKey;
+};
 
 export type GuardOptions = {
   db: Db;
@@ -43,6 +54,6 @@ export function createGuards(app: App, { requestsPerSecond, held, ...options }: 
     adminOnly: every(requireAdmin(options), holdInShare(held, operator), knownQuery, takeBody),
     keyWith: (scope) =>
       every(requireKey({ findKey, scope, limitRequests: requestsLimit }), holdInShare(held), knownQuery),
-    keys: { recall: findKey.recall, limitRequests: requestsLimit },
+    keys: { recall: findKey.recall, limitRequests: requestsLimit, expectKey: expectKey(findKey) },
   };
 }

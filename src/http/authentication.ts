@@ -1,7 +1,7 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { MiddlewareHandler } from "hono";
 import type { Scope } from "./api-key.ts";
-import type { FindKey } from "./key-lookup.ts";
+import type { FindKey, KeyOwner } from "./key-lookup.ts";
 import { Problem } from "./problem.ts";
 import type { LimitRequests } from "./rate-limit.ts";
 
@@ -29,16 +29,33 @@ export type KeyRule = { findKey: FindKey; scope: Scope; limitRequests?: LimitReq
 /** Lets through requests that carry a valid API key with the scope, and of one key no more than the limit allows. */
 export function requireKey({ findKey, scope, limitRequests }: KeyRule): KeyOnly {
   return async (c, next) => {
-    const key = bearerToken(c.req.header("authorization"));
-    const owner = key === undefined ? undefined : await findKey(key);
-    if (owner === undefined) throw unauthorized("a valid API key");
+    const owner = await findOwner(findKey, c.req.header("authorization"));
     c.set("organizationId", owner.organizationId);
     c.set("keyId", owner.keyId);
     if (limitRequests !== undefined) await limitRequests(owner.keyId);
-    if (!owner.scopes.includes(scope)) throw insufficientScope(scope);
-    if (owner.isArchived && scope === "ingest") throw archived();
+    expectRights(owner, scope);
     await next();
   };
+}
+
+/** Throws the 401 or 403 when the key of an Authorization header is not valid any more, or may not do this any more. */
+export type ExpectKey = (authorization: string | undefined, scope: Scope) => Promise<void>;
+
+/** The same for a request whose key was accepted, and whose body took its time. */
+export function expectKey(findKey: FindKey): ExpectKey {
+  return async (authorization, scope) => expectRights(await findOwner(findKey, authorization), scope);
+}
+
+async function findOwner(findKey: FindKey, authorization: string | undefined): Promise<KeyOwner> {
+  const key = bearerToken(authorization);
+  const owner = key === undefined ? undefined : await findKey(key);
+  if (owner === undefined) throw unauthorized("a valid API key");
+  return owner;
+}
+
+function expectRights({ scopes, isArchived }: KeyOwner, scope: Scope): void {
+  if (!scopes.includes(scope)) throw insufficientScope(scope);
+  if (isArchived && scope === "ingest") throw archived();
 }
 
 /** The token of an Authorization header. */

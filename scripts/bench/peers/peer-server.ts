@@ -2,7 +2,7 @@ import type { KnownKeys } from "../../../src/api/guards.ts";
 import { openDatabase } from "../../../src/database/pool.ts";
 import type { App } from "../../../src/http/app-env.ts";
 import { createApp } from "../../../src/http/app.ts";
-import { type KeyOnly, requireKey } from "../../../src/http/authentication.ts";
+import { expectKey, type KeyOnly, requireKey } from "../../../src/http/authentication.ts";
 import { createKeyLookup } from "../../../src/http/key-lookup.ts";
 import { type Served, startServer } from "../../../src/http/server.ts";
 import { createLog, type Log } from "../../../src/log.ts";
@@ -24,7 +24,7 @@ export function createPeer(name: string): Peer {
   const connectionString = variable("DATABASE_URL");
   const { db, pool } = openDatabase({ connectionString, applicationName: name, connectionsMax }, log);
   const findKey = createKeyLookup({ db });
-  const keys = { recall: findKey.recall, limitRequests: undefined };
+  const keys = { recall: findKey.recall, limitRequests: undefined, expectKey: expectKey(findKey) };
   return { app: createApp({ log }), pool, log, mayWrite: requireKey({ findKey, scope: "ingest" }), keys };
 }
 

@@ -23,7 +23,7 @@ async function judgeBody(onJudged: () => void): Promise<number> {
   const store = () => Promise.reject(new Error("there is nothing to store"));
   const chunks = acceptLines(
     { now: () => new Date(), limits, store },
-    { organizationId: "acme", request, hold: new HeldBytes().begin() },
+    { organizationId: "acme", request, hold: new HeldBytes().begin(), mayStillWrite: async () => {} },
   );
   let rejected = 0;
   for await (const chunk of chunks) rejected += chunk.rejected;

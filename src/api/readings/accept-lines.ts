@@ -18,7 +18,15 @@ const lineCharsMax = 4_096;
  */
 const heldBytes = 262_144;
 
-export type LinesRequest = { organizationId: string; request: Request; hold: Hold };
+/** Throws the problem to answer once the sender's key is revoked: lines may come for a minute. */
+export type MayStillWrite = () => Promise<void>;
+
+export type LinesRequest = {
+  organizationId: string;
+  request: Request;
+  hold: Hold;
+  mayStillWrite: MayStillWrite;
+};
 
 /**
  * Takes in a body of one reading a line, as it arrives: yields the results of each chunk of readings, in order, after
@@ -28,13 +36,14 @@ export type LinesRequest = { organizationId: string; request: Request; hold: Hol
  */
 export async function* acceptLines(
   { now, limits, ...deps }: IntakeDeps,
-  { organizationId, request, hold }: LinesRequest,
+  { organizationId, request, hold, mayStillWrite }: LinesRequest,
 ): AsyncGenerator<IntakeResult> {
   const allowance = allowFaults();
   let first = 0;
   hold.take(heldBytes);
   const lines = readLines(request, { bytesMax: ndjsonBytesMax, lineCharsMax });
   for await (const judged of chunksOf(lines, { now, limits })) {
+    await mayStillWrite();
     yield await storeJudged(deps, organizationId, { judged, allowance, first });
     first += judged.length;
   }

@@ -6,7 +6,7 @@ import { Problem } from "../../http/problem.ts";
 import { nextTurn } from "../../http/turns.ts";
 import type { ReadingsLimit } from "../../http/rate-limit.ts";
 import type { Log } from "../../log.ts";
-import { acceptLines, ndjsonBytesMax } from "./accept-lines.ts";
+import { acceptLines, type MayStillWrite, ndjsonBytesMax } from "./accept-lines.ts";
 import type { IntakeDeps } from "../../intake/accept-readings.ts";
 import { heldBytesOf } from "./result-bytes.ts";
 import { countOf, documentPieces, streamOf } from "./result-pieces.ts";
@@ -15,7 +15,13 @@ import { type Chunks, takenBefore, tellLines } from "./tell-lines.ts";
 
 export type LineDeps = IntakeDeps & { log: Log; readingsLimit?: ReadingsLimit | undefined };
 /** `hold` belongs to the answer: it lives until the client has taken all of it. */
-type Caller = { organizationId: string; keyId: string; requestId: string; hold: Hold };
+type Caller = {
+  organizationId: string;
+  keyId: string;
+  requestId: string;
+  hold: Hold;
+  mayStillWrite: MayStillWrite;
+};
 
 /**
  * Answers readings that come one a line: with one JSON document at the end or, when `Accept` asks for it, with one line
@@ -23,11 +29,11 @@ type Caller = { organizationId: string; keyId: string; requestId: string; hold: 
  * it, the problem says what was taken in, or is the stream's last line.
  */
 export async function answerLines(c: Context, deps: LineDeps, caller: Caller): Promise<Response> {
-  const { organizationId, keyId, requestId, hold } = caller;
+  const { organizationId, keyId, requestId, hold, mayStillWrite } = caller;
   if (Number(c.req.header("content-length") ?? 0) > ndjsonBytesMax) throw bodyTooLarge(ndjsonBytesMax);
   // A hundred that waited for the look-up of one key would begin at once.
   await nextTurn();
-  const accepted = acceptLines(deps, { organizationId, request: c.req.raw, hold });
+  const accepted = acceptLines(deps, { organizationId, request: c.req.raw, hold, mayStillWrite });
   const chunks =
     deps.readingsLimit === undefined ? accepted : chargeEach(accepted, deps.readingsLimit, keyId);
   try {

@@ -19,6 +19,9 @@ import { acceptDocument, type DocumentDeps } from "./accept-document.ts";
 type ShortcutDeps = { intake: DocumentDeps; keys: KnownKeys; path: string };
 type Exchange = { incoming: IncomingMessage; outgoing: ServerResponse; post: PlainPost; owner: KeyOwner };
 
+/** The key of a body that took longer to come is looked up again: it may have been revoked meanwhile. */
+const slowBodyMs = 250;
+
 /**
  * The way of nearly every reading, without router, middleware and the web's Request and Response, which cost more than
  * all the rest: a short, plain POST with a key that was found lately. It asks for the same, in the same order, by the
@@ -46,7 +49,7 @@ async function answerPost({ parts, deps, share }: Tools, exchange: Exchange): Pr
   const requestId = parts.requestLog.requestIdFor(post.requestId);
   const hold = share.begin();
   hold.keep(post.bytes);
-  const answer = await takeIn(deps, exchange, (error) =>
+  const answer = await takeIn(deps, { ...exchange, startedAtMs }, (error) =>
     answerOfProblem(parts.problemOf(error, requestId), requestId),
   );
   hold.release();
@@ -67,12 +70,13 @@ async function answerPost({ parts, deps, share }: Tools, exchange: Exchange): Pr
 
 async function takeIn(
   { intake, keys }: ShortcutDeps,
-  { incoming, post, owner }: Exchange,
+  { incoming, post, owner, startedAtMs }: Exchange & { startedAtMs: number },
   answerOf: (error: unknown) => PlainAnswer,
 ): Promise<PlainAnswer> {
   try {
     // Read first: an answer that is given before the whole request came ends its connection.
     const body = await readPlainBody(incoming, post.bytes);
+    if (performance.now() - startedAtMs > slowBodyMs) await keys.expectKey(post.authorization, "ingest");
     if (keys.limitRequests !== undefined) await keys.limitRequests(owner.keyId);
     if (intake.readingsLimit !== undefined) await intake.readingsLimit.admit(owner.keyId);
     const { status, result } = await acceptDocument(intake, owner, decodeBody(body));

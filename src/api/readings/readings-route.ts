@@ -37,7 +37,11 @@ const resultSchema = z.strictObject({
 const interruptedSchema = z
   .strictObject({ ...problemSchema.shape, ...resultSchema.partial().shape })
   .openapi("ReadingsProblem");
-const { 400: badInput, 413: tooLarge, 503: unavailable } = { ...bodyProblems, ...keyProblems };
+const problems = { ...bodyProblems, ...keyProblems };
+
+function interrupted<Answer extends { description: string }>(answer: Answer) {
+  return { ...answer, ...problemAnswer(answer.description, { schema: interruptedSchema }) };
+}
 
 const readingsBody = z.union([
   z.strictObject({ readings: z.array(readingSchema).min(1).max(readingsMax) }),
@@ -82,17 +86,18 @@ const postReadingsRoute = createRoute({
       },
     },
     422: jsonAnswer("All of them were rejected", resultSchema),
-    ...keyProblems,
-    ...bodyProblems,
-    400: problemAnswer(badInput.description, { schema: interruptedSchema }),
-    413: problemAnswer(tooLarge.description, { schema: interruptedSchema }),
-    503: { ...unavailable, ...problemAnswer(unavailable.description, { schema: interruptedSchema }) },
+    ...problems,
+    400: interrupted(problems[400]),
+    401: interrupted(problems[401]),
+    403: interrupted(problems[403]),
+    413: interrupted(problems[413]),
+    503: interrupted(problems[503]),
   },
 });
 
 type Mounted = LineDeps & {
   mayWrite: KeyOnly;
-  /** Without them every request takes the whole way. */
+  /** Without them every request takes the whole way, and its key is not looked at again. */
   keys?: KnownKeys;
 };
 
@@ -105,12 +110,15 @@ export function mountReadings(app: App, { mayWrite, keys, ...intake }: Mounted):
     app.shortcut = createPostShortcut(app.parts, { intake, keys, path });
   app.post(path, mayWrite, async (c) => {
     const { organizationId, keyId, requestId, hold } = c.var;
+    const mayStillWrite = async () => keys?.expectKey(c.req.header("authorization"), "ingest");
     const form = formOf(c.req.header("content-type"));
     if (readingsLimit !== undefined) await readingsLimit.admit(keyId);
     if (form === "lines") {
-      return answerLines(c, intake, { organizationId, keyId, requestId, hold: hold.beginAnother() });
+      const caller = { organizationId, keyId, requestId, hold: hold.beginAnother(), mayStillWrite };
+      return answerLines(c, intake, caller);
     }
     const text = await readBody(c.req.raw, { bytesMax: bodyBytesMax, hold });
+    await mayStillWrite();
     const { status, result } = await acceptDocument(intake, { organizationId, keyId }, text);
     return c.json(result, status);
   });
