@@ -14,6 +14,7 @@ test.each([
   ],
   ["a list that only the document has elements in", { a: [{ c: 1 }] }, { a: [] }, ["-.a[]", "-.a[].c"]],
   ["an empty list and no list", { a: [] }, {}, ["-.a"]],
+  ["a null that only one of the two has", { a: null, c: 1 }, { b: null, c: 1 }, ["-.a", "+.b"]],
 ])("%s", (_, document, answer, different) => {
   expect(differentMembers(document, answer)).toEqual(different);
 });

@@ -32,9 +32,10 @@ export function differentMembers(document: unknown, answer: unknown): string[] {
   const elementsOfEmpty = emptyLists(document)
     .map((path) => `${path}[]`)
     .filter((elements) => !ofDocument.some((name) => name.startsWith(elements)));
-  const open = [...nulls, ...elementsOfEmpty];
+  const isBelow = (name: string, path: string) => name.startsWith(`${path}.`) || name.startsWith(`${path}[`);
   const isOpen = (name: string) =>
-    open.some((path) => name === path || name.startsWith(`${path}.`) || name.startsWith(`${path}[`));
+    nulls.some((path) => isBelow(name, path)) ||
+    elementsOfEmpty.some((path) => name === path || isBelow(name, path));
   const only = (names: string[], others: string[], sign: string) =>
     names
       .map((name) => name.replace(/\?$/, ""))
