@@ -16,6 +16,7 @@ import { createKeyLookup, type RecallKey } from "../http/key-lookup.ts";
 import { refuseUnknownQuery } from "../http/known-query.ts";
 import { type LimitRequests, limitRequests } from "../http/rate-limit.ts";
 import { takeBody } from "../http/take-body.ts";
+import { refuseUnaskedBody } from "../http/unasked-body.ts";
 
 /**
  * Which callers may use a route. Each guard asks for the key or token first, and only then looks at the rest of the
@@ -51,7 +52,13 @@ export function createGuards(app: App, { requestsPerSecond, held, ...options }: 
   const findKey = createKeyLookup(options);
   const requestsLimit = limitRequests(requestsPerSecond);
   return {
-    adminOnly: every(requireAdmin(options), holdInShare(held, operator), knownQuery, takeBody),
+    adminOnly: every(
+      requireAdmin(options),
+      holdInShare(held, operator),
+      knownQuery,
+      takeBody,
+      refuseUnaskedBody(app),
+    ),
     keyWith: (scope) =>
       every(requireKey({ findKey, scope, limitRequests: requestsLimit }), holdInShare(held), knownQuery),
     keys: { recall: findKey.recall, limitRequests: requestsLimit, expectKey: expectKey(findKey) },

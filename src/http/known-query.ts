@@ -13,7 +13,7 @@ const nameCharsMax = 100;
 export function refuseUnknownQuery(app: App): MiddlewareHandler<AppEnv> {
   const routeFor = createRouteLookup(app);
   return async (c, next) => {
-    const { names } = routeFor(c) ?? {};
+    const { names } = hasQuery(c) ? (routeFor(c) ?? {}) : {};
     const unknown = Object.keys(c.req.query()).filter((name) => names?.has(name) === false);
     if (unknown.length > 0) throw unknownParameters(unknown);
     await next();
@@ -24,15 +24,20 @@ export function refuseUnknownQuery(app: App): MiddlewareHandler<AppEnv> {
 export function refuseUnknownQueryOfOpenRoutes(app: App): MiddlewareHandler<AppEnv> {
   const routeFor = createRouteLookup(app);
   const refuse = refuseUnknownQuery(app);
-  return (c, next) => (routeFor(c)?.isOpen === true ? refuse(c, next) : next());
+  return (c, next) => (hasQuery(c) && routeFor(c)?.isOpen === true ? refuse(c, next) : next());
 }
 
-type KnownRoute = { names: ReadonlySet<string>; isOpen: boolean };
+function hasQuery(c: Context): boolean {
+  return c.req.url.includes("?");
+}
 
-function createRouteLookup(app: App): (c: Context) => KnownRoute | undefined {
+type KnownRoute = { names: ReadonlySet<string>; isOpen: boolean; takesBody: boolean };
+
+/** Makes the function that finds what the document says of a request's route; undefined: it has none. */
+export function createRouteLookup(app: App): (c: Context) => KnownRoute | undefined {
   let routes: Map<string, KnownRoute> | undefined;
   return (c) => {
-    const pattern = c.req.url.includes("?") ? routeOf(c) : undefined;
+    const pattern = routeOf(c);
     if (pattern === undefined) return undefined;
     // All routes exist by the time of the first request.
     routes ??= readRoutes(app);
@@ -48,7 +53,11 @@ function readRoutes(app: App): Map<string, KnownRoute> {
     const query = request?.query;
     const shape = query !== undefined && "shape" in query ? query.shape : {};
     const pattern = path.replaceAll(/\{(\w+)\}/g, ":$1");
-    const known = { names: new Set(Object.keys(shape)), isOpen: security === undefined };
+    const known = {
+      names: new Set(Object.keys(shape)),
+      isOpen: security === undefined,
+      takesBody: request?.body !== undefined,
+    };
     routes.set(`${method.toUpperCase()} ${pattern}`, known);
   }
   return routes;

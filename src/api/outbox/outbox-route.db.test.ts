@@ -128,6 +128,26 @@ test("resuming ends every pause, whoever made it, and may be repeated", async ({
   expect(await readOutbox(api)).toMatchObject({ paused: [] });
 });
 
+test("a body that names what to resume is refused, as resuming ends every pause", async ({ api }) => {
+  await pause(api, "key rotation");
+  const resume = (asked: object) =>
+    api.ask("POST", "/v1/delivery/resume", { token: api.adminToken, ...asked });
+
+  expect(await resume({ json: { meter: "active_sensors" } })).toMatchObject({
+    status: 400,
+    body: { code: "invalid_request", errors: [{ pointer: "/meter", code: "unknown_field" }] },
+  });
+  const headers = { "content-type": "application/x-www-form-urlencoded" };
+  expect(await resume({ text: "meter=active_sensors", headers })).toMatchObject({
+    status: 400,
+    body: { code: "malformed_json" },
+  });
+  expect(await readOutbox(api)).toMatchObject({ paused: [{ reason: "key rotation" }] });
+
+  for (const json of [{}, null]) expect((await resume({ json })).status).toBe(204);
+  expect(await readOutbox(api)).toMatchObject({ paused: [] });
+});
+
 test("a second pause changes the reason", async ({ api }) => {
   await pause(api, "key rotation");
   await pause(api, "  still not done ");
