@@ -19,6 +19,8 @@ export function guardPages(): MiddlewareHandler<ConsoleEnv> {
   return secureHeaders({
     contentSecurityPolicy: policy,
     xFrameOptions: "DENY",
+    // With "no-referrer" browsers name no origin in a form that they send, and over plain HTTP nothing else tells whose form it is.
+    referrerPolicy: "same-origin",
     crossOriginOpenerPolicy: true,
     crossOriginResourcePolicy: true,
     originAgentCluster: false,

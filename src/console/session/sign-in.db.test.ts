@@ -1,5 +1,5 @@
 import { expect } from "vitest";
-import { whyNoBrowser } from "../../testing/browser/chromium.ts";
+import { farHost, whyNoBrowser } from "../../testing/browser/chromium.ts";
 import { adminToken, consoleTest, readerToken, signInCode } from "../../testing/fixtures/console-fixture.ts";
 
 const test = consoleTest;
@@ -19,6 +19,16 @@ inBrowser("a person signs in with the token, sees the name, and signs out", asyn
   await page.getByLabel("Token").waitFor();
   await see("/console");
   expect(page.url()).toBe(`${site.url}/console/sign-in`);
+});
+
+inBrowser("a person signs in and acts over plain HTTP from another machine", async ({ visit, site }) => {
+  const { page } = await visit({ token: null, baseURL: site.url.replace("127.0.0.1", farHost) });
+  await page.goto("/console/sign-in");
+  await page.getByLabel("Token").fill(adminToken);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByRole("heading", { name: "The road of a reading" }).waitFor();
+  await page.getByRole("button", { name: "Sign out" }).click();
+  await page.getByLabel("Token").waitFor();
 });
 
 test("the cookie is for this site and these pages only, and Secure behind TLS", async ({ site }) => {
