@@ -2,6 +2,7 @@ import { Hono } from "hono";
 import { csrf } from "hono/csrf";
 import type { ConsoleParts } from "../api/console-parts.ts";
 import type { App } from "../http/app-env.ts";
+import { holdInShare, operator } from "../http/hold-bytes.ts";
 import type { ConsoleApp, ConsoleEnv } from "./console-env.ts";
 import { showFailure, showNotFound } from "./layout/failure-page.tsx";
 import { createLastPages } from "./layout/last-pages.ts";
@@ -40,6 +41,8 @@ export async function mountConsole(app: App, parts: ConsoleParts): Promise<void>
   pages.use(csrf({ origin: isOwnOrigin }));
   mountSignIn(pages, { tokens, code: signInCode, log, now });
   pages.use(requireSession(tokens, now));
+  // Not in that of strangers, who could fill it and keep an operator from pausing delivery.
+  pages.use(holdInShare(app.parts.held, operator));
   mountRoad(pages, parts);
   mountMeterEventActions(pages, parts);
   mountMeterEventPages(pages, parts);

@@ -1,4 +1,5 @@
 import { expect } from "vitest";
+import { strangers } from "../../http/hold-bytes.ts";
 import { farHost, whyNoBrowser } from "../../testing/browser/chromium.ts";
 import { adminToken, consoleTest, readerToken, signInCode } from "../../testing/fixtures/console-fixture.ts";
 
@@ -91,6 +92,23 @@ test("wrong tokens are slowed down, and the log names no token", async ({ site }
   const refused = site.events.filter(({ event }) => event === "console_sign_in_refused");
   expect(refused).toHaveLength(10);
   expect(JSON.stringify(site.events)).not.toMatch(/wrong-\d|operator-token/);
+});
+
+test("strangers that hold all they may keep no operator who has signed in from acting", async ({ site }) => {
+  const headers = { cookie: await site.signIn(adminToken), origin: site.url };
+  const act = () => {
+    const body = new URLSearchParams({ scope: "account", reason: "x" });
+    return site.ask("/console/delivery/pause", { method: "POST", headers, body });
+  };
+  const share = site.held.shareOf(strangers);
+  const hold = share.begin();
+  hold.keep(share.bytesMax);
+  try {
+    expect(await site.signIn(adminToken)).toBe("");
+    expect((await act()).status).toBe(303);
+  } finally {
+    hold.release();
+  }
 });
 
 test("the one-time link signs in once", async ({ site }) => {
