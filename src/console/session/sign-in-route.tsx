@@ -55,9 +55,10 @@ export function mountSignIn(app: ConsoleApp, { tokens, code, log, now }: SignInD
   });
 
   app.post("/sign-in", async (c) => {
+    const { token = "", name = "" } = await readForm(c);
+    // Once all of the body is there, so that wrong tokens are counted one by one, however many come at once.
     const seconds = await limit.secondsToWait(clientAddress(c));
     if (seconds > 0) return slowDown(c, seconds);
-    const { token = "", name = "" } = await readForm(c);
     const role = judgeToken(token.trim(), tokens);
     if (role === undefined) return refuse(c, "wrong_token");
     return begin(c, { role, name: name.trim().slice(0, nameCharsMax) });

@@ -1,4 +1,7 @@
+import { once } from "node:events";
+import { IncomingMessage, request } from "node:http";
 import { expect } from "vitest";
+import { z } from "zod";
 import { strangers } from "../../http/hold-bytes.ts";
 import { farHost, whyNoBrowser } from "../../testing/browser/chromium.ts";
 import { adminToken, consoleTest, readerToken, signInCode } from "../../testing/fixtures/console-fixture.ts";
@@ -93,6 +96,34 @@ test("wrong tokens are slowed down, and the log names no token", async ({ site }
   expect(refused).toHaveLength(10);
   expect(JSON.stringify(site.events)).not.toMatch(/wrong-\d|operator-token/);
 });
+
+test("of many wrong tokens that come at once no more are looked at than of those that come one by one", async ({
+  site,
+}) => {
+  const tries = await Promise.all(
+    Array.from({ length: 60 }, (_, at) => beginSignIn(site.url, `wrong-${at}`)),
+  );
+  const statuses = await Promise.all(tries.map(({ end }) => end()));
+  expect(statuses.filter((status) => status === 401)).toHaveLength(10);
+  expect(statuses.filter((status) => status === 429)).toHaveLength(50);
+});
+
+/** A sign-in of which the server has all but the body. */
+async function beginSignIn(url: string, token: string) {
+  const body = new URLSearchParams({ token }).toString();
+  const headers = { origin: url, expect: "100-continue", "content-length": body.length };
+  const sent = request(`${url}/console/sign-in`, { method: "POST", headers, agent: false });
+  sent.flushHeaders();
+  await once(sent, "continue");
+  const end = async (): Promise<number | undefined> => {
+    const answered = once(sent, "response");
+    sent.end(body);
+    const [answer] = z.tuple([z.instanceof(IncomingMessage)]).parse(await answered);
+    answer.resume();
+    return answer.statusCode;
+  };
+  return { end };
+}
 
 test("strangers that hold all they may keep no operator who has signed in from acting", async ({ site }) => {
   const headers = { cookie: await site.signIn(adminToken), origin: site.url };
