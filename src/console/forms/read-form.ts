@@ -5,8 +5,11 @@ import { readBody } from "../../http/read-body.ts";
 const formBytesMax = 16_384;
 
 /** The fields of a form that was sent, each by its first value. Throws the 413 for one that is too long. */
-export async function readForm(c: ConsoleContext): Promise<Record<string, string | undefined>> {
-  const text = await readBody(c.req.raw, { bytesMax: formBytesMax, hold: c.var.hold });
+export async function readForm(
+  c: ConsoleContext,
+  { bytesMax = formBytesMax }: { bytesMax?: number } = {},
+): Promise<Record<string, string | undefined>> {
+  const text = await readBody(c.req.raw, { bytesMax, hold: c.var.hold });
   const fields = new Map<string, string>();
   for (const [name, value] of new URLSearchParams(text)) if (!fields.has(name)) fields.set(name, value);
   return Object.fromEntries(fields);

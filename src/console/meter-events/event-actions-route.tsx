@@ -1,11 +1,12 @@
 import { z } from "zod";
 import type { ConsoleParts } from "../../api/console-parts.ts";
 import type { Db } from "../../database/db.ts";
-import { actionOnAll, countMeterEvents } from "../../delivery/match-meter-events.ts";
+import { actionOnAll, chooseMeterEvents, countMeterEvents } from "../../delivery/match-meter-events.ts";
 import { findMeterEvent, type MeterEvent } from "../../delivery/meter-events.ts";
 import {
   type Resolution,
   resolutions,
+  resolvedMax,
   resolveMeterEvent,
   resolveMeterEvents,
 } from "../../delivery/resolve.ts";
@@ -26,6 +27,12 @@ import { countedOf, Matched } from "./matched.tsx";
 import { ResolveAllPage, ResolvePage } from "./resolve-page.tsx";
 
 const frame = { title: "Meter events", place: "events" } as const;
+/** The ids of `resolvedMax` events, the filters, and a reason. */
+const resolveAllBytesMax = 65_536;
+const askedSchema = z
+  .string()
+  .transform((text) => text.split(" "))
+  .pipe(z.array(z.uuid()).max(resolvedMax));
 
 /** Adds Retry, of one meter event or all that match, and Resolve. */
 export function mountMeterEventActions(app: ConsoleApp, parts: ConsoleParts): void {
@@ -78,18 +85,20 @@ function mountResolveAll(app: ConsoleApp, { db, boss }: ConsoleParts): void {
   app.get("/meter-events/resolve", async (c) => {
     requireAdmin(c);
     const { fields, match } = await readDoubt(db, c.req.query());
+    const asked = await chooseMeterEvents(db, match, resolvedMax);
     const matched = await countMeterEvents(db, match);
-    return askFirst(c, frame, <ResolveAllPage fields={fields} matched={matched} />);
+    return askFirst(c, frame, <ResolveAllPage fields={fields} asked={asked} matched={matched} />);
   });
 
   app.post("/meter-events/resolve", async (c) => {
     requireAdmin(c);
-    const form = definedOf(await readForm(c));
+    const form = definedOf(await readForm(c, { bytesMax: resolveAllBytesMax }));
     const resolution = resolutionOf(form);
     const { fields, match } = await readDoubt(db, form);
+    const ids = askedOf(form);
     const { resolved } = await act(
       { c, db },
-      (trx) => resolveMeterEvents({ db: trx, boss }, match, resolution),
+      (trx) => resolveMeterEvents({ db: trx, boss }, { ...match, ids }, resolution),
       ({ resolved: affected }) =>
         actionOnAll("resolve_meter_event", match, { affected, reason: resolution.reason }),
     );
@@ -180,6 +189,17 @@ function resolutionOf(fields: Record<string, string | undefined>): Resolution {
   const parsed = z.object({ resolution: z.enum(resolutions) }).safeParse(fields);
   if (!parsed.success) throw invalidRequest("json", parsed.error.issues);
   return { ...parsed.data, reason: reasonOf(fields) };
+}
+
+/**
+ * The events that the question was about. What came in doubt while its reader looked at Stripe's sums is none of them. Throws the
+ * 400 for none.
+ */
+function askedOf({ asked }: Record<string, string | undefined>): string[] {
+  const ids = askedSchema.safeParse(asked);
+  if (ids.success) return ids.data;
+  const detail = "The form does not say which meter events it asked about.";
+  throw new Problem({ status: 400, code: "invalid_request", detail });
 }
 
 function wrongState({ state }: MeterEvent, detail: string): Problem {

@@ -140,6 +140,59 @@ test("all in doubt that match are resolved with one reason, after their number w
   expect(await page.locator("tbody tr").count()).toBe(1);
 });
 
+test("what comes in doubt while an operator looks at the sums of others is not resolved with them", async ({
+  visit,
+  site,
+  database: { db },
+}) => {
+  const seen = await addMeterEvent(db, { state: "in_doubt" });
+  const of = { organization_id: seen.organizationId, stripe_customer_id: "cus_1", state: "in_doubt" };
+  const settled = await addMeterEvent(db, of);
+  const { page } = await visit();
+  await page.goto("/console/meter-events/resolve?state=in_doubt");
+  await page.getByRole("heading", { name: "End the doubt about 2 meter events?" }).waitFor();
+  const late = await addMeterEvent(db, of);
+  await sql`select metering.resolve_in_doubt(${settled.meterEventId}, 'delivered', 'by another')`.execute(db);
+  await page.getByLabel("Not delivered").check();
+  await page.getByLabel("Reason").fill("their sums lack them");
+  await page.getByRole("button", { name: "Resolve" }).click();
+  await page.getByText("The doubt about 1 is ended.").waitFor();
+  expect(await readMeterEvent(db, seen)).toMatchObject({ state: "superseded" });
+  expect(await readMeterEvent(db, settled)).toMatchObject({ state: "delivered" });
+  expect(await readMeterEvent(db, late)).toMatchObject({ state: "in_doubt" });
+
+  const cookie = await site.signIn(adminToken);
+  for (const asked of [undefined, "", "x", `${late.meterEventId} `]) {
+    const body = new URLSearchParams({ state: "in_doubt", resolution: "delivered", reason: "x" });
+    if (asked !== undefined) body.set("asked", asked);
+    const headers = { cookie, origin: site.url };
+    const answer = await site.ask("/console/meter-events/resolve", { method: "POST", headers, body });
+    expect(answer.status, asked).toBe(400);
+  }
+  expect(await readMeterEvent(db, late)).toMatchObject({ state: "in_doubt" });
+});
+
+test("a thousand in doubt are resolved with one form", async ({ visit, database: { db } }) => {
+  const { organizationId } = await addMeterEvent(db, { state: "in_doubt" });
+  await sql`
+    insert into metering.meter_events
+      (organization_id, id, meter, hour, quantity, event_at, entries, stripe_customer_id, state)
+    select
+      organization_id, metering.uuid_v7(clock_timestamp()), meter, hour, quantity, event_at, entries,
+      stripe_customer_id, 'in_doubt'
+    from metering.meter_events, generate_series(2, 1001)
+    where organization_id = ${organizationId}
+  `.execute(db);
+  const { page } = await visit();
+  await page.goto("/console/meter-events/resolve?state=in_doubt");
+  await page.getByText("The first 1,000 of them, the oldest; repeat it for the rest.").waitFor();
+  await page.getByLabel("Delivered", { exact: false }).first().check();
+  await page.getByLabel("Reason").fill("é".repeat(500));
+  await page.getByRole("button", { name: "Resolve" }).click();
+  await page.getByText("The doubt about 1,000 is ended.").waitFor();
+  expect(await page.locator("tbody tr").count()).toBe(1);
+});
+
 test("an event in doubt is resolved with a reason, and its replacement is shown", async ({
   visit,
   database: { db },

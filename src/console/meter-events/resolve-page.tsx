@@ -32,10 +32,15 @@ export function ResolvePage({ event, sum }: { event: MeterEvent; sum: WindowSum 
   );
 }
 
-type All = { fields: Narrowed["fields"]; matched: MatchedEvents };
+type All = {
+  fields: Narrowed["fields"];
+  /** The ids of those that the answer is about. */
+  asked: readonly string[];
+  matched: MatchedEvents;
+};
 
 /** The same of all in doubt that the list's filters match. */
-export function ResolveAllPage({ fields, matched }: All) {
+export function ResolveAllPage({ fields, asked, matched }: All) {
   return (
     <ConfirmPage
       question={`End the doubt about ${countedOf(matched, "meter event")}?`}
@@ -43,13 +48,13 @@ export function ResolveAllPage({ fields, matched }: All) {
       back={withQuery(eventsPath, fields)}
       verb="Resolve"
       needsReason
-      fields={fields}
+      fields={{ ...fields, asked: asked.join(" ") }}
       asks={<WhatStripeCounted />}
     >
       <Matched fields={fields} matched={matched} />
       <p>
         One answer and one reason for all of them: look at Stripe's sums of their hours first. Resolving has
-        no way back.
+        no way back. What comes in doubt from now on is left as it is.
       </p>
       {matched.count > resolvedMax && (
         <p>The first {inDigits(resolvedMax)} of them, the oldest; repeat it for the rest.</p>
