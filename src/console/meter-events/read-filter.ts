@@ -4,15 +4,16 @@ import type { Db } from "../../database/db.ts";
 import type { MeterEventMatch } from "../../delivery/match-meter-events.ts";
 import { meterEventStates } from "../../delivery/meter-event-states.ts";
 import { invalidRequest } from "../../http/input-errors.ts";
+import { instantSchema } from "../../http/instant.ts";
 import { organizationIdOf, organizationReferenceSchema } from "../../http/organization-reference.ts";
 import { meterNames } from "../../usage/meters.ts";
 
 const empty = z.literal("").transform(() => undefined);
 /** As a browser's field for a time sends it, and in UTC. */
-const hour = z
-  .string()
-  .regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d$/, "must be a time as 2026-11-22T10:00, in UTC")
-  .transform((text) => new Date(`${text}:00Z`));
+const hour = z.iso
+  .datetime({ local: true, precision: -1, error: "must be a time as 2026-11-22T10:00, in UTC" })
+  .transform((text) => `${text}:00Z`)
+  .pipe(instantSchema);
 
 const querySchema = z.object({
   state: z.enum(meterEventStates).or(empty).optional(),
