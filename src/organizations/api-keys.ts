@@ -40,12 +40,45 @@ export async function listApiKeys(
   db: Db,
   { organizationId, after, limit }: { organizationId: string; after: string | undefined; limit: number },
 ): Promise<StoredKey[]> {
-  let query = db
+  let query = selectKeys(db, organizationId);
+  if (after !== undefined) query = query.where("id", ">", after);
+  return query.orderBy("id").limit(limit).execute();
+}
+
+/** The same for people: those that work before those that are revoked, and the newest first. */
+export async function listWorkingKeysFirst(
+  db: Db,
+  { organizationId, limit }: { organizationId: string; limit: number },
+): Promise<StoredKey[]> {
+  return selectKeys(db, organizationId)
+    .orderBy(sql`revoked_at is not null`)
+    .orderBy("id", "desc")
+    .limit(limit)
+    .execute();
+}
+
+/** An organization's key, revoked or not; undefined when it has none of that id. */
+export async function findApiKey(
+  db: Db,
+  { organizationId, keyId }: { organizationId: string; keyId: string },
+): Promise<StoredKey | undefined> {
+  return selectKeys(db, organizationId).where("id", "=", keyId).executeTakeFirst();
+}
+
+/** How many keys of an organization work. */
+export async function countWorkingKeys(db: Db, organizationId: string): Promise<number> {
+  const counted = await sql<{ keys: number }>`
+    select count(*)::int as keys from metering.api_keys
+    where organization_id = ${organizationId} and revoked_at is null
+  `.execute(db);
+  return counted.rows[0]?.keys ?? 0;
+}
+
+function selectKeys(db: Db, organizationId: string) {
+  return db
     .selectFrom("api_keys")
     .select(["id", "name", "prefix", "scopes", "created_at", "last_used_at", "revoked_at"])
     .where("organization_id", "=", organizationId);
-  if (after !== undefined) query = query.where("id", ">", after);
-  return query.orderBy("id").limit(limit).execute();
 }
 
 /**
@@ -63,11 +96,5 @@ export async function revokeApiKey(
     .where("id", "=", keyId)
     .where("revoked_at", "is", null)
     .execute();
-  const known = await db
-    .selectFrom("api_keys")
-    .select("id")
-    .where("organization_id", "=", organizationId)
-    .where("id", "=", keyId)
-    .executeTakeFirst();
-  return known !== undefined;
+  return (await findApiKey(db, { organizationId, keyId })) !== undefined;
 }

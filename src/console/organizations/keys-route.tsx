@@ -1,12 +1,17 @@
 import { randomBytes } from "node:crypto";
 import { z } from "zod";
 import type { ConsoleParts } from "../../api/console-parts.ts";
-import type { Db } from "../../database/db.ts";
 import { makeApiKey, scopes } from "../../http/api-key.ts";
 import { nameSchema } from "../../http/name.ts";
 import { invalidRequest } from "../../http/input-errors.ts";
 import { notFound, Problem } from "../../http/problem.ts";
-import { listApiKeys, revokeApiKey, type StoredKey, storeApiKey } from "../../organizations/api-keys.ts";
+import {
+  countWorkingKeys,
+  findApiKey,
+  revokeApiKey,
+  type StoredKey,
+  storeApiKey,
+} from "../../organizations/api-keys.ts";
 import { findOrganization, type Organization } from "../../organizations/organizations.ts";
 import type { ConsoleApp, ConsoleContext } from "../console-env.ts";
 import { act, requireAdmin } from "../forms/act.ts";
@@ -18,8 +23,6 @@ import { When } from "../parts/when.tsx";
 import { organizationsPath } from "./organizations-page.tsx";
 import { organizationIdOf } from "./organizations-route.tsx";
 
-/** More keys than an organization has in practice. */
-const keysReadMax = 1_000;
 const frame = { title: "API keys", place: "organizations" } as const;
 
 /** Adds the making and revoking of an organization's API keys. */
@@ -28,7 +31,7 @@ export function mountKeyPages(app: ConsoleApp, { db }: ConsoleParts): void {
     requireAdmin(c);
     const organization = await findOrganization(db, organizationIdOf(c));
     if (organization === undefined) throw notFound("organization");
-    const working = (await listKeys(db, organization.id)).filter(isWorking).length;
+    const working = await countWorkingKeys(db, organization.id);
     return askFirst(c, frame, <NewKeyQuestion organization={organization} working={working} />);
   });
 
@@ -55,10 +58,9 @@ export function mountKeyPages(app: ConsoleApp, { db }: ConsoleParts): void {
   app.get("/organizations/:id/keys/:key_id/revoke", async (c) => {
     requireAdmin(c);
     const [organizationId, keyId] = [organizationIdOf(c), keyIdOf(c)];
-    const keys = await listKeys(db, organizationId);
-    const key = keys.find(({ id }) => id === keyId);
+    const key = await findApiKey(db, { organizationId, keyId });
     if (key === undefined) throw notFound("API key");
-    const others = keys.filter((one) => isWorking(one) && one.id !== keyId).length;
+    const others = (await countWorkingKeys(db, organizationId)) - (key.revoked_at === null ? 1 : 0);
     const path = `${organizationsPath}/${organizationId}`;
     return askFirst(c, frame, <RevokeQuestion stored={key} others={others} path={path} />);
   });
@@ -152,14 +154,6 @@ function NewKeyPage({ value, back }: { value: string; back: string }) {
       </p>
     </section>
   );
-}
-
-function listKeys(db: Db, organizationId: string): Promise<StoredKey[]> {
-  return listApiKeys(db, { organizationId, after: undefined, limit: keysReadMax });
-}
-
-function isWorking({ revoked_at: revokedAt }: StoredKey): boolean {
-  return revokedAt === null;
 }
 
 function nameOf(given: string | undefined): string {

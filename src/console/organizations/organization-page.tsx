@@ -31,7 +31,9 @@ export type OrganizationView = {
   listed: readonly ListedSensor[];
   /** Its latest billing periods. */
   periods: readonly BookedPeriod[];
+  /** Those that work first. */
   keys: readonly StoredKey[];
+  hasMoreKeys: boolean;
   actions: readonly RecordedAction[];
   billableStatuses: readonly string[];
   mayAct: boolean;
@@ -153,7 +155,7 @@ function Usage({ view: { organization, meter, granularity, buckets } }: { view: 
   );
 }
 
-function Keys({ view: { organization, keys, mayAct } }: { view: OrganizationView }) {
+function Keys({ view: { organization, keys, hasMoreKeys, mayAct } }: { view: OrganizationView }) {
   const path = `${organizationsPath}/${organization.id}/keys`;
   return (
     <section aria-label="API keys">
@@ -161,7 +163,18 @@ function Keys({ view: { organization, keys, mayAct } }: { view: OrganizationView
       {keys.length === 0 ? (
         <p class="empty">No key: nothing can be sent for this organization.</p>
       ) : (
-        <DataTable caption="API keys" hidesCaption columns={keyColumns(path, mayAct)} rows={keys} />
+        <DataTable
+          caption="Keys, those that work first"
+          hidesCaption
+          columns={keyColumns(path, mayAct)}
+          rows={keys}
+        />
+      )}
+      {hasMoreKeys && (
+        <p class="small">
+          The newest {inDigits(keys.length)}, those that work first;{" "}
+          <code>meter-outbox organization show</code> has them all.
+        </p>
       )}
       {mayAct && organization.archivedAt === null && (
         <p>

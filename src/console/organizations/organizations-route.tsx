@@ -6,7 +6,7 @@ import { decodeCursor } from "../../http/cursor.ts";
 import { invalidRequest } from "../../http/input-errors.ts";
 import { toPage } from "../../http/page.ts";
 import { notFound } from "../../http/problem.ts";
-import { listApiKeys } from "../../organizations/api-keys.ts";
+import { listWorkingKeysFirst } from "../../organizations/api-keys.ts";
 import { granularities } from "../../outbox/usage-buckets.ts";
 import type { UsageBucket } from "../../outbox/usage.ts";
 import type { Db } from "../../database/db.ts";
@@ -76,12 +76,13 @@ export function mountOrganizationPages(app: ConsoleApp, { db, now, billableStatu
     const organization = await findOrganization(db, organizationId);
     if (organization === undefined) throw notFound("organization");
     const asked = await askBuckets(c);
-    const keys = await listApiKeys(db, { organizationId, after: undefined, limit: keysShownMax });
+    const keys = await listWorkingKeysFirst(db, { organizationId, limit: keysShownMax + 1 });
     const actions = await listActions(db, { organizationId, before: undefined, limit: actionsShownMax });
     const sensors = await readSensorHistory(db, organizationId, asked);
     const periods = await listBooks(db, { organizationId, limit: periodsShownMax });
     const listed = await listWithLatest(db, organizationId, { limit: sensorsShownMax });
-    const mine = { organization, keys, actions, sensors, listed, periods };
+    const shownKeys = { keys: keys.slice(0, keysShownMax), hasMoreKeys: keys.length > keysShownMax };
+    const mine = { organization, ...shownKeys, actions, sensors, listed, periods };
     const view = { ...asked, ...mine, billableStatuses, mayAct: mayAct(c) };
     const page = (
       <>

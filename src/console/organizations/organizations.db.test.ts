@@ -168,6 +168,37 @@ test("a key is made, shown once and revoked, and each is written down", async ({
   ]);
 });
 
+test("of very many keys those that work stand first, the newest can be revoked, and all that work are counted", async ({
+  visit,
+  api,
+  database: { db },
+}) => {
+  const { id, keyId: oldest } = await api.join();
+  await sql`
+    insert into metering.api_keys (organization_id, name, prefix, key_hash, scopes, revoked_at)
+    select ${id}, 'rotated', 'mo_' || n, sha256(n::text::bytea), '{read}', now() from generate_series(1, 1500) n
+  `.execute(db);
+  const made = await api.ask("POST", `/v1/organizations/${id}/api-keys`, { token: api.adminToken, json: {} });
+  const { key, id: newest } = z.object({ key: z.string(), id: z.uuid() }).parse(made.body);
+  const { page, see } = await visit();
+  await see(`/console/organizations/${id}`);
+  const keys = page.getByRole("region", { name: "API keys", exact: true });
+  const links = keys.getByRole("link", { name: /^Revoke/ });
+  const pathOf = (keyId: string) => `/console/organizations/${id}/keys/${keyId}/revoke`;
+  const hrefs = (await links.all()).map((link) => link.getAttribute("href"));
+  expect(await Promise.all(hrefs)).toEqual([pathOf(newest), pathOf(oldest)]);
+  expect(await keys.innerText()).toContain("The newest 200, those that work first");
+
+  await links.first().click();
+  await page.getByText("1 other key of this organization goes on working.").waitFor();
+  await page.getByRole("button", { name: "Revoke" }).click();
+  await page.getByText("The key is revoked").waitFor();
+  const send = () => api.ask("POST", "/v1/sensors", { token: key, json: { sensors: [{ id: "a" }] } });
+  await expect.poll(async () => (await send()).status).toBe(401);
+  await page.getByRole("link", { name: "Make a key" }).click();
+  await page.getByText("1 key of this organization works besides.").waitFor();
+});
+
 test("who may only look makes no key and revokes none, and strange requests are told", async ({
   site,
   api,
