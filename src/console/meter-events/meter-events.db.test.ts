@@ -138,6 +138,14 @@ test("all in doubt that match are resolved with one reason, after their number w
   expect(await readMeterEvent(db, lost)).toMatchObject({ state: "superseded" });
   await see("/console/meter-events?state=in_doubt");
   expect(await page.locator("tbody tr").count()).toBe(1);
+
+  // Not those of all organizations, as the words alone would say.
+  await sql`update metering.organizations set name = ${markup} where id = ${lost.organizationId}`.execute(db);
+  await see("/console/actions");
+  const done = page.locator("tbody tr").first();
+  expect(await done.innerText()).toContain("all in doubt");
+  await done.getByRole("link", { name: markup }).click();
+  await page.waitForURL(`**/console/organizations/${lost.organizationId}`);
 });
 
 test("what comes in doubt while an operator looks at the sums of others is not resolved with them", async ({
