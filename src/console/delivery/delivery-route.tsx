@@ -1,8 +1,8 @@
 import type { ConsoleParts } from "../../api/console-parts.ts";
-import type { Db } from "../../database/db.ts";
+import type { Db, Trx } from "../../database/db.ts";
 import { listLeases } from "../../delivery/leases.ts";
-import { account, pauseDelivery, resumeDelivery, type Scope } from "../../delivery/pauses.ts";
-import { reportScopes } from "../../delivery/scopes.ts";
+import { account, pauseDelivery, readPauses, resumeDelivery, type Scope } from "../../delivery/pauses.ts";
+import { reportScopes, type ScopeReport } from "../../delivery/scopes.ts";
 import { Problem } from "../../http/problem.ts";
 import { readLatestMinute } from "../../monitoring/figures/read-figures.ts";
 import { readSeenProcesses } from "../../monitoring/seen-processes.ts";
@@ -48,12 +48,13 @@ export function mountDelivery(app: ConsoleApp, { db, now, live = liveLimits }: C
   app.get("/delivery/:verb{pause|resume}", async (c) => {
     requireAdmin(c);
     const scope = scopeOf(c.req.query("scope"));
-    const pending = (await reportScopes(db)).find((one) => one.scope === scope)?.pending ?? 0;
+    const report = (await reportScopes(db)).find((one) => one.scope === scope);
+    const pending = report?.pending ?? 0;
     const page =
       c.req.param("verb") === "pause" ? (
         <PauseQuestion scope={scope} pending={pending} />
       ) : (
-        <ResumeQuestion scope={scope} pending={pending} />
+        <ResumeQuestion scope={scope} pending={pending} pause={report} />
       );
     return askFirst(c, frame, page);
   });
@@ -72,10 +73,14 @@ export function mountDelivery(app: ConsoleApp, { db, now, live = liveLimits }: C
 
   app.post("/delivery/resume", async (c) => {
     requireAdmin(c);
-    const scope = scopeOf((await readForm(c))["scope"]);
+    const fields = await readForm(c);
+    const scope = scopeOf(fields["scope"]);
     await act(
       { c, db },
-      (trx) => resumeDelivery(trx, scope),
+      async (trx) => {
+        await refuseAnotherPause(trx, { scope, pausedAt: fields["paused_at"] });
+        return resumeDelivery(trx, scope);
+      },
       (affected) => ({ action: "resume_delivery", subject: scope, affected }),
     );
     return c.redirect("/console/delivery?did=resumed", 303);
@@ -113,19 +118,34 @@ function PauseQuestion({ scope, pending }: Question) {
   );
 }
 
-function ResumeQuestion({ scope, pending }: Question) {
+type ResumeProps = Question & { pause: Pick<ScopeReport, "reason" | "pausedAt"> | undefined };
+
+function ResumeQuestion({ scope, pending, pause }: ResumeProps) {
+  const reason = pause?.reason ?? null;
   return (
     <ConfirmPage
       question={`Resume ${nameOfScope(scope)}?`}
       action="/console/delivery/resume"
       back="/console/delivery"
       verb="Resume"
-      fields={{ scope }}
+      fields={{ scope, paused_at: pause?.pausedAt?.toISOString() }}
     >
+      <p>{reason === null ? "It is not paused." : `It is paused: ${reason.replaceAll("_", " ")}.`}</p>
       <p>{counted(pending, "pending meter event")} will be attempted at once, no matter who paused it.</p>
       {scope === account && <p class="small">A meter that is paused by itself stays paused.</p>}
     </ConfirmPage>
   );
+}
+
+/** Throws the 409 where the pause is another one than that which the operator was asked about. */
+async function refuseAnotherPause(
+  trx: Trx,
+  asked: { scope: Scope; pausedAt: string | undefined },
+): Promise<void> {
+  const pause = (await readPauses(trx)).find(({ scope }) => scope === asked.scope);
+  if (pause === undefined || pause.pausedAt.toISOString() === asked.pausedAt) return;
+  const detail = `It was paused anew meanwhile: ${pause.reason}. Look again, and resume it all the same if you will.`;
+  throw new Problem({ status: 409, code: "paused_anew", detail });
 }
 
 function scopeOf(given: string | undefined): Scope {

@@ -53,6 +53,29 @@ test("the start page leads to Resume, which ends the account's pause and no mete
   expect((await readPauses(db)).map(({ scope }) => scope)).toEqual(["active_sensors"]);
 });
 
+test("a pause that another operator made since the question is not ended by its answer", async ({
+  visit,
+  database: { db },
+}) => {
+  await pauseDelivery(db, "the night");
+  const { page, see } = await visit();
+  await see("/console/delivery/resume?scope=account");
+  expect(await page.getByRole("main").innerText()).toContain("It is paused: the night");
+  await pauseDelivery(db, "the prices are wrong");
+  await page.getByRole("button", { name: "Resume" }).click();
+  await page.getByText("It was paused anew meanwhile: the prices are wrong.").waitFor();
+  expect(await readPauses(db)).toMatchObject([{ scope: account, reason: "the prices are wrong" }]);
+
+  // Asked again, about this pause, it ends it; and the answer to a question that another has answered does no harm.
+  const { page: later } = await visit();
+  for (const one of [page, later]) await one.goto("/console/delivery/resume?scope=account");
+  for (const one of [page, later]) {
+    await one.getByRole("button", { name: "Resume" }).click();
+    await one.getByText("Delivery goes on").waitFor();
+    expect(await readPauses(db)).toEqual([]);
+  }
+});
+
 test("the rate of all workers stands beside their limit, and what is in flight with its lease", async ({
   visit,
   database: { db },
