@@ -10,6 +10,11 @@ export function AttentionPart({ attention, now }: { attention: Shared<Attention>
   return (
     <section aria-label="Needs attention">
       <h2>Needs attention</h2>
+      {attention.failure !== undefined && (
+        <p class="notice bad" role="alert">
+          It could not be read again: this is what was found <Ago at={attention.readAt} now={now} />.
+        </p>
+      )}
       {conditions.length + findings.length === 0 ? (
         <p class="calm-words">
           Nothing. No alert of docs/alerts.yaml holds now, and doctor would find nothing in the database.

@@ -2,7 +2,7 @@ import type { Db } from "../../database/db.ts";
 import type { Condition } from "../../monitoring/alerts/find-conditions.ts";
 import { readConditions } from "../../monitoring/alerts/read-conditions.ts";
 import { examineGround, tableChecks } from "../../monitoring/checks/examine-database.ts";
-import type { Finding } from "../../monitoring/checks/finding.ts";
+import { type Finding, findInDatabase } from "../../monitoring/checks/finding.ts";
 
 /** What the alerts and `doctor` would say now, as far as the database tells. */
 export type Attention = { conditions: Condition[]; findings: Exclude<Finding, { state: "ok" }>[] };
@@ -13,8 +13,12 @@ export async function readAttention(
   { billableStatuses, now }: { billableStatuses: readonly string[]; now: Date },
 ): Promise<Attention> {
   const { findings: ofGround, isSchemaRight } = await examineGround(db);
-  const conditions = isSchemaRight ? await readConditions(db, { billableStatuses }) : [];
-  const findings = [...ofGround];
+  const conditions: Condition[] = [];
+  const ofAlerts = async () => {
+    conditions.push(...(await readConditions(db, { billableStatuses })));
+    return [];
+  };
+  const findings = [...ofGround, ...(isSchemaRight ? await findInDatabase("alerts", ofAlerts) : [])];
   // A cluster is looked at where there is one.
   const examined = { db, billableStatuses, now, backend: "postgres", by: "this API process" } as const;
   const looks = isSchemaRight ? tableChecks(examined) : [];

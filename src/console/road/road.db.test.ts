@@ -137,6 +137,21 @@ test("what doctor finds in the database stands under the alerts, each with what 
   expect(page).toMatch(/cus_gone of organization \S+ is not known to Stripe[^]*link another customer/);
 });
 
+test("while a right is missing that the alerts need, as after an upgrade, the start page tells of it", async ({
+  site,
+  database,
+}) => {
+  const { rows } = await sql<{ role: string }>`select current_user as role`.execute(database.as("api").db);
+  const role = sql.id(rows[0]?.role ?? "");
+  await sql`revoke select on metering.reconcile_reads from ${role}`.execute(database.db);
+  const cookie = await site.signIn(site.adminToken);
+  const answer = await site.ask("/console", { headers: { cookie } });
+  expect(answer.status).toBe(200);
+  const page = await answer.text();
+  expect(page).toMatch(/alerts<\/strong> permission denied for table reconcile_reads/);
+  expect(page).toContain("run scripts/roles.sql as the owner after every migration");
+});
+
 test("the keyboard stays where it is while the figures renew themselves", async ({
   visit,
   database: { db },
