@@ -16,6 +16,7 @@ import { type Column, DataTable } from "../parts/data-table.tsx";
 import { asAge, inDigits } from "../parts/figures.ts";
 import { NextPage, withQuery } from "../parts/next-page.tsx";
 import { StateBadge } from "../parts/state-badge.tsx";
+import { Ago } from "../parts/when.tsx";
 import { booksPath } from "./books-paths.ts";
 import { DifferenceTable } from "./difference-table.tsx";
 import { PeriodTable } from "./period-table.tsx";
@@ -30,14 +31,22 @@ export type BooksView = {
   periods: readonly BookedPeriod[];
   query: BooksQuery;
   next: string | null;
+  /** When all but the periods was read; `isOld`: it could not be read again since. */
+  head: { readAt: Date; isOld: boolean; now: Date };
 };
 
 /** Whether the books close: periods, what Stripe's sums say of them, and what the comparison costs. */
 export function BooksPage({ view }: { view: BooksView }) {
-  const { counts, differences, hasMoreDifferences } = view;
+  const { counts, differences, hasMoreDifferences, head } = view;
   return (
     <>
       <h1>Books</h1>
+      {head.isOld && (
+        <p class="notice bad" role="alert">
+          All but the periods could not be read again: it is as it was <Ago at={head.readAt} now={head.now} />
+          .
+        </p>
+      )}
       <Summary counts={counts} />
       <Comparison view={view} />
       <section aria-label="Differences">

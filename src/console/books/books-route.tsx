@@ -25,7 +25,7 @@ const periodKey = z.tuple([z.iso.datetime(), z.uuid(), z.iso.datetime()]);
 const differenceKey = z.tuple([z.uuid(), z.string().max(255), z.string().max(100)]);
 
 /** Adds the page of all billing periods, and that of all differences. */
-export function mountBooks(app: ConsoleApp, { db, live = liveLimits }: ConsoleParts): void {
+export function mountBooks(app: ConsoleApp, { db, now, live = liveLimits }: ConsoleParts): void {
   // What all readers see alike is read once for those who look at the same time.
   const readHead = createSharedRead(() => readBooksHead(db), live);
 
@@ -44,8 +44,9 @@ export function mountBooks(app: ConsoleApp, { db, live = liveLimits }: ConsolePa
       organizationId,
       start.toISOString(),
     ]);
-    const { value } = await readHead();
-    return showPage(c, frame, <BooksPage view={{ ...value, periods, query, next }} />);
+    const { value, readAt, failure } = await readHead();
+    const head = { readAt, isOld: failure !== undefined, now: now() };
+    return showPage(c, frame, <BooksPage view={{ ...value, periods, query, next, head }} />);
   });
 
   app.get("/books/differences", async (c) => {

@@ -185,6 +185,21 @@ test("books are compared on demand, by a worker, and it is written down who aske
   ]);
 });
 
+test("what could not be read again says of itself that it is old", async ({ visit, database: { db } }) => {
+  await addDiffering(db);
+  const { page, see } = await visit();
+  await see("/console/books");
+  expect(await page.getByText("could not be read again").count()).toBe(0);
+  await sql`alter table metering.reconcile_reads rename to gone`.execute(db);
+  await see("/console/books");
+  expect(await page.getByRole("alert").innerText()).toMatch(
+    /All but the periods could not be read again: it is as it was \d+ s ago/,
+  );
+  expect(await page.getByRole("region", { name: "Periods", exact: true }).locator("tbody tr").count()).toBe(
+    2,
+  );
+});
+
 test("what the close gate may do is told by the workers that run", async ({ visit, database }) => {
   const { page, see } = await visit();
   await see("/console/books");
