@@ -4,7 +4,7 @@ import { forEachState } from "../../delivery/meter-event-states.ts";
 import { reportMeterEvents } from "../../delivery/meter-events.ts";
 import { readPauses } from "../../delivery/pauses.ts";
 import { readSending } from "../../monitoring/shadow-mode.ts";
-import { reportUnsealed } from "../../outbox/report.ts";
+import { reportUnsealed, type UnsealedReport } from "../../outbox/report.ts";
 
 const instant = z.iso.datetime();
 const counted = z.strictObject({ count: z.int(), quantity: z.int() });
@@ -26,9 +26,15 @@ export const outboxSchema = z.strictObject({
   ),
 });
 
+export type Outbox = z.infer<typeof outboxSchema>;
+
 /** Reads the outbox, as the API and the command line show it. */
-export async function readOutbox(db: Db): Promise<z.infer<typeof outboxSchema>> {
-  const unsealed = await reportUnsealed(db);
+export async function readOutbox(db: Db): Promise<Outbox> {
+  return readOutboxAround(db, await reportUnsealed(db));
+}
+
+/** The same around a report that was read already. */
+export async function readOutboxAround(db: Db, unsealed: UnsealedReport): Promise<Outbox> {
   const { states, oldestUndeliveredAt } = await reportMeterEvents(db);
   const { isShadow } = await readSending(db);
   const pauses = await readPauses(db);

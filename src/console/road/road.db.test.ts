@@ -36,6 +36,21 @@ test("the road shows what waits and since when, and what left it", async ({ visi
   expect(attention).toContain("Link the organization to its Stripe customer");
 });
 
+test("what is held for want of a customer does not make the seal look late", async ({
+  visit,
+  database: { db },
+}) => {
+  const heldSince = new Date(Date.now() - 30.5 * 3_600_000);
+  await appendEntries(db, await addOrganization(db), [{ at: heldSince, quantity: 1 }]);
+  const { page, see } = await visit();
+  await see("/console");
+  const unsealed = page.getByRole("listitem").filter({ hasText: "Unsealed" });
+  expect(await unsealed.innerText()).toMatch(/0\n+No entry waits for the seal\.$/);
+  const linked = await addOrganization(db, { customer: "cus_linked" });
+  await appendEntries(db, linked, [{ at: new Date(Date.now() - 600_000), quantity: 7 }]);
+  await unsealed.getByText("1 entry to seal, the oldest from 10 min ago").waitFor();
+});
+
 test("the road tells the rate of the latest minute, and Stripe's sum of the running periods", async ({
   visit,
   database: { db },

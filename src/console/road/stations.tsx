@@ -9,7 +9,8 @@ type StationsProps = { figures: RoadFigures; sums: RunningSums; now: Date };
 
 /** From a reading that comes in to Stripe's own sum. */
 export function Stations({ figures, sums, now }: StationsProps) {
-  const { unsealed, meter_events: events, inFlight, oldest_undelivered_at: oldest, latest } = figures;
+  const { unsealed, oldestDueAt, meter_events: events, inFlight, latest } = figures;
+  const { oldest_undelivered_at: oldest } = figures;
   const due = { entries: unsealed.entries - unsealed.held.entries };
   return (
     <ol class="road" aria-label="The stations of the road">
@@ -18,9 +19,9 @@ export function Stations({ figures, sums, now }: StationsProps) {
         {due.entries === 0
           ? "No entry waits for the seal."
           : `${counted(due.entries, "entry", "entries")} to seal`}
-        {unsealed.oldest_at !== null && (
+        {oldestDueAt !== null && (
           <>
-            , the oldest from <Ago at={new Date(unsealed.oldest_at)} now={now} />
+            , the oldest from <Ago at={oldestDueAt} now={now} />
           </>
         )}
       </Station>
