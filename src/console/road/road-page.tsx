@@ -39,6 +39,12 @@ export function LivePart({ live: { figures, attention, sums, now, mayAct } }: { 
         </p>
       )}
       <Pauses paused={value.paused} now={now} mayAct={mayAct} />
+      {value.shadow && (
+        <p class="notice warn" role="status">
+          <strong>Nothing is sent to Stripe, on purpose</strong>: the workers run with
+          DELIVERY_TRANSPORT=none.
+        </p>
+      )}
       <Stations figures={value} sums={sums.value} now={now} />
       <Aside figures={value} />
       <AttentionPart attention={attention} now={now} />

@@ -51,6 +51,16 @@ test("what is held for want of a customer does not make the seal look late", asy
   await unsealed.getByText("1 entry to seal, the oldest from 10 min ago").waitFor();
 });
 
+test("workers that send nothing on purpose are told of on top", async ({ site, database: { db } }) => {
+  const headers = { cookie: await site.signIn(site.adminToken) };
+  const read = async () => (await site.ask("/console", { headers })).text();
+  expect(await read()).not.toContain("on purpose");
+  await sql`
+    insert into metering.processes (id, kind, transport) values (gen_random_uuid(), 'worker', 'none')
+  `.execute(db);
+  expect(await read()).toContain("Nothing is sent to Stripe, on purpose");
+});
+
 test("the road tells the rate of the latest minute, and Stripe's sum of the running periods", async ({
   visit,
   database: { db },
