@@ -111,7 +111,7 @@ begin
     and a.attname <> 'meter_event_id';
   execute format('grant insert (%s) on metering.meter_outbox to %I, %I', entry_columns, api, worker);
 
-  -- The API: intake, the operator's calls, and the webhook inbox. It moves meter events by two functions alone.
+  -- The API: intake, the operator's calls, and the webhook inbox. It moves meter events by functions alone.
   execute format(
     'grant select on
         metering.api_keys, metering.readings, metering.delivery_attempts, metering.meter_event_total, metering.usage_keys,
