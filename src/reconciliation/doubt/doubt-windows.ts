@@ -107,12 +107,18 @@ async function readEvents(
 /** Reasons of refusals that say nothing of attempts before. */
 const untakenReasons = ["refused_by_stripe", "crashes_worker", "customer_deleted"];
 
+/** Of the organization's periods, and of other subscriptions' of which no invoice is known yet. */
 async function readPeriodEnds(db: Db, { organizationId }: Subject, hours: readonly Date[]): Promise<Date[]> {
   const found = await sql<{ at: Date }>`
-    select distinct at.at
-    from metering.billing_periods p
-    cross join lateral (values (p.period_start), (p.period_end)) at (at)
-    where p.organization_id = ${organizationId} and date_trunc('hour', at.at, 'UTC') = any(${hours}::timestamptz[])
+    select at
+    from (
+      select unnest(array[period_start, period_end]) as at
+      from metering.billing_periods
+      where organization_id = ${organizationId}
+      union
+      select unnest(other_bounds) from metering.subscriptions where organization_id = ${organizationId}
+    ) edge
+    where date_trunc('hour', at, 'UTC') = any(${hours}::timestamptz[])
   `.execute(db);
   return found.rows.map(({ at }) => at);
 }

@@ -1,6 +1,7 @@
 import { sql } from "kysely";
 import { expect } from "vitest";
 import { doubtTest as test } from "../../testing/fixtures/doubt-fixture.ts";
+import { setOtherBounds } from "../../testing/rows/organizations.ts";
 import { hoursAgo } from "../../testing/rows/hours.ts";
 
 const at = hoursAgo(30, 10);
@@ -13,6 +14,19 @@ test("a gauge value that a newer one overtook is superseded without a read", asy
   expect(await doubt.resolve()).toMatchObject({ overtaken: 1 });
   expect(await doubt.read(older)).toMatchObject({ state: "superseded", reason: "newer_value" });
   expect(books.readsMade()).toBe(0);
+});
+
+test("the last gauge value of another subscription's period is not overtaken by one of the next", async ({
+  books,
+  doubt,
+  database: { db },
+}) => {
+  const last = await doubt.add({ at, quantity: 3, meter: "active_sensors", isCounted: false });
+  await books.addBoth({ at: later, quantity: 4, meter: "active_sensors" });
+  await setOtherBounds(db, books.organizationId, [hoursAgo(500), hoursAgo(30, 30)]);
+
+  expect(await doubt.resolve()).toMatchObject({ overtaken: 0 });
+  expect(await doubt.read(last)).toMatchObject({ state: "in_doubt" });
 });
 
 test("the last gauge value of a period is found, or sent again", async ({

@@ -7,6 +7,7 @@ import { doubtTest as test } from "../../testing/fixtures/doubt-fixture.ts";
 import { hoursAgo } from "../../testing/rows/hours.ts";
 import { findEvidence } from "./evidence.ts";
 import { findViolations } from "../../testing/rows/invariants.ts";
+import { setOtherBounds } from "../../testing/rows/organizations.ts";
 
 const at = hoursAgo(30, 10);
 const later = hoursAgo(30, 40);
@@ -291,28 +292,31 @@ test("a hundred hours cost one read a look, and hours without doubt are not writ
   expect(states.filter((state) => state === "pending")).toHaveLength(11);
 });
 
-test("an hour is judged apart on both sides of a period's end", async ({
-  books,
-  doubt,
-  database: { db },
-}) => {
-  const ends = new Date(hoursAgo(30, 30).getTime() + 20_000);
-  await sql`
-    insert into metering.billing_periods (organization_id, period_start, period_end, stripe_customer_id)
-    values (${books.organizationId}, ${hoursAgo(500)}, ${ends}, ${books.customer})
-  `.execute(db);
-  await doubt.add({ at, quantity: 5, isCounted: true });
-  await doubt.add({ at, quantity: 3, isCounted: false });
-  await doubt.add({ at: later, quantity: 5, isCounted: true });
-  await doubt.add({ at: later, quantity: 8, isCounted: false });
+test.for(["a period", "a period of another subscription, without an invoice yet"])(
+  "an hour is judged apart on both sides of the end of %s",
+  async (whose, { books, doubt, database: { db } }) => {
+    const ends = new Date(hoursAgo(30, 30).getTime() + 20_000);
+    if (whose === "a period") {
+      await sql`
+        insert into metering.billing_periods (organization_id, period_start, period_end, stripe_customer_id)
+        values (${books.organizationId}, ${hoursAgo(500)}, ${ends}, ${books.customer})
+      `.execute(db);
+    } else {
+      await setOtherBounds(db, books.organizationId, [hoursAgo(500), ends]);
+    }
+    await doubt.add({ at, quantity: 5, isCounted: true });
+    await doubt.add({ at, quantity: 3, isCounted: false });
+    await doubt.add({ at: later, quantity: 5, isCounted: true });
+    await doubt.add({ at: later, quantity: 8, isCounted: false });
 
-  expect(await doubt.resolveTwice()).toMatchObject({ windows: { part: 2 } });
-  const sent = (await doubt.readAll()).filter(({ state }) => state === "pending");
-  expect(sent.map(({ quantity, counted }) => [quantity, counted])).toEqual([
-    ["3", "5"],
-    ["8", "5"],
-  ]);
-});
+    expect(await doubt.resolveTwice()).toMatchObject({ windows: { part: 2 } });
+    const sent = (await doubt.readAll()).filter(({ state }) => state === "pending");
+    expect(sent.map(({ quantity, counted }) => [quantity, counted])).toEqual([
+      ["3", "5"],
+      ["8", "5"],
+    ]);
+  },
+);
 
 test("a part in the minute in which a period ends is left to people", async ({
   books,

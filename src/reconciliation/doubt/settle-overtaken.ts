@@ -30,6 +30,12 @@ export async function settleOvertaken(db: Db): Promise<number> {
               cross join lateral (values (p.period_start), (p.period_end)) edge (at)
               where p.organization_id = m.organization_id and m.event_at < edge.at and newer.event_at >= edge.at
             )
+            -- So it is where another subscription of the customer may bill the gauge, of whose period no invoice is known yet.
+            and not exists (
+              select from metering.subscriptions s
+              cross join lateral unnest(s.other_bounds) edge (at)
+              where s.organization_id = m.organization_id and m.event_at < edge.at and newer.event_at >= edge.at
+            )
         )
       group by m.organization_id
     `.execute(trx);
