@@ -159,6 +159,7 @@ test.for([delivered, { kind: "rejected", reason: "refused_by_stripe" } as const,
 
     await worker.observe(verdict, probeOfAccount);
 
+    expect(workers.events).toContainEqual({ event: "delivery_resumed", scope: account });
     expect(await worker.permitFor(readings)).toEqual(free);
     expect(await workers.hire().openMeters()).toEqual(meterNames);
     expect(await workers.pauseOf(account)).toBeUndefined();

@@ -3,7 +3,7 @@ import { databaseTest } from "../testing/postgres/database-fixture.ts";
 import { createRecordingLog } from "../testing/processes/recording-log.ts";
 import { addMeterEvent } from "../testing/rows/meter-events.ts";
 import { beginAttempts } from "./begin-attempts.ts";
-import { createBreaker } from "./breaker.ts";
+import { type Breaker, createBreaker } from "./breaker.ts";
 import { turnMsMax } from "./limits.ts";
 import { sendTaken } from "./send-taken.ts";
 import { createTokenBucket } from "./token-bucket.ts";
@@ -12,11 +12,15 @@ import { unwatched } from "./watch.ts";
 const leaseSeconds = 45;
 const begunAt = new Date("2026-11-20T10:00:00Z");
 
-/** Sends the attempt at an event that has waited for its turn for so long; tells how that ended and how many requests went out. */
-const test = databaseTest.extend("sendAfter", async ({ database: { db } }) => async (waitedMs: number) => {
-  const { log } = createRecordingLog();
+type Sent = { waitedMs?: number; breaker?: Partial<Breaker> };
+
+/** Sends the attempt at an event that has waited for its turn; tells how that ended, how many requests went out, and what failed. */
+const test = databaseTest.extend("send", async ({ database: { db } }) => async (sent: Sent) => {
+  const { waitedMs = 0, breaker } = sent;
+  const { log, at: loggedAt } = createRecordingLog();
   const attempts = await beginAttempts(db, [await addMeterEvent(db)], { leaseSeconds });
   let requests = 0;
+  let failures = 0;
   const finished = await sendTaken(
     { jobs: attempts.map((attempt) => ({ attempt })), probedScope: undefined, begunAt },
     {
@@ -30,21 +34,41 @@ const test = databaseTest.extend("sendAfter", async ({ database: { db } }) => as
       eventNames: { temperature_readings: "temperature_readings", active_sensors: "active_sensors" },
       now: () => new Date(begunAt.getTime() + waitedMs),
       log,
-      breaker: createBreaker({ db, log }, { leaseSeconds }),
+      breaker: { ...createBreaker({ db, log }, { leaseSeconds }), ...breaker },
       bucket: createTokenBucket(100, () => performance.now()),
-      watch: unwatched,
+      watch: { ...unwatched, onFailed: () => (failures += 1) },
       stopping: new AbortController().signal,
     },
   );
-  return { reasons: finished.map(({ outcome }) => outcome.reason), requests };
+  return {
+    reasons: finished.map(({ outcome }) => outcome.reason),
+    requests,
+    failures,
+    told: loggedAt("error").map(({ event }) => event),
+  };
 });
 
-test("an attempt that waited for its turn goes out", async ({ sendAfter }) => {
-  expect(await sendAfter(turnMsMax)).toEqual({ reasons: ["accepted"], requests: 1 });
+const nothing = { failures: 0, told: [] };
+const once = { failures: 1, told: ["breaker_failed"] };
+const refuse = () => Promise.reject(new Error("the database is away"));
+
+test("an attempt that waited for its turn goes out", async ({ send }) => {
+  expect(await send({ waitedMs: turnMsMax })).toEqual({ ...nothing, reasons: ["accepted"], requests: 1 });
 });
 
 test("an attempt that waited until Stripe may have forgotten its identifier is not made", async ({
-  sendAfter,
+  send,
 }) => {
-  expect(await sendAfter(turnMsMax + 1)).toEqual({ reasons: ["held_back"], requests: 0 });
+  const held = { reasons: ["held_back"], requests: 0 };
+  expect(await send({ waitedMs: turnMsMax + 1 })).toEqual({ ...nothing, ...held });
+});
+
+test("where the pauses cannot be read, the attempt is not made, and that is told", async ({ send }) => {
+  const held = { reasons: ["held_back"], requests: 0 };
+  expect(await send({ breaker: { isPaused: refuse } })).toEqual({ ...once, ...held });
+});
+
+test("where a pause cannot be written, the attempt's outcome is kept, and that is told", async ({ send }) => {
+  const accepted = { reasons: ["accepted"], requests: 1 };
+  expect(await send({ breaker: { observe: refuse } })).toEqual({ ...once, ...accepted });
 });
