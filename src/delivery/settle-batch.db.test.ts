@@ -131,12 +131,18 @@ test("an answer that holds what Postgres cannot store is stored without it, and 
   ]);
 });
 
-/** Makes the database refuse to record anything about one meter event, or only the answer's words. */
-async function refuse(db: Db, key: MeterEventKey | undefined, when: string): Promise<void> {
-  await sql`
-    create function pg_temp_refuse() returns trigger language plpgsql as
-    $$ begin raise exception 'not this one' using errcode = 'check_violation'; end $$
-  `.execute(db);
+/** Makes the database refuse, with this code, to record anything about one meter event, or only the answer's words. */
+async function refuse(
+  db: Db,
+  key: MeterEventKey | undefined,
+  { when, code = "23514" }: { when: string; code?: string },
+): Promise<void> {
+  await sql
+    .raw(
+      `create function pg_temp_refuse() returns trigger language plpgsql as
+       $$ begin raise exception 'not this one' using errcode = '${code}'; end $$`,
+    )
+    .execute(db);
   await sql
     .raw(
       `create trigger refuse before insert on metering.delivery_attempts for each row
@@ -151,7 +157,7 @@ test("where the database refuses one attempt of many, it is reported, and all ot
 }) => {
   const keys = await desk.addEvents(20);
   const [, , , refused] = keys;
-  await refuse(db, refused, "true");
+  await refuse(db, refused, { when: "true" });
 
   await desk.deliverAll(() => accepted);
 
@@ -171,12 +177,56 @@ test("where the database refuses one attempt of many, it is reported, and all ot
   });
 });
 
+test.for([
+  ["a number out of range", "22003"],
+  ["a trigger's change of what is being changed", "27000"],
+  ["a trigger's own error", "P0001"],
+  ["a function's error", "38000"],
+  ["a function called wrongly", "39000"],
+  ["a violated check option of a view", "44000"],
+  ["a row that is too large", "54000"],
+  ["a damaged page", "XX001"],
+])("what the database refuses as %s holds up no other", async ([, code], { desk, database: { db } }) => {
+  const keys = await desk.addEvents(3);
+  const [, refused] = keys;
+  await refuse(db, refused, { when: "true", code });
+
+  await desk.deliverAll(() => accepted);
+
+  expect(await statesOf(db, keys)).toEqual(["delivered", "pending", "delivered"]);
+  expect(desk.events.filter(({ event }) => event === "settle_refused")).toMatchObject([
+    { meter_event_id: refused?.meterEventId },
+  ]);
+});
+
+test("an attempt that another one has overtaken is told, and not counted as settled", async ({
+  desk,
+  database: { db },
+}) => {
+  const [, overtaken] = await desk.addEvents(2);
+  const answered = await desk.answerAll(() => accepted);
+  await db
+    .updateTable("meter_events")
+    .set({ attempts_started: 2 })
+    .where("id", "=", overtaken?.meterEventId ?? "")
+    .execute();
+
+  await Promise.all(answered.map(desk.settle));
+
+  expect(desk.events.filter(({ event }) => event === "settle_overtaken")).toMatchObject([
+    { meter_event_id: overtaken?.meterEventId, attempt: 1 },
+  ]);
+  expect(await desk.scrape()).toMatchObject({
+    'meter_outbox_settled_total{meter="temperature_readings",state="delivered"}': 1,
+  });
+});
+
 test("an attempt whose words alone are refused is settled without them", async ({
   desk,
   database: { db },
 }) => {
   const [key] = await desk.addEvents(1);
-  await refuse(db, key, "new.message like '%words%'");
+  await refuse(db, key, { when: "new.message like '%words%'" });
 
   await desk.deliverAll(() => ({ kind: "foreign", httpStatus: 502, message: "words" }));
 

@@ -150,6 +150,7 @@ test("every attempt is kept, with when it began and what became of it", async ({
     state: "delivered",
     reason: "duplicate",
     attempts_finished: 4,
+    last_error: "x".repeat(1_000),
   });
 });
 

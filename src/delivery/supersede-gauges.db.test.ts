@@ -101,6 +101,36 @@ test("the last value of a period of another subscription is still wanted", async
   expect(await beginAttempts(db, [first, second], lease)).toHaveLength(2);
 });
 
+test.for(["the running period begins", "the running period ends", "another subscription's period ends"])(
+  "a value of the moment in which %s is of the next period",
+  async (bound, { database: { db } }) => {
+    const first = await addMeterEvent(db, older);
+    await addMeterEvent(db, { ...newer, organization_id: first.organizationId });
+    const of = { customer: "cus_1" };
+    if (bound === "the running period begins") {
+      const period = { periodStart: newer.event_at, periodEnd: ago(-24 * hourMs) };
+      await linkCustomer(db, first.organizationId, { ...of, ...period });
+    } else if (bound === "the running period ends") {
+      const period = { periodStart: ago(24 * hourMs), periodEnd: newer.event_at };
+      await linkCustomer(db, first.organizationId, { ...of, ...period });
+    } else {
+      await setOtherBounds(db, first.organizationId, [newer.event_at]);
+    }
+
+    expect(await supersedeGauges(db, lease)).toBe(0);
+  },
+);
+
+test("of two values of one moment the one that was sealed last supersedes", async ({ database: { db } }) => {
+  const first = await addMeterEvent(db, older);
+  const second = await addMeterEvent(db, { ...older, organization_id: first.organizationId });
+
+  expect(await supersedeGauges(db, lease)).toBe(1);
+
+  expect((await readMeterEvent(db, first)).state).toBe("superseded");
+  expect((await readMeterEvent(db, second)).state).toBe("pending");
+});
+
 test("inside a period a newer value supersedes", async ({ database: { db } }) => {
   const first = await addMeterEvent(db, older);
   await addMeterEvent(db, { ...newer, organization_id: first.organizationId });

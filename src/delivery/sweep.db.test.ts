@@ -9,6 +9,7 @@ import {
   readDeliverJobs,
   readMeterEvent,
 } from "../testing/rows/meter-events.ts";
+import { countWaitingForLocks } from "../testing/postgres/locks.ts";
 import { roadTest as test } from "../testing/fixtures/road-fixture.ts";
 import { beginAttempts } from "./begin-attempts.ts";
 import { meterEventStates } from "./meter-event-states.ts";
@@ -96,6 +97,25 @@ test("an attempt under way is waited for, however old its event", async ({ datab
   await sweepMeterEvents({ db, boss }, lease);
 
   expect((await readMeterEvent(db, key)).state).toBe("pending");
+});
+
+test("an attempt that begins while the sweep looks at its event is waited for", async ({
+  database: { db, pool },
+  boss,
+}) => {
+  const key = await addMeterEvent(db, { event_at: ago(34 * dayMs) });
+  const beginning = await db.startTransaction().execute();
+  await sql`
+    update metering.meter_events set attempts_started = 1, last_attempt_at = now()
+    where organization_id = ${key.organizationId} and id = ${key.meterEventId}
+  `.execute(beginning);
+
+  const sweeping = sweepMeterEvents({ db, boss }, lease);
+  await expect.poll(() => countWaitingForLocks(pool)).toBe(1);
+  await beginning.commit().execute();
+
+  expect(await sweeping).toMatchObject({ expired: 0, in_doubt: 0, rejected: 0 });
+  expect(await readMeterEvent(db, key)).toMatchObject({ state: "pending" });
 });
 
 test("events in other states are never touched", async ({ database: { db }, boss }) => {

@@ -110,6 +110,8 @@ const rows: [what: string, answer: StripeAnswer, verdict: Verdict][] = [
   ["a 503", refusal(503, { type: "api_error" }), serverError],
   ["a 504", refusal(504, { type: null }), serverError],
   ["a 500 with a refusal's code", refusal(500, { code: "no_meter" }), serverError],
+  ["a lock timeout in a 500", refusal(500, lockTimeout), serverError],
+  ["a limit of one object in a 503", refusal(503, { rateLimitedReason: "resource-specific" }), serverError],
   ["a 408, which says nothing of the event", refusal(408, { type: null }), serverError],
   ["an error in a 200", refusal(200), serverError],
   ["an error in a redirect", refusal(302), serverError],
