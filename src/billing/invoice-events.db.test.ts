@@ -1,5 +1,7 @@
+import type { Pool } from "pg";
 import { expect } from "vitest";
 import { closeTest } from "../testing/fixtures/close-fixture.ts";
+import { countWaitingForLocks } from "../testing/postgres/locks.ts";
 import { readStatement } from "../reconciliation/close/statement.ts";
 import { adoptInvoice } from "./adopt-invoice.ts";
 import type { InvoiceToAdopt } from "./read-invoice.ts";
@@ -14,9 +16,12 @@ const test = closeTest.extend("tell", ({ close }) => {
     change: Partial<NonNullable<InvoiceToAdopt["invoice"]>> & {
       quantity?: string;
       readMinutesAgo?: number;
+      usageEnd?: Date;
+      /** While the transaction is open. */
+      before?: Promise<unknown>;
     } = {},
   ) => {
-    const { quantity = "10", readMinutesAgo = 0, ...rest } = change;
+    const { quantity = "10", readMinutesAgo = 0, usageEnd = end, before, ...rest } = change;
     const status = rest.status ?? "draft";
     const readBeganAt = new Date(Date.now() - readMinutesAgo * minuteMs).toISOString();
     const invoice = {
@@ -33,12 +38,13 @@ const test = closeTest.extend("tell", ({ close }) => {
       periodEnd: end,
       ...rest,
     };
-    const usage = { start, end, invoiced: { temperature_readings: quantity } };
-    return deps.db
-      .transaction()
-      .execute((trx) =>
-        adoptInvoice(trx, { invoiceId: id, customerId: customer, invoice, usage, readBeganAt }),
-      );
+    const usage = { start, end: usageEnd, invoiced: { temperature_readings: quantity } };
+    return deps.db.transaction().execute(async (trx) => {
+      const read = { invoiceId: id, customerId: customer, invoice, usage, readBeganAt };
+      const adopted = await adoptInvoice(trx, read);
+      await before;
+      return adopted;
+    });
   };
 });
 
@@ -83,10 +89,49 @@ test("several invoices of one period add up, and it is open again when the final
   expect((await close.period()).closedAt).toBeNull();
 });
 
-test("an invoice of a threshold bills a part, and does not close the period", async ({ close, tell }) => {
-  await tell("in_1", { status: "paid", billingReason: "subscription_threshold", quantity: "4" });
+test("two invoices that become void at once leave the period open", async ({
+  close,
+  tell,
+  database: { pool },
+}) => {
+  await tell("in_1", { status: "open", readMinutesAgo: 2 });
+  await tell("in_2", { status: "open", readMinutesAgo: 2 });
+  expect((await close.period()).closedAt).toBeInstanceOf(Date);
+  const mayCommit = Promise.withResolvers<void>();
+
+  const first = tell("in_1", { status: "void", before: mayCommit.promise });
+  await expect.poll(() => countIdleInTransaction(pool)).toBe(1);
+  const second = tell("in_2", { status: "void" });
+  await expect.poll(() => countWaitingForLocks(pool)).toBe(1);
+  mayCommit.resolve();
+  await Promise.all([first, second]);
+
+  expect((await close.period()).closedAt).toBeNull();
+});
+
+async function countIdleInTransaction(pool: Pool): Promise<number> {
+  const { rows } = await pool.query(
+    "select from pg_stat_activity where datname = current_database() and state = 'idle in transaction'",
+  );
+  return rows.length;
+}
+
+test("an invoice of a threshold bills a part, and neither closes the period nor ends it", async ({
+  close,
+  tell,
+}) => {
+  const usageEnd = new Date(close.end.getTime() - 24 * 60 * minuteMs);
+  await tell("in_1", { status: "paid", billingReason: "subscription_threshold", quantity: "4", usageEnd });
   expect(await close.period()).toMatchObject({ closedAt: null, end: close.end });
 });
+
+test.for(["open", "paid", "uncollectible"])(
+  "an invoice that is %s is final, and closes the period",
+  async (status, { close, tell }) => {
+    await tell("in_1", { status });
+    expect((await close.period()).closedAt).toBeInstanceOf(Date);
+  },
+);
 
 test("a draft that was deleted bills nothing, whatever older reads say of it", async ({ close, tell }) => {
   await tell("in_1", { readMinutesAgo: 2 });

@@ -100,6 +100,25 @@ test("an event whose read fails ten times for its own reason fails with that rea
   expect(stripeSide.log).toContainEqual(expect.objectContaining({ event: "stripe_event_failed" }));
 });
 
+test("an event that ended each of its ten processes fails, and has all its attempts again when it is replayed", async ({
+  api,
+  database: { db },
+  stripeSide,
+}) => {
+  await post(api, eventOf("evt_1", "v1.account.updated"));
+  // The processes that counted these attempts could not record why they failed.
+  await sql`update metering.stripe_events set attempts = 10`.execute(db);
+  await stripeSide.startWorker();
+  await stripeSide.untilHandled();
+  expect(await readInbox(db)).toMatchObject([{ state: "failed", error: "given up after 10 attempts" }]);
+  expect(stripeSide.loggedAt("error")).toMatchObject([{ event: "stripe_event_failed", event_id: "evt_1" }]);
+
+  expect((await replay(api, "evt_1")).status).toBe(202);
+  await stripeSide.untilHandled();
+
+  expect(await readInbox(db)).toMatchObject([{ state: "handled", attempts: 1, error: null }]);
+});
+
 test("an event that Stripe cannot answer for is tried until it can, and no attempt is burnt", async ({
   database: { db },
   account: { simulator },
