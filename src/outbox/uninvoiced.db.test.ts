@@ -74,9 +74,28 @@ test("where the link is younger than the period, earlier periods of the subscrip
   await setBilled(db, acme, [{ from: hoursAgo(100) }]);
   expect(await readUninvoiced(db)).toMatchObject([{ reason: "before_subscription", quantity: 1 }]);
 
-  await sql`update metering.customer_links set linked_at = ${hoursAgo(50)}`.execute(db);
+  // An invoice that is made at the period's end is a draft for an hour.
+  const finalAt = hoursAgo(3).getTime() + 3_600_000;
+  await sql`update metering.customer_links set linked_at = ${new Date(finalAt)}`.execute(db);
   expect(await readUninvoiced(db)).toEqual([]);
+  await sql`update metering.customer_links set linked_at = ${new Date(finalAt + 1)}`.execute(db);
+  expect(await readUninvoiced(db)).toMatchObject([{ reason: "before_subscription", quantity: 1 }]);
 });
+
+test.for(["rejected", "expired", "superseded"])(
+  "usage that is %s is told by its state, not as on no invoice",
+  async (state, { database: { db }, boss }) => {
+    const acme = await addOrganization(db, { customer: "cus_1" });
+    await appendEntries(db, acme, [entry(2, 5)]);
+    await setBilled(db, acme, []);
+    await sealDueEntries({ db, boss }, { meters: meterNames });
+    expect(await readUninvoiced(db)).toMatchObject([{ quantity: 5 }]);
+
+    await db.updateTable("meter_events").set({ state }).execute();
+
+    expect(await readUninvoiced(db)).toEqual([]);
+  },
+);
 
 test("usage of an earlier customer is not the present one's", async ({ database: { db } }) => {
   const acme = await addOrganization(db, { customer: "cus_1" });
