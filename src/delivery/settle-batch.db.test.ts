@@ -177,7 +177,7 @@ test("where the database refuses one attempt of many, it is reported, and all ot
   });
 });
 
-test.for([
+test.for<[string, string]>([
   ["a number out of range", "22003"],
   ["a trigger's change of what is being changed", "27000"],
   ["a trigger's own error", "P0001"],

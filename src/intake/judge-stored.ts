@@ -32,7 +32,7 @@ export function judgeMissed(row: Missed, reading: Reading): StoredAs {
       detail: "the sensor is deactivated; PUT /v1/sensors/{sensor_id} with active true brings it back",
     };
   }
-  // A trigger leaves out what lies in a month that retention has dropped. A month can also go after the statement.
+  // The statement has made sure that nothing else can be: its month was dropped, before it or while it ran.
   return {
     status: "rejected",
     code: "too_old",

@@ -84,6 +84,7 @@ test("while a node of a cluster is away the database is not up, and what lies el
   const failed: string[] = [];
   const measure = createMeasurer({
     db,
+    billableStatuses: [],
     onFailedRead: ({ read }) => failed.push(read),
     reads: [good, away, good],
   });
