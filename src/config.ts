@@ -108,11 +108,7 @@ const tooShortRetention = {
 };
 
 const operatorToken = z.string().min(32, "must have at least 32 characters");
-/** A header carries no blank or line end inside a token, and not each client the same bytes for other characters. */
-const bearerToken = operatorToken.regex(
-  /^[!-~]*$/,
-  "must be of printable ASCII without blanks and line ends, as it travels in a header",
-);
+const bearerToken = operatorToken.regex(/^[!-~]*$/, "must be printable ASCII, no blanks: headers carry it");
 const reconciliation = {
   RECONCILE_READS_PER_DAY: z.coerce.number().int().min(0).max(1_000_000).optional(),
   RECONCILE_SETTLE_SECONDS: seconds(0, 86_400).default(900),
@@ -219,7 +215,7 @@ export const readCliConfig = (): CliConfig => readOrExit(cliEnvironment);
 /** The environment of the commands that work on Stripe. */
 export const readCliStripeConfig = (): CliStripeConfig => readOrExit(cliStripeEnvironment);
 
-/** One line for each fault of an environment, naming the variable and never its value. Empty or blank means unset. */
+/** One line for each fault of an environment, naming the variable and never its value. Empty or blank means unset: a blank number would be 0. */
 export function environmentFaults(schema: z.ZodType, env: Record<string, string | undefined>): string[] {
   const parsed = schema.safeParse(withoutBlank(env));
   if (parsed.success) return [];
@@ -247,11 +243,8 @@ function readOrExit<T>(schema: z.ZodType<T>): T {
   return schema.parse(withoutBlank(process.env));
 }
 
-/** A blank one would count as the number 0, which turns some things off. */
 function withoutBlank(env: Record<string, string | undefined>): Record<string, string> {
   return Object.fromEntries(
-    Object.entries(env).filter(
-      (pair): pair is [string, string] => pair[1] !== undefined && pair[1].trim() !== "",
-    ),
+    Object.entries(env).filter((pair): pair is [string, string] => (pair[1] ?? "").trim() !== ""),
   );
 }

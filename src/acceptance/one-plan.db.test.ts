@@ -112,7 +112,7 @@ const expected: Record<string, string[]> = {
     "billing_periods by billing_periods_not_billed",
     "billing_periods by billing_periods_pkey",
     "billing_periods by billing_periods_unreconciled, meter_events by meter_events_attention, meter_events by meter_events_reported",
-    period,
+    `${organizations}, ${period}`,
     "pg_class by pg_class_oid_index, pg_inherits by pg_inherits_parent_index",
   ],
 };

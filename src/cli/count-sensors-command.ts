@@ -1,5 +1,6 @@
 import type { Command } from "commander";
-import { type CountOptions, countSensors, faultsMessage } from "../intake/count-sensors.ts";
+import { faultsMessage } from "../intake/count-by-shard.ts";
+import { type CountOptions, countSensors } from "../intake/count-sensors.ts";
 import { whyNotBillable } from "../billing/billable.ts";
 import { findOrganization } from "../organizations/organizations.ts";
 import type { CommandTools } from "./command-tools.ts";

@@ -4,13 +4,8 @@ import type { Log } from "../log.ts";
 import { sensorsQueue } from "../queue/queues.ts";
 import { repeat, type Repeating } from "../process/wait.ts";
 import { type WorkDeps, workQueue } from "../queue/work-queue.ts";
-import {
-  type BurstLimits,
-  countChangedSensors,
-  countSensors,
-  faultsMessage,
-  type SensorCount,
-} from "./count-sensors.ts";
+import { faultsMessage, type SensorCount } from "./count-by-shard.ts";
+import { type BurstLimits, countChangedSensors, countSensors } from "./count-sensors.ts";
 
 const pollSeconds = 2;
 /** With the longest burst this stays below a minute. */

@@ -4,17 +4,7 @@ import type { Db, Trx } from "../database/db.ts";
 import { groupOrganizations, listShardGroups } from "../database/shard-groups.ts";
 import type { Shards } from "../database/shards.ts";
 import { shardsOf } from "../database/shards-of.ts";
-
-export type SensorCount = {
-  hour: Date;
-  /** The organizations whose number this call wrote; without those whose number of this hour was stored already. */
-  organizations: number;
-  sensors: number;
-  /** Hours without a count between the latest count and this one; 0 where only some organizations are counted. */
-  missedHours: number;
-  /** Why organizations of some shards of a cluster are left out. */
-  faults: unknown[];
-};
+import { type GroupCount, onEachGroup, type SensorCount } from "./count-by-shard.ts";
 
 export type CountOptions = {
   billableStatuses: readonly string[];
@@ -23,6 +13,8 @@ export type CountOptions = {
   /** Asked of the database when left out. */
   shards?: Shards;
 };
+
+type OfShard = { shard: ShardInput | undefined };
 
 /** A burst of changes is counted once it is over, or has lasted this long. */
 export type BurstLimits = { quietSeconds: number; longestSeconds: number };
@@ -72,45 +64,6 @@ export async function countChangedSensors(
     if (organizationIds.length === 0) return undefined;
     return countAndWrite(trx, { billableStatuses, organizationIds, shard });
   });
-}
-
-/** What a count says that left out organizations. */
-export function faultsMessage({ faults }: SensorCount): string {
-  const [first] = faults;
-  return `the sensors of ${faults.length} shards could not be counted: ${first instanceof Error ? first.message : String(first)}`;
-}
-
-type OfShard = { shard: ShardInput | undefined };
-type GroupCount = Omit<SensorCount, "missedHours" | "faults"> & { missedHours: number | undefined };
-
-/** Counts shard by shard, each in a transaction of its own; all together where there are no shards. */
-async function onEachGroup(
-  db: Db,
-  groups: readonly (ShardInput | undefined)[],
-  count: (trx: Trx, shard: ShardInput | undefined) => Promise<GroupCount | undefined>,
-): Promise<SensorCount | undefined> {
-  const counts: GroupCount[] = [];
-  const faults: unknown[] = [];
-  for (const shard of groups) {
-    try {
-      const counted = await db.transaction().execute((trx) => count(trx, shard));
-      if (counted !== undefined) counts.push(counted);
-    } catch (error) {
-      faults.push(error);
-    }
-  }
-  const last = counts.at(-1);
-  if (last === undefined && faults.length > 0) throw faults[0];
-  if (last === undefined) return undefined;
-  const missed = counts.flatMap(({ missedHours }) => missedHours ?? []);
-  return {
-    hour: last.hour,
-    organizations: counts.reduce((sum, { organizations }) => sum + organizations, 0),
-    sensors: counts.reduce((sum, { sensors }) => sum + sensors, 0),
-    // An hour in which any organization was counted is no missed one.
-    missedHours: missed.length > 0 ? Math.min(...missed) : 0,
-    faults,
-  };
 }
 
 /**

@@ -1,10 +1,13 @@
 import { sql } from "kysely";
 import { expect, inject } from "vitest";
-import { checkCluster } from "../../monitoring/checks/check-cluster.ts";
+import { checkBacklog } from "../../cli/doctor/check-backlog.ts";
+import { tableChecks } from "../../monitoring/checks/examine-database.ts";
+import { type Finding, findInDatabase } from "../../monitoring/checks/finding.ts";
 import { listNodes } from "../../database/cluster.ts";
 import type { Db } from "../../database/db.ts";
 import { createShards } from "../../database/shards.ts";
 import { askThrough } from "../../database/shards-of.ts";
+import { countSensors } from "../../intake/count-sensors.ts";
 import { findCitusOfMachine } from "../../testing/postgres/machine-cluster.ts";
 import { until } from "../../testing/processes/until.ts";
 import { postUntilStopped } from "../crash/gateway.ts";
@@ -50,9 +53,19 @@ test.runIf(isCluster && binaries !== undefined)(
       await first.halt("immediate");
       await eachAnswered(held, 503);
       await eachAnswered(others, 200);
-      expect(await checkCluster(db, "citus")).toContainEqual(
+      const found = await examine(db);
+      expect(found).toContainEqual(
         expect.objectContaining({ check: "nodes", detail: `not answering: ${first.host}:${first.port}` }),
       );
+      expect(found).toContainEqual({
+        check: "billing periods",
+        state: "unchecked",
+        detail: 'a node does not answer: "nodes" says more',
+      });
+      expect(found).toContainEqual(expect.objectContaining({ check: "alerts", state: "unchecked" }));
+      // It throws where no shard could be counted.
+      const { faults } = await countSensors(db, { billableStatuses: ["active"] });
+      expect(faults.length).toBeGreaterThan(0);
       await first.resume();
       await eachAnswered(senders, 200);
 
@@ -79,6 +92,19 @@ test.runIf(isCluster && binaries !== undefined)(
     }
   },
 );
+
+/** What doctor finds in the tables. */
+async function examine(db: Db): Promise<Finding[]> {
+  const by = "the command line";
+  const looks = tableChecks({ db, billableStatuses: ["active"], backend: "citus", now: new Date(), by });
+  const found: Finding[] = [];
+  // One after the other: the test has few connections.
+  for (const look of looks) found.push(...(await look()));
+  return [
+    ...found,
+    ...(await findInDatabase("alerts", () => checkBacklog(db, { billableStatuses: ["active"] }))),
+  ];
+}
 
 /** What is stored of an organization, and how much its entries count. */
 async function readStored(db: Db, organizationId: string): Promise<{ moments: string[]; billed: number }> {

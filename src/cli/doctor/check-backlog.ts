@@ -3,7 +3,7 @@ import type { Db } from "../../database/db.ts";
 import { summaryOf } from "../../monitoring/alerts/alert-post.ts";
 import { readConditions } from "../../monitoring/alerts/read-conditions.ts";
 import type { Asked } from "../../monitoring/metrics/asked.ts";
-import { type Finding, ok, problem } from "../../monitoring/checks/finding.ts";
+import { type Finding, ok, problem, unchecked } from "../../monitoring/checks/finding.ts";
 
 const check = "alerts";
 /** One or two refusals may pass. */
@@ -13,20 +13,25 @@ const attemptsUsual = 2;
  * Every alert of docs/alerts.yaml that the database can tell of, whether Prometheus runs or not; and whether the receiver of
  * ALERT_WEBHOOK_URL takes what it is told.
  */
-export async function checkBacklog(db: Db, asked: Asked): Promise<Finding> {
-  const conditions = await readConditions(db, asked);
+export async function checkBacklog(db: Db, asked: Asked): Promise<Finding[]> {
+  const unread: string[] = [];
+  const conditions = await readConditions(db, asked, (read) => unread.push(read));
+  const notRead =
+    unread.length === 0
+      ? []
+      : [unchecked(check, `a node does not answer, so these cannot be read: ${unread.join(", ")}`)];
   const holding = conditions.map((condition) => `${condition.rule.name}: ${summaryOf(condition)}`);
   const refused = await countRefused(db);
   const faults = [
     ...holding,
     ...(refused > 0 ? [`posts that ALERT_WEBHOOK_URL does not take: ${refused}`] : []),
   ];
-  if (faults.length === 0) return ok(check, "none of docs/alerts.yaml holds");
+  if (faults.length === 0) return unread.length > 0 ? notRead : [ok(check, "none of docs/alerts.yaml holds")];
   const remedies = [
     ...(holding.length > 0 ? ["docs/metrics.md says for each alert what to do"] : []),
     ...(refused > 0 ? ["the log event alert_post_failed says why a post was not taken"] : []),
   ];
-  return problem(check, faults.join("; "), remedies.join("; "));
+  return [problem(check, faults.join("; "), remedies.join("; ")), ...notRead];
 }
 
 async function countRefused(db: Db): Promise<number> {

@@ -1,4 +1,4 @@
-import { isDatabaseUnavailable } from "../../database/database-unavailable.ts";
+import { isDatabaseUnavailable, isNodeAway } from "../../database/database-unavailable.ts";
 import { describeStripeError } from "../../stripe/describe-stripe-error.ts";
 
 /** What was found about one thing, as doctor and the console's start page tell it. */
@@ -28,7 +28,7 @@ const conditionPattern = /^[\dA-Z]{5}$/;
 
 /**
  * Runs a check on the database. That it cannot read is a finding, in Postgres's words, and keeps no other check from telling
- * what it sees.
+ * what it sees. Of a cluster whose node is away, "nodes" names the node.
  */
 export async function findInDatabase(
   check: string,
@@ -54,6 +54,7 @@ export async function findAtStripe(check: string, look: () => Promise<Finding>):
 
 /** What is thrown by no database is a fault of ours, and no finding. */
 function findingOf(check: string, error: unknown): Finding {
+  if (isNodeAway(error)) return unchecked(check, 'a node does not answer: "nodes" says more');
   if (!(error instanceof Error)) throw error;
   const code = "code" in error && typeof error.code === "string" ? error.code : "";
   if (code === notAllowedCode) return unchecked(check, `${error.message}: "rights" says more`);

@@ -3,7 +3,7 @@ import { readByIndex } from "../../database/one-plan.ts";
 import type { Db } from "../../database/db.ts";
 import { isDatabaseUnavailable, isNodeAway } from "../../database/database-unavailable.ts";
 import { wait } from "../../process/wait.ts";
-import type { Measurement } from "./database-gauges.ts";
+import type { Measurement, Sample } from "./database-gauges.ts";
 import type { Asked } from "./asked.ts";
 import { databaseReads, type Read } from "./reads.ts";
 
@@ -49,7 +49,10 @@ export function createMeasurer(
     let isServerUp = true;
     let areNodesUp = true;
     for (const read of reads) {
-      const failure = await measureOne(current, read, () => (current.isUp = areNodesUp));
+      const failure = await measureOne({ db, onFailedRead, billableStatuses, ...limits }, read, {
+        samples: current.samples,
+        onAnswer: () => (current.isUp = areNodesUp),
+      });
       isServerUp = failure !== "database_away";
       areNodesUp &&= failure !== "node_away";
       current.isUp &&= isServerUp && areNodesUp;
@@ -58,30 +61,6 @@ export function createMeasurer(
     const endedAtMs = performance.now();
     const slowReusedMs = isServerUp ? (endedAtMs - startedAtMs) * reusedPerDuration : 0;
     goodUntilMs = endedAtMs + Math.max(limits.reusedMs, slowReusedMs);
-  }
-
-  async function measureOne(
-    current: Measurement,
-    { name, read }: Read,
-    onAnswer: () => void,
-  ): Promise<"database_away" | "node_away" | "other" | undefined> {
-    try {
-      const samples = await db
-        .transaction()
-        .setAccessMode("read only")
-        .execute(async (trx) => {
-          await sql`set local statement_timeout = ${sql.lit(limits.statementTimeoutMs)}`.execute(trx);
-          await readByIndex(trx);
-          onAnswer();
-          return read(trx, { billableStatuses });
-        });
-      current.samples.push(...samples);
-      return undefined;
-    } catch (error) {
-      onFailedRead({ read: name, error });
-      if (isNodeAway(error)) return "node_away";
-      return isTooSlow(error) || !isDatabaseUnavailable(error) ? "other" : "database_away";
-    }
   }
 
   return async () => {
@@ -97,6 +76,33 @@ export function createMeasurer(
     }
     return latest;
   };
+}
+
+type ReadDeps = Omit<MeasurerDeps, "reads"> & Pick<MeasurerLimits, "statementTimeoutMs">;
+
+/** Adds the read's samples. `onAnswer`: once the server has answered. */
+async function measureOne(
+  { db, onFailedRead, billableStatuses, statementTimeoutMs }: ReadDeps,
+  { name, read }: Read,
+  { samples, onAnswer }: { samples: Sample[]; onAnswer: () => void },
+): Promise<"database_away" | "node_away" | "other" | undefined> {
+  try {
+    const measured = await db
+      .transaction()
+      .setAccessMode("read only")
+      .execute(async (trx) => {
+        await sql`set local statement_timeout = ${sql.lit(statementTimeoutMs)}`.execute(trx);
+        await readByIndex(trx);
+        onAnswer();
+        return read(trx, { billableStatuses });
+      });
+    samples.push(...measured);
+    return undefined;
+  } catch (error) {
+    onFailedRead({ read: name, error });
+    if (isNodeAway(error)) return "node_away";
+    return isTooSlow(error) || !isDatabaseUnavailable(error) ? "other" : "database_away";
+  }
 }
 
 function isTooSlow(error: unknown): boolean {

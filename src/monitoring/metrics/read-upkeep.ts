@@ -17,7 +17,8 @@ export async function readSensorCountGauges(db: Db, { billableStatuses }: Asked)
       select c.hour from metering.sensor_counts c where c.organization_id = s.organization_id order by c.hour desc limit 1
     ) latest
     join metering.organizations o on o.id = s.organization_id and o.archived_at is null
-    where s.status = any(${billableStatuses}) and s.stripe_customer_id is not null
+    -- As a value, so that nothing offers the index of customers.
+    where s.status = any(${billableStatuses}) and coalesce(s.stripe_customer_id, '') <> ''
   `.execute(db);
   const value = counted.rows[0]?.ageSeconds ?? null;
   return value === null ? [] : [{ name: "meter_outbox_sensor_count_age_seconds", value }];
