@@ -57,7 +57,7 @@ const besideSums = `${carried}, ${undelivered}, ${pending}, meter_events by mete
 const expected: Record<string, string[]> = {
   "store readings": ["readings by readings_pkey, sensors by sensors_pkey"],
   seal: [
-    `${links}, ${pending}, ${unsealed}, ${period}`,
+    `${pastPeriods}, ${links}, ${pending}, ${unsealed}, ${period}`,
     `${links}, ${unsealed}`,
     pending,
     byId,

@@ -112,6 +112,36 @@ test("the present subscription's period splits the present customer's usage alon
   ]);
 });
 
+test("a period of an earlier customer splits that customer's usage", async ({ database, boss }) => {
+  const { db } = database;
+  const customer = "cus_first";
+  const acme = await addOrganization(db, {
+    customer,
+    periodStart: hoursAgo(700),
+    periodEnd: hoursAgo(3, 30),
+  });
+  await linkCustomer(db, acme, { customer, periodStart: hoursAgo(3, 30), periodEnd: hoursAgo(-700) });
+  await linkCustomer(db, acme, { customer: "cus_second" });
+  await writeLinks(db, acme, [
+    { customer, from: hoursAgo(700), until: hoursAgo(3, 45) },
+    { customer: "cus_second", from: hoursAgo(3, 45) },
+  ]);
+  const minutes = [20, 40, 50];
+  await appendEntries(
+    db,
+    acme,
+    minutes.map((minute) => ({ at: hoursAgo(3, minute), quantity: minute })),
+  );
+
+  await sealDueEntries({ db, boss }, { meters });
+
+  expect(await readMeterEvents(db)).toMatchObject([
+    { customer: "cus_first", quantity: 20 },
+    { customer: "cus_first", quantity: 40 },
+    { customer: "cus_second", quantity: 50 },
+  ]);
+});
+
 test("linking the same customer again ends nothing, and changes in one transaction follow each other", async ({
   database,
 }) => {

@@ -101,15 +101,15 @@ function nextStretches(input: SliceInput): RawBuilder<unknown> {
   return sql`
     select
       q.place, q.organization_id, w.stripe_customer_id, w.ends_at as link_ends_at,
-      p.current_period_start as period_start, p.current_period_end as period_end, p.other_bounds, c.cut_at,
+      p.current_period_start as period_start, p.current_period_end as period_end, o.bounds as other_bounds, c.cut_at,
       oldest.occurred_at as starts_at,
       least(
         date_trunc('hour', oldest.occurred_at, 'UTC') + interval '1 hour',
         w.ends_at,
         case when p.current_period_start > oldest.occurred_at then p.current_period_start end,
         case when p.current_period_end > oldest.occurred_at then p.current_period_end end,
-        case when p.other_bounds is not null then (
-          select min(b) from unnest(p.other_bounds) b where b > oldest.occurred_at
+        case when o.bounds is not null then (
+          select min(b) from unnest(o.bounds) b where b > oldest.occurred_at
         ) end,
         case when c.cut_at > oldest.occurred_at then c.cut_at end
       ) as ends_at,
@@ -138,13 +138,34 @@ function nextStretches(input: SliceInput): RawBuilder<unknown> {
         and w.starts_at <= oldest.occurred_at and w.ends_at > oldest.occurred_at
       limit 1
     ) w
-    -- Periods are those of the present link, and no other's.
+    -- Present periods are those of the present link, and no other's.
     left join lateral (
       select s.current_period_start, s.current_period_end, s.other_bounds
       from metering.subscriptions s
       where s.organization_id = q.organization_id ${inShard("s")} and w.ends_at = 'infinity'
       limit 1
     ) p on true
+    -- While nothing was sealed, a period may have ended that is not the present one, or that an earlier link's customer had.
+    cross join lateral (
+      select p.other_bounds || array_agg(noted.bound) as bounds
+      from (
+        (
+          select n.period_end as bound
+          from metering.billing_periods n
+          where n.organization_id = q.organization_id ${inShard("n")} and n.period_start <= oldest.occurred_at
+            and (n.stripe_customer_id = w.stripe_customer_id) is true
+          order by n.period_start desc
+          limit 1
+        )
+        union all
+        select bound
+        from metering.billing_periods n
+        cross join lateral unnest(array[n.period_start, n.period_end]) bound
+        where n.organization_id = q.organization_id ${inShard("n")} and n.period_start > oldest.occurred_at
+          and (n.stripe_customer_id = w.stripe_customer_id) is true
+      ) noted
+      where noted.bound <= ${cutOff}
+    ) o
     left join lateral (
       select c.cut_at from metering.cut_overs c where c.organization_id = q.organization_id ${inShard("c")} limit 1
     ) c on true

@@ -18,9 +18,9 @@ export type Slices = Omit<Turns, "slices"> & { events: SealedEvent[] };
  * shard of the organizations whole.
  *
  * A slice begins at the organization's oldest unsealed entry, or behind the slice before, and becomes one meter event. It
- * ends with the UTC hour; with the link to the customer who pays for its first entry; where a billing period of the present
- * link starts or ends; where usage was billed by another path until then; before the sum has more digits than Stripe
- * takes; and at `entriesMax`, if it alone has as many. `sum` adds up; `last` takes the latest.
+ * ends with the UTC hour; with the link to the customer who pays for its first entry; where a billing period of that
+ * customer starts or ends, also one that is over; where usage was billed by another path until then; before the sum has
+ * more digits than Stripe takes; and at `entriesMax`, if it alone has as many. `sum` adds up; `last` takes the latest.
  */
 export async function sealSlices(trx: Trx, input: SliceInput): Promise<Slices> {
   const { slices: found, turns, unfinished } = await findSlices(trx, input);

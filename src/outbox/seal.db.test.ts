@@ -197,6 +197,56 @@ test("an hour is split where a period of another subscription of the customer en
   ]);
 });
 
+test("an hour is split where periods ended in it that others have followed since", async ({
+  database: { db },
+  boss,
+}) => {
+  const periods = [hoursAgo(700), hoursAgo(2, 20), hoursAgo(2, 40), hoursAgo(1, 30), hoursAgo(-700)];
+  const acme = await addOrganization(db);
+  for (const [index, periodStart] of periods.slice(0, -1).entries()) {
+    const periodEnd = periods[index + 1] ?? periodStart;
+    await linkCustomer(db, acme, { customer: "cus_acme", periodStart, periodEnd });
+  }
+  await appendEntries(db, acme, [
+    { at: hoursAgo(2, 10), quantity: 1 },
+    { at: hoursAgo(2, 30), quantity: 2 },
+    { at: hoursAgo(2, 50), quantity: 4 },
+    { at: hoursAgo(1, 10), quantity: 8 },
+  ]);
+
+  await sealDueEntries({ db, boss }, { meters });
+
+  expect((await readMeterEvents(db)).map(({ quantity, at }) => [quantity, at])).toEqual([
+    [1, hoursAgo(2, 10)],
+    [2, hoursAgo(2, 30)],
+    [4, hoursAgo(2, 50)],
+    [8, hoursAgo(1, 10)],
+  ]);
+});
+
+test("an hour is split where a subscription ended and no other followed at once", async ({
+  database: { db },
+  boss,
+}) => {
+  const customer = "cus_acme";
+  const acme = await addOrganization(db);
+  await linkCustomer(db, acme, { customer, periodStart: hoursAgo(700), periodEnd: hoursAgo(2, 20) });
+  await linkCustomer(db, acme, { customer, periodStart: hoursAgo(2, 40), periodEnd: hoursAgo(-700) });
+  await appendEntries(db, acme, [
+    { at: hoursAgo(2, 10), quantity: 1 },
+    { at: hoursAgo(2, 30), quantity: 2 },
+    { at: hoursAgo(2, 50), quantity: 4 },
+  ]);
+
+  await sealDueEntries({ db, boss }, { meters });
+
+  expect((await readMeterEvents(db)).map(({ quantity, at }) => [quantity, at])).toEqual([
+    [1, hoursAgo(2, 10)],
+    [2, hoursAgo(2, 30)],
+    [4, hoursAgo(2, 50)],
+  ]);
+});
+
 test("entries without a customer are held, and sealed in their own hours once one is linked", async ({
   database,
   boss,
