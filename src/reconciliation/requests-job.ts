@@ -48,12 +48,19 @@ export async function remindOfRequests({ db, boss }: { db: Db; boss: PgBoss }): 
 
 type AnswerDeps = LookDeps & { log: Log };
 
-/** Compares the requested windows, and writes the answer down. When Stripe gives none, that is the answer. */
+/** Stripe has no meter of this name, so it has no sum either. */
+class MeterMissing extends Error {}
+
+/**
+ * Compares the requested windows, and writes the answer down. When Stripe gives none, or lacks a meter, that is the answer. The
+ * meters are read anew: one may have been made since they were read.
+ */
 async function answerRequest(deps: AnswerDeps, request: ReconcileRequest): Promise<void> {
+  deps.reads.meters.forget();
   try {
     await endRequest(deps.db, request, { answer: await compareAll(deps, request) });
   } catch (error) {
-    const reason = describeStripeError(error);
+    const reason = error instanceof MeterMissing ? error.message : describeStripeError(error);
     if (reason === undefined) throw error;
     await endRequest(deps.db, request, { error: reason });
   }
@@ -66,7 +73,10 @@ async function compareAll(deps: AnswerDeps, request: ReconcileRequest): Promise<
     for (const customer of await findCustomers(deps.db, { organizationId, meter, start, end })) {
       const window = { organizationId, customer, meter, start, end };
       const comparison = await comparePeriod(deps, window, { cause });
-      if (typeof comparison === "string") continue;
+      if (comparison === "no_meter") {
+        throw new MeterMissing(`Stripe has no meter with the event name ${deps.eventNames[meter]}`);
+      }
+      if (comparison === "put_off") continue;
       const looks = [comparison.whole, ...comparison.parts.filter((part) => isTold(part, window))];
       tellDifferences(deps.log, looks);
       compared.reads += comparison.reads;

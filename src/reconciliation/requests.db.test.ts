@@ -65,6 +65,32 @@ test("where Stripe gives no answer, that is the answer", async ({
   });
 });
 
+test("a meter that Stripe lacks is the answer, until it is made", async ({
+  books,
+  road,
+  account,
+  boss,
+  database: { db },
+}) => {
+  await road.startWorker({ METER_SENSORS_EVENT_NAME: "sensors_in_use" });
+  const asked = { organizationId: books.organizationId, ...period };
+  const ask = async () => {
+    const request = await askForComparison({ db, boss }, asked);
+    return untilEnded(db, { organizationId: books.organizationId, id: request });
+  };
+
+  expect(await ask()).toEqual({
+    state: "failed",
+    error: "Stripe has no meter with the event name sensors_in_use",
+  });
+  await account.stripe.billing.meters.create({
+    display_name: "Sensors in use",
+    event_name: "sensors_in_use",
+    default_aggregation: { formula: "last" },
+  });
+  expect(await ask()).toMatchObject({ state: "answered" });
+});
+
 test("a request whose job is lost is answered all the same", async ({
   books,
   road,
