@@ -31,6 +31,32 @@ test.runIf(roles !== undefined).for(kinds)(
   },
 );
 
+test.runIf(roles !== undefined).for(kinds)(
+  "each right that scripts/roles.sql gives the role of the %s in our schema is one whose loss is named",
+  async (kind, { database }) => {
+    const role = roles?.[kind].name ?? "";
+    const { rows } = await sql<{ right: string }>`
+      select p.privilege || ' on ' || c.oid::regclass as "right"
+      from pg_class c
+      cross join unnest(array['select', 'insert', 'update', 'delete']) p (privilege)
+      where c.relnamespace = 'metering'::regnamespace
+        and c.relkind in ('r', 'p') and not c.relispartition
+        and case p.privilege when 'delete' then has_table_privilege(${role}, c.oid, 'delete')
+          else has_any_column_privilege(${role}, c.oid, p.privilege) end
+      union
+      select 'execute on ' || f.pronamespace::regnamespace || '.' || f.proname
+      from pg_proc f
+      cross join aclexplode(f.proacl) given
+      where f.pronamespace = 'metering'::regnamespace and given.grantee = ${role}::regrole
+    `.execute(database.db);
+    const named = Object.entries(neededRights[kind]).flatMap(([name, privileges]) =>
+      privileges.map((privilege) => `${privilege} on ${name}`),
+    );
+    expect(rows.length).toBeGreaterThan(50);
+    expect(rows.map(({ right }) => right).filter((right) => !named.includes(right))).toEqual([]);
+  },
+);
+
 test.runIf(roles !== undefined)("the worker's role lacks what the API needs", async ({ database }) => {
   const missing = await readMissingRights(database.as("worker").db, { kind: "api" });
   expect(missing).toContain("select on metering.api_keys");
