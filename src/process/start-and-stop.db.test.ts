@@ -34,7 +34,7 @@ test("migrate ends on SIGTERM while it waits for a lock, and leaves nothing half
   database,
   launch,
 }) => {
-  const release = await holdOpen(database.pool, "lock table metering.kysely_migration_lock");
+  const release = await holdOpen(database.pool, "lock table metering.kysely_migration");
   const migrate = launch("migrate");
   await until(async () => (await countWaitingForLocks(database.pool)) > 0, { what: "migrate to wait" });
 

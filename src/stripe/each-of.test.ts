@@ -12,6 +12,7 @@ import type Stripe from "stripe";
 const apiKey = "sk_test_pages";
 const object = {
   id: "x_1",
+  customer: "cus_1",
   url: "https://example.com/webhooks/stripe",
   created: 1,
   enabled_events: ["*"],

@@ -33,7 +33,7 @@ test("a customer's subscriptions are taken, whether they name the customer or ho
   expect(await readOf({ id: "cus_1", object: "customer" })).toMatchObject([{ id: "sub_1" }]);
 });
 
-test.for(["cus_2", { id: "cus_2", object: "customer" }])(
+test.for(["cus_2", { id: "cus_2", object: "customer" }, null, undefined])(
   "subscriptions of %o are an answer of others when those of cus_1 were asked for",
   async (customer) => {
     await expect(readOf(customer)).rejects.toThrow("its subscriptions are another customer's");

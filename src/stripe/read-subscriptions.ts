@@ -39,7 +39,7 @@ export async function readSubscriptions(
       stripe.subscriptions.list({ customer, status: "all", limit: pageSize }),
     )) {
       // Usage would be billed by another customer's periods, after a mix-up on the way.
-      if (customerOf(subscription) !== customer) {
+      if (idOf(subscription.customer) !== customer) {
         throw new ForeignAnswer(200, "its subscriptions are another customer's");
       }
       found.push(await subscriptionRead(stripe, subscription));
@@ -88,8 +88,9 @@ async function allItems(
   return all;
 }
 
-function customerOf({ customer }: Stripe.Subscription): string {
-  return typeof customer === "string" ? customer : customer.id;
+/** The id of an object that is given whole or by its id; anything else that came stays as it is. */
+function idOf(given: unknown): unknown {
+  return typeof given === "object" && given !== null && "id" in given ? given.id : given;
 }
 
 function fromUnix(seconds: number): Date {
