@@ -27,6 +27,8 @@ export const settingsSchema = z.strictObject({
   idempotency_retention_seconds: z.number().positive(),
   /** docs.stripe.com/rate-limits: 1,000 meter events a second in live mode, 25 in a sandbox. Null: no limit. */
   rate_limit_events_per_second: z.number().positive().nullable(),
+  /** The same page: each endpoint takes 25 requests a second. Counts GETs, of each key and endpoint; null: no limit. */
+  rate_limit_reads_per_second: z.number().positive().nullable(),
   /** The meaning of `request` in a sample error: typings say the request's key, the field's name the meter event's. */
   error_report_names: z.enum(["identifier", "idempotency_key"]),
   /** Its field: `identifier` by the typings, `idempotency_key` in one example of the documentation. */
@@ -55,6 +57,7 @@ export const defaultSettings: Readonly<Settings> = {
   summary_delay_max_seconds: 0,
   idempotency_retention_seconds: 86_400,
   rate_limit_events_per_second: null,
+  rate_limit_reads_per_second: null,
   error_report_names: "identifier",
   error_report_field: "identifier",
   error_report_samples_max: null,

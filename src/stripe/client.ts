@@ -2,6 +2,7 @@ import Stripe from "stripe";
 import { type Tracer, untraced } from "../tracing/tracer.ts";
 import type { ExchangeOptions } from "./exchange.ts";
 import { createHttpClient, type HttpClient } from "./http-client.ts";
+import type { Pace } from "./pace-reads.ts";
 import { createStripeClock, type StripeClock } from "./stripe-clock.ts";
 
 /**
@@ -19,6 +20,8 @@ export type StripeOptions = {
   tracer?: Tracer;
   /** Learns Stripe's time from the answers. */
   clock?: StripeClock;
+  /** When reads may leave; at once without it. */
+  pace?: Pace;
 };
 
 /**
@@ -26,7 +29,7 @@ export type StripeOptions = {
  * telemetry, and a deadline for the whole request, since the SDK's own timeout counts only silence on the socket.
  */
 export function createStripe(options: StripeOptions): Stripe {
-  return createStripeOn(createHttpClient(exchangeOptionsOf(options)), options);
+  return createStripeOn(createHttpClient(exchangeOptionsOf(options), options.pace), options);
 }
 
 /** How requests travel with these options. */

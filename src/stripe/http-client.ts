@@ -1,5 +1,6 @@
 import Stripe from "stripe";
 import { createExchange, type ExchangeOptions, type ReceivedHeaders } from "./exchange.ts";
+import type { Pace } from "./pace-reads.ts";
 
 export type HttpClient = NonNullable<Stripe.StripeConfig["httpClient"]>;
 
@@ -8,13 +9,14 @@ export type HttpClient = NonNullable<Stripe.StripeConfig["httpClient"]>;
  *
  * It is shown only answers of Stripe's own: it looks for an `error` in the body and never at the status, and a body
  * that is no object ends the process in its hands. Every other answer is thrown as a `ForeignAnswer`, which the SDK hands
- * on as the detail of a connection error.
+ * on as the detail of a connection error. With a `pace` each GET waits for its turn, before its deadline begins.
  */
-export function createHttpClient(options: ExchangeOptions): HttpClient {
+export function createHttpClient(options: ExchangeOptions, pace?: Pace): HttpClient {
   const exchange = createExchange(options);
   const client = new Stripe.HttpClient();
   client.getClientName = () => "undici";
   client.makeRequest = async (host, port, path, method, headers, body, protocol) => {
+    if (method === "GET") await pace?.(path);
     const answer = await exchange({ protocol, host, port, path, method, headers, body });
     return new JudgedAnswer(answer.status, answer.headers, answer.body);
   };

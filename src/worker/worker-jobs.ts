@@ -9,6 +9,7 @@ import { countFailedJobs } from "../monitoring/metrics/job-metrics.ts";
 import { ensureQueues } from "../queue/install.ts";
 import { startBoss } from "../queue/start-boss.ts";
 import { createStripe } from "../stripe/client.ts";
+import { paceReads } from "../stripe/pace-reads.ts";
 import { createStripeReads } from "../stripe/reads.ts";
 import { createStripeClock } from "../stripe/stripe-clock.ts";
 import { type Tracer, untraced } from "../tracing/tracer.ts";
@@ -44,7 +45,7 @@ export async function startJobs(
     timeoutMs: config.STRIPE_TIMEOUT_MS,
     tracer,
   };
-  const stripe = createStripe(stripeOptions);
+  const stripe = createStripe({ ...stripeOptions, pace: paceReads() });
   const reads = createStripeReads(stripe, config.STRIPE_SECRET_KEY);
   const breaker = createBreaker({ db, log }, { leaseSeconds: retry.expireInSeconds });
   const deps = {

@@ -60,15 +60,17 @@ async function answerSpoilt(exchange: Exchange, action: ActionSpec): Promise<Del
 }
 
 function isWithinRate({ state, route, request, touched }: Exchange): boolean {
-  const perSecond = state.settings.rate_limit_events_per_second;
-  if (perSecond === null || route.takesEvents !== true) return true;
-  const events = Math.max(1, touched.length);
-  return drawTokens(state.buckets, {
-    apiKey: request.apiKey,
-    events,
-    perSecond,
-    nowMs: state.clock.nowMs(),
-  });
+  const { rate_limit_events_per_second: ofEvents, rate_limit_reads_per_second: ofReads } = state.settings;
+  const nowMs = state.clock.nowMs();
+  if (route.takesEvents === true && ofEvents !== null) {
+    const events = Math.max(1, touched.length);
+    return drawTokens(state.buckets, { bucketOf: request.apiKey, events, perSecond: ofEvents, nowMs });
+  }
+  if (route.method === "GET" && ofReads !== null) {
+    const bucketOf = `${request.apiKey} ${route.path}`;
+    return drawTokens(state.buckets, { bucketOf, events: 1, perSecond: ofReads, nowMs });
+  }
+  return true;
 }
 
 function isWithinQuota({ state, route }: Exchange): boolean {

@@ -3,7 +3,7 @@ import { refuse } from "./errors.ts";
 
 type Bucket = { tokens: number; filledAtMs: number };
 
-/** One token bucket per API key. */
+/** One token bucket per API key for meter events, and one per key and endpoint for reads. */
 export type Buckets = Map<string, Bucket>;
 
 /** docs.stripe.com/rate-limits, certain. */
@@ -17,17 +17,17 @@ export const rateLimitReasons = [
 
 export type RateLimitReason = (typeof rateLimitReasons)[number];
 
-type Draw = { apiKey: string; events: number; perSecond: number; nowMs: number };
+type Draw = { bucketOf: string; events: number; perSecond: number; nowMs: number };
 
 /** Draws `events` tokens; false when there are too few. A bucket holds one second's worth. */
-export function drawTokens(buckets: Buckets, { apiKey, events, perSecond, nowMs }: Draw): boolean {
+export function drawTokens(buckets: Buckets, { bucketOf, events, perSecond, nowMs }: Draw): boolean {
   // A request larger than the bucket would otherwise never be let in.
   const capacity = Math.max(perSecond, events);
-  const bucket = buckets.get(apiKey) ?? { tokens: capacity, filledAtMs: nowMs };
+  const bucket = buckets.get(bucketOf) ?? { tokens: capacity, filledAtMs: nowMs };
   const refill = (Math.max(0, nowMs - bucket.filledAtMs) / 1000) * perSecond;
   const tokens = Math.min(capacity, bucket.tokens + refill);
   const isEnough = tokens >= events;
-  buckets.set(apiKey, { tokens: isEnough ? tokens - events : tokens, filledAtMs: nowMs });
+  buckets.set(bucketOf, { tokens: isEnough ? tokens - events : tokens, filledAtMs: nowMs });
   return isEnough;
 }
 
