@@ -27,8 +27,8 @@ const burstLimits: BurstLimits = { quietSeconds: 5, longestSeconds: 30 };
  * Counts the active sensors of organizations that are billable, have a customer and are not archived, and writes each
  * count and its outbox entry together. An hour is counted again when the number has changed, when another customer
  * pays, or when a billing period has begun since; otherwise a second call writes nothing. Only the current hour is ever
- * counted: the number of an earlier hour is not known any more. On a cluster a node that is away holds up its own
- * organizations only; throws where no shard could be counted.
+ * counted: the number of an earlier hour is not known any more. On a cluster each shard is counted in a transaction of its
+ * own, and what one throws holds up no other; while a node is away, all of them throw. Throws where no shard could be counted.
  */
 export async function countSensors(
   db: Db,
