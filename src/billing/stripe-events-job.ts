@@ -6,7 +6,7 @@ import type { Log } from "../log.ts";
 import { purgeQueue, stripeEventJobPayload, stripeEventsQueue } from "../queue/queues.ts";
 import { type WorkDeps, workEachJob, workQueue } from "../queue/work-queue.ts";
 import { isStripesFault } from "../stripe/answer.ts";
-import { describeStripeError } from "../stripe/describe-stripe-error.ts";
+import { describeError } from "../stripe/describe-stripe-error.ts";
 import { inSpan, type Span, untraced } from "../tracing/tracer.ts";
 import { type ApplyDeps, applyStripeEvent } from "./apply-event.ts";
 import { logConsequences } from "./consequences.ts";
@@ -60,12 +60,8 @@ async function workJob(deps: ApplyDeps & { log: Log }, { data }: Job<unknown>): 
     const options = { name: "handle stripe event", kind: "consumer", parent, attributes } as const;
     await inSpan(deps.tracer ?? untraced, options, (span) => handle(deps, eventId, span));
   } catch (error) {
-    throw new Error(describe(error), { cause: error });
+    throw new Error(describeError(error), { cause: error });
   }
-}
-
-function describe(error: unknown): string {
-  return describeStripeError(error) ?? (error instanceof Error ? error.message : String(error));
 }
 
 async function handle(deps: ApplyDeps & { log: Log }, eventId: string, span: Span): Promise<void> {
@@ -103,10 +99,10 @@ async function handle(deps: ApplyDeps & { log: Log }, eventId: string, span: Spa
   } catch (error) {
     const counts = !isStripesFault(error) && !isNodeAway(error);
     if (!counts || attempts < attemptsMax) {
-      await recordFailure(db, eventId, { error: describe(error), counts });
+      await recordFailure(db, eventId, { error: describeError(error), counts });
       throw error;
     }
-    const reason = `given up after ${attemptsMax} attempts: ${describe(error)}`;
+    const reason = `given up after ${attemptsMax} attempts: ${describeError(error)}`;
     await endWithoutEffect(db, eventId, { state: "failed", error: reason });
     span.fail("given_up");
     log.error({ event: "stripe_event_failed", ...fields, reason });

@@ -1,3 +1,4 @@
+import { messageOf } from "../process/message-of.ts";
 import type { Log } from "../log.ts";
 import type { StripeAnswer } from "../stripe/answer.ts";
 import type { Transport } from "../stripe/sync-transport.ts";
@@ -50,7 +51,7 @@ export async function deliver(
       meter_event_ids: taken.map((one) => one.attempt.meterEventId),
       error,
     });
-    const message = `an error of ours: ${error instanceof Error ? error.message : String(error)}`;
+    const message = `an error of ours: ${messageOf(error)}`;
     const answer = { kind: "no_answer", reachedStripe: "maybe", code: "threw", message } as const;
     return conclude(taken, { answer, durationMs: performance.now() - startedAtMs, now: now() });
   }

@@ -1,3 +1,4 @@
+import { messageOf } from "../process/message-of.ts";
 import { sql } from "kysely";
 import type { PgBoss } from "pg-boss";
 import type { Db } from "../database/db.ts";
@@ -107,8 +108,7 @@ async function reportRefused(deps: Deps, finished: FinishedAttempt, error: unkno
   deps.log.error({ event: "settle_refused", ...fieldsOf(finished), error });
   deps.watch.onRefused(finished);
   const { attempt, outcome } = finished;
-  const why = error instanceof Error ? error.message : String(error);
-  const lastError = `attempt ${attempt.attempt} ended ${outcome.state} (${outcome.reason}), which the database refused to record: ${why}`;
+  const lastError = `attempt ${attempt.attempt} ended ${outcome.state} (${outcome.reason}), which the database refused to record: ${messageOf(error)}`;
   try {
     await sql`
       update metering.meter_events set last_error = ${storableText(lastError)}

@@ -1,3 +1,4 @@
+import { messageOf } from "../process/message-of.ts";
 import type { ShardInput } from "../database/by-shard.ts";
 import type { Db, Trx } from "../database/db.ts";
 
@@ -14,8 +15,7 @@ export type SensorCount = {
 
 /** What a count says that left out organizations. */
 export function faultsMessage({ faults }: SensorCount): string {
-  const [first] = faults;
-  return `the sensors of ${faults.length} shards could not be counted: ${first instanceof Error ? first.message : String(first)}`;
+  return `the sensors of ${faults.length} shards could not be counted: ${messageOf(faults[0])}`;
 }
 
 /** Of the organizations that are counted together; `missedHours` is undefined where none was counted before. */

@@ -1,12 +1,21 @@
-/** Runs each step, in order. One that fails stops none of the others; then what failed is thrown, with the steps' names. */
-export async function runSteps(steps: readonly (readonly [string, () => Promise<unknown>])[]): Promise<void> {
+import { messageOf } from "./message-of.ts";
+
+type Step = readonly [name: string, run: () => Promise<unknown>];
+
+/**
+ * Runs each step, in order. One that fails stops none of the others; then what failed is thrown, with the steps' names and what
+ * `describe` says of each error.
+ */
+export async function runSteps(
+  steps: readonly Step[],
+  describe: (error: unknown) => string = messageOf,
+): Promise<void> {
   const failed: Error[] = [];
   for (const [name, run] of steps) {
     try {
       await run();
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      failed.push(new Error(`${name}: ${reason}`, { cause: error }));
+      failed.push(new Error(`${name}: ${describe(error)}`, { cause: error }));
     }
   }
   const [first] = failed;

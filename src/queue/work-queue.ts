@@ -1,3 +1,4 @@
+import { messageOf } from "../process/message-of.ts";
 import type { Job, JobResult, PgBoss, WorkOptions } from "pg-boss";
 import { isDatabaseUnavailable } from "../database/database-unavailable.ts";
 import { keepTrying } from "../database/keep-trying.ts";
@@ -94,8 +95,4 @@ function reportFailure({ boss, log, onJobFailed }: WorkDeps, { queue, jobs, erro
   keepTrying({ log }, `failing jobs of ${queue}`, () =>
     boss.fail(queue, attempts, { message: messageOf(error) }),
   );
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -1,6 +1,7 @@
 import { reconcileQueue } from "../queue/queues.ts";
 import { workQueue } from "../queue/work-queue.ts";
-import { describeStripeError } from "../stripe/describe-stripe-error.ts";
+import { runSteps } from "../process/run-steps.ts";
+import { describeError } from "../stripe/describe-stripe-error.ts";
 import { noteBudget, readBudget } from "./budget.ts";
 import { resolveDoubt } from "./doubt/resolve-doubt.ts";
 import { type CloseSettings, closePeriods } from "./close/close-periods.ts";
@@ -35,17 +36,10 @@ export async function workReconcile(deps: ReconcileDeps, settings: ReconcileSett
 
 /** One run of all steps. */
 export async function reconcile(deps: ReconcileDeps, settings: ReconcileSettings): Promise<void> {
-  const failed: Error[] = [];
-  for (const { name, run } of steps) {
-    try {
-      const budget = await readBudget(deps.db, settings.readsPerDay);
-      await run({ ...deps, ...settings, budget });
-    } catch (error) {
-      const reason = describeStripeError(error) ?? (error instanceof Error ? error.message : String(error));
-      failed.push(new Error(`${name}: ${reason}`, { cause: error }));
-    }
-  }
-  const [first] = failed;
-  if (failed.length > 1) throw new AggregateError(failed, failed.map(({ message }) => message).join("; "));
-  if (first !== undefined) throw first;
+  const withBudget = async (run: Step["run"]) =>
+    run({ ...deps, ...settings, budget: await readBudget(deps.db, settings.readsPerDay) });
+  await runSteps(
+    steps.map(({ name, run }) => [name, () => withBudget(run)] as const),
+    describeError,
+  );
 }

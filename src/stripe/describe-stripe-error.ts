@@ -1,3 +1,4 @@
+import { messageOf } from "../process/message-of.ts";
 import Stripe from "stripe";
 import { answerOfError, isStripesFault } from "./answer.ts";
 import { foreignAnswerOf } from "./foreign-answer.ts";
@@ -20,6 +21,11 @@ export function describeStripeError(error: unknown): string | undefined {
     case "success":
       return undefined;
   }
+}
+
+/** The same, and of an error that has another source what it says itself. */
+export function describeError(error: unknown): string {
+  return describeStripeError(error) ?? messageOf(error);
 }
 
 /**

@@ -1,3 +1,4 @@
+import { idOf } from "./id-of.ts";
 import Stripe from "stripe";
 import { isMissing } from "./answer.ts";
 import { rememberPrices } from "./remember-prices.ts";
@@ -137,10 +138,6 @@ function meteredLine(line: Stripe.InvoiceLineItem, meterId: string): MeteredLine
     periodStart: new Date(line.period.start * 1_000),
     periodEnd: new Date(line.period.end * 1_000),
   };
-}
-
-function idOf(object: string | { id: string } | null | undefined): string | null {
-  return typeof object === "string" ? object : (object?.id ?? null);
 }
 
 function unixSeconds(at: Date): number {

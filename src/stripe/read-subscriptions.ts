@@ -1,3 +1,4 @@
+import { idOf } from "./id-of.ts";
 import type Stripe from "stripe";
 import { isUnknownCustomer } from "./answer.ts";
 import { eachOf } from "./each-of.ts";
@@ -86,11 +87,6 @@ async function allItems(
     all.push(item);
   }
   return all;
-}
-
-/** The id of an object that is given whole or by its id; anything else that came stays as it is. */
-function idOf(given: unknown): unknown {
-  return typeof given === "object" && given !== null && "id" in given ? given.id : given;
 }
 
 function fromUnix(seconds: number): Date {

@@ -1,7 +1,7 @@
 import type { PgBoss } from "pg-boss";
 import type { Log } from "../../log.ts";
 import { concernsEveryRead, isStripesFault, isUnknownCustomer } from "../../stripe/answer.ts";
-import { describeStripeError } from "../../stripe/describe-stripe-error.ts";
+import { describeError } from "../../stripe/describe-stripe-error.ts";
 import { type Cause, notePutOff } from "../budget.ts";
 import type { Subject } from "../fold-window.ts";
 import type { LookDeps } from "../look.ts";
@@ -62,7 +62,7 @@ export async function resolveDoubt(
       failures.push(error);
       const { organizationId, customer, meter } = subject;
       const named = { organization_id: organizationId, stripe_customer_id: customer, meter };
-      const reason = describeStripeError(error) ?? (error instanceof Error ? error.message : String(error));
+      const reason = describeError(error);
       deps.log.warn({ event: "doubt_look_failed", ...named, reason });
       failuresInRow = isStripesFault(error) ? failuresInRow + 1 : 0;
       if (concernsEveryRead(error) || failuresInRow === failuresInRowMax) break;
