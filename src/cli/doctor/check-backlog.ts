@@ -10,8 +10,8 @@ const check = "alerts";
 const attemptsUsual = 2;
 
 /**
- * Every alert of docs/alerts.yaml that the database can tell of, whether Prometheus runs or not; and whether the receiver of
- * ALERT_WEBHOOK_URL takes what it is told.
+ * Every alert of docs/alerts.yaml that the database can tell of, whether Prometheus runs or not; and whether the receiver at
+ * ALERT_WEBHOOK_URL accepts the alerts that are posted to it.
  */
 export async function checkBacklog(db: Db, asked: Asked): Promise<Finding[]> {
   const unread: string[] = [];

@@ -34,7 +34,7 @@ export function ResolvePage({ event, sum }: { event: MeterEvent; sum: WindowSum 
 
 type All = {
   fields: Narrowed["fields"];
-  /** The ids of those that the answer is about. */
+  /** The ids of the meter events whose doubt the answer ends. */
   asked: readonly string[];
   matched: MatchedEvents;
 };

@@ -31,7 +31,7 @@ export type OrganizationView = {
   listed: readonly ListedSensor[];
   /** Its latest billing periods. */
   periods: readonly BookedPeriod[];
-  /** Those that work first. */
+  /** Working keys before revoked ones, each the newest first. */
   keys: readonly StoredKey[];
   hasMoreKeys: boolean;
   actions: readonly RecordedAction[];
