@@ -3,7 +3,7 @@ import { groupByShard, type Shards, wholeDatabase } from "./shards.ts";
 
 type OfOrganization = { organizationId: string };
 
-/** `failed`: those whose shard failed or cannot be reached, and why. */
+/** `failed`: those whose shard failed or cannot be reached; `errors`: why, for each of these shards. */
 export type EachShard<T, R> = { done: R[]; failed: T[]; errors: unknown[] };
 
 /**
@@ -26,17 +26,18 @@ export async function onEachShard<T, R>(
   const found = areKnown ? undefined : await shards.find([...ids]);
   const shardOf = (item: T) =>
     found?.get(keyOf(item).organizationId) ?? shards.known(keyOf(item).organizationId) ?? wholeDatabase;
-  const nodesAway = new Set<string>();
+  const nodesAway = new Map<string, unknown>();
   for (const [shard, group] of groupByShard(items, shardOf)) {
     if (shard === wholeDatabase) {
       result.done.push(await work(group, false));
     } else if (nodesAway.has(shard.node)) {
       result.failed.push(...group);
+      result.errors.push(nodesAway.get(shard.node));
     } else {
       try {
         result.done.push(await work(group, true));
       } catch (error) {
-        if (isDatabaseUnavailable(error)) nodesAway.add(shard.node);
+        if (isDatabaseUnavailable(error)) nodesAway.set(shard.node, error);
         result.failed.push(...group);
         result.errors.push(error);
       }

@@ -2,7 +2,7 @@ import { sql } from "kysely";
 import type { PgBoss } from "pg-boss";
 import { byIndex, isOfKey, joinByIndex } from "../database/one-plan.ts";
 import { namesOrganizations, type ShardInput } from "../database/by-shard.ts";
-import { listShardGroups } from "../database/shard-groups.ts";
+import { onEachShardGroup } from "../database/shard-groups.ts";
 import type { Db, Trx } from "../database/db.ts";
 import type { Reminder } from "../queue/deliver-job.ts";
 import { hasNoAttemptUnderWay } from "./attempt-under-way.ts";
@@ -32,23 +32,17 @@ export async function sweepMeterEvents(
   options: { leaseSeconds: number; sealedSecondsMin?: number },
 ): Promise<Swept> {
   const swept = { ...nothingSwept };
-  const errors: unknown[] = [];
-  // One group where there are no shards. On a cluster a node that is away holds up its own organizations only.
-  for (const shard of await listShardGroups(db)) {
-    try {
-      for (const { state } of await parkUnsendable(db, { ...options, shard })) swept[state] += 1;
-      swept.superseded += await supersedeGauges(db, { ...options, shard });
-      swept.reminded += await remindOfPending({ db, boss }, { ...options, shard });
-    } catch (error) {
-      errors.push(error);
-    }
-  }
+  const { errors } = await onEachShardGroup(db, {}, async (shard) => {
+    for (const { state } of await parkUnsendable(db, { ...options, shard })) swept[state] += 1;
+    swept.superseded += await supersedeGauges(db, { ...options, shard });
+    swept.reminded += await remindOfPending({ db, boss }, { ...options, shard });
+  });
   if (errors.length > 0) throw errors[0];
   return swept;
 }
 
 type Parked = { state: "in_doubt" | "expired" | "rejected" };
-type OfShard = { shard: ShardInput | undefined };
+type OfShard = { shard: ShardInput };
 
 // Only events without an attempt under way: its outcome, which may be better news, comes first.
 function parkUnsendable(db: Db, options: OfShard & { leaseSeconds: number }): Promise<Parked[]> {

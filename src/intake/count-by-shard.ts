@@ -1,6 +1,8 @@
 import { messageOf } from "../process/message-of.ts";
 import type { ShardInput } from "../database/by-shard.ts";
 import type { Db, Trx } from "../database/db.ts";
+import { onEachShardGroup } from "../database/shard-groups.ts";
+import type { Shards } from "../database/shards.ts";
 
 export type SensorCount = {
   hour: Date;
@@ -22,23 +24,17 @@ export function faultsMessage({ faults }: SensorCount): string {
 export type GroupCount = Omit<SensorCount, "missedHours" | "faults"> & { missedHours: number | undefined };
 
 /** Counts shard by shard, each in a transaction of its own; all together where there are no shards. */
-export async function onEachGroup(
+export async function countByShard(
   db: Db,
-  groups: readonly (ShardInput | undefined)[],
-  count: (trx: Trx, shard: ShardInput | undefined) => Promise<GroupCount | undefined>,
+  which: { shards: Shards; only?: readonly string[] | undefined },
+  count: (trx: Trx, shard: ShardInput) => Promise<GroupCount | undefined>,
 ): Promise<SensorCount | undefined> {
-  const counts: GroupCount[] = [];
-  const faults: unknown[] = [];
-  for (const shard of groups) {
-    try {
-      const counted = await db.transaction().execute((trx) => count(trx, shard));
-      if (counted !== undefined) counts.push(counted);
-    } catch (error) {
-      faults.push(error);
-    }
-  }
+  const { done, errors } = await onEachShardGroup(db, which, (shard) =>
+    db.transaction().execute((trx) => count(trx, shard)),
+  );
+  const counts = done.filter((counted) => counted !== undefined);
   const last = counts.at(-1);
-  if (last === undefined && faults.length > 0) throw faults[0];
+  if (last === undefined && errors.length > 0) throw errors[0];
   if (last === undefined) return undefined;
   const missed = counts.flatMap(({ missedHours }) => missedHours ?? []);
   return {
@@ -47,6 +43,6 @@ export async function onEachGroup(
     sensors: counts.reduce((sum, { sensors }) => sum + sensors, 0),
     // An hour in which any organization was counted is no missed one.
     missedHours: missed.length > 0 ? Math.min(...missed) : 0,
-    faults,
+    faults: errors,
   };
 }

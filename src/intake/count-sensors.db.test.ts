@@ -53,6 +53,11 @@ test("an organization that is not billable or has no customer is not counted", a
   expect(await readCounts(db)).toEqual([]);
 });
 
+test("a count without any organization writes nothing", async ({ database: { db } }) => {
+  expect(await countSensors(db, billable)).toMatchObject({ organizations: 0, sensors: 0, faults: [] });
+  expect(await readCounts(db)).toEqual([]);
+});
+
 test("a node that is away holds up the count of its own organizations only", async ({ database: { db } }) => {
   const organizations: string[] = [];
   for (const customer of ["cus_1", "cus_2", "cus_3"])

@@ -1,10 +1,9 @@
 import { type RawBuilder, sql } from "kysely";
 import { type InShard, namesOrganizations, type ShardInput } from "../database/by-shard.ts";
 import type { Db, Trx } from "../database/db.ts";
-import { groupOrganizations, listShardGroups } from "../database/shard-groups.ts";
 import type { Shards } from "../database/shards.ts";
 import { shardsOf } from "../database/shards-of.ts";
-import { type GroupCount, onEachGroup, type SensorCount } from "./count-by-shard.ts";
+import { countByShard, type GroupCount, type SensorCount } from "./count-by-shard.ts";
 
 export type CountOptions = {
   billableStatuses: readonly string[];
@@ -14,7 +13,7 @@ export type CountOptions = {
   shards?: Shards;
 };
 
-type OfShard = { shard: ShardInput | undefined };
+type OfShard = { shard: ShardInput };
 
 /** A burst of changes is counted once it is over, or has lasted this long. */
 export type BurstLimits = { quietSeconds: number; longestSeconds: number };
@@ -28,22 +27,20 @@ const burstLimits: BurstLimits = { quietSeconds: 5, longestSeconds: 30 };
  * count and its outbox entry together. An hour is counted again when the number has changed, when another customer
  * pays, or when a billing period has begun since; otherwise a second call writes nothing. Only the current hour is ever
  * counted: the number of an earlier hour is not known any more. On a cluster each shard is counted in a transaction of its
- * own, and what one throws holds up no other; while a node is away, all of them throw. Throws where no shard could be counted.
+ * own, and what one throws holds up no other. Throws where no shard could be counted.
  */
 export async function countSensors(
   db: Db,
   { billableStatuses, organizationIds, shards = shardsOf(db) }: CountOptions,
 ): Promise<SensorCount> {
-  const all: (ShardInput | undefined)[] =
-    organizationIds === undefined
-      ? await listShardGroups(db, shards)
-      : await groupOrganizations(db, organizationIds, shards);
-  const count = await onEachGroup(db, all.length > 0 ? all : [undefined], async (trx, shard) => {
+  const count = await countByShard(db, { shards, only: organizationIds }, async (trx, shard) => {
     await holdCount(trx);
     return countAndWrite(trx, { billableStatuses, organizationIds, shard });
   });
-  if (count === undefined) throw new Error("no sensors were counted");
-  return count;
+  if (count !== undefined) return count;
+  // A cluster without organizations.
+  const { hour } = await readHour(db);
+  return { hour, organizations: 0, sensors: 0, missedHours: 0, faults: [] };
 }
 
 /**
@@ -58,7 +55,7 @@ export async function countChangedSensors(
     ...limits
   }: Omit<CountOptions, "organizationIds"> & Partial<BurstLimits>,
 ): Promise<SensorCount | undefined> {
-  return onEachGroup(db, await listShardGroups(db, shards), async (trx, shard) => {
+  return countByShard(db, { shards }, async (trx, shard) => {
     if (!(await tryToHoldCount(trx))) return undefined;
     const organizationIds = await takeChanged(trx, { ...burstLimits, ...limits, shard });
     if (organizationIds.length === 0) return undefined;
@@ -135,12 +132,12 @@ async function countAndWrite(
 type CountTime = { hour: Date; countedAt: Date };
 
 /** The statement's time, not the transaction's: the lock was waited for in between. */
-async function readHour(trx: Trx): Promise<CountTime> {
+async function readHour(db: Db): Promise<CountTime> {
   const times = await sql<CountTime>`
     select
       date_trunc('hour', statement_timestamp(), 'UTC') as hour,
       date_trunc('milliseconds', statement_timestamp()) as "countedAt"
-  `.execute(trx);
+  `.execute(db);
   const [now] = times.rows;
   if (now === undefined) throw new Error("the current hour is missing");
   return now;
@@ -172,31 +169,38 @@ async function countMissedHours(
   return before && Math.max((hour.getTime() - before.getTime()) / hourMs - 1, 0);
 }
 
-/** Writes the numbers that are not stored for this hour yet; each organization's rows lie together on a cluster, too. */
+/**
+ * Writes the numbers that are not stored for this hour yet. They are counted in a part of their own: a cluster would send an
+ * `insert … select` that joins `organizations`, of which each node has a copy, to every node.
+ */
 async function writeCounts(
   trx: Trx,
   { isBillable, inShard }: Counted,
   { hour, countedAt }: CountTime,
 ): Promise<{ organizationId: string; sensors: number }[]> {
   const counted = await sql<{ organizationId: string; sensors: number }>`
+    with due as materialized (
+      select a.organization_id, a.active_sensors, a.stripe_customer_id
+      from (
+        select
+          s.organization_id, s.stripe_customer_id, s.current_period_start, count(x.id)::int as active_sensors
+        from metering.subscriptions s
+        join metering.organizations o on o.id = s.organization_id and o.archived_at is null
+        left join metering.sensors x on x.organization_id = s.organization_id and x.deactivated_at is null ${inShard("x")}
+        where ${isBillable}
+        group by s.organization_id, s.stripe_customer_id, s.current_period_start
+      ) a
+      left join metering.sensor_counts c
+        on c.organization_id = a.organization_id and c.hour = ${hour}::timestamptz ${inShard("c")}
+      where c.organization_id is null
+        or c.active_sensors <> a.active_sensors
+        or c.stripe_customer_id <> a.stripe_customer_id
+        -- Of a period without a value Stripe bills no sensors.
+        or c.counted_at < a.current_period_start and a.current_period_start <= ${countedAt}::timestamptz
+    )
     insert into metering.sensor_counts (organization_id, hour, active_sensors, stripe_customer_id, counted_at)
-    select a.organization_id, ${hour}::timestamptz, a.active_sensors, a.stripe_customer_id, ${countedAt}::timestamptz
-    from (
-      select
-        s.organization_id, s.stripe_customer_id, s.current_period_start, count(x.id)::int as active_sensors
-      from metering.subscriptions s
-      join metering.organizations o on o.id = s.organization_id and o.archived_at is null
-      left join metering.sensors x on x.organization_id = s.organization_id and x.deactivated_at is null ${inShard("x")}
-      where ${isBillable}
-      group by s.organization_id, s.stripe_customer_id, s.current_period_start
-    ) a
-    left join metering.sensor_counts c
-      on c.organization_id = a.organization_id and c.hour = ${hour}::timestamptz ${inShard("c")}
-    where c.organization_id is null
-      or c.active_sensors <> a.active_sensors
-      or c.stripe_customer_id <> a.stripe_customer_id
-      -- Of a period without a value Stripe bills no sensors.
-      or c.counted_at < a.current_period_start and a.current_period_start <= ${countedAt}::timestamptz
+    select organization_id, ${hour}::timestamptz, active_sensors, stripe_customer_id, ${countedAt}::timestamptz
+    from due
     on conflict (organization_id, hour) do update set
       active_sensors = excluded.active_sensors,
       stripe_customer_id = excluded.stripe_customer_id,

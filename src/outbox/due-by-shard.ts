@@ -1,6 +1,6 @@
 import { isDatabaseUnavailable } from "../database/database-unavailable.ts";
 import type { Db } from "../database/db.ts";
-import { listShardGroups } from "../database/shard-groups.ts";
+import { hasShards, onEachShardGroup } from "../database/shard-groups.ts";
 import type { Shards } from "../database/shards.ts";
 import {
   type DueFilter,
@@ -19,28 +19,22 @@ export type Due = { queue: DueOrganization[]; faults: unknown[] };
  * node that is away leaves out its own organizations only.
  */
 export async function listDue(db: Db, shards: Shards, filter: DueFilter): Promise<Due> {
-  const due: Due = { queue: [], faults: [] };
-  for (const shard of await listShardGroups(db, shards, filter)) {
-    if (shard === undefined) return { ...due, queue: await listDueOrganizations(db, filter) };
-    const ids = shard.organizations.map(({ organizationId }) => organizationId);
-    await unlessAway(due.faults, async () => {
-      due.queue.push(...(await listDueOnShard(db, filter, ids)));
-    });
-  }
+  if (!(await hasShards(shards))) return { queue: await listDueOrganizations(db, filter), faults: [] };
+  const only = filter.only === undefined ? undefined : [filter.only];
+  const due = await onEachShardGroup(db, { shards, only }, ({ organizations }) =>
+    listDueOnShard(
+      db,
+      filter,
+      organizations.map(({ organizationId }) => organizationId),
+    ),
+  );
   // The round goes on anywhere while its end cannot be read.
-  let last: string | undefined;
-  await unlessAway(due.faults, async () => {
-    last = await findSealedLast(db, filter.meter);
-  });
-  const inOrder = due.queue.toSorted((a, b) => (a.organizationId < b.organizationId ? -1 : 1));
-  return { ...due, queue: rotate(inOrder, last) };
-}
-
-async function unlessAway(faults: unknown[], work: () => Promise<void>): Promise<void> {
-  try {
-    await work();
-  } catch (error) {
+  const faults = [...due.errors];
+  const last = await findSealedLast(db, filter.meter).catch((error: unknown) => {
     if (!isDatabaseUnavailable(error)) throw error;
     faults.push(error);
-  }
+    return undefined;
+  });
+  const inOrder = due.done.flat().toSorted((a, b) => (a.organizationId < b.organizationId ? -1 : 1));
+  return { queue: rotate(inOrder, last), faults };
 }

@@ -52,7 +52,7 @@ async function addSender(
   db: Db,
   { n, patienceMs, ends }: { n: number; patienceMs: number; ends: PostEnd[] },
 ): Promise<Sender> {
-  const organizationId = await addOrganization(db);
+  const organizationId = await addOrganization(db, { customer: `cus_${n}` });
   const { key, prefix, keyHash } = makeApiKey(randomBytes(32));
   await storeApiKey(db, { organizationId, name: "gateway", prefix, keyHash, scopes: ["ingest"] });
   await db.insertInto("sensors").values({ organization_id: organizationId, id: sensorId }).execute();

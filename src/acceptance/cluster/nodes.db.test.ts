@@ -7,7 +7,7 @@ import { listNodes } from "../../database/cluster.ts";
 import type { Db } from "../../database/db.ts";
 import { createShards } from "../../database/shards.ts";
 import { askThrough } from "../../database/shards-of.ts";
-import { countSensors } from "../../intake/count-sensors.ts";
+import { countChangedSensors, countSensors } from "../../intake/count-sensors.ts";
 import { findCitusOfMachine } from "../../testing/postgres/machine-cluster.ts";
 import { until } from "../../testing/processes/until.ts";
 import { postUntilStopped } from "../crash/gateway.ts";
@@ -63,12 +63,18 @@ test.runIf(isCluster && binaries !== undefined)(
         detail: 'a node does not answer: "nodes" says more',
       });
       expect(found).toContainEqual(expect.objectContaining({ check: "alerts", state: "unchecked" }));
-      await expect(countSensors(db, { billableStatuses: ["active"] })).rejects.toThrow(
-        "connection to the remote node",
-      );
+      const counting = { billableStatuses: ["active"] };
+      const leftOut = { faults: expect.arrayContaining([expect.objectContaining({ code: "08006" })]) };
+      expect(await countChangedSensors(db, { ...counting, quietSeconds: 0 })).toMatchObject({
+        organizations: others.length,
+        ...leftOut,
+      });
+      expect(await countSensors(db, counting)).toMatchObject(leftOut);
       await first.resume();
       await eachAnswered(senders, 200);
-      expect(await countSensors(db, { billableStatuses: ["active"] })).toMatchObject({ faults: [] });
+      expect(await listCounted(db)).toEqual(idsOf(others));
+      expect(await countSensors(db, counting)).toMatchObject({ faults: [] });
+      expect(await listCounted(db)).toEqual(idsOf(senders));
 
       await addNode(db, spare);
       await moveTo(db, spare, held[0]?.organizationId ?? "");
@@ -94,6 +100,21 @@ test.runIf(isCluster && binaries !== undefined)(
   },
 );
 
+function idsOf(senders: readonly Sender[]): string[] {
+  return senders.map(({ organizationId }) => organizationId).toSorted();
+}
+
+/** The organizations that have a count of one sensor, and an entry that says so. */
+async function listCounted(db: Db): Promise<string[]> {
+  const { rows } = await sql<{ id: string }>`
+    select distinct c.organization_id as id
+    from metering.sensor_counts c
+    join metering.meter_outbox e on e.organization_id = c.organization_id and e.occurred_at = c.counted_at
+    where c.active_sensors = 1 and e.meter = 'active_sensors' and e.quantity = 1
+  `.execute(db);
+  return rows.map(({ id }) => id).toSorted();
+}
+
 /** What doctor finds in the tables. */
 async function examine(db: Db): Promise<Finding[]> {
   const by = "the command line";
@@ -107,14 +128,14 @@ async function examine(db: Db): Promise<Finding[]> {
   ];
 }
 
-/** What is stored of an organization, and how much its entries count. */
+/** What is stored of an organization, and how many readings its entries count. */
 async function readStored(db: Db, organizationId: string): Promise<{ moments: string[]; billed: number }> {
   const { rows } = await sql<{ at: Date }>`
     select recorded_at as at from metering.readings where organization_id = ${organizationId}
   `.execute(db);
   const counted = await sql<{ billed: number }>`
     select coalesce(sum(quantity), 0)::int as billed
-    from metering.meter_outbox where organization_id = ${organizationId}
+    from metering.meter_outbox where organization_id = ${organizationId} and meter = 'temperature_readings'
   `.execute(db);
   return { moments: rows.map(({ at }) => at.toISOString()).toSorted(), billed: counted.rows[0]?.billed ?? 0 };
 }

@@ -6,6 +6,8 @@ import { createShards } from "../../database/shards.ts";
 import { askThrough } from "../../database/shards-of.ts";
 import { createSettler } from "../../delivery/settler.ts";
 import { type TakenJob, takeJobs } from "../../delivery/take-jobs.ts";
+import { countChangedSensors, countSensors } from "../../intake/count-sensors.ts";
+import { registerSensors } from "../../intake/sensors.ts";
 import { silentLog } from "../../log.ts";
 import { listDueOnShard } from "../../outbox/due-organizations.ts";
 import { readOrganizationTotals } from "../../outbox/organization-totals.ts";
@@ -125,6 +127,20 @@ test.runIf(isOnCluster)(
     await expect(worker.pool.query("select count(*) from metering.meter_events")).rejects.toThrow(
       "multi-task",
     );
+  },
+);
+
+test.runIf(isOnCluster)(
+  "the count of one organization's sensors reaches its shard alone",
+  async ({ database: { db }, ofOneShard: { worker } }) => {
+    const organizationId = await addOrganization(db, { customer: "cus_acme" });
+    await registerSensors(db, organizationId, [{ id: "a" }, { id: "b" }]);
+
+    const asked = { billableStatuses: ["active"], organizationIds: [organizationId] };
+    expect(await countSensors(worker.db, asked)).toMatchObject({ organizations: 1, sensors: 2 });
+    await registerSensors(db, organizationId, [{ id: "c" }]);
+    const changed = await countChangedSensors(worker.db, { billableStatuses: ["active"], quietSeconds: 0 });
+    expect(changed).toMatchObject({ organizations: 1, sensors: 3 });
   },
 );
 
