@@ -13,13 +13,13 @@ import { verdictOf } from "./verdict.ts";
 /**
  * Ends attempts that were begun and then not made; each is recorded so, and the event's own attempts are not reduced.
  */
-export function holdBack(taken: readonly TakenJob[]): FinishedAttempt[] {
+export function holdBack(taken: readonly TakenJob[], message = "no request was made"): FinishedAttempt[] {
   return taken.map(({ attempt, job, traceparent }) => ({
     attempt,
     job,
     traceparent,
     durationMs: 0,
-    answer: { kind: "no_answer", reachedStripe: "no", code: "held_back", message: "no request was made" },
+    answer: { kind: "no_answer", reachedStripe: "no", code: "held_back", message },
     verdict: { kind: "retry", reason: "held_back", retryAfterMs: null },
     outcome: { state: "pending", reason: "held_back", again: "at_once" },
   }));
@@ -76,12 +76,6 @@ async function sendTogether(
   const durationMs = performance.now() - startedAtMs;
   const verdict = verdictOf(answer);
   endAttemptSpans(spans, { verdict, answer });
-  const isOfOne = verdict.kind === "rejected" || (verdict.kind === "delivered" && verdict.isDuplicate);
-  if (isOfOne && taken.length > 1) {
-    // The answer is about one of them, and does not say which; sent alone, each shows it.
-    const alone = await Promise.all(taken.map((one) => deliver([one], options)));
-    return alone.flat();
-  }
   return conclude(taken, { answer, durationMs, now: now(), spans });
 }
 

@@ -6,9 +6,6 @@ const hourMs = 3_600_000;
  */
 export const identifierSafeMs = 23 * hourMs;
 
-/** An attempt that waited for its turn for so long is not made: half of the hour in hand is over. */
-export const turnMsMax = hourMs / 2;
-
 /** Stripe refuses usage older than 35 days; a day is kept in hand. */
 export const eventAgeMsMax = 34 * 24 * hourMs;
 
@@ -37,4 +34,13 @@ export const attemptsPerSlot = 4;
  */
 export function leaseSeconds(timeoutMs: number, requests = 1): number {
   return Math.ceil((attemptsPerSlot * timeoutMs * requests) / 1_000) + leaseMarginSeconds;
+}
+
+/**
+ * Milliseconds after its beginning until which an attempt may be made: then it ends inside its lease, with half of the margin
+ * left for its settling. One that got its turn later could end when another worker has begun the next one.
+ */
+export function turnMsMax(lease: number): number {
+  const attemptSeconds = (lease - leaseMarginSeconds) / attemptsPerSlot;
+  return (lease - attemptSeconds - leaseMarginSeconds / 2) * 1_000;
 }

@@ -32,7 +32,6 @@ export type DeliveryLoop = {
 export type DeliveryLoopOptions = Omit<SendTools, "log" | "watch" | "stopping"> & {
   /** Requests sent at once. */
   concurrency: number;
-  leaseSeconds: number;
   /** As the deliver queues have it. */
   backoff?: Backoff;
   watch?: DeliveryWatch;
