@@ -107,3 +107,25 @@ test("other bounds are those of all our items' periods but the chosen one's, of 
   expect(otherBounds(all, ours, chooseSubscription(all, ours))).toEqual([day(2), day(9), day(16)]);
   expect(otherBounds(all.slice(0, 1), new Set(["mtr_readings"]), chooseSubscription(all, ours))).toEqual([]);
 });
+
+test("where a subscription of ours ended is another bound, also of the chosen one, unless its period ended then", () => {
+  const item = { meterId: "mtr_readings", periodStart: day(1), periodEnd: day(30) };
+  const early = subscription("sub_2", { status: "canceled", endedAt: day(12) });
+  const before = subscription("sub_1", { status: "canceled", endedAt: day(8), items: [item] });
+  const inTime = subscription("sub_0", { status: "canceled", endedAt: day(30) });
+  const ofOthers = subscription("sub_x", { status: "canceled", endedAt: day(9), items: [] });
+
+  const boundsOf = (...all: SubscriptionRead[]) => otherBounds(all, ours, chooseSubscription(all, ours));
+  expect(boundsOf(early, before, ofOthers)).toEqual([day(8), day(12)]);
+  expect(boundsOf(subscription("sub_3"), before)).toEqual([day(8)]);
+  expect(boundsOf(inTime)).toEqual([]);
+});
+
+test("of very many subscriptions that ended, the latest ends are bounds", () => {
+  const all = Array.from({ length: 28 }, (_, n) =>
+    subscription(`sub_${n}`, { status: "canceled", endedAt: day(n + 1) }),
+  );
+  expect(otherBounds(all, ours, chooseSubscription(all, ours))).toEqual(
+    Array.from({ length: 20 }, (_, n) => day(n + 9)),
+  );
+});

@@ -10,6 +10,9 @@ export type BilledTime = { from: Date; until: Date | null };
 const running = ["active", "trialing", "past_due"];
 const ended = ["canceled", "incomplete_expired"];
 
+/** A customer may have had very many subscriptions, and only usage that is not sealed yet is cut at their ends. */
+const endingsMax = 20;
+
 /** Whether a subscription of this status has ended for good. */
 export function isEnded(status: string): boolean {
   return ended.includes(status);
@@ -56,23 +59,32 @@ export function chooseSubscription(
 }
 
 /**
- * Where present periods of these meters' items begin and end, apart from the bounds of the chosen subscription's period: an
- * hour of usage is cut there, too. Of subscriptions that have not ended.
+ * Where present periods of these meters' items begin and end, apart from the bounds of the chosen subscription's period, and where
+ * subscriptions ended, the chosen one among them: an hour of usage is cut there, too. A subscription that was cancelled
+ * at once ends before its period does.
  */
 export function otherBounds(
   subscriptions: readonly SubscriptionRead[],
   meterIds: ReadonlySet<string>,
   chosen: ChosenSubscription | undefined,
 ): Date[] {
-  const times = billingOf(subscriptions, meterIds)
+  const ours = billingOf(subscriptions, meterIds);
+  const periods = ours
     .filter(({ status }) => !isEnded(status))
     .flatMap(({ items }) => items.filter(({ meterId }) => meterId !== null && meterIds.has(meterId)))
     .flatMap(({ periodStart, periodEnd }) => [periodStart.getTime(), periodEnd.getTime()]);
   const known = new Set([chosen?.periodStart.getTime(), chosen?.periodEnd.getTime()]);
-  return [...new Set(times)]
+  return [...new Set([...periods, ...latestEndings(ours)])]
     .filter((time) => !known.has(time))
     .toSorted((a, b) => a - b)
     .map((time) => new Date(time));
+}
+
+function latestEndings(subscriptions: readonly SubscriptionRead[]): number[] {
+  return subscriptions
+    .flatMap(({ endedAt }) => endedAt?.getTime() ?? [])
+    .toSorted((a, b) => b - a)
+    .slice(0, endingsMax);
 }
 
 /**

@@ -17,7 +17,7 @@ export type CustomerRead = {
   /** The subscription to follow; undefined: none of them bills our meters. */
   chosen: ChosenSubscription | undefined;
   billed: BilledTime[];
-  /** Where periods of others than the chosen one begin and end. */
+  /** Where periods of others than the chosen one begin and end, and where subscriptions ended. */
   otherBounds: Date[];
   subscriptionIds: string[];
   /** The database's time to the microsecond, which a Date would cut. */
