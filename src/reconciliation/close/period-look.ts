@@ -37,14 +37,14 @@ export type PeriodLooks = (place: number, meter: MeterName) => PeriodLook | null
 
 /**
  * The latest look at each whole period, or, while it runs, at what has settled of it. Stripe sums up whole minutes: our events
- * in the parts of the first and the last minute that belong to the neighbouring periods are taken off. In a transaction, what
- * comes after it is planned without sorts.
+ * in the parts of the first and the last minute that belong to the neighbouring periods are taken off, as far as they were
+ * delivered when Stripe's sum was read. In a transaction, what comes after it is planned without sorts.
  */
 export async function readPeriodLooks(db: Db, { organizationId, times }: UsagePeriods): Promise<PeriodLooks> {
   const wholes = times.map(wholeMinutes);
   const isItsOwn = sql`
     organization_id = ${organizationId} and stripe_customer_id = l.customer and meter = l.meter and state = 'delivered'
-      and event_at >= l.starts_at and event_at < least(l.ends_at, l.window_end)
+      and delivered_at <= l.read_at and event_at >= l.starts_at and event_at < least(l.ends_at, l.window_end)
   `;
   const found = await inIndexOrder(db, (trx) =>
     sql<Row>`
@@ -82,6 +82,7 @@ export async function readPeriodLooks(db: Db, { organizationId, times }: UsagePe
             where organization_id = ${organizationId} and stripe_customer_id = l.customer and meter = l.meter
               and hour = date_trunc('hour', edge.starts_at, 'UTC')
               and event_at >= edge.starts_at and event_at < edge.ends_at and state = 'delivered'
+              and delivered_at <= l.read_at
           ) e
           where edge.starts_at < edge.ends_at and not l.is_gauge
         ), '0') as edges,

@@ -3,6 +3,8 @@ import { databaseTest as test } from "../../testing/postgres/database-fixture.ts
 import { countWaitingForLocks, holdOpen } from "../../testing/postgres/locks.ts";
 import { addMeterEvent } from "../../testing/rows/meter-events.ts";
 import { addOrganization } from "../../testing/rows/organizations.ts";
+import type { MeterName } from "../../usage/meters.ts";
+import { type Look, writeLooks } from "../looks.ts";
 import { findPeriod } from "./billing-periods.ts";
 import { readStatement } from "./statement.ts";
 
@@ -35,3 +37,56 @@ test("a meter event that is delivered while a statement is read is in one state 
   const [later] = (await readStatement(db, period)).meters;
   expect(later).toMatchObject(delivered);
 });
+
+test("of the next period's usage only what was delivered before Stripe's sum was read is taken off that sum", async ({
+  database: { db },
+}) => {
+  const minute = Math.floor(Date.now() / 60_000) * 60_000;
+  const periodStart = new Date(minute - dayMs);
+  const periodEnd = new Date(minute - 90_000);
+  const inLastMinute = new Date(periodEnd.getTime() + 1_000);
+  const id = await addOrganization(db, { customer: "cus_1", periodStart, periodEnd });
+  const addDelivered = (quantity: number, meter: MeterName, at: Date) =>
+    addMeterEvent(db, {
+      organization_id: id,
+      meter,
+      quantity,
+      event_at: at,
+      state: "delivered",
+      delivered_at: new Date(),
+    });
+  const inPeriod = new Date(periodEnd.getTime() - 60_000);
+  await addDelivered(30, "temperature_readings", inPeriod);
+  await addDelivered(4, "temperature_readings", inLastMinute);
+  await addDelivered(7, "active_sensors", inPeriod);
+  const look = { start: periodStart, end: new Date(minute - 60_000), organizationId: id, customer: "cus_1" };
+  await writeLooks(
+    db,
+    [
+      { ...equal, ...look, meter: "temperature_readings", ours: "34", theirs: "34" },
+      { ...equal, ...look, meter: "active_sensors", ours: "7", theirs: "7" },
+    ],
+    "close",
+  );
+  await addDelivered(5, "temperature_readings", inLastMinute);
+  await addDelivered(8, "active_sensors", new Date(inPeriod.getTime() + 1_000));
+  const period = await findPeriod(db, id, periodStart);
+  if (period === undefined) throw new Error("the period is missing");
+
+  const { meters } = await readStatement(db, period);
+
+  expect(meters.map(({ meter, stripe }) => [meter, stripe])).toEqual([
+    ["temperature_readings", "30"],
+    ["active_sensors", "7"],
+  ]);
+});
+
+const equal = {
+  doubtful: "0",
+  events: 1,
+  fingerprint: "1",
+  reads: 1,
+  result: "equal",
+  reason: null,
+  readAt: new Date(),
+} satisfies Partial<Look>;
