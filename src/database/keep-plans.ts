@@ -1,4 +1,4 @@
-import { sql } from "kysely";
+import { type RawBuilder, sql } from "kysely";
 import type pg from "pg";
 
 const mark = "/* kept */";
@@ -6,8 +6,14 @@ const mark = "/* kept */";
 /**
  * At the beginning of a statement: a connection that keeps plans plans it once. Only for a statement that has one plan
  * whatever the statistics and its parameters say (`isOfKey`): one that was made while a table was empty goes on for minutes.
+ * What goes to one shard of a cluster is planned each time: its parameters name the shard, and a plan for all parameters
+ * reaches every shard.
  */
-export const keptPlan = sql.raw(mark);
+export function keptPlan({
+  isOneShard = false,
+}: { isOneShard?: boolean | undefined } = {}): RawBuilder<unknown> {
+  return isOneShard ? sql`` : sql.raw(mark);
+}
 
 /** The server has lost a statement, or its result has other columns since a migration. */
 const isLost = new Set(["26000", "0A000"]);

@@ -29,7 +29,7 @@ export type PoolOptions = {
   answerDelayMsMax?: number;
   /** Connections plan by index as long as they live, which spares a transaction the trip that would tell them. */
   plansByIndex?: boolean;
-  /** They also plan once what begins with `keptPlan`. Not for a cluster, which sends a statement to nodes by its parameters. */
+  /** They also plan once what begins with `keptPlan`. */
   keepsPlans?: boolean;
 };
 

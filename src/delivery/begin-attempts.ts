@@ -53,7 +53,7 @@ async function countAttempts(
 ): Promise<Attempt[]> {
   const inShard = namesOrganizations({ organizations: keys, isOneShard: options.isOneShard });
   const begun = await sql<Attempt>`
-    ${keptPlan}
+    ${keptPlan(options)}
     ${withPendingKeys(keys)}
     update metering.meter_events m
     set

@@ -26,7 +26,7 @@ async function listEvents(
 ): Promise<MeterEventKey[]> {
   const { rows } = await onKeys(db, (one) =>
     sql<{ data: unknown }>`
-      ${keptPlan}
+      ${keptPlan()}
       select j.data
       from pgboss.job_common j
       -- In the words of pg-boss's own index of jobs that are taken. The name is an expression, which no index has: a plan by

@@ -23,7 +23,7 @@ const leaseSeconds = 45;
 /** Postgres plans a statement for its parameters so often before it keeps one plan for all. */
 const usesUntilKept = 6;
 
-roadTest.skipIf(localOnly("on a cluster, no plan is kept")).for([
+roadTest.skipIf(localOnly("on a cluster, no plan is kept of what begins and settles attempts")).for([
   { when: "while they were written", isAnalyzedMeanwhile: true },
   { when: "never", isAnalyzedMeanwhile: false },
 ])(

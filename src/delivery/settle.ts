@@ -119,7 +119,7 @@ async function recordOutcomes(
   const { endings, places } = distinctEndings(finished);
   const ending = (name: keyof Ending) => anyArrayLiteral(endings.map((one) => one[name]));
   const recorded = await sql<{ meter_event_id: string }>`
-    ${keptPlan}
+    ${keptPlan({ isOneShard })}
     with i as materialized (
       select
         u.organization_id, u.id, u.attempt, u.duration_ms, u.stripe_request_id, now() as at,

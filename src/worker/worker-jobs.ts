@@ -89,7 +89,7 @@ function openRoad(config: WorkerConfig, log: Log): Database {
       applicationName: "meter-outbox worker, delivery",
       connectionsMax: deliveryConnectionsMax,
       plansByIndex: true,
-      keepsPlans: config.DATABASE_BACKEND === "postgres",
+      keepsPlans: true,
     },
     log,
   );

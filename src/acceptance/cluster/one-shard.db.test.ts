@@ -24,10 +24,12 @@ import { roadTest } from "../../testing/fixtures/road-fixture.ts";
 import { createTestApi } from "../../testing/processes/api-app.ts";
 import { appendEntries } from "../../testing/rows/entries.ts";
 import { hoursAgo } from "../../testing/rows/hours.ts";
-import { readMeterEvent } from "../../testing/rows/meter-events.ts";
+import { addDueEvent, readMeterEvent } from "../../testing/rows/meter-events.ts";
 import { addOrganization } from "../../testing/rows/organizations.ts";
 import { meterNames } from "../../usage/meters.ts";
 
+/** Postgres plans a statement for its parameters so often before it keeps one plan for all. */
+const usesUntilKept = 6;
 const isOnCluster = inject("testServer").cluster !== undefined;
 
 /**
@@ -40,13 +42,13 @@ const test = roadTest.extend("ofOneShard", async ({ database, api }, { onCleanup
       format('alter database %I set citus.multi_task_query_log_level = error', current_database())
     )
   `.execute(database.db);
-  const open = (role: "api" | "worker") => {
+  const open = (role: "api" | "worker", planning = {}) => {
     const url = new URL(database.as(role).url);
     url.searchParams.set("options", "-c citus.multi_task_query_log_level=error");
-    const way = { connectionString: url.href, applicationName: "one shard", connectionsMax: 2 };
+    const way = { connectionString: url.href, applicationName: "one shard", connectionsMax: 2, ...planning };
     return { ...openDatabase(way, silentLog), url: url.href };
   };
-  const [ofApi, worker] = [open("api"), open("worker")];
+  const [ofApi, worker] = [open("api"), open("worker", { plansByIndex: true, keepsPlans: true })];
   // Its own connections to the nodes are made after the setting.
   const nodes = new pg.Pool({ connectionString: database.url, max: 1 });
   onCleanup(async () => void (await Promise.all([ofApi.close(), worker.close(), nodes.end()])));
@@ -141,6 +143,22 @@ test.runIf(isOnCluster)(
     await registerSensors(db, organizationId, [{ id: "c" }]);
     const changed = await countChangedSensors(worker.db, { billableStatuses: ["active"], quietSeconds: 0 });
     expect(changed).toMatchObject({ organizations: 1, sensors: 3 });
+  },
+);
+
+test.runIf(isOnCluster)(
+  "attempts go on reaching one shard alone when a connection has begun and settled many",
+  async ({ database: { db }, boss, ofOneShard: { worker } }) => {
+    const deps = { db: worker.db, boss, log: silentLog, shards: createShards(askThrough(worker.db)) };
+    const organizationId = await addOrganization(db, { customer: "cus_1" });
+    const options = { room: 10, leaseSeconds: 45 };
+    for (let use = 0; use <= usesUntilKept; use += 1) {
+      const key = await addDueEvent({ db, boss }, { organization_id: organizationId });
+      const { taken } = await takeJobs(deps, "temperature_readings", options);
+      expect(taken).toMatchObject([{ attempt: key }]);
+      await Promise.all(taken.map((job) => createSettler(deps).settle(deliveredBy(job))));
+      expect(await readMeterEvent(db, key)).toMatchObject({ state: "delivered" });
+    }
   },
 );
 
