@@ -84,7 +84,7 @@ async function listEvents(db: Db, window: Window): Promise<WindowEvent[]> {
             order by a.attempt
           )
           from metering.delivery_attempts a
-          where a.organization_id = m.organization_id and a.meter_event_id = m.id
+          where a.organization_id = ${window.organizationId} and a.meter_event_id = m.id
         ),
         '[]'
       ) as attempts

@@ -19,6 +19,8 @@ import { readUninvoiced } from "../../outbox/uninvoiced.ts";
 import { readUsage } from "../../outbox/usage.ts";
 import { readWaitingUsage } from "../../outbox/waiting-usage.ts";
 import { remindToDeliver } from "../../queue/deliver-job.ts";
+import { renderLook } from "../../reconciliation/compared-windows.ts";
+import type { Look } from "../../reconciliation/looks.ts";
 import { readPeriodEvents } from "../../reconciliation/close/period-events.ts";
 import { roadTest } from "../../testing/fixtures/road-fixture.ts";
 import { createTestApi } from "../../testing/processes/api-app.ts";
@@ -163,7 +165,7 @@ test.runIf(isOnCluster)(
 );
 
 test.runIf(isOnCluster)(
-  "usage, readings, waiting usage and statements of one organization reach its shard alone",
+  "usage, readings, waiting usage, statements and compared hours of one organization reach its shard alone",
   async ({ database: { db }, boss, ofOneShard }) => {
     const organizationId = await addOrganization(db, { customer: "cus_acme" });
     await appendEntries(db, organizationId, [
@@ -190,6 +192,9 @@ test.runIf(isOnCluster)(
       expect.arrayContaining([expect.objectContaining({ meter: "temperature_readings", quantity: "12" })]),
     ]);
     expect((await readPeriodEvents(ofOneShard.db, asked)).flat()).toHaveLength(2);
+    const hour = { start: hoursAgo(5, 0), end: hoursAgo(4, 0), customer: time.customer };
+    const compared = await renderLook(ofOneShard.db, lookAt({ organizationId, ...hour }));
+    expect(compared.events).toMatchObject([{ quantity: "5", attempts: [] }]);
     expect(await countPeriodReadings(ofOneShard.db, asked)).toEqual([0]);
     expect(await readUninvoiced(ofOneShard.db, { organizationIds: [organizationId] })).toEqual([]);
     expect(await readWaitingUsage(ofOneShard.db, organizationId)).toMatchObject({ isUnsealed: true });
@@ -199,6 +204,12 @@ test.runIf(isOnCluster)(
     ]);
   },
 );
+
+function lookAt(window: Pick<Look, "organizationId" | "customer" | "start" | "end">): Look {
+  const sums = { ours: "0", doubtful: "0", theirs: "5", events: 0, fingerprint: "0", reads: 1 };
+  const judged = { result: "different", reason: null } as const;
+  return { ...window, ...sums, ...judged, meter: "temperature_readings", readAt: new Date() };
+}
 
 function deliveredBy({ attempt, job }: TakenJob) {
   return {
