@@ -2,6 +2,7 @@ import { sql } from "kysely";
 import { expect } from "vitest";
 import { countSensors } from "../../intake/count-sensors.ts";
 import { databaseTest as test } from "../../testing/postgres/database-fixture.ts";
+import { movedBack } from "../../testing/rows/moved-back.ts";
 import { addOrganization } from "../../testing/rows/organizations.ts";
 import { billableByDefault } from "../../usage/subscription-statuses.ts";
 import { readConditions } from "../alerts/read-conditions.ts";
@@ -15,7 +16,8 @@ test.for([
   async ([, leave], { database: { db } }) => {
     await addOrganization(db, { customer: "cus_1" });
     await countSensors(db, { billableStatuses: billableByDefault });
-    await sql`update metering.sensor_counts set hour = hour - interval '3 hours'`.execute(db);
+    const earlier = movedBack("hour", sql`interval '3 hours'`);
+    await sql`update metering.sensor_counts set hour = ${earlier}`.execute(db);
     const readNames = async () =>
       (await readConditions(db, { billableStatuses: billableByDefault })).map(({ rule }) => rule.name);
     expect(await readNames()).toContain("MeterOutboxSensorCountMissed");
