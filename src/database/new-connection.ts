@@ -44,3 +44,14 @@ export const newConnectionsByIndex = {
     client.query(firstWords + byIndexWords, done);
   },
 } as const satisfies pg.PoolConfig;
+
+/** The same for a pool whose statements give up a lock that they do not get in time. */
+export function newConnectionsOfBriefWaits(lockWaitMsMax: number) {
+  const briefWords = `, set_config('lock_timeout', '${lockWaitMsMax}', false)`;
+  return {
+    ...newConnections,
+    verify: (client, done) => {
+      client.query(firstWords + briefWords, done);
+    },
+  } as const satisfies pg.PoolConfig;
+}

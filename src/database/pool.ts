@@ -3,7 +3,7 @@ import type { Log } from "../log.ts";
 import type { Db } from "./db.ts";
 import { keepPlans } from "./keep-plans.ts";
 import { createQueryBuilder } from "./query-builder.ts";
-import { newConnections, newConnectionsByIndex } from "./new-connection.ts";
+import { newConnections, newConnectionsByIndex, newConnectionsOfBriefWaits } from "./new-connection.ts";
 import { createWatchedSocket } from "./watched-socket.ts";
 import { createRenewal } from "./renewal.ts";
 import { createShards } from "./shards.ts";
@@ -25,6 +25,8 @@ export type PoolOptions = {
   connectTimeoutMs?: number;
   /** 0: no limit; the pool waits as long as the server does not answer. */
   statementTimeoutMs?: number;
+  /** How long a statement waits for a lock before it fails; without it, as long as the statement may take. */
+  lockWaitMsMax?: number;
   /** How much later than its own timeout a statement's answer may come before the connection counts as lost. */
   answerDelayMsMax?: number;
   /** Connections plan by index as long as they live, which spares a transaction the trip that would tell them. */
@@ -57,7 +59,7 @@ export function openDatabase(options: PoolOptions, log: Log): Database {
     // A transaction left open holds back vacuum for every table.
     idle_in_transaction_session_timeout: 15_000,
     keepAlive: true,
-    ...(plansByIndex ? newConnectionsByIndex : newConnections),
+    ...wordsOf(options),
   });
   if (keepsPlans) pool.on("connect", keepPlans);
   const renewal = createRenewal(pool);
@@ -73,4 +75,9 @@ export function openDatabase(options: PoolOptions, log: Log): Database {
   const shards = createShards(askThrough(plain));
   const db: Db = Object.assign(plain, { shards, ...(plansByIndex && { plansByIndex }) });
   return { db, pool, renew: renewal.renewAll, close: () => db.destroy() };
+}
+
+function wordsOf({ plansByIndex = false, lockWaitMsMax }: PoolOptions): pg.PoolConfig {
+  if (plansByIndex) return newConnectionsByIndex;
+  return lockWaitMsMax === undefined ? newConnections : newConnectionsOfBriefWaits(lockWaitMsMax);
 }

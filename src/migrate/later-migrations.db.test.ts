@@ -1,10 +1,13 @@
 import { sql } from "kysely";
+import pg from "pg";
 import { expect, inject } from "vitest";
 import type { Db } from "../database/db.ts";
 import { ensurePartitions } from "../database/partitions.ts";
 import { placement } from "../database/placement.ts";
 import { silentLog } from "../log.ts";
 import { emptyDatabaseTest } from "../testing/postgres/empty-database-fixture.ts";
+import { createRecordingLog } from "../testing/processes/recording-log.ts";
+import { until } from "../testing/processes/until.ts";
 import { distribute } from "./distribute.ts";
 import { migrate } from "./migrate.ts";
 import { createMigrator } from "./migrations.ts";
@@ -34,6 +37,37 @@ emptyDatabaseTest.runIf(isCluster)(
       expect(ours).toContain("organization_id uuid");
       for (const theirs of await describeTables(db, table, "shards")) expect(theirs).toBe(ours);
     }
+  },
+);
+
+emptyDatabaseTest.runIf(isCluster)(
+  "a migration waits for a lock that a session of a node holds no longer than for others",
+  async ({ empty }) => {
+    const { db } = empty;
+    await sql`create schema metering`.execute(db);
+    const { error } = await createMigrator(db).migrateTo(before);
+    if (error !== undefined) throw error;
+    await distribute(db);
+    const { rows } = await sql<{ node: number; shard: string }>`
+      select nodeport::int as node, shard_name as shard from citus_shards
+      where table_name = 'metering.meter_events'::regclass limit 1
+    `.execute(db);
+    const url = new URL(empty.url);
+    url.port = String(rows[0]?.node);
+    const reader = new pg.Client({ connectionString: url.href });
+    await reader.connect();
+    const { log, events } = createRecordingLog();
+    try {
+      await reader.query(`begin; select from ${rows[0]?.shard}`);
+      const migrated = migrate({ databaseUrl: empty.url, backend: "citus", log });
+      await until(() => events.length > 0, { what: "the wait to be told" });
+      await reader.query("commit");
+      await migrated;
+    } finally {
+      await reader.end();
+    }
+
+    expect(events.map(({ event }) => event)).toEqual(["migration_awaits_lock", "database_migrated"]);
   },
 );
 

@@ -1,12 +1,16 @@
 import { sql } from "kysely";
 import { expect } from "vitest";
+import { ensurePartitions } from "../database/partitions.ts";
 import { silentLog } from "../log.ts";
 import { emptyDatabaseTest as test } from "../testing/postgres/empty-database-fixture.ts";
 import { createRecordingLog } from "../testing/processes/recording-log.ts";
 import { until } from "../testing/processes/until.ts";
 import { migrate } from "./migrate.ts";
-import { missingMigrations, sqlMigrations } from "./migrations.ts";
+import { createMigrator, missingMigrations, sqlMigrations } from "./migrations.ts";
 import type { Db } from "../database/db.ts";
+
+/** The next migration locks entries against their writers. */
+const beforeGuards = "0125_mend_block_ranges";
 
 test("an empty database is brought to the program's schema", async ({ empty }) => {
   const needed = Object.keys(await sqlMigrations.getMigrations());
@@ -76,6 +80,40 @@ test("a migration that fails is named, and none of its run stays", async ({ empt
   expect(rows).toEqual([{ found: null }]);
 });
 
+test("a migration that cannot get a lock leaves it to others meanwhile, and is made whole when it can", async ({
+  empty,
+}) => {
+  await sql`create schema metering`.execute(empty.db);
+  const { error } = await createMigrator(empty.db).migrateTo(beforeGuards);
+  if (error !== undefined) throw error;
+  await ensurePartitions(empty.db, { now: new Date(), readingsMaxAgeDays: 1 });
+  // As of a transaction that has changed an entry and is forgotten: the migration's lock conflicts with it, and intake's does not.
+  const forgotten = await empty.db.startTransaction().execute();
+  await sql`set local idle_in_transaction_session_timeout = 0`.execute(forgotten);
+  await sql`lock table metering.meter_outbox in row exclusive mode`.execute(forgotten);
+  const { log, events } = createRecordingLog();
+  const migrated = migrate({ databaseUrl: empty.url, log });
+
+  let stored = 0;
+  try {
+    while (!events.some(({ event }) => event === "migration_awaits_lock") || stored < 20) {
+      await storeEntry(empty.db);
+      stored += 1;
+    }
+  } finally {
+    await forgotten.commit().execute();
+  }
+  await migrated;
+
+  expect(await missingMigrations(empty.db)).toEqual([]);
+  const [told, done] = events;
+  expect(told).toMatchObject({ event: "migration_awaits_lock", holders: [{ pid: expect.any(Number) }] });
+  expect(done).toMatchObject({
+    event: "database_migrated",
+    applied: expect.arrayContaining(["0126_guards_after_updates"]),
+  });
+});
+
 test("the migrate program exits with 0 on a fresh database, also when run again", async ({
   empty,
   launch,
@@ -85,6 +123,13 @@ test("the migrate program exits with 0 on a fresh database, also when run again"
 
   expect(await missingMigrations(empty.db)).toEqual([]);
 });
+
+async function storeEntry(db: Db): Promise<void> {
+  await sql`
+    insert into metering.meter_outbox (organization_id, occurred_at, id, meter, quantity)
+    values (gen_random_uuid(), now(), metering.uuid_v7(now()), 'temperature_readings', 1)
+  `.execute(db);
+}
 
 async function isAdvisoryLockAwaited(db: Db): Promise<boolean> {
   const { rows } = await sql`

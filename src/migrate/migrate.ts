@@ -2,6 +2,7 @@ import pg from "pg";
 import { sql } from "kysely";
 import type { Log } from "../log.ts";
 import { installQueues } from "../queue/install.ts";
+import { awaitLocks, type LockPatience, lockWaitMsMax, migrateSessions } from "./await-locks.ts";
 import { findSharedCustomers } from "../database/customer-taken.ts";
 import { distribute } from "./distribute.ts";
 import { createMigrator, missingSqlMigrations } from "./migrations.ts";
@@ -20,44 +21,51 @@ export type MigrateInput = {
   backend?: "postgres" | "citus";
   readingsMaxAgeDays?: number;
   now?: Date;
+  lockPatience?: LockPatience;
 };
 
 /**
  * Brings the database to this program's schema: our tables, the coming months' partitions, and pg-boss's own schema
- * with our queues. Forward only, under one lock for the database, safe to run twice and at once. Throws with the name
- * of the migration that failed; then no migration of this run stays.
+ * with our queues. Forward only, under one lock for the database, safe to run twice and at once. No statement waits for a
+ * lock for long; what could not get one is done again for ten minutes. Throws with the name of the migration that failed;
+ * then no migration of this run stays.
  */
 export async function migrate(input: MigrateInput): Promise<void> {
   await underMigrationLock(input.databaseUrl, async () => {
     const database = openDatabase(
       {
         connectionString: input.databaseUrl,
-        applicationName: "meter-outbox migrate",
+        applicationName: migrateSessions,
         connectionsMax: 2,
         statementTimeoutMs: 0,
+        lockWaitMsMax,
       },
       input.log,
     );
     try {
-      await sql`create schema if not exists metering`.execute(database.db);
-      const applied = await applyMigrations(database.db);
-      const distributed = input.backend === "citus" ? { distributed: await distribute(database.db) } : {};
-      const partitions = await ensurePartitions(database.db, {
-        now: input.now ?? new Date(),
-        readingsMaxAgeDays: input.readingsMaxAgeDays ?? 365,
-      });
-      await validateConstraints({ db: database.db, log: input.log });
-      await installQueues({ db: database.db, log: input.log }, input.databaseUrl);
-      await warnOfSharedCustomers(database.db, input.log);
-      input.log.info({ event: "database_migrated", applied, ...distributed, partitions });
+      const done = await migrateWith(database.db, input);
+      input.log.info({ event: "database_migrated", ...done });
     } finally {
       await database.close();
     }
   });
 }
 
+async function migrateWith(db: Db, { log, lockPatience, ...input }: MigrateInput) {
+  const step = <T>(work: () => Promise<T>) => awaitLocks({ db, log }, work, lockPatience);
+  const applied = await step(() => applyMigrations(db));
+  const distributed = input.backend === "citus" ? { distributed: await step(() => distribute(db)) } : {};
+  const month = { now: input.now ?? new Date(), readingsMaxAgeDays: input.readingsMaxAgeDays ?? 365 };
+  const partitions = await step(() => ensurePartitions(db, month));
+  await step(() => validateConstraints({ db, log }));
+  await step(() => installQueues({ db, log }, input.databaseUrl));
+  await warnOfSharedCustomers(db, log);
+  return { applied, ...distributed, partitions };
+}
+
 /** Returns the names of those that were missing. A database that is ahead of the program is left as it is. */
 async function applyMigrations(db: Db): Promise<string[]> {
+  await sql`create schema if not exists metering`.execute(db);
   // Kysely refuses a database with a migration that it does not know.
   if ((await missingSqlMigrations(db)).length === 0) return [];
   const { error, results = [] } = await createMigrator(db).migrateToLatest();

@@ -3,14 +3,23 @@ import { sql } from "kysely";
 import { type Migration, type MigrationProvider, Migrator } from "kysely/migration";
 import { queueSchemaVersion, readQueueSchemaVersion } from "../queue/schema-version.ts";
 import type { Db } from "../database/db.ts";
+import { lockWaitMsMax } from "./await-locks.ts";
 import { splitStatements } from "./split-statements.ts";
 
 const migrationsFolder = new URL("../../migrations/", import.meta.url);
 
-/** On a cluster, for the rest of the transaction: tables change on several connections to a node, which functions can't follow. */
+/**
+ * On a cluster, for the rest of the transaction: tables change on several connections to a node, which functions can't follow.
+ * The nodes are told what `set local` says.
+ */
 const oneConnectionPerNode = sql`
-  select set_config('citus.multi_shard_modify_mode', 'sequential', true) from pg_extension where extname = 'citus'
+  select
+    set_config('citus.multi_shard_modify_mode', 'sequential', true),
+    set_config('citus.propagate_set_commands', 'local', true)
+  from pg_extension where extname = 'citus'
 `;
+
+const briefWaits = sql`set local lock_timeout = ${sql.lit(lockWaitMsMax)}`;
 
 /** Kysely's migrations out of `migrations/NNNN_name.sql`, forward only. */
 export const sqlMigrations: MigrationProvider = {
@@ -20,6 +29,7 @@ export const sqlMigrations: MigrationProvider = {
       migrations[name] = {
         up: async (db) => {
           await oneConnectionPerNode.execute(db);
+          await briefWaits.execute(db);
           for (const statement of splitStatements(text)) await sql.raw(statement).execute(db);
         },
       };

@@ -24,8 +24,8 @@ export async function installQueues({ db, log }: { db: Db; log: Log }, databaseU
     await sql`drop schema ${sql.id(queueSchema)} cascade`.execute(db);
   }
   const boss = createBoss({ databaseUrl, role: "migrate", connectionsMax: 2 }, log);
-  await boss.start();
   try {
+    await boss.start();
     await ensureQueues(boss);
     await tuneJobTable(db);
   } finally {
