@@ -1641,6 +1641,7 @@ declare
   tries constant integer := 3;
   seconds_between constant double precision := 1;
   child constant text := metering.partition_name(drop_partition.table_name, drop_partition.month);
+  is_table_locked boolean := false;
 begin
   if drop_partition.month + interval '1 month' > now() - age_min then
     raise exception '% ended less than % ago', child, age_min using errcode = 'invalid_parameter_value';
@@ -1677,7 +1678,9 @@ begin
     dropped_rows := metering.write_down(drop_partition.table_name, drop_partition.month);
     for try in 1..tries loop
       begin
+        is_table_locked := false;
         execute format('lock table only metering.%I in access exclusive mode', drop_partition.table_name);
+        is_table_locked := true;
         if metering.is_written(drop_partition.table_name, drop_partition.month, clock_timestamp() - quiet_for) then
           raise lock_not_available using message = format('%s was written to meanwhile', child);
         end if;
@@ -1693,7 +1696,8 @@ begin
       perform pg_sleep(seconds_between);
     end loop;
   exception when lock_not_available then
-    outcome := 'busy';
+    -- A session that holds the table holds its other months too.
+    outcome := case when is_table_locked then 'month_busy' else 'busy' end;
     dropped_rows := 0;
   end;
 end

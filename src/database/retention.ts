@@ -1,4 +1,5 @@
 import { sql } from "kysely";
+import pg from "pg";
 import type { Log } from "../log.ts";
 import { addMonths, startOfMonth } from "./months.ts";
 import { type PartitionedTable, partitionedTables } from "./partitions.ts";
@@ -16,7 +17,7 @@ export type RetentionDays = Record<PartitionedTable, number | undefined>;
 export type DueMonth = {
   table: PartitionedTable;
   month: Date;
-  outcome: "dropped" | "kept" | "written" | "busy" | "absent";
+  outcome: "dropped" | "kept" | "written" | "busy" | "month_busy" | "absent";
   rows: number;
   /** Why it is kept: entries without a meter event, and meter events that are not final. */
   unsealed: number;
@@ -25,28 +26,39 @@ export type DueMonth = {
 
 /**
  * Drops every monthly partition that ended more than its table's days ago and in which all usage is final, the oldest
- * first, each in a transaction of its own, and returns what happened to each. Safe to run at any time and from several
- * processes, also as a role that owns no table. Other sessions wait for it 200 ms at a time at most: a table that
- * cannot be locked within that is `busy`, and its other months are left alone too.
+ * first, each in a transaction of its own, and returns what happened to each, and what the database refused to do. Safe to
+ * run at any time and from several processes, also as a role that owns no table. Other sessions wait for it 200 ms at a time
+ * at most: a table that cannot be locked within that is `busy`, and its other months are left alone too.
  */
 export async function dropDuePartitions(
   db: Db,
   { now, days }: { now: Date; days: RetentionDays },
-): Promise<DueMonth[]> {
+): Promise<{ due: DueMonth[]; failures: Error[] }> {
   const due: DueMonth[] = [];
+  const failures: Error[] = [];
   for (const table of partitionedTables) {
     const keptDays = days[table];
     if (keptDays === undefined) continue;
     const endedBefore = new Date(now.getTime() - keptDays * dayMs);
     for (const month of await listMonths(db, table)) {
       if (addMonths(month, 1) > endedBefore) break;
-      const outcome = await dropPartition(db, { table, month });
-      due.push(outcome);
-      // A session that holds the table holds its other months too.
-      if (outcome.outcome === "busy") break;
+      try {
+        const outcome = await dropPartition(db, { table, month });
+        due.push(outcome);
+        // A session that holds the table holds its other months too.
+        if (outcome.outcome === "busy") break;
+      } catch (error) {
+        // Without an answer of the database the other months would fail, too.
+        if (!(error instanceof pg.DatabaseError)) throw error;
+        failures.push(
+          new Error(`the month ${month.toISOString().slice(0, 7)} of ${table} was not dropped`, {
+            cause: error,
+          }),
+        );
+      }
     }
   }
-  return due;
+  return { due, failures };
 }
 
 /**

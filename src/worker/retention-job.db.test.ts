@@ -221,6 +221,49 @@ test("whoever reads for long keeps a month, and intake goes on meanwhile", async
   expect(old.events.at(1)).toMatchObject({ event: "partition_dropped" });
 });
 
+test("a month that a session reads for long is left for an hour, and the later ones go", async ({
+  old,
+  database,
+}) => {
+  const { db } = database;
+  const reader = await db.startTransaction().execute();
+  try {
+    await sql`select count(*) from metering.${sql.ref(partitionOf("readings", 12))}`.execute(reader);
+    await old.enforce();
+  } finally {
+    await reader.commit().execute();
+  }
+
+  expect(old.events).toContainEqual({ event: "partitions_busy", partitions: [nameOfMonth("readings", 12)] });
+  expect(await countRows(db)).toMatchObject({ readings: 10, meter_outbox: 1, delivery_attempts: 1 });
+  expect(await findViolations(db)).toEqual([]);
+});
+
+test("a month that the database refuses to drop is named by the job's error, and the others go", async ({
+  old,
+  database: { db },
+}) => {
+  const partition = partitionOf("readings", 12);
+  await sql`create view public.of_an_analyst as select * from metering.${sql.ref(partition)}`.execute(db);
+
+  const failed = await old.enforce().catch((error: unknown) => error);
+
+  expect(failed).toMatchObject({
+    message: "some months were not dropped",
+    errors: [
+      {
+        message: `the month ${month(12)} of readings was not dropped`,
+        cause: { message: `cannot drop table metering.${partition} because other objects depend on it` },
+      },
+    ],
+  });
+  expect(
+    old.events.filter(({ event, rows }) => event === "partition_dropped" && Number(rows) > 0),
+  ).toHaveLength(7);
+  expect(await countRows(db)).toMatchObject({ readings: 10, meter_outbox: 1, delivery_attempts: 1 });
+  expect(await findViolations(db)).toEqual([]);
+});
+
 test("a lock that comes free in time is had", async ({ old, database: { db } }) => {
   const reader = await db.startTransaction().execute();
   await sql`select count(*) from metering.meter_outbox`.execute(reader);
@@ -294,6 +337,10 @@ test("drop_partition is for whom it was granted to", async ({ database: { db } }
 function startOf(months: number): Date {
   const at = monthsAgo(months);
   return new Date(Date.UTC(at.getUTCFullYear(), at.getUTCMonth(), 1));
+}
+
+function partitionOf(table: string, months: number): string {
+  return `${table}_${month(months).replace("-", "_")}`;
 }
 
 function month(months: number): string {

@@ -21,14 +21,14 @@ export async function requestRetention(boss: PgBoss): Promise<void> {
 }
 
 /**
- * Drops the months that are due by the database's clock, logs it, and comes again in an hour for months that were busy. By
- * the clock of a worker that is a year ahead, a year too much would go for good.
+ * Drops the months that are due by the database's clock, logs it, and comes again in an hour for months that were busy.
+ * Throws after that what the database refused. By the clock of a worker that is a year ahead, a year too much would go for good.
  */
 export async function enforceRetention(
   { db, boss, log }: { db: Db; boss: PgBoss; log: Log },
   days: RetentionDays,
 ): Promise<void> {
-  const due = await dropDuePartitions(db, { now: await readClock(db), days });
+  const { due, failures } = await dropDuePartitions(db, { now: await readClock(db), days });
   const inState = (outcome: DueMonth["outcome"]) => due.filter((one) => one.outcome === outcome);
   for (const one of inState("dropped")) {
     log.info({ event: "partition_dropped", table: one.table, month: nameOf(one), rows: one.rows });
@@ -43,10 +43,12 @@ export async function enforceRetention(
       open_meter_events: Math.max(...kept.map(({ openEvents }) => openEvents)),
     });
   }
-  const busy = [...inState("written"), ...inState("busy")];
-  if (busy.length === 0) return;
-  log.info({ event: "partitions_busy", partitions: busy.map((one) => `${one.table} ${nameOf(one)}`) });
-  await boss.send(retentionQueue.name, null, { startAfter: againAfterSeconds });
+  const busy = [...inState("written"), ...inState("busy"), ...inState("month_busy")];
+  if (busy.length > 0) {
+    log.info({ event: "partitions_busy", partitions: busy.map((one) => `${one.table} ${nameOf(one)}`) });
+    await boss.send(retentionQueue.name, null, { startAfter: againAfterSeconds });
+  }
+  if (failures.length > 0) throw new AggregateError(failures, "some months were not dropped");
 }
 
 function nameOf({ month }: DueMonth): string {
