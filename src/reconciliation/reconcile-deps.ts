@@ -14,4 +14,4 @@ export type ReconcileSettings = CloseSettings & {
 
 /** The dependencies of a worker's comparison with Stripe's sums. */
 export type ReconcileDeps = WorkDeps & { db: Db } & Pick<LookDeps, "reads" | "eventNames"> &
-  Pick<GateDeps, "reads" | "stripeNowMs" | "onGate">;
+  Pick<GateDeps, "reads" | "stripeNowMs" | "rememberedInvoices" | "onGate">;

@@ -25,7 +25,10 @@ const test = booksTest.extend("routine", ({ books, boss }) => {
   return {
     log: events,
     run: (changes: Partial<ReconcileSettings> = {}) =>
-      reconcile({ ...books.deps, boss, log, stripeNowMs: Date.now }, { ...usual, ...changes }),
+      reconcile(
+        { ...books.deps, boss, log, stripeNowMs: Date.now, rememberedInvoices: new Map() },
+        { ...usual, ...changes },
+      ),
     told: (name: string) => events.filter(({ event }) => event === name),
   };
 });

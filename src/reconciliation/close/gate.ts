@@ -2,6 +2,7 @@ import { sql } from "kysely";
 import type { InvoiceReadDeps } from "../../billing/read-invoice.ts";
 import type { Log } from "../../log.ts";
 import type { Moved } from "../../stripe/invoices.ts";
+import type { Remembered } from "../remembered.ts";
 import type { BillingPeriod, PeriodInvoice } from "./billing-periods.ts";
 import { type Books, decideGate, type GateDecision, type GateStep } from "./gate-rules.ts";
 import { readAgain } from "./read-again.ts";
@@ -13,6 +14,8 @@ export type GateDeps = InvoiceReadDeps & {
   gate: { mode: GateMode; marginMinutes: number };
   /** Stripe's time. */
   stripeNowMs: () => number;
+  /** Invoices that were read for a period that lacks its own. */
+  rememberedInvoices: Remembered;
   onGate?: ((step: GateStep) => void) | undefined;
 };
 

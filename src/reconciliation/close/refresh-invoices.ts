@@ -1,4 +1,5 @@
 import { endsPeriod } from "../../billing/invoice-usage.ts";
+import { isRemembered, remember } from "../remembered.ts";
 import { type BillingPeriod, listInvoices, type PeriodInvoice } from "./billing-periods.ts";
 import type { GateDeps } from "./gate.ts";
 import { readAgain } from "./read-again.ts";
@@ -11,24 +12,35 @@ const draftReadEveryMs = 60 * minuteMs;
 /** A draft's time has passed, and nothing told that it is final. */
 const overdueMs = minuteMs;
 const listedMax = 20;
+/** What was of others may become ours, as when lines are added to a draft. */
+const othersReadEveryMs = 60 * minuteMs;
 
 /**
  * Brings a period's invoices up to date where webhooks may be missing, and returns them: one that nothing told of is looked
- * for among the customer's, and a draft whose time has passed is read again.
+ * for among the customer's, each of which is read once an hour, and a draft whose time has passed is read again.
  */
 export async function refreshInvoices(deps: GateDeps, period: BillingPeriod): Promise<PeriodInvoice[]> {
   const known = await listInvoices(deps.db, period);
   // A threshold's invoice of the running period is no sign that the one at its end was told of.
   const missing = known.some(endsPeriod) ? [] : await findMissing(deps, period);
-  const stale = [...missing, ...known.filter((one) => isStale(deps, one))];
+  for (const { id } of missing) {
+    await readAgain(deps, period, id);
+    remember(deps.rememberedInvoices, id, deps.stripeNowMs());
+  }
+  const stale = known.filter((one) => isStale(deps, one));
   for (const { id } of stale) await readAgain(deps, period, id);
-  return stale.length === 0 ? known : listInvoices(deps.db, period);
+  return missing.length + stale.length === 0 ? known : listInvoices(deps.db, period);
 }
 
 async function findMissing(deps: GateDeps, { customer, end }: BillingPeriod): Promise<{ id: string }[]> {
-  if (deps.stripeNowMs() - end.getTime() < awaitedMs) return [];
+  const nowMs = deps.stripeNowMs();
+  if (nowMs - end.getTime() < awaitedMs) return [];
   const invoices = await deps.reads.invoices.listSince(customer, end, listedMax);
-  return invoices.filter(({ billingReason }) => billingReason !== "subscription_create");
+  return invoices.filter(
+    ({ id, billingReason }) =>
+      billingReason !== "subscription_create" &&
+      !isRemembered(deps.rememberedInvoices, id, { nowMs, forMs: othersReadEveryMs }),
+  );
 }
 
 function isStale({ stripeNowMs }: GateDeps, { status, finalizesAt, readBeganAt }: PeriodInvoice): boolean {

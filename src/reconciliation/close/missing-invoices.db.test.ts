@@ -1,0 +1,58 @@
+import { sql } from "kysely";
+import { expect } from "vitest";
+import { closeTest } from "../../testing/fixtures/close-fixture.ts";
+
+/** Vitest's `test` with a customer who also pays for something of others, by three invoices since the period's end. */
+const test = closeTest.extend("others", async ({ close: { customer }, account: { stripe, simulator } }) => {
+  const meter = await stripe.billing.meters.create({
+    display_name: "Pallets",
+    event_name: "pallets",
+    default_aggregation: { formula: "sum" },
+  });
+  const { id: price } = await stripe.prices.create({
+    currency: "usd",
+    unit_amount: 5,
+    product_data: { name: "Pallets" },
+    recurring: { interval: "month", usage_type: "metered", meter: meter.id },
+  });
+  const { id } = await stripe.subscriptions.create({ customer, items: [{ price }] });
+  const invoices = [1, 2, 3].map(() => simulator.cycleSubscription(id).invoice.id);
+  return {
+    invoices,
+    /** How often one of these, or its lines, were read since the account is there. */
+    reads: () => {
+      const { by_route: routes } = simulator.requests();
+      return (routes["GET /v1/invoices/:id"] ?? 0) + (routes["GET /v1/invoices/:id/lines"] ?? 0);
+    },
+  };
+});
+
+test("invoices of others that were made since the period's end are read once an hour, and not at each look", async ({
+  close,
+  others,
+}) => {
+  await close.look({ minutes: 1 });
+  const afterOne = others.reads();
+  for (const minutes of [2, 3, 4]) await close.look({ minutes });
+  const afterFour = others.reads();
+  await close.look({ minutes: 62 });
+
+  expect([afterOne, afterFour, others.reads()]).toEqual([6, 6, 12]);
+});
+
+test("an invoice of ours that comes between looks at those of others is found at the next one", async ({
+  close,
+  others,
+  database: { db },
+}) => {
+  await close.look({ minutes: 1 });
+  const id = close.endPeriod();
+
+  await close.look({ minutes: 2 });
+
+  const { rows } = await sql<{ id: string }>`select invoice_id as id from metering.billing_invoices`.execute(
+    db,
+  );
+  expect(rows).toEqual([{ id }]);
+  expect(others.invoices).not.toContain(id);
+});
