@@ -2,6 +2,7 @@ import type { Db } from "../database/db.ts";
 import type { WorkDeps } from "../queue/work-queue.ts";
 import type { CloseSettings } from "./close/close-periods.ts";
 import type { GateDeps } from "./close/gate.ts";
+import type { DoubtDeps } from "./doubt/resolve-doubt.ts";
 import type { Folding } from "./fold-window.ts";
 import type { LookDeps } from "./look.ts";
 
@@ -14,4 +15,5 @@ export type ReconcileSettings = CloseSettings & {
 
 /** The dependencies of a worker's comparison with Stripe's sums. */
 export type ReconcileDeps = WorkDeps & { db: Db } & Pick<LookDeps, "reads" | "eventNames"> &
-  Pick<GateDeps, "reads" | "stripeNowMs" | "rememberedInvoices" | "onGate">;
+  Pick<GateDeps, "reads" | "stripeNowMs" | "rememberedInvoices" | "onGate"> &
+  Pick<DoubtDeps, "refusedSums">;

@@ -1,17 +1,23 @@
 import type { PgBoss } from "pg-boss";
 import type { Log } from "../../log.ts";
 import { concernsEveryRead, isStripesFault, isUnknownCustomer } from "../../stripe/answer.ts";
-import { describeError } from "../../stripe/describe-stripe-error.ts";
+import { describeError, describeRefusal } from "../../stripe/describe-stripe-error.ts";
 import { type Cause, notePutOff } from "../budget.ts";
 import type { Subject } from "../fold-window.ts";
 import type { LookDeps } from "../look.ts";
+import { isRemembered, type Remembered, remember } from "../remembered.ts";
 import { type DoubtSubject, listDoubt } from "./list-doubt.ts";
 import { readDoubtWindows } from "./doubt-windows.ts";
 import { type JudgedWindow, lookAtDoubt } from "./look-at-doubt.ts";
 import { settleDoubt } from "./settle-doubt.ts";
 import { settleOvertaken } from "./settle-overtaken.ts";
 
-export type DoubtDeps = LookDeps & { boss: PgBoss; log: Log };
+export type DoubtDeps = LookDeps & {
+  boss: PgBoss;
+  log: Log;
+  /** Customers' meters whose sums Stripe refused to tell. */
+  refusedSums?: Remembered;
+};
 
 type DoubtOutcome = "all" | "none" | "part" | "unclear" | "wait" | "moved";
 
@@ -31,7 +37,8 @@ const failuresInRowMax = 5;
 /**
  * Looks at Stripe's sums wherever events are in doubt and a look is due, and ends the doubt that they explain. One
  * customer whose sums cannot be read holds up no other, also where Stripe fails over this customer alone; an error that
- * concerns all ends the run. Throws the first such error after all, so that the job counts as failed.
+ * concerns all ends the run. What Stripe refuses to tell of one customer is asked again as late as after a look. Throws the
+ * first such error after all, so that the job counts as failed.
  */
 export async function resolveDoubt(
   deps: DoubtDeps,
@@ -43,10 +50,13 @@ export async function resolveDoubt(
     putOff: 0,
   };
   if (run.overtaken > 0) deps.log.info({ event: "doubt_overtaken", count: run.overtaken });
+  const { refusedSums = new Map() } = deps;
   const failures: unknown[] = [];
   const stopped = new Set<Cause>();
   let failuresInRow = 0;
   for (const subject of await listDoubt(deps.db, { ...deps, ...options })) {
+    const refused = { nowMs: Date.now(), forMs: deps.absenceSeconds * 1_000 };
+    if (isRemembered(refusedSums, nameOf(subject), refused)) continue;
     const cause = options.cause ?? (subject.isReported ? "report" : "doubt");
     if (stopped.has(cause)) {
       run.putOff += 1;
@@ -60,6 +70,7 @@ export async function resolveDoubt(
       run.putOff += 1;
     } catch (error) {
       failures.push(error);
+      if (describeRefusal(error) !== undefined) remember(refusedSums, nameOf(subject), Date.now());
       const { organizationId, customer, meter } = subject;
       const named = { organization_id: organizationId, stripe_customer_id: customer, meter };
       const reason = describeError(error);
@@ -73,6 +84,10 @@ export async function resolveDoubt(
   }
   if (failures.length > 0) throw failures[0];
   return run;
+}
+
+function nameOf({ organizationId, customer, meter }: Subject): string {
+  return [organizationId, customer, meter].join(" ");
 }
 
 /** A customer whom Stripe does not know has no usage there. */

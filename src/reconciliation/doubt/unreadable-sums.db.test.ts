@@ -1,3 +1,4 @@
+import Stripe from "stripe";
 import { expect } from "vitest";
 import { doubtTest as test } from "../../testing/fixtures/doubt-fixture.ts";
 import { hoursAgo } from "../../testing/rows/hours.ts";
@@ -42,4 +43,36 @@ test("a refused key ends the run at once: every other sum would be refused, too"
   await expect(doubt.resolve()).rejects.toThrow("Invalid API Key");
 
   expect(books.readsMade()).toBe(1);
+});
+
+test("a sum that Stripe refuses to tell is asked for again an hour later, and holds up no other", async ({
+  books: { deps },
+  doubt,
+  account: { meterIds },
+}) => {
+  const refused = await doubt.add({ at: hoursAgo(40), isCounted: true });
+  const other = await doubt.add({ at: hoursAgo(30), meter: "active_sensors", isCounted: true });
+  let asked = 0;
+  const reads: typeof deps.reads = {
+    ...deps.reads,
+    readEventSummaries: async (question) => {
+      if (question.meterId !== meterIds.temperature_readings) return deps.reads.readEventSummaries(question);
+      asked += 1;
+      throw new Stripe.errors.StripeInvalidRequestError({
+        type: "invalid_request_error",
+        statusCode: 400,
+        message: "This customer is read elsewhere.",
+      });
+    },
+  };
+
+  await expect(doubt.resolve({ reads })).rejects.toThrow("read elsewhere");
+  await doubt.resolve({ reads });
+  expect(asked).toBe(1);
+  // As when the hour is over.
+  await expect(doubt.resolve({ reads, absenceSeconds: 0 })).rejects.toThrow("read elsewhere");
+
+  expect(asked).toBe(2);
+  expect(await doubt.read(refused)).toMatchObject({ state: "in_doubt" });
+  expect(await doubt.read(other)).toMatchObject({ state: "delivered", reason: "found_in_sum" });
 });
