@@ -2022,6 +2022,8 @@ declare
   -- left for its delivery.
   age_max constant interval := interval '33 days';
   ahead_max constant interval := interval '5 minutes';
+  -- No id can be made of a time that is much later.
+  id_ahead_max constant interval := interval '1000 years';
   quantity_max constant bigint := 999999999999;
   -- An entry's id holds its time, to the millisecond.
   entry_at constant timestamptz := date_trunc('milliseconds', record_usage.occurred_at);
@@ -2037,6 +2039,10 @@ begin
   end if;
   if length(record_usage.idempotency_key) not between 1 and 255 then
     raise exception 'an idempotency key has 1 to 255 characters' using errcode = 'invalid_parameter_value';
+  end if;
+  if entry_at > clock_timestamp() + id_ahead_max then
+    raise exception 'usage at % is more than 33 days ago or 5 minutes ahead', entry_at
+      using errcode = 'datetime_field_overflow';
   end if;
   entry_id := metering.uuid_v7(entry_at);
 

@@ -177,6 +177,7 @@ for (const [what, change, code] of [
   ["a negative quantity", { quantity: -1 }, notANumber],
   ["a quantity that could overflow an hour's sum", { quantity: 1_000_000_000_000 }, notANumber],
   ["a time more than 33 days ago", { at: "now() - interval '33 days 1 second'" }, notATime],
+  ["a time of which no id can be made", { at: "timestamptz '290000-01-01'" }, notATime],
   ["a time more than 5 minutes ahead", { at: "now() + interval '5 minutes 10 seconds'" }, notATime],
   ["a time that never comes", { at: "'infinity'" }, notATime],
   ["an empty key", { key: "" }, "22023"],
