@@ -231,7 +231,14 @@ async function prepareRejections(
   return async (trx) => {
     const { rejected, marked } = await rejectReported(trx, report, { meters });
     const effect = `rejected ${rejected.length}, to be reconciled ${marked}`;
-    return { effect, consequences: [{ kind: "rejected", events: rejected }] };
+    const { unreadable: count = 0 } = report;
+    return {
+      effect,
+      consequences: [
+        { kind: "rejected", events: rejected },
+        { kind: "unreadable_samples", count },
+      ],
+    };
   };
 }
 

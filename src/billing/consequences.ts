@@ -5,6 +5,7 @@ import type { Log } from "../log.ts";
 /** The effects of a webhook on deliveries. */
 export type Consequence =
   | { kind: "rejected"; events: readonly RejectedEvent[] }
+  | { kind: "unreadable_samples"; count: number }
   | { kind: "paused" | "resumed"; scope: Scope };
 
 /** Logs them as the worker logs the effects of its own requests, with the id of the webhook event. */
@@ -25,6 +26,10 @@ function logConsequence(log: Log, consequence: Consequence, told: { event_id: st
         const outcome = { state: "rejected", reason, verdict: "rejected" };
         log.warn({ event: "meter_event_not_delivered", ...ids, ...outcome, ...told });
       }
+      return;
+    case "unreadable_samples":
+      if (consequence.count > 0)
+        log.warn({ event: "report_samples_unreadable", count: consequence.count, ...told });
       return;
     case "paused":
       return log.error({

@@ -31,3 +31,28 @@ test.for([
 ] as const)("a report with %s is refused: it would be about all usage, or about none", async ([, change]) => {
   await expect(reportOf(change)).rejects.toThrow("Invalid");
 });
+
+test.for([
+  ["without its request", { error_message: "No such meter" }],
+  ["whose request is null", { error_message: "No such meter", request: null }],
+  ["whose request has no name", { error_message: "No such meter", request: {} }],
+  ["whose request has a number as its name", { error_message: "No such meter", request: { identifier: 7 } }],
+  ["without a message", { request: { identifier: "b" } }],
+  ["of another type", "No such meter"],
+  ["that is null", null],
+] as const)("a sample %s is counted as unreadable, and the others are read", async ([, odd]) => {
+  const named = { error_message: "Too old", request: { identifier: "a" } };
+  const error_types = [
+    { code: "timestamp_too_far_in_past", error_count: 1, sample_errors: [named] },
+    { code: "no_meter", error_count: 2, sample_errors: [odd] },
+  ];
+
+  const report = await reportOf({ reason: { error_count: 3, error_types } });
+
+  expect(report).toMatchObject({
+    errorCount: 3,
+    errors: [{ identifier: "a", code: "timestamp_too_far_in_past", message: "Too old" }],
+    unnamed: { code: "no_meter" },
+    unreadable: 1,
+  });
+});

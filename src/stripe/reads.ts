@@ -13,6 +13,8 @@ type ReportedError = { identifier: string; code: string; message: string };
 export type ErrorReport = {
   errorCount: number;
   errors: ReportedError[];
+  /** Samples that name no request, or are not as Stripe writes them. */
+  unreadable?: number;
   /** Why most of those failed that it counts and does not name. */
   unnamed?: { code: string; message: string } | undefined;
   validationStart: Date;
@@ -80,42 +82,52 @@ const errorReportSchema = z.object({
         z.object({
           code: z.string(),
           error_count: z.number().nullish(),
-          sample_errors: z
-            .array(
-              z.object({
-                error_message: z.string(),
-                // One of Stripe's examples uses the second name; the value is the identifier or the request's key.
-                request: z.object({
-                  identifier: z.string().nullish(),
-                  idempotency_key: z.string().nullish(),
-                }),
-              }),
-            )
-            .nullish(),
+          sample_errors: z.array(z.unknown()).nullish(),
         }),
       ),
     }),
   }),
 });
 
+const sampleSchema = z.object({
+  error_message: z.string(),
+  // One of Stripe's examples uses the second name; the value is the identifier or the request's key.
+  request: z.object({ identifier: z.string().nullish(), idempotency_key: z.string().nullish() }),
+});
+
+/** Undefined for a sample that names no request: it holds up no other one of the report. */
+function readSample(code: string, sample: unknown): ReportedError | undefined {
+  const { data } = sampleSchema.safeParse(sample);
+  const identifier = data?.request.identifier ?? data?.request.idempotency_key;
+  if (data === undefined || identifier === null || identifier === undefined) return undefined;
+  return { identifier, code, message: data.error_message };
+}
+
+/** What a sample says, also where it does not name its request. */
+function messageOfSample(sample: unknown): string | undefined {
+  return sampleSchema.pick({ error_message: true }).safeParse(sample).data?.error_message;
+}
+
 function errorReport(event: unknown): ErrorReport {
   const { data } = errorReportSchema.parse(event);
-  const types = data.reason.error_types.map(({ code, error_count: count, sample_errors: samples }) => ({
-    code,
-    message: samples?.[0]?.error_message ?? "Stripe reported it without a sample",
-    unnamed: (count ?? 0) - (samples?.length ?? 0),
-  }));
+  const types = data.reason.error_types.map(({ code, error_count: count, sample_errors }) => {
+    const samples = sample_errors ?? [];
+    const errors = samples.map((sample) => readSample(code, sample)).filter((error) => error !== undefined);
+    return {
+      code,
+      errors,
+      message: samples.map(messageOfSample).find(Boolean) ?? "Stripe reported it without a sample",
+      unnamed: (count ?? 0) - errors.length,
+      unreadable: samples.length - errors.length,
+    };
+  });
   const [most] = types.toSorted((one, other) => other.unnamed - one.unnamed);
   return {
     errorCount: data.reason.error_count,
     unnamed: most && { code: most.code, message: most.message },
     validationStart: data.validation_start,
     validationEnd: data.validation_end,
-    errors: data.reason.error_types.flatMap(({ code, sample_errors }) =>
-      (sample_errors ?? []).flatMap(({ error_message: message, request }) => {
-        const identifier = request.identifier ?? request.idempotency_key;
-        return identifier === null || identifier === undefined ? [] : [{ identifier, code, message }];
-      }),
-    ),
+    errors: types.flatMap(({ errors }) => errors),
+    unreadable: types.reduce((sum, { unreadable }) => sum + unreadable, 0),
   };
 }
