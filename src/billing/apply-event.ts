@@ -175,7 +175,11 @@ async function prepareInvoice(
   const organizationIds = await findOrganizationsOf(deps.db, customerId);
   const sync = isOfSubscription ? await prepareSync(deps, customerId) : undefined;
   if (organizationIds.length === 0) return async () => "not_linked";
-  if (isNew) await flush(deps, organizationIds);
+  if (isNew) {
+    // The invoice may be the first to tell that a period has ended, and the seal divides usage there. Twice does no harm.
+    if (sync !== undefined) await deps.db.transaction().execute(sync);
+    await flush(deps, organizationIds);
+  }
   const read = await readInvoice(deps, { invoiceId, customerId });
   return async (trx) => {
     await sync?.(trx);

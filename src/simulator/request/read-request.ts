@@ -22,7 +22,10 @@ export async function readRequest(
 ): Promise<Reading> {
   const authentication = admit(state, route, context);
   if (!authentication.authenticated) return { isLetIn: false, answer: authentication.answer };
-  const text = route.method === "GET" ? queryOf(context.req.url) : await context.req.text();
+  const query = queryOf(context.req.url);
+  // The SDK puts the parameters of a DELETE into the query; curl puts them into the body.
+  const isInQuery = route.method === "GET" || (route.method === "DELETE" && query !== "");
+  const text = isInQuery ? query : await context.req.text();
   const request: StripeRequest = {
     requestId,
     idempotencyKey: context.req.header("Idempotency-Key"),
@@ -35,7 +38,8 @@ export async function readRequest(
     countTimes: 1,
     refusedLater: undefined,
   };
-  const answer = readBody(request, { route, text, contentType: context.req.header("Content-Type") ?? "" });
+  const contentType = context.req.header("Content-Type") ?? "";
+  const answer = readParameters(request, { route, text, contentType, isInQuery });
   if (answer !== undefined) return { isLetIn: false, answer };
   return { isLetIn: true, request, fingerprint: `${route.method} ${request.path} ${text}` };
 }
@@ -54,13 +58,18 @@ function admit(state: Simulation, route: Route, { req }: RequestContext): Authen
 }
 
 /** v1 speaks form encoding and v2 JSON (docs.stripe.com/api-v2-overview, certain). */
-function readBody(
+function readParameters(
   request: StripeRequest,
-  { route, text, contentType }: { route: Route; text: string; contentType: string },
+  {
+    route,
+    text,
+    contentType,
+    isInQuery,
+  }: { route: Route; text: string; contentType: string; isInQuery: boolean },
 ): Answer | undefined {
-  if (route.api === "v2" && route.method !== "GET") return readJson(request, { text, contentType });
+  if (route.api === "v2" && !isInQuery) return readJson(request, { text, contentType });
   const isForm = contentType.startsWith("application/x-www-form-urlencoded");
-  if (route.method !== "GET" && text !== "" && !isForm) {
+  if (!isInQuery && text !== "" && !isForm) {
     return invalidParameter(
       "Invalid request: parameters must be form encoded (application/x-www-form-urlencoded).",
     );

@@ -35,6 +35,17 @@ export function addInvoice(
   return invoice;
 }
 
+/** "A final invoice that invoices for any un-invoiced metered usage" (`invoice_now`, certain); its reason is guessed. */
+export function addFinalInvoice(state: Simulation, subscription: Subscription, cause: Cause): Invoice {
+  const { periodStart, periodEnd, endedAt } = subscription;
+  return addInvoice(state, subscription, {
+    billingReason: "subscription_cycle",
+    periodStart,
+    periodEnd: endedAt ?? periodEnd,
+    cause,
+  });
+}
+
 function newInvoice(state: Simulation, subscription: Subscription, period: NewInvoice): Invoice {
   const { customer, livemode, metadata } = subscription;
   const now = nowOf(state, customer);

@@ -14,7 +14,7 @@ import type { SubscriptionItem } from "./subscription-item.ts";
  */
 export function newLines(state: Simulation, invoice: Invoice, subscription: Subscription): InvoiceLine[] {
   const isFirst = invoice.billingReason === "subscription_create";
-  const isLast = !isFirst && subscription.cancelAtPeriodEnd;
+  const isLast = !isFirst && (subscription.cancelAtPeriodEnd || subscription.endedAt !== null);
   return subscription.items
     .filter(({ price }) => !isLast || price.recurring.usageType === "metered")
     .map((item) => ({

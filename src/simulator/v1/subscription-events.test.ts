@@ -114,6 +114,20 @@ test("a subscription cancelled at the period's end has a last invoice, and is de
   expect(types().slice(2)).toEqual(["invoice.created", "customer.subscription.deleted"]);
 });
 
+test("a subscription cancelled at once has a last invoice only with `invoice_now`, of the usage until then", async () => {
+  const other = await stripe.subscriptions.create({ customer: "cus_1", items: [{ price }] });
+  running.simulator.setClock({ advance_seconds: 3_600 });
+  await stripe.subscriptions.cancel(other.id);
+  expect(types()).not.toContain("invoice.created");
+
+  const { ended_at: end } = await stripe.subscriptions.cancel(id, { invoice_now: true });
+
+  expect(types().slice(-2)).toEqual(["customer.subscription.deleted", "invoice.created"]);
+  const { data } = await stripe.invoices.list({ subscription: id });
+  expect(data[0]).toMatchObject({ status: "draft", period_start: nowSeconds, period_end: end });
+  expect(end).toBe(nowSeconds + 3_600);
+});
+
 test("over HTTP a cycle answers with subscription and invoice", async () => {
   const response = await fetch(`${running.url}/_simulator/subscriptions/${id}/cycle`, {
     method: "POST",

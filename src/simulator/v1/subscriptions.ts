@@ -7,6 +7,7 @@ import { readMetadata } from "../request/metadata.ts";
 import type { Route, StripeRequest } from "../request/route.ts";
 import type { Simulation } from "../state.ts";
 import { daySeconds } from "../usage/meter.ts";
+import { addFinalInvoice } from "./add-invoice.ts";
 import { addSubscription } from "./add-subscription.ts";
 import { beginPeriod } from "./billing-period.ts";
 import { changeSubscription } from "./change-subscription.ts";
@@ -121,7 +122,9 @@ function cancelSubscription(state: Simulation, request: StripeRequest): Answer {
   const subscription = findSubscription(state, request.id);
   if (subscription === undefined || subscription.status === "canceled")
     return resourceMissing("subscription", request.id);
-  endSubscription(state, subscription, causeOf(request));
+  const cause = causeOf(request);
+  endSubscription(state, subscription, cause);
+  if (textField(request.form, "invoice_now") === "true") addFinalInvoice(state, subscription, cause);
   return ok(subscriptionObject(subscription));
 }
 
