@@ -3,6 +3,7 @@ import { expect } from "vitest";
 import { readCustomerQueue } from "../queue/queues.ts";
 import { movedBack } from "../testing/rows/moved-back.ts";
 import { readSubscriptionOf } from "../testing/rows/inbox.ts";
+import { holdRequests } from "../testing/net/request-gate.ts";
 import { stripeSideTest } from "../testing/fixtures/stripe-side-fixture.ts";
 import { until } from "../testing/processes/until.ts";
 import { sweepCustomerReads } from "./read-customer-job.ts";
@@ -81,6 +82,29 @@ test("a customer of the other mode than the worker's key shows as such", async (
   await stripeSide.startWorker({ STRIPE_SECRET_KEY: "sk_live_1" });
   await operator.link(customer);
   await operator.untilFault("other_mode");
+});
+
+test("a link that is made while the customer before it is read gets a read of its own", async ({
+  database: { db },
+  account,
+  stripeSide,
+  operator,
+}) => {
+  const { stripe, priceIds } = account;
+  const { id: customer } = await stripe.customers.create();
+  const { id } = await stripe.subscriptions.create({ customer, items: [{ price: priceIds.active_sensors }] });
+  const way = await holdRequests(account.url, "/v1/customers/cus_unknown");
+  await stripeSide.startWorker({ STRIPE_API_BASE: way.url, STRIPE_TIMEOUT_MS: 40_000 });
+  await operator.link("cus_unknown");
+  await until(() => way.held() === 1, { what: "the read of the customer before" });
+
+  await operator.link(customer);
+  way.open();
+
+  await until(async () => (await readSubscriptionOf(db, operator.id))?.subscription === id, {
+    what: "the subscription to be adopted",
+  });
+  await operator.untilFault(null);
 });
 
 test("a job that pg-boss lost is made again by the link's own state", async ({

@@ -1,0 +1,91 @@
+import { expect, test } from "vitest";
+import type { InvoiceRead, MeteredLine } from "../stripe/invoices.ts";
+import { invoiceUsage } from "./invoice-usage.ts";
+
+const day = (n: number) => new Date(Date.UTC(2026, 10, n));
+const second = 1_000;
+
+const account = {
+  meters: new Map([
+    ["mtr_readings", { eventName: "readings", isActive: true }],
+    ["mtr_readings_of_old", { eventName: "readings", isActive: false }],
+    ["mtr_sensors", { eventName: "sensors", isActive: true }],
+    ["mtr_tokens", { eventName: "tokens", isActive: true }],
+  ]),
+  eventNames: { temperature_readings: "readings", active_sensors: "sensors" },
+};
+
+function invoice(change: Partial<InvoiceRead> = {}): InvoiceRead {
+  return {
+    id: "in_1",
+    customerId: "cus_1",
+    subscriptionId: "sub_1",
+    billingReason: "subscription_cycle",
+    status: "paid",
+    createdAt: day(10),
+    finalizesAt: null,
+    finalizedAt: day(10),
+    paidAt: null,
+    periodStart: day(1),
+    periodEnd: day(10),
+    ...change,
+  };
+}
+
+function line(meterId: string, quantity: string, change: Partial<MeteredLine> = {}): MeteredLine {
+  return { meterId, quantity, periodStart: day(1), periodEnd: day(10), ...change };
+}
+
+test("a meter's lines are added up, over the whole time that they cover", () => {
+  const lines = [
+    line("mtr_readings", "5", { periodEnd: day(4) }),
+    line("mtr_readings_of_old", "7", { periodStart: day(4) }),
+    line("mtr_sensors", "3"),
+    line("mtr_tokens", "100", { periodStart: day(20), periodEnd: day(30) }),
+  ];
+  expect(invoiceUsage(invoice(), lines, account)).toEqual({
+    start: day(1),
+    end: day(10),
+    invoiced: { temperature_readings: "12", active_sensors: "3" },
+  });
+});
+
+test("an invoice without a line of ours tells nothing", () => {
+  expect(invoiceUsage(invoice(), [], account)).toBeUndefined();
+  expect(invoiceUsage(invoice(), [line("mtr_tokens", "5")], account)).toBeUndefined();
+  expect(invoiceUsage(invoice(), [line("mtr_gone", "5")], account)).toBeUndefined();
+});
+
+test("a line without any time tells of no period", () => {
+  expect(
+    invoiceUsage(invoice(), [line("mtr_readings", "5", { periodEnd: day(1) })], account),
+  ).toBeUndefined();
+});
+
+test("the first invoice of a subscription tells of no usage by the items of the period that begins", () => {
+  const first = invoice({ billingReason: "subscription_create", createdAt: day(1) });
+  expect(invoiceUsage(first, [line("mtr_readings", "0"), line("mtr_sensors", "0")], account)).toBeUndefined();
+});
+
+test("the first invoice of a backdated subscription bills the usage until it was made, and no other", () => {
+  const first = invoice({ billingReason: "subscription_create" });
+  const untilLater = (ms: number) => ({ periodEnd: new Date(day(10).getTime() + ms) });
+  const told = line("mtr_readings", "5", untilLater(60 * second));
+  const announced = line("mtr_sensors", "9", untilLater(60 * second + 1));
+
+  expect(invoiceUsage(first, [told, announced], account)).toEqual({
+    start: day(1),
+    end: told.periodEnd,
+    invoiced: { temperature_readings: "5" },
+  });
+});
+
+test.each(["subscription_cycle", "subscription_update", "subscription_threshold", "manual", null])(
+  "an invoice for the reason %s bills the lines of a period that goes on, too",
+  (billingReason) => {
+    const early = invoice({ billingReason, createdAt: day(5) });
+    expect(invoiceUsage(early, [line("mtr_readings", "5")], account)).toMatchObject({
+      invoiced: { temperature_readings: "5" },
+    });
+  },
+);
