@@ -1,4 +1,8 @@
+import { sql } from "kysely";
+import type { PgBoss } from "pg-boss";
 import { endsPeriod } from "../../billing/invoice-usage.ts";
+import { wantCustomerRead } from "../../billing/read-customer-job.ts";
+import type { InvoiceRead } from "../../stripe/invoices.ts";
 import { isRemembered, remember } from "../remembered.ts";
 import { type BillingPeriod, listInvoices, type PeriodInvoice } from "./billing-periods.ts";
 import type { GateDeps } from "./gate.ts";
@@ -17,9 +21,13 @@ const othersReadEveryMs = 60 * minuteMs;
 
 /**
  * Brings a period's invoices up to date where webhooks may be missing, and returns them: one that nothing told of is looked
- * for among the customer's, each of which is read once an hour, and a draft whose time has passed is read again.
+ * for among the customer's, each of which is read once an hour, and a draft whose time has passed is read again. Where one
+ * was missing, so is what told of the period that has begun since: the customer's subscriptions are read, too.
  */
-export async function refreshInvoices(deps: GateDeps, period: BillingPeriod): Promise<PeriodInvoice[]> {
+export async function refreshInvoices(
+  deps: GateDeps & { boss: PgBoss },
+  period: BillingPeriod,
+): Promise<PeriodInvoice[]> {
   const known = await listInvoices(deps.db, period);
   // A threshold's invoice of the running period is no sign that the one at its end was told of.
   const missing = known.some(endsPeriod) ? [] : await findMissing(deps, period);
@@ -27,12 +35,13 @@ export async function refreshInvoices(deps: GateDeps, period: BillingPeriod): Pr
     await readAgain(deps, period, id);
     remember(deps.rememberedInvoices, id, deps.stripeNowMs());
   }
+  if (missing.length > 0) await wantReadSince(deps, period, missing);
   const stale = known.filter((one) => isStale(deps, one));
   for (const { id } of stale) await readAgain(deps, period, id);
   return missing.length + stale.length === 0 ? known : listInvoices(deps.db, period);
 }
 
-async function findMissing(deps: GateDeps, { customer, end }: BillingPeriod): Promise<{ id: string }[]> {
+async function findMissing(deps: GateDeps, { customer, end }: BillingPeriod): Promise<InvoiceRead[]> {
   const nowMs = deps.stripeNowMs();
   if (nowMs - end.getTime() < awaitedMs) return [];
   const invoices = await deps.reads.invoices.listSince(customer, end, listedMax);
@@ -41,6 +50,24 @@ async function findMissing(deps: GateDeps, { customer, end }: BillingPeriod): Pr
       billingReason !== "subscription_create" &&
       !isRemembered(deps.rememberedInvoices, id, { nowMs, forMs: othersReadEveryMs }),
   );
+}
+
+/** Wants the customer to be read, unless it was since the invoices were made, or is to be. */
+async function wantReadSince(
+  { db, boss }: GateDeps & { boss: PgBoss },
+  { organizationId, customer }: BillingPeriod,
+  invoices: readonly InvoiceRead[],
+): Promise<void> {
+  const madeAt = new Date(Math.max(...invoices.map(({ createdAt }) => createdAt.getTime())));
+  await db.transaction().execute(async (trx) => {
+    const unread = await sql`
+      select from metering.subscriptions
+      where organization_id = ${organizationId} and stripe_customer_id = ${customer} and read_wanted_at is null
+        and (read_began_at is null or read_began_at < ${madeAt})
+      for update
+    `.execute(trx);
+    if (unread.rows.length > 0) await wantCustomerRead(trx, boss, organizationId);
+  });
 }
 
 function isStale({ stripeNowMs }: GateDeps, { status, finalizesAt, readBeganAt }: PeriodInvoice): boolean {

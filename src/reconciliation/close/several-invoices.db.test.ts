@@ -4,6 +4,7 @@ import { adoptInvoice } from "../../billing/adopt-invoice.ts";
 import { adoptSubscription } from "../../billing/adopt-subscription.ts";
 import { readCustomer } from "../../billing/read-customer.ts";
 import { unlinkOrganization } from "../../billing/subscriptions.ts";
+import { readCustomerQueue } from "../../queue/queues.ts";
 import { createStripe } from "../../stripe/client.ts";
 import { createStripeReads } from "../../stripe/reads.ts";
 import { closeTest } from "../../testing/fixtures/close-fixture.ts";
@@ -88,6 +89,39 @@ test("an invoice at the period's end that nothing told of is looked for, though 
   );
   expect(rows).toContainEqual({ id });
   expect((await close.period()).end).toEqual(end);
+});
+
+test("where nothing told of an invoice, the customer is read once, so that the period that has begun is known", async ({
+  close,
+  linkFirst,
+  boss,
+  account,
+  database: { db },
+}) => {
+  const { organizationId, customer, deps, end } = close;
+  const client = createStripe({ apiKey: account.secretKey, apiBase: account.url, timeoutMs: 15_000 });
+  const reads = createStripeReads(client, account.secretKey);
+  await linkFirst();
+  await sql`update metering.subscriptions set read_began_at = ${close.start}`.execute(db);
+  close.endPeriod();
+  const fetchReads = async () => {
+    const jobs = await boss.fetch(readCustomerQueue.name, { batchSize: 10 });
+    for (const { id } of jobs) await boss.complete(readCustomerQueue.name, id);
+    return jobs.map(({ data }) => data);
+  };
+
+  await close.look({ minutes: 30 });
+  expect(await fetchReads()).toEqual([{ organizationId }]);
+
+  const read = await readCustomer({ ...deps, reads }, customer);
+  if (read === undefined) throw new Error("Stripe does not know the customer");
+  await deps.db.transaction().execute((trx) => adoptSubscription(trx, read));
+  await sql`update metering.subscriptions set read_wanted_at = null`.execute(db);
+  await sql`delete from metering.billing_invoices`.execute(db);
+  await close.look({ minutes: 30 });
+  expect(await fetchReads()).toEqual([]);
+  const periods = await listPeriods(db, organizationId, { before: undefined, limit: 9 });
+  expect(periods.map(({ start }) => start)).toContainEqual(end);
 });
 
 /** A customer with a subscription of readings, and from the fifth day a younger one of sensors, which is followed then. */
