@@ -218,6 +218,25 @@ test("a customer without a told period has the calendar month", async ({ routine
   ]);
 });
 
+test("a customer whom no worker has read yet has no calendar month beside the period that Stripe tells then", async ({
+  routine,
+  database: { db },
+}) => {
+  const organization = await addOrganization(db, { customer: "cus_unread" });
+  const subscription = db.updateTable("subscriptions").where("organization_id", "=", organization);
+  await subscription.set({ read_wanted_at: new Date() }).execute();
+  await routine.run();
+
+  const told = { current_period_start: daysAgo(40), current_period_end: daysAgo(-1) };
+  await subscription.set({ ...told, read_wanted_at: null }).execute();
+  await routine.run();
+
+  const periods = db.selectFrom("billing_periods").where("organization_id", "=", organization);
+  expect(await periods.select(["period_start", "period_end"]).execute()).toEqual([
+    { period_start: told.current_period_start, period_end: told.current_period_end },
+  ]);
+});
+
 async function becomeDue(db: Db): Promise<void> {
   await sql`update metering.billing_periods set routine_at = now() - interval '1 second'`.execute(db);
 }

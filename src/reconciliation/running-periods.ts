@@ -6,7 +6,10 @@ import { floorTo, hourMs, type Span } from "./windows.ts";
 /** A billing period that has not ended yet. */
 export type RunningPeriod = Span & { organizationId: string; customer: string };
 
-/** Customers whom no subscription has told a period get the UTC month. */
+/**
+ * Customers of whom no subscription has told a period get the UTC month. Not before Stripe was asked: the period that it tells
+ * may have begun before the month, and both would overlap.
+ */
 export async function openCalendarMonths(db: Db): Promise<void> {
   await sql`
     insert into metering.billing_periods (organization_id, period_start, period_end, stripe_customer_id)
@@ -14,7 +17,7 @@ export async function openCalendarMonths(db: Db): Promise<void> {
       s.organization_id, date_trunc('month', now(), 'UTC'), date_trunc('month', now(), 'UTC') + interval '1 month',
       s.stripe_customer_id
     from metering.subscriptions s
-    where s.stripe_customer_id is not null and s.current_period_end is null
+    where s.stripe_customer_id is not null and s.current_period_end is null and s.read_wanted_at is null
       and not exists (
         select from metering.billing_periods p
         where p.organization_id = s.organization_id and p.period_start <= now() and p.period_end > now()
