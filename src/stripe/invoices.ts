@@ -3,6 +3,7 @@ import Stripe from "stripe";
 import { isMissing } from "./answer.ts";
 import { rememberPrices } from "./remember-prices.ts";
 import { eachOf } from "./each-of.ts";
+import { ForeignAnswer } from "./foreign-answer.ts";
 
 /** A line that bills a meter. */
 export type MeteredLine = { meterId: string; quantity: string; periodStart: Date; periodEnd: Date };
@@ -62,6 +63,10 @@ export function createStripeInvoices(stripe: Stripe): StripeInvoices {
     async readLines(id) {
       const lines: MeteredLine[] = [];
       for await (const line of eachOf(stripe.invoices.listLineItems(id, { limit: linesPageSize }))) {
+        // Usage would count as billed, or as not billed, by another invoice, after a mix-up on the way.
+        if (typeof line.invoice === "string" && line.invoice !== id) {
+          throw new ForeignAnswer(200, "its lines are another invoice's");
+        }
         const meterId = await meterOf(line.pricing?.price_details?.price ?? null);
         if (meterId !== null) lines.push(meteredLine(line, meterId));
       }

@@ -84,6 +84,9 @@ async function allItems(
   for await (const item of eachOf(
     stripe.subscriptionItems.list({ subscription: id, limit: itemsPageSize }),
   )) {
+    if (typeof item.subscription === "string" && item.subscription !== id) {
+      throw new ForeignAnswer(200, "its items are another subscription's");
+    }
     all.push(item);
   }
   return all;
