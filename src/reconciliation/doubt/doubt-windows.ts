@@ -48,29 +48,35 @@ export async function readDoubtWindows(
     .filter(({ events }) => events.some(({ isDoubtful }) => isDoubtful));
 }
 
-/** Pure. An hour is cut where a period ends, if its doubt, or any event of a gauge, lies on both sides of it. */
+/**
+ * Pure. An hour is cut where a period ends, if its doubt, or any event of a gauge, lies on both sides of it. Stripe tells no
+ * less than a minute, so the minute of the end is a part of its own. It is cut off, too, from doubt outside of it on the
+ * same side: where Stripe has a part, the event that sends the rest has the time of the latest and stands for all, and the
+ * neighbouring period's sum has that minute and no other.
+ */
 function cutHour(
   hour: Span,
   { events, ends, isGauge: ofGauge }: { events: WindowEvent[]; ends: readonly Date[]; isGauge: boolean },
 ): DoubtWindow[] {
   const concerned = ofGauge ? events : events.filter(({ isDoubtful }) => isDoubtful);
-  const cuts = ends.filter(
-    (at) => concerned.some(({ eventAt }) => eventAt < at) && concerned.some(({ eventAt }) => eventAt >= at),
+  const lieOnBothSides = (some: readonly WindowEvent[], at: Date) =>
+    some.some(({ eventAt }) => eventAt < at) && some.some(({ eventAt }) => eventAt >= at);
+  const minuteOf = (at: Date) => [floorTo(at, minuteMs), ceilTo(at, minuteMs)];
+  const cuts = ends.filter((at) =>
+    (ofGauge ? [at] : [at, ...minuteOf(at)]).some((edge) => lieOnBothSides(concerned, edge)),
   );
-  const edges = [
-    hour.start,
-    ...cuts.flatMap((at) => [floorTo(at, minuteMs), ceilTo(at, minuteMs)]),
-    hour.end,
-  ];
+  const edges = [hour.start, ...cuts.flatMap(minuteOf), hour.end];
   const sorted = [...new Set(edges.map((at) => at.getTime()))].toSorted((one, other) => one - other);
   return sorted.slice(1).map((endMs, index) => {
     const start = new Date(sorted[index] ?? endMs);
     const end = new Date(endMs);
+    const isInside = ({ eventAt }: WindowEvent) => eventAt >= start && eventAt < end;
+    const inside = concerned.filter(isInside);
     return {
       start,
       end,
-      events: events.filter(({ eventAt }) => eventAt >= start && eventAt < end),
-      isOfTwoPeriods: cuts.some((at) => at > start && at < end),
+      events: events.filter(isInside),
+      isOfTwoPeriods: ends.some((at) => at > start && at < end && lieOnBothSides(inside, at)),
     };
   });
 }

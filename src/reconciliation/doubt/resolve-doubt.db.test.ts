@@ -318,6 +318,29 @@ test.for(["a period", "a period of another subscription, without an invoice yet"
   },
 );
 
+test("doubt in the minute in which a period ends is judged apart from that before it, as the next period's sum has that minute, too", async ({
+  books,
+  doubt,
+  database: { db },
+}) => {
+  const minute = hoursAgo(30, 30).getTime();
+  await sql`
+    insert into metering.billing_periods (organization_id, period_start, period_end, stripe_customer_id)
+    values (${books.organizationId}, ${hoursAgo(500)}, ${new Date(minute + 20_000)}, ${books.customer})
+  `.execute(db);
+  await doubt.add({ at: new Date(minute - 90_000), quantity: 5, isCounted: true });
+  await doubt.add({ at: new Date(minute - 80_000), quantity: 4, isCounted: false });
+  await doubt.add({ at: new Date(minute + 10_000), quantity: 3, isCounted: true });
+  await doubt.add({ at: new Date(minute + 15_000), quantity: 8, isCounted: false });
+
+  expect(await doubt.resolveTwice()).toMatchObject({ windows: { part: 2 } });
+  const sent = (await doubt.readAll()).filter(({ state }) => state === "pending");
+  expect(sent.map(({ quantity, counted }) => [quantity, counted])).toEqual([
+    ["4", "5"],
+    ["8", "3"],
+  ]);
+});
+
 test("a part in the minute in which a period ends is left to people", async ({
   books,
   doubt,
