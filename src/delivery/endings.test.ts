@@ -32,11 +32,14 @@ test("what ends alike is one ending, whatever its request, and each attempt name
   ]);
 });
 
-test("an ending is stored as Postgres can take it: a message without zero bytes, and no longer than 1,000", () => {
-  const { endings } = distinctEndings([silence(null, `a\u0000b${"x".repeat(2_000)}`)]);
+test("an ending is stored as Postgres can take it: code and message without zero bytes, and no longer than 1,000", () => {
+  const long = `a\u0000b${"x".repeat(2_000)}`;
+  const { endings } = distinctEndings([silence(long, long)]);
 
-  expect(endings[0]?.message).toHaveLength(1_000);
-  expect(endings[0]?.message).not.toContain("\u0000");
+  for (const text of [endings[0]?.code, endings[0]?.message]) {
+    expect(text).toHaveLength(1_000);
+    expect(text).not.toContain("\u0000");
+  }
 });
 
 test("no attempt has no ending", () => {

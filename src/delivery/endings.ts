@@ -48,8 +48,8 @@ function endingOf({ answer, verdict, outcome }: Ended): Ending {
   };
 }
 
-/** A message is kept this long. */
-const messageMax = 1_000;
+/** A message or a code is kept this long: an answer may have 1 MiB of either, and each attempt stores its own. */
+const wordsMax = 1_000;
 
 function codeOf(answer: StripeAnswer): string | null {
   switch (answer.kind) {
@@ -59,10 +59,10 @@ function codeOf(answer: StripeAnswer): string | null {
       return "foreign_answer";
     case "error":
     case "no_answer":
-      return answer.code === null ? null : storableText(answer.code);
+      return answer.code === null ? null : storableText(answer.code.slice(0, wordsMax));
   }
 }
 
 function messageOf(answer: StripeAnswer): string | null {
-  return answer.kind === "success" ? null : storableText(answer.message.slice(0, messageMax));
+  return answer.kind === "success" ? null : storableText(answer.message.slice(0, wordsMax));
 }
