@@ -50,7 +50,7 @@ export async function workSealQueue(
     try {
       result = await seal(asked, turn);
     } finally {
-      const remind = () => remindAgain(boss, turn, result);
+      const remind = () => remindAgain(boss, { ...turn, evenIfPaused: asked.evenIfPaused }, result);
       await remind().catch((error: unknown) => {
         keepTrying(deps, "the reminder to seal", remind);
         throw error;
@@ -68,10 +68,15 @@ function turnOf({ goesOn }: SealJob, intervalSeconds: number): Turn {
 
 async function remindAgain(
   boss: PgBoss,
-  { nextTurnAt }: Turn,
+  { evenIfPaused, nextTurnAt }: Pick<SealJob, "evenIfPaused"> & Turn,
   result: SealResult | undefined,
 ): Promise<void> {
   const secondsLeft = Math.max(0, Math.round((nextTurnAt.getTime() - Date.now()) / 1_000));
+  if (evenIfPaused && result?.stopped === "time") {
+    // To its end, since no other seal does it while sending is paused.
+    await askForSeal(boss, { cutOff: result.cutOff, heldBack: result.heldBack, nextTurnAt });
+    return remindToSeal(boss, { afterSeconds: secondsLeft });
+  }
   if (result === undefined || result.stopped === "done" || secondsLeft === 0)
     return remindToSeal(boss, { afterSeconds: secondsLeft });
   const { cutOff, heldBack } = result;
@@ -86,6 +91,10 @@ export async function remindToSeal(boss: PgBoss, { afterSeconds }: { afterSecond
 /**
  * Asks for a seal as soon as a worker can, beside the job that waits for its time, and even while sending is paused.
  */
-export async function requestSeal(boss: PgBoss): Promise<void> {
-  await boss.send(sealQueue.name, { evenIfPaused: true }, { singletonKey: "now" });
+export function requestSeal(boss: PgBoss): Promise<void> {
+  return askForSeal(boss);
+}
+
+async function askForSeal(boss: PgBoss, goesOn?: SealJob["goesOn"]): Promise<void> {
+  await boss.send(sealQueue.name, { evenIfPaused: true, goesOn }, { singletonKey: "now" });
 }

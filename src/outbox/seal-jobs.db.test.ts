@@ -14,7 +14,7 @@ import { createRecordingLog } from "../testing/processes/recording-log.ts";
 import { until } from "../testing/processes/until.ts";
 import { roadTest as test } from "../testing/fixtures/road-fixture.ts";
 import { meterNames } from "../usage/meters.ts";
-import { remindToSeal, workSealQueue } from "./seal-job.ts";
+import { remindToSeal, requestSeal, workSealQueue } from "./seal-job.ts";
 import { reportUnsealed } from "./report.ts";
 import { sealDueEntries } from "./seal.ts";
 
@@ -135,6 +135,26 @@ test("an organization that is sealed first is sealed alone, and goes ahead of al
   const order = (await fetchAll(boss, "temperature_readings")).map(({ organizationId }) => organizationId);
   expect(order).toEqual([late, late, early]);
   expect(await reportUnsealed(db)).toMatchObject({ entries: 1 });
+});
+
+test("what an operator asked to seal is sealed to the last entry, however long it takes and while sending is paused", async ({
+  database: { db },
+  boss,
+}) => {
+  const acme = await addOrganization(db, { customer: "cus_acme" });
+  const hours = Array.from({ length: 20 }, (_, n) => n + 1);
+  await appendHours(db, acme, hours);
+
+  const { log } = createRecordingLog();
+  await workSealQueue(
+    { db, boss, log },
+    // Each seal's time is over after its first transaction.
+    { intervalSeconds: 1, secondsMax: 0, openMeters: () => Promise.resolve([]) },
+  );
+  await requestSeal(boss);
+
+  await until(async () => (await reportUnsealed(db)).entries === 0, { what: "all to be sealed" });
+  expect(await readMeterEvents(db)).toHaveLength(hours.length);
 });
 
 test("a seal whose next reminder the database refuses sends it as soon as it can", async ({
