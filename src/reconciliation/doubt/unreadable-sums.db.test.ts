@@ -76,3 +76,16 @@ test("a sum that Stripe refuses to tell is asked for again an hour later, and ho
   expect(await doubt.read(refused)).toMatchObject({ state: "in_doubt" });
   expect(await doubt.read(other)).toMatchObject({ state: "delivered", reason: "found_in_sum" });
 });
+
+test("a customer whom Stripe does not know has no usage there: its doubt ends as the doubt of others does", async ({
+  doubt,
+}) => {
+  const unknown = { stripe_customer_id: "cus_unknown" };
+  const id = await doubt.add({ at: hoursAgo(40), quantity: 5, isCounted: false }, unknown);
+  const known = await doubt.add({ at: hoursAgo(30), quantity: 3, isCounted: true });
+
+  await doubt.resolveTwice();
+
+  expect(await doubt.read(id)).toMatchObject({ state: "superseded", reason: "absent_from_sum" });
+  expect(await doubt.read(known)).toMatchObject({ state: "delivered", reason: "found_in_sum" });
+});
