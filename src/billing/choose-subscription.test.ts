@@ -129,3 +129,13 @@ test("of very many subscriptions that ended, the latest ends are bounds", () => 
     Array.from({ length: 20 }, (_, n) => day(n + 9)),
   );
 });
+
+// Postgres takes no range that ends before it begins, and the read could never be stored.
+test("a subscription that ended at its beginning, or before it, is billed at no time", () => {
+  const ended = { status: "canceled", startedAt: day(9) };
+  const all = [
+    subscription("sub_2", { ...ended, endedAt: day(9) }),
+    subscription("sub_1", { ...ended, endedAt: day(7) }),
+  ];
+  expect(billedTimes(all, ours)).toEqual([]);
+});
