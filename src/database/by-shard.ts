@@ -24,3 +24,17 @@ export function namesOrganizations({
   return (table, column = "organization_id") =>
     sql<boolean>`and ${sql.ref(`${table}.${column}`)} = any(${ids}::uuid[])`;
 }
+
+/**
+ * A shard in parts of so many organizations at most, for a statement that looks up one organization after the other: each
+ * look-up reads the whole list of names. Without names it stays as it is.
+ */
+export function inParts(shard: ShardInput, organizationsMax: number): ShardInput[] {
+  const { organizations, isOneShard = false } = shard;
+  if (!isOneShard) return [shard];
+  const parts = Math.ceil(organizations.length / organizationsMax);
+  return Array.from({ length: parts }, (_, n) => ({
+    organizations: organizations.slice(n * organizationsMax, (n + 1) * organizationsMax),
+    isOneShard,
+  }));
+}

@@ -104,3 +104,27 @@ test("hours that nobody counted are told, and only the current one is counted", 
   const missedHours = (count.hour.getTime() - hoursAgo(3).getTime()) / hourMs;
   expect(count).toMatchObject({ organizations: 1, missedHours });
 });
+
+test("the hours that a shard of many organizations missed are those since the latest count of any", async ({
+  database: { db },
+}) => {
+  const organizations: string[] = [];
+  for (let n = 0; n < 101; n += 1) organizations.push(await addOrganization(db, { customer: `cus_${n}` }));
+  await sql`
+    insert into metering.sensor_counts (organization_id, hour, active_sensors)
+    select id, case when id = ${organizations.at(-1)} then ${hoursAgo(3)}::timestamptz else ${hoursAgo(9)} end, 0
+    from unnest(${organizations}::uuid[]) id
+  `.execute(db);
+  const only = { id: "only", node: "only" };
+  const shards = {
+    known: () => only,
+    find: (ids: readonly string[]) => Promise.resolve(new Map(ids.map((id) => [id, only]))),
+    forget: () => undefined,
+  };
+
+  const count = await countSensors(db, { ...billable, shards });
+
+  // Two, unless a full hour came in between.
+  const missedHours = (count.hour.getTime() - hoursAgo(2).getTime()) / hourMs;
+  expect(count).toMatchObject({ organizations: 101, missedHours });
+});
