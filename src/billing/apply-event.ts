@@ -235,14 +235,7 @@ async function prepareRejections(
   return async (trx) => {
     const { rejected, marked } = await rejectReported(trx, report, { meters });
     const effect = `rejected ${rejected.length}, to be reconciled ${marked}`;
-    const { unreadable: count = 0 } = report;
-    return {
-      effect,
-      consequences: [
-        { kind: "rejected", events: rejected },
-        { kind: "unreadable_samples", count },
-      ],
-    };
+    return { effect, consequences: [{ kind: "rejected", events: rejected, unreadable: report.unreadable }] };
   };
 }
 

@@ -8,7 +8,7 @@ test.for([
 ] as const)("of a report with %i unreadable samples the log says so", ([count, told]) => {
   const { log, at } = createRecordingLog();
 
-  logConsequences(log, [{ kind: "unreadable_samples", count }], { eventId: "evt_1" });
+  logConsequences(log, [{ kind: "rejected", events: [], unreadable: count }], { eventId: "evt_1" });
 
   expect(at("warn")).toEqual(told);
 });

@@ -4,8 +4,8 @@ import type { Log } from "../log.ts";
 
 /** The effects of a webhook on deliveries. */
 export type Consequence =
-  | { kind: "rejected"; events: readonly RejectedEvent[] }
-  | { kind: "unreadable_samples"; count: number }
+  /** `unreadable`: samples of a report that name no event. */
+  | { kind: "rejected"; events: readonly RejectedEvent[]; unreadable?: number | undefined }
   | { kind: "paused" | "resumed"; scope: Scope };
 
 /** Logs them as the worker logs the effects of its own requests, with the id of the webhook event. */
@@ -26,10 +26,9 @@ function logConsequence(log: Log, consequence: Consequence, told: { event_id: st
         const outcome = { state: "rejected", reason, verdict: "rejected" };
         log.warn({ event: "meter_event_not_delivered", ...ids, ...outcome, ...told });
       }
-      return;
-    case "unreadable_samples":
-      if (consequence.count > 0)
-        log.warn({ event: "report_samples_unreadable", count: consequence.count, ...told });
+      if (consequence.unreadable) {
+        log.warn({ event: "report_samples_unreadable", count: consequence.unreadable, ...told });
+      }
       return;
     case "paused":
       return log.error({

@@ -14,7 +14,7 @@ export type ErrorReport = {
   errorCount: number;
   errors: ReportedError[];
   /** Samples that name no request, or are not as Stripe writes them. */
-  unreadable?: number;
+  unreadable?: number | undefined;
   /** Why most of those failed that it counts and does not name. */
   unnamed?: { code: string; message: string } | undefined;
   validationStart: Date;
