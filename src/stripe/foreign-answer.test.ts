@@ -68,6 +68,15 @@ test.for(foreignAnswers)("%s is nobody's verdict", async ([, httpStatus, said]) 
   expect(requests).toHaveLength(1);
 });
 
+test.for(["identifier id-1.", "identifier `id-1`.", 'identifier "id-1"', "identifier: id-1"])(
+  "a duplicate whose words end in %s is ours",
+  async (words) => {
+    const { answer } = await answerTo(error(400, { type, message: `An event already exists with ${words}` }));
+
+    expect(verdictOf(answer)).toEqual({ kind: "delivered", isDuplicate: true });
+  },
+);
+
 test("an answer is read up to its bound, and not a byte further than needed", async () => {
   const filler = "x".repeat(answerBytesMax);
   let written = 0;

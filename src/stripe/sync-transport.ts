@@ -58,14 +58,16 @@ async function sendOne(post: FormPost, request: MeterEventRequest): Promise<Stri
   return withoutForeignDuplicate(answer, request.identifier);
 }
 
+const namesDuplicate = /already exists with identifier \S/i;
+
 /** A cache, or a mix-up on the way, may give us Stripe's answer about another event. */
 function ofAnother(httpStatus: number): StripeAnswer {
   const { message } = new ForeignAnswer(httpStatus, "it is about another meter event");
   return { kind: "foreign", httpStatus, message };
 }
 
+/** Stripe names the identifier at the end; of other words around it, as quotes, it is still ours. */
 function withoutForeignDuplicate(answer: StripeAnswer, identifier: string): StripeAnswer {
-  if (answer.kind !== "error") return answer;
-  const [, named] = /already exists with identifier (\S+?)\.?(?:\s|$)/i.exec(answer.message) ?? [];
-  return named === undefined || named === identifier ? answer : ofAnother(answer.httpStatus);
+  if (answer.kind !== "error" || !namesDuplicate.test(answer.message)) return answer;
+  return answer.message.split(/[^\w-]+/).includes(identifier) ? answer : ofAnother(answer.httpStatus);
 }
