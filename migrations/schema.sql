@@ -1044,11 +1044,11 @@ COMMENT ON COLUMN metering.subscriptions.read_began_at IS 'when the read of Stri
 
 COMMENT ON COLUMN metering.subscriptions.customer_fault IS 'what Stripe says is wrong with the customer that an operator linked; null: nothing, or not asked yet';
 
-COMMENT ON COLUMN metering.subscriptions.read_wanted_at IS 'an operator linked the customer then, and no worker has read it at Stripe yet';
+COMMENT ON COLUMN metering.subscriptions.read_wanted_at IS 'since then a worker is to read the customer at Stripe: an operator linked it, or nothing told of one of its invoices';
 
 COMMENT ON COLUMN metering.subscriptions.billed IS 'when usage lies on an invoice of a subscription that bills our meters, as Stripe last said; null: never read';
 
-COMMENT ON COLUMN metering.subscriptions.other_bounds IS 'where present periods of other subscription items of our meters begin and end; null: nowhere else than the followed one';
+COMMENT ON COLUMN metering.subscriptions.other_bounds IS 'where present periods of other subscription items of our meters begin and end, and where subscriptions of our meters ended; null: nowhere else than the followed one';
 
 ALTER TABLE metering.subscriptions
     ADD CONSTRAINT subscriptions_finite CHECK ((isfinite(current_period_start) AND isfinite(current_period_end) AND isfinite(updated_at) AND isfinite(read_began_at))) NOT VALID;

@@ -658,7 +658,7 @@ export interface Subscriptions {
   customer_fault: string | null;
   organization_id: string;
   /**
-   * where present periods of other subscription items of our meters begin and end; null: nowhere else than the followed one
+   * where present periods of other subscription items of our meters begin and end, and where subscriptions of our meters ended; null: nowhere else than the followed one
    */
   other_bounds: ArrayType<Timestamp> | null;
   /**
@@ -666,7 +666,7 @@ export interface Subscriptions {
    */
   read_began_at: Timestamp | null;
   /**
-   * an operator linked the customer then, and no worker has read it at Stripe yet
+   * since then a worker is to read the customer at Stripe: an operator linked it, or nothing told of one of its invoices
    */
   read_wanted_at: Timestamp | null;
   /**
