@@ -117,7 +117,7 @@ async function serveUntilStopped(parts: Parts, stop: StopSignals): Promise<void>
   log.info({ event: "api_stopping", signal: await stopSignal });
   const graceMs = config.SHUTDOWN_GRACE_SECONDS * 1_000;
   const endsAtMs = performance.now() + graceMs;
-  endAfterGrace(graceMs, log);
+  endAfterGrace(stop, graceMs, log);
   const [{ cut }] = await Promise.all([server.stop(graceMs), alerts?.stop()]);
   await heartbeat.stop();
   await tracing.stop(endsAtMs - performance.now());

@@ -30,4 +30,5 @@ export async function startProgram(
   const stop = listenToStopSignals(kind);
   const run = await load();
   await run(stop);
+  stop.programIsDone();
 }

@@ -9,6 +9,12 @@ export type StopSignals = {
    * second signal then ends the process at once, with exit code 1.
    */
   takeOver: () => Promise<string>;
+  /**
+   * Ends the process with exit code 0 after `ms`, and calls `tell` before, if it has not ended by itself. Until the program is
+   * done, the process does not end before: where its last step waits for an answer that never comes, Node would end it with
+   * exit code 13 and without a line in the log.
+   */
+  endAfter: (ms: number, tell: () => void) => void;
 };
 
 /**
@@ -16,7 +22,10 @@ export type StopSignals = {
  * once: a service with 0, as after every stop; a command with 128 and the signal's number, because its work is not
  * done.
  */
-export function listenToStopSignals(kind: "service" | "command"): StopSignals {
+export function listenToStopSignals(
+  kind: "service" | "command",
+): StopSignals & { programIsDone: () => void } {
+  let end: NodeJS.Timeout | undefined;
   let onSignal = (name: (typeof stopSignalNames)[number]): void => {
     process.exit(kind === "service" ? 0 : 128 + constants.signals[name]);
   };
@@ -29,5 +38,12 @@ export function listenToStopSignals(kind: "service" | "command"): StopSignals {
           resolve(name);
         };
       }),
+    endAfter(ms, tell) {
+      end = setTimeout(() => {
+        tell();
+        process.exit(0);
+      }, ms);
+    },
+    programIsDone: () => end?.unref(),
   };
 }

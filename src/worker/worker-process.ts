@@ -93,7 +93,7 @@ async function workUntilStopped(parts: Parts, stop: StopSignals): Promise<void> 
       : watchAlerts({ db: database.db, log, registry, billableStatuses: config.BILLABLE_STATUSES }, { url });
   log.info({ event: "worker_started", port: server?.port ?? null });
   log.info({ event: "worker_stopping", signal: await stopSignal });
-  await stopWork({ ...parts, jobs, alerts, server });
+  await stopWork({ ...parts, stop, jobs, alerts, server });
   await heartbeat.stop();
   log.info({ event: "worker_stopped" });
 }
@@ -102,17 +102,19 @@ async function stopWork({
   config,
   log,
   tracing,
+  stop,
   jobs,
   alerts,
   server,
 }: Parts & {
+  stop: StopSignals;
   jobs: RunningJobs;
   alerts: Repeating | undefined;
   server: RunningServer | undefined;
 }): Promise<void> {
   const graceMs = config.SHUTDOWN_GRACE_SECONDS * 1_000;
   const endsAtMs = performance.now() + graceMs;
-  endAfterGrace(graceMs, log);
+  endAfterGrace(stop, graceMs, log);
   await server?.stop(0);
   await Promise.all([jobs.stop(graceMs), alerts?.stop()]);
   await tracing.stop(endsAtMs - performance.now());
