@@ -50,8 +50,10 @@ test("the hourly cron has a running worker count", async ({ database, stripeSide
   const id = await addOrganization(db, { customer: "cus_1" });
   await registerSensors(db, id, [{ id: "a" }, { id: "b" }]);
   await stripeSide.startWorker();
-  const areCronsThere = async () => (await sql`select from pgboss.schedule`.execute(db)).rows.length > 0;
-  await until(async () => (await readCounts(db)).length > 0 && (await areCronsThere()), {
+  // A worker registers its crons one after the other.
+  const schedule = sql`select from pgboss.schedule where name = ${sensorsQueue.name}`;
+  const isCronThere = async () => (await schedule.execute(db)).rows.length > 0;
+  await until(async () => (await readCounts(db)).length > 0 && (await isCronThere()), {
     what: "the worker to have begun",
   });
   // As if the next hour had come: it has no count, and no sensor has changed.

@@ -44,8 +44,10 @@ test("intake goes on while a long reader keeps a migration from its lock, and th
   }).finally(() => Object.assign(altering, { isOver: true }));
 
   const answered: { status: number; accepted: unknown }[] = [];
+  const startedAtMs = Date.now();
   while (altering.attempts < 3) {
-    const at = new Date(Date.now() - answered.length).toISOString();
+    // Each of its own moment.
+    const at = new Date(startedAtMs - answered.length).toISOString();
     const json = { sensor_id: "freezer-1", recorded_at: at, temperature: -18 };
     const { status, body } = await api.ask("POST", "/v1/readings", { token: key, json });
     answered.push({ status, accepted: body["accepted"] });
