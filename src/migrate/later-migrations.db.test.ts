@@ -20,10 +20,7 @@ emptyDatabaseTest.runIf(isCluster)(
   "the migrations of a later version reach the tables and functions on the nodes, also when two run at once, and again",
   async ({ empty }) => {
     const { db } = empty;
-    await sql`create schema metering`.execute(db);
-    const { error } = await createMigrator(db).migrateTo(before);
-    if (error !== undefined) throw error;
-    await distribute(db);
+    await makeEarlierCluster(db);
     await ensurePartitions(db, { now: new Date(), readingsMaxAgeDays: 365 });
     const run = () => migrate({ databaseUrl: empty.url, backend: "citus", log: silentLog });
 
@@ -44,10 +41,7 @@ emptyDatabaseTest.runIf(isCluster)(
   "a migration waits for a lock that a session of a node holds no longer than for others",
   async ({ empty }) => {
     const { db } = empty;
-    await sql`create schema metering`.execute(db);
-    const { error } = await createMigrator(db).migrateTo(before);
-    if (error !== undefined) throw error;
-    await distribute(db);
+    await makeEarlierCluster(db);
     const { rows } = await sql<{ node: number; shard: string }>`
       select nodeport::int as node, shard_name as shard from citus_shards
       where table_name = 'metering.meter_events'::regclass limit 1
@@ -70,6 +64,14 @@ emptyDatabaseTest.runIf(isCluster)(
     expect(events.map(({ event }) => event)).toEqual(["migration_awaits_lock", "database_migrated"]);
   },
 );
+
+/** As the version of `before` left it. */
+async function makeEarlierCluster(db: Db): Promise<void> {
+  await sql`create schema metering`.execute(db);
+  const { error } = await createMigrator(db).migrateTo(before);
+  if (error !== undefined) throw error;
+  await distribute(db);
+}
 
 /** The functions of our schema by signature, with what they do. */
 const functionsQuery = `

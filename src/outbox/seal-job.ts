@@ -72,15 +72,17 @@ async function remindAgain(
   result: SealResult | undefined,
 ): Promise<void> {
   const secondsLeft = Math.max(0, Math.round((nextTurnAt.getTime() - Date.now()) / 1_000));
-  if (evenIfPaused && result?.stopped === "time") {
+  const remindLater = () => remindToSeal(boss, { afterSeconds: secondsLeft });
+  if (result === undefined || result.stopped === "done") return remindLater();
+  const { cutOff, heldBack, stopped } = result;
+  const goesOn = { cutOff, heldBack, nextTurnAt };
+  if (evenIfPaused && stopped === "time") {
     // To its end, since no other seal does it while sending is paused.
-    await askForSeal(boss, { cutOff: result.cutOff, heldBack: result.heldBack, nextTurnAt });
-    return remindToSeal(boss, { afterSeconds: secondsLeft });
+    await requestSeal(boss, goesOn);
+    return remindLater();
   }
-  if (result === undefined || result.stopped === "done" || secondsLeft === 0)
-    return remindToSeal(boss, { afterSeconds: secondsLeft });
-  const { cutOff, heldBack } = result;
-  await boss.send(sealQueue.name, { goesOn: { cutOff, heldBack, nextTurnAt } });
+  if (secondsLeft === 0) return remindLater();
+  await boss.send(sealQueue.name, { goesOn });
 }
 
 /** Sends the job that seals; does nothing when one waits already. */
@@ -90,11 +92,8 @@ export async function remindToSeal(boss: PgBoss, { afterSeconds }: { afterSecond
 
 /**
  * Asks for a seal as soon as a worker can, beside the job that waits for its time, and even while sending is paused.
+ * `goesOn`: where a seal that was asked for ended before it was done.
  */
-export function requestSeal(boss: PgBoss): Promise<void> {
-  return askForSeal(boss);
-}
-
-async function askForSeal(boss: PgBoss, goesOn?: SealJob["goesOn"]): Promise<void> {
+export async function requestSeal(boss: PgBoss, goesOn?: SealJob["goesOn"]): Promise<void> {
   await boss.send(sealQueue.name, { evenIfPaused: true, goesOn }, { singletonKey: "now" });
 }

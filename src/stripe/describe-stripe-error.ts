@@ -23,7 +23,7 @@ export function describeStripeError(error: unknown): string | undefined {
   }
 }
 
-/** The same, and of an error that has another source what it says itself. */
+/** Describes an error of Stripe's as `describeStripeError` does, and any other error by its own message. */
 export function describeError(error: unknown): string {
   return describeStripeError(error) ?? messageOf(error);
 }
