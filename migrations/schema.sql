@@ -194,6 +194,10 @@ CREATE INDEX billing_periods_routine ON metering.billing_periods USING btree (ro
 
 CREATE INDEX billing_periods_unreconciled ON metering.billing_periods USING btree (period_end) WHERE (books IS DISTINCT FROM 'equal'::text);
 
+CREATE TRIGGER billing_period_begun AFTER INSERT ON metering.billing_periods FOR EACH ROW EXECUTE FUNCTION metering.give_way_to_period();
+
+CREATE TRIGGER billing_period_prolonged AFTER UPDATE OF period_end ON metering.billing_periods FOR EACH ROW WHEN ((new.period_end > old.period_end)) EXECUTE FUNCTION metering.give_way_to_period();
+
 ALTER TABLE ONLY metering.billing_periods
     ADD CONSTRAINT billing_periods_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES metering.organizations(id);
 
@@ -1704,6 +1708,34 @@ end
 $$;
 
 COMMENT ON FUNCTION metering.drop_partition(table_name text, month timestamp with time zone, OUT outcome text, OUT dropped_rows bigint, OUT unsealed bigint, OUT open_events bigint) IS 'drops the partition of a partitioned table for one UTC month with its owner''s rights, when all in it is final';
+
+CREATE FUNCTION metering.give_way_to_period() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  delete from metering.billing_periods p
+  where p.organization_id = new.organization_id and p.stripe_customer_id = new.stripe_customer_id
+    and p.stripe_subscription_id is null
+    and p.period_start > new.period_start and p.period_start < new.period_end
+    and not exists (
+      select from metering.billing_invoices i
+      where i.organization_id = p.organization_id and i.period_start = p.period_start
+    );
+  update metering.billing_periods p
+  set period_end = new.period_start
+  where p.organization_id = new.organization_id and p.stripe_customer_id = new.stripe_customer_id
+    and p.stripe_subscription_id is null
+    and p.period_start < new.period_start and p.period_end > new.period_start
+    and not exists (
+      select from metering.billing_invoices i
+      where i.organization_id = p.organization_id and i.period_start = p.period_start
+    );
+  return null;
+end
+$$;
+
+COMMENT ON FUNCTION metering.give_way_to_period() IS 'removes or ends periods of the same customer without a subscription and without an invoice that overlap the new one';
 
 CREATE FUNCTION metering.guard_meter_event_state() RETURNS trigger
     LANGUAGE plpgsql

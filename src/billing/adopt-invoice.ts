@@ -2,6 +2,7 @@ import { sql } from "kysely";
 import type { Trx } from "../database/db.ts";
 import type { InvoiceRead } from "../stripe/invoices.ts";
 import { billedStatuses, endsPeriod, type InvoiceUsage } from "./invoice-usage.ts";
+import { beginsWith, makePeriod, type Period } from "./make-period.ts";
 import type { InvoiceToAdopt } from "./read-invoice.ts";
 
 /** What was done about an invoice, in one word. */
@@ -43,8 +44,6 @@ export async function adoptInvoice(
   return "invoice_noted";
 }
 
-type Period = { organizationId: string; start: Date };
-
 /** A draft that was deleted bills nothing; Stripe deletes no other invoice. */
 async function markGone(
   trx: Trx,
@@ -74,14 +73,10 @@ async function findPeriod(
 ): Promise<Period | undefined> {
   if (usage === undefined) return findEmptyPeriod(trx, invoice);
   const period = await findPeriodOfUsage(trx, invoice, usage);
-  if (period === undefined) return makePeriod(trx, invoice, usage);
+  if (period === undefined) return makePeriodOf(trx, invoice, usage);
   if (period.beginsTogether && endsPeriod(invoice)) await moveEnd(trx, period, { invoice, usage });
   return period;
 }
-
-/** Of a period `p`: it begins with this time. Periods that begin together lie milliseconds apart; Stripe tells whole seconds. */
-const beginsWith = (start: Date) =>
-  sql<boolean>`p.period_start >= ${start} and p.period_start < ${start}::timestamptz + interval '1 second'`;
 
 /** Of a period `p`: it is of this subscription, as far as is known. */
 const isOwn = (subscriptionId: string | null) =>
@@ -94,6 +89,9 @@ async function findPeriodOfUsage(
   { start, end }: InvoiceUsage,
 ): Promise<(Period & { beginsTogether: boolean }) | undefined> {
   const own = isOwn(subscriptionId);
+  // A period of which no subscription is known is this one's only where both begin or end together: else it is no more than a
+  // calendar month, and gives way.
+  const isTold = sql<boolean>`(p.stripe_subscription_id is not null or p.period_end = ${end})`;
   const found = await sql<Period & { beginsTogether: boolean }>`
     select p.organization_id as "organizationId", p.period_start as start, ${beginsWith(start)} as "beginsTogether"
     from metering.billing_periods p
@@ -101,7 +99,7 @@ async function findPeriodOfUsage(
       on l.organization_id = p.organization_id and l.stripe_customer_id = p.stripe_customer_id
     where p.stripe_customer_id = ${customerId}
       and (
-        (${own} and p.period_start <= ${start} and p.period_end > ${start})
+        (${own} and p.period_start <= ${start} and p.period_end > ${start} and ${isTold})
         or (${beginsWith(start)} and (${own} or p.period_end = ${end}))
       )
     order by ${own} desc, p.period_start desc, l.linked_at desc
@@ -132,39 +130,21 @@ async function moveEnd(
   `.execute(trx);
 }
 
-/** Throws where another one was made at the same moment: the webhook's event is then tried again. */
-async function makePeriod(
+/** Where another one was made at the same moment, the webhook's event is tried again. */
+async function makePeriodOf(
   trx: Trx,
   { customerId, subscriptionId }: InvoiceRead,
-  usage: InvoiceUsage,
+  { start, end }: InvoiceUsage,
 ): Promise<Period | undefined> {
-  const linked = await sql<{ organizationId: string }>`
-    select organization_id as "organizationId"
+  const linked = await sql<{ organizationId: string; customer: string }>`
+    select organization_id as "organizationId", stripe_customer_id as customer
     from metering.customer_links
     where stripe_customer_id = ${customerId}
     order by linked_at desc
     limit 1
   `.execute(trx);
   const [link] = linked.rows;
-  if (link === undefined) return undefined;
-  const { organizationId } = link;
-  const together = await sql<{ count: number }>`
-    select count(*)::int as count
-    from metering.billing_periods p
-    where p.organization_id = ${organizationId} and ${beginsWith(usage.start)}
-  `.execute(trx);
-  const start = new Date(usage.start.getTime() + (together.rows[0]?.count ?? 0));
-  const made = await sql<Period>`
-    insert into metering.billing_periods as p (
-      organization_id, period_start, period_end, stripe_customer_id, stripe_subscription_id
-    )
-    values (${organizationId}, ${start}, ${usage.end}, ${customerId}, ${subscriptionId})
-    on conflict (organization_id, period_start) do nothing
-    returning organization_id as "organizationId", period_start as start
-  `.execute(trx);
-  const [period] = made.rows;
-  if (period === undefined) throw new Error(`a period of organization ${organizationId} was made meanwhile`);
-  return period;
+  return link && makePeriod(trx, { ...link, start, end, subscriptionId });
 }
 
 /** The invoice of a followed subscription whose metered items were taken away: it closes its period, and bills nothing. */

@@ -1,5 +1,6 @@
 import { sql } from "kysely";
-import type { Db } from "../database/db.ts";
+import { makePeriod } from "../billing/make-period.ts";
+import type { Db, Trx } from "../database/db.ts";
 import type { MeterName } from "../usage/meters.ts";
 import { floorTo, hourMs, type Span } from "./windows.ts";
 
@@ -7,23 +8,46 @@ import { floorTo, hourMs, type Span } from "./windows.ts";
 export type RunningPeriod = Span & { organizationId: string; customer: string };
 
 /**
- * Customers of whom no subscription has told a period get the UTC month. Not before Stripe was asked: the period that it tells
- * may have begun before the month, and both would overlap.
+ * Customers of whom no subscription has told a period get the UTC month, or what is left of it since the end of their last
+ * period. Not before Stripe was asked: the period that it tells may have begun before the month.
  */
 export async function openCalendarMonths(db: Db): Promise<void> {
-  await sql`
-    insert into metering.billing_periods (organization_id, period_start, period_end, stripe_customer_id)
-    select
-      s.organization_id, date_trunc('month', now(), 'UTC'), date_trunc('month', now(), 'UTC') + interval '1 month',
-      s.stripe_customer_id
+  const without = await sql<Payer>`
+    select s.organization_id as "organizationId", s.stripe_customer_id as customer
     from metering.subscriptions s
-    where s.stripe_customer_id is not null and s.current_period_end is null and s.read_wanted_at is null
+    where s.stripe_customer_id is not null and ${hasNoPeriod}
       and not exists (
         select from metering.billing_periods p
-        where p.organization_id = s.organization_id and p.period_start <= now() and p.period_end > now()
+        where p.organization_id = s.organization_id and p.stripe_customer_id = s.stripe_customer_id
+          and p.period_start <= now() and p.period_end > now()
       )
-    on conflict do nothing
   `.execute(db);
+  for (const payer of without.rows) await db.transaction().execute((trx) => openCalendarMonth(trx, payer));
+}
+
+type Payer = { organizationId: string; customer: string };
+
+/** Of a subscription `s`. */
+const hasNoPeriod = sql`s.current_period_end is null and s.read_wanted_at is null`;
+
+/** Under the lock of the subscription's row, so that a period that is told meanwhile is seen, or sees this one. */
+async function openCalendarMonth(trx: Trx, { organizationId, customer }: Payer): Promise<void> {
+  const locked = await sql`
+    select from metering.subscriptions s
+    where s.organization_id = ${organizationId} and s.stripe_customer_id = ${customer} and ${hasNoPeriod}
+    for update
+  `.execute(trx);
+  if (locked.rows.length === 0) return;
+  const found = await sql<{ start: Date; end: Date }>`
+    select
+      greatest(date_trunc('month', now(), 'UTC'), max(period_end) filter (where stripe_customer_id = ${customer})) as start,
+      (date_trunc('month', now() at time zone 'UTC') + interval '1 month') at time zone 'UTC' as "end"
+    from metering.billing_periods
+    where organization_id = ${organizationId} and period_end <= now()
+  `.execute(trx);
+  const [month] = found.rows;
+  if (month === undefined) throw new Error("an aggregate has one row");
+  await makePeriod(trx, { organizationId, customer, subscriptionId: null, ...month });
 }
 
 /**

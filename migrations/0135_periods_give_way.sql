@@ -1,0 +1,43 @@
+-- Why: a customer of whom no subscription had told a period got the UTC month. Where a meter's item was added to a subscription
+-- from before that month, its period was added beside the month, and nothing took the month away: both overlapped, so late
+-- usage was never carried forward, and the month waited for an invoice that never comes. A period without a subscription
+-- gives way now to one of the same customer that is told later, as long as no invoice is known of it.
+-- Locks: metering.billing_periods for writers, for a moment.
+
+create function metering.give_way_to_period() returns trigger
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  delete from metering.billing_periods p
+  where p.organization_id = new.organization_id and p.stripe_customer_id = new.stripe_customer_id
+    and p.stripe_subscription_id is null
+    and p.period_start > new.period_start and p.period_start < new.period_end
+    and not exists (
+      select from metering.billing_invoices i
+      where i.organization_id = p.organization_id and i.period_start = p.period_start
+    );
+  update metering.billing_periods p
+  set period_end = new.period_start
+  where p.organization_id = new.organization_id and p.stripe_customer_id = new.stripe_customer_id
+    and p.stripe_subscription_id is null
+    and p.period_start < new.period_start and p.period_end > new.period_start
+    and not exists (
+      select from metering.billing_invoices i
+      where i.organization_id = p.organization_id and i.period_start = p.period_start
+    );
+  return null;
+end
+$$;
+revoke execute on function metering.give_way_to_period from public;
+comment on function metering.give_way_to_period is
+  'removes or ends periods of the same customer without a subscription and without an invoice that overlap the new one';
+
+create trigger billing_period_begun
+after insert on metering.billing_periods
+for each row execute function metering.give_way_to_period();
+
+create trigger billing_period_prolonged
+after update of period_end on metering.billing_periods
+for each row when (new.period_end > old.period_end) execute function metering.give_way_to_period();

@@ -1,0 +1,36 @@
+import { type RawBuilder, sql } from "kysely";
+import type { Trx } from "../database/db.ts";
+
+/** A billing period by its key. */
+export type Period = { organizationId: string; start: Date };
+
+export type NewPeriod = Period & { end: Date; customer: string; subscriptionId: string | null };
+
+/** Of a period `p`: it begins with this time. Periods that begin together lie milliseconds apart; Stripe tells whole seconds. */
+export function beginsWith(start: Date): RawBuilder<boolean> {
+  return sql<boolean>`p.period_start >= ${start} and p.period_start < ${start}::timestamptz + interval '1 second'`;
+}
+
+/** Throws where another one was made at the same moment: the caller tries again. */
+export async function makePeriod(
+  trx: Trx,
+  { organizationId, start, end, customer, subscriptionId }: NewPeriod,
+): Promise<Period> {
+  const together = await sql<{ count: number }>`
+    select count(*)::int as count
+    from metering.billing_periods p
+    where p.organization_id = ${organizationId} and ${beginsWith(start)}
+  `.execute(trx);
+  const free = new Date(start.getTime() + (together.rows[0]?.count ?? 0));
+  const made = await sql<Period>`
+    insert into metering.billing_periods as p (
+      organization_id, period_start, period_end, stripe_customer_id, stripe_subscription_id
+    )
+    values (${organizationId}, ${free}, ${end}, ${customer}, ${subscriptionId})
+    on conflict (organization_id, period_start) do nothing
+    returning organization_id as "organizationId", period_start as start
+  `.execute(trx);
+  const [period] = made.rows;
+  if (period === undefined) throw new Error(`a period of organization ${organizationId} was made meanwhile`);
+  return period;
+}
