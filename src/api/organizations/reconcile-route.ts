@@ -58,7 +58,7 @@ const reconcileRoute = createRoute({
   operationId: "reconcile",
   summary: "Compare an organization's usage with Stripe's own sums",
   description:
-    "A worker reads the sums, four requests a meter at most, and names the hours that differ. `current` is the running billing period up to now, `last` the one before it.",
+    "A worker reads the sums, four requests a meter at most, and names the hours that differ. `current` is the running billing period up to now, or the time since the last one's end while nothing has told of the next; `last` is the one before it.",
   request: {
     params: organizationParams,
     body: optionalJsonBody(z.strictObject({ period: periodSchema.optional() })),
