@@ -12,12 +12,17 @@ export function remember(remembered: Remembered, id: string, nowMs: number): voi
   if (remembered.size > rememberedMax && oldest !== undefined) remembered.delete(oldest);
 }
 
+/** When it was asked; undefined: never, as far as is known. */
+export function askedAtMs(remembered: Remembered, id: string): number | undefined {
+  return remembered.get(id);
+}
+
 /** Whether it was asked less than `forMs` ago. */
 export function isRemembered(
   remembered: Remembered,
   id: string,
   { nowMs, forMs }: { nowMs: number; forMs: number },
 ): boolean {
-  const askedAtMs = remembered.get(id);
-  return askedAtMs !== undefined && nowMs - askedAtMs < forMs;
+  const atMs = askedAtMs(remembered, id);
+  return atMs !== undefined && nowMs - atMs < forMs;
 }

@@ -44,8 +44,12 @@ export type StripeInvoices = {
   finalizeAt: (id: string, at: Date) => Promise<Moved>;
 };
 
-/** A small page: lines carry their subscription's metadata, and a page must stay below the longest answer that is read. */
+/**
+ * Small pages: lines carry their subscription's metadata, invoices their first lines, and a page must stay below the longest
+ * answer that is read.
+ */
 const linesPageSize = 20;
+const listPageSize = 20;
 const graceSeconds = 3_600;
 
 /** Reads and moves invoices. Each throws the SDK's error for what is none of its answers. */
@@ -74,8 +78,12 @@ export function createStripeInvoices(stripe: Stripe): StripeInvoices {
     },
     async listSince(customer, since, limit) {
       const created = { gte: unixSeconds(since) };
-      const { data } = await stripe.invoices.list({ customer, created, limit });
-      return data.map(invoiceRead);
+      const listed: InvoiceRead[] = [];
+      for await (const invoice of eachOf(stripe.invoices.list({ customer, created, limit: listPageSize }))) {
+        listed.push(invoiceRead(invoice));
+        if (listed.length === limit) break;
+      }
+      return listed;
     },
     finalizeAt: (id, at) => finalizeAt(stripe, id, at),
   };

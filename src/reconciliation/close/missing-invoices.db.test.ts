@@ -16,9 +16,15 @@ const test = closeTest.extend("others", async ({ close: { customer }, account: {
     recurring: { interval: "month", usage_type: "metered", meter: meter.id },
   });
   const { id } = await stripe.subscriptions.create({ customer, items: [{ price }] });
-  const invoices = [1, 2, 3].map(() => simulator.cycleSubscription(id).invoice.id);
+  const make = (count: number) =>
+    Array.from({ length: count }, () => simulator.cycleSubscription(id).invoice.id);
+  const invoices = make(3);
   return {
     invoices,
+    make,
+    finalize: async () => {
+      for (const one of invoices) await stripe.invoices.finalizeInvoice(one);
+    },
     /** How often one of these, or its lines, were read since the account is there. */
     reads: () => {
       const { by_route: routes } = simulator.requests();
@@ -38,6 +44,62 @@ test("invoices of others that were made since the period's end are read once an 
   await close.look({ minutes: 62 });
 
   expect([afterOne, afterFour, others.reads()]).toEqual([6, 6, 12]);
+});
+
+test("an invoice of others that is final is read once, as no line is added to it any more", async ({
+  close,
+  others,
+}) => {
+  await others.finalize();
+  await close.look({ minutes: 2 });
+  const afterOne = others.reads();
+  await close.look({ minutes: 70 });
+
+  expect([afterOne, others.reads()]).toEqual([6, 6]);
+});
+
+test("an invoice of others that became final since it was read is read once more", async ({
+  close,
+  others,
+}) => {
+  await close.look();
+  await others.finalize();
+  await close.look({ minutes: 2 });
+  await close.look({ minutes: 70 });
+
+  expect(others.reads()).toBe(12);
+});
+
+test("an invoice of ours is found behind more of others than one look reads, and the older ones are read first", async ({
+  close,
+  others,
+  database: { db },
+}) => {
+  const id = close.endPeriod();
+  others.make(45);
+
+  await close.look({ minutes: 1 });
+
+  const found = await db.selectFrom("billing_invoices").select("invoice_id").execute();
+  expect(found).toEqual([{ invoice_id: id }]);
+  expect(others.reads()).toBe(2 * 20);
+});
+
+test("what one look does not read of a customer's invoices the next looks do", async ({
+  close,
+  others,
+  database: { db },
+}) => {
+  others.make(42);
+  const id = close.endPeriod();
+
+  await close.look({ minutes: 1 });
+  await close.look({ minutes: 2 });
+  expect(await db.selectFrom("billing_invoices").selectAll().execute()).toEqual([]);
+  await close.look({ minutes: 3 });
+
+  const found = await db.selectFrom("billing_invoices").select("invoice_id").execute();
+  expect(found).toEqual([{ invoice_id: id }]);
 });
 
 test("an invoice of ours that comes between looks at those of others is found at the next one", async ({

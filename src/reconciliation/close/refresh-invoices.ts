@@ -3,7 +3,7 @@ import type { PgBoss } from "pg-boss";
 import { endsPeriod } from "../../billing/invoice-usage.ts";
 import { wantCustomerRead } from "../../billing/read-customer-job.ts";
 import type { InvoiceRead } from "../../stripe/invoices.ts";
-import { isRemembered, remember } from "../remembered.ts";
+import { askedAtMs, remember } from "../remembered.ts";
 import { type BillingPeriod, listInvoices, type PeriodInvoice } from "./billing-periods.ts";
 import type { GateDeps } from "./gate.ts";
 import { readAgain } from "./read-again.ts";
@@ -15,13 +15,17 @@ const awaitedMs = 10 * minuteMs;
 const draftReadEveryMs = 60 * minuteMs;
 /** A draft's time has passed, and nothing told that it is final. */
 const overdueMs = minuteMs;
-const listedMax = 20;
+/** Stripe's clock, as we know it, and the seconds that it tells. */
+const clocksApartMs = minuteMs;
+const listedMax = 1_000;
+/** Two requests each. What one look does not read, the next one does. */
+const readEachLookMax = 20;
 /** What was of others may become ours, as when lines are added to a draft. */
 const othersReadEveryMs = 60 * minuteMs;
 
 /**
  * Brings a period's invoices up to date where webhooks may be missing, and returns them: one that nothing told of is looked
- * for among the customer's, each of which is read once an hour, and a draft whose time has passed is read again. Where one
+ * for among the customer's, each of which is read once an hour until it is final, and a draft whose time has passed is read again. Where one
  * was missing, so is what told of the period that has begun since: the customer's subscriptions are read, too.
  */
 export async function refreshInvoices(
@@ -41,15 +45,27 @@ export async function refreshInvoices(
   return missing.length + stale.length === 0 ? known : listInvoices(deps.db, period);
 }
 
+/** Those that were never read come first, and of them the oldest: an invoice is made soon after its period's end. */
 async function findMissing(deps: GateDeps, { customer, end }: BillingPeriod): Promise<InvoiceRead[]> {
-  const nowMs = deps.stripeNowMs();
-  if (nowMs - end.getTime() < awaitedMs) return [];
+  if (deps.stripeNowMs() - end.getTime() < awaitedMs) return [];
   const invoices = await deps.reads.invoices.listSince(customer, end, listedMax);
-  return invoices.filter(
-    ({ id, billingReason }) =>
-      billingReason !== "subscription_create" &&
-      !isRemembered(deps.rememberedInvoices, id, { nowMs, forMs: othersReadEveryMs }),
-  );
+  const readMs = ({ id }: InvoiceRead) => askedAtMs(deps.rememberedInvoices, id) ?? 0;
+  return invoices
+    .toReversed()
+    .filter((one) => one.billingReason !== "subscription_create" && mayBeMissing(deps, one))
+    .toSorted((a, b) => readMs(a) - readMs(b))
+    .slice(0, readEachLookMax);
+}
+
+/** No line is added to an invoice that is final: one that was of others then stays so. */
+function mayBeMissing(
+  { rememberedInvoices, stripeNowMs }: GateDeps,
+  { id, finalizedAt }: InvoiceRead,
+): boolean {
+  const readMs = askedAtMs(rememberedInvoices, id);
+  if (readMs === undefined) return true;
+  if (finalizedAt === null) return stripeNowMs() - readMs >= othersReadEveryMs;
+  return readMs < finalizedAt.getTime() + clocksApartMs;
 }
 
 /** Wants the customer to be read, unless it was since the invoices were made, or is to be. */
