@@ -64,7 +64,7 @@ async function markGone(
 }
 
 /**
- * The period whose usage the invoice bills: that of its own subscription, or one of the same time. An invoice that fits none,
+ * The period whose usage the invoice bills: the one that it was noted with before, that of its own subscription, or one of the same time. An invoice that fits none,
  * as of a subscription that is not the followed one, gets a period of its own, which may overlap others.
  */
 async function findPeriod(
@@ -85,7 +85,7 @@ const isOwn = (subscriptionId: string | null) =>
 // A customer pays for one organization at a time, and periods of both before and after a move are kept with it.
 async function findPeriodOfUsage(
   trx: Trx,
-  { customerId, subscriptionId }: InvoiceRead,
+  { id, customerId, subscriptionId }: InvoiceRead,
   { start, end }: InvoiceUsage,
 ): Promise<(Period & { beginsTogether: boolean }) | undefined> {
   const own = isOwn(subscriptionId);
@@ -97,12 +97,15 @@ async function findPeriodOfUsage(
     from metering.billing_periods p
     left join metering.customer_links l
       on l.organization_id = p.organization_id and l.stripe_customer_id = p.stripe_customer_id
+    left join metering.billing_invoices i
+      on i.organization_id = p.organization_id and i.period_start = p.period_start and i.invoice_id = ${id}
     where p.stripe_customer_id = ${customerId}
       and (
-        (${own} and p.period_start <= ${start} and p.period_end > ${start} and ${isTold})
+        i.invoice_id is not null
+        or (${own} and p.period_start <= ${start} and p.period_end > ${start} and ${isTold})
         or (${beginsWith(start)} and (${own} or p.period_end = ${end}))
       )
-    order by ${own} desc, p.period_start desc, l.linked_at desc
+    order by i.invoice_id is not null desc, ${own} desc, p.period_start desc, l.linked_at desc
     limit 1
   `.execute(trx);
   return found.rows[0];

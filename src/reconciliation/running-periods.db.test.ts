@@ -181,6 +181,35 @@ test("a calendar month is opened beside that of the customer before, a milliseco
   ]);
 });
 
+test("an invoice stays with the period that it was noted with, though another one would fit it now", async ({
+  months,
+  database: { db },
+}) => {
+  const noted = { start: lastMonth, end: month };
+  await months.addMonth(noted);
+  await db
+    .insertInto("billing_invoices")
+    .values({
+      organization_id: months.organizationId,
+      invoice_id: "in_1",
+      period_start: lastMonth,
+      stripe_customer_id: customer,
+      stripe_subscription_id: subscriptionId,
+      status: "draft",
+      invoiced: {},
+      created_at: told.end,
+      read_began_at: lastMonth,
+    })
+    .execute();
+
+  await months.invoice(told);
+
+  expect(await months.periods()).toEqual([{ customer, ...noted }]);
+  expect(await db.selectFrom("billing_periods").select("closed_at").execute()).toEqual([
+    { closed_at: expect.any(Date) },
+  ]);
+});
+
 test("a period that is told while calendar months are opened keeps its customer from one", async ({
   months,
   database: { pool },
