@@ -1,7 +1,8 @@
 -- Why: a customer of whom no subscription had told a period got the UTC month. Where a meter's item was added to a subscription
 -- from before that month, its period was added beside the month, and nothing took the month away: both overlapped, so late
 -- usage was never carried forward, and the month waited for an invoice that never comes. A period without a subscription
--- gives way now to one of the same customer that is told later, as long as no invoice is known of it.
+-- gives way now to one of the same customer that is told later, as long as no invoice is known of it. And a period whose end
+-- was told as later only after it had passed was compared no more while it ran on, and looked at each minute as an ended one.
 -- Locks: metering.billing_periods for writers, for a moment.
 
 create function metering.give_way_to_period() returns trigger
@@ -41,3 +42,22 @@ for each row execute function metering.give_way_to_period();
 create trigger billing_period_prolonged
 after update of period_end on metering.billing_periods
 for each row when (new.period_end > old.period_end) execute function metering.give_way_to_period();
+
+create function metering.run_on() returns trigger
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if old.period_end <= now() and new.period_end > now() then
+    new.routine_at := coalesce(new.routine_at, '2000-01-01T00:00:00Z');
+    new.next_look_at := null;
+  end if;
+  return new;
+end
+$$;
+revoke execute on function metering.run_on from public;
+comment on function metering.run_on is 'an ended period that runs on is compared as a running one again, and looked at when it ends';
+
+create trigger billing_period_runs_on
+before update of period_end on metering.billing_periods
+for each row when (new.period_end > old.period_end) execute function metering.run_on();

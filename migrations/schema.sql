@@ -198,6 +198,8 @@ CREATE TRIGGER billing_period_begun AFTER INSERT ON metering.billing_periods FOR
 
 CREATE TRIGGER billing_period_prolonged AFTER UPDATE OF period_end ON metering.billing_periods FOR EACH ROW WHEN ((new.period_end > old.period_end)) EXECUTE FUNCTION metering.give_way_to_period();
 
+CREATE TRIGGER billing_period_runs_on BEFORE UPDATE OF period_end ON metering.billing_periods FOR EACH ROW WHEN ((new.period_end > old.period_end)) EXECUTE FUNCTION metering.run_on();
+
 ALTER TABLE ONLY metering.billing_periods
     ADD CONSTRAINT billing_periods_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES metering.organizations(id);
 
@@ -2336,6 +2338,21 @@ end
 $$;
 
 COMMENT ON FUNCTION metering.retry_rejected_events(only_ids uuid[]) IS 'gives these rejected meter events another try, 10,000 at most; the caller makes the jobs of deliver_id in the same transaction';
+
+CREATE FUNCTION metering.run_on() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  if old.period_end <= now() and new.period_end > now() then
+    new.routine_at := coalesce(new.routine_at, '2000-01-01T00:00:00Z');
+    new.next_look_at := null;
+  end if;
+  return new;
+end
+$$;
+
+COMMENT ON FUNCTION metering.run_on() IS 'an ended period that runs on is compared as a running one again, and looked at when it ends';
 
 CREATE FUNCTION metering.sealed_versions(of_organization_id uuid, of_id uuid) RETURNS TABLE(id uuid)
     LANGUAGE sql STABLE

@@ -7,7 +7,7 @@ import { countWaitingForLocks } from "../testing/postgres/locks.ts";
 import { databaseTest } from "../testing/postgres/database-fixture.ts";
 import { until } from "../testing/processes/until.ts";
 import { addOrganization, linkCustomer } from "../testing/rows/organizations.ts";
-import { openCalendarMonths } from "./running-periods.ts";
+import { openCalendarMonths, takeRunningPeriod } from "./running-periods.ts";
 import { dayMs, hourMs, type Span } from "./windows.ts";
 
 const customer = "cus_month";
@@ -37,6 +37,7 @@ const test = databaseTest.extend("months", async ({ database }) => {
     organizationId,
     addMonth,
     open: () => openCalendarMonths(worker),
+    take: () => takeRunningPeriod(worker, { leaseSeconds: 60 }),
     /** As a webhook does when a meter's item was added to a subscription that runs. */
     tell: ({ start, end }: Span) =>
       worker.transaction().execute((trx) =>
@@ -178,6 +179,22 @@ test("a calendar month is opened beside that of the customer before, a milliseco
   expect(await months.periods()).toEqual([
     { customer, start: month, end },
     { customer: "cus_next", start: new Date(month.getTime() + 1), end },
+  ]);
+});
+
+test("a period that ended and is then told to run on is compared again, and looked at when it ends", async ({
+  months,
+  database: { db },
+}) => {
+  await months.tell({ start: told.start, end: new Date(Date.now() - 1_000) });
+  expect(await months.take()).toBeUndefined();
+  await db.updateTable("billing_periods").set({ next_look_at: new Date() }).execute();
+
+  await months.tell(told);
+
+  expect(await months.take()).toMatchObject({ customer, ...told });
+  expect(await db.selectFrom("billing_periods").select("next_look_at").execute()).toEqual([
+    { next_look_at: null },
   ]);
 });
 
