@@ -2,6 +2,23 @@ import { sql } from "kysely";
 import { expect } from "vitest";
 import { closeTest } from "../../testing/fixtures/close-fixture.ts";
 
+closeTest(
+  "an invoice that took the place of a void one is looked for",
+  async ({ close, database: { db } }) => {
+    const { customer, organizationId, start } = close;
+    await sql`
+    insert into metering.billing_invoices
+      (organization_id, invoice_id, period_start, stripe_customer_id, billing_reason, status, invoiced, created_at, read_began_at)
+    values (${organizationId}, 'in_void', ${start}, ${customer}, 'subscription_cycle', 'void', '{}', ${close.end}, now())
+  `.execute(db);
+    const id = close.endPeriod();
+
+    await close.look({ minutes: 1 });
+
+    expect(await close.invoice()).toMatchObject({ id, status: "draft" });
+  },
+);
+
 /** Vitest's `test` with a customer who also pays for something of others, by three invoices since the period's end. */
 const test = closeTest.extend("others", async ({ close: { customer }, account: { stripe, simulator } }) => {
   const meter = await stripe.billing.meters.create({

@@ -4,7 +4,7 @@ import { endsPeriod } from "../../billing/invoice-usage.ts";
 import { wantCustomerRead } from "../../billing/read-customer-job.ts";
 import type { InvoiceRead } from "../../stripe/invoices.ts";
 import { askedAtMs, remember } from "../remembered.ts";
-import { type BillingPeriod, listInvoices, type PeriodInvoice } from "./billing-periods.ts";
+import { type BillingPeriod, isBilled, listInvoices, type PeriodInvoice } from "./billing-periods.ts";
 import type { GateDeps } from "./gate.ts";
 import { readAgain } from "./read-again.ts";
 
@@ -33,8 +33,9 @@ export async function refreshInvoices(
   period: BillingPeriod,
 ): Promise<PeriodInvoice[]> {
   const known = await listInvoices(deps.db, period);
-  // A threshold's invoice of the running period is no sign that the one at its end was told of.
-  const missing = known.some(endsPeriod) ? [] : await findMissing(deps, period);
+  // A threshold's invoice of the running period is no sign that the one at its end was told of, nor is one that bills nothing.
+  const isThere = known.some((one) => endsPeriod(one) && (one.status === "draft" || isBilled(one)));
+  const missing = isThere ? [] : await findMissing(deps, period);
   for (const { id } of missing) {
     await readAgain(deps, period, id);
     remember(deps.rememberedInvoices, id, deps.stripeNowMs());
