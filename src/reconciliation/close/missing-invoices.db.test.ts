@@ -3,6 +3,21 @@ import { expect } from "vitest";
 import { closeTest } from "../../testing/fixtures/close-fixture.ts";
 
 closeTest(
+  "the final invoice of a subscription that was cancelled before its period's end is looked for",
+  async ({ close, account, database: { db } }) => {
+    const end = new Date(Date.now() + 300_000);
+    const ofPeriod = db.updateTable("billing_periods").where("period_start", "=", close.start);
+    await ofPeriod.set({ period_end: end }).execute();
+    await ofPeriod.set({ next_look_at: new Date() }).execute();
+    await account.stripe.subscriptions.cancel(close.subscriptionId, { invoice_now: true });
+
+    await close.look({ minutes: 20 });
+
+    expect(await close.invoice()).toMatchObject({ status: "draft", subscriptionId: close.subscriptionId });
+  },
+);
+
+closeTest(
   "an invoice that took the place of a void one is looked for",
   async ({ close, database: { db } }) => {
     const { customer, organizationId, start } = close;
@@ -16,6 +31,23 @@ closeTest(
     await close.look({ minutes: 1 });
 
     expect(await close.invoice()).toMatchObject({ id, status: "draft" });
+  },
+);
+
+closeTest(
+  "the invoice of a period before, as of a time before the link, is not looked for",
+  async ({ close, database: { db } }) => {
+    const { start, end } = close;
+    await sql`delete from metering.billing_periods where period_start = ${start}`.execute(db);
+    await sql`
+      update metering.billing_periods set period_end = ${new Date(end.getTime() + 60_000)}
+    `.execute(db);
+    close.endPeriod();
+
+    await close.look();
+
+    const periods = await db.selectFrom("billing_periods").select(["period_start", "books"]).execute();
+    expect(periods).toEqual([{ period_start: end, books: "equal" }]);
   },
 );
 

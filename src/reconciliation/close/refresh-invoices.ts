@@ -46,14 +46,18 @@ export async function refreshInvoices(
   return missing.length + stale.length === 0 ? known : listInvoices(deps.db, period);
 }
 
-/** Those that were never read come first, and of them the oldest: an invoice is made soon after its period's end. */
-async function findMissing(deps: GateDeps, { customer, end }: BillingPeriod): Promise<InvoiceRead[]> {
+/**
+ * Those made since the period's beginning, as a subscription that is cancelled at once is invoiced before its end, but for
+ * the one of the period before. Those that were never read come first, and of them the oldest.
+ */
+async function findMissing(deps: GateDeps, { customer, start, end }: BillingPeriod): Promise<InvoiceRead[]> {
   if (deps.stripeNowMs() - end.getTime() < awaitedMs) return [];
-  const invoices = await deps.reads.invoices.listSince(customer, end, listedMax);
+  const invoices = await deps.reads.invoices.listSince(customer, start, listedMax);
   const readMs = ({ id }: InvoiceRead) => askedAtMs(deps.rememberedInvoices, id) ?? 0;
   return invoices
     .toReversed()
-    .filter((one) => one.billingReason !== "subscription_create" && mayBeMissing(deps, one))
+    .filter((one) => one.billingReason !== "subscription_create" && one.periodEnd > start)
+    .filter((one) => mayBeMissing(deps, one))
     .toSorted((a, b) => readMs(a) - readMs(b))
     .slice(0, readEachLookMax);
 }
