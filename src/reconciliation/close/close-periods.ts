@@ -13,7 +13,7 @@ import {
 } from "./billing-periods.ts";
 import { compareBooks } from "./compare-books.ts";
 import { type GateDeps, guardDraft } from "./gate.ts";
-import type { Books } from "./gate-rules.ts";
+import { type Books, isDraftDue } from "./gate-rules.ts";
 import { carryForward, type LateUsageMode, readNotBilled, sameQuantities } from "./late-usage.ts";
 import { nextLook } from "./next-look.ts";
 import { hasOpenEvents } from "./period-events.ts";
@@ -72,6 +72,7 @@ async function noteRefusal(
     end,
     hasInvoice: false,
     hasDraft: false,
+    isDraftDue: false,
     isClosed: closedAt !== null,
     books: "unknown",
     isLacking: notBilled !== null,
@@ -99,6 +100,7 @@ async function lookAtPeriod(deps: CloseDeps, taken: BillingPeriod): Promise<void
     end: period.end,
     hasInvoice: invoices.some((one) => one.status === "draft" || isBilled(one)),
     hasDraft: drafts.length > 0,
+    isDraftDue: drafts.some((draft) => isDraftDue(draft, new Date(deps.stripeNowMs()))),
     isClosed: period.closedAt !== null,
     books,
     isLacking: notBilled !== null,

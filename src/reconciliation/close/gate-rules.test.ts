@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { type Books, decideGate, type Draft } from "./gate-rules.ts";
+import { isDraftDue, type Books, decideGate, type Draft } from "./gate-rules.ts";
 
 const createdAt = new Date("2026-11-01T00:00:00Z");
 const at = (time: string) => new Date(`2026-11-${time}Z`);
@@ -54,4 +54,16 @@ describe("a draft whose books are equal", () => {
       kind: "leave",
     });
   });
+});
+
+test("a draft is due that Stripe finalizes within 72 hours", () => {
+  const now = new Date("2026-11-01T00:00:00Z");
+  const hoursAhead = (hours: number) => ({ finalizesAt: new Date(now.getTime() + hours * 3_600_000) });
+  expect([-1, 1, 72, 73].map((hours) => isDraftDue(hoursAhead(hours), now))).toEqual([
+    true,
+    true,
+    true,
+    false,
+  ]);
+  expect(isDraftDue({ finalizesAt: null }, now)).toBe(false);
 });

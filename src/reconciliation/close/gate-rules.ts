@@ -49,6 +49,11 @@ export function decideGate(draft: Draft, books: Books, { now, marginMinutes }: G
   return untilMs <= finalizesAt.getTime() ? { kind: "let_go" } : { kind: "hold", until: new Date(untilMs) };
 }
 
+/** Whether Stripe finalizes a draft within a grace period's time: neither never, nor at a time far ahead that a person has set. */
+export function isDraftDue({ finalizesAt }: Pick<Draft, "finalizesAt">, now: Date): boolean {
+  return finalizesAt !== null && finalizesAt.getTime() - now.getTime() <= heldMsMax;
+}
+
 /** Whether finalization comes near. */
 function isNear(finalizesAt: Date, { now, marginMinutes }: GateOptions): boolean {
   return finalizesAt.getTime() - now.getTime() <= marginMinutes * minuteMs;

@@ -4,15 +4,33 @@ import { type Looked, nextLook } from "./next-look.ts";
 const end = new Date("2026-11-01T00:00:00Z");
 const hours = (count: number) => new Date(end.getTime() + count * 3_600_000);
 const minutesUntil = (looked: Partial<Looked>) => {
-  const at = { now: hours(1), end, hasInvoice: true, hasDraft: false, isClosed: true, isLacking: false };
+  const at = {
+    now: hours(1),
+    end,
+    hasInvoice: true,
+    hasDraft: false,
+    isDraftDue: false,
+    isClosed: true,
+    isLacking: false,
+  };
   const all: Looked = { ...at, books: "equal", ...looked };
   return (nextLook(all).getTime() - all.now.getTime()) / 60_000;
 };
 
-test("a draft is looked at every minute, however old it is", () => {
-  const draft = { hasDraft: true, isClosed: false } as const;
+test("a draft that Stripe finalizes is looked at every minute, however old it is", () => {
+  const draft = { hasDraft: true, isDraftDue: true, isClosed: false } as const;
   expect(minutesUntil(draft)).toBe(1);
   expect(minutesUntil({ ...draft, now: hours(2_000) })).toBe(1);
+});
+
+test("a draft that nothing finalizes is looked at more and more rarely, and daily in the end", () => {
+  const draft = { hasDraft: true, isClosed: false } as const;
+  expect([1, 50, 200, 2_000].map((age) => minutesUntil({ ...draft, now: hours(age) }))).toEqual([
+    1,
+    60,
+    360,
+    24 * 60,
+  ]);
 });
 
 test("an invoice that does not come is looked for more and more rarely", () => {
@@ -35,6 +53,7 @@ test("after 40 days it is not looked at any more", () => {
       end,
       hasInvoice: false,
       hasDraft: false,
+      isDraftDue: false,
       isClosed: false,
       books: "open",
       isLacking: false,

@@ -6,6 +6,8 @@ export type Looked = {
   /** Whether an invoice of it is known, is a draft, and is final. */
   hasInvoice: boolean;
   hasDraft: boolean;
+  /** Whether Stripe finalizes a draft of it within days. */
+  isDraftDue: boolean;
   isClosed: boolean;
   books: Books;
   /** Whether final invoices lack usage. */
@@ -19,12 +21,15 @@ const dayMs = 24 * hourMs;
 const watchedMs = 40 * dayMs;
 const never = new Date("9999-01-01T00:00:00Z");
 
-/** When a period is looked at next: a draft each minute, since it may have to be held, and all else more and more rarely. */
+/**
+ * When a period is looked at next: a draft that Stripe finalizes within days each minute, since it may have to be held, and all
+ * else more and more rarely. A draft that waits for a person may change at any time.
+ */
 export function nextLook(looked: Looked): Date {
-  const { now, end, hasDraft } = looked;
-  if (hasDraft) return new Date(now.getTime() + minuteMs);
+  const { now, end, hasDraft, isDraftDue } = looked;
+  if (isDraftDue) return new Date(now.getTime() + minuteMs);
   const sinceMs = now.getTime() - end.getTime();
-  if (sinceMs > watchedMs) return never;
+  if (sinceMs > watchedMs) return hasDraft ? new Date(now.getTime() + dayMs) : never;
   return new Date(now.getTime() + waitMs(looked, sinceMs));
 }
 
