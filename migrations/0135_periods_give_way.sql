@@ -61,3 +61,14 @@ comment on function metering.run_on is 'an ended period that runs on is compared
 create trigger billing_period_runs_on
 before update of period_end on metering.billing_periods
 for each row when (new.period_end > old.period_end) execute function metering.run_on();
+
+-- Months that overlap a told period since before this migration.
+delete from metering.billing_periods p
+using metering.billing_periods told
+where told.organization_id = p.organization_id and told.stripe_customer_id = p.stripe_customer_id
+  and told.stripe_subscription_id is not null and p.stripe_subscription_id is null
+  and p.period_start > told.period_start and p.period_start < told.period_end
+  and not exists (
+    select from metering.billing_invoices i
+    where i.organization_id = p.organization_id and i.period_start = p.period_start
+  );
