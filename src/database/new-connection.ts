@@ -3,55 +3,78 @@ import type pg from "pg";
 /** A healthy connection is replaced after this long, too, so that a switchover is noticed in the end. */
 const connectionLifeSecondsMax = 300;
 
-/**
- * Each connection runs this before its first use. Commits are answered once they are on disk, whatever the server, the
- * database or the role is set to (`remote_apply` is stricter and stays). Our statements are not compiled: compiling the
- * first one costs more than all later ones gain. It is a statement because poolers refuse or drop startup options.
- */
-const firstWords = `
-  select
-    set_config(
-      'synchronous_commit',
-      case current_setting('synchronous_commit') when 'remote_apply' then 'remote_apply' else 'on' end,
-      false
-    ),
-    set_config('jit', 'off', false)
-`;
+/** A transaction left open holds back vacuum for every table. */
+const idleInTransactionMsMax = 15_000;
 
 /**
- * What a connection of the road says, too: where indexes serve, nothing is read whole, hashed, merged or sorted, for as
- * long as it lives.
+ * What each connection is set to before its first use, whatever the server, the database or the role is set to: times and
+ * numbers are written as the driver reads them, and each lasts as long as UTC says; each statement sees what was committed
+ * before it; names and literals mean what they mean here. Our statements are not compiled: compiling the first one costs more
+ * than all later ones gain. A lock is awaited as long as the statement may take, and the pool alone ends idle connections.
  */
-const byIndexWords = `,
-    set_config('enable_seqscan', 'off', false),
-    set_config('enable_hashjoin', 'off', false),
-    set_config('enable_mergejoin', 'off', false),
-    set_config('enable_sort', 'off', false)
-`;
+const everyConnection: Record<string, string> = {
+  TimeZone: "UTC",
+  DateStyle: "ISO",
+  IntervalStyle: "postgres",
+  extra_float_digits: "1",
+  default_transaction_isolation: "read committed",
+  search_path: "pg_catalog, pg_temp",
+  standard_conforming_strings: "on",
+  array_nulls: "on",
+  transform_null_equals: "off",
+  jit: "off",
+  lock_timeout: "0",
+  idle_in_transaction_session_timeout: String(idleInTransactionMsMax),
+  idle_session_timeout: "0",
+};
+
+/** Where indexes serve, a connection of the road reads nothing whole, hashed, merged or sorted, for as long as it lives. */
+const byIndex: Record<string, string> = {
+  enable_seqscan: "off",
+  enable_hashjoin: "off",
+  enable_mergejoin: "off",
+  enable_sort: "off",
+};
+
+type Options = {
+  /** 0: no limit. Without it, that of the server, the database or the role. */
+  statementTimeoutMs?: number;
+  lockWaitMsMax?: number | undefined;
+  plansByIndex?: boolean;
+};
 
 /** Options of every pool of connections in the service, pg-boss's included. */
-export const newConnections = {
-  maxLifetimeSeconds: connectionLifeSecondsMax,
-  verify: (client, done) => {
-    client.query(firstWords, done);
-  },
-} as const satisfies pg.PoolConfig;
-
-/** The same for a pool whose statements begin with a bounded list of keys, or read the head of a queue. */
-export const newConnectionsByIndex = {
-  ...newConnections,
-  verify: (client, done) => {
-    client.query(firstWords + byIndexWords, done);
-  },
-} as const satisfies pg.PoolConfig;
-
-/** The same for a pool whose statements give up a lock that they do not get in time. */
-export function newConnectionsOfBriefWaits(lockWaitMsMax: number) {
-  const briefWords = `, set_config('lock_timeout', '${lockWaitMsMax}', false)`;
+export function newConnections({ statementTimeoutMs, lockWaitMsMax, plansByIndex = false }: Options = {}) {
+  const settings = {
+    ...everyConnection,
+    ...(plansByIndex && byIndex),
+    ...(statementTimeoutMs !== undefined && { statement_timeout: String(statementTimeoutMs) }),
+    ...(lockWaitMsMax !== undefined && { lock_timeout: String(lockWaitMsMax) }),
+  };
+  const text = firstWords(settings, { isUnlimited: statementTimeoutMs === 0 });
   return {
-    ...newConnections,
+    maxLifetimeSeconds: connectionLifeSecondsMax,
     verify: (client, done) => {
-      client.query(firstWords + briefWords, done);
+      client.query(text, done);
     },
   } as const satisfies pg.PoolConfig;
+}
+
+/**
+ * A statement, because poolers refuse or drop startup options. Commits are answered once they are on disk; `remote_apply` is
+ * stricter and stays. Postgres has `transaction_timeout` from version 17 on.
+ */
+function firstWords(settings: Record<string, string>, { isUnlimited }: { isUnlimited: boolean }): string {
+  return `
+    select
+      set_config(
+        'synchronous_commit',
+        case current_setting('synchronous_commit') when 'remote_apply' then 'remote_apply' else 'on' end,
+        false
+      ),
+      ${Object.entries(settings)
+        .map(([name, value]) => `set_config('${name}', '${value}', false)`)
+        .join(",\n      ")}
+      ${isUnlimited ? ", (select set_config(name, '0', false) from pg_settings where name = 'transaction_timeout')" : ""}
+  `;
 }

@@ -3,7 +3,7 @@ import type { Log } from "../log.ts";
 import type { Db } from "./db.ts";
 import { keepPlans } from "./keep-plans.ts";
 import { createQueryBuilder } from "./query-builder.ts";
-import { newConnections, newConnectionsByIndex, newConnectionsOfBriefWaits } from "./new-connection.ts";
+import { newConnections } from "./new-connection.ts";
 import { createWatchedSocket } from "./watched-socket.ts";
 import { createRenewal } from "./renewal.ts";
 import { createShards } from "./shards.ts";
@@ -52,14 +52,11 @@ export function openDatabase(options: PoolOptions, log: Log): Database {
     application_name: options.applicationName,
     max: options.connectionsMax,
     connectionTimeoutMillis: options.connectTimeoutMs ?? 5_000,
-    statement_timeout: statementTimeoutMs,
     // Shorter than the silence that counts as a lost server.
     idleTimeoutMillis: Math.min(idleMsMax, silenceMs / 2),
     ...(statementTimeoutMs > 0 && { stream: () => createWatchedSocket(silenceMs) }),
-    // A transaction left open holds back vacuum for every table.
-    idle_in_transaction_session_timeout: 15_000,
     keepAlive: true,
-    ...wordsOf(options),
+    ...newConnections({ statementTimeoutMs, lockWaitMsMax: options.lockWaitMsMax, plansByIndex }),
   });
   if (keepsPlans) pool.on("connect", keepPlans);
   const renewal = createRenewal(pool);
@@ -75,9 +72,4 @@ export function openDatabase(options: PoolOptions, log: Log): Database {
   const shards = createShards(askThrough(plain));
   const db: Db = Object.assign(plain, { shards, ...(plansByIndex && { plansByIndex }) });
   return { db, pool, renew: renewal.renewAll, close: () => db.destroy() };
-}
-
-function wordsOf({ plansByIndex = false, lockWaitMsMax }: PoolOptions): pg.PoolConfig {
-  if (plansByIndex) return newConnectionsByIndex;
-  return lockWaitMsMax === undefined ? newConnections : newConnectionsOfBriefWaits(lockWaitMsMax);
 }

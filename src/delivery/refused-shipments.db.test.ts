@@ -16,16 +16,16 @@ test("events whose attempts the database refuses to count wait, and are counted 
 }) => {
   const { keys } = await add(8);
   await sql`
-    create function refuse() returns trigger language plpgsql as $$ begin raise exception 'refused'; end $$;
+    create function metering.refuse() returns trigger language plpgsql as $$ begin raise exception 'refused'; end $$;
   `.execute(db);
   await sql`
-    create trigger refused before update of attempts_started on metering.meter_events for each row execute function refuse()
+    create trigger refused before update of attempts_started on metering.meter_events for each row execute function metering.refuse()
   `.execute(db);
 
   await expect(taker.take()).rejects.toThrow("refused");
 
   expect(taker.open.waiting(meter)).toBe(8);
-  await sql`drop function refuse() cascade`.execute(db);
+  await sql`drop function metering.refuse() cascade`.execute(db);
   await until(async () => idsOf((await taker.take()).taken).length === keys.length, {
     what: "the attempts to begin",
   });

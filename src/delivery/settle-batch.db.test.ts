@@ -139,14 +139,14 @@ async function refuse(
 ): Promise<void> {
   await sql
     .raw(
-      `create function pg_temp_refuse() returns trigger language plpgsql as
+      `create function metering.refuse() returns trigger language plpgsql as
        $$ begin raise exception 'not this one' using errcode = '${code}'; end $$`,
     )
     .execute(db);
   await sql
     .raw(
       `create trigger refuse before insert on metering.delivery_attempts for each row
-       when (new.meter_event_id = '${key?.meterEventId}' and ${when}) execute function pg_temp_refuse()`,
+       when (new.meter_event_id = '${key?.meterEventId}' and ${when}) execute function metering.refuse()`,
     )
     .execute(db);
 }

@@ -31,12 +31,12 @@ const test = databaseTest
     const ids = await addNeighbours(pool, organizationsCount);
     await pool.query("insert into metering.sensors (organization_id, id) values ($1, 'poison')", [ids[1]]);
     await pool.query(`
-      create function refuse_poison() returns trigger language plpgsql as
+      create function metering.refuse_poison() returns trigger language plpgsql as
         $$ begin raise exception 'poison' using errcode = 'check_violation'; end $$
     `);
     await pool.query(`
       create trigger poison before insert on metering.readings
-        for each row when (new.sensor_id = 'poison') execute function refuse_poison()
+        for each row when (new.sensor_id = 'poison') execute function metering.refuse_poison()
     `);
     return ids;
   })
@@ -89,18 +89,21 @@ test.for(["disk_full", "out_of_memory", "insufficient_resources", "io_error"])(
   "a shared statement that fails for %s, the server's own state, is not sent again one by one",
   async (state, { database: { pool }, organizations, way }) => {
     // A sequence keeps the numbers that a failed statement took.
-    await runOnNodes(pool, "create sequence statements");
+    await runOnNodes(pool, "create sequence metering.statements");
     await pool.query(`
-      create function refuse() returns trigger language plpgsql as
-        $$ begin perform nextval('statements'); raise exception 'refused' using errcode = '${state}'; end $$
+      create function metering.refuse() returns trigger language plpgsql as
+        $$ begin perform nextval('metering.statements'); raise exception 'refused' using errcode = '${state}'; end $$
     `);
     await pool.query(`
-      create trigger refuse before insert on metering.meter_outbox for each statement execute function refuse()
+      create trigger refuse before insert on metering.meter_outbox for each statement execute function metering.refuse()
     `);
 
     const answers = await storeMany(createGroupCommit(way), organizations, count(20));
 
-    const statements = await runOnNodes(pool, "select coalesce(pg_sequence_last_value('statements'), 0)");
+    const statements = await runOnNodes(
+      pool,
+      "select coalesce(pg_sequence_last_value('metering.statements'), 0)",
+    );
     expect(statements.filter((taken) => taken !== "0")).toEqual(["1"]);
     expect(answers.map((answer) => answer.status === "rejected" && problemOf(answer.reason).fields)).toEqual(
       count(20).map(() => expect.objectContaining({ status: 503, code: "database_unavailable" })),

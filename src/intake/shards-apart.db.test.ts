@@ -43,12 +43,12 @@ test("each node has a transaction of its own, and a request's readings are store
   pool,
 }) => {
   await database.pool.query(`
-    create function refuse_twenty() returns trigger language plpgsql as
+    create function metering.refuse_twenty() returns trigger language plpgsql as
       $$ begin raise exception 'refused' using errcode = 'check_violation'; end $$
   `);
   await database.pool.query(`
     create trigger refuse_twenty before insert on metering.meter_outbox
-      for each row when (new.quantity = 20) execute function refuse_twenty()
+      for each row when (new.quantity = 20) execute function metering.refuse_twenty()
   `);
   const store = createGroupCommit(pool, { shards: placed(organizations) });
   const [first = "", second = "", third = ""] = organizations;

@@ -249,10 +249,10 @@ describe.for(storeWays)("%s", (way) => {
       database,
     }) => {
       await database.pool.query(
-        "create function refuse() returns trigger language plpgsql as $$ begin raise 'refused'; end $$",
+        "create function metering.refuse() returns trigger language plpgsql as $$ begin raise 'refused'; end $$",
       );
       await database.pool.query(
-        `${trigger} on metering.${table} ${deferral} for each row ${row} execute function refuse()`,
+        `${trigger} on metering.${table} ${deferral} for each row ${row} execute function metering.refuse()`,
       );
 
       await expect(intake.store(reading(0), reading(0, { sensorId: "b" }))).rejects.toThrow("refused");

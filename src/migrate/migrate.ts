@@ -1,4 +1,3 @@
-import pg from "pg";
 import { sql } from "kysely";
 import type { Log } from "../log.ts";
 import { installQueues } from "../queue/install.ts";
@@ -12,7 +11,7 @@ import type { Db } from "../database/db.ts";
 import { validateConstraints } from "../database/validate-constraints.ts";
 
 /** "meter-ou" in ASCII: no other program on the server takes this lock by chance. */
-const migrationLockKey = "7882832134917926261";
+export const migrationLockKey = "7882832134917926261";
 
 export type MigrateInput = {
   databaseUrl: string;
@@ -31,7 +30,7 @@ export type MigrateInput = {
  * then no migration of this run stays.
  */
 export async function migrate(input: MigrateInput): Promise<void> {
-  await underMigrationLock(input.databaseUrl, async () => {
+  await underMigrationLock(input, async () => {
     const database = openDatabase(
       {
         connectionString: input.databaseUrl,
@@ -85,19 +84,26 @@ async function warnOfSharedCustomers(db: Db, log: Log): Promise<void> {
 }
 
 // A session lock on its own connection, so that it also covers pg-boss's migrations, which open a connection of their
-// own.
-async function underMigrationLock(databaseUrl: string, work: () => Promise<void>): Promise<void> {
-  const client = new pg.Client({
-    connectionString: databaseUrl,
-    application_name: "meter-outbox migrate lock",
-  });
-  // If the lock is lost in the middle, Kysely's and pg-boss's own locks still keep two runs from migrating at once.
-  client.on("error", () => {});
-  await client.connect();
+// own. If the lock is lost in the middle, Kysely's and pg-boss's own locks still keep two runs from migrating at once.
+async function underMigrationLock(
+  { databaseUrl, log }: MigrateInput,
+  work: () => Promise<void>,
+): Promise<void> {
+  const lock = openDatabase(
+    {
+      connectionString: databaseUrl,
+      applicationName: "meter-outbox migrate lock",
+      connectionsMax: 1,
+      statementTimeoutMs: 0,
+    },
+    log,
+  );
   try {
-    await client.query("select pg_advisory_lock($1)", [migrationLockKey]);
-    await work();
+    await lock.db.connection().execute(async (session) => {
+      await sql`select pg_advisory_lock(${migrationLockKey})`.execute(session);
+      await work();
+    });
   } finally {
-    await client.end();
+    await lock.close();
   }
 }

@@ -188,7 +188,7 @@ async function fetchAll(boss: PgBoss, meter: (typeof meters)[number]): Promise<D
 
 async function failInserts(db: Db, table: string): Promise<void> {
   await addRefusal(db);
-  await sql`create trigger refused before insert on ${sql.table(table)} execute function refuse()`.execute(
+  await sql`create trigger refused before insert on ${sql.table(table)} execute function metering.refuse()`.execute(
     db,
   );
 }
@@ -197,13 +197,13 @@ async function failCommits(db: Db, table: string): Promise<void> {
   await addRefusal(db);
   await sql`
     create constraint trigger refused after insert on ${sql.table(table)}
-    deferrable initially deferred for each row execute function refuse()
+    deferrable initially deferred for each row execute function metering.refuse()
   `.execute(db);
 }
 
 async function addRefusal(db: Db): Promise<void> {
   await sql`
-    create function refuse() returns trigger language plpgsql
+    create function metering.refuse() returns trigger language plpgsql
     as $$ begin raise exception 'refused for the test'; end $$
   `.execute(db);
 }

@@ -204,7 +204,7 @@ test("statements that take too long only together are given up, too", async ({ d
   const { db } = database;
   for (let n = 0; n < 16; n += 1) await addWithEntries(db, `cus_${n}`, [1]);
   await slowDown(db, { secondsPerEntry: 0.05 });
-  await sql`create trigger slow before insert on metering.meter_events for each row execute function slow()`.execute(
+  await sql`create trigger slow before insert on metering.meter_events for each row execute function metering.slow()`.execute(
     db,
   );
 
@@ -292,11 +292,11 @@ async function deliverAll(db: Db): Promise<void> {
 /** Makes every stamp slow, as on a busy machine. */
 async function slowDown(db: Db, { secondsPerEntry }: { secondsPerEntry: number }): Promise<void> {
   await sql`
-    create function slow() returns trigger language plpgsql
+    create function metering.slow() returns trigger language plpgsql
     as $$ begin perform pg_sleep(${sql.lit(secondsPerEntry)}); return new; end $$
   `.execute(db);
   await sql`
-    create trigger slow before update on metering.meter_outbox for each row execute function slow()
+    create trigger slow before update on metering.meter_outbox for each row execute function metering.slow()
   `.execute(db);
 }
 

@@ -1,6 +1,6 @@
 import { type Db as BossDb, PgBoss, fromKysely } from "pg-boss";
 import type { Db, Trx } from "../database/db.ts";
-import { newConnections, newConnectionsByIndex } from "../database/new-connection.ts";
+import { newConnections } from "../database/new-connection.ts";
 import { createWatchedSocket } from "../database/watched-socket.ts";
 import type { Log } from "../log.ts";
 import { queueSchema } from "./queue-schema.ts";
@@ -33,8 +33,11 @@ export function createBoss(options: BossOptions, log: Log): PgBoss {
     application_name: `meter-outbox ${options.role} pg-boss`,
     schema: queueSchema,
     max: options.connectionsMax,
-    // A worker reads heads of queues.
-    ...(options.role === "worker" ? newConnectionsByIndex : newConnections),
+    // A worker reads heads of queues; a change of the schema takes as long as it takes.
+    ...newConnections({
+      plansByIndex: options.role === "worker",
+      ...(options.role === "migrate" && { statementTimeoutMs: 0 }),
+    }),
     // pg-boss passes unknown options on to pg.
     ...(options.role !== "migrate" && { stream: () => createWatchedSocket(silenceMsMax) }),
     migrate: options.role === "migrate" || options.isSchemaAhead === true,

@@ -1,3 +1,4 @@
+import pg from "pg";
 import { afterAll, expect, onTestFinished } from "vitest";
 import { startSimulator } from "../../simulator/start-simulator.ts";
 import { documentTest as test } from "./document-fixture.ts";
@@ -93,10 +94,15 @@ test("the statements of docs/record-usage.md run as they are written, in each la
   const fences = documents.find(({ path }) => path === page)?.fences ?? [];
   const only = (language: string) => fences.filter((fence) => fence.language === language);
   const desk = await layDesk({ program, databaseUrl: database.url });
+  // The readers' program: it has the settings of the database, and not those of our connections.
+  const pool = new pg.Pool({ connectionString: database.url, max: 1 });
+  // The database is dropped before the pool has ended.
+  pool.on("error", () => {});
+  onTestFinished(() => pool.end());
   await haveExports({ db: database.db, account });
 
   await runStatements(
-    database.pool,
+    pool,
     only("sql").filter((fence) => whyLeftOut(fence) === undefined),
   );
   for (const fence of only("ts")) {
@@ -116,10 +122,10 @@ const [id, organizationId, pages] = [4712, "${exampleOrganization}", 13];`,
     'f"export-{export_id}"': "export-4713",
   };
   for (const fence of only("python")) {
-    expect(await runPythonStatements(database.pool, fence, values)).toBe(2);
+    expect(await runPythonStatements(pool, fence, values)).toBe(2);
   }
 
-  const { rows: exports } = await database.pool.query("select id, pages from exports order by id");
+  const { rows: exports } = await database.pool.query("select id, pages from public.exports order by id");
   expect(exports.map(({ id, pages }) => `${id} ${pages}`)).toEqual(["4711 12", "4712 13", "4713 14"]);
   const { rows: entries } = await database.pool.query(
     "select quantity from metering.meter_outbox where organization_id = $1 order by quantity",

@@ -58,7 +58,7 @@ async function haveTroubles({ db, account }: Deps): Promise<void> {
 
 /** The readers of record-usage.md have a table of their own, in the same database. */
 export async function haveExports({ db, account }: Deps): Promise<void> {
-  await sql`create table exports (id bigint primary key, organization_id uuid not null, pages integer not null)`.execute(
+  await sql`create table public.exports (id bigint primary key, organization_id uuid not null, pages integer not null)`.execute(
     db,
   );
   await sql`insert into metering.organizations (id, name) values (${exampleOrganization}, 'Acme')`.execute(

@@ -1,5 +1,5 @@
 import pg from "pg";
-import { newConnections, newConnectionsByIndex } from "../../database/new-connection.ts";
+import { newConnections } from "../../database/new-connection.ts";
 
 /** Statistics that are out of date may make an index look as dear as this: the road's statements may not go by it. */
 const dearIndexes = "-c random_page_cost=10000";
@@ -24,7 +24,7 @@ export function openCountingPool(
     connectionString,
     max: 1,
     ...(areIndexesDear && { options: dearIndexes }),
-    ...(plansByIndex ? newConnectionsByIndex : newConnections),
+    ...newConnections({ plansByIndex }),
   });
   // The database may be dropped while the connection of an ended pool is still closing.
   pool.on("error", (error) => {

@@ -19,5 +19,5 @@ export const emptyDatabaseTest = serviceTest.extend("empty", async ({ task }, { 
     await close();
     await dropDatabase(server, name);
   });
-  return { url, db };
+  return { name, url, db };
 });

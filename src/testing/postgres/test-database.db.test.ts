@@ -14,8 +14,8 @@ test("a test's database has the program's schema", async ({ database }) => {
 test("two tests get different databases", async () => {
   const [one, other] = await Promise.all([createTestDatabase(), createTestDatabase()]);
   try {
-    await one.pool.query("create table only_here ()");
-    const { rows } = await other.pool.query("select to_regclass('only_here') as found");
+    await one.pool.query("create table metering.only_here ()");
+    const { rows } = await other.pool.query("select to_regclass('metering.only_here') as found");
 
     expect(one.url).not.toBe(other.url);
     expect(rows).toEqual([{ found: null }]);

@@ -27,12 +27,12 @@ export async function takeNodeAway(
   table: "meter_events" | "subscriptions" | "sensor_counts" = "meter_events",
 ): Promise<() => Promise<void>> {
   await sql`
-    create or replace function refuse_as_away() returns trigger language plpgsql as
+    create or replace function metering.refuse_as_away() returns trigger language plpgsql as
       $$ begin raise exception 'connection to the remote node failed' using errcode = 'connection_failure'; end $$
   `.execute(db);
   await sql`
     create trigger node_away before insert or update on ${sql.table(`metering.${table}`)}
-      for each row when (new.organization_id = ${sql.lit(organizationId)}::uuid) execute function refuse_as_away()
+      for each row when (new.organization_id = ${sql.lit(organizationId)}::uuid) execute function metering.refuse_as_away()
   `.execute(db);
   return async () => {
     await sql`drop trigger node_away on ${sql.table(`metering.${table}`)}`.execute(db);

@@ -1,0 +1,144 @@
+import { sql } from "kysely";
+import { expect } from "vitest";
+import { storeReadings } from "../intake/store-readings.ts";
+import { silentLog } from "../log.ts";
+import { migrate, migrationLockKey } from "../migrate/migrate.ts";
+import { missingMigrations } from "../migrate/migrations.ts";
+import { findWantedPeriod } from "../reconciliation/find-period.ts";
+import { databaseTest } from "../testing/postgres/database-fixture.ts";
+import { emptyDatabaseTest } from "../testing/postgres/empty-database-fixture.ts";
+import { until } from "../testing/processes/until.ts";
+import { addOrganization } from "../testing/rows/organizations.ts";
+import type { Db } from "./db.ts";
+import { type Database, openDatabase } from "./pool.ts";
+
+/** Each is in use somewhere, for a program that shares the database or because its administrators write dates so. */
+const oddSettings = [
+  "TimeZone = 'America/New_York'",
+  "DateStyle = 'SQL, DMY'",
+  "IntervalStyle = 'sql_standard'",
+  "extra_float_digits = 0",
+  "default_transaction_isolation = 'serializable'",
+  "search_path = public, pg_catalog",
+  "standard_conforming_strings = off",
+  "array_nulls = off",
+  "statement_timeout = '200ms'",
+  "lock_timeout = '50ms'",
+  "idle_session_timeout = '200ms'",
+];
+
+async function setOddly(db: Db, databaseName: string): Promise<void> {
+  for (const setting of oddSettings) {
+    await sql`alter database ${sql.id(databaseName)} set ${sql.raw(setting)}`.execute(db);
+  }
+}
+
+/** A connection as the service's own are, opened after the administrator has set the database oddly. */
+const test = databaseTest.extend("odd", async ({ database }, { onCleanup }): Promise<Database> => {
+  await setOddly(database.db, new URL(database.url).pathname.slice(1));
+  const odd = openDatabase(
+    { connectionString: database.url, applicationName: "odd settings", connectionsMax: 2 },
+    silentLog,
+  );
+  onCleanup(odd.close);
+  return odd;
+});
+
+test("times are read as they were written", async ({ odd: { db } }) => {
+  const at = new Date("2026-03-04T05:06:07.089Z");
+
+  const { rows } = await sql<{ at: Date }>`select ${at}::timestamptz as at`.execute(db);
+
+  expect(rows).toEqual([{ at }]);
+});
+
+test("a reading that is sent again is a duplicate, to its last digit", async ({ odd: { db, pool } }) => {
+  const organizationId = await addOrganization(db);
+  await db.insertInto("sensors").values({ organization_id: organizationId, id: "a" }).execute();
+  const reading = { sensorId: "a", recordedAt: new Date().toISOString(), temperature: 0.1 + 0.2 };
+  const client = await pool.connect();
+  try {
+    expect(await storeReadings(client, organizationId, [reading])).toEqual([{ status: "accepted" }]);
+    expect(await storeReadings(client, organizationId, [reading])).toEqual([{ status: "duplicate" }]);
+  } finally {
+    client.release();
+  }
+});
+
+test("a month is as long as UTC says", async ({ odd: { db } }) => {
+  const start = new Date("2025-03-01T00:00:00Z");
+  const organizationId = await addOrganization(db, {
+    customer: "cus_1",
+    periodStart: start,
+    periodEnd: new Date("2125-03-01T00:00:00Z"),
+  });
+
+  expect(await findWantedPeriod(db, organizationId, "last")).toEqual({
+    start: new Date("2025-02-01T00:00:00Z"),
+    end: start,
+  });
+});
+
+test("a statement of an open transaction sees what another one has committed", async ({
+  odd: { db },
+  database,
+}) => {
+  const count = async (on: Db) => (await on.selectFrom("organizations").select("id").execute()).length;
+  await db.transaction().execute(async (trx) => {
+    expect(await count(trx)).toBe(0);
+    await addOrganization(database.db);
+    expect(await count(trx)).toBe(1);
+  });
+});
+
+test("a function of others that has the name of one of Postgres's is not called", async ({
+  odd: { db },
+  database,
+}) => {
+  await sql`
+    create function public.cardinality(int[]) returns int language sql as 'select -1'
+  `.execute(database.db);
+
+  const { rows } = await sql`select cardinality(array[1, 2]) as length`.execute(db);
+
+  expect(rows).toEqual([{ length: 2 }]);
+});
+
+test("the pool's own limits hold, in place of the database's", async ({ odd: { db } }) => {
+  const { rows } = await sql`
+    select
+      current_setting('statement_timeout') as statement, current_setting('lock_timeout') as lock,
+      current_setting('idle_in_transaction_session_timeout') as "idleTransaction",
+      current_setting('idle_session_timeout') as "idleSession"
+  `.execute(db);
+
+  expect(rows).toEqual([{ statement: "30s", lock: "0", idleTransaction: "15s", idleSession: "0" }]);
+});
+
+emptyDatabaseTest(
+  "an oddly set database is migrated, also behind a migration that takes longer than the database lets a statement take",
+  async ({ empty, database }) => {
+    await setOddly(empty.db, empty.name);
+    await empty.db.connection().execute(async (first) => {
+      await sql`select pg_advisory_lock(${migrationLockKey})`.execute(first);
+      const migrating = migrate({ databaseUrl: empty.url, log: silentLog });
+      const waited = until(
+        async () => {
+          const { rows } = await sql`
+            select from pg_stat_activity
+            where application_name = 'meter-outbox migrate lock' and datname = ${empty.name}
+              and wait_event_type = 'Lock' and clock_timestamp() - query_start > interval '400 milliseconds'
+          `.execute(database.db);
+          return rows.length === 1;
+        },
+        { what: "a migration that has waited for long" },
+      );
+      // One that fails does not wait.
+      await Promise.race([waited, migrating]);
+      await sql`select pg_advisory_unlock(${migrationLockKey})`.execute(first);
+      await migrating;
+    });
+
+    expect(await missingMigrations(empty.db)).toEqual([]);
+  },
+);
