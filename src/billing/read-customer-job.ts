@@ -1,6 +1,8 @@
 import { sql } from "kysely";
 import type { PgBoss } from "pg-boss";
+import { namesOrganizations } from "../database/by-shard.ts";
 import type { Db, Trx } from "../database/db.ts";
+import { onEachShardGroup } from "../database/shard-groups.ts";
 import type { Log } from "../log.ts";
 import { insideTransaction } from "../queue/boss.ts";
 import { readCustomerPayload, readCustomerQueue } from "../queue/queues.ts";
@@ -38,16 +40,17 @@ export async function workReadCustomer(deps: CustomerReadDeps & WorkDeps): Promi
 
 /** Reminds of customers whose job may be lost, by their own state. */
 export async function sweepCustomerReads({ db, boss }: { db: Db; boss: PgBoss }): Promise<void> {
-  const wanted = await sql<{ organization_id: string }>`
-    select organization_id from metering.subscriptions
-    where read_wanted_at < now() - interval '1 minute'
-    order by read_wanted_at
-    limit ${remindersMax}
-  `.execute(db);
-  await remind(
-    boss,
-    wanted.rows.map((row) => row.organization_id),
-  );
+  const { done, errors } = await onEachShardGroup(db, {}, async (shard) => {
+    const wanted = await sql<{ organization_id: string }>`
+      select organization_id from metering.subscriptions s
+      where read_wanted_at < now() - interval '1 minute' ${namesOrganizations(shard)("s")}
+      order by read_wanted_at
+      limit ${remindersMax}
+    `.execute(db);
+    return wanted.rows.map((row) => row.organization_id);
+  });
+  await remind(boss, done.flat());
+  if (errors.length > 0) throw errors[0];
 }
 
 async function remind(

@@ -1,5 +1,7 @@
 import { sql } from "kysely";
+import { namesOrganizations } from "../database/by-shard.ts";
 import type { Db } from "../database/db.ts";
+import { onEachShardGroup } from "../database/shard-groups.ts";
 
 /** Why a window is looked at, the most important first. */
 export type Cause = "operator" | "restore" | "doubt" | "close" | "report" | "routine";
@@ -16,22 +18,32 @@ const share = 20;
 
 /**
  * Without a number from the operator a twentieth of Stripe's quota, counted as if each linked customer paid once a month.
- * Periods close on a few days of the month: evidence may use what the 30 days have left, the rest a day's part.
+ * Periods close on a few days of the month: evidence may use what the 30 days have left, the rest a day's part. While a node
+ * of a cluster is away its customers are not counted, whose sums are not read either.
  */
 export async function readBudget(db: Db, readsPerDay: number | undefined): Promise<ReadBudget> {
   if (readsPerDay !== undefined) return { perDay: readsPerDay, evidencePerDay: readsPerDay };
-  const found = await sql<{ customers: number; before: number }>`
-    select
-      (select count(*) from metering.subscriptions where stripe_customer_id is not null)::integer as customers,
-      (
-        select coalesce(sum(reads), 0) from metering.reconcile_reads
-        where day < ${today} and day > ${today} - ${windowDays}::integer
-      )::integer as before
+  const customers = await countCustomers(db);
+  const found = await sql<{ before: number }>`
+    select coalesce(sum(reads), 0)::integer as before
+    from metering.reconcile_reads
+    where day < ${today} and day > ${today} - ${windowDays}::integer
   `.execute(db);
-  const { customers = 0, before = 0 } = found.rows[0] ?? {};
+  const { before = 0 } = found.rows[0] ?? {};
   const ofWindow = Math.floor(Math.max(readsFloor, readsPerTransaction * customers) / share);
   const perDay = Math.max(1, Math.floor(ofWindow / windowDays));
   return { perDay, evidencePerDay: Math.max(perDay, ofWindow - before) };
+}
+
+async function countCustomers(db: Db): Promise<number> {
+  const { done } = await onEachShardGroup(db, {}, async (shard) => {
+    const counted = await sql<{ customers: number }>`
+      select count(*)::integer as customers from metering.subscriptions s
+      where stripe_customer_id is not null ${namesOrganizations(shard)("s")}
+    `.execute(db);
+    return counted.rows[0]?.customers ?? 0;
+  });
+  return done.reduce((sum, customers) => sum + customers, 0);
 }
 
 const today = sql`(now() at time zone 'UTC')::date`;

@@ -40,10 +40,12 @@ export async function workReconcileRequests(deps: ReconcileDeps, settings: Recon
 
 /** Reminds of requests whose job is lost, and forgets those that were answered a while ago. */
 export async function remindOfRequests({ db, boss }: { db: Db; boss: PgBoss }): Promise<void> {
-  for (const { organizationId, id } of await listForgottenRequests(db)) {
+  const { requests, faults } = await listForgottenRequests(db);
+  for (const { organizationId, id } of requests) {
     await boss.send(reconcileRequestQueue.name, { organizationId, requestId: id }, { singletonKey: id });
   }
   await purgeRequests(db, { keptDays });
+  if (faults.length > 0) throw faults[0];
 }
 
 type AnswerDeps = LookDeps & { log: Log };

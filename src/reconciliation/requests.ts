@@ -1,7 +1,9 @@
 import { sql } from "kysely";
 import type { PgBoss } from "pg-boss";
+import { namesOrganizations } from "../database/by-shard.ts";
 import type { Db } from "../database/db.ts";
 import { inTransaction } from "../database/in-transaction.ts";
+import { onEachShardGroup } from "../database/shard-groups.ts";
 import { insideTransaction } from "../queue/boss.ts";
 import { reconcileRequestQueue } from "../queue/queues.ts";
 import type { ComparedWindows } from "./compared-windows.ts";
@@ -82,23 +84,35 @@ export async function endRequest(
   `.execute(db);
 }
 
-/** Requests that have waited for longer than a job takes to begin: theirs may be lost. */
+/**
+ * Requests that have waited for longer than a job takes to begin: theirs may be lost. `faults`: why those of some
+ * organizations of a cluster are left out.
+ */
 export async function listForgottenRequests(
   db: Db,
-): Promise<Pick<ReconcileRequest, "organizationId" | "id">[]> {
-  const found = await sql<Pick<ReconcileRequest, "organizationId" | "id">>`
-    select organization_id as "organizationId", id
-    from metering.reconcile_requests
-    where done_at is null and asked_at < now() - interval '1 minute'
-    order by asked_at
-    limit 1000
-  `.execute(db);
-  return found.rows;
+): Promise<{ requests: Pick<ReconcileRequest, "organizationId" | "id">[]; faults: unknown[] }> {
+  const { done, errors } = await onEachShardGroup(db, {}, async (shard) => {
+    const found = await sql<Pick<ReconcileRequest, "organizationId" | "id">>`
+      select organization_id as "organizationId", id
+      from metering.reconcile_requests r
+      where done_at is null and asked_at < now() - interval '1 minute' ${namesOrganizations(shard)("r")}
+      order by asked_at
+      limit 1000
+    `.execute(db);
+    return found.rows;
+  });
+  return { requests: done.flat(), faults: errors };
 }
 
-/** Deletes requests that were answered so many days ago; what was compared stays in reconciliations. */
+/**
+ * Deletes requests that were answered so many days ago; what was compared stays in reconciliations. Those of a node of a
+ * cluster that is away stay for now.
+ */
 export async function purgeRequests(db: Db, { keptDays }: { keptDays: number }): Promise<void> {
-  await sql`
-    delete from metering.reconcile_requests where done_at < now() - make_interval(days => ${keptDays})
-  `.execute(db);
+  await onEachShardGroup(db, {}, (shard) =>
+    sql`
+      delete from metering.reconcile_requests r
+      where done_at < now() - make_interval(days => ${keptDays}) ${namesOrganizations(shard)("r")}
+    `.execute(db),
+  );
 }

@@ -10,6 +10,7 @@ import type { Look } from "./looks.ts";
 import {
   countDue,
   findSettled,
+  listDueRunning,
   openCalendarMonths,
   putOff,
   type RunningPeriod,
@@ -27,15 +28,28 @@ const runMsMax = 40_000;
 
 /**
  * Compares running periods that are due: each once a day, as far as the budget goes, and those that were short an hour ago
- * once more. The one that has waited longest comes first, so each has its turn.
+ * once more. The one that has waited longest comes first, so each has its turn. Throws, after all, why organizations of a
+ * cluster are left out.
  */
 export async function compareRunningPeriods(deps: RoutineDeps): Promise<void> {
   const { db } = deps;
-  await openCalendarMonths(db);
+  const unopened = await openCalendarMonths(db);
+  const { found, faults } = await listDueRunning(db);
+  await compareInTurn(deps, found);
+  const [fault] = [...unopened, ...faults];
+  if (fault !== undefined) throw fault;
+}
+
+async function compareInTurn(
+  deps: RoutineDeps,
+  due: Awaited<ReturnType<typeof listDueRunning>>["found"],
+): Promise<void> {
+  const { db } = deps;
   const endsAtMs = performance.now() + runMsMax;
-  while (performance.now() < endsAtMs) {
-    const period = await takeRunningPeriod(db, { leaseSeconds });
-    if (period === undefined) return;
+  for (const next of due) {
+    if (performance.now() >= endsAtMs) return;
+    const period = await takeRunningPeriod(db, next, { leaseSeconds });
+    if (period === undefined) continue;
     const outcome = await comparePeriodOf(deps, period);
     if (outcome === "put_off") {
       await putOff(db, period, 0);

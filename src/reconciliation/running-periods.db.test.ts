@@ -7,7 +7,7 @@ import { countWaitingForLocks } from "../testing/postgres/locks.ts";
 import { databaseTest } from "../testing/postgres/database-fixture.ts";
 import { until } from "../testing/processes/until.ts";
 import { addOrganization, linkCustomer } from "../testing/rows/organizations.ts";
-import { openCalendarMonths, takeRunningPeriod } from "./running-periods.ts";
+import { listDueRunning, openCalendarMonths, takeRunningPeriod } from "./running-periods.ts";
 import { dayMs, hourMs, type Span } from "./windows.ts";
 
 const customer = "cus_month";
@@ -37,7 +37,10 @@ const test = databaseTest.extend("months", async ({ database }) => {
     organizationId,
     addMonth,
     open: () => openCalendarMonths(worker),
-    take: () => takeRunningPeriod(worker, { leaseSeconds: 60 }),
+    take: async () => {
+      const [due] = (await listDueRunning(worker)).found;
+      return due && takeRunningPeriod(worker, due, { leaseSeconds: 60 });
+    },
     /** As a webhook does when a meter's item was added to a subscription that runs. */
     tell: ({ start, end }: Span) =>
       worker.transaction().execute((trx) =>

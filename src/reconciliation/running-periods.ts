@@ -1,28 +1,53 @@
 import { sql } from "kysely";
 import { makePeriod } from "../billing/make-period.ts";
+import { type InShard, namesOrganizations } from "../database/by-shard.ts";
 import type { Db, Trx } from "../database/db.ts";
+import { onEachShardGroup } from "../database/shard-groups.ts";
 import type { MeterName } from "../usage/meters.ts";
 import { floorTo, hourMs, type Span } from "./windows.ts";
 
 /** A billing period that has not ended yet. */
 export type RunningPeriod = Span & { organizationId: string; customer: string };
+type PeriodKey = Pick<RunningPeriod, "organizationId" | "start">;
+
+/** What was found where nodes of a cluster answer; `faults`: why organizations of others are left out. */
+type Found<T> = { found: T; faults: unknown[] };
 
 /**
  * Customers of whom no subscription has told a period get the UTC month, or what is left of it since the end of their last
- * period. Not before Stripe was asked: the period that it tells may have begun before the month.
+ * period. Not before Stripe was asked: the period that it tells may have begun before the month. Returns why organizations are
+ * left out.
  */
-export async function openCalendarMonths(db: Db): Promise<void> {
+export async function openCalendarMonths(db: Db): Promise<unknown[]> {
+  const { done, errors } = await onEachShardGroup(db, {}, (shard) =>
+    listWithoutPeriod(db, namesOrganizations(shard)),
+  );
+  const faults: unknown[] = [...errors];
+  for (const payer of done.flat()) {
+    // Where so many fail, it is not by their own rows, and each of the others may wait as long.
+    if (faults.length >= faultsMax) break;
+    await db
+      .transaction()
+      .execute((trx) => openCalendarMonth(trx, payer))
+      .catch((error: unknown) => faults.push(error));
+  }
+  return faults;
+}
+
+const faultsMax = 10;
+
+async function listWithoutPeriod(db: Db, inShard: InShard): Promise<Payer[]> {
   const without = await sql<Payer>`
     select s.organization_id as "organizationId", s.stripe_customer_id as customer
     from metering.subscriptions s
-    where s.stripe_customer_id is not null and ${hasNoPeriod}
+    where s.stripe_customer_id is not null and ${hasNoPeriod} ${inShard("s")}
       and not exists (
         select from metering.billing_periods p
         where p.organization_id = s.organization_id and p.stripe_customer_id = s.stripe_customer_id
-          and p.period_start <= now() and p.period_end > now()
+          and p.period_start <= now() and p.period_end > now() ${inShard("p")}
       )
   `.execute(db);
-  for (const payer of without.rows) await db.transaction().execute((trx) => openCalendarMonth(trx, payer));
+  return without.rows;
 }
 
 type Payer = { organizationId: string; customer: string };
@@ -50,38 +75,47 @@ async function openCalendarMonth(trx: Trx, { organizationId, customer }: Payer):
   await makePeriod(trx, { organizationId, customer, subscriptionId: null, ...month });
 }
 
+/** Running periods listed in one run; the next minute lists the rest. */
+const listedMax = 1_000;
+
+/** The running periods that are due, the ones that are due longest first. */
+export async function listDueRunning(db: Db): Promise<Found<PeriodKey[]>> {
+  const { done, errors } = await onEachShardGroup(db, {}, async (shard) => {
+    const inShard = namesOrganizations(shard);
+    await sql`
+      update metering.billing_periods p set routine_at = null
+      where routine_at <= now() and period_end <= now() ${inShard("p")}
+    `.execute(db);
+    const due = await sql<PeriodKey & { at: Date }>`
+      select organization_id as "organizationId", period_start as start, routine_at as at
+      from metering.billing_periods p
+      where routine_at <= now() ${inShard("p")}
+      order by routine_at, organization_id
+      limit ${listedMax}
+    `.execute(db);
+    return due.rows;
+  });
+  const due = done.flat().toSorted((one, other) => one.at.getTime() - other.at.getTime());
+  return { found: due.slice(0, listedMax), faults: errors };
+}
+
 /**
- * Takes the running period that is due longest, and puts it off by the lease, so that no other worker takes it. Undefined:
- * none is due.
+ * Takes a running period, and puts it off by the lease, so that no other worker takes it. Undefined: another worker took it
+ * meanwhile, and has put it off.
  */
 export async function takeRunningPeriod(
   db: Db,
+  { organizationId, start }: PeriodKey,
   { leaseSeconds }: { leaseSeconds: number },
 ): Promise<RunningPeriod | undefined> {
-  await sql`
-    update metering.billing_periods set routine_at = null where routine_at <= now() and period_end <= now()
+  const taken = await sql<RunningPeriod>`
+    update metering.billing_periods
+    set routine_at = now() + make_interval(secs => ${leaseSeconds})
+    where organization_id = ${organizationId} and period_start = ${start} and routine_at <= now()
+    returning
+      organization_id as "organizationId", stripe_customer_id as customer, period_start as start, period_end as "end"
   `.execute(db);
-  for (;;) {
-    const due = await sql<Pick<RunningPeriod, "organizationId" | "start">>`
-      select organization_id as "organizationId", period_start as start
-      from metering.billing_periods
-      where routine_at <= now()
-      order by routine_at, organization_id
-      limit 1
-    `.execute(db);
-    const [next] = due.rows;
-    if (next === undefined) return undefined;
-    // Another worker that took it meanwhile has put it off.
-    const taken = await sql<RunningPeriod>`
-      update metering.billing_periods
-      set routine_at = now() + make_interval(secs => ${leaseSeconds})
-      where organization_id = ${next.organizationId} and period_start = ${next.start} and routine_at <= now()
-      returning
-        organization_id as "organizationId", stripe_customer_id as customer, period_start as start,
-        period_end as "end"
-    `.execute(db);
-    if (taken.rows[0] !== undefined) return taken.rows[0];
-  }
+  return taken.rows[0];
 }
 
 /** Notes when a running period is due again, in so many seconds. */
@@ -93,12 +127,16 @@ export async function putOff(db: Db, period: RunningPeriod, seconds: number): Pr
   `.execute(db);
 }
 
-/** Running periods that are due and wait. */
+/** Running periods that are due and wait, where nodes of a cluster answer. */
 export async function countDue(db: Db): Promise<number> {
-  const due = await sql<{ count: number }>`
-    select count(*)::integer as count from metering.billing_periods where routine_at <= now() and period_end > now()
-  `.execute(db);
-  return due.rows[0]?.count ?? 0;
+  const { done } = await onEachShardGroup(db, {}, async (shard) => {
+    const due = await sql<{ count: number }>`
+      select count(*)::integer as count from metering.billing_periods p
+      where routine_at <= now() and period_end > now() ${namesOrganizations(shard)("p")}
+    `.execute(db);
+    return due.rows[0]?.count ?? 0;
+  });
+  return done.reduce((sum, count) => sum + count, 0);
 }
 
 export type SettledUsage = {

@@ -1,7 +1,9 @@
 import { sql } from "kysely";
 import { billedStatuses } from "../../billing/invoice-usage.ts";
+import { namesOrganizations } from "../../database/by-shard.ts";
 import type { Db } from "../../database/db.ts";
 import { inTransaction } from "../../database/in-transaction.ts";
+import { onEachShardGroup } from "../../database/shard-groups.ts";
 import type { MeterName } from "../../usage/meters.ts";
 import type { Books, GateStep } from "./gate-rules.ts";
 
@@ -49,33 +51,47 @@ export const periodColumns = sql`
 
 const isDue = sql`coalesce(p.next_look_at, p.period_end) <= now()`;
 
+/** Names a period. */
+export type PeriodKey = Pick<BillingPeriod, "organizationId" | "start">;
+
 /**
- * Takes periods whose next look is due, the longest due first, and puts their next look off by the lease: so several
- * workers share them, and what a killed worker took comes again. Each is taken by itself, and only while it is due: of two
- * workers that take the same one, the second finds it put off.
+ * Periods whose next look is due, the longest due first; on a cluster those of the nodes that answer. `faults`: why others
+ * are left out.
  */
-export async function takeDuePeriods(
+export async function listDuePeriods(
   db: Db,
-  { limit, leaseSeconds }: { limit: number; leaseSeconds: number },
-): Promise<BillingPeriod[]> {
-  const due = await sql<Pick<BillingPeriod, "organizationId" | "start">>`
-    select p.organization_id as "organizationId", p.period_start as start
-    from metering.billing_periods p
-    where ${isDue}
-    order by coalesce(p.next_look_at, p.period_end)
-    limit ${limit}
-  `.execute(db);
-  const taken: BillingPeriod[] = [];
-  for (const { organizationId, start } of due.rows) {
-    const { rows } = await sql<BillingPeriod>`
-      update metering.billing_periods p
-      set next_look_at = now() + make_interval(secs => ${leaseSeconds})
-      where p.organization_id = ${organizationId} and p.period_start = ${start} and ${isDue}
-      returning ${periodColumns}
+  { limit }: { limit: number },
+): Promise<{ due: PeriodKey[]; faults: unknown[] }> {
+  const { done, errors } = await onEachShardGroup(db, {}, async (shard) => {
+    const due = await sql<PeriodKey & { at: Date }>`
+      select p.organization_id as "organizationId", p.period_start as start, coalesce(p.next_look_at, p.period_end) as at
+      from metering.billing_periods p
+      where ${isDue} ${namesOrganizations(shard)("p")}
+      order by coalesce(p.next_look_at, p.period_end)
+      limit ${limit}
     `.execute(db);
-    taken.push(...rows);
-  }
-  return taken;
+    return due.rows;
+  });
+  const due = done.flat().toSorted((one, other) => one.at.getTime() - other.at.getTime());
+  return { due: due.slice(0, limit), faults: errors };
+}
+
+/**
+ * Takes a period whose next look is due, and puts that off by the lease: so several workers share them, and what a killed
+ * worker took comes again. Undefined: another worker has taken it meanwhile.
+ */
+export async function takePeriod(
+  db: Db,
+  { organizationId, start }: PeriodKey,
+  { leaseSeconds }: { leaseSeconds: number },
+): Promise<BillingPeriod | undefined> {
+  const taken = await sql<BillingPeriod>`
+    update metering.billing_periods p
+    set next_look_at = now() + make_interval(secs => ${leaseSeconds})
+    where p.organization_id = ${organizationId} and p.period_start = ${start} and ${isDue}
+    returning ${periodColumns}
+  `.execute(db);
+  return taken.rows[0];
 }
 
 /** Notes what a look found, and when the next one is. One that was asked for meanwhile is not put off. */

@@ -6,10 +6,12 @@ import {
   type BillingPeriod,
   findPeriod,
   isBilled,
+  listDuePeriods,
   noteLook,
   type PeriodInvoice,
+  type PeriodKey,
   type Quantities,
-  takeDuePeriods,
+  takePeriod,
 } from "./billing-periods.ts";
 import { compareBooks } from "./compare-books.ts";
 import { type GateDeps, guardDraft } from "./gate.ts";
@@ -24,9 +26,9 @@ export type CloseSettings = { gate: GateDeps["gate"]; lateUsage: LateUsageMode }
 
 export type CloseDeps = GateDeps & LookDeps & CloseSettings & { boss: PgBoss };
 
-/** Periods of one run, taken in batches so that other workers get some. */
+/** Periods of one run. Each is taken when its turn comes, so that other workers get some. */
 const periodsMax = 2_000;
-const batchSize = 20;
+const atOnce = 20;
 /** A look takes a few statements and reads; a look that its worker did not end is due again after this long. */
 const leaseSeconds = 300;
 const refusedWaitMs = 3_600_000;
@@ -37,18 +39,19 @@ const refusedWaitMs = 3_600_000;
  * refuses to tell of one customer is no failure: that period is known not to be compared, and looked at again later.
  */
 export async function closePeriods(deps: CloseDeps): Promise<void> {
-  const faults: unknown[] = [];
-  for (let taken = 0; taken < periodsMax;) {
-    const due = await takeDuePeriods(deps.db, { limit: batchSize, leaseSeconds });
-    await Promise.all(due.map((period) => lookOrTell(deps, period).catch((error) => faults.push(error))));
-    if (due.length < batchSize) break;
-    taken += due.length;
+  const { due, faults } = await listDuePeriods(deps.db, { limit: periodsMax });
+  for (let done = 0; done < due.length; done += atOnce) {
+    const next = due.slice(done, done + atOnce);
+    await Promise.all(next.map((period) => lookOrTell(deps, period).catch((error) => faults.push(error))));
   }
-  if (faults.length > 0)
-    throw new AggregateError(faults, `${faults.length} billing periods could not be looked at`);
+  if (faults.length > 0) {
+    throw new AggregateError(faults, `billing periods could not be looked at, for ${faults.length} faults`);
+  }
 }
 
-async function lookOrTell(deps: CloseDeps, period: BillingPeriod): Promise<void> {
+async function lookOrTell(deps: CloseDeps, due: PeriodKey): Promise<void> {
+  const period = await takePeriod(deps.db, due, { leaseSeconds });
+  if (period === undefined) return;
   try {
     await lookAtPeriod(deps, period);
   } catch (error) {

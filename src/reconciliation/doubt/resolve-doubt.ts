@@ -44,17 +44,19 @@ export async function resolveDoubt(
   deps: DoubtDeps,
   options: { cause?: Cause; isCurrentHourToo?: boolean } = {},
 ): Promise<DoubtRun> {
+  const overtaken = await settleOvertaken(deps.db);
   const run: DoubtRun = {
     windows: { all: 0, none: 0, part: 0, unclear: 0, wait: 0, moved: 0 },
-    overtaken: await settleOvertaken(deps.db),
+    overtaken: overtaken.count,
     putOff: 0,
   };
   if (run.overtaken > 0) deps.log.info({ event: "doubt_overtaken", count: run.overtaken });
   const { refusedSums = new Map() } = deps;
-  const failures: unknown[] = [];
+  const { subjects, faults } = await listDoubt(deps.db, { ...deps, ...options });
+  const failures: unknown[] = [...overtaken.faults, ...faults];
   const stopped = new Set<Cause>();
   let failuresInRow = 0;
-  for (const subject of await listDoubt(deps.db, { ...deps, ...options })) {
+  for (const subject of subjects) {
     const refused = { nowMs: Date.now(), forMs: deps.absenceSeconds * 1_000 };
     if (isRemembered(refusedSums, nameOf(subject), refused)) continue;
     const cause = options.cause ?? (subject.isReported ? "report" : "doubt");
