@@ -99,6 +99,22 @@ test("a database without our schema is told to be migrated", async ({ cli, datab
   );
 });
 
+test("a database that may only be read answers in its own words, and is not told as out of reach", async ({
+  cli,
+  database: { db, url },
+}) => {
+  await sql`alter database ${sql.id(new URL(url).pathname.slice(1))} set default_transaction_read_only = on`.execute(
+    db,
+  );
+  const { exitCode, out, err } = await cli(["organization", "create", "Acme"]);
+
+  expect({ exitCode, out, err }).toEqual({
+    exitCode: 1,
+    out: "",
+    err: "error: cannot execute INSERT in a read-only transaction\n",
+  });
+});
+
 test("a database that cannot be reached is said in one line", async ({ cli }) => {
   const environment = { DATABASE_URL: "postgres://service:hunter2@localhost:1/metering" };
   const { exitCode, err } = await cli(["outbox", "status"], { environment });

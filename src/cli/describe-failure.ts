@@ -1,4 +1,4 @@
-import { isDatabaseUnavailable } from "../database/database-unavailable.ts";
+import { isAnswerOfServer, isDatabaseUnavailable } from "../database/database-unavailable.ts";
 import { describeStripeError } from "../stripe/describe-stripe-error.ts";
 
 /** Why a command failed, in one line for people: no stack, no secret. */
@@ -6,7 +6,8 @@ export function describeFailure(error: unknown): string {
   const ofStripe = describeStripeError(error);
   if (ofStripe !== undefined) return ofStripe;
   const { code, message } = summaryOf(error);
-  if (!isDatabaseUnavailable(error)) return message;
+  // A server that answers is reached, whatever it refuses: a standby, a full disk, a lock.
+  if (isAnswerOfServer(error) || !isDatabaseUnavailable(error)) return message;
   return `the database cannot be reached (${message === "" ? code : message}): check DATABASE_URL`;
 }
 

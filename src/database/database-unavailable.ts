@@ -26,6 +26,11 @@ export function isDatabaseUnavailable(error: unknown): boolean {
   return driverMessages.test(error.message) || isDatabaseUnavailable(error.cause);
 }
 
+/** Whether a server said so itself, and so was reached, whatever it refuses. */
+export function isAnswerOfServer(error: unknown): boolean {
+  return error instanceof pg.DatabaseError;
+}
+
 /** Class 08 tells of connections: a server says so of its own to other servers. */
 const lostConnection = /^08/;
 /** What Citus adds to an error that a node answered with. */
