@@ -1,12 +1,11 @@
 import { type Command, Option } from "commander";
 import { z } from "zod";
-import { findOrganizationId } from "../http/organization-reference.ts";
 import { findRecordedUsage } from "../outbox/recorded-usage.ts";
 import { explainWithReadings } from "../api/meter-events/explain-meter-event.ts";
 import { renderExplanation } from "../api/meter-events/meter-event-answer.ts";
 import { renderEventReading } from "../api/meter-events/meter-event-readings-route.ts";
 import type { CommandTools } from "./command-tools.ts";
-import { noSuchOrganization, parseOrganization } from "./organization-argument.ts";
+import { findOrganization, noSuchOrganization, parseOrganization } from "./organization-argument.ts";
 import type { Outcome } from "./outcome.ts";
 import { parsedBy } from "./parsed-by.ts";
 import type { Run } from "./run.ts";
@@ -55,7 +54,7 @@ async function explainNamed(
     return { kind: "wrong_usage", message: "name either a meter event or an --idempotency-key" };
   }
   if (id !== undefined) return explain(tools, id, limits);
-  const organizationId = organization && (await findOrganizationId(tools.db, organization));
+  const organizationId = organization && (await findOrganization(tools.db, organization));
   if (organization !== undefined && organizationId === undefined) return noSuchOrganization;
   const found = await findRecordedUsage(tools.db, { idempotencyKey: idempotencyKey ?? "", organizationId });
   const [recorded] = found;

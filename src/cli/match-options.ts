@@ -4,9 +4,8 @@ import { z } from "zod";
 import type { Db } from "../database/db.ts";
 import type { MeterEventMatch } from "../delivery/match-meter-events.ts";
 import { instantSchema } from "../http/instant.ts";
-import { findOrganizationId } from "../http/organization-reference.ts";
 import { type MeterName, meterNames } from "../usage/meters.ts";
-import { parseOrganization } from "./organization-argument.ts";
+import { findOrganization, parseOrganization } from "./organization-argument.ts";
 import { parsedBy } from "./parsed-by.ts";
 
 /** What narrows a list of meter events, and an action on all that match. */
@@ -43,7 +42,7 @@ export async function readMatch(
   db: Db,
   { organization, meter, from, to, words }: MatchOptions,
 ): Promise<Omit<MeterEventMatch, "state"> | undefined> {
-  const organizationId = organization && (await findOrganizationId(db, organization));
+  const organizationId = organization && (await findOrganization(db, organization));
   if (organization !== undefined && organizationId === undefined) return undefined;
   return { organizationId, meter, hourFrom: from, hourTo: to, words };
 }

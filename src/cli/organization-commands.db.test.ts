@@ -85,8 +85,16 @@ test("an organization that does not exist fails on stderr", async ({ cli }) => {
     ["organization", "link", id, "cus_1"],
     ["organization", "unlink", id],
     ["key", "create", id],
+    ["statement", "--organization", id],
+    ["count-sensors", "--organization", id],
+    ["cut-over", "--at", "period-end", "--organization", id],
+    ["cut-over", "--at", "2026-11-01T00:00:00Z", "--organization", id],
+    ["explain", "--idempotency-key", "k", "--organization", id],
+    ["events", "list", "--organization", id],
     ["events", "list", "--organization", "external:nobody"],
+    ["events", "retry", "--state", "rejected", "--organization", id],
     ["events", "retry", "--state", "rejected", "--organization", "external:nobody"],
+    ["events", "resolve", "all", "delivered", "--reason", "x", "--organization", id],
   ]) {
     const err = "error: there is no such organization\n";
     expect(await cli(args), args.join(" ")).toEqual({ exitCode: 1, out: "", err });

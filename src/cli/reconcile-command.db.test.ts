@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { sql } from "kysely";
 import { expect } from "vitest";
 import { listActions } from "../actions/list-actions.ts";
@@ -40,6 +41,22 @@ test("an organization's sums are compared, and equal ones are well", async ({
     { via: "cli", action: "reconcile", organizationId },
     { via: "cli", action: "reconcile", organizationId },
   ]);
+});
+
+test("an organization that does not exist is said so, and nothing is asked of a worker", async ({
+  cli,
+  database: { db },
+}) => {
+  await seeWorker(db);
+  for (const period of ["current", "2026-11-01..2026-11-02"]) {
+    const named = ["--organization", randomUUID(), "--period", period];
+
+    expect(await cli(["reconcile", ...named])).toEqual({
+      exitCode: 1,
+      out: "",
+      err: "error: there is no such organization\n",
+    });
+  }
 });
 
 test("of all organizations, a difference ends the command with 1 and is named by hour", async ({

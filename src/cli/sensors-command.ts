@@ -1,14 +1,8 @@
 import { type Command, Option } from "commander";
 import { listSensors, type Sensor } from "../intake/sensors.ts";
 import { renderSensor } from "../api/sensors/sensor-schema.ts";
-import { hasOrganization } from "../organizations/organizations.ts";
 import type { CommandTools } from "./command-tools.ts";
-import {
-  noSuchOrganization,
-  onOrganization,
-  organizationHelp,
-  parseOrganization,
-} from "./organization-argument.ts";
+import { onOrganization, organizationHelp, parseOrganization } from "./organization-argument.ts";
 import type { Outcome } from "./outcome.ts";
 import { readAll } from "./paging.ts";
 import type { Run } from "./run.ts";
@@ -34,7 +28,6 @@ function listOf(
   { active, inactive }: SensorOptions,
 ): Promise<Outcome> {
   return onOrganization(db, reference, async (id) => {
-    if (!(await hasOrganization(db, id))) return noSuchOrganization;
     const isActive = active ?? (inactive ? false : undefined);
     const sensors = await readAll((after, limit) => listSensors(db, id, { isActive, after, limit }));
     return {

@@ -8,14 +8,9 @@ import {
 } from "../api/organizations/statement-answer.ts";
 import { findPeriod, listPeriods, type BillingPeriod } from "../reconciliation/close/billing-periods.ts";
 import { readStatement } from "../reconciliation/close/statement.ts";
-import { hasOrganization, listOrganizations } from "../organizations/organizations.ts";
+import { listOrganizations } from "../organizations/organizations.ts";
 import type { CommandTools } from "./command-tools.ts";
-import {
-  noSuchOrganization,
-  onOrganization,
-  organizationHelp,
-  parseOrganization,
-} from "./organization-argument.ts";
+import { onOrganization, organizationHelp, parseOrganization } from "./organization-argument.ts";
 import type { Outcome } from "./outcome.ts";
 import { readAll } from "./paging.ts";
 import { parsedBy } from "./parsed-by.ts";
@@ -59,9 +54,7 @@ async function showStatements(tools: CommandTools, options: StatementOptions): P
       options,
     );
   }
-  return onOrganization(db, options.organization, async (id) =>
-    (await hasOrganization(db, id)) ? show(tools, [id], options) : noSuchOrganization,
-  );
+  return onOrganization(db, options.organization, (id) => show(tools, [id], options));
 }
 
 /** The document's `data` are those of `GET /v1/organizations/{id}/statements`. */

@@ -3,7 +3,6 @@ import type { z } from "zod";
 import type { UsageTotal } from "../outbox/usage-summary.ts";
 import { granularities } from "../outbox/usage-buckets.ts";
 import { meterNames } from "../usage/meters.ts";
-import { hasOrganization } from "../organizations/organizations.ts";
 import { askUsage, renderUsage, usageCsv, usageQuery } from "../api/usage/usage-answer.ts";
 import {
   readSummaryPages,
@@ -12,12 +11,7 @@ import {
   summaryCsvHeading,
 } from "../api/usage/usage-summary-answer.ts";
 import type { CommandTools } from "./command-tools.ts";
-import {
-  noSuchOrganization,
-  onOrganization,
-  organizationHelp,
-  parseOrganization,
-} from "./organization-argument.ts";
+import { onOrganization, organizationHelp, parseOrganization } from "./organization-argument.ts";
 import type { Outcome } from "./outcome.ts";
 import type { Run } from "./run.ts";
 import { textTable } from "./text-table.ts";
@@ -84,7 +78,6 @@ type Question = { query: z.infer<typeof usageQuery>; isCsv: boolean };
 
 /** The document is that of `GET /v1/organizations/{id}/usage`. */
 async function showOne({ db }: CommandTools, id: string, { query, isCsv }: Question): Promise<Outcome> {
-  if (!(await hasOrganization(db, id))) return noSuchOrganization;
   const asked = await askUsage(db, id, query);
   if (asked.kind === "refused") return wrong(`${optionOf(asked.fault.pointer)} ${asked.fault.detail}`);
   const document = await renderUsage(db, id, { ...asked, meter: query.meter });

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { sql } from "kysely";
 import { expect, inject } from "vitest";
 import { pauseDelivery, trip } from "../../delivery/pauses.ts";
@@ -65,12 +66,14 @@ test("the node of an organization is named, and that there is no such organizati
   const { id } = await road.join();
 
   const known = await doctor.examine({}, ["--organization", id]);
-  const unknown = await doctor.examine({}, ["--organization", "external:none"]);
 
   expect(known.exitCode).toBe(0);
   expect(known.out).toMatch(/^organization's node +ok +(this server: it is no cluster|\S+:\d+, shard \d+)/m);
-  expect(unknown.exitCode).toBe(1);
-  expect(unknown.out).toMatch(/^organization's node +problem +there is no such organization/m);
+  for (const reference of ["external:none", randomUUID()]) {
+    const unknown = await doctor.examine({}, ["--organization", reference]);
+    expect(unknown.exitCode, reference).toBe(1);
+    expect(unknown.out).toMatch(/^organization's node +problem +there is no such organization/m);
+  }
 });
 
 onCluster("a table or function that is not distributed is found", async ({ doctor, database: { db } }) => {
