@@ -112,6 +112,8 @@ test.for([
     "current_period_start",
   ],
   [["organization", "list", "--archived", "--current"], "cannot be used with"],
+  [["usage", "--csv", "--json"], "cannot be used with"],
+  [["--json", "statement", "--csv"], "cannot be used with"],
   [["organization", "create"], "missing required argument"],
   [["organization"], "Usage: meter-outbox organization"],
   [["sensors"], "missing required argument"],

@@ -119,9 +119,16 @@ async function createProgram(
     .configureHelp({ showGlobalOptions: true })
     .configureOutput({ writeOut, writeErr })
     .exitOverride()
+    .hook("preAction", refuseTwoForms)
     .addHelpText("after", "\nExit code: 0 done, 1 failed, 2 wrong usage, 78 bad environment.");
   for (const { load } of groupsFor(args)) (await load())(program, run);
   return program;
+}
+
+/** The output has one form: a script that asks for two would get a file of the other one. */
+function refuseTwoForms(program: Command, command: Command): void {
+  if (program.opts()["json"] !== true || command.opts()["csv"] !== true) return;
+  command.error("error: option '--csv' cannot be used with option '--json'");
 }
 
 /** The group of the command that the arguments name; all of them for help, and for a word that is no command's. */
