@@ -37,6 +37,24 @@ test("organizations are found by a part of the name, by id, external id and cust
   expect(await page.getByText("No organization is called so.").count()).toBe(1);
 });
 
+test("a name of 200 letters without a space pushes no column of the lists out of sight", async ({
+  visit,
+  database: { db },
+}) => {
+  const long = await addOrganization(db, { customer: "cus_long" });
+  await sql`update metering.organizations set name = ${"x".repeat(200)} where id = ${long}`.execute(db);
+  await addMeterEvent(db, { organization_id: long, stripe_customer_id: "cus_long" });
+  for (const width of [1_280, 360]) {
+    const { page, see } = await visit({ viewport: { width, height: 900 } });
+    for (const path of ["/console/organizations", "/console/meter-events"]) {
+      await see(path);
+      const table = page.getByRole("region").filter({ hasText: "x".repeat(200) });
+      const hidden = await table.evaluate(({ scrollWidth, clientWidth }) => scrollWidth - clientWidth);
+      expect(hidden, `${path} at ${width}`).toBe(0);
+    }
+  }
+});
+
 test("one organization shows its usage as a plot and a table, and as CSV", async ({
   visit,
   database: { db },
