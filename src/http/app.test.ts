@@ -1,4 +1,5 @@
 import { createRoute, z } from "@hono/zod-openapi";
+import { Hono } from "hono";
 import { expect, test } from "vitest";
 import { createRecordingLog } from "../testing/processes/recording-log.ts";
 import { createApp } from "./app.ts";
@@ -143,4 +144,19 @@ test("every request is logged once, without its query", async () => {
   expect(events[0]).toMatchObject({ event: "http_request", method: "GET", path: "/nowhere", status: 404 });
   const fields = ["duration_ms", "event", "method", "path", "request_id", "status"];
   expect(Object.keys(events[0] ?? {}).toSorted()).toEqual(fields);
+});
+
+test("the route of a page is told, although a page for every other path stands behind it", async () => {
+  const routes: (string | undefined)[] = [];
+  const { log } = createRecordingLog();
+  const app = createApp({ log, onAnswered: ({ route }) => routes.push(route) });
+  const pages = new Hono();
+  pages.get("/:id", (c) => c.text("here"));
+  pages.all("*", (c) => c.text("there is no such page", 404));
+  app.route("/pages", pages);
+
+  expect((await app.request("/pages/1")).status).toBe(200);
+  expect((await app.request("/pages/1/2")).status).toBe(404);
+
+  expect(routes).toEqual(["/pages/:id", undefined]);
 });

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { Context } from "hono";
-import { routePath } from "hono/route";
+import { matchedRoutes } from "hono/route";
 import type { Log } from "../log.ts";
 import { type LooksSecret, redactPath } from "./redact.ts";
 
@@ -59,8 +59,7 @@ export function createRequestLog({ log, onAnswered, looksSecret }: RequestLogDep
   };
 }
 
-/** The last match is the route itself; middleware matches every path. */
+/** The last match that is not for every path: middleware is, and so is the page that says that there is no such page. */
 export function routeOf(c: Context): string | undefined {
-  const route = routePath(c, -1);
-  return route === "" || route.endsWith("*") ? undefined : route;
+  return matchedRoutes(c).findLast(({ path }) => path !== "" && !path.endsWith("*"))?.path;
 }
