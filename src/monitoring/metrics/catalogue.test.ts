@@ -3,6 +3,7 @@ import { Registry } from "prom-client";
 import { expect, onTestFinished, test } from "vitest";
 import { z } from "zod";
 import { openDatabase } from "../../database/pool.ts";
+import { probes } from "../../http/request-log.ts";
 import { silentLog } from "../../log.ts";
 import { createBoss } from "../../queue/boss.ts";
 import { createApiApp } from "../../api/api-app.ts";
@@ -53,6 +54,17 @@ test("every alert says in the manual what it means and what to do", () => {
   expect(headings).toEqual(alertNames);
   const runbooks = [...alerts.matchAll(/runbook: docs\/metrics\.md#(\w+)/g)].map(([, anchor]) => anchor);
   expect(runbooks).toEqual(alertNames.map((name) => name.toLowerCase()));
+});
+
+test("what asks by itself all the time does not hide that the API refuses its callers", () => {
+  const rule = alerts.slice(alerts.indexOf("alert: MeterOutboxApiFailing"));
+  const left = [...rule.slice(0, rule.indexOf("for:")).matchAll(/route!~"([^"]+)"/g)].map(([, one]) => one);
+  expect(left).toHaveLength(2);
+  for (const pattern of left) {
+    const isLeftOut = (route: string) => new RegExp(`^(?:${pattern})$`, "v").test(route);
+    expect([...probes, "/console", "/console/delivery"].filter((route) => !isLeftOut(route))).toEqual([]);
+    expect(["/v1/readings", "/webhooks/stripe", "none"].filter(isLeftOut)).toEqual([]);
+  }
 });
 
 test("every panel of the dashboard lies beside the others, and asks something", () => {
