@@ -1,4 +1,5 @@
-import { expect, inject } from "vitest";
+import { describe, expect, inject } from "vitest";
+import type { Db } from "../../database/db.ts";
 import { databaseTest as test } from "../../testing/postgres/database-fixture.ts";
 import { countWaitingForLocks, holdOpen } from "../../testing/postgres/locks.ts";
 import { addMeterEvent } from "../../testing/rows/meter-events.ts";
@@ -79,6 +80,79 @@ test("of the next period's usage only what was delivered before Stripe's sum was
     ["temperature_readings", "30"],
     ["active_sensors", "7"],
   ]);
+});
+
+const secondsAgo = (seconds: number) => new Date(Date.now() - seconds * 1_000);
+
+/** Keeps a paid invoice of an organization's period. */
+async function addInvoice(
+  db: Db,
+  organizationId: string,
+  invoice: { periodStart: Date; finalizedAt: Date; invoiced: Partial<Record<MeterName, string>> },
+): Promise<void> {
+  await db
+    .insertInto("billing_invoices")
+    .values({
+      organization_id: organizationId,
+      invoice_id: "in_1",
+      period_start: invoice.periodStart,
+      stripe_customer_id: "cus_1",
+      billing_reason: "subscription_cycle",
+      status: "paid",
+      invoiced: JSON.stringify(invoice.invoiced),
+      created_at: invoice.finalizedAt,
+      finalized_at: invoice.finalizedAt,
+      read_began_at: invoice.finalizedAt,
+    })
+    .execute();
+}
+
+/** What the statement of the organization's period says of readings. */
+async function readReadings(db: Db, organizationId: string, periodStart: Date) {
+  const period = await findPeriod(db, organizationId, periodStart);
+  if (period === undefined) throw new Error("the period is missing");
+  const [readings] = (await readStatement(db, period)).meters;
+  return {
+    difference: readings?.difference,
+    rows: readings?.rows.map(({ kind, difference }) => [kind, difference]),
+  };
+}
+
+describe("of a period whose usage came after its invoice was final", () => {
+  const periodStart = secondsAgo(60 * 3_600);
+  const finalizedAt = secondsAgo(10 * 3_600);
+
+  async function addLate(db: Db, invoiced: Partial<Record<MeterName, string>>): Promise<string> {
+    const periodEnd = secondsAgo(12 * 3_600);
+    const id = await addOrganization(db, { customer: "cus_1", periodStart, periodEnd });
+    await addMeterEvent(db, {
+      organization_id: id,
+      quantity: 45,
+      event_at: new Date(periodStart.getTime() + 60_000),
+      state: "delivered",
+      delivered_at: secondsAgo(3_600),
+    });
+    await addInvoice(db, id, { periodStart, finalizedAt, invoiced });
+    return id;
+  }
+
+  test("a meter that the invoice bills has late rows", async ({ database: { db } }) => {
+    const id = await addLate(db, { temperature_readings: "0" });
+
+    const told = await readReadings(db, id, periodStart);
+
+    expect(told).toEqual({ difference: "45", rows: [["late", "45"]] });
+  });
+
+  test("a meter that no invoice has a price for has none, and nothing unexplained", async ({
+    database: { db },
+  }) => {
+    const id = await addLate(db, { active_sensors: "3" });
+
+    const told = await readReadings(db, id, periodStart);
+
+    expect(told).toEqual({ difference: "0", rows: [] });
+  });
 });
 
 const equal = {

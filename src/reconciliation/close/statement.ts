@@ -92,7 +92,7 @@ export async function readStatements(db: Db, periods: readonly BillingPeriod[]):
         used: usedOf(meter, { entries: entries[place] ?? [], events: events[place] ?? [] }),
         invoiced: invoiced[meter] ?? null,
         look: looks(place, meter),
-        rows: rows(place, meter),
+        rows: rowsOfBilled(rows(place, meter), invoiced[meter]),
       }),
     );
     return {
@@ -101,6 +101,11 @@ export async function readStatements(db: Db, periods: readonly BillingPeriod[]):
       invoices: its.toSorted((a, b) => Number(isBilled(b)) - Number(isBilled(a))),
     };
   });
+}
+
+/** What no final invoice has a price for comes too late for none: it is compared with Stripe's sum alone. */
+function rowsOfBilled(rows: readonly StatementRow[], invoiced: string | undefined): StatementRow[] {
+  return rows.filter(({ kind }) => kind !== "late" || invoiced !== undefined);
 }
 
 type MeterInput = Pick<MeterStatement, "meter" | "readings" | "invoiced" | "look" | "rows"> & { used: Used };
