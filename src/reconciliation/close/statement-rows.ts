@@ -57,7 +57,7 @@ export async function listStatementRows(
   const rows = [
     ...(await listUnsealed(db, { organizationId, times })),
     ...(await listEvents(db, organizationId, times)),
-    ...(await listHours(db, { organizationId, times })),
+    ...(await listHours(db, organizationId, times)),
   ];
   const rowsOf = byPeriodAndMeter(rows);
   return (place, meter) => rowsOf(place, meter).map(({ row }) => row);
@@ -112,8 +112,7 @@ async function listEvents(db: Db, organizationId: string, times: readonly RowsPe
       with periods as materialized (
         select p.*, f.finalized_at
         from ${timesAsRows(times)}
-        join unnest(${times.map(({ finalizedAt }) => finalizedAt?.toISOString() ?? null)}::timestamptz[])
-          with ordinality f (finalized_at, n) on f.n = p.n
+        join ${finalizationsOf(times)} on f.n = p.n
       ),
       meters as (select name from unnest(${meterNames}::text[]) name),
       carried as materialized (
@@ -172,6 +171,12 @@ async function listEvents(db: Db, organizationId: string, times: readonly RowsPe
   }));
 }
 
+/** When each period's last invoice was finalized, as rows `f (finalized_at, n)`. */
+function finalizationsOf(times: readonly RowsPeriod[]): RawBuilder<unknown> {
+  const finalizations = times.map(({ finalizedAt }) => finalizedAt?.toISOString() ?? null);
+  return sql`unnest(${finalizations}::timestamptz[]) with ordinality f (finalized_at, n)`;
+}
+
 /**
  * The events of a period `p` that Stripe got since its invoices were final. What was delivered more than a day after the
  * beginning of its hour has an index of its own; the other hours are few, as invoices are not final before the period's end.
@@ -191,8 +196,12 @@ function deliveredSince(isOfMeter: RawBuilder<unknown>): RawBuilder<unknown> {
   `;
 }
 
-/** Hours, or parts of one, whose latest look found another sum at Stripe. */
-async function listHours(db: Db, { organizationId, times }: UsagePeriods): Promise<Numbered[]> {
+/**
+ * Hours, or parts of one, whose latest look found another sum at Stripe. One that the period as a whole was found equal
+ * since, which is not looked at again, is told no more, unless an invoice was final before that: it lacks what Stripe
+ * counted later. What was delivered since the look is a row of its own then.
+ */
+async function listHours(db: Db, organizationId: string, times: readonly RowsPeriod[]): Promise<Numbered[]> {
   const wholes = times.map((time) => ({ ...time, ...wholeMinutes(time) }));
   const listed = await byIndex(db, (trx) =>
     sql<{ n: number; meter: MeterName; hour: Date; ours: string; theirs: string }>`
@@ -200,10 +209,11 @@ async function listHours(db: Db, { organizationId, times }: UsagePeriods): Promi
       from (
         select p.n, m.name as meter, l.*, row_number() over (partition by p.n, m.name order by l.hour) as place
         from ${timesAsRows(wholes)}
+        join ${finalizationsOf(times)} on f.n = p.n
         cross join unnest(${meterNames}::text[]) m (name)
         cross join lateral (
           select distinct on (window_start, window_end)
-            window_start as hour, ours::text as ours, theirs::text as theirs, result
+            window_start as hour, window_end as ends_at, ours::text as ours, theirs::text as theirs, result, read_at
           from metering.reconciliations
           where organization_id = ${organizationId} and meter = m.name and stripe_customer_id = p.customer
             and window_end > p.starts_at and window_end <= p.ends_at + interval '1 hour'
@@ -211,7 +221,22 @@ async function listHours(db: Db, { organizationId, times }: UsagePeriods): Promi
             and window_end - window_start <= interval '1 hour'
           order by window_start, window_end, read_at desc
         ) l
-        where l.result = 'different'
+        where l.result = 'different' and not exists (
+          select from metering.reconciliations w
+          where w.organization_id = ${organizationId} and w.meter = m.name and w.stripe_customer_id = p.customer
+            and w.window_start = p.starts_at and w.window_end between least(l.ends_at, p.ends_at) and p.ends_at
+            and w.result = 'equal' and w.read_at > l.read_at
+            and (
+              coalesce(f.finalized_at > w.read_at, true)
+              or exists (
+                select from metering.meter_events e
+                where e.organization_id = ${organizationId} and e.meter = m.name
+                  and e.hour > l.hour - interval '1 hour' and e.hour < l.ends_at
+                  and e.event_at >= l.hour and e.event_at < l.ends_at and e.stripe_customer_id = p.customer
+                  and e.state = 'delivered' and e.delivered_at > l.read_at
+              )
+            )
+        )
       ) look
       where place <= ${rowsMax}
       order by n, meter, hour

@@ -82,6 +82,7 @@ test("of the next period's usage only what was delivered before Stripe's sum was
   ]);
 });
 
+const hourMs = 3_600_000;
 const secondsAgo = (seconds: number) => new Date(Date.now() - seconds * 1_000);
 
 /** Keeps a paid invoice of an organization's period. */
@@ -152,6 +153,74 @@ describe("of a period whose usage came after its invoice was final", () => {
     const told = await readReadings(db, id, periodStart);
 
     expect(told).toEqual({ difference: "0", rows: [] });
+  });
+});
+
+describe("an hour that Stripe lacked usage of", () => {
+  const hour = Math.floor(Date.now() / hourMs) * hourMs - 10 * hourMs;
+  // The period begins inside the hour, whose look reaches back before it.
+  const periodStart = new Date(hour + 41 * 60_000);
+  const periodEnd = new Date(hour + 5 * hourMs + 41 * 60_000);
+
+  /** The hour and the whole period lack it, and then the period is looked at again. */
+  async function addShortHour(
+    db: Db,
+    { isSentAgain = false, lastLook }: { isSentAgain?: boolean; lastLook: "equal" | "different" },
+  ): Promise<string> {
+    const id = await addOrganization(db, { customer: "cus_1", periodStart, periodEnd });
+    const of = { organizationId: id, customer: "cus_1", meter: "temperature_readings", ours: "45" } as const;
+    const short = { ...equal, ...of, theirs: "0", result: "different" } as const;
+    const whole = { start: periodStart, end: periodEnd };
+    const looks = [
+      { ...short, start: new Date(hour), end: new Date(hour + hourMs) },
+      { ...short, ...whole },
+    ];
+    await writeLooks(db, looks, "close");
+    await addMeterEvent(db, {
+      organization_id: id,
+      quantity: 45,
+      event_at: new Date(periodStart.getTime() + 60_000),
+      state: "delivered",
+      delivered_at: isSentAgain ? new Date(Date.now() + 1_000) : secondsAgo(7_200),
+    });
+    if (lastLook === "equal") await writeLooks(db, [{ ...equal, ...of, ...whole, theirs: "45" }], "close");
+    return id;
+  }
+
+  test("is a row while the whole period is not equal", async ({ database: { db } }) => {
+    const id = await addShortHour(db, { lastLook: "different" });
+
+    const told = await readReadings(db, id, periodStart);
+
+    expect(told).toEqual({ difference: "45", rows: [["stripe_differs", "45"]] });
+  });
+
+  test("is none once the whole period was found equal", async ({ database: { db } }) => {
+    const id = await addShortHour(db, { lastLook: "equal" });
+
+    const told = await readReadings(db, id, periodStart);
+
+    expect(told).toEqual({ difference: "0", rows: [] });
+  });
+
+  test("is a row of an invoice that was final before Stripe counted it", async ({ database: { db } }) => {
+    const id = await addShortHour(db, { lastLook: "equal" });
+    const invoiced = { temperature_readings: "0" };
+    await addInvoice(db, id, { periodStart, finalizedAt: secondsAgo(200), invoiced });
+
+    const told = await readReadings(db, id, periodStart);
+
+    expect(told).toEqual({ difference: "45", rows: [["stripe_differs", "45"]] });
+  });
+
+  test("is none beside the late row of usage that was sent again", async ({ database: { db } }) => {
+    const id = await addShortHour(db, { isSentAgain: true, lastLook: "equal" });
+    const invoiced = { temperature_readings: "0" };
+    await addInvoice(db, id, { periodStart, finalizedAt: secondsAgo(200), invoiced });
+
+    const told = await readReadings(db, id, periodStart);
+
+    expect(told).toEqual({ difference: "45", rows: [["late", "45"]] });
   });
 });
 
