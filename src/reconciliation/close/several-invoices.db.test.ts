@@ -125,6 +125,34 @@ test("where nothing told of an invoice, the customer is read once, so that the p
   expect(periods.map(({ start }) => start)).toContainEqual(end);
 });
 
+test("invoices of a subscription that began inside a period of none have periods of their own, and that one ends before", async ({
+  close,
+  at,
+  linkFirst,
+  tell,
+  database: { db },
+}) => {
+  const { customer, organizationId, start } = close;
+  await linkFirst();
+  const subscription = "sub_daily";
+
+  await tell("in_1", { customer, from: at(3), to: at(4), quantity: "5", subscription });
+  await tell("in_2", { customer, from: at(4), to: at(5), quantity: "6", subscription });
+
+  const periods = await listPeriods(db, organizationId, { before: undefined, limit: 9 });
+  const invoices = await listInvoicesOf(db, { organizationId, times: periods });
+  const told = periods.map((period, place) => [
+    period.start,
+    period.end,
+    invoices[place]?.map(({ id }) => id),
+  ]);
+  expect(told).toEqual([
+    [at(4), at(5), ["in_2"]],
+    [at(3), at(4), ["in_1"]],
+    [start, at(3), []],
+  ]);
+});
+
 /** A customer with a subscription of readings, and from the fifth day a younger one of sensors, which is followed then. */
 const withTwo = test.extend("two", async ({ close, at, database: { db }, account }) => {
   const { stripe, simulator, priceIds } = account;
