@@ -3,6 +3,8 @@
 -- usage was never carried forward, and the month waited for an invoice that never comes. A period without a subscription
 -- gives way now to one of the same customer that is told later, as long as no invoice is known of it. And a period whose end
 -- was told as later only after it had passed was compared no more while it ran on, and looked at each minute as an ended one.
+-- Where an organization moved to another customer in the middle of a period, that customer's period ended the earlier one's:
+-- usage of after it stood in no statement. A period ends none but its own customer's now.
 -- Locks: metering.billing_periods for writers, for a moment.
 
 create function metering.give_way_to_period() returns trigger
@@ -72,3 +74,55 @@ where told.organization_id = p.organization_id and told.stripe_customer_id = p.s
     select from metering.billing_invoices i
     where i.organization_id = p.organization_id and i.period_start = p.period_start
   );
+
+-- As in 0127, but for the customer in the first statement.
+create or replace function metering.note_billing_period() returns trigger
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  together integer;
+  own integer;
+begin
+  if new.stripe_customer_id is null or not new.current_period_start < new.current_period_end
+    or new.current_period_start is null or new.current_period_end is null
+  then
+    return null;
+  end if;
+  update metering.billing_periods p
+  set period_end = new.current_period_start
+  where p.organization_id = new.organization_id and p.stripe_customer_id = new.stripe_customer_id
+    and p.period_start < new.current_period_start and p.period_end > new.current_period_start
+    and not exists (
+      select from metering.billing_invoices i
+      where i.organization_id = p.organization_id and i.period_start = p.period_start
+    );
+  select count(*), count(*) filter (where p.stripe_customer_id = new.stripe_customer_id) into together, own
+  from metering.billing_periods p
+  where p.organization_id = new.organization_id
+    and p.period_start >= new.current_period_start
+    and p.period_start < new.current_period_start + interval '1 second';
+  if own = 0 then
+    insert into metering.billing_periods (
+      organization_id, period_start, period_end, stripe_customer_id, stripe_subscription_id
+    )
+    values (
+      new.organization_id, new.current_period_start + together * interval '1 millisecond', new.current_period_end,
+      new.stripe_customer_id, new.stripe_subscription_id
+    )
+    on conflict (organization_id, period_start) do nothing;
+  else
+    update metering.billing_periods p
+    set period_end = new.current_period_end, stripe_subscription_id = new.stripe_subscription_id
+    where p.organization_id = new.organization_id and p.stripe_customer_id = new.stripe_customer_id
+      and p.period_start >= new.current_period_start
+      and p.period_start < new.current_period_start + interval '1 second'
+      and not exists (
+        select from metering.billing_invoices i
+        where i.organization_id = p.organization_id and i.period_start = p.period_start
+      );
+  end if;
+  return null;
+end
+$$;

@@ -1909,7 +1909,7 @@ begin
   end if;
   update metering.billing_periods p
   set period_end = new.current_period_start
-  where p.organization_id = new.organization_id
+  where p.organization_id = new.organization_id and p.stripe_customer_id = new.stripe_customer_id
     and p.period_start < new.current_period_start and p.period_end > new.current_period_start
     and not exists (
       select from metering.billing_invoices i

@@ -64,8 +64,9 @@ async function markGone(
 }
 
 /**
- * The period whose usage the invoice bills: the one that it was noted with before, that of its own subscription, or one of the same time. An invoice that fits none,
- * as of a subscription that is not the followed one, gets a period of its own, which may overlap others.
+ * The period whose usage the invoice bills: the one that it was noted with before, that of its own subscription, or one of the
+ * same time. An invoice that fits none, as of a subscription that is not the followed one or of which no event has told, gets a
+ * period of its own, which may overlap others.
  */
 async function findPeriod(
   trx: Trx,

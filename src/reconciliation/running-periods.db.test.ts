@@ -117,6 +117,25 @@ test("a period that an operator told wrongly gives way to the same subscription'
   expect(await months.periods()).toEqual([{ customer, ...told }]);
 });
 
+test("a period of the customer before does not end where that of the next one begins", async ({
+  months,
+  database: { db },
+}) => {
+  const ofNext = { start: new Date(month.getTime() - 5 * dayMs), end: addMonths(month, 1) };
+  await months.tell(told);
+
+  await linkCustomer(db, months.organizationId, {
+    customer: "cus_next",
+    periodStart: ofNext.start,
+    periodEnd: ofNext.end,
+  });
+
+  expect(await months.periods()).toEqual([
+    { customer, ...told },
+    { customer: "cus_next", ...ofNext },
+  ]);
+});
+
 test("an invoice of a subscription that no event told of bills its own time, and not that of a calendar month", async ({
   months,
   database: { db },
