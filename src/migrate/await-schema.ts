@@ -3,19 +3,24 @@ import { readDurabilityFaults } from "../database/durability.ts";
 import { missingMigrations } from "./migrations.ts";
 import type { Db } from "../database/db.ts";
 import { isDatabaseUnavailable } from "../database/database-unavailable.ts";
+import { hasSharedSessions, sharedSessionsFault } from "../database/shared-sessions.ts";
 import type { Log } from "../log.ts";
 
 const patienceMs = 30_000;
 const retryMs = 500;
 
 /**
- * Whether a process may start: waits up to 30 seconds for the database to answer, then compares its schema. When the
- * answer is no, it logs one line that says what to do. Throws every other error.
+ * Whether a process may start: waits up to 30 seconds for the database to answer, then looks whether its sessions are ours
+ * alone, and compares its schema. When the answer is no, it logs one line that says what to do. Throws every other error.
  */
 export async function awaitSchema({ db, log }: { db: Db; log: Log }): Promise<boolean> {
   const startedAt = performance.now();
   for (let attempt = 1; ; attempt += 1) {
     try {
+      if (await hasSharedSessions(db)) {
+        log.error({ event: "start_refused", reason: "shared_sessions", message: sharedSessionsFault });
+        return false;
+      }
       const missing = await missingMigrations(db);
       if (missing.length === 0) {
         await warnOfLoss({ db, log });

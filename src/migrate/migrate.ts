@@ -7,6 +7,7 @@ import { distribute } from "./distribute.ts";
 import { createMigrator, missingSqlMigrations } from "./migrations.ts";
 import { ensurePartitions } from "../database/partitions.ts";
 import { openDatabase } from "../database/pool.ts";
+import { hasSharedSessions, sharedSessionsFault } from "../database/shared-sessions.ts";
 import type { Db } from "../database/db.ts";
 import { validateConstraints } from "../database/validate-constraints.ts";
 
@@ -42,6 +43,7 @@ export async function migrate(input: MigrateInput): Promise<void> {
       input.log,
     );
     try {
+      if (await hasSharedSessions(database.db)) throw new Error(sharedSessionsFault);
       const done = await migrateWith(database.db, input);
       input.log.info({ event: "database_migrated", ...done });
     } finally {

@@ -9,7 +9,7 @@ const secretWords = /sk_(test|live)_\w+|hunter2/;
 
 const checksOfClusters =
   inject("testServer").cluster === undefined ? [] : ["nodes", "shards", "triggers on shards"];
-const checks = 27 + checksOfClusters.length;
+const checks = 28 + checksOfClusters.length;
 const allIsWell = `all is well (${checks} checks)`;
 const onCluster = test.runIf(checksOfClusters.length > 0);
 
@@ -27,6 +27,7 @@ test("everything that was looked at is named on demand, one line each", async ({
   expect(lines.slice(1, -2).map((line) => line.split(/ {2,}/).slice(0, 2))).toEqual(
     [
       "database",
+      "sessions",
       "writable",
       "durability",
       "migrations",

@@ -12,6 +12,7 @@ import { checkInvoices } from "./check-invoices.ts";
 import { checkKeyMode } from "./check-key-mode.ts";
 import { checkMeters } from "./check-meters.ts";
 import { checkPermissions } from "./check-permissions.ts";
+import { checkSessions } from "./check-sessions.ts";
 import { checkUndelivered } from "./check-undelivered.ts";
 import { checkWebhookEndpoint } from "./check-webhook-endpoint.ts";
 import { checkOrganizationsNode } from "./check-organizations-node.ts";
@@ -58,8 +59,9 @@ type Base = { findings: Finding[]; aheadMs: number | undefined; isSchemaRight: b
 async function examineDatabase({ db, now }: Patient): Promise<Base> {
   const { finding, aheadMs } = await reachDatabase({ db, now });
   if (finding.state !== "ok") return { findings: [finding], aheadMs, isSchemaRight: false };
+  const sessions = await findInDatabase("sessions", () => checkSessions(db));
   const { findings, isSchemaRight } = await examineGround(db);
-  return { findings: [finding, ...findings], aheadMs, isSchemaRight };
+  return { findings: [finding, ...sessions, ...findings], aheadMs, isSchemaRight };
 }
 
 /** One look after the other: one that takes long would keep the others from a connection. */
