@@ -21,6 +21,8 @@ test.for([
   "25006",
   "57014",
   "40P01",
+  "25P03",
+  "25P04",
 ])("an error with the code %s means that the database is unavailable", (code) => {
   expect(isDatabaseUnavailable(withCode(code))).toBe(true);
   expect(isDatabaseUnavailable(new Error("wrapped", { cause: withCode(code) }))).toBe(true);

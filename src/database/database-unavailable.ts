@@ -12,8 +12,9 @@ const networkCodes = new Set([
 ]);
 // A standby during a failover, a server that is too slow, a lock that another session holds, or a disk that fails.
 const serverCodes = new Set(["25006", "57014", "55P03", "40P01", "40001", "58030"]);
-// The server cannot be reached, has no disk, memory or connections left, was shut down or crashed, or is starting.
-const serverClasses = /^(?:08\w{3}|53\w{3}|57P0[1-5])$/;
+// The server cannot be reached, has no disk, memory or connections left, was shut down or crashed, or is starting; or it ended
+// this connection, whose transaction idled or took longer than it lets one.
+const serverClasses = /^(?:08\w{3}|25P0[34]|53\w{3}|57P0[1-5])$/;
 // Errors of the driver itself carry no code.
 const driverMessages =
   /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error)/;
