@@ -184,8 +184,6 @@ ALTER TABLE ONLY metering.billing_periods
 
 CREATE INDEX billing_periods_by_end ON metering.billing_periods USING btree (period_end, organization_id, period_start);
 
-CREATE INDEX billing_periods_customer ON metering.billing_periods USING btree (stripe_customer_id, period_start);
-
 CREATE INDEX billing_periods_due ON metering.billing_periods USING btree (COALESCE(next_look_at, period_end));
 
 CREATE INDEX billing_periods_not_billed ON metering.billing_periods USING btree (closed_at) WHERE (not_billed IS NOT NULL);
@@ -227,10 +225,27 @@ ALTER TABLE metering.customer_links
 ALTER TABLE ONLY metering.customer_links
     ADD CONSTRAINT customer_links_pkey PRIMARY KEY (organization_id, linked_at);
 
-CREATE INDEX customer_links_customer ON metering.customer_links USING btree (stripe_customer_id);
-
 ALTER TABLE ONLY metering.customer_links
     ADD CONSTRAINT customer_links_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES metering.organizations(id);
+
+ALTER TABLE ONLY metering.customer_links
+    ADD CONSTRAINT customer_links_pair_fkey FOREIGN KEY (stripe_customer_id, organization_id) REFERENCES metering.customer_organizations(stripe_customer_id, organization_id);
+
+-- customer_organizations
+
+CREATE TABLE metering.customer_organizations (
+    stripe_customer_id text NOT NULL,
+    organization_id uuid NOT NULL,
+    CONSTRAINT customer_organizations_stripe_customer_id_check CHECK (((length(stripe_customer_id) >= 1) AND (length(stripe_customer_id) <= 255)))
+);
+
+COMMENT ON TABLE metering.customer_organizations IS 'the organizations that a Stripe customer pays for or ever paid for; none is taken away, and customer_links has no row without its pair here';
+
+ALTER TABLE ONLY metering.customer_organizations
+    ADD CONSTRAINT customer_organizations_pkey PRIMARY KEY (stripe_customer_id, organization_id);
+
+ALTER TABLE ONLY metering.customer_organizations
+    ADD CONSTRAINT customer_organizations_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES metering.organizations(id);
 
 -- cut_overs
 
@@ -1291,10 +1306,12 @@ CREATE FUNCTION metering.carry_unsent(late_organization_id uuid, late_customer t
 #variable_conflict use_column
 declare
   carried_max constant integer := 1000;
+  old_ids uuid[];
+  new_ids uuid[];
 begin
-  return query
-  with unsent as (
-    select m.organization_id, m.id, metering.uuid_v7(clock_timestamp()) as new_id
+  select array_agg(u.id) into old_ids
+  from (
+    select m.id
     from metering.meter_events m
     where m.organization_id = late_organization_id and m.stripe_customer_id = late_customer
       and m.meter = any(late_meters)
@@ -1306,24 +1323,27 @@ begin
     order by m.id
     limit carried_max
     for update
-  ),
-  given as materialized (select u.* from unsent u),
-  superseded as (
-    update metering.meter_events m
-    set state = 'superseded', reason = 'carried_forward', replaced_by_id = g.new_id
-    from given g
-    where m.organization_id = g.organization_id and m.id = g.id and m.state = 'pending'
-    returning m.*, g.new_id
-  )
+  ) u;
+  if old_ids is null then
+    return;
+  end if;
+  new_ids := array(select metering.uuid_v7(clock_timestamp()) from unnest(old_ids));
+  -- Each names the organization, so that a cluster does it on its shard alone.
+  update metering.meter_events m
+  set state = 'superseded', reason = 'carried_forward', replaced_by_id = g.new_id
+  from unnest(old_ids, new_ids) g (id, new_id)
+  where m.organization_id = late_organization_id and m.id = g.id;
+  return query
   insert into metering.meter_events as n (
     organization_id, id, meter, hour, quantity, event_at, entries, stripe_customer_id, replaces_id, carried_from
   )
   select
-    s.organization_id, s.new_id, s.meter, date_trunc('hour', now(), 'UTC'), s.quantity, now(), s.entries,
+    s.organization_id, s.replaced_by_id, s.meter, date_trunc('hour', now(), 'UTC'), s.quantity, now(), s.entries,
     s.stripe_customer_id, s.id, late_start
-  from superseded s
+  from metering.meter_events s
+  where s.organization_id = late_organization_id and s.id = any(old_ids)
   returning n.organization_id, n.id, n.meter, n.stripe_customer_id;
-end
+end;
 $$;
 
 COMMENT ON FUNCTION metering.carry_unsent(late_organization_id uuid, late_customer text, late_start timestamp with time zone, late_end timestamp with time zone, late_meters text[]) IS 'gives pending usage of a closed period new meter events of now, 1,000 at most; the caller makes their jobs in the same transaction';
@@ -2451,59 +2471,52 @@ begin
     from metering.meter_events m
     where m.organization_id = of_organization_id and m.id = any(event_ids)
       and (m.state = 'in_doubt' or m.state = 'delivered' and m.reconcile_since is not null)
-  ),
-  settled as (
-    update metering.meter_events m
-    set
-      state = d.next_state,
-      reason = case
-        when verdict = 'all' then 'found_in_sum'
-        when verdict = 'part' then 'partly_in_sum'
-        when verdict = 'overtaken' then 'newer_value'
-        when d.next_state = 'rejected' then coalesce(d.reported_code, 'reported_by_stripe')
-        else 'absent_from_sum'
-      end,
-      last_error = case when d.next_state = 'rejected' then coalesce(d.reported_message, m.last_error) else m.last_error end,
-      delivered_at = case when verdict = 'all' then coalesce(m.delivered_at, called_at) else m.delivered_at end,
-      -- The sum has told of every attempt, so that none is unknown any more.
-      first_unknown_at = case when d.next_state = 'rejected' then null else m.first_unknown_at end,
-      reconcile_since = null,
-      resolved_at = called_at,
-      evidence_id = by_evidence_id,
-      replaced_by_id = case
-        when verdict = 'part' then part_id
-        when verdict = 'none' and d.next_state = 'superseded' then d.new_id
-      end
-    from doubted d
-    -- Named, so that a cluster updates its shard alone, by the connection that holds the caller's locks.
-    where m.organization_id = of_organization_id and m.organization_id = d.organization_id and m.id = d.id
-      -- Another caller may have ended its doubt since.
-      and (m.state = 'in_doubt' or m.state = 'delivered' and m.reconcile_since is not null)
-      and (m.reconcile_since is null) = (d.reconcile_since is null)
-    returning m.*
-  ),
-  replacements as (
+  )
+  update metering.meter_events m
+  set
+    state = d.next_state,
+    reason = case
+      when verdict = 'all' then 'found_in_sum'
+      when verdict = 'part' then 'partly_in_sum'
+      when verdict = 'overtaken' then 'newer_value'
+      when d.next_state = 'rejected' then coalesce(d.reported_code, 'reported_by_stripe')
+      else 'absent_from_sum'
+    end,
+    last_error = case when d.next_state = 'rejected' then coalesce(d.reported_message, m.last_error) else m.last_error end,
+    delivered_at = case when verdict = 'all' then coalesce(m.delivered_at, called_at) else m.delivered_at end,
+    -- The sum has told of every attempt, so that none is unknown any more.
+    first_unknown_at = case when d.next_state = 'rejected' then null else m.first_unknown_at end,
+    reconcile_since = null,
+    resolved_at = called_at,
+    evidence_id = by_evidence_id,
+    replaced_by_id = case
+      when verdict = 'part' then part_id
+      when verdict = 'none' and d.next_state = 'superseded' then d.new_id
+    end
+  from doubted d
+  -- Named, so that a cluster updates its shard alone, by the connection that holds the caller's locks; and as the last step, which
+  -- it would otherwise do on any node.
+  where m.organization_id = of_organization_id and m.organization_id = d.organization_id and m.id = d.id
+    -- Another caller may have ended its doubt since.
+    and (m.state = 'in_doubt' or m.state = 'delivered' and m.reconcile_since is not null)
+    and (m.reconcile_since is null) = (d.reconcile_since is null)
+  returning
+    m.organization_id, m.id, m.meter, m.stripe_customer_id, m.state,
+    case when verdict = 'none' then m.replaced_by_id when m.id = part_first_id then part_deliver_id end, m.quantity;
+  get diagnostics settled_count = row_count;
+  if settled_count <> cardinality(event_ids) then
+    raise exception 'of % events in doubt only % still are', cardinality(event_ids), settled_count
+      using errcode = 'restrict_violation';
+  end if;
+  if verdict = 'none' then
     insert into metering.meter_events (
       organization_id, id, meter, hour, quantity, event_at, entries, stripe_customer_id, replaces_id, counted_before
     )
     select
       s.organization_id, s.replaced_by_id, s.meter, s.hour, s.quantity, s.event_at, s.entries, s.stripe_customer_id, s.id,
       s.counted_before
-    from settled s
-    where verdict = 'none' and s.replaced_by_id is not null
-    returning id
-  )
-  select
-    s.organization_id, s.id, s.meter, s.stripe_customer_id, s.state,
-    case when verdict = 'none' then s.replaced_by_id when s.id = part_first_id then part_deliver_id end,
-    s.quantity
-  from settled s
-  left join replacements r on r.id = s.replaced_by_id
-  order by s.id;
-  get diagnostics settled_count = row_count;
-  if settled_count <> cardinality(event_ids) then
-    raise exception 'of % events in doubt only % still are', cardinality(event_ids), settled_count
-      using errcode = 'restrict_violation';
+    from metering.meter_events s
+    where s.organization_id = of_organization_id and s.id = any(event_ids) and s.replaced_by_id is not null;
   end if;
 end
 $$;
@@ -2700,6 +2713,15 @@ begin
     where l.organization_id = old.organization_id and l.ended_at is null;
   end if;
   if tg_op <> 'DELETE' and new.stripe_customer_id is not null then
+    -- A node of a cluster may not write what every node has: there the program writes it before it links, and any other link is refused.
+    if not exists (
+      select from metering.customer_organizations c
+      where c.stripe_customer_id = new.stripe_customer_id and c.organization_id = new.organization_id
+    ) then
+      insert into metering.customer_organizations (stripe_customer_id, organization_id)
+      values (new.stripe_customer_id, new.organization_id)
+      on conflict do nothing;
+    end if;
     insert into metering.customer_links (organization_id, linked_at, stripe_customer_id)
     values (new.organization_id, changed_at, new.stripe_customer_id);
   end if;

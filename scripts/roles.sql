@@ -84,7 +84,7 @@ begin
     execute format(
       'grant select on
         metering.kysely_migration, metering.organizations, metering.subscriptions, metering.customer_links,
-        metering.customer_spans, metering.sensors,
+        metering.customer_organizations, metering.customer_spans, metering.sensors,
         metering.readings_default, metering.meter_outbox, metering.meter_outbox_default, metering.sensor_counts,
         metering.meter_events, metering.delivery_control, metering.stripe_events, metering.delivery_attempts_default,
         metering.dropped_partitions, metering.processes, metering.retention,
@@ -97,6 +97,11 @@ begin
     );
     execute format(
       'grant insert (id, kind), update (seen_at, stopped_at) on metering.processes to %I',
+      member
+    );
+    -- Both link: an operator by the API, a checkout by the worker.
+    execute format(
+      'grant insert (stripe_customer_id, organization_id) on metering.customer_organizations to %I',
       member
     );
     -- One process of either kind looks at the conditions of alerts for all.

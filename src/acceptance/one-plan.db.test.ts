@@ -66,7 +66,7 @@ const expected: Record<string, string[]> = {
   ],
   "begin attempts": [`${pastPeriods}, ${newerGauges}, ${byId}, ${period}`, byId],
   settle: [byId],
-  "fold a window": [`customer_links by customer_links_customer, ${newerGauges}`],
+  "fold a window": ["customer_organizations by customer_organizations_pkey", newerGauges],
   sweep: [pending, `${pastPeriods}, ${newerGauges}, ${pending}, ${period}`, `${pending}, ${byId}`],
   books: [
     "billing_periods by billing_periods_by_end",

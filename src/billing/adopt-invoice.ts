@@ -1,4 +1,5 @@
 import { sql } from "kysely";
+import { listOrganizationsOf } from "../database/customer-organizations.ts";
 import type { Trx } from "../database/db.ts";
 import type { InvoiceRead } from "../stripe/invoices.ts";
 import { billedStatuses, endsPeriod, type InvoiceUsage } from "./invoice-usage.ts";
@@ -53,9 +54,7 @@ async function markGone(
   const gone = await sql<Period>`
     update metering.billing_invoices
     set status = 'deleted', finalizes_at = null, read_began_at = ${readBeganAt}::timestamptz
-    where organization_id in (
-        select organization_id from metering.customer_links where stripe_customer_id = ${customerId}
-      )
+    where organization_id = any(${await listOrganizationsOf(trx, customerId)}::uuid[])
       and invoice_id = ${invoiceId} and read_began_at < ${readBeganAt}::timestamptz
     returning organization_id as "organizationId", period_start as start
   `.execute(trx);
@@ -93,6 +92,7 @@ async function findPeriodOfUsage(
   // A period of which no subscription is known is this one's only where both begin or end together: else it is no more than a
   // calendar month, and gives way.
   const isTold = sql<boolean>`(p.stripe_subscription_id is not null or p.period_end = ${end})`;
+  const organizationIds = await listOrganizationsOf(trx, customerId);
   const found = await sql<Period & { beginsTogether: boolean }>`
     select p.organization_id as "organizationId", p.period_start as start, ${beginsWith(start)} as "beginsTogether"
     from metering.billing_periods p
@@ -100,7 +100,7 @@ async function findPeriodOfUsage(
       on l.organization_id = p.organization_id and l.stripe_customer_id = p.stripe_customer_id
     left join metering.billing_invoices i
       on i.organization_id = p.organization_id and i.period_start = p.period_start and i.invoice_id = ${id}
-    where p.stripe_customer_id = ${customerId}
+    where p.organization_id = any(${organizationIds}::uuid[]) and p.stripe_customer_id = ${customerId}
       and (
         i.invoice_id is not null
         or (${own} and p.period_start <= ${start} and p.period_end > ${start} and ${isTold})
@@ -143,7 +143,8 @@ async function makePeriodOf(
   const linked = await sql<{ organizationId: string; customer: string }>`
     select organization_id as "organizationId", stripe_customer_id as customer
     from metering.customer_links
-    where stripe_customer_id = ${customerId}
+    where organization_id = any(${await listOrganizationsOf(trx, customerId)}::uuid[])
+      and stripe_customer_id = ${customerId}
     order by linked_at desc
     limit 1
   `.execute(trx);
@@ -157,7 +158,8 @@ async function findEmptyPeriod(trx: Trx, invoice: InvoiceRead): Promise<Period |
   const found = await sql<Period>`
     select organization_id as "organizationId", period_start as start
     from metering.billing_periods p
-    where stripe_customer_id = ${invoice.customerId} and stripe_subscription_id = ${invoice.subscriptionId}
+    where organization_id = any(${await listOrganizationsOf(trx, invoice.customerId)}::uuid[])
+      and stripe_customer_id = ${invoice.customerId} and stripe_subscription_id = ${invoice.subscriptionId}
       and ${beginsWith(invoice.periodStart)}
     limit 1
   `.execute(trx);

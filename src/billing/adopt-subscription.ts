@@ -1,4 +1,5 @@
 import { sql } from "kysely";
+import { listOrganizationsOf } from "../database/customer-organizations.ts";
 import type { Trx } from "../database/db.ts";
 import type { BilledTime } from "./choose-subscription.ts";
 import type { CustomerRead } from "./read-customer.ts";
@@ -23,7 +24,8 @@ export async function adoptSubscription(trx: Trx, read: CustomerRead): Promise<s
       other_bounds = ${boundsOrNull(read.otherBounds)}::timestamptz[],
       read_began_at = ${readBeganAt},
       updated_at = now()
-    where stripe_customer_id = ${customerId} and (read_began_at is null or read_began_at < ${readBeganAt})
+    where organization_id = any(${await listOrganizationsOf(trx, customerId)}::uuid[])
+      and stripe_customer_id = ${customerId} and (read_began_at is null or read_began_at < ${readBeganAt})
     returning organization_id
   `.execute(trx);
   if (adopted.rows.length === 0) return undefined;

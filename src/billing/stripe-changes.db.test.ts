@@ -167,6 +167,10 @@ test("a draft invoice sends its organization's usage ahead of five hundred event
         select metering.uuid_v7(clock_timestamp()), name from unnest(${names}::text[]) as n (name)
         returning id, name
       ),
+      pairs as (
+        insert into metering.customer_organizations (stripe_customer_id, organization_id)
+        select name, id from organizations
+      ),
       subscriptions as (
         insert into metering.subscriptions (organization_id, stripe_customer_id, status)
         select id, name, 'active' from organizations

@@ -1,4 +1,5 @@
 import { sql } from "kysely";
+import { listOrganizationsOf } from "../database/customer-organizations.ts";
 import type { Db, Trx } from "../database/db.ts";
 
 /** Who pays for an organization at Stripe, as far as we know. */
@@ -52,18 +53,20 @@ export async function unlinkOrganization(db: Db, organizationId: string): Promis
  * customer that is linked next.
  */
 export async function unlinkCustomer(trx: Trx, customerId: string): Promise<void> {
+  const organizationIds = await listOrganizationsOf(trx, customerId);
   await sql`
     update metering.subscriptions
     set
       stripe_customer_id = null, status = 'canceled', customer_fault = null, read_wanted_at = null, billed = null,
       other_bounds = null,
       read_began_at = statement_timestamp(), updated_at = now()
-    where stripe_customer_id = ${customerId}
+    where organization_id = any(${organizationIds}::uuid[]) and stripe_customer_id = ${customerId}
   `.execute(trx);
   await sql`
     update metering.customer_links
     set customer_deleted_at = now()
-    where stripe_customer_id = ${customerId} and customer_deleted_at is null
+    where organization_id = any(${organizationIds}::uuid[])
+      and stripe_customer_id = ${customerId} and customer_deleted_at is null
   `.execute(trx);
 }
 
@@ -72,7 +75,8 @@ export async function findOrganizationsOf(db: Db, customerId: string): Promise<s
   const found = await sql<{ organization_id: string }>`
     select distinct organization_id
     from metering.customer_links
-    where stripe_customer_id = ${customerId} and customer_deleted_at is null
+    where organization_id = any(${await listOrganizationsOf(db, customerId)}::uuid[])
+      and stripe_customer_id = ${customerId} and customer_deleted_at is null
   `.execute(db);
   return found.rows.map((row) => row.organization_id);
 }
@@ -80,7 +84,10 @@ export async function findOrganizationsOf(db: Db, customerId: string): Promise<s
 /** Whether this customer pays for an organization at present. */
 export async function isLinked(db: Db, customerId: string): Promise<boolean> {
   const linked = await sql`
-    select from metering.subscriptions where stripe_customer_id = ${customerId} limit 1
+    select from metering.subscriptions
+    where organization_id = any(${await listOrganizationsOf(db, customerId)}::uuid[])
+      and stripe_customer_id = ${customerId}
+    limit 1
   `.execute(db);
   return linked.rows.length > 0;
 }

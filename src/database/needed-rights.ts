@@ -17,6 +17,7 @@ const ofBoth: Record<string, readonly Privilege[]> = {
   "metering.kysely_migration": read,
   "metering.subscriptions": write,
   "metering.customer_links": read,
+  "metering.customer_organizations": append,
   "metering.sensors": read,
   "metering.meter_outbox": append,
   "metering.meter_events": read,

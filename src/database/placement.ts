@@ -26,7 +26,7 @@ export const placement = {
     "reading_counts",
   ],
   /** A copy on every node: what triggers and foreign keys read there. */
-  reference: ["organizations", "meters", "dropped_partitions", "usage_progress"],
+  reference: ["organizations", "customer_organizations", "meters", "dropped_partitions", "usage_progress"],
   /** On the coordinator alone: small, or of all organizations together. So is pg-boss. */
   local: [
     "alert_watch",

@@ -184,6 +184,11 @@ export interface CustomerLinks {
   stripe_customer_id: string;
 }
 
+export interface CustomerOrganizations {
+  organization_id: string;
+  stripe_customer_id: string;
+}
+
 export interface CustomerSpans {
   ends_at: Timestamp | null;
   organization_id: string | null;
@@ -733,6 +738,7 @@ export interface DB {
   billing_invoices: BillingInvoices;
   billing_periods: BillingPeriods;
   customer_links: CustomerLinks;
+  customer_organizations: CustomerOrganizations;
   customer_spans: CustomerSpans;
   cut_overs: CutOvers;
   delivery_attempts: DeliveryAttempts;

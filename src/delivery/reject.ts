@@ -1,4 +1,5 @@
 import { sql } from "kysely";
+import { listOrganizationsOf } from "../database/customer-organizations.ts";
 import type { Trx } from "../database/db.ts";
 import { storableText } from "../database/storable.ts";
 import type { ErrorReport } from "../stripe/reads.ts";
@@ -97,7 +98,8 @@ export async function rejectOfCustomer(trx: Trx, customerId: string): Promise<Re
   const rejected = await sql<RejectedEvent>`
     update metering.meter_events m
     set state = 'rejected', reason = 'customer_deleted'
-    where stripe_customer_id = ${customerId} and state = 'pending'
+    where organization_id = any(${await listOrganizationsOf(trx, customerId)}::uuid[])
+      and stripe_customer_id = ${customerId} and state = 'pending'
     returning ${asRejected}
   `.execute(trx);
   return rejected.rows;

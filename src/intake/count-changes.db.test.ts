@@ -1,5 +1,6 @@
 import { sql } from "kysely";
 import { expect } from "vitest";
+import { noteOrganizationOf } from "../database/customer-organizations.ts";
 import type { Db } from "../database/db.ts";
 import { databaseTest as test } from "../testing/postgres/database-fixture.ts";
 import { eachOnItsNode, takeNodeAway } from "../testing/rows/node-away.ts";
@@ -131,6 +132,7 @@ test("a count follows every link, and the next customer gets the same number", a
   await countChangedSensors(db, atOnce);
   const unlinked = await readEntries(db, id);
   for (const customer of ["cus_1", "cus_2", "cus_2"]) {
+    await noteOrganizationOf(db, id, customer);
     await sql`
       insert into metering.subscriptions (organization_id, stripe_customer_id, status)
       values (${id}, ${customer}, 'active')

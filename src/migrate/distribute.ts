@@ -4,15 +4,18 @@ import type { Db } from "../database/db.ts";
 import { placement, triggersOfOneServer } from "../database/placement.ts";
 
 /**
- * Distributes the tables and functions of a Citus database as `placement` says, and returns the names of the ones that
- * were not distributed yet. Each is a transaction of its own, and what is done stays, so that it follows every migration
- * and goes on where it was interrupted. Locks a table while its rows are moved to the nodes.
+ * Distributes the tables of a Citus database as `placement` says, or these tables, and its functions. Returns the names of
+ * the ones that were not distributed yet. Each is a transaction of its own, and what is done stays, so that it follows
+ * every migration and goes on where it was interrupted. Locks a table while its rows are moved to the nodes.
  */
-export async function distribute(db: Db): Promise<string[]> {
+export async function distribute(
+  db: Db,
+  tables: { reference: readonly string[]; distributed: readonly string[] } = placement,
+): Promise<string[]> {
   await refuseOtherDatabases(db);
   const placed = await readPlaced(db);
   const isNew = (table: string) => !placed.has(table);
-  const references = placement.reference.filter(isNew);
+  const references = tables.reference.filter(isNew);
   for (const table of references) {
     await sql`select create_reference_table(${nameOf(table)})`.execute(db);
   }
@@ -20,7 +23,7 @@ export async function distribute(db: Db): Promise<string[]> {
     await sql`drop trigger if exists ${sql.ref(trigger)} on metering.${sql.ref(table)}`.execute(db);
   }
   const [first] = placement.distributed;
-  const distributed = placement.distributed.filter(isNew);
+  const distributed = tables.distributed.filter(isNew);
   for (const table of distributed) {
     const beside = table === first ? "default" : nameOf(first);
     await sql`

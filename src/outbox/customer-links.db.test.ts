@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { sql } from "kysely";
 import { expect } from "vitest";
 import { unlinkCustomer } from "../billing/subscriptions.ts";
+import { noteOrganizationOf } from "../database/customer-organizations.ts";
 import type { Db } from "../database/db.ts";
 import { appendEntries } from "../testing/rows/entries.ts";
 import { hoursAgo } from "../testing/rows/hours.ts";
@@ -214,6 +215,7 @@ type WrittenLink = { customer: string; from: Date; until?: Date; isDeleted?: boo
 async function writeLinks(db: Db, organizationId: string, links: readonly WrittenLink[]): Promise<void> {
   await db.deleteFrom("customer_links").where("organization_id", "=", organizationId).execute();
   for (const { customer, from, until, isDeleted } of links) {
+    await noteOrganizationOf(db, organizationId, customer);
     await db
       .insertInto("customer_links")
       .values({

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { sql } from "kysely";
 import { expect } from "vitest";
+import { noteOrganizationOf } from "../database/customer-organizations.ts";
 import type { Db } from "../database/db.ts";
 import { roadTest as test } from "../testing/fixtures/road-fixture.ts";
 import { appendEntries, appendHours } from "../testing/rows/entries.ts";
@@ -115,6 +116,7 @@ async function addPast(
   const id = await addOrganization(db, { customer, periodStart: at(periodStart), periodEnd: hoursAgo(-700) });
   await setOtherBounds(db, id, otherBounds.map(at));
   if (customerChangesAt !== null) {
+    await noteOrganizationOf(db, id, `cus_${customers}_first`);
     await db
       .insertInto("customer_links")
       .values({

@@ -1,4 +1,5 @@
 import { sql } from "kysely";
+import { listOrganizationsOf } from "../database/customer-organizations.ts";
 import type { Db } from "../database/db.ts";
 import { byIndex } from "../database/one-plan.ts";
 import { type MeterName, meters } from "../usage/meters.ts";
@@ -87,8 +88,9 @@ async function readFolds(
     sql`(array_agg(quantity order by event_at desc, id desc) filter (where kind = ${kind} ${isStillOf}))[1]`;
   const total = (kind: string) => sql`sum(quantity) filter (where kind = ${kind})`;
   const fold = isLast ? latest : total;
-  const folded = await byIndex(db, (trx) =>
-    sql<Omit<Fold, "end">>`
+  const folded = await byIndex(db, async (trx) => {
+    const organizationIds = new Set([...(await listOrganizationsOf(trx, customer)), organizationId]);
+    return sql<Omit<Fold, "end">>`
       with events as (
         select
           id, quantity, counted_before, event_at, ${bucket} as bucket, state, attempts_started, attempts_finished,
@@ -105,11 +107,7 @@ async function readFolds(
             when state = 'pending' then 'unsent'
           end as kind
         from metering.meter_events
-        where organization_id = any(array(
-            select l.organization_id from metering.customer_links l where l.stripe_customer_id = ${customer}
-            union
-            select ${organizationId}::uuid
-          ))
+        where organization_id = any(${[...organizationIds]}::uuid[])
           and meter = ${meter}
           and hour >= ${floorTo(start, hourMs)}::timestamptz and hour < ${end}::timestamptz
           and event_at >= ${start}::timestamptz and event_at < ${end}::timestamptz
@@ -134,7 +132,7 @@ async function readFolds(
         ))::text as fingerprint
       from dated
       group by bucket
-    `.execute(trx),
-  );
+    `.execute(trx);
+  });
   return folded.rows;
 }

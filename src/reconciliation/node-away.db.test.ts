@@ -2,7 +2,7 @@ import { sql } from "kysely";
 import { expect, inject } from "vitest";
 import { sweepCustomerReads } from "../billing/read-customer-job.ts";
 import type { Db } from "../database/db.ts";
-import { booksTest as test } from "../testing/fixtures/books-fixture.ts";
+import { doubtTest as test } from "../testing/fixtures/doubt-fixture.ts";
 import { addOnNode, cutOffNode } from "../testing/postgres/cut-off-node.ts";
 import { hoursAgo } from "../testing/rows/hours.ts";
 import { linkCustomer } from "../testing/rows/organizations.ts";
@@ -53,6 +53,33 @@ test.runIf(isCluster)(
     await remindOfRequests({ db, boss });
     await sweepCustomerReads({ db, boss });
     expect(await listReminded(database.db)).toHaveLength(4);
+  },
+);
+
+test.runIf(isCluster)(
+  "while a node is away, doubt of an organization on another node ends: by a newer value, by a sum that has it, and by one that lacks it",
+  async ({ books, doubt, database }) => {
+    const held = await addOnNode(database.db, books.organizationId, "other");
+    await linkCustomer(database.db, held, { customer: "cus_held" });
+    const overtaken = await doubt.add({ at: hoursAgo(30, 10), meter: "active_sensors", isCounted: false });
+    await books.addBoth({ at: hoursAgo(30, 40), meter: "active_sensors" });
+    const absent = await doubt.add({ at: hoursAgo(20), quantity: 4, isCounted: false });
+    await books.addBoth({ at: hoursAgo(20, 30), quantity: 2 });
+    const bringBack = await cutOffNode(database, held);
+    await expect(doubt.resolve()).rejects.toMatchObject(isAway);
+    await bringBack();
+    expect(await doubt.read(overtaken)).toMatchObject({ state: "superseded", reason: "newer_value" });
+    expect(await doubt.read(absent)).toMatchObject({ state: "in_doubt" });
+    await books.passTime(3_601);
+    const found = await doubt.add({ at: hoursAgo(10), quantity: 3, isCounted: true });
+    const bringBackAgain = await cutOffNode(database, held);
+    await expect(doubt.resolve()).rejects.toMatchObject(isAway);
+    await bringBackAgain();
+
+    expect(await doubt.read(found)).toMatchObject({ state: "delivered", reason: "found_in_sum" });
+    const { replaced_by_id: replacement, ...settled } = await doubt.read(absent);
+    expect(settled).toMatchObject({ state: "superseded", reason: "absent_from_sum" });
+    expect(await doubt.read(String(replacement))).toMatchObject({ state: "pending", quantity: "4" });
   },
 );
 

@@ -1,3 +1,4 @@
+import { isNodeAway } from "../database/database-unavailable.ts";
 import type { Log } from "../log.ts";
 import { describeRefusal } from "../stripe/describe-stripe-error.ts";
 import { meterNames } from "../usage/meters.ts";
@@ -12,6 +13,7 @@ import {
   findSettled,
   listDueRunning,
   openCalendarMonths,
+  type PeriodKey,
   putOff,
   type RunningPeriod,
   takeRunningPeriod,
@@ -35,29 +37,32 @@ export async function compareRunningPeriods(deps: RoutineDeps): Promise<void> {
   const { db } = deps;
   const unopened = await openCalendarMonths(db);
   const { found, faults } = await listDueRunning(db);
-  await compareInTurn(deps, found);
-  const [fault] = [...unopened, ...faults];
+  const uncompared = await compareInTurn(deps, found);
+  const [fault] = [...unopened, ...faults, ...uncompared];
   if (fault !== undefined) throw fault;
 }
 
-async function compareInTurn(
-  deps: RoutineDeps,
-  due: Awaited<ReturnType<typeof listDueRunning>>["found"],
-): Promise<void> {
+/** Returns why periods are left out of which a node of a cluster has something, such as what the customer paid for before. */
+async function compareInTurn(deps: RoutineDeps, due: readonly PeriodKey[]): Promise<unknown[]> {
   const { db } = deps;
+  const faults: unknown[] = [];
   const endsAtMs = performance.now() + runMsMax;
   for (const next of due) {
-    if (performance.now() >= endsAtMs) return;
-    const period = await takeRunningPeriod(db, next, { leaseSeconds });
-    if (period === undefined) continue;
-    const outcome = await comparePeriodOf(deps, period);
-    if (outcome === "put_off") {
-      await putOff(db, period, 0);
+    if (performance.now() >= endsAtMs) break;
+    try {
+      const period = await takeRunningPeriod(db, next, { leaseSeconds });
+      if (period === undefined) continue;
+      const outcome = await comparePeriodOf(deps, period);
+      await putOff(db, period, outcome === "put_off" ? 0 : outcome.againInSeconds);
+      if (outcome !== "put_off") continue;
       await tellPutOff(deps);
-      return;
+      break;
+    } catch (error) {
+      if (!isNodeAway(error)) throw error;
+      faults.push(error);
     }
-    await putOff(db, period, outcome.againInSeconds);
   }
+  return faults;
 }
 
 type Outcome = "put_off" | { againInSeconds: number };

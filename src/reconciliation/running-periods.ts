@@ -8,7 +8,8 @@ import { floorTo, hourMs, type Span } from "./windows.ts";
 
 /** A billing period that has not ended yet. */
 export type RunningPeriod = Span & { organizationId: string; customer: string };
-type PeriodKey = Pick<RunningPeriod, "organizationId" | "start">;
+/** Names a running period. */
+export type PeriodKey = Pick<RunningPeriod, "organizationId" | "start">;
 
 /** What was found where nodes of a cluster answer; `faults`: why organizations of others are left out. */
 type Found<T> = { found: T; faults: unknown[] };

@@ -35,6 +35,12 @@ export async function addFleet(
   );
   await ask(
     url,
+    `insert into metering.customer_organizations (stripe_customer_id, organization_id)
+     select 'cus_' || replace(o::text, '-', ''), o from unnest($1::uuid[]) o`,
+    [ids],
+  );
+  await ask(
+    url,
     `insert into metering.subscriptions (organization_id, stripe_customer_id, status)
      select o, 'cus_' || replace(o::text, '-', ''), 'active' from unnest($1::uuid[]) o`,
     [ids],

@@ -99,7 +99,11 @@ closeTest(
     await close.adopt(id);
     const deps = { ...close.deps, lateUsage: "carry_forward" as const };
     const period = await close.period();
-    const release = await holdOpen(pool, "select from metering.billing_periods for update");
+    const release = await holdOpen(
+      pool,
+      "select from metering.billing_periods where organization_id = $1 for update",
+      [close.organizationId],
+    );
 
     const second = carryForward(deps, period, "equal");
     await expect.poll(() => countWaitingForLocks(pool)).toBe(1);

@@ -1,5 +1,6 @@
 import { sql } from "kysely";
 import type { PgBoss } from "pg-boss";
+import { listOrganizationsOf } from "../../database/customer-organizations.ts";
 import type { Db, Trx } from "../../database/db.ts";
 import { inOneSnapshot } from "../../database/one-snapshot.ts";
 import { carryDelivered, carryUnsent } from "../../delivery/carry-forward.ts";
@@ -64,13 +65,7 @@ async function readUsed(trx: Db, period: UsagePeriod): Promise<PeriodUsage> {
 
 /** The other organizations that the customer ever paid for: hardly ever one. */
 async function listOthersPaidFor(trx: Db, { organizationId, customer }: UsagePeriod): Promise<string[]> {
-  const others = await sql<{ id: string }>`
-    select distinct organization_id as id
-    from metering.customer_links
-    where stripe_customer_id = ${customer} and organization_id <> ${organizationId}
-    order by id
-  `.execute(trx);
-  return others.rows.map(({ id }) => id);
+  return (await listOrganizationsOf(trx, customer)).filter((id) => id !== organizationId);
 }
 
 /**

@@ -80,6 +80,7 @@ export const apiMay: Record<string, Privileges> = {
   billing_invoices: may(),
   billing_periods: may(),
   customer_links: may(),
+  customer_organizations: may({ insert: ["stripe_customer_id", "organization_id"] }),
   cut_overs: may(),
   delivery_attempts: may(),
   delivery_attempts_default: may(),
@@ -169,6 +170,7 @@ export const workerMay: Record<string, Privileges> = {
     update: ["period_end", ...payer, "closed_at", "next_look_at", "books", "not_billed", "routine_at"],
   }),
   customer_links: may({ update: ["customer_deleted_at"] }),
+  customer_organizations: may({ insert: ["stripe_customer_id", "organization_id"] }),
   cut_overs: may(),
   delivery_attempts: may({
     insert: [

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { type Insertable, type Selectable, sql } from "kysely";
 import type { PgBoss } from "pg-boss";
 import { putSubscription } from "../../billing/put-subscription.ts";
+import { noteOrganizationOf } from "../../database/customer-organizations.ts";
 import type { Db } from "../../database/db.ts";
 import type { DB } from "../../database/schema.ts";
 import type { MeterEventKey } from "../../usage/meter-event-key.ts";
@@ -58,7 +59,10 @@ export async function addMeterEvent(
 async function addOwner(db: Db, customer: string): Promise<string> {
   const id = await addOrganization(db);
   const put = await putSubscription(db, id, { ...running, stripeCustomerId: customer });
-  if (put.kind === "customer_taken") await linkCustomer(db, id, { customer: `cus_${id}` });
+  if (put.kind === "customer_taken") {
+    await linkCustomer(db, id, { customer: `cus_${id}` });
+    await noteOrganizationOf(db, id, customer);
+  }
   return id;
 }
 

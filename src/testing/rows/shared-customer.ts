@@ -1,5 +1,6 @@
 import { sql } from "kysely";
 import { inject } from "vitest";
+import { noteOrganizationOf } from "../../database/customer-organizations.ts";
 import type { Db } from "../../database/db.ts";
 import { addOrganization } from "./organizations.ts";
 
@@ -8,6 +9,7 @@ export async function shareCustomer(db: Db, customer: string): Promise<[string, 
   const one = await addOrganization(db, { customer });
   const other = await addOrganization(db);
   await switchClaims(db, "disable");
+  await noteOrganizationOf(db, other, customer);
   await sql`
     insert into metering.subscriptions (organization_id, stripe_customer_id, status)
     values (${other}, ${customer}, 'active')

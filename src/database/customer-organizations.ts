@@ -1,0 +1,27 @@
+import { sql } from "kysely";
+import type { Db } from "./db.ts";
+
+/**
+ * The organizations that a Stripe customer pays for or ever paid for. A statement that looks for a customer's rows names
+ * them, so that a cluster asks their shards alone, and waits for no other node.
+ */
+export async function listOrganizationsOf(db: Db, customerId: string | null): Promise<string[]> {
+  const found = await sql<{ id: string }>`
+    select organization_id as id from metering.customer_organizations
+    where stripe_customer_id = ${customerId}
+    order by id
+  `.execute(db);
+  return found.rows.map(({ id }) => id);
+}
+
+/**
+ * Writes down that a customer may pay for an organization from now on, in the transaction that links them. On one Postgres
+ * a trigger does it, too; the nodes of a cluster refuse a link that was not written down before.
+ */
+export async function noteOrganizationOf(db: Db, organizationId: string, customerId: string): Promise<void> {
+  await sql`
+    insert into metering.customer_organizations (stripe_customer_id, organization_id)
+    select ${customerId}, id from metering.organizations where id = ${organizationId}
+    on conflict do nothing
+  `.execute(db);
+}
