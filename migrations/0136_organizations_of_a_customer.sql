@@ -4,9 +4,10 @@
 -- it takes no link whose pair is not here. On a cluster a process of the version before is so refused a new link until it is replaced.
 -- And what ends doubt or carries usage forward went to any node with its last step, or to all: now to the organization's alone.
 -- Locks: customer_links, subscriptions and billing_periods against writes, for a moment, while the pairs are read and the key is checked.
+-- Without a foreign key to organizations: for that a cluster wants a right to write them of each role that links.
 create table metering.customer_organizations (
   stripe_customer_id text not null check (length(stripe_customer_id) between 1 and 255),
-  organization_id uuid not null references metering.organizations (id),
+  organization_id uuid not null,
   primary key (stripe_customer_id, organization_id)
 );
 comment on table metering.customer_organizations is

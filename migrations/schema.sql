@@ -244,9 +244,6 @@ COMMENT ON TABLE metering.customer_organizations IS 'the organizations that a St
 ALTER TABLE ONLY metering.customer_organizations
     ADD CONSTRAINT customer_organizations_pkey PRIMARY KEY (stripe_customer_id, organization_id);
 
-ALTER TABLE ONLY metering.customer_organizations
-    ADD CONSTRAINT customer_organizations_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES metering.organizations(id);
-
 -- cut_overs
 
 CREATE TABLE metering.cut_overs (
