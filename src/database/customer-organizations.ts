@@ -17,12 +17,14 @@ export async function listOrganizationsOf(db: Db, customerId: string | null): Pr
 /**
  * Writes down that a customer may pay for an organization from now on, in the transaction that links them, under the lock of
  * `claimCustomer`. On one Postgres a trigger does it, too; the nodes of a cluster refuse a link that was not written down before.
- * Two statements: one that reads what it writes, or has ON CONFLICT, needs a right to update on a cluster.
+ * A statement that reads beside what it writes, or has ON CONFLICT, needs further rights on a cluster: this one does neither.
  */
 export async function noteOrganizationOf(db: Db, organizationId: string, customerId: string): Promise<void> {
   if ((await listOrganizationsOf(db, customerId)).includes(organizationId)) return;
+  const known = await sql`select from metering.organizations where id = ${organizationId}`.execute(db);
+  if (known.rows.length === 0) return;
   await sql`
     insert into metering.customer_organizations (stripe_customer_id, organization_id)
-    select ${customerId}, id from metering.organizations where id = ${organizationId}
+    values (${customerId}, ${organizationId})
   `.execute(db);
 }
