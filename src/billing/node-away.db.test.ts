@@ -55,6 +55,14 @@ test.runIf(isCluster)(
 
     const ofHeld = () => webhooks.tell("customer.subscription.updated", { customer: webhooks.held });
     await expect(ofHeld()).rejects.toSatisfy(isNodeAway);
+    const { id: stranger } = await stripe.customers.create({ name: "Of another service" });
+    expect(await webhooks.tell("customer.subscription.updated", { customer: stranger })).toMatchObject({
+      effect: "not_linked",
+    });
+    await stripe.customers.del(stranger);
+    expect(await webhooks.tell("customer.deleted", { id: stranger })).toMatchObject({
+      consequences: [{ events: [] }],
+    });
     expect(await webhooks.tell("customer.subscription.updated", { customer })).toMatchObject({
       effect: "synced",
     });

@@ -54,6 +54,7 @@ export async function unlinkOrganization(db: Db, organizationId: string): Promis
  */
 export async function unlinkCustomer(trx: Trx, customerId: string): Promise<void> {
   const organizationIds = await listOrganizationsOf(trx, customerId);
+  if (organizationIds.length === 0) return;
   await sql`
     update metering.subscriptions
     set
@@ -72,10 +73,12 @@ export async function unlinkCustomer(trx: Trx, customerId: string): Promise<void
 
 /** The organizations whose usage this customer pays for, or paid for until they were linked to another customer. */
 export async function findOrganizationsOf(db: Db, customerId: string): Promise<string[]> {
+  const organizationIds = await listOrganizationsOf(db, customerId);
+  if (organizationIds.length === 0) return [];
   const found = await sql<{ organization_id: string }>`
     select distinct organization_id
     from metering.customer_links
-    where organization_id = any(${await listOrganizationsOf(db, customerId)}::uuid[])
+    where organization_id = any(${organizationIds}::uuid[])
       and stripe_customer_id = ${customerId} and customer_deleted_at is null
   `.execute(db);
   return found.rows.map((row) => row.organization_id);
@@ -83,9 +86,11 @@ export async function findOrganizationsOf(db: Db, customerId: string): Promise<s
 
 /** Whether this customer pays for an organization at present. */
 export async function isLinked(db: Db, customerId: string): Promise<boolean> {
+  const organizationIds = await listOrganizationsOf(db, customerId);
+  if (organizationIds.length === 0) return false;
   const linked = await sql`
     select from metering.subscriptions
-    where organization_id = any(${await listOrganizationsOf(db, customerId)}::uuid[])
+    where organization_id = any(${organizationIds}::uuid[])
       and stripe_customer_id = ${customerId}
     limit 1
   `.execute(db);

@@ -3,7 +3,8 @@ import type { Db } from "./db.ts";
 
 /**
  * The organizations that a Stripe customer pays for or ever paid for. A statement that looks for a customer's rows names
- * them, so that a cluster asks their shards alone, and waits for no other node.
+ * them, so that a cluster asks their shards alone, and waits for no other node. Where there are none it is not made: a list of
+ * none would go to all shards.
  */
 export async function listOrganizationsOf(db: Db, customerId: string | null): Promise<string[]> {
   const found = await sql<{ id: string }>`

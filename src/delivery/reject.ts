@@ -95,10 +95,12 @@ async function markForReconciliation(
  * any more.
  */
 export async function rejectOfCustomer(trx: Trx, customerId: string): Promise<RejectedEvent[]> {
+  const organizationIds = await listOrganizationsOf(trx, customerId);
+  if (organizationIds.length === 0) return [];
   const rejected = await sql<RejectedEvent>`
     update metering.meter_events m
     set state = 'rejected', reason = 'customer_deleted'
-    where organization_id = any(${await listOrganizationsOf(trx, customerId)}::uuid[])
+    where organization_id = any(${organizationIds}::uuid[])
       and stripe_customer_id = ${customerId} and state = 'pending'
     returning ${asRejected}
   `.execute(trx);
