@@ -38,6 +38,7 @@ export const mayChange: Readonly<Record<string, readonly Change["what"][]>> = {
     ...periodTold,
     "subscriptions INSERT",
     "subscriptions UPDATE",
+    "customer_organizations INSERT",
     "customer_links INSERT",
     "customer_links UPDATE",
     "job INSERT",

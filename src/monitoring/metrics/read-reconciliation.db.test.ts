@@ -30,11 +30,13 @@ test("the oldest period that has ended and is not equal tells its age", async ({
   const { db } = database;
   expect(await readReconciliation(db)).toMatchObject({ unreconciledSeconds: 0, readsLeft: null, reads: 0 });
   await sql`
-    insert into metering.billing_periods (organization_id, period_start, period_end, stripe_customer_id, books)
+    insert into metering.billing_periods (
+      organization_id, period_start, period_end, stripe_customer_id, stripe_subscription_id, books
+    )
     values
-      (${books.organizationId}, now() - interval '60 days', now() - interval '50 days', 'cus_1', 'open'),
-      (${books.organizationId}, now() - interval '49 days', now() - interval '8 days', 'cus_1', 'equal'),
-      (${books.organizationId}, now() - interval '48 days', now() - interval '3 days', 'cus_1', 'different')
+      (${books.organizationId}, now() - interval '60 days', now() - interval '50 days', 'cus_1', 'sub_1', 'open'),
+      (${books.organizationId}, now() - interval '49 days', now() - interval '8 days', 'cus_1', 'sub_1', 'equal'),
+      (${books.organizationId}, now() - interval '48 days', now() - interval '3 days', 'cus_1', 'sub_2', 'different')
   `.execute(db);
 
   const { unreconciledSeconds } = await readReconciliation(db);
