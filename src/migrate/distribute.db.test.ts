@@ -68,7 +68,7 @@ emptyDatabaseTest.runIf(isCluster)(
 async function tablesOf(db: Db, kind: "distributed" | "reference"): Promise<string[]> {
   const { rows } = await sql<{ table: string }>`
     select c.relname as table
-    from citus_tables t
+    from public.citus_tables t
     join pg_class c on c.oid = t.table_name
     where t.citus_table_type = ${kind} and not c.relispartition
     order by c.relname collate "C"
@@ -78,7 +78,7 @@ async function tablesOf(db: Db, kind: "distributed" | "reference"): Promise<stri
 
 async function countColocations(db: Db): Promise<number> {
   const { rows } = await sql<{ groups: number }>`
-    select count(distinct colocation_id)::int as groups from citus_tables where citus_table_type = 'distributed'
+    select count(distinct colocation_id)::int as groups from public.citus_tables where citus_table_type = 'distributed'
   `.execute(db);
   return rows[0]?.groups ?? 0;
 }
