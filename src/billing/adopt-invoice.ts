@@ -3,7 +3,7 @@ import { listOrganizationsOf } from "../database/customer-organizations.ts";
 import type { Trx } from "../database/db.ts";
 import type { InvoiceRead } from "../stripe/invoices.ts";
 import { billedStatuses, endsPeriod, type InvoiceUsage } from "./invoice-usage.ts";
-import { beginsWith, makePeriod, type Period } from "./make-period.ts";
+import { beginsWith, makePeriod, type PeriodKey } from "./make-period.ts";
 import type { InvoiceToAdopt } from "./read-invoice.ts";
 
 /** What was done about an invoice, in one word. */
@@ -51,7 +51,7 @@ async function markGone(
   { invoiceId, customerId, readBeganAt }: InvoiceToAdopt,
   options: { wakes: boolean },
 ): Promise<Adopted> {
-  const gone = await sql<Period>`
+  const gone = await sql<PeriodKey>`
     update metering.billing_invoices
     set status = 'deleted', finalizes_at = null, read_began_at = ${readBeganAt}::timestamptz
     where organization_id = any(${await listOrganizationsOf(trx, customerId)}::uuid[])
@@ -70,7 +70,7 @@ async function markGone(
 async function findPeriod(
   trx: Trx,
   { invoice, usage }: { invoice: InvoiceRead; usage: InvoiceUsage | undefined },
-): Promise<Period | undefined> {
+): Promise<PeriodKey | undefined> {
   if (usage === undefined) return findEmptyPeriod(trx, invoice);
   const period = await findPeriodOfUsage(trx, invoice, usage);
   if (period === undefined) return makePeriodOf(trx, invoice, usage);
@@ -87,13 +87,13 @@ async function findPeriodOfUsage(
   trx: Trx,
   { id, customerId, subscriptionId }: InvoiceRead,
   { start, end }: InvoiceUsage,
-): Promise<(Period & { beginsTogether: boolean }) | undefined> {
+): Promise<(PeriodKey & { beginsTogether: boolean }) | undefined> {
   const own = isOwn(subscriptionId);
   // A period of which no subscription is known is this one's only where both begin or end together: else it is no more than a
   // calendar month, and gives way.
   const isTold = sql<boolean>`(p.stripe_subscription_id is not null or p.period_end = ${end})`;
   const organizationIds = await listOrganizationsOf(trx, customerId);
-  const found = await sql<Period & { beginsTogether: boolean }>`
+  const found = await sql<PeriodKey & { beginsTogether: boolean }>`
     select p.organization_id as "organizationId", p.period_start as start, ${beginsWith(start)} as "beginsTogether"
     from metering.billing_periods p
     left join metering.customer_links l
@@ -118,7 +118,7 @@ async function findPeriodOfUsage(
  */
 async function moveEnd(
   trx: Trx,
-  { organizationId, start }: Period,
+  { organizationId, start }: PeriodKey,
   { invoice, usage }: { invoice: InvoiceRead; usage: InvoiceUsage },
 ): Promise<void> {
   await sql`
@@ -139,7 +139,7 @@ async function makePeriodOf(
   trx: Trx,
   { customerId, subscriptionId }: InvoiceRead,
   { start, end }: InvoiceUsage,
-): Promise<Period | undefined> {
+): Promise<PeriodKey | undefined> {
   const linked = await sql<{ organizationId: string; customer: string }>`
     select organization_id as "organizationId", stripe_customer_id as customer
     from metering.customer_links
@@ -153,9 +153,9 @@ async function makePeriodOf(
 }
 
 /** The invoice of a followed subscription whose metered items were taken away: it closes its period, and bills nothing. */
-async function findEmptyPeriod(trx: Trx, invoice: InvoiceRead): Promise<Period | undefined> {
+async function findEmptyPeriod(trx: Trx, invoice: InvoiceRead): Promise<PeriodKey | undefined> {
   if (invoice.billingReason !== "subscription_cycle") return undefined;
-  const found = await sql<Period>`
+  const found = await sql<PeriodKey>`
     select organization_id as "organizationId", period_start as start
     from metering.billing_periods p
     where organization_id = any(${await listOrganizationsOf(trx, invoice.customerId)}::uuid[])
@@ -169,7 +169,7 @@ async function findEmptyPeriod(trx: Trx, invoice: InvoiceRead): Promise<Period |
 /** A period is closed as long as one of its invoices is final, and is looked at when that changes. */
 async function closePeriod(
   trx: Trx,
-  { organizationId, start }: Period,
+  { organizationId, start }: PeriodKey,
   { wakes }: { wakes: boolean },
 ): Promise<void> {
   const isOfPeriod = sql`organization_id = ${organizationId} and period_start = ${start}`;

@@ -1,10 +1,10 @@
 import { type RawBuilder, sql } from "kysely";
 import type { Trx } from "../database/db.ts";
 
-/** A billing period by its key. */
-export type Period = { organizationId: string; start: Date };
+/** Names a billing period. */
+export type PeriodKey = { organizationId: string; start: Date };
 
-export type NewPeriod = Period & { end: Date; customer: string; subscriptionId: string | null };
+export type NewPeriod = PeriodKey & { end: Date; customer: string; subscriptionId: string | null };
 
 /** Of a period `p`: it begins with this time. Periods that begin together lie milliseconds apart; Stripe tells whole seconds. */
 export function beginsWith(start: Date): RawBuilder<boolean> {
@@ -15,14 +15,14 @@ export function beginsWith(start: Date): RawBuilder<boolean> {
 export async function makePeriod(
   trx: Trx,
   { organizationId, start, end, customer, subscriptionId }: NewPeriod,
-): Promise<Period> {
+): Promise<PeriodKey> {
   const together = await sql<{ count: number }>`
     select count(*)::int as count
     from metering.billing_periods p
     where p.organization_id = ${organizationId} and ${beginsWith(start)}
   `.execute(trx);
   const free = new Date(start.getTime() + (together.rows[0]?.count ?? 0));
-  const made = await sql<Period>`
+  const made = await sql<PeriodKey>`
     insert into metering.billing_periods as p (
       organization_id, period_start, period_end, stripe_customer_id, stripe_subscription_id
     )

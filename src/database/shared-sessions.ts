@@ -1,9 +1,11 @@
 import { sql } from "kysely";
 import type { Db } from "./db.ts";
 
-export const sharedSessionsFault =
-  "a pooler gives each transaction another session of the server, and ours hold settings, prepared statements and locks: " +
+/** What an operator does about it. */
+export const sharedSessionsRemedy =
   "point DATABASE_URL to Postgres itself, or have the pooler work in session mode";
+
+export const sharedSessionsFault = `a pooler gives each transaction another session of the server, and ours hold settings, prepared statements and locks: ${sharedSessionsRemedy}`;
 
 /**
  * Whether a pooler in transaction mode stands before the server: then two connections of ours, one of them in a transaction,

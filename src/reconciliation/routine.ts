@@ -1,3 +1,4 @@
+import type { PeriodKey } from "../billing/make-period.ts";
 import { isNodeAway } from "../database/database-unavailable.ts";
 import type { Log } from "../log.ts";
 import { describeRefusal } from "../stripe/describe-stripe-error.ts";
@@ -13,7 +14,6 @@ import {
   findSettled,
   listDueRunning,
   openCalendarMonths,
-  type PeriodKey,
   putOff,
   type RunningPeriod,
   takeRunningPeriod,

@@ -1,5 +1,5 @@
 import { sql } from "kysely";
-import { makePeriod } from "../billing/make-period.ts";
+import { makePeriod, type PeriodKey } from "../billing/make-period.ts";
 import { type InShard, namesOrganizations } from "../database/by-shard.ts";
 import type { Db, Trx } from "../database/db.ts";
 import { onEachShardGroup } from "../database/shard-groups.ts";
@@ -8,8 +8,6 @@ import { floorTo, hourMs, type Span } from "./windows.ts";
 
 /** A billing period that has not ended yet. */
 export type RunningPeriod = Span & { organizationId: string; customer: string };
-/** Names a running period. */
-export type PeriodKey = Pick<RunningPeriod, "organizationId" | "start">;
 
 /** What was found where nodes of a cluster answer; `faults`: why organizations of others are left out. */
 type Found<T> = { found: T; faults: unknown[] };

@@ -1,5 +1,6 @@
 import { sql } from "kysely";
 import { billedStatuses } from "../../billing/invoice-usage.ts";
+import type { PeriodKey } from "../../billing/make-period.ts";
 import { namesOrganizations } from "../../database/by-shard.ts";
 import type { Db } from "../../database/db.ts";
 import { inTransaction } from "../../database/in-transaction.ts";
@@ -50,9 +51,6 @@ export const periodColumns = sql`
 `;
 
 const isDue = sql`coalesce(p.next_look_at, p.period_end) <= now()`;
-
-/** Names a period. */
-export type PeriodKey = Pick<BillingPeriod, "organizationId" | "start">;
 
 /**
  * Periods whose next look is due, the longest due first; on a cluster those of the nodes that answer. `faults`: why others

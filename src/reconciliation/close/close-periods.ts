@@ -1,3 +1,4 @@
+import type { PeriodKey } from "../../billing/make-period.ts";
 import type { PgBoss } from "pg-boss";
 import { hasUnsealedEntries } from "../../outbox/period-entries.ts";
 import { describeRefusal } from "../../stripe/describe-stripe-error.ts";
@@ -9,7 +10,6 @@ import {
   listDuePeriods,
   noteLook,
   type PeriodInvoice,
-  type PeriodKey,
   type Quantities,
   takePeriod,
 } from "./billing-periods.ts";

@@ -24,9 +24,10 @@ const readEachLookMax = 20;
 const othersReadEveryMs = 60 * minuteMs;
 
 /**
- * Brings a period's invoices up to date where webhooks may be missing, and returns them: one that nothing told of is looked
- * for among the customer's, each of which is read once an hour until it is final, and a draft whose time has passed is read again. Where one
- * was missing, so is what told of the period that has begun since: the customer's subscriptions are read, too.
+ * Brings a period's invoices up to date where webhooks may be missing, and returns them: an invoice of which no webhook told
+ * is looked for among the customer's, each of which is read once an hour until it is final, and a draft whose time has passed
+ * is read again. Where one was missing, so is the webhook about the period that has begun since: the customer's subscriptions
+ * are read, too.
  */
 export async function refreshInvoices(
   deps: GateDeps & { boss: PgBoss },
@@ -47,8 +48,8 @@ export async function refreshInvoices(
 }
 
 /**
- * Those made since the period's beginning, as a subscription that is cancelled at once is invoiced before its end, but for
- * the one of the period before. Those that were never read come first, and of them the oldest.
+ * The customer's invoices made since the period's beginning, as a subscription that is cancelled at once is invoiced before
+ * its period's end, but for the invoice of the period before. Invoices that were never read come first, and of them the oldest.
  */
 async function findMissing(deps: GateDeps, { customer, start, end }: BillingPeriod): Promise<InvoiceRead[]> {
   if (deps.stripeNowMs() - end.getTime() < awaitedMs) return [];
