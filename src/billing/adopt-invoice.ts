@@ -134,12 +134,13 @@ async function moveEnd(
   `.execute(trx);
 }
 
-/** Where another one was made at the same moment, the webhook's event is tried again. */
+/** Where another transaction made one at the same moment, as for the same invoice, that one is looked at first. */
 async function makePeriodOf(
   trx: Trx,
-  { customerId, subscriptionId }: InvoiceRead,
-  { start, end }: InvoiceUsage,
+  invoice: InvoiceRead,
+  usage: InvoiceUsage,
 ): Promise<PeriodKey | undefined> {
+  const { customerId, subscriptionId } = invoice;
   const linked = await sql<{ organizationId: string; customer: string }>`
     select organization_id as "organizationId", stripe_customer_id as customer
     from metering.customer_links
@@ -149,7 +150,10 @@ async function makePeriodOf(
     limit 1
   `.execute(trx);
   const [link] = linked.rows;
-  return link && makePeriod(trx, { ...link, start, end, subscriptionId });
+  if (link === undefined) return undefined;
+  const { start, end } = usage;
+  const made = await makePeriod(trx, { ...link, start, end, subscriptionId });
+  return made ?? findPeriod(trx, { invoice, usage });
 }
 
 /** The invoice of a followed subscription whose metered items were taken away: it closes its period, and bills nothing. */

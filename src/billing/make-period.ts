@@ -11,11 +11,11 @@ export function beginsWith(start: Date): RawBuilder<boolean> {
   return sql<boolean>`p.period_start >= ${start} and p.period_start < ${start}::timestamptz + interval '1 second'`;
 }
 
-/** Throws where another one was made at the same moment: the caller tries again. */
+/** Undefined: another transaction made a period with this beginning meanwhile, which may be the wanted one. */
 export async function makePeriod(
   trx: Trx,
   { organizationId, start, end, customer, subscriptionId }: NewPeriod,
-): Promise<PeriodKey> {
+): Promise<PeriodKey | undefined> {
   const together = await sql<{ count: number }>`
     select count(*)::int as count
     from metering.billing_periods p
@@ -30,7 +30,5 @@ export async function makePeriod(
     on conflict (organization_id, period_start) do nothing
     returning organization_id as "organizationId", period_start as start
   `.execute(trx);
-  const [period] = made.rows;
-  if (period === undefined) throw new Error(`a period of organization ${organizationId} was made meanwhile`);
-  return period;
+  return made.rows[0];
 }

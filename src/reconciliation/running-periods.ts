@@ -71,6 +71,7 @@ async function openCalendarMonth(trx: Trx, { organizationId, customer }: Payer):
   `.execute(trx);
   const [month] = found.rows;
   if (month === undefined) throw new Error("an aggregate has one row");
+  // Where an invoice made one at the same moment, the next minute sees what is left to do.
   await makePeriod(trx, { organizationId, customer, subscriptionId: null, ...month });
 }
 
