@@ -148,9 +148,12 @@ function unlink(customerId: string): Effect {
   return async (trx) => {
     // A seal that is running may make events for the customer. It is waited for, so that none of them stays pending.
     await holdSeal(trx);
-    await unlinkCustomer(trx, customerId);
+    const organizationIds = await unlinkCustomer(trx, customerId);
     const events = await rejectOfCustomer(trx, customerId);
-    return { effect: "unlinked", consequences: [{ kind: "rejected", events }] };
+    const unlinked = organizationIds.map(
+      (organizationId) => ({ kind: "customer_deleted", organizationId, customerId }) as const,
+    );
+    return { effect: "unlinked", consequences: [...unlinked, { kind: "rejected", events }] };
   };
 }
 

@@ -2,11 +2,12 @@ import type { Scope } from "../delivery/pauses.ts";
 import type { RejectedEvent } from "../delivery/reject.ts";
 import type { Log } from "../log.ts";
 
-/** The effects of a webhook on deliveries. */
+/** The effects of a webhook on deliveries, and on who pays. */
 export type Consequence =
   /** `unreadable`: samples of a report that name no event. */
   | { kind: "rejected"; events: readonly RejectedEvent[]; unreadable?: number | undefined }
-  | { kind: "paused" | "resumed"; scope: Scope };
+  | { kind: "paused" | "resumed"; scope: Scope }
+  | { kind: "customer_deleted"; organizationId: string; customerId: string };
 
 /** Logs them as the worker logs the effects of its own requests, with the id of the webhook event. */
 export function logConsequences(
@@ -39,5 +40,13 @@ function logConsequence(log: Log, consequence: Consequence, told: { event_id: st
       });
     case "resumed":
       return log.info({ event: "delivery_resumed", scope: consequence.scope, ...told });
+    case "customer_deleted":
+      return log.warn({
+        event: "customer_faulty",
+        organization_id: consequence.organizationId,
+        stripe_customer_id: consequence.customerId,
+        fault: "deleted",
+        ...told,
+      });
   }
 }

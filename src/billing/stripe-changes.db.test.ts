@@ -53,6 +53,9 @@ test("a deleted customer is unlinked, what waits for it is rejected and not sent
   expect(stripeSide.loggedAt("warn")).toContainEqual(
     expect.objectContaining({ meter_event_id: waiting.meterEventId, reason: "customer_deleted" }),
   );
+  expect(stripeSide.loggedAt("warn").filter(({ event }) => event === "customer_faulty")).toMatchObject([
+    { organization_id: organizationId, stripe_customer_id: customer, fault: "deleted" },
+  ]);
   expect(simulator.meterEvents().map(({ identifier }) => identifier)).toEqual([ofOthers.meterEventId]);
   expect((await api.ask("GET", "/v1/outbox", { token: api.adminToken })).body).toMatchObject({
     unsealed: { quantity: 7, held: { entries: 1, quantity: 7 } },

@@ -50,18 +50,19 @@ export async function unlinkOrganization(db: Db, organizationId: string): Promis
 
 /**
  * Forgets a customer that Stripe has deleted: usage of it that is not sealed is held from now on and belongs to the
- * customer that is linked next.
+ * customer that is linked next. Returns the organizations that it paid for at present.
  */
-export async function unlinkCustomer(trx: Trx, customerId: string): Promise<void> {
+export async function unlinkCustomer(trx: Trx, customerId: string): Promise<string[]> {
   const organizationIds = await listOrganizationsOf(trx, customerId);
-  if (organizationIds.length === 0) return;
-  await sql`
+  if (organizationIds.length === 0) return [];
+  const unlinked = await sql<{ organization_id: string }>`
     update metering.subscriptions
     set
       stripe_customer_id = null, status = 'canceled', customer_fault = null, read_wanted_at = null, billed = null,
       other_bounds = null,
       read_began_at = statement_timestamp(), updated_at = now()
     where organization_id = any(${organizationIds}::uuid[]) and stripe_customer_id = ${customerId}
+    returning organization_id
   `.execute(trx);
   await sql`
     update metering.customer_links
@@ -69,6 +70,7 @@ export async function unlinkCustomer(trx: Trx, customerId: string): Promise<void
     where organization_id = any(${organizationIds}::uuid[])
       and stripe_customer_id = ${customerId} and customer_deleted_at is null
   `.execute(trx);
+  return unlinked.rows.map((row) => row.organization_id);
 }
 
 /** The organizations whose usage this customer pays for, or paid for until they were linked to another customer. */

@@ -1,9 +1,12 @@
 import { sql } from "kysely";
 
-/** What a final invoice lacks is told for so long after its period was closed; Stripe takes usage for 35 days. */
+/** Usage on no invoice is told for so long after its period was closed, or ended without one; Stripe takes usage for 35 days. */
 const toldDays = 35;
 
-/** Billing periods `p` whose final invoice lacks usage that no later period carries. */
+/** Billing periods `p` that have usage on no invoice, and no later period carries it. */
 export const lacksUsage = sql`
-  p.not_billed is not null and p.closed_at > now() - make_interval(days => ${toldDays})
+  p.not_billed is not null and (
+    p.closed_at > now() - make_interval(days => ${toldDays})
+    or (p.closed_at is null and p.period_end > now() - make_interval(days => ${toldDays}))
+  )
 `;

@@ -48,7 +48,7 @@ const meterSchema = z.strictObject({
     .openapi({ description: "what final invoices bill; null: none is final, or none has a price for it" }),
   difference: quantity.openapi({
     description:
-      "what should be billed less what is: on the final invoice, or without one at Stripe; below zero, too much is",
+      "what should be billed less what is: on the final invoice, or while it is awaited at Stripe; below zero, too much is",
   }),
   rows: z.array(rowSchema).openapi({ description: "what the difference consists of; they add up to it" }),
 });

@@ -1,5 +1,6 @@
 import { sql } from "kysely";
 import { expect, inject } from "vitest";
+import { unlinkCustomer } from "../../billing/subscriptions.ts";
 import { doctorTest as test } from "../../testing/fixtures/doctor-fixture.ts";
 import { holdOpen } from "../../testing/postgres/locks.ts";
 import { appendEntries } from "../../testing/rows/entries.ts";
@@ -149,6 +150,31 @@ test("usage that a final invoice lacks is found for 35 days after its period was
   expect((await doctor.examine({}, ["--verbose"])).out).toMatch(/^billing periods +ok /m);
 });
 
+test("a period that ended without an invoice and has usage is found, and one without usage awaits none", async ({
+  doctor,
+  database: { db },
+}) => {
+  const id = await addOrganization(db);
+  await sql`
+    insert into metering.billing_periods (
+      organization_id, period_start, period_end, stripe_customer_id, stripe_subscription_id, books, not_billed
+    )
+    values (
+      ${id}, now() - interval '30 days', now() - interval '2 days', 'cus_1', 'sub_1', 'equal',
+      '{"temperature_readings": "7"}'
+    )
+  `.execute(db);
+  expect((await doctor.examine()).out).toMatch(
+    /^billing periods +problem +Stripe made no invoice for 1, which have usage/m,
+  );
+
+  await sql`update metering.billing_periods set not_billed = null`.execute(db);
+  const waiting = () => doctor.examine({}, ["--verbose"]);
+  expect((await waiting()).out).toMatch(/^billing periods +ok +none is waiting/m);
+  await sql`update metering.billing_periods set period_end = now() - interval '2 hours'`.execute(db);
+  expect((await waiting()).out).toMatch(/^billing periods +ok +1 wait for their final invoice/m);
+});
+
 test("a linked organization whose sensors are not counted is found", async ({ doctor, database: { db } }) => {
   const id = await addOrganization(db, { customer: "cus_1" });
   expect((await doctor.examine()).out).toMatch(/^billable +ok +every linked organization/m);
@@ -169,6 +195,24 @@ test("what a worker found wrong with a linked customer is found", async ({ docto
   await sql`update metering.subscriptions set customer_fault = 'other_mode'`.execute(db);
   const line = `^linked customers +problem +cus_1 of organization ${id} is of the other mode`;
   expect((await doctor.examine()).out).toMatch(new RegExp(line, "m"));
+});
+
+test("an organization whose customer Stripe deleted is found until it is linked again", async ({
+  doctor,
+  database: { db },
+}) => {
+  const id = await addOrganization(db, { customer: "cus_1" });
+  await db.transaction().execute((trx) => unlinkCustomer(trx, "cus_1"));
+  const line = new RegExp(`^linked customers +problem +cus_1 of organization ${id} was deleted`, "m");
+  expect((await doctor.examine()).out).toMatch(line);
+
+  await sql`update metering.organizations set archived_at = now()`.execute(db);
+  expect((await doctor.examine()).out).not.toMatch(line);
+  await sql`update metering.organizations set archived_at = null`.execute(db);
+  expect((await doctor.examine()).out).toMatch(line);
+
+  await linkCustomer(db, id, { customer: "cus_2" });
+  expect((await doctor.examine({}, ["--verbose"])).out).toMatch(/^linked customers +ok/m);
 });
 
 test.runIf(hasRoles)(

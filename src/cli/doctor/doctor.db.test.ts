@@ -9,7 +9,7 @@ const secretWords = /sk_(test|live)_\w+|hunter2/;
 
 const checksOfClusters =
   inject("testServer").cluster === undefined ? [] : ["nodes", "shards", "triggers on shards"];
-const checks = 28 + checksOfClusters.length;
+const checks = 29 + checksOfClusters.length;
 const allIsWell = `all is well (${checks} checks)`;
 const onCluster = test.runIf(checksOfClusters.length > 0);
 
@@ -30,6 +30,7 @@ test("everything that was looked at is named on demand, one line each", async ({
       "sessions",
       "writable",
       "durability",
+      "encoding",
       "migrations",
       "pg-boss",
       ...checksOfClusters,

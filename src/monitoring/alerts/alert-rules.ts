@@ -64,7 +64,7 @@ export const alertRules: readonly AlertRule[] = [
   {
     name: "MeterOutboxUsageNotBilled",
     severity: "warning",
-    summary: "Final invoices lack {{ $value }} of {{ $labels.meter }}",
+    summary: "{{ $value }} of {{ $labels.meter }} is on no invoice",
     gauge: "meter_outbox_not_billed_quantity",
     fold: "max",
     by: ["meter"],

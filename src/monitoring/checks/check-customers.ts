@@ -14,6 +14,9 @@ const says: Record<CustomerFault, string> = {
   deleted: "was deleted",
 };
 
+/** An organization of a deleted customer is told for so long, unless it is linked again or archived; its held usage has an alert. */
+const deletedDays = 35;
+
 type Faulty = { organization: string; customer: string; fault: CustomerFault | null };
 
 /** Whether Stripe has the customers that operators linked, by the workers' reads, and whether workers can read them. */
@@ -23,7 +26,17 @@ export async function checkLinkedCustomers(db: Db): Promise<Finding> {
     from metering.subscriptions
     where stripe_customer_id is not null
       and (customer_fault is not null or read_wanted_at < now() - make_interval(secs => ${unreadSecondsMax}))
-    order by organization_id
+    union all
+    select l.organization_id, l.stripe_customer_id, 'deleted'
+    from metering.customer_links l
+    join metering.subscriptions s on s.organization_id = l.organization_id and s.stripe_customer_id is null
+    join metering.organizations o on o.id = l.organization_id and o.archived_at is null
+    where l.customer_deleted_at > now() - make_interval(days => ${deletedDays})
+      and not exists (
+        select from metering.customer_links n
+        where n.organization_id = l.organization_id and n.linked_at > l.linked_at
+      )
+    order by 1
   `.execute(db);
   if (rows.length === 0) return ok(check, "Stripe has them, as far as it was asked");
   const named = rows

@@ -3,22 +3,59 @@ import { readDurabilityFaults } from "../../database/durability.ts";
 import type { Db } from "../../database/db.ts";
 import { type Finding, ok, problem } from "./finding.ts";
 
-/** Whether the server takes writes, and keeps committed rows after a crash. */
+/** Whether the server takes writes, keeps committed rows after a crash, and takes text of any language. */
 export async function checkServer(db: Db): Promise<Finding[]> {
-  return [await checkWritable(db), await checkDurability(db)];
+  return [await checkWritable(db), await checkDurability(db), await checkEncoding(db)];
 }
 
+type Writes = {
+  isStandby: boolean;
+  isReadOnly: boolean;
+  /** `synchronous_standby_names` */
+  awaited: string;
+  /** Standbys that are connected: that there are some is seen without any right, which they are is not. */
+  standbys: number;
+};
+
 async function checkWritable(db: Db): Promise<Finding> {
-  const { rows } = await sql<{ isStandby: boolean; isReadOnly: boolean }>`
-    select pg_is_in_recovery() as "isStandby", current_setting('transaction_read_only')::boolean as "isReadOnly"
+  const { rows } = await sql<Writes>`
+    select
+      pg_is_in_recovery() as "isStandby", current_setting('transaction_read_only')::boolean as "isReadOnly",
+      current_setting('synchronous_standby_names') as awaited,
+      (select count(*)::int from pg_stat_replication) as standbys
   `.execute(db);
-  const { isStandby, isReadOnly } = rows[0] ?? { isStandby: false, isReadOnly: false };
+  const [writes] = rows;
+  if (writes === undefined) throw new Error("a select without a table has one row");
+  return judgeWrites(writes);
+}
+
+/** What the server's state means for writes. */
+export function judgeWrites({ isStandby, isReadOnly, awaited, standbys }: Writes): Finding {
   if (isStandby) {
     return problem("writable", "it is a standby", "point DATABASE_URL to the server that was promoted");
   }
-  if (!isReadOnly) return ok("writable", "it takes writes");
-  const remedy = "find who set default_transaction_read_only, for the server, the database or the role";
-  return problem("writable", "it is read-only", remedy);
+  if (isReadOnly) {
+    const remedy = "find who set default_transaction_read_only, for the server, the database or the role";
+    return problem("writable", "it is read-only", remedy);
+  }
+  if (awaited !== "" && standbys === 0) {
+    const words = `each commit waits for a standby (synchronous_standby_names is ${awaited}), and none is connected`;
+    return problem("writable", words, "start the standby, or take it out of synchronous_standby_names");
+  }
+  return ok("writable", "it takes writes");
+}
+
+async function checkEncoding(db: Db): Promise<Finding> {
+  const { rows } = await sql<{ encoding: string }>`
+    select current_setting('server_encoding') as encoding
+  `.execute(db);
+  const encoding = rows[0]?.encoding;
+  if (encoding === "UTF8") return ok("encoding", "it takes text of any language");
+  return problem(
+    "encoding",
+    `the database is ${encoding}: names and webhook events with letters that it lacks are refused`,
+    "move to a database made with encoding UTF8, by pg_dump and pg_restore",
+  );
 }
 
 async function checkDurability(db: Db): Promise<Finding> {

@@ -25,7 +25,7 @@ export const databaseGauges = {
     labels: [],
   },
   meter_outbox_not_billed_quantity: {
-    help: "Usage that final invoices of the last 35 days lack, and no later period carries",
+    help: "Usage of periods closed, or ended without an invoice, in the last 35 days that no invoice has and no later period carries",
     labels: ["meter"],
   },
   meter_outbox_unbillable_organizations: {

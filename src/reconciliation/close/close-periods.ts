@@ -96,7 +96,7 @@ async function lookAtPeriod(deps: CloseDeps, taken: BillingPeriod): Promise<void
     for (const draft of drafts) await guardDraft(deps, { period, draft, books });
   }
   if (!isShadow) await carryForward(deps, period, books);
-  const notBilled = await readNotBilled(db, period);
+  const notBilled = await readNotBilled(db, period, { invoices, nowMs: deps.stripeNowMs() });
   tell(deps, period, { books, notBilled });
   const nextLookAt = nextLook({
     now: new Date(),

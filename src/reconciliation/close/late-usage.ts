@@ -19,7 +19,7 @@ import {
 } from "./billing-periods.ts";
 import type { Books } from "./gate-rules.ts";
 import { type DeliveredEvent, findLateDelivery } from "./late-rules.ts";
-import { dueQuantity, invoicedQuantities, notBilled, usedOf } from "./not-billed.ts";
+import { dueQuantity, invoicedQuantities, isWithoutInvoice, notBilled, usedOf } from "./not-billed.ts";
 import { type PeriodEvents, readPeriodEvents } from "./period-events.ts";
 
 export type LateUsageMode = "report" | "carry_forward";
@@ -27,11 +27,15 @@ export type LateUsageMode = "report" | "carry_forward";
 type LateDeps = { db: Db; boss: PgBoss; log: Log; lateUsage: LateUsageMode };
 
 /**
- * The usage that the final invoices of a period lack, by meter; null: none, or no invoice is final yet. Where the customer
- * paid for other organizations in that time, too, their usage is on its invoices.
+ * The usage that the final invoices of a period lack, by meter; null: none, or its invoice is awaited. Where the customer
+ * paid for other organizations in that time, too, their usage is on its invoices. `invoices`: as they were looked for at Stripe.
  */
-export async function readNotBilled(db: Db, period: BillingPeriod): Promise<Quantities | null> {
-  if (period.closedAt === null) return null;
+export async function readNotBilled(
+  db: Db,
+  period: BillingPeriod,
+  { invoices: looked, nowMs }: { invoices: readonly PeriodInvoice[]; nowMs: number },
+): Promise<Quantities | null> {
+  if (period.closedAt === null && !isWithoutInvoice(period, looked, nowMs)) return null;
   // As of one moment: entries that are sealed between two reads would count twice.
   const { invoices, own, others } = await inOneSnapshot(db, (read) =>
     read(async (trx) => {
@@ -46,12 +50,19 @@ export async function readNotBilled(db: Db, period: BillingPeriod): Promise<Quan
       };
     }),
   );
-  return notBilled(invoices, (meter) => {
-    const isSum = meters[meter].aggregation === "sum";
-    return addQuantities(
-      [own, ...(isSum ? others : [])].map((usage) => dueQuantity(meter, usedOf(meter, usage))),
-    );
-  });
+  const isWithout = isWithoutInvoice(period, invoices, nowMs);
+  // An invoice that is not there has usage of no other organization, either.
+  const ofOthers = isWithout ? [] : others;
+  return notBilled(
+    invoices,
+    (meter) => {
+      const isSum = meters[meter].aggregation === "sum";
+      return addQuantities(
+        [own, ...(isSum ? ofOthers : [])].map((usage) => dueQuantity(meter, usedOf(meter, usage))),
+      );
+    },
+    { isWithoutInvoice: isWithout },
+  );
 }
 
 type PeriodUsage = { entries: PeriodEntries[]; events: PeriodEvents[] };

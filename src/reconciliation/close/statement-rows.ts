@@ -12,7 +12,8 @@ import { byPeriodAndMeter } from "./by-period-and-meter.ts";
 /**
  * `unsealed`: recorded, in no meter event yet. `pending`, `in_doubt`, `rejected`, `expired`: meter events in that state.
  * `late`: delivered after the invoice was final. `carried_forward`: a later period bills it. `carried_in`: of an earlier
- * period. `stripe_differs`: an hour whose sum at Stripe is not ours. `unexplained`: what all of these do not tell.
+ * period. `stripe_differs`: an hour whose sum at Stripe is not ours. `no_invoice`: Stripe made no invoice for the period.
+ * `unexplained`: what all of these do not tell.
  * `others`: rows that are left out.
  */
 export const rowKinds = [
@@ -25,6 +26,7 @@ export const rowKinds = [
   "carried_forward",
   "carried_in",
   "stripe_differs",
+  "no_invoice",
   "unexplained",
   "others",
 ] as const;
@@ -66,7 +68,7 @@ export async function listStatementRows(
 /** Completes the rows that a meter's difference consists of, so that they add up to it. */
 export function completeRows(
   rows: readonly StatementRow[],
-  { meter, difference }: { meter: MeterName; difference: string },
+  { meter, difference, hasNoInvoice }: { meter: MeterName; difference: string; hasNoInvoice: boolean },
 ): StatementRow[] {
   const isGauge = meters[meter].aggregation === "last";
   const told = isGauge ? rows.map((row) => ({ ...row, difference: "0" })) : rows;
@@ -76,7 +78,7 @@ export function completeRows(
   const last = isGauge ? kept.at(-1) : undefined;
   // Of a gauge only the last value counts, so the last row has all of the difference.
   if (last !== undefined) return [...kept.slice(0, -1), { ...last, difference: rest }];
-  const kind = told.length > rowsMax ? "others" : "unexplained";
+  const kind = told.length > rowsMax ? "others" : hasNoInvoice ? "no_invoice" : "unexplained";
   return [...kept, { ...nothing, kind, quantity: rest, difference: rest }];
 }
 

@@ -28,7 +28,9 @@ export type MeterStatement = {
   look: PeriodLook | null;
   /** What final invoices bill; null: there is none, or it has no price for the meter. */
   invoiced: string | null;
-  /** What should be billed less what is: on the final invoice, or without one at Stripe. Below zero: too much is. */
+  /**
+   * What should be billed less what is: on the final invoice, or while it is awaited at Stripe. Below zero: too much is.
+   */
   difference: string;
   rows: StatementRow[];
 };
@@ -93,6 +95,7 @@ export async function readStatements(db: Db, periods: readonly BillingPeriod[]):
         invoiced: invoiced[meter] ?? null,
         look: looks(place, meter),
         rows: rowsOfBilled(rows(place, meter), invoiced[meter]),
+        hasNoInvoice: period.closedAt === null && period.notBilled?.[meter] !== undefined,
       }),
     );
     return {
@@ -108,15 +111,27 @@ function rowsOfBilled(rows: readonly StatementRow[], invoiced: string | undefine
   return rows.filter(({ kind }) => kind !== "late" || invoiced !== undefined);
 }
 
-type MeterInput = Pick<MeterStatement, "meter" | "readings" | "invoiced" | "look" | "rows"> & { used: Used };
+type MeterInput = Pick<MeterStatement, "meter" | "readings" | "invoiced" | "look" | "rows"> & {
+  used: Used;
+  /** A look found that no invoice is to be awaited any more. */
+  hasNoInvoice: boolean;
+};
 
-function meterStatement({ meter, readings, used, invoiced, look, rows }: MeterInput): MeterStatement {
+function meterStatement({
+  meter,
+  readings,
+  used,
+  invoiced,
+  look,
+  rows,
+  hasNoInvoice,
+}: MeterInput): MeterStatement {
   const sent = used.events?.sent ?? "0";
   const due = dueQuantity(meter, used);
   const difference =
-    invoiced === null
+    invoiced === null && !hasNoInvoice
       ? addQuantities([unsent(due, sent, used.events), look?.lacking ?? "0"])
-      : subtractQuantity(due, invoiced);
+      : subtractQuantity(due, invoiced ?? "0");
   return {
     meter,
     readings,
@@ -128,7 +143,7 @@ function meterStatement({ meter, readings, used, invoiced, look, rows }: MeterIn
     look,
     invoiced,
     difference,
-    rows: completeRows(rows, { meter, difference }),
+    rows: completeRows(rows, { meter, difference, hasNoInvoice }),
   };
 }
 
