@@ -72,7 +72,10 @@ test.runIf(isCluster)(
     await stripe.customers.del(customer);
     expect(await webhooks.tell("customer.deleted", { id: customer })).toMatchObject({
       effect: "unlinked",
-      consequences: [{ events: [{ organizationId, reason: "customer_deleted" }] }],
+      consequences: [
+        { kind: "customer_deleted", organizationId },
+        { events: [{ organizationId, reason: "customer_deleted" }] },
+      ],
     });
 
     await bringBack();
