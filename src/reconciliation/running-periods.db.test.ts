@@ -1,3 +1,4 @@
+import { sql } from "kysely";
 import { expect } from "vitest";
 import { adoptInvoice } from "../billing/adopt-invoice.ts";
 import { adoptSubscription } from "../billing/adopt-subscription.ts";
@@ -93,6 +94,25 @@ test("a calendar month gives way to the period that a subscription from before i
     { customer, start: lastMonth, end: told.start },
     { customer, ...told },
   ]);
+});
+
+test("where no calendar month can be made, a run gives up after ten faults, and tells them", async ({
+  months,
+  database: { db },
+}) => {
+  for (let n = 0; n < 11; n += 1) await addOrganization(db, { customer: `cus_${n}` });
+  await sql`alter table metering.billing_periods add constraint refused check (period_start is null) not valid`.execute(
+    db,
+  );
+
+  const faults = await months.open();
+
+  expect(faults).toHaveLength(10);
+  expect(String(faults[0])).toMatch(/constraint "refused/);
+  await sql`alter table metering.billing_periods drop constraint refused`.execute(db);
+  expect(await months.open()).toEqual([]);
+  const { rows } = await sql`select from metering.billing_periods`.execute(db);
+  expect(rows).toHaveLength(12);
 });
 
 test("calendar months inside a longer period that is told later are part of it", async ({ months }) => {
