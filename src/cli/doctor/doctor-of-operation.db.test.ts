@@ -165,10 +165,14 @@ test("a period that ended without an invoice and has usage is found, and one wit
     )
   `.execute(db);
   expect((await doctor.examine()).out).toMatch(
-    /^billing periods +problem +Stripe made no invoice for 1, which have usage/m,
+    /^billing periods +problem +Stripe made no invoice for 1, which have usage\. To do/m,
+  );
+  await sql`update metering.billing_periods set books = 'different'`.execute(db);
+  expect((await doctor.examine()).out).toMatch(
+    /^billing periods +problem +Stripe made no invoice for 1, which have usage; Stripe's sums of 1 are not ours/m,
   );
 
-  await sql`update metering.billing_periods set not_billed = null`.execute(db);
+  await sql`update metering.billing_periods set not_billed = null, books = 'equal'`.execute(db);
   const waiting = () => doctor.examine({}, ["--verbose"]);
   expect((await waiting()).out).toMatch(/^billing periods +ok +none is waiting/m);
   await sql`update metering.billing_periods set period_end = now() - interval '2 hours'`.execute(db);

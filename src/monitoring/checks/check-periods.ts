@@ -26,11 +26,12 @@ export async function checkPeriods(db: Db): Promise<Finding> {
   const none = { waiting: 0, lacking: 0, without: 0, different: 0 };
   const { waiting, lacking, without, different } = counted.rows[0] ?? none;
   const remedy = "run `node dist/cli.js statement` and see docs/reconciliation.md#statements";
-  if (lacking > 0) return problem(check, `the final invoices of ${lacking} lack usage`, remedy);
-  if (without > 0) {
-    return problem(check, `Stripe made no invoice for ${without}, which have usage`, remedy);
-  }
-  if (different > 0) return problem(check, `Stripe's sums of ${different} are not ours`, remedy);
+  const found = [
+    ...(lacking > 0 ? [`the final invoices of ${lacking} lack usage`] : []),
+    ...(without > 0 ? [`Stripe made no invoice for ${without}, which have usage`] : []),
+    ...(different > 0 ? [`Stripe's sums of ${different} are not ours`] : []),
+  ];
+  if (found.length > 0) return problem(check, found.join("; "), remedy);
   return ok(
     check,
     waiting === 0 ? "none is waiting for its invoice" : `${waiting} wait for their final invoice`,
