@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { Client, escapeIdentifier } from "pg";
+import { Client, escapeIdentifier, Pool } from "pg";
 import type { ClusterNode } from "../postgres/citus-cluster.ts";
 import { nameServiceRoles, type ServiceRoles } from "../postgres/service-roles.ts";
 
@@ -42,7 +42,7 @@ export function urlOfDatabase(serverUrl: string, database: string): string {
 export async function createDatabase(server: TestServer, name: string, template?: string): Promise<void> {
   // Copying files takes half as long as the default, which logs every page.
   const copy = template === undefined ? "" : ` template ${escapeIdentifier(template)} strategy file_copy`;
-  await onEachNode(server, (url) => runAt(url, `create database ${escapeIdentifier(name)}${copy}`));
+  await onEachNode(server, (url) => administer(url, `create database ${escapeIdentifier(name)}${copy}`));
   if (template === undefined && server.cluster !== undefined) await joinNodes(server.cluster, name);
 }
 
@@ -50,15 +50,16 @@ export async function createDatabase(server: TestServer, name: string, template?
 export async function closeTemplate(server: TestServer): Promise<void> {
   if (server.cluster === undefined) return;
   await onEachNode(server, async (url) => {
-    await runAt(url, `alter database ${escapeIdentifier(server.template)} allow_connections false`);
+    await administer(url, `alter database ${escapeIdentifier(server.template)} allow_connections false`);
     const end = "select pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = $1";
-    await runAt(url, end, [server.template]);
+    await administer(url, end, [server.template]);
   });
 }
 
 /** Drops a database and ends every session in it. */
 export async function dropDatabase(server: TestServer, name: string): Promise<void> {
-  const drop = (url: string) => runAt(url, `drop database if exists ${escapeIdentifier(name)} with (force)`);
+  const drop = (url: string) =>
+    administer(url, `drop database if exists ${escapeIdentifier(name)} with (force)`);
   if (server.cluster === undefined) await drop(server.url);
   else await onEachNode(server, (url) => dropOfNode(url, { name, drop }));
 }
@@ -68,9 +69,9 @@ async function dropOfNode(
   url: string,
   { name, drop }: { name: string; drop: (url: string) => Promise<unknown> },
 ): Promise<void> {
-  const known = await runAt(url, "select from pg_database where datname = $1", [name]);
+  const known = await administer(url, "select from pg_database where datname = $1", [name]);
   if (known.length === 0) return;
-  await runAt(url, `alter database ${escapeIdentifier(name)} allow_connections false`);
+  await administer(url, `alter database ${escapeIdentifier(name)} allow_connections false`);
   for (let tries = 1; ; tries += 1) {
     try {
       await drop(url);
@@ -85,7 +86,7 @@ async function dropOfNode(
 /** Drops every database of the run, also those that a killed test left behind. */
 export async function dropAllDatabases(server: TestServer): Promise<void> {
   const query = "select datname from pg_database where starts_with(datname, $1)";
-  for (const { datname } of await runAt(server.url, query, [server.prefix])) {
+  for (const { datname } of await administer(server.url, query, [server.prefix])) {
     await dropDatabase(server, String(datname));
   }
 }
@@ -104,6 +105,36 @@ async function joinNodes(cluster: NonNullable<TestServer["cluster"]>, name: stri
 async function onEachNode(server: TestServer, work: (url: string) => Promise<unknown>): Promise<void> {
   const workers = server.cluster?.workers ?? [];
   await Promise.all([server.url, ...workers.map(({ url }) => url)].map(work));
+}
+
+/**
+ * Connections to the servers' own databases: a test's database is made and dropped by one that stays, as a new one takes as
+ * long as the half of that work. They keep no process alive, and one that the server ends is replaced.
+ */
+const administrators = new Map<string, Pool>();
+
+function administratorOf(url: string): Pool {
+  const known = administrators.get(url);
+  if (known !== undefined) return known;
+  const pool = new Pool({
+    connectionString: url,
+    application_name: "meter-outbox tests",
+    idleTimeoutMillis: 10_000,
+    allowExitOnIdle: true,
+  });
+  // The server was stopped while the connection was idle: the pool has let go of it, and the next statement opens another.
+  pool.on("error", () => {});
+  administrators.set(url, pool);
+  return pool;
+}
+
+async function administer(
+  url: string,
+  text: string,
+  values: (string | number)[] = [],
+): Promise<Record<string, unknown>[]> {
+  const { rows } = await administratorOf(url).query<Record<string, unknown>>(text, values);
+  return rows;
 }
 
 async function runAt(
