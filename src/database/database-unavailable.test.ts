@@ -1,6 +1,6 @@
 import pg from "pg";
 import { expect, test } from "vitest";
-import { isDatabaseUnavailable, isNodeAway } from "./database-unavailable.ts";
+import { isDatabaseAway, isDatabaseUnavailable, isNodeAway } from "./database-unavailable.ts";
 
 const withCode = (code: string) => Object.assign(new Error("failed"), { code });
 
@@ -35,6 +35,13 @@ test.for([
   "timeout exceeded when trying to connect",
 ])("so does the driver's own error %j", (message) => {
   expect(isDatabaseUnavailable(new Error(message))).toBe(true);
+});
+
+test("a Unix socket that is not there means that the server is stopped", () => {
+  const noSocket = Object.assign(withCode("ENOENT"), { syscall: "connect" });
+  expect(isDatabaseUnavailable(noSocket)).toBe(true);
+  expect(isDatabaseAway(new Error("wrapped", { cause: noSocket }))).toBe(true);
+  expect(isDatabaseUnavailable(Object.assign(withCode("ENOENT"), { syscall: "open" }))).toBe(false);
 });
 
 test.for([withCode("23505"), new TypeError("x is undefined"), "ECONNREFUSED", undefined])(

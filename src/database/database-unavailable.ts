@@ -1,4 +1,5 @@
 import pg from "pg";
+import { keptFromOpening } from "./connection.ts";
 
 const networkCodes = new Set([
   "ECONNREFUSED",
@@ -19,12 +20,23 @@ const serverClasses = /^(?:08\w{3}|25P0[34]|53\w{3}|57P0[1-5])$/;
 const driverMessages =
   /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error)/;
 
-/** Whether the error means that the database cannot be reached now, so that a later try makes sense. */
+/** Whether the error means that the database cannot be used now, so that a later try makes sense. */
 export function isDatabaseUnavailable(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
+  return isAwayNow(error) || keptFromOpening(error) || isDatabaseUnavailable(error.cause);
+}
+
+/** The same, and that it passes by itself: not so of a log-in that the server refuses, or of a certificate. */
+export function isDatabaseAway(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  return isAwayNow(error) || isDatabaseAway(error.cause);
+}
+
+function isAwayNow(error: Error): boolean {
   const code = "code" in error && typeof error.code === "string" ? error.code : "";
   if (networkCodes.has(code) || serverCodes.has(code) || serverClasses.test(code)) return true;
-  return driverMessages.test(error.message) || isDatabaseUnavailable(error.cause);
+  // A server that is stopped takes its Unix socket away (ENOENT).
+  return ("syscall" in error && error.syscall === "connect") || driverMessages.test(error.message);
 }
 
 /** Whether a server said so itself, and so was reached, whatever it refuses. */

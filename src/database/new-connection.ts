@@ -1,4 +1,5 @@
 import type pg from "pg";
+import { Connection } from "./connection.ts";
 
 /** A healthy connection is replaced after this long, too, so that a switchover is noticed in the end. */
 const connectionLifeSecondsMax = 300;
@@ -53,6 +54,7 @@ export function newConnections({ statementTimeoutMs, lockWaitMsMax, plansByIndex
   };
   const text = firstWords(settings, { isUnlimited: statementTimeoutMs === 0 });
   return {
+    Client: Connection,
     maxLifetimeSeconds: connectionLifeSecondsMax,
     verify: (client, done) => {
       client.query(text, done);

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { readDurabilityFaults } from "../database/durability.ts";
 import { missingMigrations } from "./migrations.ts";
 import type { Db } from "../database/db.ts";
-import { isDatabaseUnavailable } from "../database/database-unavailable.ts";
+import { isDatabaseAway } from "../database/database-unavailable.ts";
 import { hasSharedSessions, sharedSessionsFault } from "../database/shared-sessions.ts";
 import type { Log } from "../log.ts";
 
@@ -30,7 +30,7 @@ export async function awaitSchema({ db, log }: { db: Db; log: Log }): Promise<bo
       log.error({ event: "start_refused", reason: "schema_outdated", message, missing });
       return false;
     } catch (error) {
-      if (!isDatabaseUnavailable(error)) throw error;
+      if (!isDatabaseAway(error)) throw error;
       if (performance.now() - startedAt > patienceMs) {
         const message = `the database did not answer for ${patienceMs / 1_000} seconds: check DATABASE_URL`;
         log.error({ event: "start_refused", reason: "database_unavailable", message, error });
