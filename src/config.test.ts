@@ -56,6 +56,11 @@ test.each([
   ["api", "ADMIN_TOKEN", "hunter2-des-Schlüssels-0123456789"],
   ["api", "DATABASE_URL", " postgres://service:hunter2@localhost/metering"],
   ["api", "DATABASE_URL", "postgres://service:hunter2@localhost/metering "],
+  ["api", "DATABASE_URL", "postgres://service:hunter2@one:5432,other:5432/metering"],
+  ["api", "DATABASE_URL", "postgres://service:hunter2@one,other/metering"],
+  ["api", "DATABASE_URL", "postgres://one,other:5432/metering?password=hunter2"],
+  ["api", "DATABASE_URL", "postgres://service:hunter2@localhost/metering?ssl=false"],
+  ["api", "DATABASE_URL", "mysql://service:hunter2@/metering?host=/run/postgresql"],
   ["worker", "BILLABLE_STATUSES", ", ,"],
   ["api", "STRIPE_WEBHOOK_SECRET", " , ,"],
   ["api", "PORT", "65536"],
@@ -98,6 +103,26 @@ test.each([
 ] as const)("%s: %s=%j is one fault, which names the variable and not its value", (program, name, value) => {
   const faults = environmentFaults(environments[program], { ...secrets, [name]: value });
   expect(faults).toEqual([expect.stringMatching(new RegExp(`^${name}: (?!.*hunter2)`))]);
+});
+
+test("a fault of DATABASE_URL says what is wrong with it", () => {
+  const faultOf = (url: string) => environmentFaults(environments.migrate, { DATABASE_URL: url });
+  expect(faultOf("postgres://one,other/metering")).toEqual([expect.stringContaining("one host")]);
+  expect(faultOf("postgres://localhost/metering?ssl=false")).toEqual([
+    expect.stringContaining("sslmode=disable"),
+  ]);
+  expect(faultOf("mysql://localhost/metering")).toEqual([expect.stringContaining("postgresql://")]);
+});
+
+test.each([
+  "postgres://service:hunter2@/metering?host=/run/postgresql",
+  "postgresql:///metering?host=/run/postgresql",
+  "postgres://service:hunter2@%2Frun%2Fpostgresql/metering",
+  "postgres://service:hun,ter2@[::1]:5432/metering",
+  "postgres://service:hunter2@localhost/metering?ssl=true",
+  "postgres://service:hunter2@localhost/metering?sslmode=disable",
+])("%s is an address of a database", (url) => {
+  expect(environmentFaults(environments.migrate, { DATABASE_URL: url })).toEqual([]);
 });
 
 test("every fault is told, not only the first", () => {

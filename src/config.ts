@@ -6,7 +6,13 @@ import {
   statusesMeant,
   statusPattern,
 } from "./usage/subscription-statuses.ts";
-import { isBareHttpUrl, isCollectorUrl, isHeaderList, isHttpUrl, isPostgresUrl } from "./variable-forms.ts";
+import {
+  isBareHttpUrl,
+  isCollectorUrl,
+  isHeaderList,
+  isHttpUrl,
+  postgresUrlFault,
+} from "./variable-forms.ts";
 
 /** Exit code of a process whose environment is wrong: EX_CONFIG of sysexits.h. */
 const exitCodeConfig = 78;
@@ -47,7 +53,9 @@ const sensors = { BILLABLE_STATUSES: statusList.default([...billableByDefault]) 
 const heldBytesMin = 1_048_576;
 
 const database = {
-  DATABASE_URL: z.string().refine(isPostgresUrl, "must be a postgres:// or postgresql:// URL"),
+  DATABASE_URL: z.string().refine((url) => postgresUrlFault(url) === undefined, {
+    error: ({ input }) => postgresUrlFault(String(input)),
+  }),
   DATABASE_BACKEND: z.enum(["postgres", "citus"]).default("postgres"),
   READINGS_MAX_AGE_DAYS: days(1, 3_650).default(365),
   READINGS_RETENTION_DAYS: days(retentionDaysMin, 36_500).optional(),
