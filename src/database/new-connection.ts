@@ -57,6 +57,9 @@ export function newConnections({ statementTimeoutMs, lockWaitMsMax, plansByIndex
     Client: Connection,
     maxLifetimeSeconds: connectionLifeSecondsMax,
     verify: (client, done) => {
+      // Without a listener, a connection that breaks in use would end the process, although its query rejects too. The pool's
+      // own listens while the connection is idle.
+      client.on("error", () => {});
       client.query(text, done);
     },
   } as const satisfies pg.PoolConfig;

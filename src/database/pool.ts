@@ -65,8 +65,6 @@ export function openDatabase(options: PoolOptions, log: Log): Database {
   pool.on("release", (_error, client) => {
     if (renewal.isDue(client)) void client.end();
   });
-  // Without a listener, a connection that breaks in use would end the process, although its query rejects too.
-  pool.on("connect", (client) => client.on("error", () => {}));
   pool.on("error", (error) => log.warn({ event: "database_connection_lost", message: error.message }));
   const plain = createQueryBuilder(pool);
   const shards = createShards(askThrough(plain));
