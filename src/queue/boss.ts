@@ -4,6 +4,7 @@ import { newConnections } from "../database/new-connection.ts";
 import { createWatchedSocket } from "../database/watched-socket.ts";
 import type { Log } from "../log.ts";
 import { queueSchema } from "./queue-schema.ts";
+import { steadyClock } from "./steady-clock.ts";
 
 /** Longer than any statement of pg-boss takes, except when it changes its schema. */
 const silenceMsMax = 120_000;
@@ -14,6 +15,9 @@ const silenceMsMax = 120_000;
  * the queue's jobs, Postgres compares each id with each job (7 s for 1,000 ids of 20,000 jobs, in place of 60 ms).
  */
 export const noGroupBound = 1_000_000;
+
+/** The machine's clock is compared by heartbeats. pg-boss compares its own, which keeps what was wrong when it began. */
+const isAboutClocks = /^Warning: Clock skew /;
 
 export type BossOptions = {
   databaseUrl: string;
@@ -44,12 +48,17 @@ export function createBoss(options: BossOptions, log: Log): PgBoss {
     createSchema: options.role === "migrate",
     supervise: options.role === "worker",
     schedule: options.role === "worker",
+    clock: steadyClock,
+    // How far its clock is from the database's, by which crons fire: a machine that slept has missed some of it.
+    clockMonitorIntervalSeconds: 60,
     // The job of a killed worker is fetched again within its lease and one pass.
     superviseIntervalSeconds: 10,
     monitorIntervalSeconds: 10,
   });
   boss.on("error", (error) => log.warn({ event: "queue_error", message: error.message }));
-  boss.on("warning", (warning) => log.warn({ event: "queue_warning", message: warning.message }));
+  boss.on("warning", ({ message }) => {
+    if (!isAboutClocks.test(message)) log.warn({ event: "queue_warning", message });
+  });
   return boss;
 }
 
