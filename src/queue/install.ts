@@ -11,9 +11,6 @@ import { readQueueSchemaVersion, restoreQueueSchemaVersion } from "./schema-vers
 /** pg-boss forwards its crons through this queue, and makes it only when it starts. */
 const cronQueueName = "__pgboss__send-it";
 
-/** Longer than the longest SEAL_INTERVAL_SECONDS. */
-const sealAheadSecondsMax = 7_200;
-
 const jobTableSettings = ["autovacuum_vacuum_scale_factor=0.02", "autovacuum_analyze_scale_factor=0.02"];
 
 /** Creates or migrates pg-boss's schema and creates our queues. Part of the migration step. */
@@ -73,7 +70,10 @@ export async function ensureQueues(boss: PgBoss, deliverRetry?: DeliverRetry): P
  * Forgets what pg-boss did, and what the seal waits for, at a time that the clock was set back from. Until that time no cron
  * would fire, no job of a lost worker would be found, and nothing would be sealed.
  */
-export async function forgetTimesAhead(boss: PgBoss): Promise<void> {
+export async function forgetTimesAhead(
+  boss: PgBoss,
+  { sealIntervalSeconds }: { sealIntervalSeconds: number },
+): Promise<void> {
   const db = boss.getDb();
   await db.executeSql(
     `update ${queueSchema}.version set cron_on = null where cron_on > now() + interval '1 minute'`,
@@ -84,8 +84,8 @@ export async function forgetTimesAhead(boss: PgBoss): Promise<void> {
   );
   await db.executeSql(
     `update ${queueSchema}.job set start_after = now()
-    where name = $1 and state = 'created' and start_after > now() + make_interval(secs => $2)`,
-    [sealQueue.name, sealAheadSecondsMax],
+    where name = $1 and state = 'created' and start_after > now() + make_interval(secs => $2, mins => 1)`,
+    [sealQueue.name, sealIntervalSeconds],
   );
 }
 

@@ -142,6 +142,18 @@ roadTest(
   },
 );
 
+roadTest.for<[string, { waits: number; interval: number; due: number }]>([
+  ["is moved to now where the clock was set back by ten minutes", { waits: 630, interval: 30, due: 1 }],
+  ["waits for its own turn of an hour", { waits: 3_600, interval: 3_600, due: 0 }],
+])("a seal %s", async ([, { waits, interval, due }], { database: { db }, boss }) => {
+  await ensureQueues(boss, retry);
+  await boss.send(sealQueue.name, {}, { startAfter: waits });
+
+  await sweep({ db, boss, log: silentLog }, retry, { sealIntervalSeconds: interval });
+
+  expect(await boss.fetch(sealQueue.name)).toHaveLength(due);
+});
+
 roadTest(
   "everything is billed once when every row of pg-boss is lost under a running worker",
   async ({ database: { db }, boss, account, road }) => {

@@ -25,8 +25,12 @@ export function startRepeatedJobs(
   const { log, onJobFailed } = deps;
   const isShadow = config.DELIVERY_TRANSPORT === "none";
   let isFirst = true;
+  const sweepOnce = async () => {
+    await sweep(deps, retry, { isShadow, isFirst, sealIntervalSeconds: config.SEAL_INTERVAL_SECONDS });
+    isFirst = false;
+  };
   const repeated = [
-    repeat(() => sweep(deps, retry, { isShadow, isFirst }).then(() => void (isFirst = false)), {
+    repeat(sweepOnce, {
       everyMs: sweepEveryMs,
       afterErrorMs: sweepAfterErrorMs,
       onError: (error) => {

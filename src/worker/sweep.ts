@@ -12,7 +12,15 @@ import { type DeliverRetry, ensureCrons, ensureQueues, forgetTimesAhead } from "
 import { forgetOldProcesses } from "../monitoring/heartbeat.ts";
 
 type SweepDeps = { db: Db; boss: PgBoss; log: Log };
-type SweepOptions = { isShadow?: boolean; isFirst?: boolean };
+type SweepOptions = {
+  isShadow?: boolean;
+  isFirst?: boolean;
+  /** No seal waits for longer; the longest there may be when left out. */
+  sealIntervalSeconds?: number;
+};
+
+/** The longest SEAL_INTERVAL_SECONDS. */
+const sealIntervalSecondsMax = 3_600;
 
 /**
  * Brings back whatever pg-boss may have lost: queues, crons, and a job for everything that is due by its own state.
@@ -21,10 +29,11 @@ type SweepOptions = { isShadow?: boolean; isFirst?: boolean };
  */
 export async function sweep(deps: SweepDeps, retry: DeliverRetry, options: SweepOptions = {}): Promise<void> {
   const { db, boss } = deps;
+  const { sealIntervalSeconds = sealIntervalSecondsMax } = options;
   await runSteps([
     ["queues", () => ensureQueues(boss, retry)],
     ["crons", () => ensureCrons(boss)],
-    ["times ahead", () => forgetTimesAhead(boss)],
+    ["times ahead", () => forgetTimesAhead(boss, { sealIntervalSeconds })],
     ["meter events", () => sweepDelivery(deps, retry, options)],
     ["seal", () => remindToSeal(boss, { afterSeconds: 0 })],
     ["webhook events", () => sweepStripeEvents({ db, boss })],
