@@ -57,6 +57,34 @@ test.runIf(roles !== undefined).for(kinds)(
   },
 );
 
+// On a cluster the roles may insert into whole tables.
+test.runIf(roles !== undefined && inject("testServer").cluster === undefined).for(kinds)(
+  "each column that scripts/roles.sql lets the %s write is one whose loss is named, as after an upgrade without the script",
+  async (kind, { database }) => {
+    const role = roles?.[kind].name ?? "";
+    const { rows } = await sql<{ table: string; privilege: string; column: string }>`
+      select c.oid::regclass as table, lower(given.privilege_type) as privilege, a.attname as column
+      from pg_class c
+      join pg_attribute a on a.attrelid = c.oid
+      cross join aclexplode(a.attacl) given
+      where c.relnamespace = 'metering'::regnamespace and not c.relispartition and given.grantee = ${role}::regrole
+    `.execute(database.db);
+
+    expect(rows.length).toBeGreaterThan(50);
+    for (const { table, privilege, column } of rows) {
+      const right = sql`${sql.raw(privilege)} (${sql.id(column)}) on ${sql.raw(table)}`;
+      const lacking = database.db.transaction().execute(async (trx) => {
+        await sql`revoke ${right} from ${sql.id(role)}`.execute(trx);
+        throw new Missing(await readMissingRights(trx, { kind, role }));
+      });
+      const isOnlyOne =
+        rows.filter((other) => other.table === table && other.privilege === privilege).length === 1;
+      const named = isOnlyOne ? `${privilege} on ${table}` : `${privilege} (${column}) on ${table}`;
+      await expect(lacking).rejects.toMatchObject({ rights: [named] });
+    }
+  },
+);
+
 test.runIf(roles !== undefined)("the worker's role lacks what the API needs", async ({ database }) => {
   const missing = await readMissingRights(database.as("worker").db, { kind: "api" });
   expect(missing).toContain("select on metering.api_keys");

@@ -1,5 +1,6 @@
 import { type RawBuilder, sql } from "kysely";
 import type { Db } from "./db.ts";
+import { neededColumns } from "./needed-columns.ts";
 
 export type ProcessKind = "api" | "worker";
 type Privilege = "select" | "insert" | "update" | "delete" | "execute" | "usage";
@@ -53,8 +54,8 @@ const ofBoth: Record<string, readonly Privilege[]> = {
 };
 
 /**
- * What a process must be allowed to do with a schema, a table (or some of its columns) or a function. Without one of
- * these rights single requests or jobs would fail. scripts/roles.sql gives them.
+ * What a process must be allowed to do with a schema, a table (or some of its columns: `neededColumns`) or a function. Without
+ * one of these rights single requests or jobs would fail. scripts/roles.sql gives them.
  */
 export const neededRights: Record<ProcessKind, Record<string, readonly Privilege[]>> = {
   api: {
@@ -116,37 +117,59 @@ export const neededRights: Record<ProcessKind, Record<string, readonly Privilege
 };
 
 /**
- * The rights that a role lacks for a process of this kind, such as "insert on metering.readings", as an expression for
- * a statement. Reads the catalog alone; a missing table counts as a missing right.
+ * The rights that a role lacks for a process of this kind, such as "insert on metering.readings" or, where it has the right on
+ * other columns, "insert (shipment_id) on metering.meter_events", as an expression for a statement. Reads the catalog alone; a
+ * missing table counts as a missing right.
  */
 export function missingRights(kind: ProcessKind, role: string | undefined): RawBuilder<string[]> {
-  const pairs = Object.entries(neededRights[kind]).flatMap(([name, privileges]) =>
-    privileges.map((privilege) => [name, privilege] as const),
-  );
+  const needed = [...listRights(kind), ...listColumnRights(kind)];
   const name = role === undefined ? sql`current_user` : sql`${role}::name`;
   return sql<string[]>`array(
-    select needed.privilege || ' on ' || needed.name
+    select concat(needed.privilege, ' (' || needed.column_name || ')', ' on ', needed.name)
     from unnest(
-      ${pairs.map(([one]) => one)}::text[], ${pairs.map(([, privilege]) => privilege)}::text[]
-    ) needed (name, privilege)
+      ${needed.map((one) => one.name)}::text[], ${needed.map((one) => one.privilege)}::text[],
+      ${needed.map((one) => one.column)}::text[]
+    ) needed (name, privilege, column_name)
     left join pg_namespace n on n.nspname = split_part(needed.name, '.', 1)
     left join pg_class c
       on needed.privilege not in ('usage', 'execute') and c.relnamespace = n.oid
       and c.relname = split_part(needed.name, '.', 2)
-    where not coalesce(
-      case needed.privilege
-        when 'usage' then has_schema_privilege(${name}, n.oid, 'usage')
-        when 'execute' then (
-          select bool_and(has_function_privilege(${name}, p.oid, 'execute'))
-          from pg_proc p
-          where p.pronamespace = n.oid and p.proname = split_part(needed.name, '.', 2)
-        )
-        when 'delete' then has_table_privilege(${name}, c.oid, 'delete')
-        else has_any_column_privilege(${name}, c.oid, needed.privilege)
-      end,
-      false
-    )
+    left join pg_attribute a on a.attrelid = c.oid and a.attname = needed.column_name
+    where case
+      -- A table of which the role has the right on no column is named alone.
+      when needed.column_name is not null then
+        has_any_column_privilege(${name}, c.oid, needed.privilege)
+          and not coalesce(has_column_privilege(${name}, c.oid, a.attnum, needed.privilege), false)
+      else not coalesce(
+        case needed.privilege
+          when 'usage' then has_schema_privilege(${name}, n.oid, 'usage')
+          when 'execute' then (
+            select bool_and(has_function_privilege(${name}, p.oid, 'execute'))
+            from pg_proc p
+            where p.pronamespace = n.oid and p.proname = split_part(needed.name, '.', 2)
+          )
+          when 'delete' then has_table_privilege(${name}, c.oid, 'delete')
+          else has_any_column_privilege(${name}, c.oid, needed.privilege)
+        end,
+        false
+      )
+    end
   )`;
+}
+
+type Right = { name: string; privilege: string; column: string | null };
+
+function listRights(kind: ProcessKind): Right[] {
+  return Object.entries(neededRights[kind]).flatMap(([name, privileges]) =>
+    privileges.map((privilege) => ({ name, privilege, column: null })),
+  );
+}
+
+function listColumnRights(kind: ProcessKind): Right[] {
+  return Object.entries(neededColumns[kind]).flatMap(([right, columns]) => {
+    const [privilege = "", name = ""] = right.split(" on ");
+    return columns.map((column) => ({ name, privilege, column }));
+  });
 }
 
 /** The same as an answer, for this connection's role or another one. */
