@@ -5,7 +5,7 @@ import { silentLog } from "../log.ts";
 import { emptyDatabaseTest as test } from "../testing/postgres/empty-database-fixture.ts";
 import { createRecordingLog } from "../testing/processes/recording-log.ts";
 import { until } from "../testing/processes/until.ts";
-import { migrate } from "./migrate.ts";
+import { migrate, migrationLockKey } from "./migrate.ts";
 import { createMigrator, missingMigrations, sqlMigrations } from "./migrations.ts";
 import type { Db } from "../database/db.ts";
 
@@ -52,7 +52,9 @@ test("of four migrations at once one does the work, and none fails", async ({ em
   await Promise.all([1, 2, 3, 4].map(() => migrate({ databaseUrl: empty.url, log })));
 
   const needed = Object.keys(await sqlMigrations.getMigrations()).toSorted();
-  expect(events.flatMap(({ applied }) => applied)).toEqual(needed);
+  const done = events.filter(({ event }) => event === "database_migrated");
+  expect(done.flatMap(({ applied }) => applied)).toEqual(needed);
+  expect(done).toHaveLength(4);
   expect(await missingMigrations(empty.db)).toEqual([]);
 });
 
@@ -68,6 +70,28 @@ test("a migration waits for one that runs before it does anything", async ({ emp
   });
 
   expect(blocked.map(({ status }) => status)).toEqual(["fulfilled", "fulfilled"]);
+});
+
+test("a migration that waits for another one says for which session, and is made when that has ended", async ({
+  empty,
+}) => {
+  const { log, events } = createRecordingLog();
+  await empty.db.connection().execute(async (session) => {
+    const { rows } = await sql<{ pid: number }>`
+      select pg_backend_pid() as pid, pg_advisory_lock(${migrationLockKey})
+    `.execute(session);
+    const migrated = migrate({ databaseUrl: empty.url, log });
+    await until(() => events.length > 0, { what: "the wait to be told" });
+
+    const holders = [
+      { pid: rows[0]?.pid, application_name: expect.any(String), session_seconds: expect.any(Number) },
+    ];
+    expect(events).toEqual([{ event: "migration_awaits_another", holders }]);
+    await sql`select pg_advisory_unlock(${migrationLockKey})`.execute(session);
+    await migrated;
+  });
+
+  expect(await missingMigrations(empty.db)).toEqual([]);
 });
 
 test("a migration that fails is named, and none of its run stays", async ({ empty }) => {

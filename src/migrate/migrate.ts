@@ -102,10 +102,37 @@ async function underMigrationLock(
   );
   try {
     await lock.db.connection().execute(async (session) => {
-      await sql`select pg_advisory_lock(${migrationLockKey})`.execute(session);
+      await takeMigrationLock(session, log);
       await work();
     });
   } finally {
     await lock.close();
   }
+}
+
+// Waits as long as another run has the lock, and says so: the session of a run whose machine was lost keeps it for hours.
+async function takeMigrationLock(session: Db, log: Log): Promise<void> {
+  const { rows } = await sql<{ is_taken: boolean }>`
+    select pg_try_advisory_lock(${migrationLockKey}) as is_taken
+  `.execute(session);
+  if (rows[0]?.is_taken === true) return;
+  log.warn({ event: "migration_awaits_another", holders: await listLockHolders(session) });
+  await sql`select pg_advisory_lock(${migrationLockKey})`.execute(session);
+}
+
+/** Empty where the other run has just ended. */
+async function listLockHolders(session: Db): Promise<object[]> {
+  const { rows } = await sql<{
+    pid: number;
+    application_name: string | null;
+    session_seconds: number | null;
+  }>`
+    select l.pid, a.application_name, extract(epoch from clock_timestamp() - a.backend_start)::int as session_seconds
+    from pg_locks l
+    join pg_database d on d.oid = l.database and d.datname = current_database()
+    left join pg_stat_activity a on a.pid = l.pid
+    where l.locktype = 'advisory' and l.granted and l.objsubid = 1
+      and (l.classid::bigint << 32) | l.objid::bigint = ${migrationLockKey}
+  `.execute(session);
+  return rows;
 }
