@@ -17,6 +17,8 @@ export type ConsoleParts = {
   billableStatuses: readonly string[];
   /** How often the renewing figures are read; the default when left out. */
   live?: { reusedMs: number; reusedPerDuration: number; reusedMsMax: number };
+  /** How long the start page waits for what needs attention, before it is shown without; the default when left out. */
+  attentionWaitMs?: number;
   now: () => Date;
 };
 

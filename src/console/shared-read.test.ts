@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { createSharedRead } from "./shared-read.ts";
+import { createSharedRead, withinWait } from "./shared-read.ts";
 
 const limits = { reusedMs: 1_000, reusedPerDuration: 100, reusedMsMax: 10_000 };
 
@@ -64,4 +64,23 @@ test("the first read of all throws when it fails", async () => {
   const { clock, shared } = createRead(1);
   clock.isAway = true;
   await expect(shared()).rejects.toThrow("away");
+});
+
+test("who does not wait for a long read gets the result of the one before, and nothing before the first", async () => {
+  const reads: PromiseWithResolvers<number>[] = [];
+  const read = () => {
+    const next = Promise.withResolvers<number>();
+    reads.push(next);
+    return next.promise;
+  };
+  const soon = withinWait(
+    createSharedRead(read, { ...limits, reusedMs: 0 }, () => 0),
+    0,
+  );
+  expect(await soon()).toBeUndefined();
+  reads[0]?.resolve(1);
+  await expect.poll(soon).toMatchObject({ value: 1 });
+  expect(await soon()).toMatchObject({ value: 1 });
+  reads[1]?.resolve(2);
+  await expect.poll(soon).toMatchObject({ value: 2 });
 });

@@ -1,3 +1,5 @@
+import { setTimeout as sleep } from "node:timers/promises";
+
 /**
  * The result of a read, and its time. `failure`: the latest try failed, so that the result is older than it should be.
  */
@@ -55,5 +57,25 @@ export function createSharedRead<T>(
       underWay = undefined;
     });
     return underWay;
+  };
+}
+
+/**
+ * The same for readers who do not wait longer than `waitMs`: while a read takes longer than that, each of them gets the result of
+ * the one before, however old it is, or undefined before the first. Throws as `read` does when it fails in time; one that
+ * fails later is made again for the next reader.
+ */
+export function withinWait<T>(read: SharedRead<T>, waitMs: number): () => Promise<Shared<T> | undefined> {
+  let latest: Shared<T> | undefined;
+
+  async function keepLatest(): Promise<void> {
+    latest = await read();
+  }
+
+  return async () => {
+    const reading = keepLatest();
+    reading.catch(() => {});
+    await Promise.race([reading, sleep(waitMs, undefined, { ref: false })]);
+    return latest;
   };
 }

@@ -5,11 +5,23 @@ import type { Attention } from "./read-attention.ts";
 import { whatToDo } from "./what-to-do.ts";
 
 /** What an operator has to look at, each with what to do about it: the alerts that hold, and what else doctor finds. */
-export function AttentionPart({ attention, now }: { attention: Shared<Attention>; now: Date }) {
-  const { conditions, findings } = attention.value;
+export function AttentionPart({ attention, now }: { attention: Shared<Attention> | undefined; now: Date }) {
   return (
     <section aria-label="Needs attention">
       <h2>Needs attention</h2>
+      {attention === undefined ? (
+        <p class="empty">It is being looked at, which takes long. It stands here as soon as it is known.</p>
+      ) : (
+        <Found attention={attention} now={now} />
+      )}
+    </section>
+  );
+}
+
+function Found({ attention, now }: { attention: Shared<Attention>; now: Date }) {
+  const { conditions, findings } = attention.value;
+  return (
+    <>
       {attention.failure !== undefined && (
         <p class="notice bad" role="alert">
           It could not be read again: this is what was found <Ago at={attention.readAt} now={now} />.
@@ -45,6 +57,6 @@ export function AttentionPart({ attention, now }: { attention: Shared<Attention>
         What the alerts and doctor would say, as of <Ago at={attention.readAt} now={now} />. Of Stripe itself
         only <code>doctor</code> tells: its key, meters and webhook endpoint.
       </p>
-    </section>
+    </>
   );
 }

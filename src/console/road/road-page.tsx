@@ -11,7 +11,8 @@ import { Stations } from "./stations.tsx";
 
 export type Live = {
   figures: Shared<RoadFigures>;
-  attention: Shared<Attention>;
+  /** Undefined: it is read for the first time, and that takes long. */
+  attention: Shared<Attention> | undefined;
   sums: Shared<RunningSums>;
   now: Date;
   mayAct: boolean;

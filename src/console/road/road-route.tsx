@@ -3,7 +3,7 @@ import { readRunningSums } from "../../reconciliation/running-sums.ts";
 import type { ConsoleApp, ConsoleContext } from "../console-env.ts";
 import { mayAct } from "../forms/act.ts";
 import { showPage } from "../layout/show-page.tsx";
-import { createSharedRead, liveLimits } from "../shared-read.ts";
+import { createSharedRead, liveLimits, withinWait } from "../shared-read.ts";
 import { FigurePlots } from "./figure-plots.tsx";
 import { readAttention } from "./read-attention.ts";
 import { createPlotReads, spanOf } from "./read-plots.ts";
@@ -16,11 +16,17 @@ import { type Live, LivePart, RoadPage } from "./road-page.tsx";
  */
 const seldomLimits = { reusedMs: 15_000, reusedPerDuration: 500, reusedMsMax: 180_000 };
 
+/** It takes some thirty statements: where Postgres is slow, or a table is locked, the figures do not wait for them all. */
+const defaultAttentionWaitMs = 2_000;
+
 /** Adds the start page, and its parts that renew themselves. */
 export function mountRoad(app: ConsoleApp, parts: ConsoleParts): void {
-  const { db, now, billableStatuses, live = liveLimits } = parts;
+  const { db, now, billableStatuses, live = liveLimits, attentionWaitMs = defaultAttentionWaitMs } = parts;
   const readFigures = createSharedRead(() => readRoad(db), live);
-  const readNeeds = createSharedRead(() => readAttention(db, { billableStatuses, now: now() }), seldomLimits);
+  const readNeeds = withinWait(
+    createSharedRead(() => readAttention(db, { billableStatuses, now: now() }), seldomLimits),
+    attentionWaitMs,
+  );
   const readSums = createSharedRead(() => readRunningSums(db, "temperature_readings"), seldomLimits);
   const readPlots = createPlotReads(db, live);
 

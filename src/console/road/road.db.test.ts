@@ -1,9 +1,10 @@
 import { sql } from "kysely";
-import { expect } from "vitest";
+import { expect, onTestFinished } from "vitest";
 import type { Db } from "../../database/db.ts";
 import { pauseDelivery } from "../../delivery/pauses.ts";
 import { whyNoBrowser } from "../../testing/browser/chromium.ts";
-import { consoleTest } from "../../testing/fixtures/console-fixture.ts";
+import { consoleTest, openSite } from "../../testing/fixtures/console-fixture.ts";
+import { holdOpen } from "../../testing/postgres/locks.ts";
 import { appendEntries } from "../../testing/rows/entries.ts";
 import { hoursAgo } from "../../testing/rows/hours.ts";
 import { addMeterEvent } from "../../testing/rows/meter-events.ts";
@@ -34,6 +35,19 @@ test("the road shows what waits and since when, and what left it", async ({ visi
   const attention = await page.getByRole("region", { name: "Needs attention" }).innerText();
   expect(attention).toContain("held for 1d 6h");
   expect(attention).toContain("Link the organization to its Stripe customer");
+});
+
+test("the oldest undelivered usage is not called pending where it is in doubt", async ({
+  site,
+  database: { db },
+}) => {
+  await addMeterEvent(db, { state: "in_doubt", event_at: hoursAgo(72) });
+  const cookie = await site.signIn(site.adminToken);
+  const page = await (await site.ask("/console", { headers: { cookie } })).text();
+  const [station = ""] = /state-pending[^]*?<\/li>/.exec(page) ?? [];
+  expect(station.replaceAll(/<[^>]*>/g, "")).toContain(
+    "0 in flight to Stripe; the oldest usage that is pending or in doubt is of 3 days ago",
+  );
 });
 
 test("what is held for want of a customer does not make the seal look late", async ({
@@ -175,6 +189,32 @@ test("while a right is missing that the alerts need, as after an upgrade, the st
   const page = await answer.text();
   expect(page).toMatch(/alerts<\/strong> permission denied for table reconcile_reads/);
   expect(page).toContain("run scripts/roles.sql as the owner after every migration");
+});
+
+test("the start page does not wait while what needs attention takes long to find out, and shows it once it is known", async ({
+  database,
+  boss,
+}) => {
+  const site = await openSite({ ...database.as("api"), boss }, { attentionWaitMs: 0 });
+  onTestFinished(site.close);
+  await addMeterEvent(database.db, { state: "rejected" });
+  const cookie = await site.signIn(site.adminToken);
+  const read = async (path: string) => (await site.ask(path, { headers: { cookie } })).text();
+  const release = await holdOpen(
+    database.pool,
+    "lock table metering.billing_invoices in access exclusive mode",
+  );
+  try {
+    for (const path of ["/console", "/console/road/live"]) {
+      const page = await read(path);
+      expect(page, path).toMatch(/1<\/span>[^]*Stripe refused them/);
+      expect(page, path).toContain("It is being looked at");
+    }
+  } finally {
+    await release();
+  }
+  await expect.poll(() => read("/console/road/live")).toContain("none has ever run");
+  expect(await read("/console")).toContain("rejected</strong> meter events: 1");
 });
 
 test("the keyboard stays where it is while the figures renew themselves", async ({

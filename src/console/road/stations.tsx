@@ -35,7 +35,7 @@ export function Stations({ figures, sums, now }: StationsProps) {
         {inDigits(inFlight)} in flight to Stripe
         {oldest !== null && (
           <>
-            , the oldest of <Ago at={new Date(oldest)} now={now} />
+            ; the oldest usage that is pending or in doubt is of <Ago at={new Date(oldest)} now={now} />
           </>
         )}
       </Station>
