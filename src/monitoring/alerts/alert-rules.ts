@@ -159,7 +159,8 @@ export const alertRules: readonly AlertRule[] = [
   {
     name: "MeterOutboxUsageNearExpiry",
     severity: "warning",
-    summary: "Undelivered usage is 30 days old; Stripe takes it for {{ $value | humanizeDuration }} more",
+    summary:
+      "Undelivered usage ({{ $labels.of }}) is over 30 days old; Stripe takes it for {{ $value | humanizeDuration }} more",
     gauge: "meter_outbox_expiry_seconds_left",
     fold: "min",
     by: ["of"],

@@ -6,6 +6,8 @@ import { appendEntries } from "../../testing/rows/entries.ts";
 import { addMeterEvent, ago, minuteMs } from "../../testing/rows/meter-events.ts";
 import { addOrganization } from "../../testing/rows/organizations.ts";
 import { parseScrape, seriesOf } from "../../testing/net/scraped.ts";
+import { summaryOf } from "../alerts/alert-post.ts";
+import { readConditions } from "../alerts/read-conditions.ts";
 
 const hourMs = 60 * minuteMs;
 const dayMs = 24 * hourMs;
@@ -113,6 +115,42 @@ test("open meter events are shown by state, with the time that the worst of them
     'meter_outbox_expiry_seconds_left{of="meter_event"}': seconds(4 * 86_400),
   });
   expect(seriesOf(scraped, 'meter_outbox_meter_events{state="delivered"')).toEqual([]);
+});
+
+test("what is past a limit has no time left, and no alert tells of less than none", async ({
+  scrape,
+  database: { db },
+}) => {
+  await appendEntries(db, await addOrganization(db), [{ at: ago(62 * dayMs), quantity: 1 }]);
+  await addMeterEvent(db, {
+    event_at: ago(50 * dayMs),
+    attempts_started: 1,
+    attempts_finished: 1,
+    first_unknown_at: ago(49 * dayMs),
+  });
+  const [periodStart, periodEnd] = [ago(31 * dayMs), ago(dayMs)];
+  const id = await addOrganization(db, { customer: "cus_draft", periodStart, periodEnd });
+  await db.updateTable("billing_periods").set({ books: "different" }).execute();
+  await sql`
+    insert into metering.billing_invoices
+      (organization_id, invoice_id, period_start, stripe_customer_id, status, invoiced, created_at, finalizes_at, read_began_at)
+    values (${id}, 'in_1', ${periodStart}, 'cus_draft', 'draft', '{}', ${periodEnd}, now() - interval '3 hours', now())
+  `.execute(db);
+
+  expect(await scrape()).toMatchObject({
+    'meter_outbox_expiry_seconds_left{of="entry"}': 0,
+    'meter_outbox_expiry_seconds_left{of="meter_event"}': 0,
+    meter_outbox_identifier_seconds_left: 0,
+    meter_outbox_open_draft_seconds_left: 0,
+  });
+  const summaries = (await readConditions(db, { billableStatuses: ["active"] })).map(summaryOf);
+  expect(summaries).toEqual(
+    expect.arrayContaining([
+      "Undelivered usage (entry) is over 30 days old; Stripe takes it for 0s more",
+      "Undelivered usage (meter_event) is over 30 days old; Stripe takes it for 0s more",
+    ]),
+  );
+  expect(summaries.join("\n")).not.toMatch(/-\d/);
 });
 
 test("a pause of the circuit breaker's is told from an operator's", async ({ scrape, database: { db } }) => {

@@ -29,7 +29,7 @@ export async function readDraftGauges(db: Db): Promise<Sample[]> {
     { name: "meter_outbox_invoice_held_seconds", value: heldSeconds },
     ...(openSecondsLeft === null
       ? []
-      : [{ name: "meter_outbox_open_draft_seconds_left" as const, value: openSecondsLeft }]),
+      : [{ name: "meter_outbox_open_draft_seconds_left" as const, value: Math.max(0, openSecondsLeft) }]),
   ];
 }
 

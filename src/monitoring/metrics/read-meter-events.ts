@@ -46,18 +46,20 @@ function withoutAge(events: OpenEvents): OpenEvents {
   return events.state === "pending" ? { ...events, ageSeconds: 0 } : events;
 }
 
+/** What is past its limit has 0 seconds left: an alert would tell people of less than no time. */
 function timeLeft(open: readonly OpenEvents[], isShadow: boolean): Sample[] {
   const samples: Sample[] = [];
   const unknownSeconds = open.flatMap((events) => events.unknownSeconds ?? []);
   if (unknownSeconds.length > 0) {
-    const value = identifierSafeMs / 1_000 - Math.max(...unknownSeconds);
+    const value = Math.max(0, identifierSafeMs / 1_000 - Math.max(...unknownSeconds));
     samples.push({ name: "meter_outbox_identifier_seconds_left", value });
   }
   const sendable = open.filter(
     ({ state }) => sendableStates.some((one) => one === state) && !(isShadow && state === "pending"),
   );
   if (sendable.length > 0) {
-    const value = eventAgeMsMax / 1_000 - Math.max(...sendable.map(({ ageSeconds }) => ageSeconds));
+    const oldestSeconds = Math.max(...sendable.map(({ ageSeconds }) => ageSeconds));
+    const value = Math.max(0, eventAgeMsMax / 1_000 - oldestSeconds);
     samples.push({ name: "meter_outbox_expiry_seconds_left", labels: { of: "meter_event" }, value });
   }
   return samples;

@@ -31,6 +31,6 @@ export async function readUnsealedAgeGauges(db: Db): Promise<Sample[]> {
   });
   if (ages.length === 0) return samples;
   const oldestSeconds = Math.max(...ages.map(({ ageSeconds }) => ageSeconds));
-  const value = eventAgeMsMax / 1_000 - oldestSeconds;
+  const value = Math.max(0, eventAgeMsMax / 1_000 - oldestSeconds);
   return [...samples, { name: "meter_outbox_expiry_seconds_left", labels: { of: "entry" }, value }];
 }
