@@ -8,10 +8,11 @@ import { holdSeal } from "../outbox/hold-seal.ts";
 import { sealDueEntries } from "../outbox/seal.ts";
 import type { StripeReads } from "../stripe/reads.ts";
 import { inSpan, type Tracer, untraced } from "../tracing/tracer.ts";
-import { type MeterEventNames, type MeterName, meterNames } from "../usage/meters.ts";
+import { type MeterEventNames, meterNames } from "../usage/meters.ts";
 import type { Consequence } from "./consequences.ts";
 import { adoptInvoice } from "./adopt-invoice.ts";
 import { adoptSubscription } from "./adopt-subscription.ts";
+import { findMeter } from "./find-meter.ts";
 import { findLink, linkOrganization } from "./link-organization.ts";
 import { readCustomer } from "./read-customer.ts";
 import { readInvoice } from "./read-invoice.ts";
@@ -240,13 +241,4 @@ async function prepareRejections(
     const effect = `rejected ${rejected.length}, to be reconciled ${marked}`;
     return { effect, consequences: [{ kind: "rejected", events: rejected, unreadable: report.unreadable }] };
   };
-}
-
-async function findMeter(
-  { reads, eventNames }: ApplyDeps,
-  meterId: string,
-): Promise<{ name: MeterName; isActive: boolean } | undefined> {
-  const meter = await reads.readMeter(meterId);
-  const name = meterNames.find((one) => eventNames[one] === meter?.eventName);
-  return meter === undefined || name === undefined ? undefined : { name, isActive: meter.isActive };
 }

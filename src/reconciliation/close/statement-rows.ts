@@ -13,8 +13,7 @@ import { byPeriodAndMeter } from "./by-period-and-meter.ts";
  * `unsealed`: recorded, in no meter event yet. `pending`, `in_doubt`, `rejected`, `expired`: meter events in that state.
  * `late`: delivered after the invoice was final. `carried_forward`: a later period bills it. `carried_in`: of an earlier
  * period. `stripe_differs`: an hour whose sum at Stripe is not ours. `no_invoice`: Stripe made no invoice for the period.
- * `unexplained`: what all of these do not tell.
- * `others`: rows that are left out.
+ * `unexplained`: what all of these do not tell. `others`: rows that are left out.
  */
 export const rowKinds = [
   "unsealed",
