@@ -1,7 +1,6 @@
 import type { Db } from "../database/db.ts";
 import type { WorkDeps } from "../queue/work-queue.ts";
-import type { CloseSettings } from "./close/close-periods.ts";
-import type { GateDeps } from "./close/gate.ts";
+import type { CloseDeps, CloseSettings } from "./close/close-periods.ts";
 import type { DoubtDeps } from "./doubt/resolve-doubt.ts";
 import type { Folding } from "./fold-window.ts";
 import type { LookDeps } from "./look.ts";
@@ -15,5 +14,5 @@ export type ReconcileSettings = CloseSettings & {
 
 /** The dependencies of a worker's comparison with Stripe's sums. */
 export type ReconcileDeps = WorkDeps & { db: Db } & Pick<LookDeps, "reads" | "eventNames"> &
-  Pick<GateDeps, "reads" | "stripeNowMs" | "rememberedInvoices" | "onGate"> &
+  Pick<CloseDeps, "reads" | "stripeNowMs" | "rememberedInvoices" | "onGate"> &
   Pick<DoubtDeps, "refusedSums">;

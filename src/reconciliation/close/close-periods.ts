@@ -2,6 +2,7 @@ import type { PeriodKey } from "../../billing/make-period.ts";
 import type { PgBoss } from "pg-boss";
 import { hasUnsealedEntries } from "../../outbox/period-entries.ts";
 import { describeRefusal } from "../../stripe/describe-stripe-error.ts";
+import type { StripeReads } from "../../stripe/reads.ts";
 import type { LookDeps } from "../look.ts";
 import {
   type BillingPeriod,
@@ -16,6 +17,7 @@ import {
 import { compareBooks } from "./compare-books.ts";
 import { type GateDeps, guardDraft } from "./gate.ts";
 import { type Books, isDraftDue } from "./gate-rules.ts";
+import { hasNoInvoice } from "./has-no-invoice.ts";
 import { carryForward, type LateUsageMode, readNotBilled, sameQuantities } from "./late-usage.ts";
 import { nextLook } from "./next-look.ts";
 import { hasOpenEvents } from "./period-events.ts";
@@ -24,7 +26,9 @@ import { refreshInvoices } from "./refresh-invoices.ts";
 /** The operator's settings for the close of periods. */
 export type CloseSettings = { gate: GateDeps["gate"]; lateUsage: LateUsageMode };
 
-export type CloseDeps = GateDeps & LookDeps & CloseSettings & { boss: PgBoss };
+export type CloseDeps = GateDeps &
+  LookDeps &
+  CloseSettings & { boss: PgBoss; reads: Pick<StripeReads, "readSubscriptions"> };
 
 /** Periods of one run. Each is taken when its turn comes, so that other workers get some. */
 const periodsMax = 2_000;
@@ -87,7 +91,8 @@ async function noteRefusal(
 /** One look at a period. May be repeated at any time. */
 async function lookAtPeriod(deps: CloseDeps, taken: BillingPeriod): Promise<void> {
   const { db } = deps;
-  const invoices = await refreshInvoices(deps, taken);
+  const known = await refreshInvoices(deps, taken);
+  const { invoices } = known;
   const period = (await findPeriod(db, taken.organizationId, taken.start)) ?? taken;
   const books = await readBooks(deps, period, invoices);
   const drafts = invoices.filter(({ status }) => status === "draft");
@@ -96,7 +101,9 @@ async function lookAtPeriod(deps: CloseDeps, taken: BillingPeriod): Promise<void
     for (const draft of drafts) await guardDraft(deps, { period, draft, books });
   }
   if (!isShadow) await carryForward(deps, period, books);
-  const notBilled = await readNotBilled(db, period, { invoices, nowMs: deps.stripeNowMs() });
+  const notBilled = await readNotBilled(db, period, {
+    hasNoInvoice: await hasNoInvoice(deps, period, known),
+  });
   tell(deps, period, { books, notBilled });
   const nextLookAt = nextLook({
     now: new Date(),

@@ -1,6 +1,6 @@
 import { sql } from "kysely";
 import type { PgBoss } from "pg-boss";
-import { listOrganizationsOf } from "../../database/customer-organizations.ts";
+import { endsPeriod } from "../../billing/invoice-usage.ts";
 import type { Db, Trx } from "../../database/db.ts";
 import { inOneSnapshot } from "../../database/one-snapshot.ts";
 import { carryDelivered, carryUnsent } from "../../delivery/carry-forward.ts";
@@ -19,7 +19,8 @@ import {
 } from "./billing-periods.ts";
 import type { Books } from "./gate-rules.ts";
 import { type DeliveredEvent, findLateDelivery } from "./late-rules.ts";
-import { dueQuantity, invoicedQuantities, isWithoutInvoice, notBilled, usedOf } from "./not-billed.ts";
+import { dueQuantity, invoicedQuantities, notBilled, usedOf } from "./not-billed.ts";
+import { listOthersPaidFor } from "./others-paid-for.ts";
 import { type PeriodEvents, readPeriodEvents } from "./period-events.ts";
 
 export type LateUsageMode = "report" | "carry_forward";
@@ -28,14 +29,14 @@ type LateDeps = { db: Db; boss: PgBoss; log: Log; lateUsage: LateUsageMode };
 
 /**
  * The usage that the final invoices of a period lack, by meter; null: none, or its invoice is awaited. Where the customer
- * paid for other organizations in that time, too, their usage is on its invoices. `invoices`: as they were looked for at Stripe.
+ * paid for other organizations in that time, too, their usage is on its invoices. `hasNoInvoice`: as was looked for at Stripe.
  */
 export async function readNotBilled(
   db: Db,
   period: BillingPeriod,
-  { invoices: looked, nowMs }: { invoices: readonly PeriodInvoice[]; nowMs: number },
+  { hasNoInvoice }: { hasNoInvoice: boolean },
 ): Promise<Quantities | null> {
-  if (period.closedAt === null && !isWithoutInvoice(period, looked, nowMs)) return null;
+  if (period.closedAt === null && !hasNoInvoice) return null;
   // As of one moment: entries that are sealed between two reads would count twice.
   const { invoices, own, others } = await inOneSnapshot(db, (read) =>
     read(async (trx) => {
@@ -50,9 +51,10 @@ export async function readNotBilled(
       };
     }),
   );
-  const isWithout = isWithoutInvoice(period, invoices, nowMs);
+  // One that was told meanwhile is looked at next.
+  if (hasNoInvoice && invoices.some(endsPeriod)) return null;
   // An invoice that is not there has usage of no other organization, either.
-  const ofOthers = isWithout ? [] : others;
+  const ofOthers = hasNoInvoice ? [] : others;
   return notBilled(
     invoices,
     (meter) => {
@@ -61,7 +63,7 @@ export async function readNotBilled(
         [own, ...(isSum ? ofOthers : [])].map((usage) => dueQuantity(meter, usedOf(meter, usage))),
       );
     },
-    { isWithoutInvoice: isWithout },
+    { hasNoInvoice },
   );
 }
 
@@ -72,11 +74,6 @@ async function readUsed(trx: Db, period: UsagePeriod): Promise<PeriodUsage> {
   const [entries = []] = await readPeriodEntries(trx, asked);
   const [events = []] = await readPeriodEvents(trx, asked);
   return { entries, events };
-}
-
-/** The other organizations that the customer ever paid for: hardly ever one. */
-async function listOthersPaidFor(trx: Db, { organizationId, customer }: UsagePeriod): Promise<string[]> {
-  return (await listOrganizationsOf(trx, customer)).filter((id) => id !== organizationId);
 }
 
 /**

@@ -1,8 +1,7 @@
 import type { PeriodEntries } from "../../outbox/period-entries.ts";
-import { endsPeriod } from "../../billing/invoice-usage.ts";
 import { type MeterName, meterNames, meters } from "../../usage/meters.ts";
 import { addQuantities, compareQuantities, subtractQuantity } from "../../usage/quantity.ts";
-import { type BillingPeriod, isBilled, type PeriodInvoice, type Quantities } from "./billing-periods.ts";
+import { isBilled, type PeriodInvoice, type Quantities } from "./billing-periods.ts";
 import type { PeriodEvents } from "./period-events.ts";
 
 /**
@@ -44,22 +43,6 @@ export function dueQuantity(meter: MeterName, { entries, events }: Used): string
   return subtractQuantity(counted, events?.carriedOut ?? "0");
 }
 
-/** Stripe draws up an invoice when its period ends, and each look asks Stripe for one of which nothing told. */
-const invoiceAwaitedMs = 24 * 3_600_000;
-
-/**
- * Whether no invoice ends a subscription's period, a day after it: Stripe makes none for a subscription that is cancelled at
- * once, unless it is asked to. One that is void or deleted was made, and ended by a person.
- */
-export function isWithoutInvoice(
-  { subscriptionId, end }: Pick<BillingPeriod, "subscriptionId" | "end">,
-  invoices: readonly PeriodInvoice[],
-  nowMs: number,
-): boolean {
-  const isAwaited = subscriptionId === null || nowMs - end.getTime() < invoiceAwaitedMs;
-  return !isAwaited && !invoices.some(endsPeriod);
-}
-
 /**
  * Usage that final invoices lack, by meter; null: none. A quantity above ours does not count. Of a meter that they have no price
  * for nothing is lacking, unless the period is without an invoice, which would tell its prices.
@@ -67,11 +50,11 @@ export function isWithoutInvoice(
 export function notBilled(
   invoices: readonly PeriodInvoice[],
   dueOf: (meter: MeterName) => string,
-  { isWithoutInvoice: isWithout }: { isWithoutInvoice: boolean },
+  { hasNoInvoice }: { hasNoInvoice: boolean },
 ): Quantities | null {
   const invoiced = invoicedQuantities(invoices);
   const lacking = meterNames.flatMap((meter) => {
-    const quantity = invoiced[meter] ?? (isWithout ? "0" : undefined);
+    const quantity = invoiced[meter] ?? (hasNoInvoice ? "0" : undefined);
     if (quantity === undefined) return [];
     const due = dueOf(meter);
     return compareQuantities(due, quantity) > 0 ? [[meter, subtractQuantity(due, quantity)] as const] : [];

@@ -23,6 +23,9 @@ const readEachLookMax = 20;
 /** What was of others may become ours, as when lines are added to a draft. */
 const othersReadEveryMs = 60 * minuteMs;
 
+/** A period's invoices. `areAllRead`: none of the customer's invoices is left that may be another one of it. */
+export type KnownInvoices = { invoices: PeriodInvoice[]; areAllRead: boolean };
+
 /**
  * Brings a period's invoices up to date where webhooks may be missing, and returns them: an invoice of which no webhook told
  * is looked for among the customer's, each of which is read once an hour until it is final, and a draft whose time has passed
@@ -32,11 +35,11 @@ const othersReadEveryMs = 60 * minuteMs;
 export async function refreshInvoices(
   deps: GateDeps & { boss: PgBoss },
   period: BillingPeriod,
-): Promise<PeriodInvoice[]> {
+): Promise<KnownInvoices> {
   const known = await listInvoices(deps.db, period);
   // A threshold's invoice of the running period is no sign that the one at its end was told of, nor is one that bills nothing.
   const isThere = known.some((one) => endsPeriod(one) && (one.status === "draft" || isBilled(one)));
-  const missing = isThere ? [] : await findMissing(deps, period);
+  const { missing, areAllRead } = isThere ? nothingMissing : await findMissing(deps, period);
   for (const { id } of missing) {
     await readAgain(deps, period, id);
     remember(deps.rememberedInvoices, id, deps.stripeNowMs());
@@ -44,23 +47,29 @@ export async function refreshInvoices(
   if (missing.length > 0) await wantReadSince(deps, period, missing);
   const stale = known.filter((one) => isStale(deps, one));
   for (const { id } of stale) await readAgain(deps, period, id);
-  return missing.length + stale.length === 0 ? known : listInvoices(deps.db, period);
+  const invoices = missing.length + stale.length === 0 ? known : await listInvoices(deps.db, period);
+  return { invoices, areAllRead };
 }
+
+type Missing = { missing: InvoiceRead[]; areAllRead: boolean };
+
+const nothingMissing: Missing = { missing: [], areAllRead: true };
 
 /**
  * The customer's invoices made since the period's beginning, as a subscription that is cancelled at once is invoiced before
  * its period's end, but for the invoice of the period before. Invoices that were never read come first, and of them the oldest.
  */
-async function findMissing(deps: GateDeps, { customer, start, end }: BillingPeriod): Promise<InvoiceRead[]> {
-  if (deps.stripeNowMs() - end.getTime() < awaitedMs) return [];
+async function findMissing(deps: GateDeps, { customer, start, end }: BillingPeriod): Promise<Missing> {
+  if (deps.stripeNowMs() - end.getTime() < awaitedMs) return nothingMissing;
   const invoices = await deps.reads.invoices.listSince(customer, start, listedMax);
   const readMs = ({ id }: InvoiceRead) => askedAtMs(deps.rememberedInvoices, id) ?? 0;
-  return invoices
+  const missing = invoices
     .toReversed()
     .filter((one) => one.billingReason !== "subscription_create" && one.periodEnd > start)
     .filter((one) => mayBeMissing(deps, one))
-    .toSorted((a, b) => readMs(a) - readMs(b))
-    .slice(0, readEachLookMax);
+    .toSorted((a, b) => readMs(a) - readMs(b));
+  const unread = missing.filter((one) => readMs(one) === 0);
+  return { missing: missing.slice(0, readEachLookMax), areAllRead: unread.length <= readEachLookMax };
 }
 
 /** No line is added to an invoice that is final: one that was of others then stays so. */

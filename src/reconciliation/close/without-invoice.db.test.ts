@@ -1,9 +1,11 @@
 import { sql } from "kysely";
 import { expect } from "vitest";
 import { closeTest } from "../../testing/fixtures/close-fixture.ts";
+import { addOrganization, linkCustomer } from "../../testing/rows/organizations.ts";
 import { readStatement } from "./statement.ts";
 
 const dayMinutes = 24 * 60;
+const dayMs = 86_400_000;
 
 /** The fixture's period is its subscription's, with ten readings at Stripe, and no invoice is made yet. */
 const test = closeTest.extend("used", { auto: true }, async ({ close, database: { db } }) => {
@@ -77,4 +79,91 @@ test("a customer of whom no subscription told a period has no invoice to wait fo
   await sql`update metering.billing_periods set stripe_subscription_id = null`.execute(db);
   await close.look({ minutes: dayMinutes });
   expect((await close.period()).notBilled).toBeNull();
+});
+
+test("the invoice of a subscription that runs beside a younger one, which is followed, is awaited until its own period ends", async ({
+  close,
+  account: { stripe, simulator },
+}) => {
+  simulator.setSubscription(close.subscriptionId, {
+    current_period_end: (close.end.getTime() + 10 * dayMs) / 1_000,
+  });
+  await close.look({ minutes: dayMinutes });
+  expect(await close.period()).toMatchObject({ notBilled: null });
+  expect(close.told("usage_not_billed")).toEqual([]);
+
+  await stripe.subscriptions.cancel(close.subscriptionId);
+  await close.look({ minutes: dayMinutes });
+  expect(await close.period()).toMatchObject({ notBilled: { temperature_readings: "10" } });
+});
+
+test("the invoice of a customer who paid for two organizations is both's, though it stands beside one", async ({
+  close,
+  account: { stripe },
+  database: { db },
+}) => {
+  const { customer, organizationId, start, end, subscriptionId } = close;
+  await linkCustomer(db, organizationId, { customer: "cus_another" });
+  const other = await addOrganization(db, { customer, periodStart: start, periodEnd: end });
+  await sql`
+    update metering.billing_periods set stripe_subscription_id = ${subscriptionId} where organization_id = ${other}
+  `.execute(db);
+  const id = close.endPeriod();
+  await stripe.invoices.finalizeInvoice(id);
+  await close.adopt(id);
+  await close.look({ minutes: dayMinutes });
+  const periods = await sql`
+    select p.organization_id as "organizationId", p.closed_at is not null as "isClosed", p.not_billed as "notBilled"
+    from metering.billing_periods p where period_start = ${start} order by 2
+  `.execute(db);
+  expect(periods.rows).toEqual([
+    { organizationId, isClosed: false, notBilled: null },
+    { organizationId: other, isClosed: true, notBilled: null },
+  ]);
+});
+
+test("a period that a subscription's first invoice bills has an invoice", async ({
+  close,
+  database: { db },
+}) => {
+  const { organizationId, customer, start, end, subscriptionId } = close;
+  await sql`
+    insert into metering.billing_invoices (
+      organization_id, invoice_id, period_start, stripe_customer_id, stripe_subscription_id, billing_reason, status, invoiced,
+      created_at, finalized_at, read_began_at
+    )
+    values (
+      ${organizationId}, 'in_first', ${start}, ${customer}, ${subscriptionId}, 'subscription_create', 'paid',
+      '{"temperature_readings": "10"}', ${end}, ${end}, now()
+    )
+  `.execute(db);
+  await sql`update metering.billing_periods set closed_at = now() where period_start = ${start}`.execute(db);
+  await close.addOurs(3, { meter: "active_sensors" });
+  await close.countTheirs(3, { meter: "active_sensors" });
+  await close.look({ minutes: dayMinutes });
+  expect(await close.period()).toMatchObject({ notBilled: null });
+});
+
+test("a period has no invoice only where all of the customer's were read", async ({
+  close,
+  account: { stripe, simulator },
+}) => {
+  const price = await stripe.prices.create({
+    currency: "usd",
+    unit_amount: 5,
+    product_data: { name: "Support" },
+    recurring: { interval: "month" },
+  });
+  const { id: support } = await stripe.subscriptions.create({
+    customer: close.customer,
+    items: [{ price: price.id }],
+  });
+  for (let made = 0; made < 25; made += 1) simulator.cycleSubscription(support);
+  const id = close.endPeriod();
+  await stripe.invoices.finalizeInvoice(id);
+
+  await close.look({ minutes: dayMinutes });
+  expect(close.told("usage_not_billed")).toEqual([]);
+  await close.look({ minutes: dayMinutes });
+  expect(await close.period()).toMatchObject({ closedAt: expect.any(Date), notBilled: null });
 });
