@@ -39,7 +39,14 @@ const statuses = ["trialing", "active", "past_due", "unpaid", "canceled"];
 function billing(meterId: string): Omit<SubscriptionRead, "status"> {
   const at = new Date("2026-11-01T00:00:00Z");
   const period = { periodStart: at, periodEnd: new Date("2026-12-01T00:00:00Z") };
-  return { id: "sub_1", createdAt: at, startedAt: at, endedAt: null, items: [{ meterId, ...period }] };
+  return {
+    id: "sub_1",
+    createdAt: at,
+    startedAt: at,
+    endedAt: null,
+    trial: null,
+    items: [{ meterId, ...period }],
+  };
 }
 
 /** A Stripe whose subscription changes with every read; each read takes its own time. */

@@ -7,7 +7,16 @@ const day = (n: number) => new Date(Date.UTC(2026, 10, n));
 
 function subscription(id: string, change: Partial<SubscriptionRead> = {}): SubscriptionRead {
   const items = [{ meterId: "mtr_readings", periodStart: day(1), periodEnd: day(30) }];
-  return { id, status: "active", createdAt: day(1), startedAt: day(1), endedAt: null, items, ...change };
+  return {
+    id,
+    status: "active",
+    createdAt: day(1),
+    startedAt: day(1),
+    endedAt: null,
+    trial: null,
+    items,
+    ...change,
+  };
 }
 
 const chosenId = (...of: SubscriptionRead[]) => chooseSubscription(of, ours)?.id;

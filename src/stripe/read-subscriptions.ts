@@ -16,6 +16,8 @@ export type SubscriptionRead = {
   /** From when it bills: its creation, or earlier where it was made with `backdate_start_date`. */
   startedAt: Date;
   endedAt: Date | null;
+  /** The time of its last trial. */
+  trial: { start: Date; end: Date } | null;
   items: ItemRead[];
 };
 
@@ -58,6 +60,7 @@ async function subscriptionRead(
   subscription: Stripe.Subscription,
 ): Promise<SubscriptionRead> {
   const { id, status, created, start_date: started, ended_at: ended } = subscription;
+  const { trial_start: trialStart, trial_end: trialEnd } = subscription;
   const items = (await allItems(stripe, subscription)).map((item) => ({
     meterId: item.price?.recurring?.meter ?? null,
     // Periods live on the items (since 2025-03-31.basil).
@@ -70,6 +73,10 @@ async function subscriptionRead(
     createdAt: fromUnix(created),
     startedAt: fromUnix(started ?? created),
     endedAt: typeof ended === "number" ? fromUnix(ended) : null,
+    trial:
+      typeof trialStart === "number" && typeof trialEnd === "number"
+        ? { start: fromUnix(trialStart), end: fromUnix(trialEnd) }
+        : null,
     items,
   };
 }

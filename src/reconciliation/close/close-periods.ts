@@ -19,9 +19,10 @@ import { type GateDeps, guardDraft } from "./gate.ts";
 import { type Books, isDraftDue } from "./gate-rules.ts";
 import { hasNoInvoice } from "./has-no-invoice.ts";
 import { carryForward, type LateUsageMode, readNotBilled, sameQuantities } from "./late-usage.ts";
+import { isTrial } from "./is-trial.ts";
 import { nextLook } from "./next-look.ts";
 import { hasOpenEvents } from "./period-events.ts";
-import { refreshInvoices } from "./refresh-invoices.ts";
+import { type KnownInvoices, refreshInvoices } from "./refresh-invoices.ts";
 
 /** The operator's settings for the close of periods. */
 export type CloseSettings = { gate: GateDeps["gate"]; lateUsage: LateUsageMode };
@@ -100,10 +101,7 @@ async function lookAtPeriod(deps: CloseDeps, taken: BillingPeriod): Promise<void
   if (deps.gate.mode !== "off" && !isShadow) {
     for (const draft of drafts) await guardDraft(deps, { period, draft, books });
   }
-  if (!isShadow) await carryForward(deps, period, books);
-  const notBilled = await readNotBilled(db, period, {
-    hasNoInvoice: await hasNoInvoice(deps, period, known),
-  });
+  const notBilled = await readOwed(deps, period, { books, known });
   tell(deps, period, { books, notBilled });
   const nextLookAt = nextLook({
     now: new Date(),
@@ -116,6 +114,20 @@ async function lookAtPeriod(deps: CloseDeps, taken: BillingPeriod): Promise<void
     isLacking: notBilled !== null,
   });
   await noteLook(db, period, { books, notBilled, nextLookAt });
+}
+
+/** The usage that no invoice has and one should have, after what may be carried forward was. */
+async function readOwed(
+  deps: CloseDeps,
+  period: BillingPeriod,
+  { books, known }: { books: Books; known: KnownInvoices },
+): Promise<Quantities | null> {
+  const asked = { hasNoInvoice: await hasNoInvoice(deps, period, known) };
+  const lacking = await readNotBilled(deps.db, period, asked);
+  // What a customer used for nothing must not be carried into a period that it pays for.
+  if (lacking !== null && (await isTrial(deps, period))) return null;
+  const isCarried = deps.isShadow !== true && (await carryForward(deps, period, books));
+  return isCarried ? readNotBilled(deps.db, period, asked) : lacking;
 }
 
 /** Usage that is on its way needs no read at Stripe to tell that the books are not equal. */

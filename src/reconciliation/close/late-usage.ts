@@ -79,14 +79,15 @@ async function readUsed(trx: Db, period: UsagePeriod): Promise<PeriodUsage> {
 /**
  * Sends what came too late for a period's invoice in the running period, where the operator wants that and there is one:
  * usage that never left in place of its old events, and, once the books are equal, usage that Stripe counted after the
- * invoice was final. One transaction under the period's row, which reads again what is missing: so it happens once.
+ * invoice was final. One transaction under the period's row, which reads again what is missing: so it happens once. False:
+ * nothing was to be carried.
  */
 export async function carryForward(
   { db, boss, log, lateUsage }: LateDeps,
   period: BillingPeriod,
   books: Books,
-): Promise<void> {
-  if (lateUsage === "report" || period.closedAt === null) return;
+): Promise<boolean> {
+  if (lateUsage === "report" || period.closedAt === null) return false;
   const carried = await db.transaction().execute(async (trx) => {
     if (!(await lockForCarrying(trx, period))) return [];
     // Read before anything is carried: what the owner's functions write, a cluster lets no other role read in one transaction.
@@ -97,6 +98,7 @@ export async function carryForward(
     return reminders;
   });
   if (carried.length > 0) tell(log, period, carried);
+  return carried.length > 0;
 }
 
 function tell(log: Log, period: BillingPeriod, carried: readonly Reminder[]): void {

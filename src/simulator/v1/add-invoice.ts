@@ -63,7 +63,8 @@ function newInvoice(state: Simulation, subscription: Subscription, period: NewIn
     createdAt,
     createdEventId: undefined,
     ...period,
-    usageFrom: subscription.billedUntil,
+    // "During the trial period, any usage accrued doesn't count toward the total" (docs.stripe.com/billing/subscriptions/trials, certain).
+    usageFrom: Math.max(subscription.billedUntil, subscription.trialEnd ?? 0),
     // "Usage timestamped after the draft's creation goes to the next invoice" (certain): a period that is ended early.
     usageUntil: Math.min(period.periodEnd, createdAt + 1),
     lines: [],

@@ -1,6 +1,7 @@
 import { Stripe } from "stripe";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { startSimulator, type RunningSimulator } from "../start-simulator.ts";
+import { monthsAfter } from "./billing-period.ts";
 import { makePrice } from "./make-price.ts";
 
 const hourSeconds = 3_600;
@@ -60,6 +61,26 @@ test("usage after the draft is on the next invoice, and what came after a finali
   const [next] = (await stripe.invoices.list({ status: "draft" })).data;
 
   expect(await quantities(next?.id ?? "")).toEqual({ readings: "3", sensors: "0" });
+});
+
+test("usage in a trial is free, and what comes after it is billed", async () => {
+  await stripe.subscriptions.cancel(subscription);
+  const { data: prices } = await stripe.prices.list();
+  const trialEnd = nowSeconds + 7 * 86_400;
+  await stripe.subscriptions.create({
+    customer: "cus_1",
+    items: prices.map(({ id: price }) => ({ price })),
+    trial_end: trialEnd,
+  });
+  await send("readings", "40", nowSeconds);
+  running.simulator.setClock({ now: trialEnd });
+  const [ofTrial] = (await stripe.invoices.list({ status: "draft" })).data;
+  await send("readings", "2", trialEnd);
+  running.simulator.setClock({ now: monthsAfter(trialEnd, 1) });
+  const [next] = (await stripe.invoices.list({ status: "draft" })).data;
+
+  expect(await quantities(ofTrial?.id ?? "")).toEqual({ readings: "0", sensors: "0" });
+  expect(await quantities(next?.id ?? "")).toEqual({ readings: "2", sensors: "0" });
 });
 
 test("a request moves the finalization, again and again while it is a draft", async () => {
