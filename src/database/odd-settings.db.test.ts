@@ -1,6 +1,5 @@
 import { sql } from "kysely";
 import { expect } from "vitest";
-import { storeReadings } from "../intake/store-readings.ts";
 import { silentLog } from "../log.ts";
 import { migrate, migrationLockKey } from "../migrate/migrate.ts";
 import { missingMigrations } from "../migrate/migrations.ts";
@@ -9,6 +8,7 @@ import { databaseTest } from "../testing/postgres/database-fixture.ts";
 import { emptyDatabaseTest } from "../testing/postgres/empty-database-fixture.ts";
 import { until } from "../testing/processes/until.ts";
 import { addOrganization } from "../testing/rows/organizations.ts";
+import { commitIn, storeWays } from "../testing/rows/store-ways.ts";
 import type { Db } from "./db.ts";
 import { type Database, openDatabase } from "./pool.ts";
 
@@ -52,18 +52,17 @@ test("times are read as they were written", async ({ odd: { db } }) => {
   expect(rows).toEqual([{ at }]);
 });
 
-test("a reading that is sent again is a duplicate, to its last digit", async ({ odd: { db, pool } }) => {
-  const organizationId = await addOrganization(db);
-  await db.insertInto("sensors").values({ organization_id: organizationId, id: "a" }).execute();
-  const reading = { sensorId: "a", recordedAt: new Date().toISOString(), temperature: 0.1 + 0.2 };
-  const client = await pool.connect();
-  try {
-    expect(await storeReadings(client, organizationId, [reading])).toEqual([{ status: "accepted" }]);
-    expect(await storeReadings(client, organizationId, [reading])).toEqual([{ status: "duplicate" }]);
-  } finally {
-    client.release();
-  }
-});
+test.for(storeWays)(
+  "a reading that is sent again is a duplicate, to its last digit, where it is stored %s",
+  async (way, { odd: { db, pool } }) => {
+    const organizationId = await addOrganization(db);
+    await db.insertInto("sensors").values({ organization_id: organizationId, id: "a" }).execute();
+    const readings = [{ sensorId: "a", recordedAt: new Date().toISOString(), temperature: 0.1 + 0.2 }];
+    const store = () => commitIn(way, pool, [{ organizationId, readings }]);
+    expect(await store()).toEqual([[{ status: "accepted" }]]);
+    expect(await store()).toEqual([[{ status: "duplicate" }]]);
+  },
+);
 
 test("a month is as long as UTC says", async ({ odd: { db } }) => {
   const start = new Date("2025-03-01T00:00:00Z");
