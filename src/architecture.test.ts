@@ -77,7 +77,7 @@ const reserved: { what: string; pattern: RegExp; allowed: RegExp }[] = [
     what: "touches meter_outbox",
     pattern: /metering\.meter_outbox\b|(?:From|Into|Table|Join)\(\s*"meter_outbox/,
     allowed:
-      /^outbox\/|^intake\/(store-readings|store-on-node|count-sensors)\.ts$|^database\/needed-rights\.ts$/,
+      /^outbox\/|^intake\/(store-readings|store-on-node|count-sensors)\.ts$|^database\/needed-(rights|columns)\.ts$/,
   },
   {
     what: "writes meter_events",

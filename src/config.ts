@@ -24,27 +24,20 @@ const retentionDaysMin = 70;
 const port = z.coerce.number().int().min(0).max(65_535);
 /** 0: no limit. */
 const perSecond = z.coerce.number().int().min(0).max(1_000_000).default(0);
-const secretList = z
-  .string()
-  .transform((list) =>
-    list
-      .split(",")
-      .map((secret) => secret.trim())
-      .filter((secret) => secret !== ""),
-  )
+/** Comma-separated. */
+const wordList = z.string().transform((list) =>
+  list
+    .split(",")
+    .map((word) => word.trim())
+    .filter((word) => word !== ""),
+);
+const secretList = wordList
   .refine((list) => list.length > 0, "must name at least one secret")
   .refine((list) => list.every((secret) => /^whsec_[\w+/=-]+$/.test(secret)), {
     message: "must be Stripe's signing secrets (whsec_…), comma-separated",
     abort: true,
   });
-const statusList = z
-  .string()
-  .transform((list) =>
-    list
-      .split(",")
-      .map((word) => word.trim())
-      .filter((word) => word !== ""),
-  )
+const statusList = wordList
   .refine((words) => words.length > 0, "must name at least one status: without any, no sensor is counted")
   .refine((words) => words.every((word) => statusPattern.test(word)), `each word ${allowedStatuses}`)
   .transform(statusesMeant);

@@ -32,7 +32,7 @@ test("a connection of ours that breaks during its first words ends no process", 
   expect(uncaught).toEqual([]);
 });
 
-/** A server that lets everybody in and hangs up at the first statement. */
+/** A server that lets each client in and hangs up at its first statement. */
 async function listenAndCut(): Promise<string> {
   const welcomed = new Set<Socket>();
   const server = createServer((socket) => {
