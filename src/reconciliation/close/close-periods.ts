@@ -1,5 +1,6 @@
 import type { PeriodKey } from "../../billing/make-period.ts";
 import type { PgBoss } from "pg-boss";
+import { readClock } from "../../database/clock.ts";
 import { hasUnsealedEntries } from "../../outbox/period-entries.ts";
 import { describeRefusal } from "../../stripe/describe-stripe-error.ts";
 import type { StripeReads } from "../../stripe/reads.ts";
@@ -74,7 +75,7 @@ async function noteRefusal(
   const { organizationId, customer, start, end, closedAt, notBilled } = period;
   const fields = { organization_id: organizationId, stripe_customer_id: customer };
   log.warn({ event: "reconcile_read_refused", ...fields, period_start: start.toISOString(), reason });
-  const now = new Date();
+  const now = await readClock(db);
   const usual = nextLook({
     now,
     end,
@@ -104,7 +105,7 @@ async function lookAtPeriod(deps: CloseDeps, taken: BillingPeriod): Promise<void
   const notBilled = await readOwed(deps, period, { books, known });
   tell(deps, period, { books, notBilled });
   const nextLookAt = nextLook({
-    now: new Date(),
+    now: await readClock(db),
     end: period.end,
     hasInvoice: invoices.some((one) => one.status === "draft" || isBilled(one)),
     hasDraft: drafts.length > 0,

@@ -1,6 +1,7 @@
 import type { Books } from "./gate-rules.ts";
 
 export type Looked = {
+  /** The database's time, by which periods are due. */
   now: Date;
   end: Date;
   /** Whether an invoice of it is known, is a draft, and is final. */
