@@ -65,6 +65,20 @@ test("what is held for want of a customer does not make the seal look late", asy
   await unsealed.getByText("1 entry to seal, the oldest from 10 min ago").waitFor();
 });
 
+test("a number beside the road stands in one line", async ({ visit, database: { db } }) => {
+  const held = Array.from({ length: 1_234 }, (_, minute) => ({ at: hoursAgo(30, minute), quantity: 1 }));
+  await appendEntries(db, await addOrganization(db), held);
+  const { page } = await visit();
+  await page.goto("/console");
+  await page.locator(".aside").first().getByText("1,234").waitFor();
+  const lines = `[...document.querySelectorAll(".aside .number")].map((number) => {
+    const range = document.createRange();
+    range.selectNodeContents(number);
+    return range.getClientRects().length;
+  })`;
+  expect(await page.evaluate(lines)).toEqual([1, 1, 1, 1]);
+});
+
 test("workers that send nothing on purpose are told of on top", async ({ site, database: { db } }) => {
   const headers = { cookie: await site.signIn(site.adminToken) };
   const read = async () => (await site.ask("/console", { headers })).text();
