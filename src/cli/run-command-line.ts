@@ -157,9 +157,14 @@ function tell(outcome: Outcome, { writeOut, writeErr }: Surroundings, { isJson }
   switch (outcome.kind) {
     case "done":
     case "alarming":
-      return writeOut(`${isJson ? JSON.stringify(outcome.document, null, 2) : outcome.text}\n`);
+      return writeOut(endLine(isJson ? JSON.stringify(outcome.document, null, 2) : outcome.text));
     case "failed":
     case "wrong_usage":
       return writeErr(`error: ${outcome.message}\n`);
   }
+}
+
+/** CSV ends its last line itself, as all others: what reads it takes one kind of line ending. */
+function endLine(text: string): string {
+  return text.endsWith("\n") ? text : `${text}\n`;
 }

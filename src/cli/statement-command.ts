@@ -69,7 +69,7 @@ async function show(
     if (period !== undefined) data.push(renderStatement(await readStatement(db, period)));
   }
   if (data.length === 0) return { kind: "failed", message: "there is no such billing period" };
-  const text = isCsv ? (statementCsvHeading + statementCsv(data)).trimEnd() : data.map(inWords).join("\n\n");
+  const text = isCsv ? statementCsvHeading + statementCsv(data) : data.map(inWords).join("\n\n");
   return { kind: "done", document: { data }, text };
 }
 

@@ -91,7 +91,7 @@ async function showOne({ db }: CommandTools, id: string, { query, isCsv }: Quest
     one.rejected,
   ]);
   const text = `${textTable(["START", "END", ...numbers], rows)}\ncomplete through ${document.complete_through}`;
-  return { kind: "done", document, text: isCsv ? usageCsv(asked.buckets).trimEnd() : text };
+  return { kind: "done", document, text: isCsv ? usageCsv(asked.buckets) : text };
 }
 
 /** The document is that of `GET /v1/usage/summary`, all pages in one. */
@@ -112,7 +112,7 @@ async function showAll({ db }: CommandTools, query: Question["query"], isCsv: bo
     one.rejected,
   ]);
   const text = isCsv
-    ? (summaryCsvHeading + summaryCsv(totals)).trimEnd()
+    ? summaryCsvHeading + summaryCsv(totals)
     : textTable(["ORGANIZATION", "EXTERNAL ID", "NAME", ...numbers], rows);
   return { kind: "done", document: { data: totals.map(renderUsageTotal), next_cursor: null }, text };
 }

@@ -126,7 +126,7 @@ test("the command line shows the same in words, as CSV and as JSON", async ({ cl
   expect(words.out).toContain(`${second.toISOString()} to ${third.toISOString()}`);
   expect(words.out).toContain("invoice =in_1 (open), not closed");
   expect(words.out).toMatch(/temperature_readings\s+rejected\s+7\s+7/);
-  expect((await cli([...last, "--csv"])).out).toMatch(/^organization_id,period_start[^]*\btotal,/);
+  expect((await cli([...last, "--csv"])).out).toMatch(/^organization_id,period_start[^]*\btotal,[^\n]*\r\n$/);
   expect((await cli([...last, "--period", first.toISOString()])).out).toContain(first.toISOString());
   expect(await cli([...last, "--period", "2001-01-01T00:00:00Z"])).toMatchObject({ exitCode: 1 });
 });
