@@ -24,20 +24,19 @@ const retentionDaysMin = 70;
 const port = z.coerce.number().int().min(0).max(65_535);
 /** 0: no limit. */
 const perSecond = z.coerce.number().int().min(0).max(1_000_000).default(0);
-/** Comma-separated. */
-const wordList = z.string().transform((list) =>
+const commaSeparated = z.string().transform((list) =>
   list
     .split(",")
     .map((word) => word.trim())
     .filter((word) => word !== ""),
 );
-const secretList = wordList
+const secretList = commaSeparated
   .refine((list) => list.length > 0, "must name at least one secret")
   .refine((list) => list.every((secret) => /^whsec_[\w+/=-]+$/.test(secret)), {
     message: "must be Stripe's signing secrets (whsec_…), comma-separated",
     abort: true,
   });
-const statusList = wordList
+const statusList = commaSeparated
   .refine((words) => words.length > 0, "must name at least one status: without any, no sensor is counted")
   .refine((words) => words.every((word) => statusPattern.test(word)), `each word ${allowedStatuses}`)
   .transform(statusesMeant);
