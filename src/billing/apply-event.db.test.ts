@@ -109,6 +109,31 @@ test("twenty events of one subscription, handled at once and in any order, leave
   expect(await readSubscriptions(deps.db)).toMatchObject([{ status: "canceled" }]);
 });
 
+test("events that had arrived when their customer was last read ask Stripe nothing", async ({
+  deps,
+  account,
+}) => {
+  const customer = await account.stripe.customers.create({ name: "Acme" });
+  const subscription = await account.stripe.subscriptions.create({
+    customer: customer.id,
+    items: [{ price: account.priceIds.temperature_readings }],
+  });
+  await addOrganization(deps.db, { customer: customer.id });
+  const update = (id: string) => eventOf(id, "customer.subscription.updated", subscription);
+  const reads = () => account.simulator.requests().by_route["GET /v1/subscriptions"] ?? 0;
+  const events = ["evt_1", "evt_2", "evt_3"].map(update);
+  for (const event of events) await storeStripeEvent(deps, event);
+
+  const effects = [];
+  for (const event of events) effects.push(await applyStripeEvent(deps, event));
+  expect(effects).toMatchObject([{ effect: "synced" }, { effect: "read_since" }, { effect: "read_since" }]);
+  expect(reads()).toBe(1);
+
+  expect(await deliver(deps, update("evt_4"))).toMatchObject({ effect: "synced" });
+  expect(reads()).toBe(2);
+  expect(await readSubscriptions(deps.db)).toMatchObject([{ subscription: subscription.id }]);
+});
+
 test("a read that began before the stored one changes nothing", async ({ deps, account }) => {
   const id = await addOrganization(deps.db, { customer: "cus_1" });
   await sql`update metering.subscriptions set stripe_subscription_id = 'sub_1' where organization_id = ${id}`.execute(

@@ -70,6 +70,16 @@ export async function beginHandling(
     : { event: stripeEventSchema.parse(row.payload), attempts: row.attempts };
 }
 
+/** When an event was stored, to the microsecond. */
+export async function readArrival(db: Db, eventId: string): Promise<string> {
+  const arrived = await sql<{ at: string }>`
+    select received_at::text as at from metering.stripe_events where event_id = ${eventId}
+  `.execute(db);
+  const [row] = arrived.rows;
+  if (row === undefined) throw new Error(`the inbox has no event ${eventId}`);
+  return row.at;
+}
+
 /** Marks an event handled, in the transaction of its effect. Returns false when another worker has handled it. */
 export async function markHandled(trx: Trx, eventId: string): Promise<boolean> {
   const handled = await sql`

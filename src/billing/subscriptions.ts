@@ -86,15 +86,20 @@ export async function findOrganizationsOf(db: Db, customerId: string): Promise<s
   return found.rows.map((row) => row.organization_id);
 }
 
-/** Whether this customer pays for an organization at present. */
-export async function isLinked(db: Db, customerId: string): Promise<boolean> {
+/** The link of a customer who pays for an organization at present. `isReadSince`: its subscriptions were, after that time. */
+export async function findLinkOf(
+  db: Db,
+  customerId: string,
+  { since }: { since: string },
+): Promise<{ isReadSince: boolean } | undefined> {
   const organizationIds = await listOrganizationsOf(db, customerId);
-  if (organizationIds.length === 0) return false;
-  const linked = await sql`
-    select from metering.subscriptions
+  if (organizationIds.length === 0) return undefined;
+  const linked = await sql<{ isReadSince: boolean }>`
+    select billed is not null and read_began_at > ${since}::timestamptz as "isReadSince"
+    from metering.subscriptions
     where organization_id = any(${organizationIds}::uuid[])
       and stripe_customer_id = ${customerId}
     limit 1
   `.execute(db);
-  return linked.rows.length > 0;
+  return linked.rows[0];
 }
