@@ -109,7 +109,7 @@ test("twenty events of one subscription, handled at once and in any order, leave
   expect(await readSubscriptions(deps.db)).toMatchObject([{ status: "canceled" }]);
 });
 
-test("events that had arrived when their customer was last read ask Stripe nothing", async ({
+test("events of a backlog that had arrived when their customer was last read ask Stripe nothing", async ({
   deps,
   account,
 }) => {
@@ -119,18 +119,29 @@ test("events that had arrived when their customer was last read ask Stripe nothi
     items: [{ price: account.priceIds.temperature_readings }],
   });
   await addOrganization(deps.db, { customer: customer.id });
-  const update = (id: string) => eventOf(id, "customer.subscription.updated", subscription);
   const reads = () => account.simulator.requests().by_route["GET /v1/subscriptions"] ?? 0;
-  const events = ["evt_1", "evt_2", "evt_3"].map(update);
-  for (const event of events) await storeStripeEvent(deps, event);
+  const update = (id: string) => eventOf(id, "customer.subscription.updated", subscription);
+  const handle = async (ids: string[], arrived: string) => {
+    const events = ids.map(update);
+    for (const event of events) await storeStripeEvent(deps, event);
+    await sql`
+      update metering.stripe_events set received_at = now() - ${arrived}::interval where state = 'pending'
+    `.execute(deps.db);
+    const effects = [];
+    for (const event of events) {
+      const applied = await applyStripeEvent(deps, event);
+      effects.push(applied.kind === "done" ? applied.effect : applied.kind);
+    }
+    return effects;
+  };
 
-  const effects = [];
-  for (const event of events) effects.push(await applyStripeEvent(deps, event));
-  expect(effects).toMatchObject([{ effect: "synced" }, { effect: "read_since" }, { effect: "read_since" }]);
-  expect(reads()).toBe(1);
-
-  expect(await deliver(deps, update("evt_4"))).toMatchObject({ effect: "synced" });
+  expect(await handle(["evt_1", "evt_2"], "5 seconds")).toEqual(["synced", "synced"]);
+  expect(await handle(["evt_3", "evt_4"], "2 minutes")).toEqual(["read_since", "read_since"]);
   expect(reads()).toBe(2);
+
+  await sql`update metering.subscriptions set read_began_at = now() - interval '3 minutes'`.execute(deps.db);
+  expect(await handle(["evt_5", "evt_6"], "2 minutes")).toEqual(["synced", "read_since"]);
+  expect(reads()).toBe(3);
   expect(await readSubscriptions(deps.db)).toMatchObject([{ subscription: subscription.id }]);
 });
 

@@ -86,7 +86,13 @@ export async function findOrganizationsOf(db: Db, customerId: string): Promise<s
   return found.rows.map((row) => row.organization_id);
 }
 
-/** The link of a customer who pays for an organization at present. `isReadSince`: its subscriptions were, after that time. */
+/** An event that has waited for so long stands in a backlog. */
+const backlogSeconds = 60;
+
+/**
+ * The link of a customer who pays for an organization at present. `isReadSince`: its subscriptions were read since that time, which
+ * is a minute ago or more.
+ */
 export async function findLinkOf(
   db: Db,
   customerId: string,
@@ -95,7 +101,9 @@ export async function findLinkOf(
   const organizationIds = await listOrganizationsOf(db, customerId);
   if (organizationIds.length === 0) return undefined;
   const linked = await sql<{ isReadSince: boolean }>`
-    select billed is not null and read_began_at > ${since}::timestamptz as "isReadSince"
+    select
+      billed is not null and read_began_at > ${since}::timestamptz
+        and ${since}::timestamptz < now() - make_interval(secs => ${backlogSeconds}) as "isReadSince"
     from metering.subscriptions
     where organization_id = any(${organizationIds}::uuid[])
       and stripe_customer_id = ${customerId}

@@ -53,6 +53,10 @@ const test = roadTest.extend("ofOneShard", async ({ database, api }, { onCleanup
   const [ofApi, worker] = [open("api"), open("worker", { plansByIndex: true, keepsPlans: true })];
   // Its own connections to the nodes are made after the setting.
   const nodes = new pg.Pool({ connectionString: database.url, max: 1 });
+  // The database may be dropped while the connection of the ended pool is still closing.
+  nodes.on("error", (error) => {
+    if (!nodes.ending) throw error;
+  });
   onCleanup(async () => void (await Promise.all([ofApi.close(), worker.close(), nodes.end()])));
   const { app } = createTestApi(ofApi, { adminToken: api.adminToken });
   return { app, pool: ofApi.pool, db: ofApi.db, worker, nodes };

@@ -5,6 +5,10 @@ import type { Db } from "../../database/db.ts";
 /** Connections as through a pooler in transaction mode: each has a session of the server for one transaction alone. */
 export function openThroughPooler(connectionString: string): { db: Db; close: () => Promise<void> } {
   const sessions = new pg.Pool({ connectionString, max: 2 });
+  // The database may be dropped while the connections of an ended pool are still closing.
+  sessions.on("error", (error) => {
+    if (!sessions.ending) throw error;
+  });
   const connect = async () => {
     let session: pg.PoolClient | undefined;
     return {
