@@ -1,4 +1,4 @@
-import { sql } from "kysely";
+import { type RawBuilder, sql } from "kysely";
 import { expect } from "vitest";
 import { ensurePartitions } from "../database/partitions.ts";
 import { silentLog } from "../log.ts";
@@ -94,7 +94,9 @@ test("a migration that waits for another one says for which session, and is made
   expect(await missingMigrations(empty.db)).toEqual([]);
 });
 
-test("a migration that fails is named, and none of its run stays", async ({ empty }) => {
+test("a migration that fails is named, and nothing of it stays, nor of those before it on a new database", async ({
+  empty,
+}) => {
   await sql`create schema metering`.execute(empty.db);
   await sql`create table metering.readings ()`.execute(empty.db);
 
@@ -102,6 +104,41 @@ test("a migration that fails is named, and none of its run stays", async ({ empt
 
   const { rows } = await sql`select to_regclass('metering.organizations') as found`.execute(empty.db);
   expect(rows).toEqual([{ found: null }]);
+});
+
+test("a migration that fails leaves those before it where there were some", async ({ empty }) => {
+  await sql`create schema metering`.execute(empty.db);
+  const { error } = await createMigrator(empty.db).migrateTo("0001_schema");
+  if (error !== undefined) throw error;
+  await sql`create table metering.readings ()`.execute(empty.db);
+
+  await expect(migrate({ databaseUrl: empty.url, log: silentLog })).rejects.toThrow("0003_readings failed");
+
+  expect(await listApplied(empty.db)).toEqual(["0001_schema", "0002_organizations"]);
+});
+
+test("while a migration waits for its lock, those before it are made and hold none", async ({ empty }) => {
+  await sql`create schema metering`.execute(empty.db);
+  const { error } = await createMigrator(empty.db).migrateTo("0123_total_reads_no_fresh_events");
+  if (error !== undefined) throw error;
+  const release = await holdOpen(empty.db, sql`lock table metering.meter_outbox in row exclusive mode`);
+  const { log, events } = createRecordingLog();
+  const migrated = migrate({ databaseUrl: empty.url, log });
+  try {
+    await until(() => events.length > 0, { what: "the wait to be told" });
+    expect((await listApplied(empty.db)).slice(-2)).toEqual([
+      "0124_vacuum_after_so_many_readings",
+      beforeGuards,
+    ]);
+  } finally {
+    await release();
+  }
+  await migrated;
+
+  expect(events.at(-1)).toMatchObject({
+    event: "database_migrated",
+    applied: expect.arrayContaining([beforeGuards, "0126_guards_after_updates"]),
+  });
 });
 
 test("a migration that cannot get a lock leaves it to others meanwhile, and is made whole when it can", async ({
@@ -112,9 +149,7 @@ test("a migration that cannot get a lock leaves it to others meanwhile, and is m
   if (error !== undefined) throw error;
   await ensurePartitions(empty.db, { now: new Date(), readingsMaxAgeDays: 1 });
   // As of a transaction that has changed an entry and is forgotten: the migration's lock conflicts with it, and intake's does not.
-  const forgotten = await empty.db.startTransaction().execute();
-  await sql`set local idle_in_transaction_session_timeout = 0`.execute(forgotten);
-  await sql`lock table metering.meter_outbox in row exclusive mode`.execute(forgotten);
+  const release = await holdOpen(empty.db, sql`lock table metering.meter_outbox in row exclusive mode`);
   const { log, events } = createRecordingLog();
   const migrated = migrate({ databaseUrl: empty.url, log });
 
@@ -125,7 +160,7 @@ test("a migration that cannot get a lock leaves it to others meanwhile, and is m
       stored += 1;
     }
   } finally {
-    await forgotten.commit().execute();
+    await release();
   }
   await migrated;
 
@@ -153,6 +188,21 @@ async function storeEntry(db: Db): Promise<void> {
     insert into metering.meter_outbox (organization_id, occurred_at, id, meter, quantity)
     values (gen_random_uuid(), now(), metering.uuid_v7(now()), 'temperature_readings', 1)
   `.execute(db);
+}
+
+/** Until the returned function ends its transaction, which is forgotten in another session. */
+async function holdOpen(db: Db, statement: RawBuilder<unknown>): Promise<() => Promise<void>> {
+  const forgotten = await db.startTransaction().execute();
+  await sql`set local idle_in_transaction_session_timeout = 0`.execute(forgotten);
+  await statement.execute(forgotten);
+  return () => forgotten.commit().execute();
+}
+
+async function listApplied(db: Db): Promise<string[]> {
+  const { rows } = await sql<{ name: string }>`
+    select name from metering.kysely_migration order by name
+  `.execute(db);
+  return rows.map(({ name }) => name);
 }
 
 async function isAdvisoryLockAwaited(db: Db): Promise<boolean> {

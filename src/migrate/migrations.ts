@@ -49,9 +49,11 @@ export async function readMigrations(): Promise<{ name: string; text: string }[]
   );
 }
 
-/** Kysely's migrator over our SQL files; it keeps its own record in the `metering` schema. */
+/** Kysely's migrator over our SQL files, read once; it keeps its own record in the `metering` schema. */
 export function createMigrator(db: Db): Migrator {
-  return new Migrator({ db, provider: sqlMigrations, migrationTableSchema: "metering" });
+  let migrations: Promise<Record<string, Migration>> | undefined;
+  const provider = { getMigrations: () => (migrations ??= sqlMigrations.getMigrations()) };
+  return new Migrator({ db, provider, migrationTableSchema: "metering" });
 }
 
 /**
