@@ -125,8 +125,9 @@ async function readOwed(
 ): Promise<Quantities | null> {
   const asked = { hasNoInvoice: await hasNoInvoice(deps, period, known) };
   const lacking = await readNotBilled(deps.db, period, asked);
-  // What a customer used for nothing must not be carried into a period that it pays for.
-  if (lacking !== null && (await isTrial(deps, period))) return null;
+  // What a customer used for nothing must not be carried into a period that it pays for. What the look before told is of none.
+  const isNew = lacking !== null && !sameQuantities(lacking, period.notBilled);
+  if (isNew && (await isTrial(deps, period))) return null;
   const isCarried = deps.isShadow !== true && (await carryForward(deps, period, books));
   return isCarried ? readNotBilled(deps.db, period, asked) : lacking;
 }

@@ -13,7 +13,7 @@ const carry = { lateUsage: "carry_forward" } as const;
 
 test("what was delivered after the invoice was final is named as not billed, with the amount", async ({
   close,
-  account: { stripe },
+  account: { stripe, simulator },
   database: { db },
 }) => {
   await close.addOurs(10);
@@ -36,6 +36,12 @@ test("what was delivered after the invoice was final is named as not billed, wit
     difference: "7",
     rows: [{ kind: "late", quantity: "7", difference: "7", meterEventId: late }],
   });
+
+  const reads = () => simulator.requests().by_route["GET /v1/subscriptions"];
+  const before = reads();
+  await close.look({ settleSeconds: 0 });
+  expect(reads()).toBe(before);
+  expect(await close.period()).toMatchObject({ notBilled: { temperature_readings: "7" } });
 });
 
 test("it is carried forward once, whoever looks how often, and stands in both statements", async ({
