@@ -67,7 +67,7 @@ async function migrateWith(db: Db, { log, lockPatience, ...input }: MigrateInput
 
 /**
  * Adds the names of those that were missing to `applied`. Each is a transaction of its own: what one locks is free again while
- * the next one works or waits. On a database that has none yet nobody can wait, and all are one, which takes a third of the
+ * the next one works or waits. On a new database, which no process uses yet, all are one, which takes a third of the
  * time. A database that is ahead of the program is left as it is.
  */
 async function applyMigrations(db: Db, applied: string[]): Promise<void> {
