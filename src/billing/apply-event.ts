@@ -159,7 +159,7 @@ function unlink(customerId: string): Effect {
 }
 
 // For a customer without an organization there is nothing to write; a link that is being made reads again after it is
-// written. A read that began after the event had arrived holds what it tells: of a backlog, thousands of events of one customer
+// written. A read that began after the event had arrived sees what the event tells: of a backlog, thousands of events of one customer
 // cost a few reads, and hold up no other customer's.
 async function prepareSync(deps: ApplyDeps, customerId: string, event: StripeEvent): Promise<Effect> {
   const link = await findLinkOf(deps.db, customerId, { since: await readArrival(deps.db, event.id) });

@@ -29,6 +29,7 @@ import { hoursAgo } from "../../testing/rows/hours.ts";
 import { addDueEvent, readMeterEvent } from "../../testing/rows/meter-events.ts";
 import { addOrganization } from "../../testing/rows/organizations.ts";
 import { meterNames } from "../../usage/meters.ts";
+import { outlivesDrop } from "../../testing/postgres/outlives-drop.ts";
 
 /** Postgres plans a statement for its parameters so often before it keeps one plan for all. */
 const usesUntilKept = 6;
@@ -52,11 +53,7 @@ const test = roadTest.extend("ofOneShard", async ({ database, api }, { onCleanup
   };
   const [ofApi, worker] = [open("api"), open("worker", { plansByIndex: true, keepsPlans: true })];
   // Its own connections to the nodes are made after the setting.
-  const nodes = new pg.Pool({ connectionString: database.url, max: 1 });
-  // The database may be dropped while the connection of the ended pool is still closing.
-  nodes.on("error", (error) => {
-    if (!nodes.ending) throw error;
-  });
+  const nodes = outlivesDrop(new pg.Pool({ connectionString: database.url, max: 1 }));
   onCleanup(async () => void (await Promise.all([ofApi.close(), worker.close(), nodes.end()])));
   const { app } = createTestApi(ofApi, { adminToken: api.adminToken });
   return { app, pool: ofApi.pool, db: ofApi.db, worker, nodes };

@@ -1,13 +1,12 @@
-import { sql } from "kysely";
 import { expect } from "vitest";
 import { closeTest } from "../../testing/fixtures/close-fixture.ts";
 
 const secondsOf = (at: Date): number => at.getTime() / 1_000;
 
 /** The fixture's period is a trial, in which ten readings were counted at Stripe. Its invoice is final, and bills none of them. */
-const test = closeTest.extend("trial", async ({ close, account, database: { db } }) => {
+const test = closeTest.extend("trial", async ({ close, account }) => {
   const { stripe, simulator, priceIds } = account;
-  const { customer, organizationId, start, end } = close;
+  const { customer, start, end } = close;
   await stripe.subscriptions.cancel(close.subscriptionId);
   simulator.setClock({ now: secondsOf(start) });
   const { id: subscriptionId } = await stripe.subscriptions.create({
@@ -16,10 +15,7 @@ const test = closeTest.extend("trial", async ({ close, account, database: { db }
     trial_end: secondsOf(end),
   });
   simulator.setClock({ now: Math.floor(Date.now() / 1_000) });
-  await sql`
-    update metering.billing_periods set stripe_subscription_id = ${subscriptionId}
-    where organization_id = ${organizationId} and period_start = ${start}
-  `.execute(db);
+  await close.nameSubscription(subscriptionId);
   await close.addOurs(10);
   await close.countTheirs(10);
   const { data: invoices } = await stripe.invoices.list({ customer, status: "draft" });

@@ -8,12 +8,8 @@ const dayMinutes = 24 * 60;
 const dayMs = 86_400_000;
 
 /** The fixture's period is its subscription's, with ten readings at Stripe, and no invoice is made yet. */
-const test = closeTest.extend("used", { auto: true }, async ({ close, database: { db } }) => {
-  const { subscriptionId, organizationId, start } = close;
-  await sql`
-    update metering.billing_periods set stripe_subscription_id = ${subscriptionId}
-    where organization_id = ${organizationId} and period_start = ${start}
-  `.execute(db);
+const test = closeTest.extend("used", { auto: true }, async ({ close }) => {
+  await close.nameSubscription(close.subscriptionId);
   await close.addOurs(10);
   await close.countTheirs(10);
 });

@@ -1,5 +1,6 @@
 import pg from "pg";
 import { newConnections } from "../../database/new-connection.ts";
+import { outlivesDrop } from "../postgres/outlives-drop.ts";
 
 /** Statistics that are out of date may make an index look as dear as this: the road's statements may not go by it. */
 const dearIndexes = "-c random_page_cost=10000";
@@ -26,10 +27,7 @@ export function openCountingPool(
     ...(areIndexesDear && { options: dearIndexes }),
     ...newConnections({ plansByIndex }),
   });
-  // The database may be dropped while the connection of an ended pool is still closing.
-  pool.on("error", (error) => {
-    if (!pool.ending) throw error;
-  });
+  outlivesDrop(pool);
   pool.on("connect", (client) => {
     const plain: (text: string, values?: unknown[]) => Promise<pg.QueryResult> = client.query.bind(client);
     const query = async (text: string, values?: unknown[]) => {

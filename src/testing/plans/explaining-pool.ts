@@ -1,5 +1,6 @@
 import pg from "pg";
 import { shapeOf } from "./plan-shape.ts";
+import { outlivesDrop } from "../postgres/outlives-drop.ts";
 
 const ours =
   /^\s*(?:\/\* kept \*\/\s*)?(?=with|select|insert|update)[\s\S]*\b(?:from|join|into|update)\s+metering\./i;
@@ -21,10 +22,7 @@ export async function openExplainingPool(
   { areKept = false } = {},
 ): Promise<ExplainingPool> {
   const pool = new pg.Pool({ connectionString, max: 1 });
-  // The database may be dropped while the connection of an ended pool is still closing.
-  pool.on("error", (error) => {
-    if (!pool.ending) throw error;
-  });
+  outlivesDrop(pool);
   const client = await pool.connect();
   const small = await client.query<{ name: string }>(
     `select relname as name from pg_class

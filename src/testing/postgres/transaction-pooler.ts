@@ -1,14 +1,11 @@
 import { Kysely, PostgresDialect, type PostgresPool } from "kysely";
 import pg from "pg";
 import type { Db } from "../../database/db.ts";
+import { outlivesDrop } from "./outlives-drop.ts";
 
 /** Connections as through a pooler in transaction mode: each has a session of the server for one transaction alone. */
 export function openThroughPooler(connectionString: string): { db: Db; close: () => Promise<void> } {
-  const sessions = new pg.Pool({ connectionString, max: 2 });
-  // The database may be dropped while the connections of an ended pool are still closing.
-  sessions.on("error", (error) => {
-    if (!sessions.ending) throw error;
-  });
+  const sessions = outlivesDrop(new pg.Pool({ connectionString, max: 2 }));
   const connect = async () => {
     let session: pg.PoolClient | undefined;
     return {
