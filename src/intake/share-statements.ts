@@ -8,6 +8,13 @@ import type { WaitingBatch, WaitingBatches } from "./waiting-batches.ts";
 
 export type Commit = (batches: readonly Batch[]) => Promise<StoredAs[][]>;
 
+/**
+ * So many waiting requests begin a statement at once, and do not wait for the others of this turn of the event loop, nor
+ * for the answers of the statement before: else all clients of a closed load end up in one statement, and the database
+ * and this process work in turns. Fewer would pay a statement's own costs more often.
+ */
+const requestsBeginAt = 32;
+
 /** Lets the waiting batches share statements, of which so many are under way at once. */
 export function shareStatements(
   commit: Commit,
@@ -17,52 +24,67 @@ export function shareStatements(
   let statements = 0;
   let isStartPlanned = false;
 
-  /** After the other requests that arrived in this turn of the event loop, so that they share the statement. */
-  function planStart(): void {
-    if (isStartPlanned || waiting.isEmpty() || statements >= statementsMax) return;
+  function startOrPlan(): void {
+    if (waiting.count() === 0 || statements >= statementsMax) return;
+    if (waiting.count() >= requestsBeginAt) return start();
+    if (isStartPlanned) return;
+    // After the other requests that arrived in this turn of the event loop, so that they share the statement.
     isStartPlanned = true;
-    setImmediate(start);
+    setImmediate(() => {
+      isStartPlanned = false;
+      if (statements < statementsMax) start();
+    });
   }
 
   function start(): void {
-    isStartPlanned = false;
     waiting.refuseLate();
     // All may have been refused since.
-    if (waiting.isEmpty()) return;
-    const group = waiting.takeGroup();
+    if (waiting.count() === 0) return;
     statements += 1;
-    void commitGroup(group, { commit, waiting }).finally(() => {
-      statements -= 1;
-      planStart();
-    });
-    planStart();
+    void commitGroup(waiting.takeGroup(), { commit, waiting, onEnd: endStatement });
+    startOrPlan();
+  }
+
+  function endStatement(): void {
+    statements -= 1;
+    startOrPlan();
   }
 
   return (batch) => {
     const stored = waiting.add(batch);
-    planStart();
+    startOrPlan();
     return stored;
   };
 }
 
-type GroupTools = { commit: Commit; waiting: WaitingBatches };
+type GroupTools = {
+  commit: Commit;
+  waiting: WaitingBatches;
+  /** Called when the group's last statement has ended, before its callers go on. */
+  onEnd: () => void;
+};
 
 async function commitGroup(group: readonly WaitingBatch[], tools: GroupTools): Promise<void> {
+  let stored: StoredAs[][];
   try {
-    const stored = await tools.commit(group.map(({ batch }) => batch));
-    for (const [n, { resolve }] of group.entries()) resolve(stored[n] ?? []);
+    stored = await tools.commit(group.map(({ batch }) => batch));
   } catch (error) {
     if (group.length > 1 && isPerhapsOneRequestsFault(error)) return commitOneByOne(group, tools);
     for (const { reject } of group) reject(error);
     if (error instanceof NotConnected) tools.waiting.refuseAll(error);
+    return tools.onEnd();
   }
+  tools.onEnd();
+  for (const [n, { resolve }] of group.entries()) resolve(stored[n] ?? []);
 }
 
 async function commitOneByOne(group: readonly WaitingBatch[], tools: GroupTools): Promise<void> {
+  const onEnd = () => undefined;
   for (const one of group) {
     if (tools.waiting.isLate(one)) one.reject(new Overloaded());
-    else await commitGroup([one], tools);
+    else await commitGroup([one], { ...tools, onEnd });
   }
+  tools.onEnd();
 }
 
 /** An error of the statement's rows, not of the server's own state, which would fail each of them again. */

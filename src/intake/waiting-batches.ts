@@ -16,7 +16,7 @@ export type WaitingBatch = {
 export type WaitingBatches = {
   /** Resolves with the results of the batch's readings. */
   add: (batch: Batch) => Promise<StoredAs[]>;
-  isEmpty: () => boolean;
+  count: () => number;
   /** Takes the oldest that one statement can hold. */
   takeGroup: () => WaitingBatch[];
   isLate: (waiting: WaitingBatch) => boolean;
@@ -48,7 +48,7 @@ export function createWaitingBatches({
       waiting.push({ batch, sinceMs: now(), resolve, reject });
       return promise;
     },
-    isEmpty: () => waiting.length === 0,
+    count: () => waiting.length,
     takeGroup: () => take(countForOneStatement(waiting)),
     isLate,
     refuseLate() {
