@@ -99,7 +99,25 @@ async function joinNodes(cluster: NonNullable<TestServer["cluster"]>, name: stri
   );
   const joined = urlOfDatabase(coordinator.url, name);
   await runAt(joined, "select citus_set_coordinator_host($1, $2)", [coordinator.host, coordinator.port]);
-  for (const { host, port } of workers) await runAt(joined, "select citus_add_node($1, $2)", [host, port]);
+  await oneAtATime(coordinator.url, async () => {
+    for (const { host, port } of workers) await runAt(joined, "select citus_add_node($1, $2)", [host, port]);
+  });
+}
+
+/**
+ * A node that joins gets all roles of the cluster anew. The roles are the same for all databases, and of two sessions
+ * that write one of them at once Postgres refuses the second. The test processes share the lock by the server's own
+ * database.
+ */
+async function oneAtATime(serverUrl: string, work: () => Promise<void>): Promise<void> {
+  const lock = new Client({ connectionString: serverUrl, application_name: "meter-outbox tests" });
+  await lock.connect();
+  try {
+    await lock.query("select pg_advisory_lock(hashtext('a node joins'))");
+    await work();
+  } finally {
+    await lock.end();
+  }
 }
 
 async function onEachNode(server: TestServer, work: (url: string) => Promise<unknown>): Promise<void> {
