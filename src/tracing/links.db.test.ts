@@ -2,6 +2,7 @@ import { sql } from "kysely";
 import { expect } from "vitest";
 import type { Db } from "../database/db.ts";
 import { createGroupCommit } from "../intake/group-commit.ts";
+import { inStoreSpan } from "../intake/store-span.ts";
 import { sealDueEntries } from "../outbox/seal.ts";
 import { deliverJobPayload } from "../queue/queues.ts";
 import { appendEntries } from "../testing/rows/entries.ts";
@@ -58,7 +59,7 @@ test("a statement is below the first traced request that shares it, linked to th
       () => store(id, [{ sensorId: "a", recordedAt: new Date(n * 1_000).toISOString(), temperature: 4 }]),
     );
 
-  await Promise.all(Array.from({ length: 40 }, (_, n) => post(n)));
+  await Promise.all(Array.from({ length: 30 }, (_, n) => post(n)));
 
   const spans = await spansOnceStopped();
   const statements = spans.filter(({ name }) => name === "intake store");
@@ -67,11 +68,28 @@ test("a statement is below the first traced request that shares it, linked to th
   const spanIdOf = (n: number) => spans.find(({ name }) => name === `request ${n}`)?.spanId;
   expect(statement?.parentSpanId).toBe(spanIdOf(1));
   expect(statement?.links.map((link) => link.split(" ")[1])).toEqual(
-    Array.from({ length: linksMax }, (_, n) => spanIdOf(n + 2)),
+    Array.from({ length: 28 }, (_, n) => spanIdOf(n + 2)),
   );
-  expect(statement?.attributes).toMatchObject({ "meter_outbox.requests": 40, "meter_outbox.accepted": 40 });
+  expect(statement?.attributes).toMatchObject({ "meter_outbox.requests": 30, "meter_outbox.accepted": 30 });
   expect(spanIdOf(0)).toBeUndefined();
   expect(await readEntryTraces(db)).toEqual([`00-${statement?.traceId}-${statement?.spanId}-01`]);
+});
+
+test("a statement of many traced requests is linked to 32 of them", async () => {
+  const { tracer, spansOnceStopped } = await collected();
+  const traceparents = Array.from(
+    { length: 40 },
+    (_, n) => `00-${callersTrace}-${String(n + 1).padStart(16, "0")}-01`,
+  );
+  const batches = traceparents.map((traceparent) => ({ organizationId: "", readings: [], traceparent }));
+
+  await inStoreSpan(tracer, batches, () => Promise.resolve([]));
+
+  const [statement] = await spansOnceStopped();
+  expect(statement?.attributes).toMatchObject({ "meter_outbox.requests": 40 });
+  expect(statement?.links.map((link) => link.split(" ")[1])).toEqual(
+    traceparents.slice(1, 1 + linksMax).map((traceparent) => traceparent.split("-")[2]),
+  );
 });
 
 test.for([
