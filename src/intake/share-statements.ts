@@ -40,14 +40,16 @@ export function shareStatements(
     waiting.refuseLate();
     // All may have been refused since.
     if (waiting.count() === 0) return;
-    statements += 1;
-    void commitGroup(waiting.takeGroup(), { commit, waiting, onEnd: endStatement });
+    void runStatement(waiting.takeGroup());
     startOrPlan();
   }
 
-  function endStatement(): void {
+  async function runStatement(group: readonly WaitingBatch[]): Promise<void> {
+    statements += 1;
+    const answer = await commitGroup(group, { commit, waiting });
     statements -= 1;
     startOrPlan();
+    answer();
   }
 
   return (batch) => {
@@ -57,34 +59,30 @@ export function shareStatements(
   };
 }
 
-type GroupTools = {
-  commit: Commit;
-  waiting: WaitingBatches;
-  /** Called when the group's last statement has ended, before its callers go on. */
-  onEnd: () => void;
-};
+type GroupTools = { commit: Commit; waiting: WaitingBatches };
 
-async function commitGroup(group: readonly WaitingBatch[], tools: GroupTools): Promise<void> {
-  let stored: StoredAs[][];
+/** Stores a group. Resolves with what is left to do for it: to answer its callers, unless they have been told of an error. */
+async function commitGroup(group: readonly WaitingBatch[], tools: GroupTools): Promise<() => void> {
   try {
-    stored = await tools.commit(group.map(({ batch }) => batch));
+    const stored = await tools.commit(group.map(({ batch }) => batch));
+    return () => {
+      for (const [n, { resolve }] of group.entries()) resolve(stored[n] ?? []);
+    };
   } catch (error) {
     if (group.length > 1 && isPerhapsOneRequestsFault(error)) return commitOneByOne(group, tools);
     for (const { reject } of group) reject(error);
     if (error instanceof NotConnected) tools.waiting.refuseAll(error);
-    return tools.onEnd();
+    return () => undefined;
   }
-  tools.onEnd();
-  for (const [n, { resolve }] of group.entries()) resolve(stored[n] ?? []);
 }
 
-async function commitOneByOne(group: readonly WaitingBatch[], tools: GroupTools): Promise<void> {
-  const onEnd = () => undefined;
+/** Each caller is answered as soon as its own statement has ended. */
+async function commitOneByOne(group: readonly WaitingBatch[], tools: GroupTools): Promise<() => void> {
   for (const one of group) {
     if (tools.waiting.isLate(one)) one.reject(new Overloaded());
-    else await commitGroup([one], { ...tools, onEnd });
+    else (await commitGroup([one], tools))();
   }
-  tools.onEnd();
+  return () => undefined;
 }
 
 /** An error of the statement's rows, not of the server's own state, which would fail each of them again. */
