@@ -33,7 +33,8 @@ export const benchUsage = `usage: npm run bench [-- NAME…] [options]
   --millions N,N,…
                millions of readings stored that growth compares, the first with the others, each at most ${millionsMax}
                (default ${millionsDefault.join(",")}; a million takes about 0.3 GB of disk)
-  --form WORDS only the forms of drain whose name has these words, such as "the seal"; each takes about two minutes
+  --form WORDS only the forms of drain or the parts of growth whose name has these words, such as "the seal" or "POST";
+               a form of drain takes about two minutes
   --seed-folder DIR
                keeps there what year, growth and console are filled with, and uses it again
   --help       show this

@@ -36,22 +36,30 @@ const flat: Target = { ratio: "at least", value: 0.95 };
 
 /** The same work with more and more readings stored. One part after the other, each on all databases in turns. */
 export async function benchGrowth(site: Site): Promise<Comparison[]> {
-  const stores: Store[] = [];
-  for (const millions of site.millions) {
-    const { url, seed } = await seededDatabase(site, `growth_${millions}`, (empty) =>
-      fillDatabase(site, empty, millions),
-    );
-    await addUpStored(url);
-    const stored = { ...seed, fleet: { ...seed.fleet, url } };
-    stores.push({ millions, url, stored, api: await startApi(site, url) });
-  }
+  const stores = await openStores(site);
+  const wantedParts = (await partsOf(site, stores)).filter(({ what }) => what.includes(site.form));
+  if (wantedParts.length === 0) throw new Error(`no part of growth has "${site.form}" in its name`);
   const comparisons: Comparison[] = [];
-  for (const part of await partsOf(site, stores)) {
+  for (const part of wantedParts) {
     const compared = await compare(site, stores, part);
     compared.forEach(report);
     comparisons.push(...compared);
   }
   return comparisons;
+}
+
+async function openStores(site: Site): Promise<Store[]> {
+  const stores: Store[] = [];
+  for (const millions of site.millions) {
+    const { url, seed } = await seededDatabase(site, `growth_${millions}`, async (empty) => {
+      const filled = await fillDatabase(site, empty, millions);
+      await addUpStored(empty);
+      return filled;
+    });
+    const stored = { ...seed, fleet: { ...seed.fleet, url } };
+    stores.push({ millions, url, stored, api: await startApi(site, url) });
+  }
+  return stores;
 }
 
 /** Told at once, so that a run that is ended early has told something. */

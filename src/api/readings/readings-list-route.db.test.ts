@@ -1,5 +1,6 @@
 import { sql } from "kysely";
 import { expect } from "vitest";
+import type { Db } from "../../database/db.ts";
 import { encodeCursor } from "../../http/cursor.ts";
 import { sealDueEntries } from "../../outbox/seal.ts";
 import { hoursAgo } from "../../testing/rows/hours.ts";
@@ -8,6 +9,17 @@ import { roadTest as test } from "../../testing/fixtures/road-fixture.ts";
 
 const hourAgo = Date.now() - 3_600_000;
 const minute = (n: number) => new Date(hourAgo + n * 60_000).toISOString();
+
+const lastEvent = (db: Db) =>
+  db.selectFrom("meter_events").select("id").orderBy("id", "desc").executeTakeFirstOrThrow();
+
+/** Puts the last event in doubt, which is then said not to be delivered; the id of what replaces it. */
+async function replaceLast(db: Db): Promise<string> {
+  const { id } = await lastEvent(db);
+  await db.updateTable("meter_events").set({ state: "in_doubt" }).where("id", "=", id).execute();
+  await sql`select metering.resolve_in_doubt(${id}, 'not_delivered', 'lost')`.execute(db);
+  return (await lastEvent(db)).id;
+}
 
 test("readings are listed by sensor and time, with the meter event that bills each", async ({
   api,
@@ -33,6 +45,36 @@ test("readings are listed by sensor and time, with the meter event that bills ea
     { sensor_id: "a", temperature: 2, meter_event_id: meterEventId },
     { sensor_id: "b", temperature: 1, meter_event_id: meterEventId },
   ]);
+});
+
+test("readings of an event that was replaced after a doubt lead to the last one that replaced it", async ({
+  api,
+  database: { db },
+  boss,
+}) => {
+  const { id, key } = await api.join();
+  await api.ask("POST", "/v1/sensors", { token: key, json: { sensors: [{ id: "a" }, { id: "b" }] } });
+  await linkCustomer(db, id, { customer: "cus_1" });
+  const readings = [1, 2].map((n) => ({ sensor_id: "a", recorded_at: minute(n), temperature: n }));
+  await api.ask("POST", "/v1/readings", { token: key, json: readings });
+  await sealDueEntries({ db, boss }, { meters: ["temperature_readings"] });
+  await replaceLast(db);
+  const last = await replaceLast(db);
+  await api.ask("POST", "/v1/readings", {
+    token: key,
+    json: { sensor_id: "b", recorded_at: minute(3), temperature: 3 },
+  });
+  await sealDueEntries({ db, boss }, { meters: ["temperature_readings"] });
+
+  const { body } = await api.ask("GET", "/v1/readings", { token: key });
+
+  const { id: other } = await lastEvent(db);
+  expect(body["data"]).toMatchObject([
+    { sensor_id: "a", temperature: 1, meter_event_id: last },
+    { sensor_id: "a", temperature: 2, meter_event_id: last },
+    { sensor_id: "b", temperature: 3, meter_event_id: other },
+  ]);
+  expect(last).not.toBe(other);
 });
 
 test("pages leave nothing out and repeat nothing", async ({ api }) => {
