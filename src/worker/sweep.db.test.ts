@@ -33,6 +33,8 @@ test("while a node of a cluster is away, the seal and webhook events whose jobs 
 
 test("a step of the sweep that fails stops none of the others", async ({ database: { db }, boss }) => {
   await ensureQueues(boss, retry);
+  // A cluster is asked for the organizations that there are.
+  await addOrganization(db);
   await sql`
     insert into metering.stripe_events (event_id, event_type, livemode, payload, received_at)
     values ('evt_1', 'invoice.paid', false, '{}', now() - interval '2 minutes')

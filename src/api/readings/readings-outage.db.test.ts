@@ -60,7 +60,8 @@ test("readings whose statement was cut off have an unknown outcome, and count on
   } finally {
     await release();
   }
-  expect(await gateway.send(way)).toMatchObject({ status: 200, accepted: 1 });
+  // On a cluster the node may have stored it before it heard that the coordinator's session had ended.
+  expect(await gateway.send(way)).toMatchObject({ status: 200 });
   expect(await countReadings(database)).toEqual({ readings: 1, counted: 1 });
 });
 
