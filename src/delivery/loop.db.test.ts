@@ -264,7 +264,7 @@ test("a new organization's event goes before everybody's second, one request at 
   const { recent, total } = account.simulator.requests();
   const position =
     total - recent.length + recent.findIndex(({ identifiers }) => identifiers.includes(meterEventId));
-  // The attempts that had begun before it, and as many that began while it was written; everybody's second are ten.
+  // The attempts that had begun before it, and as many that began while it was written; the second events are ten requests.
   expect(position - before).toBeLessThanOrEqual(attemptsPerSlot * 2);
 });
 
