@@ -23,17 +23,18 @@ export function versionsOf(
 ): RawBuilder<unknown> {
   return sql`(
     with recursive versions as (
-      select m.id, m.state, m.quantity, m.counted_before, m.replaced_by_id
-      from metering.meter_events m
-      where m.organization_id = ${organizationId} and m.id = ${id} ${inShard("m")}
+      -- Without an alias, which may be the one that the caller's id has.
+      select id, state, quantity, counted_before, replaced_by_id
+      from metering.meter_events
+      where organization_id = ${organizationId} and id = ${id} ${inShard("meter_events")}
       union all
       select r.id, r.state, r.quantity, r.counted_before, r.replaced_by_id
       from versions v
       -- One by one, as a join might read all events of the organization.
       cross join lateral (
-        select m.id, m.state, m.quantity, m.counted_before, m.replaced_by_id
-        from metering.meter_events m
-        where m.organization_id = ${organizationId} and m.id = v.replaced_by_id ${inShard("m")}
+        select id, state, quantity, counted_before, replaced_by_id
+        from metering.meter_events
+        where organization_id = ${organizationId} and id = v.replaced_by_id ${inShard("meter_events")}
         limit 1
       ) r
     )

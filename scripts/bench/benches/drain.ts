@@ -11,6 +11,7 @@ import { renderRatio } from "../table.ts";
 import { checkpoint, createOurDatabase, readClock, type Site } from "../site/site.ts";
 import { startStripeStandIn, type StripeStandIn } from "../site/stripe-stand-in.ts";
 import { untilTrue } from "../site/until-true.ts";
+import { wantedForms } from "../wanted-forms.ts";
 import { deliveryConcurrency, startWorker } from "./our-servers.ts";
 
 type Form = {
@@ -74,10 +75,8 @@ const retrySecondsMax = 5;
  */
 export async function benchDrain(site: Site): Promise<Comparison[]> {
   const stripe = await startStripeStandIn(site);
-  const wantedForms = forms.filter(({ name }) => name.includes(site.form));
-  if (wantedForms.length === 0) throw new Error(`no form of drain has "${site.form}" in its name`);
   const comparisons: Comparison[] = [];
-  for (const form of wantedForms) {
+  for (const form of wantedForms(forms, site.form, ({ name }) => name)) {
     const measured = await compareForm(site, stripe, form);
     for (const one of measured) console.error(`${one.what}: ${renderRatio(ratioOf(one))}`);
     comparisons.push(...measured);

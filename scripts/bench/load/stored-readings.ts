@@ -3,7 +3,7 @@ import { addFleet, type Fleet } from "./fleet.ts";
 
 const organizations = 100;
 const sensors = 100;
-const hoursPerMillion = 1_000_000 / (organizations * sensors);
+export const hoursPerMillion = 1_000_000 / (organizations * sensors);
 const msOfDay = 86_400_000;
 
 /** Fills a database as operation does: readings, each entry sealed, each meter event delivered. */

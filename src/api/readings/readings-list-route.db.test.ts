@@ -5,10 +5,24 @@ import { encodeCursor } from "../../http/cursor.ts";
 import { sealDueEntries } from "../../outbox/seal.ts";
 import { hoursAgo } from "../../testing/rows/hours.ts";
 import { linkCustomer } from "../../testing/rows/organizations.ts";
-import { roadTest as test } from "../../testing/fixtures/road-fixture.ts";
+import { roadTest } from "../../testing/fixtures/road-fixture.ts";
 
 const hourAgo = Date.now() - 3_600_000;
 const minute = (n: number) => new Date(hourAgo + n * 60_000).toISOString();
+
+/** Vitest's `test` with an organization that has the sensors a and b, and a customer. */
+const test = roadTest.extend("acme", async ({ api, boss, database: { db } }) => {
+  const { id, key: token } = await api.join();
+  await api.ask("POST", "/v1/sensors", { token, json: { sensors: [{ id: "a" }, { id: "b" }] } });
+  await linkCustomer(db, id, { customer: "cus_1" });
+  return {
+    post: (json: unknown) => api.ask("POST", "/v1/readings", { token, json }),
+    seal: () => sealDueEntries({ db, boss }, { meters: ["temperature_readings"] }),
+    list: async (query = "") => (await api.ask("GET", `/v1/readings${query}`, { token })).body["data"],
+  };
+});
+
+const readingOf = (sensor_id: string, n: number) => ({ sensor_id, recorded_at: minute(n), temperature: n });
 
 const lastEvent = (db: Db) =>
   db.selectFrom("meter_events").select("id").orderBy("id", "desc").executeTakeFirstOrThrow();
@@ -22,25 +36,19 @@ async function replaceLast(db: Db): Promise<string> {
 }
 
 test("readings are listed by sensor and time, with the meter event that bills each", async ({
-  api,
+  acme,
   database: { db },
-  boss,
 }) => {
-  const { id, key } = await api.join();
-  await api.ask("POST", "/v1/sensors", { token: key, json: { sensors: [{ id: "a" }, { id: "b" }] } });
-  const reading = (sensor_id: string, n: number) => ({ sensor_id, recorded_at: minute(n), temperature: n });
-  const post = (json: unknown) => api.ask("POST", "/v1/readings", { token: key, json });
-  await linkCustomer(db, id, { customer: "cus_1" });
   // One request, so that no hour ends between them.
-  await post([reading("b", 1), reading("a", 2)]);
-  await sealDueEntries({ db, boss }, { meters: ["temperature_readings"] });
-  await post(reading("a", 1));
+  await acme.post([readingOf("b", 1), readingOf("a", 2)]);
+  await acme.seal();
+  await acme.post(readingOf("a", 1));
 
-  const { body } = await api.ask("GET", "/v1/readings", { token: key });
+  const listed = await acme.list();
 
   const { rows } = await sql<{ id: string }>`select id from metering.meter_events`.execute(db);
   const [{ id: meterEventId } = { id: "none" }] = rows;
-  expect(body["data"]).toMatchObject([
+  expect(listed).toMatchObject([
     { sensor_id: "a", temperature: 1, meter_event_id: null },
     { sensor_id: "a", temperature: 2, meter_event_id: meterEventId },
     { sensor_id: "b", temperature: 1, meter_event_id: meterEventId },
@@ -48,28 +56,20 @@ test("readings are listed by sensor and time, with the meter event that bills ea
 });
 
 test("readings of an event that was replaced after a doubt lead to the last one that replaced it", async ({
-  api,
+  acme,
   database: { db },
-  boss,
 }) => {
-  const { id, key } = await api.join();
-  await api.ask("POST", "/v1/sensors", { token: key, json: { sensors: [{ id: "a" }, { id: "b" }] } });
-  await linkCustomer(db, id, { customer: "cus_1" });
-  const readings = [1, 2].map((n) => ({ sensor_id: "a", recorded_at: minute(n), temperature: n }));
-  await api.ask("POST", "/v1/readings", { token: key, json: readings });
-  await sealDueEntries({ db, boss }, { meters: ["temperature_readings"] });
+  await acme.post([readingOf("a", 1), readingOf("a", 2)]);
+  await acme.seal();
   await replaceLast(db);
   const last = await replaceLast(db);
-  await api.ask("POST", "/v1/readings", {
-    token: key,
-    json: { sensor_id: "b", recorded_at: minute(3), temperature: 3 },
-  });
-  await sealDueEntries({ db, boss }, { meters: ["temperature_readings"] });
+  await acme.post(readingOf("b", 3));
+  await acme.seal();
 
-  const { body } = await api.ask("GET", "/v1/readings", { token: key });
+  const listed = await acme.list();
 
   const { id: other } = await lastEvent(db);
-  expect(body["data"]).toMatchObject([
+  expect(listed).toMatchObject([
     { sensor_id: "a", temperature: 1, meter_event_id: last },
     { sensor_id: "a", temperature: 2, meter_event_id: last },
     { sensor_id: "b", temperature: 3, meter_event_id: other },
@@ -99,18 +99,15 @@ test("pages leave nothing out and repeat nothing", async ({ api }) => {
   expect(seen).toEqual([0, 1, 2, 3, 4, 5, 6]);
 });
 
-test("a span is half-open, and a sensor can be asked for alone", async ({ api }) => {
-  const { key } = await api.join();
-  await api.ask("POST", "/v1/sensors", { token: key, json: { sensors: [{ id: "a" }, { id: "b" }] } });
+test("a span is half-open, and a sensor can be asked for alone", async ({ acme }) => {
   const readings = ["a", "b"].flatMap((sensor_id) =>
     [1, 2, 3].map((n) => ({ sensor_id, recorded_at: hoursAgo(2, n).toISOString(), temperature: n })),
   );
-  await api.ask("POST", "/v1/readings", { token: key, json: readings });
+  await acme.post(readings);
 
-  const query = `sensor_id=b&from=${hoursAgo(2, 1).toISOString()}&to=${hoursAgo(2, 3).toISOString()}`;
-  const { body } = await api.ask("GET", `/v1/readings?${query}`, { token: key });
+  const span = `from=${hoursAgo(2, 1).toISOString()}&to=${hoursAgo(2, 3).toISOString()}`;
 
-  expect(body["data"]).toMatchObject([
+  expect(await acme.list(`?sensor_id=b&${span}`)).toMatchObject([
     { sensor_id: "b", temperature: 1 },
     { sensor_id: "b", temperature: 2 },
   ]);
