@@ -1774,6 +1774,40 @@ begin
 end
 $$;
 
+CREATE FUNCTION metering.hold_shards(organizations uuid[]) RETURNS bigint[]
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  shards constant bigint[] := array(
+    select get_shard_id_for_distribution_column('metering.readings', o.id)
+    from unnest(organizations) with ordinality as o (id, n)
+    order by o.n
+  );
+  held constant bigint[] := array(select distinct s.id from unnest(shards) as s (id) order by s.id);
+  found_here integer;
+begin
+  -- Nothing is deleted: the table is locked as for a write, so that `lock table` still holds up intake.
+  delete from metering.readings where false;
+  -- 5 is SHARE: writers share it, a move waits for them and they for it. Tables that lie beside `readings` share the lock.
+  perform lock_shard_metadata(5, held);
+  -- Read after the lock, so that a move that ended meanwhile is seen.
+  select count(*) into found_here
+  from pg_dist_placement p
+  join pg_dist_local_group here using (groupid)
+  where p.shardid = any(held);
+  if found_here = 0 then
+    -- The coordinator does it itself while it does not trust the node's copy of the metadata, as after citus_update_node.
+    raise exception 'the node of these organizations is not asked yet' using errcode = 'cannot_connect_now';
+  elsif found_here < cardinality(held) then
+    raise exception 'rows of an organization moved to another node' using errcode = 'MO001';
+  end if;
+  return shards;
+end
+$$;
+
+COMMENT ON FUNCTION metering.hold_shards(organizations uuid[]) IS 'the shard of `readings` for each of these organizations, all of which stay on this node until the transaction ends. MO001: some lie on another node; 57P03: all do';
+
 CREATE FUNCTION metering.is_written(table_name text, month timestamp with time zone, since timestamp with time zone) RETURNS boolean
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2549,109 +2583,122 @@ COMMENT ON FUNCTION metering.storage_parameters(table_name text) IS 'storage par
 CREATE FUNCTION metering.store_readings(of_organization uuid, organization_list text, place_list text, sensor_list text, moment_list text, temperature_list text, at timestamp with time zone, traceparent text) RETURNS TABLE(index integer, is_known boolean, is_active boolean, stored double precision)
     LANGUAGE plpgsql
     SET enable_seqscan TO 'off'
-    AS $$
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $_$
 #variable_conflict use_variable
 declare
+  -- The same as store-readings.ts does on one Postgres; of two readings of one sensor and moment the first is inserted. Ordered
+  -- by key, so that two transactions with the same readings wait for each other and never deadlock.
+  insert_readings constant text := $$
+    with inserted as (
+      insert into metering.readings_%1$s (organization_id, sensor_id, recorded_at, temperature, entry_id)
+      select $1[i.organization], i.sensor_id, i.recorded_at, i.temperature, $7[i.organization]
+      from unnest($3, $4, $5, $6) with ordinality as i (organization, sensor_id, recorded_at, temperature, n)
+      cross join lateral (
+        select from metering.sensors_%2$s s
+        where s.organization_id = $1[i.organization] and s.id = i.sensor_id and s.deactivated_at is null
+        limit 1
+      ) s
+      where $2[i.organization] = %1$s
+      order by $1[i.organization], i.sensor_id collate "C", i.recorded_at, i.n
+      on conflict do nothing
+      returning organization_id, entry_id
+    ),
+    counted as (
+      insert into metering.meter_outbox_%3$s (organization_id, occurred_at, id, meter, quantity, traceparent)
+      select organization_id, $8, entry_id, 'temperature_readings', count(*), $9
+      from inserted
+      group by organization_id, entry_id
+    )
+    select count(*) from inserted
+  $$;
+  -- Its snapshot is taken after the insert waited, so that the loser of a race finds the winner's reading.
+  look_for_readings constant text := $$
+    select i.n::integer as n, i.recorded_at, r.entry_id = $6[i.organization] as is_ours, r.temperature,
+      s.id is not null as is_known,
+      s.id is not null and s.deactivated_at is null as is_active,
+      row_number() over (partition by i.organization, i.sensor_id, i.recorded_at order by i.n) = 1 as is_first
+    from unnest($3, $4, $5) with ordinality as i (organization, sensor_id, recorded_at, n)
+    left join lateral (
+      select entry_id, temperature from metering.readings_%1$s r
+      where r.organization_id = $1[i.organization] and r.sensor_id = i.sensor_id and r.recorded_at = i.recorded_at
+      limit 1
+    ) r on true
+    left join lateral (
+      select id, deactivated_at from metering.sensors_%2$s s
+      where s.organization_id = $1[i.organization] and s.id = i.sensor_id
+      limit 1
+    ) s on true
+    where $2[i.organization] = %1$s
+  $$;
   organizations constant uuid[] := organization_list;
-  places constant integer[] := place_list;
-  sensors constant text[] := sensor_list;
-  moments constant timestamptz[] := moment_list;
-  temperatures constant double precision[] := temperature_list;
   occurred_at constant timestamptz := date_trunc('milliseconds', at);
   ids constant uuid[] := array(select metering.uuid_v7(occurred_at) from unnest(organizations));
-  quantities bigint[];
-  is_found boolean[];
-  inserted integer;
-  ours integer := 0;
+  shards constant bigint[] := metering.hold_shards(organizations);
+  held constant bigint[] := array(select distinct s.id from unnest(shards) as s (id) order by s.id);
+  version constant text := left(md5(insert_readings || look_for_readings), 8);
+  shard bigint;
+  sensors_shard bigint;
+  outbox_shard bigint;
+  inserted bigint;
+  inserted_in_all bigint := 0;
+  ours bigint := 0;
   row record;
-  entries text;
 begin
-  -- The sensors are the source, and the filter names their organizations: so the statement reaches their shards alone.
-  -- Ordered by key, so that two transactions with the same readings wait for each other and never deadlock. Of two readings
-  -- of one sensor and moment the first is inserted.
-  insert into metering.readings (organization_id, sensor_id, recorded_at, temperature, entry_id)
-  select s.organization_id, i.sensor_id, i.recorded_at, i.temperature, ids[i.organization]
-  from unnest(places, sensors, moments, temperatures) with ordinality
-    as i (organization, sensor_id, recorded_at, temperature, n)
-  cross join lateral (
-    select x.organization_id from metering.sensors x
-    where x.organization_id = any(organizations) and x.organization_id = organizations[i.organization]
-      and x.id = i.sensor_id and x.deactivated_at is null
-    group by x.organization_id
-  ) s
-  order by s.organization_id, i.sensor_id collate "C", i.recorded_at, i.n
-  on conflict do nothing;
-  get diagnostics inserted = row_count;
-
-  if inserted = cardinality(places) then
-    quantities := array(select count(*) from unnest(places) p (place) group by place order by place);
-  else
-    quantities := array_fill(0::bigint, array[cardinality(organizations)]);
-    return query values (null::integer, null::boolean, null::boolean, null::double precision);
-    is_found := array_fill(false, array[cardinality(places)]);
-    -- Sees what was committed before it began, so that the loser of a race finds the winner's reading.
-    for row in
-      select i.n::integer as n, i.organization, r.entry_id, r.temperature,
-        row_number() over (partition by i.organization, i.sensor_id, i.recorded_at) = 1 as is_first
-      from unnest(places, sensors, moments) with ordinality as i (organization, sensor_id, recorded_at, n)
-      cross join lateral (
-        select x.entry_id, x.temperature from metering.readings x
-        where x.organization_id = any(organizations) and x.organization_id = organizations[i.organization]
-          and x.sensor_id = i.sensor_id and x.recorded_at = i.recorded_at
-        group by x.organization_id, x.entry_id, x.temperature
-      ) r
-    loop
-      is_found[row.n] := true;
-      if row.entry_id <> ids[row.organization] then
-        return query values (row.n - 1, true, true, row.temperature);
-      elsif row.is_first then
-        quantities[row.organization] := quantities[row.organization] + 1;
-        ours := ours + 1;
-      end if;
-    end loop;
-    if ours <> inserted then
-      raise exception 'the readings that were stored are not those that were inserted';
+  foreach shard in array held loop
+    -- The session may have kept what an earlier text of this function prepared, under another name.
+    if not exists (select from pg_prepared_statements p where p.name = format('store_%s_%s', shard, version)) then
+      select max(s.shardid) filter (where s.logicalrelid = 'metering.sensors'::regclass),
+        max(s.shardid) filter (where s.logicalrelid = 'metering.meter_outbox'::regclass)
+      into sensors_shard, outbox_shard
+      from pg_dist_shard s
+      join pg_dist_shard r using (shardminvalue)
+      where r.shardid = shard and s.logicalrelid in ('metering.sensors'::regclass, 'metering.meter_outbox'::regclass);
+      execute format('prepare look_%s_%s (uuid[], bigint[], integer[], text[], timestamptz[], uuid[]) as ', shard, version)
+        || format(look_for_readings, shard, sensors_shard);
+      execute format('prepare store_%s_%s ', shard, version)
+        || '(uuid[], bigint[], integer[], text[], timestamptz[], double precision[], uuid[], timestamptz, text) as '
+        || format(insert_readings, shard, sensors_shard, outbox_shard);
     end if;
-    for row in
-      select i.n::integer as n, s.is_active
-      from unnest(places, sensors, is_found) with ordinality as i (organization, sensor_id, is_found, n)
-      cross join lateral (
-        select x.deactivated_at is null as is_active from metering.sensors x
-        where x.organization_id = any(organizations) and x.organization_id = organizations[i.organization]
-          and x.id = i.sensor_id
-        group by x.organization_id, x.deactivated_at
-      ) s
-      where not i.is_found
-    loop
-      -- Registered or brought back meanwhile: all is taken back, and the caller does it again. Unless none is stored
-      -- because its month was dropped.
-      if row.is_active and not exists (
-        select 1 from metering.dropped_partitions d
-        where d.table_name = 'readings' and d.month = date_trunc('month', moments[row.n], 'UTC')
-      ) then
-        raise exception 'a sensor came into use while its readings were stored' using errcode = 'MO001';
-      end if;
-      is_found[row.n] := true;
-      return query values (row.n - 1, true, row.is_active, null::double precision);
-    end loop;
-    return query
-      select f.n::integer - 1, false, false, null::double precision
-      from unnest(is_found) with ordinality as f (is_found, n)
-      where not f.is_found;
+    execute format(
+      'execute store_%s_%s (%L, %L, %L, %L, %L, %L, %L, %L, %L)',
+      shard, version, organization_list, shards, place_list, sensor_list, moment_list, temperature_list, ids, occurred_at,
+      traceparent
+    ) into inserted;
+    inserted_in_all := inserted_in_all + inserted;
+  end loop;
+  if inserted_in_all = cardinality(place_list::integer[]) then
+    return;
   end if;
 
-  -- As text, since a node plans one insert of many rows in a fraction of the time of many inserts, or of a query's rows.
-  select string_agg(
-    format('(%L,%L,%L,''temperature_readings'',%s,%L)', e.organization, occurred_at, e.id, e.quantity, traceparent), ','
-  ) into entries
-  from unnest(organizations, ids, quantities) as e (organization, id, quantity)
-  where e.quantity > 0;
-  if entries is not null then
-    execute 'insert into metering.meter_outbox (organization_id, occurred_at, id, meter, quantity, traceparent) values '
-      || entries;
+  return query values (null::integer, null::boolean, null::boolean, null::double precision);
+  foreach shard in array held loop
+    for row in execute format(
+      'execute look_%s_%s (%L, %L, %L, %L, %L, %L)',
+      shard, version, organization_list, shards, place_list, sensor_list, moment_list, ids
+    ) loop
+      if row.is_ours then
+        -- The later of two in one call is judged by the caller, who has both.
+        if row.is_first then
+          ours := ours + 1;
+        end if;
+      elsif row.temperature is null and row.is_active and not exists (
+        select from metering.dropped_partitions d
+        where d.table_name = 'readings' and d.month = date_trunc('month', row.recorded_at, 'UTC')
+      ) then
+        -- Registered or brought back meanwhile: all is taken back, and the caller does it again. Unless it was not stored
+        -- because its month was dropped.
+        raise exception 'a sensor came into use while its readings were stored' using errcode = 'MO001';
+      else
+        return query values (row.n - 1, row.is_known, row.is_active, row.temperature);
+      end if;
+    end loop;
+  end loop;
+  if ours <> inserted_in_all then
+    raise exception 'the readings that were stored are not those that were inserted';
   end if;
 end
-$$;
+$_$;
 
 COMMENT ON FUNCTION metering.store_readings(of_organization uuid, organization_list text, place_list text, sensor_list text, moment_list text, temperature_list text, at timestamp with time zone, traceparent text) IS 'stores readings of organizations whose rows lie on one node, and their entries. Returns nothing when all were new, otherwise a row without an index and a row for each that another one stands in for, or no active sensor. `at` is the coordinator''s clock';
 

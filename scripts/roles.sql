@@ -144,7 +144,7 @@ begin
         metering.retry_rejected(uuid, text, uuid), metering.retry_rejected_events(uuid[]),
         metering.resolve_in_doubt(uuid, text, text),
         metering.make_deliveries_due(uuid[]), metering.note_unarchived(uuid),
-        metering.store_readings(uuid, text, text, text, text, text, timestamptz, text),
+        metering.store_readings(uuid, text, text, text, text, text, timestamptz, text), metering.hold_shards(uuid[]),
         metering.cut_over(uuid, timestamptz, boolean, boolean, text[])
       to %I',
     api

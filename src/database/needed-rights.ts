@@ -77,6 +77,7 @@ export const neededRights: Record<ProcessKind, Record<string, readonly Privilege
     "metering.cut_over": call,
     "metering.note_unarchived": call,
     "metering.store_readings": call,
+    "metering.hold_shards": call,
   },
   worker: {
     ...ofBoth,

@@ -8,7 +8,7 @@ import { databaseTest } from "../testing/postgres/database-fixture.ts";
 import { emptyDatabaseTest } from "../testing/postgres/empty-database-fixture.ts";
 import { until } from "../testing/processes/until.ts";
 import { addOrganization } from "../testing/rows/organizations.ts";
-import { commitIn, storeWays } from "../testing/rows/store-ways.ts";
+import { commitHere } from "../testing/rows/commit-here.ts";
 import type { Db } from "./db.ts";
 import { type Database, openDatabase } from "./pool.ts";
 
@@ -52,17 +52,14 @@ test("times are read as they were written", async ({ odd: { db } }) => {
   expect(rows).toEqual([{ at }]);
 });
 
-test.for(storeWays)(
-  "a reading that is sent again is a duplicate, to its last digit, where it is stored %s",
-  async (way, { odd: { db, pool } }) => {
-    const organizationId = await addOrganization(db);
-    await db.insertInto("sensors").values({ organization_id: organizationId, id: "a" }).execute();
-    const readings = [{ sensorId: "a", recordedAt: new Date().toISOString(), temperature: 0.1 + 0.2 }];
-    const store = () => commitIn(way, pool, [{ organizationId, readings }]);
-    expect(await store()).toEqual([[{ status: "accepted" }]]);
-    expect(await store()).toEqual([[{ status: "duplicate" }]]);
-  },
-);
+test("a reading that is sent again is a duplicate, to its last digit", async ({ odd: { db, pool } }) => {
+  const organizationId = await addOrganization(db);
+  await db.insertInto("sensors").values({ organization_id: organizationId, id: "a" }).execute();
+  const readings = [{ sensorId: "a", recordedAt: new Date().toISOString(), temperature: 0.1 + 0.2 }];
+  const store = () => commitHere(pool, [{ organizationId, readings }]);
+  expect(await store()).toEqual([[{ status: "accepted" }]]);
+  expect(await store()).toEqual([[{ status: "duplicate" }]]);
+});
 
 test("a month is as long as UTC says", async ({ odd: { db } }) => {
   const start = new Date("2025-03-01T00:00:00Z");

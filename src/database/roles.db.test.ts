@@ -144,6 +144,7 @@ const mayCall: Record<ServiceRole, string[]> = {
   api: [
     ...ofTriggers,
     "cut_over",
+    "hold_shards",
     "make_deliveries_due",
     "note_unarchived",
     "resolve_in_doubt",

@@ -3,9 +3,9 @@ import type { Batch } from "./columns.ts";
 import type { StoredAs } from "./judge-stored.ts";
 import { OutcomeUnknown } from "./outcome-unknown.ts";
 import { isRefusedOnNode } from "./refused-on-node.ts";
-import { sensorChangedCode, storeOnNode } from "./store-on-node.ts";
+import { changedMeanwhileCode, storeOnNode } from "./store-on-node.ts";
 
-/** A sensor may come into use while its readings are stored; not again and again. */
+/** What the function found may change while it stores readings; not again and again. */
 const triesMax = 5;
 
 /**
@@ -22,7 +22,7 @@ export async function commitOnNode(
       return await storeOnNode(client, batches, { traceparent });
     } catch (error) {
       if (!isRefusedOnNode(error)) throw new OutcomeUnknown(error);
-      if (error.code !== sensorChangedCode || tries === triesMax) throw error;
+      if (error.code !== changedMeanwhileCode || tries === triesMax) throw error;
     }
   }
 }

@@ -88,3 +88,23 @@ test("where fewer wait, the callers are answered first, so that what they send n
   end(1);
   await Promise.all([first, second]);
 });
+
+test("a statement that is alone under way begins when a turn brings no further request, or when 32 wait", async () => {
+  const { told, send, end } = createStatements(1);
+  const sent = [send(3)];
+  for (const requests of [1, 5]) {
+    await turnOfLoop();
+    sent.push(send(requests));
+  }
+  expect(told).toEqual([]);
+  await expect.poll(() => told).toEqual(["statement of 9"]);
+  sent.push(send(3));
+  end(0);
+
+  await turnOfLoop();
+  sent.push(send(29));
+
+  expect(told.at(-1)).toBe("statement of 32");
+  end(1);
+  await Promise.all(sent);
+});

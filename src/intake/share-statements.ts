@@ -15,7 +15,11 @@ export type Commit = (batches: readonly Batch[]) => Promise<StoredAs[][]>;
  */
 const requestsBeginAt = 32;
 
-/** Lets the waiting batches share statements, of which so many are under way at once. */
+/**
+ * Lets the waiting batches share statements, of which so many are under way at once. Where that is one, it begins only when
+ * a turn of the event loop brings no further request: a transaction of a cluster's node costs as much as some 25 of its
+ * readings, and while requests still arrive, this process has other work.
+ */
 export function shareStatements(
   commit: Commit,
   waiting: WaitingBatches,
@@ -30,9 +34,11 @@ export function shareStatements(
     if (isStartPlanned) return;
     // After the other requests that arrived in this turn of the event loop, so that they share the statement.
     isStartPlanned = true;
+    const countBefore = waiting.count();
     setImmediate(() => {
       isStartPlanned = false;
-      if (statements < statementsMax) start();
+      if (statementsMax === 1 && waiting.count() > countBefore) startOrPlan();
+      else if (statements < statementsMax) start();
     });
   }
 

@@ -11,7 +11,7 @@ const coordinatorsNow = "now";
 
 /**
  * The same as `storeBatches` for organizations of one node of a cluster: a function that Citus runs on the node
- * (migrations/0112), which commits there by itself. Throws what pg throws, `sensorChangedCode` among it, after which all
+ * (migrations/0137), which commits there by itself. Throws what pg throws, `changedMeanwhileCode` among it, after which all
  * is to be done again.
  */
 export async function storeOnNode(
@@ -38,5 +38,5 @@ export async function storeOnNode(
   return judgeEach(batches, { organizations, input, missed });
 }
 
-/** A sensor was registered or brought back while its readings were stored. Nothing was. */
-export const sensorChangedCode = "MO001";
+/** A sensor came into use or an organization's rows moved while readings were stored. None was. */
+export const changedMeanwhileCode = "MO001";

@@ -9,7 +9,7 @@ import { meterNames } from "../../usage/meters.ts";
 import { appendEntries } from "../../testing/rows/entries.ts";
 import { hourMs } from "../../testing/rows/hours.ts";
 import { addOrganization } from "../../testing/rows/organizations.ts";
-import { storeIn } from "../../testing/rows/store-ways.ts";
+import { commitHere } from "../../testing/rows/commit-here.ts";
 import { createTestDatabase, type TestDatabase } from "../../testing/postgres/test-database.ts";
 import { passHours, passSeconds } from "./pass-time.ts";
 import { createRememberingStripe, type RememberingStripe } from "./remembering-stripe.ts";
@@ -86,15 +86,8 @@ export async function post({ database }: World, organization: Organization, coun
     recordedAt: new Date(Date.UTC(2026, 0, 1) + (from + n) * 1_000).toISOString(),
     temperature: 4.5,
   }));
-  const client = await database.pool.connect();
-  try {
-    const [stored = []] = await storeIn("in one statement", client, [
-      { organizationId: organization.id, readings },
-    ]);
-    organization.posted += stored.filter(({ status }) => status === "accepted").length;
-  } finally {
-    client.release();
-  }
+  const [stored = []] = await commitHere(database.pool, [{ organizationId: organization.id, readings }]);
+  organization.posted += stored.filter(({ status }) => status === "accepted").length;
 }
 
 /** Measures the gauge, at least a millisecond after it was measured last: which value is the latest is never a tie. */
