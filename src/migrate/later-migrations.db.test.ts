@@ -65,6 +65,23 @@ emptyDatabaseTest.runIf(isCluster)(
   },
 );
 
+const roles = inject("testServer").roles;
+
+emptyDatabaseTest.runIf(isCluster && roles !== undefined)(
+  "an API of the version before goes on storing readings on every node",
+  async ({ empty: { db, url } }) => {
+    const api = roles?.api.name ?? "";
+    await makeEarlierCluster(db);
+    await sql`grant execute on function metering.store_readings to ${sql.ref(api)}`.execute(db);
+
+    await migrate({ databaseUrl: url, backend: "citus", log: silentLog });
+
+    const maySo = `select has_function_privilege('${api}', 'metering.hold_shards(uuid[])', 'execute')`;
+    const { rows } = await sql`select result from run_command_on_all_nodes(${maySo})`.execute(db);
+    expect(rows).toEqual([{ result: "t" }, { result: "t" }, { result: "t" }]);
+  },
+);
+
 /** As the version of `before` left it. */
 async function makeEarlierCluster(db: Db): Promise<void> {
   await sql`create schema metering`.execute(db);
