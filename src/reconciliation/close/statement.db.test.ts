@@ -47,19 +47,20 @@ test("of the next period's usage only what was delivered before Stripe's sum was
   const periodEnd = new Date(minute - 90_000);
   const inLastMinute = new Date(periodEnd.getTime() + 1_000);
   const id = await addOrganization(db, { customer: "cus_1", periodStart, periodEnd });
-  const addDelivered = (quantity: number, meter: MeterName, at: Date) =>
+  const lookedAtMs = Date.now();
+  const addDelivered = (when: "before" | "after", quantity: number, meter: MeterName, at: Date) =>
     addMeterEvent(db, {
       organization_id: id,
       meter,
       quantity,
       event_at: at,
       state: "delivered",
-      delivered_at: new Date(),
+      delivered_at: new Date(lookedAtMs + (when === "before" ? -1_000 : 60_000)),
     });
   const inPeriod = new Date(periodEnd.getTime() - 60_000);
-  await addDelivered(30, "temperature_readings", inPeriod);
-  await addDelivered(4, "temperature_readings", inLastMinute);
-  await addDelivered(7, "active_sensors", inPeriod);
+  await addDelivered("before", 30, "temperature_readings", inPeriod);
+  await addDelivered("before", 4, "temperature_readings", inLastMinute);
+  await addDelivered("before", 7, "active_sensors", inPeriod);
   const look = { start: periodStart, end: new Date(minute - 60_000), organizationId: id, customer: "cus_1" };
   await writeLooks(
     db,
@@ -69,8 +70,8 @@ test("of the next period's usage only what was delivered before Stripe's sum was
     ],
     "close",
   );
-  await addDelivered(5, "temperature_readings", inLastMinute);
-  await addDelivered(8, "active_sensors", new Date(inPeriod.getTime() + 1_000));
+  await addDelivered("after", 5, "temperature_readings", inLastMinute);
+  await addDelivered("after", 8, "active_sensors", new Date(inPeriod.getTime() + 1_000));
   const period = await findPeriod(db, id, periodStart);
   if (period === undefined) throw new Error("the period is missing");
 
