@@ -161,6 +161,7 @@ CREATE TABLE metering.billing_periods (
     books text,
     not_billed jsonb,
     routine_at timestamp with time zone DEFAULT '2000-01-01 00:00:00+00'::timestamp with time zone,
+    is_trial boolean DEFAULT false NOT NULL,
     CONSTRAINT billing_periods_books_check CHECK ((books = ANY (ARRAY['open'::text, 'settling'::text, 'different'::text, 'unknown'::text, 'equal'::text]))),
     CONSTRAINT billing_periods_check CHECK ((isfinite(period_start) AND isfinite(period_end) AND (period_start < period_end))),
     CONSTRAINT billing_periods_next_look_at_check CHECK (isfinite(next_look_at)),
@@ -178,6 +179,8 @@ COMMENT ON COLUMN metering.billing_periods.books IS 'what the last look found: u
 COMMENT ON COLUMN metering.billing_periods.not_billed IS 'by our meters'' names, usage that its final invoices lack and no later period carries, as decimal strings; null: none';
 
 COMMENT ON COLUMN metering.billing_periods.routine_at IS 'when the running period is compared next with Stripe''s sums; null: it has ended, and next_look_at has what follows';
+
+COMMENT ON COLUMN metering.billing_periods.is_trial IS 'a look found usage that no invoice has, and Stripe tells that the whole period was a trial, in which usage is free';
 
 ALTER TABLE ONLY metering.billing_periods
     ADD CONSTRAINT billing_periods_pkey PRIMARY KEY (organization_id, period_start);

@@ -195,7 +195,8 @@ begin
     'grant insert (
         organization_id, period_start, period_end, stripe_customer_id, stripe_subscription_id
       ), update (
-        period_end, stripe_customer_id, stripe_subscription_id, closed_at, next_look_at, books, not_billed, routine_at
+        period_end, stripe_customer_id, stripe_subscription_id, closed_at, next_look_at, books, not_billed, routine_at,
+        is_trial
       ) on metering.billing_periods to %I',
     worker
   );

@@ -43,7 +43,8 @@ export const neededColumns: Record<"api" | "worker", Record<string, readonly str
     "insert on metering.billing_periods":
       "organization_id period_start period_end stripe_customer_id stripe_subscription_id",
     "update on metering.billing_periods":
-      "period_end stripe_customer_id stripe_subscription_id closed_at next_look_at books not_billed routine_at",
+      "period_end stripe_customer_id stripe_subscription_id closed_at next_look_at books not_billed routine_at " +
+      "is_trial",
     "update on metering.customer_links": "customer_deleted_at",
     "update on metering.figure_progress": "written_until final_until",
     "insert on metering.meter_events":

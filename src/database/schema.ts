@@ -152,6 +152,10 @@ export interface BillingPeriods {
    */
   closed_at: Timestamp | null;
   /**
+   * a look found usage that no invoice has, and Stripe tells that the whole period was a trial, in which usage is free
+   */
+  is_trial: Generated<boolean>;
+  /**
    * when a worker looks at it next; null: when it ends; later than all time that matters: never
    */
   next_look_at: Timestamp | null;

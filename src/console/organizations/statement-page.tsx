@@ -125,6 +125,7 @@ const meanings: Record<Row["kind"], string> = {
   carried_in: "usage of an earlier period",
   stripe_differs: "Stripe's sum of the hour is not ours",
   no_invoice: "Stripe made no invoice for the period",
+  trial: "used in a trial, and free",
   unexplained: "what no other row tells",
   others: "rows that are left out",
 };

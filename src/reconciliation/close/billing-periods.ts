@@ -21,6 +21,8 @@ export type BillingPeriod = {
   books: Books | null;
   /** Usage that its final invoices lack, by meter. */
   notBilled: Quantities | null;
+  /** Stripe told that the whole period was a trial: what its invoices lack is free. */
+  isTrial: boolean;
 };
 
 export type Quantities = Partial<Record<MeterName, string>>;
@@ -47,7 +49,7 @@ export type PeriodInvoice = {
 export const periodColumns = sql`
   p.organization_id as "organizationId", p.period_start as start, p.period_end as "end",
   p.stripe_customer_id as customer, p.stripe_subscription_id as "subscriptionId", p.closed_at as "closedAt",
-  p.books, p.not_billed as "notBilled"
+  p.books, p.not_billed as "notBilled", p.is_trial as "isTrial"
 `;
 
 const isDue = sql`coalesce(p.next_look_at, p.period_end) <= now()`;
@@ -96,13 +98,15 @@ export async function takePeriod(
 export async function noteLook(
   db: Db,
   { organizationId, start }: BillingPeriod,
-  look: { books: Books; notBilled: Quantities | null; nextLookAt: Date },
+  look: Pick<BillingPeriod, "notBilled" | "isTrial"> & { books: Books; nextLookAt: Date },
 ): Promise<void> {
   const isOfPeriod = sql`organization_id = ${organizationId} and period_start = ${start}`;
   const notBilled = look.notBilled === null ? null : JSON.stringify(look.notBilled);
   await inTransaction(db, async (trx) => {
     await sql`
-      update metering.billing_periods set books = ${look.books}, not_billed = ${notBilled}::jsonb where ${isOfPeriod}
+      update metering.billing_periods
+      set books = ${look.books}, not_billed = ${notBilled}::jsonb, is_trial = ${look.isTrial}
+      where ${isOfPeriod}
     `.execute(trx);
     await sql`
       update metering.billing_periods set next_look_at = ${look.nextLookAt} where ${isOfPeriod} and next_look_at > now()

@@ -20,7 +20,7 @@ import { type GateDeps, guardDraft } from "./gate.ts";
 import { type Books, isDraftDue } from "./gate-rules.ts";
 import { hasNoInvoice } from "./has-no-invoice.ts";
 import { carryForward, type LateUsageMode, readNotBilled, sameQuantities } from "./late-usage.ts";
-import { isTrial } from "./is-trial.ts";
+import { readIsTrial } from "./is-trial.ts";
 import { nextLook } from "./next-look.ts";
 import { hasOpenEvents } from "./period-events.ts";
 import { type KnownInvoices, refreshInvoices } from "./refresh-invoices.ts";
@@ -87,7 +87,7 @@ async function noteRefusal(
     isLacking: notBilled !== null,
   });
   const nextLookAt = new Date(Math.max(usual.getTime(), now.getTime() + refusedWaitMs));
-  await noteLook(db, period, { books: "unknown", notBilled, nextLookAt });
+  await noteLook(db, period, { books: "unknown", notBilled, isTrial: period.isTrial, nextLookAt });
 }
 
 /** One look at a period. May be repeated at any time. */
@@ -102,7 +102,7 @@ async function lookAtPeriod(deps: CloseDeps, taken: BillingPeriod): Promise<void
   if (deps.gate.mode !== "off" && !isShadow) {
     for (const draft of drafts) await guardDraft(deps, { period, draft, books });
   }
-  const notBilled = await readOwed(deps, period, { books, known });
+  const { notBilled, isTrial } = await readOwed(deps, period, { books, known });
   tell(deps, period, { books, notBilled });
   const nextLookAt = nextLook({
     now: await readClock(db),
@@ -114,7 +114,7 @@ async function lookAtPeriod(deps: CloseDeps, taken: BillingPeriod): Promise<void
     books,
     isLacking: notBilled !== null,
   });
-  await noteLook(db, period, { books, notBilled, nextLookAt });
+  await noteLook(db, period, { books, notBilled, isTrial, nextLookAt });
 }
 
 /** The usage that no invoice has and one should have, after what may be carried forward was. */
@@ -122,14 +122,15 @@ async function readOwed(
   deps: CloseDeps,
   period: BillingPeriod,
   { books, known }: { books: Books; known: KnownInvoices },
-): Promise<Quantities | null> {
+): Promise<Pick<BillingPeriod, "notBilled" | "isTrial">> {
   const asked = { hasNoInvoice: await hasNoInvoice(deps, period, known) };
   const lacking = await readNotBilled(deps.db, period, asked);
   // What a customer used for nothing must not be carried into a period that it pays for. What the look before told is of none.
   const isNew = lacking !== null && !sameQuantities(lacking, period.notBilled);
-  if (isNew && (await isTrial(deps, period))) return null;
+  const isFree = period.isTrial || (isNew && (await readIsTrial(deps, period)));
+  if (isFree) return { notBilled: null, isTrial: true };
   const isCarried = deps.isShadow !== true && (await carryForward(deps, period, books));
-  return isCarried ? readNotBilled(deps.db, period, asked) : lacking;
+  return { notBilled: isCarried ? await readNotBilled(deps.db, period, asked) : lacking, isTrial: false };
 }
 
 /** Usage that is on its way needs no read at Stripe to tell that the books are not equal. */

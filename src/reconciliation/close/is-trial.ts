@@ -5,7 +5,7 @@ import type { BillingPeriod } from "./billing-periods.ts";
  * Whether a period is a trial, as Stripe tells of its subscription: usage in it is free, so that no invoice has it
  * (docs.stripe.com/billing/subscriptions/trials).
  */
-export async function isTrial(
+export async function readIsTrial(
   { reads }: { reads: Pick<StripeReads, "readSubscriptions"> },
   { customer, subscriptionId, start, end }: BillingPeriod,
 ): Promise<boolean> {

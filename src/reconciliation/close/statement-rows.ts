@@ -4,8 +4,8 @@ import { byIndex } from "../../database/one-plan.ts";
 import { type CustomerTime, timesAsRows, type UsagePeriods } from "../../outbox/paid-spans.ts";
 import { listUnsealedHours } from "../../outbox/period-entries.ts";
 import { isSealedUsage } from "../../outbox/sums.ts";
-import { type MeterName, meterNames, meters } from "../../usage/meters.ts";
-import { addQuantities, compareQuantities, subtractQuantity } from "../../usage/quantity.ts";
+import { type MeterName, meterNames } from "../../usage/meters.ts";
+import { subtractQuantity } from "../../usage/quantity.ts";
 import { wholeMinutes } from "../windows.ts";
 import { byPeriodAndMeter } from "./by-period-and-meter.ts";
 
@@ -13,7 +13,7 @@ import { byPeriodAndMeter } from "./by-period-and-meter.ts";
  * `unsealed`: recorded, in no meter event yet. `pending`, `in_doubt`, `rejected`, `expired`: meter events in that state.
  * `late`: delivered after the invoice was final. `carried_forward`: a later period bills it. `carried_in`: of an earlier
  * period. `stripe_differs`: an hour whose sum at Stripe is not ours. `no_invoice`: Stripe made no invoice for the period.
- * `unexplained`: what all of these do not tell. `others`: rows that are left out.
+ * `trial`: used in a trial, and free. `unexplained`: what all of these do not tell. `others`: rows that are left out.
  */
 export const rowKinds = [
   "unsealed",
@@ -26,6 +26,7 @@ export const rowKinds = [
   "carried_in",
   "stripe_differs",
   "no_invoice",
+  "trial",
   "unexplained",
   "others",
 ] as const;
@@ -47,7 +48,7 @@ export type RowsPeriod = CustomerTime & { finalizedAt: Date | null };
 /** The rows of several periods, by the number of the period, from 0, and by meter; unfinished. */
 export type StatementRows = (place: number, meter: MeterName) => StatementRow[];
 
-const rowsMax = 1_000;
+export const rowsMax = 1_000;
 
 /** What the differences of periods may consist of, for each meter: the first 1,001 rows at most. */
 export async function listStatementRows(
@@ -64,24 +65,8 @@ export async function listStatementRows(
   return (place, meter) => rowsOf(place, meter).map(({ row }) => row);
 }
 
-/** Completes the rows that a meter's difference consists of, so that they add up to it. */
-export function completeRows(
-  rows: readonly StatementRow[],
-  { meter, difference, hasNoInvoice }: { meter: MeterName; difference: string; hasNoInvoice: boolean },
-): StatementRow[] {
-  const isGauge = meters[meter].aggregation === "last";
-  const told = isGauge ? rows.map((row) => ({ ...row, difference: "0" })) : rows;
-  const kept = told.slice(0, rowsMax);
-  const rest = subtractQuantity(difference, addQuantities(kept.map((row) => row.difference)));
-  if (compareQuantities(rest, "0") === 0) return kept;
-  const last = isGauge ? kept.at(-1) : undefined;
-  // Of a gauge only the last value counts, so the last row has all of the difference.
-  if (last !== undefined) return [...kept.slice(0, -1), { ...last, difference: rest }];
-  const kind = told.length > rowsMax ? "others" : hasNoInvoice ? "no_invoice" : "unexplained";
-  return [...kept, { ...nothing, kind, quantity: rest, difference: rest }];
-}
-
-const nothing = { hour: null, meterEventId: null, ofPeriod: null };
+/** Of a row that tells of no hour, meter event or other period. */
+export const unplaced = { hour: null, meterEventId: null, ofPeriod: null };
 
 /** A row with its period, from 1, and meter. */
 type Numbered = { n: number; meter: MeterName; row: StatementRow };
@@ -91,7 +76,7 @@ async function listUnsealed(db: Db, periods: UsagePeriods): Promise<Numbered[]> 
   return hours.map(({ n, meter, hour, quantity }) => ({
     n,
     meter,
-    row: { ...nothing, kind: "unsealed", quantity, difference: quantity, hour },
+    row: { ...unplaced, kind: "unsealed", quantity, difference: quantity, hour },
   }));
 }
 
@@ -245,6 +230,6 @@ async function listHours(db: Db, organizationId: string, times: readonly RowsPer
   );
   return listed.rows.map(({ n, meter, hour, ours, theirs }) => {
     const difference = subtractQuantity(ours, theirs);
-    return { n, meter, row: { ...nothing, kind: "stripe_differs", quantity: theirs, difference, hour } };
+    return { n, meter, row: { ...unplaced, kind: "stripe_differs", quantity: theirs, difference, hour } };
   });
 }

@@ -6,11 +6,12 @@ import { countPeriodReadings } from "../../outbox/period-readings.ts";
 import { type MeterName, meterNames } from "../../usage/meters.ts";
 import { addQuantities, subtractQuantity } from "../../usage/quantity.ts";
 import { type BillingPeriod, isBilled, listInvoicesOf, type PeriodInvoice } from "./billing-periods.ts";
+import { completeRows, type RestKind } from "./complete-rows.ts";
 import { lastFinalization } from "./late-usage.ts";
 import { dueQuantity, invoicedQuantities, type Used, usedOf } from "./not-billed.ts";
 import { type PeriodEvents, readPeriodEvents } from "./period-events.ts";
 import { type PeriodLook, readPeriodLooks } from "./period-look.ts";
-import { completeRows, listStatementRows, type StatementRow } from "./statement-rows.ts";
+import { listStatementRows, type StatementRow } from "./statement-rows.ts";
 
 /** What is known of one meter in a period. Quantities are decimal strings; of a gauge the last value. */
 export type MeterStatement = {
@@ -94,8 +95,8 @@ export async function readStatements(db: Db, periods: readonly BillingPeriod[]):
         used: usedOf(meter, { entries: entries[place] ?? [], events: events[place] ?? [] }),
         invoiced: invoiced[meter] ?? null,
         look: looks(place, meter),
-        rows: rowsOfBilled(rows(place, meter), invoiced[meter]),
-        hasNoInvoice: period.closedAt === null && period.notBilled?.[meter] !== undefined,
+        rows: rowsOfBilled(rows(place, meter), { invoiced: invoiced[meter], isTrial: period.isTrial }),
+        restIs: restOf(period, meter),
       }),
     );
     return {
@@ -106,30 +107,32 @@ export async function readStatements(db: Db, periods: readonly BillingPeriod[]):
   });
 }
 
-/** What no final invoice has a price for comes too late for none: it is compared with Stripe's sum alone. */
-function rowsOfBilled(rows: readonly StatementRow[], invoiced: string | undefined): StatementRow[] {
-  return rows.filter(({ kind }) => kind !== "late" || invoiced !== undefined);
+/**
+ * What no final invoice has a price for comes too late for none: it is compared with Stripe's sum alone. Nor does what is free.
+ */
+function rowsOfBilled(
+  rows: readonly StatementRow[],
+  { invoiced, isTrial }: { invoiced: string | undefined; isTrial: boolean },
+): StatementRow[] {
+  return rows.filter(({ kind }) => kind !== "late" || (invoiced !== undefined && !isTrial));
+}
+
+/** `no_invoice`: a look found that no invoice is to be awaited any more. */
+function restOf({ closedAt, notBilled, isTrial }: BillingPeriod, meter: MeterName): RestKind {
+  if (isTrial) return "trial";
+  return closedAt === null && notBilled?.[meter] !== undefined ? "no_invoice" : "unexplained";
 }
 
 type MeterInput = Pick<MeterStatement, "meter" | "readings" | "invoiced" | "look" | "rows"> & {
   used: Used;
-  /** A look found that no invoice is to be awaited any more. */
-  hasNoInvoice: boolean;
+  restIs: RestKind;
 };
 
-function meterStatement({
-  meter,
-  readings,
-  used,
-  invoiced,
-  look,
-  rows,
-  hasNoInvoice,
-}: MeterInput): MeterStatement {
+function meterStatement({ meter, readings, used, invoiced, look, rows, restIs }: MeterInput): MeterStatement {
   const sent = used.events?.sent ?? "0";
   const due = dueQuantity(meter, used);
   const difference =
-    invoiced === null && !hasNoInvoice
+    invoiced === null && restIs !== "no_invoice"
       ? addQuantities([unsent(due, sent, used.events), look?.lacking ?? "0"])
       : subtractQuantity(due, invoiced ?? "0");
   return {
@@ -143,7 +146,7 @@ function meterStatement({
     look,
     invoiced,
     difference,
-    rows: completeRows(rows, { meter, difference, hasNoInvoice }),
+    rows: completeRows(rows, { meter, difference, restIs }),
   };
 }
 

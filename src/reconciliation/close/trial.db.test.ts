@@ -1,5 +1,6 @@
 import { expect } from "vitest";
 import { closeTest } from "../../testing/fixtures/close-fixture.ts";
+import { readStatement } from "./statement.ts";
 
 const secondsOf = (at: Date): number => at.getTime() / 1_000;
 
@@ -33,6 +34,26 @@ test("usage in a trial, which Stripe bills to none, is not told as not billed", 
   expect(await close.invoice()).toMatchObject({
     subscriptionId: trial.subscriptionId,
     invoiced: { temperature_readings: "0" },
+  });
+});
+
+test("its statement names it as used in a trial, and not as late", async ({
+  close,
+  trial,
+  database: { db },
+}) => {
+  expect(trial.subscriptionId).toMatch(/^sub_/);
+  // Delivered after the trial's invoice was final.
+  await close.addOurs(3, { delivered_at: new Date(Date.now() + 1_000) });
+  await close.countTheirs(3);
+  await close.look({ settleSeconds: 0 });
+  await close.look({ settleSeconds: 0 });
+
+  const [readings] = (await readStatement(db, await close.period())).meters;
+  expect(readings).toMatchObject({
+    invoiced: "0",
+    difference: "13",
+    rows: [{ kind: "trial", quantity: "13", difference: "13" }],
   });
 });
 

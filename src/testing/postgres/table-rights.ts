@@ -167,7 +167,16 @@ export const workerMay: Record<string, Privileges> = {
   }),
   billing_periods: may({
     insert: ["organization_id", "period_start", "period_end", ...payer],
-    update: ["period_end", ...payer, "closed_at", "next_look_at", "books", "not_billed", "routine_at"],
+    update: [
+      "period_end",
+      ...payer,
+      "closed_at",
+      "next_look_at",
+      "books",
+      "not_billed",
+      "routine_at",
+      "is_trial",
+    ],
   }),
   customer_links: may({ update: ["customer_deleted_at"] }),
   customer_organizations: may({ insert: ["stripe_customer_id", "organization_id"] }),
