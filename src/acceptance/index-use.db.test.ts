@@ -288,7 +288,7 @@ async function compareSums(
   );
   const eventNames = { temperature_readings: "temperature_readings", active_sensors: "active_sensors" };
   await reconcile(
-    { db, boss, log: silentLog, reads, eventNames, stripeNowMs: Date.now, rememberedInvoices: new Map() },
+    { db, boss, log: silentLog, reads, eventNames, stripeNowMs: Date.now, askedInVain: new Map() },
     {
       readsPerDay: 100,
       settleSeconds: 0,

@@ -15,14 +15,33 @@ const columns = sql`
  * would have it. Only usage that no attempt can have brought to Stripe, and not of gauges, whose old values say nothing
  * now. Returns the reminders of the new events, for the same transaction.
  */
-export async function carryUnsent(trx: Trx, late: LateOf): Promise<Reminder[]> {
+export async function carryUnsent(trx: Trx, late: LateOf, meters: readonly MeterName[]): Promise<Reminder[]> {
+  const carriedMeters = metersFoldedBy("sum").filter((name) => meters.includes(name));
   const carried = await sql<Reminder>`
     select ${columns}
     from metering.carry_unsent(
-      ${late.organizationId}, ${late.customer}, ${late.start}, ${late.end}, ${metersFoldedBy("sum")}
+      ${late.organizationId}, ${late.customer}, ${late.start}, ${late.end}, ${carriedMeters}
     )
   `.execute(trx);
   return carried.rows;
+}
+
+/** The meters of which `carryUnsent` would carry something. */
+export async function listUnsent(
+  trx: Trx,
+  { organizationId, customer, start, end }: LateOf,
+): Promise<MeterName[]> {
+  const unsent = await sql<{ meter: MeterName }>`
+    select distinct meter
+    from metering.meter_events
+    where organization_id = ${organizationId} and stripe_customer_id = ${customer}
+      and meter = any(${metersFoldedBy("sum")}::text[])
+      and hour > ${start}::timestamptz - interval '1 hour' and hour < ${end}
+      and event_at >= ${start} and event_at < ${end}
+      and state = 'pending' and attempts_started = attempts_finished and first_unknown_at is null
+      and counted_before = 0
+  `.execute(trx);
+  return unsent.rows.map(({ meter }) => meter);
 }
 
 /**

@@ -26,7 +26,7 @@ const test = booksTest.extend("routine", ({ books, boss }) => {
     log: events,
     run: (changes: Partial<ReconcileSettings> = {}) =>
       reconcile(
-        { ...books.deps, boss, log, stripeNowMs: Date.now, rememberedInvoices: new Map() },
+        { ...books.deps, boss, log, stripeNowMs: Date.now, askedInVain: new Map() },
         { ...usual, ...changes },
       ),
     told: (name: string) => events.filter(({ event }) => event === name),

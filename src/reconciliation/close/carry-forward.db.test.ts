@@ -21,8 +21,8 @@ const test = closeTest.extend("late", async ({ close, account: { stripe }, datab
     delivered_at: null,
   });
   return {
-    carry: async () => {
-      await close.look({ lateUsage: "carry_forward" });
+    carry: async ({ minutes = 0 } = {}) => {
+      await close.look({ lateUsage: "carry_forward", minutes });
       const rows = await db.selectFrom("meter_events").select(["id", "state"]).orderBy("id").execute();
       return rows.map(({ id: event, state }) => `${event === unsent ? "old" : "new"} ${state}`);
     },
@@ -33,7 +33,7 @@ const test = closeTest.extend("late", async ({ close, account: { stripe }, datab
 const setSubscription = (db: Db, organizationId: string, change: ReturnType<typeof sql>) =>
   sql`update metering.subscriptions set ${change} where organization_id = ${organizationId}`.execute(db);
 
-test.for(["active", "trialing", "past_due"])(
+test.for(["active", "past_due"])(
   "late usage goes to the running period of a subscription that is %s",
   async (status, { close, late, database: { db } }) => {
     await setSubscription(db, close.organizationId, sql`status = ${status}`);
@@ -42,7 +42,7 @@ test.for(["active", "trialing", "past_due"])(
   },
 );
 
-test.for(["canceled", "unpaid", "paused", "incomplete", "incomplete_expired"])(
+test.for(["trialing", "canceled", "unpaid", "paused", "incomplete", "incomplete_expired"])(
   "late usage of a customer whose subscription is %s stays where it is",
   async (status, { close, late, database: { db } }) => {
     await setSubscription(db, close.organizationId, sql`status = ${status}`);
@@ -89,6 +89,40 @@ test.for([
     expect(await late.carry()).toEqual(["old pending"]);
   },
 );
+
+test("late usage that no price bills any more stays where it is until one does", async ({
+  close,
+  late,
+  account: { stripe, priceIds },
+}) => {
+  const subscription = await stripe.subscriptions.retrieve(close.subscriptionId);
+  const [item] = subscription.items.data.filter(({ price }) => price.id === priceIds.temperature_readings);
+  await stripe.subscriptions.update(close.subscriptionId, { items: [{ id: item?.id ?? "", deleted: true }] });
+  expect(await late.carry()).toEqual(["old pending"]);
+
+  await stripe.subscriptions.update(close.subscriptionId, {
+    items: [{ price: priceIds.temperature_readings }],
+  });
+  expect(await late.carry({ minutes: 59 })).toEqual(["old pending"]);
+  expect(await late.carry({ minutes: 61 })).toEqual(["old superseded", "new pending"]);
+});
+
+test("late usage stays where it is while Stripe tells of a trial", async ({
+  close,
+  late,
+  account: { stripe, simulator, priceIds },
+}) => {
+  await stripe.subscriptions.cancel(close.subscriptionId);
+  await stripe.subscriptions.create({
+    customer: close.customer,
+    items: [{ price: priceIds.temperature_readings }],
+    trial_period_days: 14,
+  });
+
+  expect(await late.carry()).toEqual(["old pending"]);
+  simulator.setClock({ advance_seconds: 15 * 86_400 });
+  expect(await late.carry({ minutes: 15 * 1_440 })).toEqual(["old superseded", "new pending"]);
+});
 
 closeTest(
   "a worker that looks while another one carries usage forward waits for it, and carries nothing again",

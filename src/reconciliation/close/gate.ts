@@ -14,8 +14,8 @@ export type GateDeps = InvoiceReadDeps & {
   gate: { mode: GateMode; marginMinutes: number };
   /** Stripe's time. */
   stripeNowMs: () => number;
-  /** Invoices that were read for a period that lacks its own. */
-  rememberedInvoices: Remembered;
+  /** Invoices that were read for a period that lacks its own, and others. */
+  askedInVain: Remembered;
   onGate?: ((step: GateStep) => void) | undefined;
 };
 

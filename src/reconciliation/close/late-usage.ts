@@ -3,13 +3,15 @@ import type { PgBoss } from "pg-boss";
 import { endsPeriod } from "../../billing/invoice-usage.ts";
 import type { Db, Trx } from "../../database/db.ts";
 import { inOneSnapshot } from "../../database/one-snapshot.ts";
-import { carryDelivered, carryUnsent } from "../../delivery/carry-forward.ts";
+import { carryDelivered, carryUnsent, listUnsent } from "../../delivery/carry-forward.ts";
 import type { Log } from "../../log.ts";
 import type { UsagePeriod } from "../../outbox/paid-spans.ts";
 import { type PeriodEntries, readPeriodEntries } from "../../outbox/period-entries.ts";
 import { type Reminder, remindToDeliver } from "../../queue/deliver-job.ts";
 import { type MeterName, meterNames, meters, metersFoldedBy } from "../../usage/meters.ts";
 import { addQuantities, subtractQuantity } from "../../usage/quantity.ts";
+import { isRemembered, type Remembered, remember } from "../remembered.ts";
+import { type BilledDeps, readBilledNow } from "./billed-now.ts";
 import {
   type BillingPeriod,
   isBilled,
@@ -25,7 +27,17 @@ import { type PeriodEvents, readPeriodEvents } from "./period-events.ts";
 
 export type LateUsageMode = "report" | "carry_forward";
 
-type LateDeps = { db: Db; boss: PgBoss; log: Log; lateUsage: LateUsageMode };
+type LateDeps = BilledDeps & {
+  db: Db;
+  boss: PgBoss;
+  log: Log;
+  lateUsage: LateUsageMode;
+  /** Customers of whom nothing bills what is late, and others. */
+  askedInVain: Remembered;
+};
+
+/** A price may come back at any time. */
+const askedAgainMs = 3_600_000;
 
 /**
  * The usage that the final invoices of a period lack, by meter; null: none, or its invoice is awaited. Where the customer
@@ -79,26 +91,42 @@ async function readUsed(trx: Db, period: UsagePeriod): Promise<PeriodUsage> {
 /**
  * Sends what came too late for a period's invoice in the running period, where the operator wants that and there is one:
  * usage that never left in place of its old events, and, once the books are equal, usage that Stripe counted after the
- * invoice was final. One transaction under the period's row, which reads again what is missing: so it happens once. False:
- * nothing was to be carried.
+ * invoice was final. Only of meters that the customer pays for now: in a trial, or without a price, no invoice would have
+ * it. One transaction under the period's row, which reads again what is missing: so it happens once. False: nothing was to
+ * be carried.
  */
-export async function carryForward(
-  { db, boss, log, lateUsage }: LateDeps,
-  period: BillingPeriod,
-  books: Books,
-): Promise<boolean> {
+export async function carryForward(deps: LateDeps, period: BillingPeriod, books: Books): Promise<boolean> {
+  const { db, boss, log, lateUsage, askedInVain } = deps;
   if (lateUsage === "report" || period.closedAt === null) return false;
+  const wanted = await db.transaction().execute((trx) => listCarriable(trx, period, books));
+  const nowMs = deps.stripeNowMs();
+  const isAskedLately = isRemembered(askedInVain, period.customer, { nowMs, forMs: askedAgainMs });
+  if (wanted.length === 0 || isAskedLately) return false;
+  const billed = await readBilledNow(deps, period.customer);
+  if (!wanted.some((meter) => billed.includes(meter))) {
+    remember(askedInVain, period.customer, nowMs);
+    return false;
+  }
   const carried = await db.transaction().execute(async (trx) => {
     if (!(await lockForCarrying(trx, period))) return [];
     // Read before anything is carried: what the owner's functions write, a cluster lets no other role read in one transaction.
-    const delivered = books === "equal" ? await findLateDeliveries(trx, period) : [];
-    const reminders = await carryUnsent(trx, period);
-    for (const late of delivered) reminders.push(...(await carryDelivered(trx, period, late)));
+    const late = books === "equal" ? await findLateDeliveries(trx, period) : [];
+    const reminders = await carryUnsent(trx, period, billed);
+    for (const one of late.filter(({ meter }) => billed.includes(meter))) {
+      reminders.push(...(await carryDelivered(trx, period, one)));
+    }
     await remindToDeliver(boss, reminders, trx);
     return reminders;
   });
   if (carried.length > 0) tell(log, period, carried);
   return carried.length > 0;
+}
+
+/** The meters of which a period has something to carry: Stripe is asked about these, and not at each look. */
+async function listCarriable(trx: Trx, period: BillingPeriod, books: Books): Promise<MeterName[]> {
+  if (!(await lockForCarrying(trx, period))) return [];
+  const late = books === "equal" ? await findLateDeliveries(trx, period) : [];
+  return [...(await listUnsent(trx, period)), ...late.map(({ meter }) => meter)];
 }
 
 function tell(log: Log, period: BillingPeriod, carried: readonly Reminder[]): void {
@@ -107,8 +135,8 @@ function tell(log: Log, period: BillingPeriod, carried: readonly Reminder[]): vo
 }
 
 /**
- * Locks a closed period; false where no period of the same customer runs, an invoice of this one is a draft yet, or another
- * subscription's period overlaps it: then usage may be on either's invoice, and it is left to people.
+ * Locks a closed period; false where no period runs that the same customer pays for, an invoice of this one is a draft yet,
+ * or another subscription's period overlaps it: then usage may be on either's invoice, and it is left to people.
  */
 async function lockForCarrying(
   trx: Trx,
@@ -131,7 +159,7 @@ async function lockForCarrying(
         select
         from metering.subscriptions s
         where s.organization_id = p.organization_id and s.stripe_customer_id = ${customer}
-          and s.status in ('active', 'trialing', 'past_due')
+          and s.status in ('active', 'past_due')
           and s.current_period_start > p.period_start
           and s.current_period_start <= now() and s.current_period_end > now()
       )

@@ -42,7 +42,7 @@ export async function refreshInvoices(
   const { missing, areAllRead } = isThere ? nothingMissing : await findMissing(deps, period);
   for (const { id } of missing) {
     await readAgain(deps, period, id);
-    remember(deps.rememberedInvoices, id, deps.stripeNowMs());
+    remember(deps.askedInVain, id, deps.stripeNowMs());
   }
   if (missing.length > 0) await wantReadSince(deps, period, missing);
   const stale = known.filter((one) => isStale(deps, one));
@@ -62,7 +62,7 @@ const nothingMissing: Missing = { missing: [], areAllRead: true };
 async function findMissing(deps: GateDeps, { customer, start, end }: BillingPeriod): Promise<Missing> {
   if (deps.stripeNowMs() - end.getTime() < awaitedMs) return nothingMissing;
   const invoices = await deps.reads.invoices.listSince(customer, start, listedMax);
-  const readMs = ({ id }: InvoiceRead) => askedAtMs(deps.rememberedInvoices, id) ?? 0;
+  const readMs = ({ id }: InvoiceRead) => askedAtMs(deps.askedInVain, id) ?? 0;
   const missing = invoices
     .toReversed()
     .filter((one) => one.billingReason !== "subscription_create" && one.periodEnd > start)
@@ -73,11 +73,8 @@ async function findMissing(deps: GateDeps, { customer, start, end }: BillingPeri
 }
 
 /** No line is added to an invoice that is final: one that was of others then stays so. */
-function mayBeMissing(
-  { rememberedInvoices, stripeNowMs }: GateDeps,
-  { id, finalizedAt }: InvoiceRead,
-): boolean {
-  const readMs = askedAtMs(rememberedInvoices, id);
+function mayBeMissing({ askedInVain, stripeNowMs }: GateDeps, { id, finalizedAt }: InvoiceRead): boolean {
+  const readMs = askedAtMs(askedInVain, id);
   if (readMs === undefined) return true;
   if (finalizedAt === null) return stripeNowMs() - readMs >= othersReadEveryMs;
   return readMs < finalizedAt.getTime() + clocksApartMs;

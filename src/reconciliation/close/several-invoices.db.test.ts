@@ -118,7 +118,7 @@ test("where nothing told of an invoice, the customer is read once, so that the p
   await deps.db.transaction().execute((trx) => adoptSubscription(trx, read));
   await sql`update metering.subscriptions set read_wanted_at = null`.execute(db);
   await sql`delete from metering.billing_invoices`.execute(db);
-  deps.rememberedInvoices.clear();
+  deps.askedInVain.clear();
   await close.look({ minutes: 30 });
   expect(await fetchReads()).toEqual([]);
   const periods = await listPeriods(db, organizationId, { before: undefined, limit: 9 });
