@@ -14,7 +14,7 @@ export type GateDeps = InvoiceReadDeps & {
   gate: { mode: GateMode; marginMinutes: number };
   /** Stripe's time. */
   stripeNowMs: () => number;
-  /** Invoices that were read for a period that lacks its own, and others. */
+  /** Invoices that were read for a period that lacks its own, and customers for whom no subscription bills late usage now. */
   askedInVain: Remembered;
   onGate?: ((step: GateStep) => void) | undefined;
 };

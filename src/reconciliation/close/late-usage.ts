@@ -32,7 +32,7 @@ type LateDeps = BilledDeps & {
   boss: PgBoss;
   log: Log;
   lateUsage: LateUsageMode;
-  /** Customers of whom nothing bills what is late, and others. */
+  /** Among others the customers for whom no subscription bills late usage now. */
   askedInVain: Remembered;
 };
 
