@@ -4,7 +4,7 @@ import { type ApiConfig, readApiConfig } from "../config.ts";
 import { type Database, openDatabase } from "../database/pool.ts";
 import type { App } from "../http/app-env.ts";
 import { HeldBytes } from "../http/held-bytes.ts";
-import { readFilesMax, warnOfFewFiles } from "../http/open-files.ts";
+import { boundByFiles, readFilesMax } from "../http/open-files.ts";
 import { type RunningServer, startServer } from "../http/server.ts";
 import { createLog, type Log } from "../log.ts";
 import { createApiApp } from "./api-app.ts";
@@ -155,8 +155,8 @@ async function serve(parts: Parts, boss: PgBoss): Promise<RunningServer> {
     tracer: tracing.tracer,
   });
   if (config.CONSOLE === "on") await serveConsole(app, parts, boss);
-  const limits = { connectionsMax: config.HTTP_CONNECTIONS_MAX };
-  warnOfFewFiles({ ...limits, filesMax: readFilesMax() }, log);
+  const wanted = { connectionsMax: config.HTTP_CONNECTIONS_MAX, filesMax: readFilesMax() };
+  const limits = { connectionsMax: boundByFiles(wanted, log) };
   return startServer(app, { host: config.HOST, port: config.PORT, limits, held });
 }
 

@@ -4,14 +4,19 @@ import { listeningSocketsMax } from "./listen-on-many.ts";
 /** Files of the database, the log, and Node itself; and the sockets that listen. */
 const filesBesides = 100 + listeningSocketsMax;
 
-/** Warns when the system lets the process open fewer files than it promises connections. */
-export function warnOfFewFiles(
+/**
+ * How many connections the process may hold. Where the system lets it open fewer files than it promises connections, it
+ * warns and holds fewer: clients that took all files would leave none for the database's connections.
+ */
+export function boundByFiles(
   { connectionsMax, filesMax }: { connectionsMax: number; filesMax: number | undefined },
   log: Log,
-): void {
+): number {
   const needed = connectionsMax + filesBesides;
-  if (filesMax !== undefined && filesMax < needed)
-    log.warn({ event: "open_files_few", files: filesMax, needed });
+  if (filesMax === undefined || filesMax >= needed) return connectionsMax;
+  const connections = Math.max(1, filesMax - filesBesides);
+  log.warn({ event: "open_files_few", files: filesMax, needed, connections });
+  return connections;
 }
 
 /** How many files this process may have open; undefined where the system sets no limit, or does not tell. */

@@ -1,5 +1,7 @@
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
 import { expect, test } from "vitest";
-import { createLoadWatch, giveHeapBack, growthPercentOf } from "./spare-memory.ts";
+import { createLoadWatch, giveHeapBack, growthPercentOf, readMemoryBytes } from "./spare-memory.ts";
 
 const mib = 1_048_576;
 
@@ -27,4 +29,20 @@ test("the heap that a load has left is given back", () => {
 
 test("the heap grows freely until it is large, and by a third between two collections from then on", () => {
   expect([60, 190, 200, 500].map((heapMib) => growthPercentOf(heapMib * mib))).toEqual([0, 0, 30, 30]);
+});
+
+test("the memory of a process is not known while the system lets it open no more files", async () => {
+  const program = `
+    import { openSync } from "node:fs";
+    const { readMemoryBytes } = await import(${JSON.stringify(new URL("spare-memory.ts", import.meta.url))});
+    try {
+      for (;;) openSync("/dev/null");
+    } catch (error) {
+      console.log(error.code, readMemoryBytes());
+    }
+  `;
+  const limited = `ulimit -n 100; exec "$0" --input-type=module -e "$1"`;
+  const { stdout } = await promisify(execFile)("sh", ["-c", limited, process.execPath, program]);
+  expect(stdout).toBe("EMFILE undefined\n");
+  expect(readMemoryBytes()).toBeGreaterThan(mib);
 });

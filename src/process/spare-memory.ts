@@ -28,7 +28,8 @@ export function spareMemory(): void {
     const now = readProcessor();
     const busyShare = (now.usedMs - before.usedMs) / (now.atMs - before.atMs);
     before = now;
-    if (isOver({ busyShare, memoryBytes: process.memoryUsage.rss() })) giveHeapBack();
+    const memoryBytes = readMemoryBytes();
+    if (memoryBytes !== undefined && isOver({ busyShare, memoryBytes })) giveHeapBack();
   }, lookEveryMs).unref();
 }
 
@@ -47,6 +48,20 @@ function watchGrowth(): void {
 /** The rule for how much the heap may grow. */
 export function growthPercentOf(bytes: number): number {
   return bytes > freeGrowthBytesMax ? growthPercent.spare : growthPercent.free;
+}
+
+/** What the process takes of the system's memory; undefined while no file is left to read it from. */
+export function readMemoryBytes(): number | undefined {
+  try {
+    return process.memoryUsage.rss();
+  } catch (error) {
+    if (error instanceof Error && "code" in error && isOutOfFiles(error.code)) return undefined;
+    throw error;
+  }
+}
+
+function isOutOfFiles(code: unknown): boolean {
+  return code === "EMFILE" || code === "ENFILE";
 }
 
 function readProcessor(): { usedMs: number; atMs: number } {
