@@ -1,5 +1,6 @@
 import { sql } from "kysely";
 import type { Db } from "./db.ts";
+import { meanings } from "./new-connection.ts";
 import { functionsOfNodes, placement } from "./placement.ts";
 
 /** A node as the coordinator knows it. The coordinator itself is `isCoordinator`. */
@@ -12,7 +13,10 @@ export type KnownNode = {
 };
 
 /** What a node answered about itself; null where it did not answer. */
-export type NodeAnswer = { name: string; hasUnsafeTriggers: boolean | null };
+export type NodeAnswer = { name: string; settings: NodeSettings | null };
+
+/** `others`: those of `meanings` that its sessions do not have, with their values. */
+type NodeSettings = { hasUnsafeTriggers: boolean; others: string[] };
 
 /** The extension's version; undefined on plain Postgres. */
 export async function readClusterVersion(db: Db): Promise<string | undefined> {
@@ -41,20 +45,31 @@ export async function listNodes(db: Db): Promise<KnownNode[]> {
   return rows;
 }
 
-/** Asks every node for a setting without which our triggers cannot be on shards. */
+/**
+ * Asks every node for a setting without which our triggers cannot be on shards, and for those that `migrate` makes: these not
+ * of the coordinator, whose sessions are our own.
+ */
 export async function askNodes(db: Db): Promise<NodeAnswer[]> {
-  const { rows } = await sql<{ name: string; success: boolean; answer: string }>`
-    select n.nodename || ':' || n.nodeport as name, a.success, a.result as answer
-    from run_command_on_all_nodes(
-      $$select coalesce(current_setting('citus.enable_unsafe_triggers', true), 'off')$$
-    ) a
+  const wanted = Object.entries(meanings).map(([name, value]) => `('${name}', '${value}')`);
+  // Of a DateStyle Postgres tells the order of days, too.
+  const question = `
+    select json_build_object(
+      'hasUnsafeTriggers', coalesce(current_setting('citus.enable_unsafe_triggers', true), 'off') = 'on',
+      'others', array(
+        select name || ' = ' || current_setting(name)
+        from (values ${wanted.join(", ")}) w (name, value)
+        where not starts_with(current_setting(name), value)
+          and (select groupid from pg_dist_local_group) <> 0
+      )
+    )
+  `;
+  const { rows } = await sql<NodeAnswer>`
+    select n.nodename || ':' || n.nodeport as name, case when a.success then a.result::json end as settings
+    from run_command_on_all_nodes(${question}) a
     join pg_dist_node n using (nodeid)
     order by n.groupid
   `.execute(db);
-  return rows.map(({ name, success, answer }) => ({
-    name,
-    hasUnsafeTriggers: success ? answer === "on" : null,
-  }));
+  return rows;
 }
 
 /** The tables that are not where `placement` says, by name. */

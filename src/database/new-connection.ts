@@ -8,21 +8,29 @@ const connectionLifeSecondsMax = 300;
 const idleInTransactionMsMax = 15_000;
 
 /**
- * What each connection is set to before its first use, whatever the server, the database or the role is set to: times and
- * numbers are written as the driver reads them, and each lasts as long as UTC says; each statement sees what was committed
- * before it; names and literals mean what they mean here. Our statements are not compiled: compiling the first one costs more
- * than all later ones gain. A lock is awaited as long as the statement may take, and the pool alone ends idle connections.
+ * Times and numbers are written as the driver reads them, and each lasts as long as UTC says; each statement sees what was
+ * committed before it; literals mean what they mean here. On a cluster's nodes they do where the nodes' own sessions are set
+ * so, too: `migrate` does that.
  */
-const everyConnection: Record<string, string> = {
+export const meanings: Record<string, string> = {
   TimeZone: "UTC",
   DateStyle: "ISO",
   IntervalStyle: "postgres",
   extra_float_digits: "1",
   default_transaction_isolation: "read committed",
-  search_path: "pg_catalog, pg_temp",
   standard_conforming_strings: "on",
   array_nulls: "on",
   transform_null_equals: "off",
+};
+
+/**
+ * What each connection is set to before its first use, whatever the server, the database or the role is set to. Names mean
+ * what they mean here. Our statements are not compiled: compiling the first one costs more than all later ones gain. A lock is
+ * awaited as long as the statement may take, and the pool alone ends idle connections.
+ */
+const everyConnection: Record<string, string> = {
+  ...meanings,
+  search_path: "pg_catalog, pg_temp",
   jit: "off",
   lock_timeout: "0",
   idle_in_transaction_session_timeout: String(idleInTransactionMsMax),

@@ -1,6 +1,7 @@
 import { sql } from "kysely";
 import { expect } from "vitest";
 import { silentLog } from "../log.ts";
+import { distribute } from "../migrate/distribute.ts";
 import { migrate, migrationLockKey } from "../migrate/migrate.ts";
 import { missingMigrations } from "../migrate/migrations.ts";
 import { findWantedPeriod } from "../reconciliation/find-period.ts";
@@ -8,13 +9,15 @@ import { databaseTest } from "../testing/postgres/database-fixture.ts";
 import { emptyDatabaseTest } from "../testing/postgres/empty-database-fixture.ts";
 import { until } from "../testing/processes/until.ts";
 import { addOrganization } from "../testing/rows/organizations.ts";
-import { commitHere } from "../testing/rows/commit-here.ts";
+import { commitHere, isOnNode } from "../testing/rows/commit-here.ts";
+import { findViolations } from "../testing/rows/invariants.ts";
 import type { Db } from "./db.ts";
 import { type Database, openDatabase } from "./pool.ts";
 
 /** Each is in use somewhere, for a program that shares the database or because its administrators write dates so. */
 const oddSettings = [
-  "TimeZone = 'America/New_York'",
+  // Its CST is not the one that Postgres reads.
+  "TimeZone = 'America/Havana'",
   "DateStyle = 'SQL, DMY'",
   "IntervalStyle = 'sql_standard'",
   "extra_float_digits = 0",
@@ -27,15 +30,19 @@ const oddSettings = [
   "idle_session_timeout = '200ms'",
 ];
 
+/** On the nodes of a cluster, too. */
 async function setOddly(db: Db, databaseName: string): Promise<void> {
   for (const setting of oddSettings) {
-    await sql`alter database ${sql.id(databaseName)} set ${sql.raw(setting)}`.execute(db);
+    const statement = `alter database ${databaseName} set ${setting}`;
+    await sql.raw(statement).execute(db);
+    if (isOnNode) await sql`select run_command_on_workers(${statement})`.execute(db);
   }
 }
 
 /** A connection as the service's own are, opened after the administrator has set the database oddly. */
 const test = databaseTest.extend("odd", async ({ database }, { onCleanup }): Promise<Database> => {
   await setOddly(database.db, new URL(database.url).pathname.slice(1));
+  if (isOnNode) await distribute(database.db);
   const odd = openDatabase(
     { connectionString: database.url, applicationName: "odd settings", connectionsMax: 2 },
     silentLog,
@@ -59,6 +66,7 @@ test("a reading that is sent again is a duplicate, to its last digit", async ({ 
   const store = () => commitHere(pool, [{ organizationId, readings }]);
   expect(await store()).toEqual([[{ status: "accepted" }]]);
   expect(await store()).toEqual([[{ status: "duplicate" }]]);
+  expect(await findViolations(db)).toEqual([]);
 });
 
 test("a month is as long as UTC says", async ({ odd: { db } }) => {

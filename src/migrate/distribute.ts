@@ -1,18 +1,21 @@
 import { sql } from "kysely";
 import { listUndelegated } from "../database/cluster.ts";
 import type { Db } from "../database/db.ts";
+import { meanings } from "../database/new-connection.ts";
 import { placement, triggersOfOneServer } from "../database/placement.ts";
 
 /**
  * Distributes the tables of a Citus database as `placement` says, or these tables, and its functions. Returns the names of
  * the ones that were not distributed yet. Each is a transaction of its own, and what is done stays, so that it follows
- * every migration and goes on where it was interrupted. Locks a table while its rows are moved to the nodes.
+ * every migration and goes on where it was interrupted. Locks a table while its rows are moved to the nodes. Sets the nodes'
+ * sessions as `meanings` says.
  */
 export async function distribute(
   db: Db,
   tables: { reference: readonly string[]; distributed: readonly string[] } = placement,
 ): Promise<string[]> {
   await refuseOtherDatabases(db);
+  await setNodes(db);
   const placed = await readPlaced(db);
   const isNew = (table: string) => !placed.has(table);
   const references = tables.reference.filter(isNew);
@@ -55,6 +58,27 @@ async function refuseOtherDatabases(db: Db): Promise<void> {
       "set citus.enable_unsafe_triggers = on, on every node: triggers hold the rules of our tables",
     );
   }
+}
+
+/** The coordinator opens the nodes' sessions, and what a connection of ours is set to does not reach them. */
+async function setNodes(db: Db): Promise<void> {
+  const settings = Object.entries(meanings).map(
+    ([name, value]) =>
+      `execute format('alter database %I set ${name} = %L', current_database(), '${value}');`,
+  );
+  const { rows } = await sql<{ node: string; answer: string }>`
+    select nodename || ':' || nodeport as node, result as answer
+    from run_command_on_workers(${`
+      do $$ begin
+        -- Else the node refuses: it would tell the other nodes, which is for the coordinator to do.
+        set local citus.enable_ddl_propagation = off;
+        ${settings.join("\n")}
+      end $$
+    `})
+    where not success
+  `.execute(db);
+  const [failed] = rows;
+  if (failed !== undefined) throw new Error(`node ${failed.node} could not be set: ${failed.answer}`);
 }
 
 /** The tables that are where they belong; one that only has a foreign key to a copied one is known to Citus, too. */

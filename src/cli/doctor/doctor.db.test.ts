@@ -2,13 +2,17 @@ import { randomUUID } from "node:crypto";
 import { sql } from "kysely";
 import { expect, inject } from "vitest";
 import { pauseDelivery, trip } from "../../delivery/pauses.ts";
+import { distribute } from "../../migrate/distribute.ts";
+import { runOnNodes } from "../../testing/postgres/on-nodes.ts";
 import { shareCustomer } from "../../testing/rows/shared-customer.ts";
 import { doctorTest as test } from "../../testing/fixtures/doctor-fixture.ts";
 
 const secretWords = /sk_(test|live)_\w+|hunter2/;
 
 const checksOfClusters =
-  inject("testServer").cluster === undefined ? [] : ["nodes", "shards", "triggers on shards"];
+  inject("testServer").cluster === undefined
+    ? []
+    : ["nodes", "shards", "triggers on shards", "sessions of nodes"];
 const checks = 29 + checksOfClusters.length;
 const allIsWell = `all is well (${checks} checks)`;
 const onCluster = test.runIf(checksOfClusters.length > 0);
@@ -101,6 +105,21 @@ onCluster("a node that allows no triggers on shards is found", async ({ doctor, 
     /^triggers on shards +problem +citus\.enable_unsafe_triggers is off at \S+:\d+\. To do: /m,
   );
 });
+
+onCluster(
+  "a node whose sessions measure months otherwise is found, until it is migrated",
+  async ({ doctor, database: { db, pool, url } }) => {
+    const name = new URL(url).pathname.slice(1);
+    await runOnNodes(pool, `alter database ${name} set TimeZone = 'America/Havana'`);
+
+    const { exitCode, out } = await doctor.examine();
+    expect(exitCode).toBe(1);
+    expect(out).toMatch(/^sessions of nodes +problem +TimeZone = America\/Havana at \S+:\d+; .*\. To do: /m);
+
+    await distribute(db);
+    expect((await doctor.examine({}, ["--verbose"])).out).toMatch(/^sessions of nodes +ok /m);
+  },
+);
 
 test("a missing migration is found", async ({ doctor, database: { db } }) => {
   const latest = sql`select max(name) from metering.kysely_migration`;

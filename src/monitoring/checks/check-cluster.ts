@@ -19,6 +19,7 @@ export async function checkCluster(db: Db, backend: "postgres" | "citus"): Promi
     judgeNodes(version, { nodes: await listNodes(db), answers }),
     judgePlacement([...(await listMisplaced(db)), ...(await listUndelegated(db)).map(({ name }) => name)]),
     judgeTriggers(answers),
+    judgeSessions(answers),
   ];
 }
 
@@ -32,9 +33,7 @@ function judgeNodes(
   version: string,
   { nodes, answers }: { nodes: KnownNode[]; answers: NodeAnswer[] },
 ): Finding {
-  const silent = answers
-    .filter(({ hasUnsafeTriggers }) => hasUnsafeTriggers === null)
-    .map(({ name }) => name);
+  const silent = answers.filter(({ settings }) => settings === null).map(({ name }) => name);
   const inactive = nodes.filter(({ isActive }) => !isActive).map(({ name }) => name);
   const lost = [...new Set([...silent, ...inactive])];
   if (lost.length > 0) {
@@ -64,12 +63,25 @@ function judgePlacement(misplaced: string[]): Finding {
 }
 
 function judgeTriggers(answers: NodeAnswer[]): Finding {
-  const off = answers.filter(({ hasUnsafeTriggers }) => hasUnsafeTriggers === false).map(({ name }) => name);
+  const off = answers.filter(({ settings }) => settings?.hasUnsafeTriggers === false).map(({ name }) => name);
   return off.length === 0
     ? ok("triggers on shards", "citus.enable_unsafe_triggers is on")
     : problem(
         "triggers on shards",
         `citus.enable_unsafe_triggers is off at ${off.join(", ")}`,
         "set it on there, in postgresql.conf: without it the next month's partition cannot be made",
+      );
+}
+
+function judgeSessions(answers: NodeAnswer[]): Finding {
+  const others = answers
+    .filter(({ settings }) => settings !== null && settings.others.length > 0)
+    .map(({ name, settings }) => `${settings?.others.join(", ")} at ${name}`);
+  return others.length === 0
+    ? ok("sessions of nodes", "times and numbers mean the same there")
+    : problem(
+        "sessions of nodes",
+        others.join("; "),
+        "run `node dist/migrate.js` with DATABASE_BACKEND=citus, and take away what a role is set to there: hours and months may be wrong",
       );
 }

@@ -14,4 +14,6 @@ export const nodeSettings: readonly string[] = [
   "citus.node_conninfo=sslmode=disable",
   "citus.enable_unsafe_triggers=on",
   "citus.shard_count=4",
+  // As `migrate` sets a database: a copy of the template is not set so.
+  "timezone=UTC",
 ];
