@@ -2,6 +2,7 @@ import { readWorkerConfig, type WorkerConfig } from "../config.ts";
 import { type Database, openDatabase } from "../database/pool.ts";
 import { createApp } from "../http/app.ts";
 import { mountHome } from "../http/home-page.ts";
+import { boundByFiles, readFilesMax } from "../http/open-files.ts";
 import { type RunningServer, startServer } from "../http/server.ts";
 import { createLog, type Log } from "../log.ts";
 import { watchAlerts } from "../monitoring/alerts/watch-alerts.ts";
@@ -24,6 +25,8 @@ const connectionsMax = 8;
 /** Probes and heartbeats: they wait for no job, and give up before the prober does. */
 const probesConnectionsMax = 1;
 const probeTimeoutMs = 2_000;
+/** Of clients that probe and measure. */
+const httpConnectionsMax = 500;
 
 type Parts = {
   config: WorkerConfig;
@@ -143,5 +146,7 @@ async function serveHealth({
     log,
     billableStatuses: config.BILLABLE_STATUSES,
   });
-  return startServer(app, { host: config.HOST, port: config.WORKER_PORT });
+  const wanted = { connectionsMax: httpConnectionsMax, filesMax: readFilesMax() };
+  const limits = { connectionsMax: boundByFiles(wanted, log) };
+  return startServer(app, { host: config.HOST, port: config.WORKER_PORT, limits });
 }
