@@ -9,6 +9,13 @@ export function keptFromOpening(error: Error): boolean {
   return unopened.has(error);
 }
 
+/** The error of a connection that is opened and must not be used. */
+export function refuseConnection(message: string): Error {
+  const error = new Error(message);
+  unopened.add(error);
+  return error;
+}
+
 /**
  * A connection that remembers the error which kept it from being opened. A log-in that the server refuses (a new password, a
  * changed pg_hba.conf, a database that was renamed) and a certificate that has run out have codes that say something else

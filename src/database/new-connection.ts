@@ -1,5 +1,5 @@
 import type pg from "pg";
-import { Connection } from "./connection.ts";
+import { Connection, refuseConnection } from "./connection.ts";
 
 /** A healthy connection is replaced after this long, too, so that a switchover is noticed in the end. */
 const connectionLifeSecondsMax = 300;
@@ -68,9 +68,24 @@ export function newConnections({ statementTimeoutMs, lockWaitMsMax, plansByIndex
       // Without a listener, a connection that breaks in use would end the process, although its query rejects too. The pool's
       // own listens while the connection is idle.
       client.on("error", () => {});
-      client.query(text, done);
+      client.query<FirstAnswer>(text, (error, answer) => {
+        done(error ?? triggersFault(answer.rows[0]));
+      });
     },
   } as const satisfies pg.PoolConfig;
+}
+
+type FirstAnswer = { replicationRole: string };
+
+/**
+ * Only a superuser may set it back, so a session whose triggers are off is not used: they refuse wrong changes and note which
+ * customer pays.
+ */
+function triggersFault(answer: FirstAnswer | undefined): Error | undefined {
+  if (answer?.replicationRole !== "replica") return undefined;
+  return refuseConnection(
+    "session_replication_role is replica, so that no trigger runs: take it back for the server, the database or the role",
+  );
 }
 
 /**
@@ -80,6 +95,7 @@ export function newConnections({ statementTimeoutMs, lockWaitMsMax, plansByIndex
 function firstWords(settings: Record<string, string>, { isUnlimited }: { isUnlimited: boolean }): string {
   return `
     select
+      current_setting('session_replication_role') as "replicationRole",
       set_config(
         'synchronous_commit',
         case current_setting('synchronous_commit') when 'remote_apply' then 'remote_apply' else 'on' end,

@@ -1,5 +1,5 @@
 import { sql } from "kysely";
-import { expect } from "vitest";
+import { expect, onTestFinished } from "vitest";
 import { silentLog } from "../log.ts";
 import { distribute } from "../migrate/distribute.ts";
 import { migrate, migrationLockKey } from "../migrate/migrate.ts";
@@ -11,6 +11,7 @@ import { until } from "../testing/processes/until.ts";
 import { addOrganization } from "../testing/rows/organizations.ts";
 import { commitHere, isOnNode } from "../testing/rows/commit-here.ts";
 import { findViolations } from "../testing/rows/invariants.ts";
+import { isDatabaseUnavailable } from "./database-unavailable.ts";
 import type { Db } from "./db.ts";
 import { type Database, openDatabase } from "./pool.ts";
 
@@ -146,3 +147,18 @@ emptyDatabaseTest(
     expect(await missingMigrations(empty.db)).toEqual([]);
   },
 );
+
+databaseTest("a session in which no trigger runs is not used", async ({ database }) => {
+  const name = sql.id(new URL(database.url).pathname.slice(1));
+  await sql`alter database ${name} set session_replication_role = 'replica'`.execute(database.db);
+  const { db, close } = openDatabase(
+    { connectionString: database.url, applicationName: "without triggers", connectionsMax: 1 },
+    silentLog,
+  );
+  onTestFinished(close);
+
+  const failure: unknown = await sql`select 1`.execute(db).catch((error: unknown) => error);
+
+  expect(failure).toMatchObject({ message: expect.stringContaining("session_replication_role is replica") });
+  expect(isDatabaseUnavailable(failure)).toBe(true);
+});
