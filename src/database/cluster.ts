@@ -15,7 +15,7 @@ export type KnownNode = {
 /** What a node answered about itself; null where it did not answer. */
 export type NodeAnswer = { name: string; settings: NodeSettings | null };
 
-/** `others`: those of `meanings` that its sessions do not have, with their values. */
+/** `others`: settings, with their values, that give a statement another meaning or let a crash lose what was committed. */
 type NodeSettings = { hasUnsafeTriggers: boolean; others: string[] };
 
 /** The extension's version; undefined on plain Postgres. */
@@ -46,19 +46,22 @@ export async function listNodes(db: Db): Promise<KnownNode[]> {
 }
 
 /**
- * Asks every node for a setting without which our triggers cannot be on shards, and for those that `migrate` makes: these not
- * of the coordinator, whose sessions are our own.
+ * Asks every node for a setting without which our triggers cannot be on shards, and for `others`: these not of the coordinator,
+ * whose sessions are our own.
  */
 export async function askNodes(db: Db): Promise<NodeAnswer[]> {
-  const wanted = Object.entries(meanings).map(([name, value]) => `('${name}', '${value}')`);
-  // Of a DateStyle Postgres tells the order of days, too.
+  const durable = { fsync: "on", full_page_writes: "on", synchronous_commit: "on" };
+  const wanted = Object.entries({ ...meanings, ...durable }).map(
+    ([name, value]) => `('${name}', '${value}')`,
+  );
+  // Of a DateStyle Postgres tells the order of days, too. A commit that waits for a standby to apply it is on disk.
   const question = `
     select json_build_object(
       'hasUnsafeTriggers', coalesce(current_setting('citus.enable_unsafe_triggers', true), 'off') = 'on',
       'others', array(
         select name || ' = ' || current_setting(name)
         from (values ${wanted.join(", ")}) w (name, value)
-        where not starts_with(current_setting(name), value)
+        where not starts_with(current_setting(name), value) and current_setting(name) <> 'remote_apply'
           and (select groupid from pg_dist_local_group) <> 0
       )
     )

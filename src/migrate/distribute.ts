@@ -8,7 +8,7 @@ import { placement, triggersOfOneServer } from "../database/placement.ts";
  * Distributes the tables of a Citus database as `placement` says, or these tables, and its functions. Returns the names of
  * the ones that were not distributed yet. Each is a transaction of its own, and what is done stays, so that it follows
  * every migration and goes on where it was interrupted. Locks a table while its rows are moved to the nodes. Sets the nodes'
- * sessions as `meanings` says.
+ * sessions as `meanings` says, and to answer a commit once it is on disk.
  */
 export async function distribute(
   db: Db,
@@ -73,6 +73,9 @@ async function setNodes(db: Db): Promise<void> {
         -- Else the node refuses: it would tell the other nodes, which is for the coordinator to do.
         set local citus.enable_ddl_propagation = off;
         ${settings.join("\n")}
+        if current_setting('synchronous_commit') <> 'remote_apply' then
+          execute format('alter database %I set synchronous_commit = on', current_database());
+        end if;
       end $$
     `})
     where not success

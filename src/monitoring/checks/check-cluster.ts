@@ -19,7 +19,7 @@ export async function checkCluster(db: Db, backend: "postgres" | "citus"): Promi
     judgeNodes(version, { nodes: await listNodes(db), answers }),
     judgePlacement([...(await listMisplaced(db)), ...(await listUndelegated(db)).map(({ name }) => name)]),
     judgeTriggers(answers),
-    judgeSessions(answers),
+    judgeSettings(answers),
   ];
 }
 
@@ -73,15 +73,15 @@ function judgeTriggers(answers: NodeAnswer[]): Finding {
       );
 }
 
-function judgeSessions(answers: NodeAnswer[]): Finding {
+function judgeSettings(answers: NodeAnswer[]): Finding {
   const others = answers
     .filter(({ settings }) => settings !== null && settings.others.length > 0)
     .map(({ name, settings }) => `${settings?.others.join(", ")} at ${name}`);
   return others.length === 0
-    ? ok("sessions of nodes", "times and numbers mean the same there")
+    ? ok("settings of nodes", "times mean the same there, and what is committed is on disk")
     : problem(
-        "sessions of nodes",
+        "settings of nodes",
         others.join("; "),
-        "run `node dist/migrate.js` with DATABASE_BACKEND=citus, and take away what a role is set to there: hours and months may be wrong",
+        "run `node dist/migrate.js` with DATABASE_BACKEND=citus, and change what the server or a role is set to there: hours and months may be wrong, or readings lost",
       );
 }
