@@ -33,6 +33,21 @@ test.runIf(roles !== undefined).for(kinds)(
 );
 
 test.runIf(roles !== undefined).for(kinds)(
+  "a table whose policies would hide rows from the %s is named, and none of its rows is taken for all",
+  async (kind, { database }) => {
+    await sql`alter table metering.subscriptions enable row level security`.execute(database.db);
+    const named = ["the rows of metering.subscriptions, which has row level security"];
+
+    expect(await readMissingRights(database.as(kind).db, { kind })).toEqual(named);
+    expect(await readMissingRights(database.db, { kind, role: roles?.[kind].name ?? "" })).toEqual(named);
+    expect(await readMissingRights(database.db, { kind })).toEqual([]);
+    await expect(database.as(kind).db.selectFrom("subscriptions").selectAll().execute()).rejects.toThrow(
+      'query would be affected by row-level security policy for table "subscriptions"',
+    );
+  },
+);
+
+test.runIf(roles !== undefined).for(kinds)(
   "each right that scripts/roles.sql gives the role of the %s in our schema is one whose loss is named",
   async (kind, { database }) => {
     const role = roles?.[kind].name ?? "";

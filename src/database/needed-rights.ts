@@ -117,9 +117,12 @@ export const neededRights: Record<ProcessKind, Record<string, readonly Privilege
   },
 };
 
+const ownSchemas = ["metering", "pgboss"];
+
 /**
  * The rights that a role lacks for a process of this kind, such as "insert on metering.readings" or, where it has the right on
- * other columns, "insert (shipment_id) on metering.meter_events", as an expression for a statement. Reads the catalog alone; a
+ * other columns, "insert (shipment_id) on metering.meter_events", as an expression for a statement; and the tables whose policies
+ * would choose the rows that it sees. Reads the catalog alone; a
  * missing table counts as a missing right.
  */
 export function missingRights(kind: ProcessKind, role: string | undefined): RawBuilder<string[]> {
@@ -155,6 +158,14 @@ export function missingRights(kind: ProcessKind, role: string | undefined): RawB
         false
       )
     end
+    union all
+    select format('the rows of %s.%s, which has row level security', n.nspname, c.relname)
+    from pg_class c
+    join pg_namespace n on n.oid = c.relnamespace and n.nspname = any (${ownSchemas}::text[])
+    join pg_roles r on r.rolname = ${name}
+    where c.relrowsecurity
+      and not (r.rolsuper or r.rolbypassrls)
+      and (c.relforcerowsecurity or not pg_has_role(r.oid, c.relowner, 'usage'))
   )`;
 }
 

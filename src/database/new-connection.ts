@@ -25,12 +25,13 @@ export const meanings: Record<string, string> = {
 
 /**
  * What each connection is set to before its first use, whatever the server, the database or the role is set to. Names mean
- * what they mean here. Our statements are not compiled: compiling the first one costs more than all later ones gain. A lock is
+ * what they mean here, and policies that would hide rows fail a statement in place of that. Our statements are not compiled: compiling the first one costs more than all later ones gain. A lock is
  * awaited as long as the statement may take, and the pool alone ends idle connections.
  */
 const everyConnection: Record<string, string> = {
   ...meanings,
   search_path: "pg_catalog, pg_temp",
+  row_security: "off",
   jit: "off",
   lock_timeout: "0",
   idle_in_transaction_session_timeout: String(idleInTransactionMsMax),

@@ -28,7 +28,7 @@ export async function checkRights(db: Db, by: string): Promise<Finding> {
   const faults = [...own, ...others];
   if (faults.length === 0) return ok("rights", "every process may do what it has to");
   const remedy =
-    "run scripts/roles.sql as the owner after every migration, and give each process its own role in DATABASE_URL";
+    "run scripts/roles.sql as the owner after every migration, give each process its own role in DATABASE_URL, and disable row level security";
   return problem("rights", faults.join("; "), remedy);
 }
 
