@@ -25,8 +25,9 @@ export const meanings: Record<string, string> = {
 
 /**
  * What each connection is set to before its first use, whatever the server, the database or the role is set to. Names mean
- * what they mean here, and policies that would hide rows fail a statement in place of that. Our statements are not compiled: compiling the first one costs more than all later ones gain. A lock is
- * awaited as long as the statement may take, and the pool alone ends idle connections.
+ * what they mean here, and policies that would hide rows fail a statement in place of that. Our statements are not compiled:
+ * compiling the first one costs more than all later ones gain. A lock is awaited as long as the statement may take, and the
+ * pool alone ends idle connections.
  */
 const everyConnection: Record<string, string> = {
   ...meanings,
