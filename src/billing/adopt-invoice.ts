@@ -85,13 +85,20 @@ const isOwn = (subscriptionId: string | null) =>
 // A customer pays for one organization at a time, and periods of both before and after a move are kept with it.
 async function findPeriodOfUsage(
   trx: Trx,
-  { id, customerId, subscriptionId }: InvoiceRead,
+  { id, customerId, subscriptionId, billingReason, periodStart }: InvoiceRead,
   { start, end }: InvoiceUsage,
 ): Promise<(PeriodKey & { beginsTogether: boolean }) | undefined> {
   const own = isOwn(subscriptionId);
+  // Of a later period of the same subscription: this one ended early, which nothing has told yet. A price that was added
+  // inside a period has lines that begin later than its invoice's own period.
+  const isLater = sql<boolean>`
+    (${billingReason === "subscription_cycle"} and p.period_start <= ${periodStart}::timestamptz - interval '1 second')
+  `;
   // A period of which no subscription is known is this one's only where both begin or end together: else it is no more than a
   // calendar month, and gives way.
-  const isTold = sql<boolean>`(p.stripe_subscription_id is not null or p.period_end = ${end})`;
+  const isTold = sql<boolean>`
+    case when p.stripe_subscription_id is null then p.period_end = ${end} else not ${isLater} end
+  `;
   const organizationIds = await listOrganizationsOf(trx, customerId);
   const found = await sql<PeriodKey & { beginsTogether: boolean }>`
     select p.organization_id as "organizationId", p.period_start as start, ${beginsWith(start)} as "beginsTogether"

@@ -2,11 +2,13 @@ import type { Pool } from "pg";
 import { expect } from "vitest";
 import { closeTest } from "../testing/fixtures/close-fixture.ts";
 import { countWaitingForLocks } from "../testing/postgres/locks.ts";
+import { listInvoices } from "../reconciliation/close/billing-periods.ts";
 import { readStatement } from "../reconciliation/close/statement.ts";
 import { adoptInvoice } from "./adopt-invoice.ts";
 import type { InvoiceToAdopt } from "./read-invoice.ts";
 
 const minuteMs = 60_000;
+const dayMs = 86_400_000;
 
 /** Invoices of the period as Stripe told them, in any order. */
 const test = closeTest.extend("tell", ({ close }) => {
@@ -16,12 +18,20 @@ const test = closeTest.extend("tell", ({ close }) => {
     change: Partial<NonNullable<InvoiceToAdopt["invoice"]>> & {
       quantity?: string;
       readMinutesAgo?: number;
+      usageStart?: Date;
       usageEnd?: Date;
       /** While the transaction is open. */
       before?: Promise<unknown>;
     } = {},
   ) => {
-    const { quantity = "10", readMinutesAgo = 0, usageEnd = end, before, ...rest } = change;
+    const {
+      quantity = "10",
+      readMinutesAgo = 0,
+      usageStart = start,
+      usageEnd = end,
+      before,
+      ...rest
+    } = change;
     const status = rest.status ?? "draft";
     const readBeganAt = new Date(Date.now() - readMinutesAgo * minuteMs).toISOString();
     const invoice = {
@@ -38,7 +48,7 @@ const test = closeTest.extend("tell", ({ close }) => {
       periodEnd: end,
       ...rest,
     };
-    const usage = { start, end: usageEnd, invoiced: { temperature_readings: quantity } };
+    const usage = { start: usageStart, end: usageEnd, invoiced: { temperature_readings: quantity } };
     return deps.db.transaction().execute(async (trx) => {
       const read = { invoiceId: id, customerId: customer, invoice, usage, readBeganAt };
       const adopted = await adoptInvoice(trx, read);
@@ -145,6 +155,35 @@ test("a draft that was deleted bills nothing, whatever older reads say of it", a
   expect(await delivered(new Date())).toBe("invoice_gone");
   expect(await tell("in_1", { readMinutesAgo: 1 })).toBe("invoice_known");
   expect(await close.invoice()).toMatchObject({ status: "deleted", finalizesAt: null });
+});
+
+test("of two periods that ended early, each has its own invoice, though the later one's is told first", async ({
+  close,
+  tell,
+}) => {
+  const middle = new Date(close.start.getTime() + 5 * dayMs);
+  await close.nameSubscription(close.subscriptionId);
+  await tell("in_2", {
+    periodStart: middle,
+    usageStart: middle,
+    usageEnd: new Date(close.end.getTime() - dayMs),
+  });
+  await tell("in_1", { usageEnd: middle });
+
+  const later = { organizationId: close.organizationId, start: middle };
+  expect(await close.period()).toMatchObject({ end: middle });
+  expect(await close.invoice()).toMatchObject({ id: "in_1" });
+  expect(await listInvoices(close.deps.db, later)).toMatchObject([{ id: "in_2" }]);
+});
+
+test("an invoice whose lines begin later than its period, as of a price that was added, bills that period", async ({
+  close,
+  tell,
+}) => {
+  await close.nameSubscription(close.subscriptionId);
+  await tell("in_1", { usageStart: new Date(close.start.getTime() + 5 * dayMs) });
+
+  expect(await close.invoice()).toMatchObject({ id: "in_1" });
 });
 
 test("an invoice of a customer who pays for no organization is none of ours", async ({ tell, close }) => {
