@@ -72,8 +72,11 @@ async function findPeriod(
   { invoice, usage }: { invoice: InvoiceRead; usage: InvoiceUsage | undefined },
 ): Promise<PeriodKey | undefined> {
   if (usage === undefined) return findEmptyPeriod(trx, invoice);
-  const period = await findPeriodOfUsage(trx, invoice, usage);
-  if (period === undefined) return makePeriodOf(trx, invoice, usage);
+  const known = await findPeriodOfUsage(trx, invoice, usage);
+  const link = known === undefined ? await holdLinkOf(trx, invoice) : undefined;
+  // Another transaction may have made one before the link was held, as for the same invoice.
+  const period = known ?? (link && (await findPeriodOfUsage(trx, invoice, usage)));
+  if (period === undefined) return link && makePeriodOf(trx, link, { invoice, usage });
   if (period.beginsTogether && endsPeriod(invoice)) await moveEnd(trx, period, { invoice, usage });
   return period;
 }
@@ -141,14 +144,14 @@ async function moveEnd(
   `.execute(trx);
 }
 
-/** Where another transaction made one at the same moment, as for the same invoice, that one is looked at first. */
-async function makePeriodOf(
-  trx: Trx,
-  invoice: InvoiceRead,
-  usage: InvoiceUsage,
-): Promise<PeriodKey | undefined> {
-  const { customerId, subscriptionId } = invoice;
-  const linked = await sql<{ organizationId: string; customer: string }>`
+type Link = { organizationId: string; customer: string };
+
+/**
+ * The organization that the invoice's customer paid for last. Its subscription's row is locked, as by all that makes periods of
+ * it, until the transaction ends.
+ */
+async function holdLinkOf(trx: Trx, { customerId }: InvoiceRead): Promise<Link | undefined> {
+  const linked = await sql<Link>`
     select organization_id as "organizationId", stripe_customer_id as customer
     from metering.customer_links
     where organization_id = any(${await listOrganizationsOf(trx, customerId)}::uuid[])
@@ -158,8 +161,19 @@ async function makePeriodOf(
   `.execute(trx);
   const [link] = linked.rows;
   if (link === undefined) return undefined;
+  await sql`
+    select from metering.subscriptions where organization_id = ${link.organizationId} for update
+  `.execute(trx);
+  return link;
+}
+
+async function makePeriodOf(
+  trx: Trx,
+  link: Link,
+  { invoice, usage }: { invoice: InvoiceRead; usage: InvoiceUsage },
+): Promise<PeriodKey | undefined> {
   const { start, end } = usage;
-  const made = await makePeriod(trx, { ...link, start, end, subscriptionId });
+  const made = await makePeriod(trx, { ...link, start, end, subscriptionId: invoice.subscriptionId });
   return made ?? findPeriod(trx, { invoice, usage });
 }
 

@@ -35,6 +35,37 @@ function adopt(trx: Trx, { id, until: end }: { id: string; until: Date }, second
   });
 }
 
+test("an invoice whose period another one made since it was looked for gets no second one", async ({
+  database: { db },
+}) => {
+  const organizationId = await addOrganization(db);
+  await linkCustomer(db, organizationId, { customer: "cus_1" });
+  await sql`delete from metering.billing_periods`.execute(db);
+  const { promise: mayGoOn, resolve: goOn } = Promise.withResolvers<void>();
+  const { promise: hasLooked, resolve: tellLooked } = Promise.withResolvers<void>();
+  const slow = db.transaction().execute((trx) =>
+    adopt(
+      trx.withPlugin({
+        transformQuery: ({ node }) => node,
+        transformResult: async ({ result }) => {
+          if (result.rows.length === 0) tellLooked();
+          if (result.rows.length === 0) await mayGoOn;
+          return result;
+        },
+      }) as Trx,
+      { id: "in_1", until: day(30) },
+      2,
+    ),
+  );
+  await hasLooked;
+  await db.transaction().execute((trx) => adopt(trx, { id: "in_1", until: day(30) }, 1));
+  goOn();
+  await slow;
+
+  const periods = await listPeriods(db, organizationId, { before: undefined, limit: 9 });
+  expect(periods).toMatchObject([{ start, end: day(30) }]);
+});
+
 test.for([
   {
     what: "one invoice, read by two at once, has one period",
