@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { expect, inject, test } from "vitest";
+import { expect, inject, onTestFinished, test } from "vitest";
 import { sql } from "kysely";
 import { openDatabase } from "../../database/pool.ts";
 import { silentLog } from "../../log.ts";
@@ -45,4 +45,23 @@ databaseTest("a database that is not UTF8 is a problem", async ({ database }) =>
     await close();
     await sql`drop database ${sql.id(name)} with (force)`.execute(database.db);
   }
+});
+
+databaseTest("a disk that takes nothing more is a problem", async ({ database }) => {
+  // For temporary files: such a limit is answered with an error of the same class as a full disk.
+  const name = sql.id(new URL(database.url).pathname.slice(1));
+  await sql`alter database ${name} set temp_file_limit = 0`.execute(database.db);
+  const { db, close } = openDatabase(
+    { connectionString: database.url, applicationName: "full", connectionsMax: 1 },
+    silentLog,
+  );
+  onTestFinished(close);
+
+  expect(await checkServer(db)).toContainEqual(
+    expect.objectContaining({
+      check: "writable",
+      state: "problem",
+      detail: expect.stringContaining("its disk takes nothing more: temporary file size exceeds"),
+    }),
+  );
 });

@@ -26,7 +26,34 @@ async function checkWritable(db: Db): Promise<Finding> {
   `.execute(db);
   const [writes] = rows;
   if (writes === undefined) throw new Error("a select without a table has one row");
-  return judgeWrites(writes);
+  const finding = judgeWrites(writes);
+  return finding.state === "ok" ? ((await findFullDisk(db)) ?? finding) : finding;
+}
+
+/** Of what a statement keeps beside its memory, and far more than the memory it may take here. */
+const spilledRows = 20_000;
+/** Class 53: no room on the disk, or a limit of it. */
+const noRoom = /^53/;
+
+/**
+ * Tries the disk with a statement that has no memory for its rows, which changes nothing. A full disk answers reads and changes in
+ * place for long.
+ */
+async function findFullDisk(db: Db): Promise<Finding | undefined> {
+  try {
+    await db.transaction().execute(async (trx) => {
+      await sql`set local work_mem = '64kB'`.execute(trx);
+      await sql`select count(*) from generate_series(1, ${sql.lit(spilledRows)})`.execute(trx);
+    });
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && noRoom.test(String(error.code)))) throw error;
+    return problem(
+      "writable",
+      `its disk takes nothing more: ${error.message}`,
+      "make room on the server's disk",
+    );
+  }
 }
 
 /** What the server's state means for writes. */
