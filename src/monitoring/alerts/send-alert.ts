@@ -1,14 +1,16 @@
+import { unescape } from "node:querystring";
 import type { SendAlert } from "./tell-alerts.ts";
 
 const timeoutMs = 10_000;
 
 /** Posts to the receiver. Its address holds a secret, so of a failed request only the error's code is passed on. */
 export function sendAlertTo(url: string): SendAlert {
+  const { address, authorization } = splitCredentials(url);
   return async (post) => {
     try {
-      const answer = await fetch(url, {
+      const answer = await fetch(address, {
         method: "POST",
-        headers: { "content-type": "application/json" },
+        headers: { "content-type": "application/json", ...authorization },
         body: JSON.stringify(post),
         redirect: "error",
         signal: AbortSignal.timeout(timeoutMs),
@@ -18,6 +20,19 @@ export function sendAlertTo(url: string): SendAlert {
     } catch (error) {
       return describe(error);
     }
+  };
+}
+
+/** `fetch` refuses an address with a user and a password in it. */
+function splitCredentials(url: string): { address: URL; authorization: Record<string, string> } {
+  const address = new URL(url);
+  if (address.username === "" && address.password === "") return { address, authorization: {} };
+  const credentials = `${unescape(address.username)}:${unescape(address.password)}`;
+  address.username = "";
+  address.password = "";
+  return {
+    address,
+    authorization: { authorization: `Basic ${Buffer.from(credentials).toString("base64")}` },
   };
 }
 
