@@ -30,8 +30,8 @@ async function checkWritable(db: Db): Promise<Finding> {
   return finding.state === "ok" ? ((await findFullDisk(db)) ?? finding) : finding;
 }
 
-/** Of what a statement keeps beside its memory, and far more than the memory it may take here. */
-const spilledRows = 20_000;
+/** 1.3 MiB: tables grow by up to 512 KiB at once. */
+const spilledRows = 100_000;
 /** Class 53: no room on the disk, or a limit of it. */
 const noRoom = /^53/;
 
