@@ -15,7 +15,10 @@ export type KnownNode = {
 /** What a node answered about itself; null where it did not answer. */
 export type NodeAnswer = { name: string; settings: NodeSettings | null };
 
-/** `others`: settings, with their values, that give a statement another meaning or let a crash lose what was committed. */
+/**
+ * `others`: settings, with their values, that give a statement another meaning or let a crash lose what was committed; also those
+ * of each role that writes tables of ours.
+ */
 type NodeSettings = { hasUnsafeTriggers: boolean; others: string[] };
 
 /** The extension's version; undefined on plain Postgres. */
@@ -59,9 +62,23 @@ export async function askNodes(db: Db): Promise<NodeAnswer[]> {
     select json_build_object(
       'hasUnsafeTriggers', coalesce(current_setting('citus.enable_unsafe_triggers', true), 'off') = 'on',
       'others', array(
-        select name || ' = ' || current_setting(name)
+        select concat(name, ' = ', found.value, ' of role ' || found.role)
         from (values ${wanted.join(", ")}) w (name, value)
-        where not starts_with(current_setting(name), value) and current_setting(name) <> 'remote_apply'
+        cross join lateral (
+          select current_setting(name) as value, null as role
+          union all
+          select split_part(setting, '=', 2), setrole::regrole::text
+          from pg_db_role_setting r
+          join pg_database d on d.datname = current_database() and r.setdatabase in (0, d.oid)
+          cross join unnest(setconfig) setting
+          where setrole <> 0 and lower(split_part(setting, '=', 1)) = lower(name)
+            and exists (
+              select from pg_class
+              where relnamespace = to_regnamespace('metering') and relkind in ('r', 'p')
+                and has_table_privilege(setrole, oid, 'insert')
+            )
+        ) found
+        where not starts_with(found.value, w.value) and found.value <> 'remote_apply'
           and (select groupid from pg_dist_local_group) <> 0
       )
     )

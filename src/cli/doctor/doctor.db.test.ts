@@ -9,6 +9,7 @@ import { doctorTest as test } from "../../testing/fixtures/doctor-fixture.ts";
 
 const secretWords = /sk_(test|live)_\w+|hunter2/;
 
+const { roles } = inject("testServer");
 const checksOfClusters =
   inject("testServer").cluster === undefined
     ? []
@@ -121,6 +122,19 @@ onCluster(
 
     await distribute(db);
     expect((await doctor.examine({}, ["--verbose"])).out).toMatch(/^settings of nodes +ok /m);
+  },
+);
+
+test.runIf(checksOfClusters.length > 0 && roles !== undefined)(
+  "a role whose sessions on the nodes measure months otherwise is found",
+  async ({ doctor, database: { db, url } }) => {
+    const name = new URL(url).pathname.slice(1);
+    const setting = "set TimeZone = 'America/Havana'";
+    await sql.raw(`alter role ${roles?.worker.name} in database ${name} ${setting}`).execute(db);
+
+    const { exitCode, out } = await doctor.examine();
+    expect(exitCode).toBe(1);
+    expect(out).toMatch(/^settings of nodes +problem +TimeZone = America\/Havana of role \w+ at \S+:\d+; /m);
   },
 );
 
