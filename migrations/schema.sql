@@ -2103,6 +2103,7 @@ COMMENT ON FUNCTION metering.purge_stripe_events(kept_days integer) IS 'deletes 
 CREATE FUNCTION metering.record_usage(organization_id uuid, meter text, quantity bigint, occurred_at timestamp with time zone DEFAULT now(), idempotency_key text DEFAULT NULL::text) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "DateStyle" TO 'ISO'
     AS $$
 #variable_conflict use_column
 declare

@@ -1,4 +1,5 @@
 import { sql } from "kysely";
+import pg from "pg";
 import { expect, onTestFinished } from "vitest";
 import { silentLog } from "../log.ts";
 import { distribute } from "../migrate/distribute.ts";
@@ -68,6 +69,23 @@ test("a reading that is sent again is a duplicate, to its last digit", async ({ 
   expect(await store()).toEqual([[{ status: "accepted" }]]);
   expect(await store()).toEqual([[{ status: "duplicate" }]]);
   expect(await findViolations(db)).toEqual([]);
+});
+
+test("usage that another program records is dated as it happened", async ({ odd: { db }, database }) => {
+  const organizationId = await addOrganization(db);
+  const program = new pg.Client({ connectionString: database.url });
+  await program.connect();
+  try {
+    await program.query("select metering.record_usage($1, 'temperature_readings', 1)", [organizationId]);
+  } finally {
+    await program.end();
+  }
+
+  const { rows } =
+    await sql`select occurred_at = metering.uuid_v7_time(id) as "isDated" from metering.meter_outbox`.execute(
+      db,
+    );
+  expect(rows).toEqual([{ isDated: true }]);
 });
 
 test("a month is as long as UTC says", async ({ odd: { db } }) => {
