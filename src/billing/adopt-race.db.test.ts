@@ -52,7 +52,7 @@ test("an invoice whose period another one made since it was looked for gets no s
           if (result.rows.length === 0) await mayGoOn;
           return result;
         },
-      }) as Trx,
+      }),
       { id: "in_1", until: day(30) },
       2,
     ),
