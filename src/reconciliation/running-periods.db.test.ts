@@ -4,7 +4,7 @@ import { adoptInvoice } from "../billing/adopt-invoice.ts";
 import { adoptSubscription } from "../billing/adopt-subscription.ts";
 import type { Db } from "../database/db.ts";
 import { addMonths, startOfMonth } from "../database/months.ts";
-import { countWaitingForLocks } from "../testing/postgres/locks.ts";
+import { countWaitingForLocks, holdOpen } from "../testing/postgres/locks.ts";
 import { databaseTest } from "../testing/postgres/database-fixture.ts";
 import { until } from "../testing/processes/until.ts";
 import { addOrganization, linkCustomer } from "../testing/rows/organizations.ts";
@@ -266,6 +266,22 @@ test("an invoice stays with the period that it was noted with, though another on
   expect(await months.periods()).toEqual([{ customer, ...noted }]);
   expect(await db.selectFrom("billing_periods").select("closed_at").execute()).toEqual([
     { closed_at: expect.any(Date) },
+  ]);
+});
+
+test("two workers that open calendar months at once open one", async ({ months, database: { db, pool } }) => {
+  const release = await holdOpen(
+    pool,
+    "select from metering.subscriptions where organization_id = $1 for update",
+    [months.organizationId],
+  );
+  const opened = [months.open(), months.open()];
+  await until(async () => (await countWaitingForLocks(pool)) === 2, { what: "both to wait" });
+  await release();
+
+  expect(await Promise.all(opened)).toEqual([[], []]);
+  expect(await db.selectFrom("billing_periods").select("period_start").execute()).toEqual([
+    { period_start: month },
   ]);
 });
 

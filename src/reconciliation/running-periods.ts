@@ -68,9 +68,15 @@ async function openCalendarMonth(trx: Trx, { organizationId, customer }: Payer):
       (date_trunc('month', now() at time zone 'UTC') + interval '1 month') at time zone 'UTC' as "end"
     from metering.billing_periods
     where organization_id = ${organizationId} and period_end <= now()
+    having not exists (
+      select from metering.billing_periods
+      where organization_id = ${organizationId} and stripe_customer_id = ${customer}
+        and period_start <= now() and period_end > now()
+    )
   `.execute(trx);
   const [month] = found.rows;
-  if (month === undefined) throw new Error("an aggregate has one row");
+  // Another worker opened it since the list was read.
+  if (month === undefined) return;
   // Where an invoice made one at the same moment, the next minute sees what is left to do.
   await makePeriod(trx, { organizationId, customer, subscriptionId: null, ...month });
 }
