@@ -11,7 +11,9 @@ import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const nodeMajor = "24";
-const npmOptions = ["--loglevel=error", "--no-audit", "--no-fund", "--prefer-offline"];
+// With NODE_ENV=production npm would leave out what builds, demo and tests are made of.
+const wantedKinds = ["--include=dev", "--include=optional"];
+const npmOptions = [...wantedKinds, "--loglevel=error", "--no-audit", "--no-fund", "--prefer-offline"];
 const lockWaitMs = 10 * 60_000;
 /** A step that takes longer than the first pause says so, and then again and again. */
 const firstWordMs = 2_000;

@@ -13,7 +13,34 @@ const { existsSync } = require("node:fs");
 setInterval(() => existsSync("seen") && process.exit(7), 20);
 `;
 
+/** Shows what it was asked for. */
+const tellingNpm = `
+console.error(process.argv.slice(2).join(" "));
+process.exitCode = 7;
+`;
+
 test("an installation that takes longer says how far it is, and how it failed", async () => {
+  const { root, run, output } = await startInstall(slowNpm);
+  await until(() => output().includes("npm is fetching up to 2 packages"), {
+    what: "a word",
+    standing: output,
+  });
+  await writeFile(join(root, "seen"), "");
+
+  expect(await once(run, "close")).toEqual([1, null]);
+  expect(output()).toMatch(/^install: node_modules is missing or incomplete; running npm ci/);
+  expect(output()).toContain("npm failed (exit code 7)");
+});
+
+test("packages of every kind are installed, whatever NODE_ENV and npm's settings leave out", async () => {
+  const { run, output } = await startInstall(tellingNpm);
+
+  expect(await once(run, "close")).toEqual([1, null]);
+  expect(output()).toMatch(/^ci --include=dev --include=optional /m);
+});
+
+/** Starts an installation of two packages, by this program in npm's place. */
+async function startInstall(npm: string) {
   const root = await mkdtemp(join(tmpdir(), "meter-outbox-install-"));
   onTestFinished(() => rm(root, { recursive: true, force: true }));
   await mkdir(join(root, "scripts"));
@@ -24,7 +51,7 @@ test("an installation that takes longer says how far it is, and how it failed", 
     "node_modules/two": { version: "1.0.0" },
   };
   await writeFile(join(root, "package-lock.json"), JSON.stringify({ packages }));
-  await writeFile(join(root, "npm.js"), slowNpm);
+  await writeFile(join(root, "npm.js"), npm);
 
   const run = spawn(process.execPath, ["scripts/install.mjs"], {
     cwd: root,
@@ -37,13 +64,5 @@ test("an installation that takes longer says how far it is, and how it failed", 
   });
   let output = "";
   for (const stream of [run.stdout, run.stderr]) stream.on("data", (text) => (output += String(text)));
-  await until(() => output.includes("npm is fetching up to 2 packages"), {
-    what: "a word",
-    standing: () => output,
-  });
-  await writeFile(join(root, "seen"), "");
-
-  expect(await once(run, "close")).toEqual([1, null]);
-  expect(output).toMatch(/^install: node_modules is missing or incomplete; running npm ci/);
-  expect(output).toContain("npm failed (exit code 7)");
-});
+  return { root, run, output: () => output };
+}
