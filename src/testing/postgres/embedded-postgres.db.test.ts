@@ -1,5 +1,5 @@
 import { Client } from "pg";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { startEmbeddedPostgres } from "./embedded-postgres.ts";
 
 test("an embedded Postgres keeps its port and every committed row through a crash", async () => {
@@ -15,6 +15,16 @@ test("an embedded Postgres keeps its port and every committed row through a cras
   } finally {
     await postgres.stop();
   }
+});
+
+test("what a terminal is set to for another server does not reach an embedded Postgres", async () => {
+  vi.stubEnv("PGSSLMODE", "require");
+  vi.stubEnv("PGOPTIONS", "-c default_transaction_read_only=on");
+  onTestFinished(() => void vi.unstubAllEnvs());
+  const postgres = await startEmbeddedPostgres({ settings: "fast" });
+  onTestFinished(postgres.stop);
+
+  expect(await query(postgres.url, "create table made as select 1")).toEqual([]);
 });
 
 async function query(url: string, text: string): Promise<unknown[]> {

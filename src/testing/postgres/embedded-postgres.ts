@@ -52,9 +52,11 @@ const settingsOf = {
 
 /**
  * Starts a real Postgres 18 from node_modules on a free port of 127.0.0.1, also for root. It ends with this process,
- * even with a killed one. Throws with Postgres's own words when it does not start.
+ * even with a killed one. Throws with Postgres's own words when it does not start. This process and its later children
+ * forget the variables of a terminal that is set up for another server, such as PGSSLMODE.
  */
 export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
+  for (const name of Object.keys(process.env)) if (/^PG[A-Z]+$/.test(name)) delete process.env[name];
   const { node } = options;
   const cluster = await prepareCluster({
     medium: options.settings === "fast" ? "memory" : "disk",
