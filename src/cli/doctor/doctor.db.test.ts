@@ -14,7 +14,7 @@ const checksOfClusters =
   inject("testServer").cluster === undefined
     ? []
     : ["nodes", "shards", "triggers on shards", "settings of nodes"];
-const checks = 29 + checksOfClusters.length;
+const checks = 30 + checksOfClusters.length;
 const allIsWell = `all is well (${checks} checks)`;
 const onCluster = test.runIf(checksOfClusters.length > 0);
 
@@ -40,6 +40,7 @@ test("everything that was looked at is named on demand, one line each", async ({
       "pg-boss",
       ...checksOfClusters,
       "rights",
+      "triggers",
       "api",
       "worker",
       "partitions",

@@ -10,6 +10,7 @@ import { checkReconciliation } from "./check-reconciliation.ts";
 import { checkSchema } from "./check-schema.ts";
 import { checkServer } from "./check-server.ts";
 import { checkSharedCustomers } from "./check-shared-customers.ts";
+import { checkTriggers } from "./check-triggers.ts";
 import { type Finding, findInDatabase } from "./finding.ts";
 
 /** Whether the server takes writes and keeps them, and whether the schema is the one that this program works with. */
@@ -35,6 +36,7 @@ export function tableChecks({ db, billableStatuses, backend, now, by }: Examined
   return [
     () => findInDatabase("nodes", () => checkCluster(db, backend)),
     () => findInDatabase("rights", () => checkRights(db, by)),
+    () => findInDatabase("triggers", () => checkTriggers(db)),
     () => findInDatabase("processes", () => checkProcesses(db)),
     () => findInDatabase("partitions", () => checkPartitions(db, now)),
     () => findInDatabase("delivery", () => checkDelivery(db)),
