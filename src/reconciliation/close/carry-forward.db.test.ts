@@ -68,6 +68,14 @@ test.for([
       setSubscription(db, organizationId, sql`current_period_end = now() - interval '1 minute'`),
   ],
   [
+    "whose usage another path billed until some time in the period",
+    ({ db, organizationId, end }: Put) =>
+      sql`
+        insert into metering.cut_overs (organization_id, cut_at)
+        values (${organizationId}, ${end}::timestamptz - interval '1 day')
+      `.execute(db),
+  ],
+  [
     "who has another invoice of the closed period that is a draft",
     ({ db }: Put) =>
       sql`

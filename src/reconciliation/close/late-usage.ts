@@ -136,7 +136,8 @@ function tell(log: Log, period: BillingPeriod, carried: readonly Reminder[]): vo
 
 /**
  * Locks a closed period; false where no period runs that the same customer pays for, an invoice of this one is a draft yet,
- * or another subscription's period overlaps it: then usage may be on either's invoice, and it is left to people.
+ * another subscription's period overlaps it, or it began before a cut-over: then usage may be on either's invoice, or was billed
+ * by another path, and it is left to people.
  */
 async function lockForCarrying(
   trx: Trx,
@@ -154,6 +155,10 @@ async function lockForCarrying(
         select from metering.billing_periods o
         where o.organization_id = p.organization_id and o.stripe_customer_id = p.stripe_customer_id
           and o.period_start <> p.period_start and o.period_start < p.period_end and o.period_end > p.period_start
+      )
+      and not exists (
+        select from metering.cut_overs c
+        where c.organization_id = p.organization_id and c.cut_at > p.period_start
       )
       and exists (
         select
