@@ -69,6 +69,24 @@ test("an hour of usage is divided where a subscription was cancelled at once", a
   expect(await supersedeGauges(db, { leaseSeconds: 45 })).toBe(0);
 });
 
+// Stripe's list of events, and an endpoint of the account's own version, show an invoice as in the account's API version.
+test("a final invoice of an older API version tells of the cancellation, too", async ({
+  account: { simulator },
+  database: { db },
+  stripeSide,
+  cancelled: { customer },
+}) => {
+  const created = stripeSide.eventOf("invoice.created");
+  await simulator.release({ event_ids: [created] });
+  const begun = await beginHandling(db, created);
+  if (begun === undefined) throw new Error("the event did not arrive");
+  const object = { id: begun.event.data?.object?.["id"], customer, subscription: "sub_1" };
+
+  await applyStripeEvent(stripeSide.applyDeps, { ...begun.event, data: { object } });
+
+  expect(await readSealed(db)).toEqual(divided);
+});
+
 test("where the final invoice itself tells of the cancellation, its usage is sealed for it, and is on it", async ({
   database: { db },
   account: { simulator, stripe },

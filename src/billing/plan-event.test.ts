@@ -109,6 +109,12 @@ test.each<[string, string, object, Partial<EventPlan>]>([
     { kind: "invoice", invoiceId: "in_1", isOfSubscription: false },
   ],
   [
+    "an invoice of an API version before 2025-03-31.basil names its subscription itself",
+    "invoice.created",
+    { id: "in_1", customer: "cus_1", subscription: "sub_1" },
+    { kind: "invoice", invoiceId: "in_1", isOfSubscription: true, isNew: true },
+  ],
+  [
     "an invoice that is only announced asks for nothing",
     "invoice.upcoming",
     { customer: "cus_1" },

@@ -37,6 +37,8 @@ const invoice = z.looseObject({
   parent: z
     .looseObject({ subscription_details: z.looseObject({ subscription: idOf.nullish() }).nullish() })
     .nullish(),
+  // API versions before 2025-03-31.basil. Stripe's list of events shows each in the account's own version.
+  subscription: idOf.nullish(),
 });
 
 /** Decides from an event's type and object what it asks for. Pure. A type that is not used is no fault. */
@@ -92,10 +94,10 @@ function named(id: string | null | undefined): string | undefined {
 }
 
 function planInvoice(type: string, object: unknown): EventPlan {
-  return parsed(invoice, object, ({ id, customer, parent }) => {
+  return parsed(invoice, object, ({ id, customer, parent, subscription }) => {
     if (typeof customer !== "string") return { kind: "nothing", reason: "no_customer" };
     if (typeof id !== "string") return { kind: "nothing", reason: "no_invoice" };
-    const isOfSubscription = typeof parent?.subscription_details?.subscription === "string";
+    const isOfSubscription = typeof (parent?.subscription_details?.subscription ?? subscription) === "string";
     const isNew = type === "invoice.created";
     return { kind: "invoice", customerId: customer, invoiceId: id, isOfSubscription, isNew };
   });
