@@ -13,7 +13,7 @@ const { existsSync } = require("node:fs");
 setInterval(() => existsSync("seen") && process.exit(7), 20);
 `;
 
-/** Shows what it was asked for. */
+/** In npm's place: shows the arguments that the installation gave to npm. */
 const tellingNpm = `
 console.error(process.argv.slice(2).join(" "));
 process.exitCode = 7;

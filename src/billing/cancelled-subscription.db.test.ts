@@ -16,7 +16,11 @@ import { readCustomer } from "./read-customer.ts";
 /** A customer's subscription that is cancelled at once, with a final invoice, and usage of before and after. */
 const test = stripeSideTest.extend(
   "cancelled",
-  async ({ database: { db }, account: { simulator, stripe, priceIds }, stripeSide: { applyDeps } }) => {
+  async ({
+    database: { db },
+    account: { simulator, stripe, priceIds },
+    stripeSide: { applyDeps, eventOf },
+  }) => {
     const { id: customer } = await stripe.customers.create({ name: "Acme" });
     const organizationId = await addOrganization(db, { customer });
     simulator.setSettings({ webhook_hold: true, invoice_grace_seconds: 86_400 });
@@ -39,7 +43,18 @@ const test = stripeSideTest.extend(
       { at: hoursAgo(1, 19), quantity: 30, meter: "active_sensors" },
       { at: hoursAgo(1, 21), quantity: 0, meter: "active_sensors" },
     ]);
-    return { customer, adopt };
+    return {
+      customer,
+      adopt,
+      /** Begins to handle the event that tells of the final invoice. */
+      beginInvoiceCreated: async () => {
+        const created = eventOf("invoice.created");
+        await simulator.release({ event_ids: [created] });
+        const begun = await beginHandling(db, created);
+        if (begun === undefined) throw new Error("the event did not arrive");
+        return begun.event;
+      },
+    };
   },
 );
 
@@ -69,35 +84,27 @@ test("an hour of usage is divided where a subscription was cancelled at once", a
   expect(await supersedeGauges(db, { leaseSeconds: 45 })).toBe(0);
 });
 
-// Stripe's list of events, and an endpoint of the account's own version, show an invoice as in the account's API version.
+// An event shows an invoice in the API version of the endpoint, or in the account's own.
 test("a final invoice of an older API version tells of the cancellation, too", async ({
-  account: { simulator },
   database: { db },
   stripeSide,
-  cancelled: { customer },
+  cancelled: { customer, beginInvoiceCreated },
 }) => {
-  const created = stripeSide.eventOf("invoice.created");
-  await simulator.release({ event_ids: [created] });
-  const begun = await beginHandling(db, created);
-  if (begun === undefined) throw new Error("the event did not arrive");
-  const object = { id: begun.event.data?.object?.["id"], customer, subscription: "sub_1" };
+  const event = await beginInvoiceCreated();
+  const object = { id: event.data?.object?.["id"], customer, subscription: "sub_1" };
 
-  await applyStripeEvent(stripeSide.applyDeps, { ...begun.event, data: { object } });
+  await applyStripeEvent(stripeSide.applyDeps, { ...event, data: { object } });
 
   expect(await readSealed(db)).toEqual(divided);
 });
 
 test("where the final invoice itself tells of the cancellation, its usage is sealed for it, and is on it", async ({
   database: { db },
-  account: { simulator, stripe },
+  account: { stripe },
   stripeSide,
-  cancelled: { customer },
+  cancelled: { customer, beginInvoiceCreated },
 }) => {
-  const created = stripeSide.eventOf("invoice.created");
-  await simulator.release({ event_ids: [created] });
-  const begun = await beginHandling(db, created);
-  if (begun === undefined) throw new Error("the event did not arrive");
-  await applyStripeEvent(stripeSide.applyDeps, begun.event);
+  await applyStripeEvent(stripeSide.applyDeps, await beginInvoiceCreated());
 
   const sealed = await readSealed(db);
   expect(sealed).toEqual(divided);

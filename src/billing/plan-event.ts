@@ -37,7 +37,7 @@ const invoice = z.looseObject({
   parent: z
     .looseObject({ subscription_details: z.looseObject({ subscription: idOf.nullish() }).nullish() })
     .nullish(),
-  // API versions before 2025-03-31.basil. Stripe's list of events shows each in the account's own version.
+  // As an endpoint of an API version before 2025-03-31.basil is told.
   subscription: idOf.nullish(),
 });
 

@@ -123,12 +123,12 @@ async function readOwed(
   period: BillingPeriod,
   { books, known }: { books: Books; known: KnownInvoices },
 ): Promise<Pick<BillingPeriod, "notBilled" | "isTrial">> {
+  if (period.isTrial) return { notBilled: null, isTrial: true };
   const asked = { hasNoInvoice: await hasNoInvoice(deps, period, known) };
   const lacking = await readNotBilled(deps.db, period, asked);
   // What a customer used for nothing must not be carried into a period that it pays for. What the look before told is of none.
   const isNew = lacking !== null && !sameQuantities(lacking, period.notBilled);
-  const isFree = period.isTrial || (isNew && (await readIsTrial(deps, period)));
-  if (isFree) return { notBilled: null, isTrial: true };
+  if (isNew && (await readIsTrial(deps, period))) return { notBilled: null, isTrial: true };
   const isCarried = deps.isShadow !== true && (await carryForward(deps, period, books));
   return { notBilled: isCarried ? await readNotBilled(deps.db, period, asked) : lacking, isTrial: false };
 }

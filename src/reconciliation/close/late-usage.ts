@@ -98,10 +98,10 @@ async function readUsed(trx: Db, period: UsagePeriod): Promise<PeriodUsage> {
 export async function carryForward(deps: LateDeps, period: BillingPeriod, books: Books): Promise<boolean> {
   const { db, boss, log, lateUsage, askedInVain } = deps;
   if (lateUsage === "report" || period.closedAt === null) return false;
-  const wanted = await db.transaction().execute((trx) => listCarriable(trx, period, books));
   const nowMs = deps.stripeNowMs();
-  const isAskedLately = isRemembered(askedInVain, period.customer, { nowMs, forMs: askedAgainMs });
-  if (wanted.length === 0 || isAskedLately) return false;
+  if (isRemembered(askedInVain, period.customer, { nowMs, forMs: askedAgainMs })) return false;
+  const wanted = await db.transaction().execute((trx) => listCarriable(trx, period, books));
+  if (wanted.length === 0) return false;
   const billed = await readBilledNow(deps, period.customer);
   if (!wanted.some((meter) => billed.includes(meter))) {
     remember(askedInVain, period.customer, nowMs);
