@@ -11,14 +11,12 @@ import { type MeterName, meterNames, meters } from "../usage/meters.ts";
 import { eventAheadMsMax } from "./limits.ts";
 import { createGathering } from "./gathering.ts";
 import { createOpenShipments, type EndedShipment } from "./open-shipments.ts";
-import type { Scope } from "./pauses.ts";
 import { createRests, type Rests } from "./rests.ts";
 import { sendTaken, type SendTools, type TakenRequest } from "./send-taken.ts";
 import type { Backoff } from "./settle.ts";
 import { createSettler, type Settler } from "./settler.ts";
-import { takeJobs, type TakeOptions } from "./take-jobs.ts";
-import { deleteShipments, endShipped, type ShipmentDeps, takeShipped, unloadLate } from "./take-shipments.ts";
-import { takeUnfailed } from "./take-unfailed.ts";
+import { takePermitted } from "./take-permitted.ts";
+import { deleteShipments, endShipped, type ShipmentDeps, unloadLate } from "./take-shipments.ts";
 import { createUnderWay, type UnderWay } from "./under-way.ts";
 import { type DeliveryWatch, unwatched } from "./watch.ts";
 
@@ -51,6 +49,8 @@ type Loop = {
   settler: Settler;
   underWay: UnderWay;
   rests: Rests;
+  /** Meters in the order of the next step. */
+  turns: readonly MeterName[];
   /** Nothing was due a moment ago. The first requests then do not wait until others, which have no slot yet, have begun. */
   hasIdled: boolean;
   /** Rings for room, for a customer whose next event is free, for events that were sealed, and for the stop. */
@@ -123,6 +123,7 @@ function openLoop(deps: Deps, options: DeliveryLoopOptions & { stopping: AbortSi
     settler: createSettler({ ...withShards, backoff }, { watch, othersWait }),
     underWay,
     rests: createRests(idleMs, nowMs),
+    turns: meterNames,
     hasIdled: true,
     bell,
     idleMs,
@@ -145,17 +146,20 @@ async function run(loop: Loop): Promise<void> {
 }
 
 async function step(loop: Loop): Promise<void> {
-  const { stopping, bucket } = loop.tools;
+  const { stopping, bucket, transport } = loop.tools;
   const since = loop.bell.rings();
   await unloadLate(loop.deps, lateMs);
   const idle = () => loop.bell.wait(loop.idleMs, since);
   if (!loop.underWay.isWorthAFetch()) return idle();
   // Stripe may want no requests for long, and what is late is left to other workers meanwhile.
-  if (bucket.available() < 1) return wait(Math.min(bucket.waitMs(), loop.idleMs), stopping);
+  const waitMs = bucket.waitMs(transport.eventsPerRequestMax);
+  if (waitMs > 0) return wait(Math.min(waitMs, loop.idleMs), stopping);
   let jobs = 0;
-  for (const meter of meterNames) {
+  for (const meter of loop.turns) {
     if (!stopping.aborted && !loop.rests.isResting(meter)) jobs += await stepMeter(loop, meter);
   }
+  // The first one may take all that the rate allows.
+  loop.turns = [...loop.turns.slice(1), ...loop.turns.slice(0, 1)];
   loop.hasIdled = jobs === 0;
   if (jobs === 0) await idle();
 }
@@ -164,13 +168,13 @@ async function step(loop: Loop): Promise<void> {
 async function stepMeter(loop: Loop, meter: MeterName): Promise<number> {
   const { options, rests } = loop;
   const { breaker, bucket, transport, leaseSeconds } = options;
-  if (roomForEvents(loop) < 1) return 0;
+  if (roomForEvents(loop) < 1 || bucket.waitMs(transport.eventsPerRequestMax) > 0) return 0;
   const permit = await breaker.permitFor(meter);
   if (permit.kind === "paused") return 0;
   const restNow = rests.look(meter);
   const probedScope = permit.kind === "probe" ? permit.scope : undefined;
   const begunAt = options.now();
-  const { jobs, taken } = await takePermitted(loop, meter, {
+  const { jobs, taken } = await takePermitted(loop.deps, meter, {
     probedScope,
     room: probedScope === undefined ? roomForEvents(loop) : 1,
     manyOfEach: transport.eventsPerRequestMax > 1 && meters[meter].aggregation === "sum",
@@ -184,32 +188,6 @@ async function stepMeter(loop: Loop, meter: MeterName): Promise<number> {
   }
   if (jobs === 0) restNow();
   return jobs;
-}
-
-async function takePermitted(
-  loop: Loop,
-  meter: MeterName,
-  { probedScope, ...options }: TakeOptions & { probedScope: Scope | undefined },
-) {
-  const taken = probedScope === undefined ? [] : await takeUnfailed(loop.deps, probedScope, options);
-  return taken.length > 0 ? { jobs: taken.length, taken } : take(loop, meter, options);
-}
-
-/** Takes events with reminders of their own first: hurried events are among them, and events that failed before. */
-async function take({ deps }: Loop, meter: MeterName, options: TakeOptions) {
-  const alone = await takeJobs(deps, meter, options);
-  const room = options.room - alone.taken.length;
-  if (room < 1) return alone;
-  try {
-    const shipped = await takeShipped(deps, meter, { ...options, room });
-    return { jobs: alone.jobs + shipped.found, taken: [...alone.taken, ...shipped.taken] };
-  } catch (error) {
-    if (alone.taken.length === 0) throw error;
-    // Attempts that have begun go out.
-    deps.watch?.onFailed();
-    deps.log.error({ event: "delivery_step_failed", error });
-    return alone;
-  }
 }
 
 function roomForEvents({ underWay, hasIdled, options: { bucket } }: Loop): number {

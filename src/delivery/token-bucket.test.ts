@@ -72,6 +72,23 @@ test("an empty bucket says when the next request may start", () => {
   expect(bucket.waitMs()).toBe(0);
 });
 
+test.for([
+  ["as many as are wanted", 1_000, 100, 100],
+  ["half of what may go at once, where more is wanted", 400, 100, 50],
+  ["one, where hardly any may go at once", 4, 100, 1],
+] as const)("it is told when those may start that fill a request: %s", ([, perSecond, wanted, started]) => {
+  const { bucket, advance } = createTimedBucket(perSecond);
+  expect(bucket.waitMs(wanted)).toBe(0);
+  drain(bucket);
+
+  advance(bucket.waitMs(wanted) - 1);
+  expect(bucket.available()).toBeLessThan(started);
+  expect(bucket.waitMs(wanted)).toBeGreaterThan(0);
+  advance(1);
+
+  expect([bucket.available(), bucket.waitMs(wanted)]).toEqual([started, 0]);
+});
+
 test("after a 429 nothing goes until Retry-After is over, and then not all at once", () => {
   const { bucket, advance } = createTimedBucket(100);
 

@@ -4,8 +4,11 @@ export type TokenBucket = {
   /** Whole requests that may start now. */
   available: () => number;
   take: (count: number) => void;
-  /** Milliseconds until a request may start; 0 when one may start now. */
-  waitMs: () => number;
+  /**
+   * Milliseconds until `wanted` may start together, one when left out; 0 when they may start now. Of more than half of what
+   * may ever go at once, it tells when that half may: where a full bucket is waited for, what comes meanwhile is lost.
+   */
+  waitMs: (wanted?: number) => number;
   /** Slows down after a 429; other outcomes change nothing. */
   observe: (verdict: Verdict) => void;
   /** Requests a second at the moment, or as soon as Retry-After is over. */
@@ -58,10 +61,11 @@ export function createTokenBucket(
     take: (count) => {
       tokens -= count;
     },
-    waitMs: () => {
+    waitMs: (wanted = 1) => {
       fill();
       const closedMs = Math.max(0, closedUntilMs - nowMs());
-      const emptyMs = tokens >= 1 ? 0 : ((1 - tokens) / rate) * 1_000;
+      const needed = Math.max(1, Math.min(wanted, Math.floor(capacityAt(rate) / 2)));
+      const emptyMs = tokens >= needed ? 0 : ((needed - tokens) / rate) * 1_000;
       return Math.ceil(closedMs + emptyMs);
     },
     observe: (verdict) => {

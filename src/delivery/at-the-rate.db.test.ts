@@ -1,0 +1,49 @@
+import { expect } from "vitest";
+import { sealDueEntries } from "../outbox/seal.ts";
+import { roadTest } from "../testing/fixtures/road-fixture.ts";
+import { until } from "../testing/processes/until.ts";
+import { appendEntries } from "../testing/rows/entries.ts";
+import { hoursAgo } from "../testing/rows/hours.ts";
+import { meterNames } from "../usage/meters.ts";
+
+/** More is due than STRIPE_MAX_EVENTS_PER_SECOND lets go out at once. */
+const test = roadTest.extend("backlog", async ({ database: { db }, road, boss, account: { simulator } }) => ({
+  /** Sealed: an event of each meter for each of so many new customers. */
+  add: async (customers: number) => {
+    for (let n = 0; n < customers; n += 1) {
+      const { id } = await road.join();
+      const entries = meterNames.map((meter) => ({ at: hoursAgo(1, 1), quantity: 1, meter }));
+      await appendEntries(db, id, entries);
+    }
+    await sealDueEntries({ db, boss }, { meters: meterNames });
+  },
+  counted: (meter: string) => simulator.meterEvents({ event_name: meter }).length,
+}));
+
+test("the stream's requests stay full at a rate of two hundred events a second", async ({
+  backlog,
+  road,
+  account: { simulator },
+}) => {
+  await backlog.add(200);
+
+  await road.startWorker({ DELIVERY_TRANSPORT: "stream", STRIPE_MAX_EVENTS_PER_SECOND: "200" });
+  await road.untilBilled();
+
+  expect(meterNames.map(backlog.counted)).toEqual([200, 200]);
+  // A quarter of a second's events may go at once, and half of these are waited for.
+  expect(simulator.requests().by_route["POST /v2/billing/meter_event_stream"]).toBeLessThanOrEqual(
+    2 * (400 / 25),
+  );
+});
+
+test("no meter waits until the other one's backlog is delivered", async ({ backlog, road }) => {
+  await backlog.add(100);
+
+  await road.startWorker({ STRIPE_MAX_EVENTS_PER_SECOND: "40" });
+
+  await until(() => meterNames.every((meter) => backlog.counted(meter) >= 20), {
+    what: "events of both meters to be delivered",
+  });
+  expect(meterNames.filter((meter) => backlog.counted(meter) === 100)).toEqual([]);
+});
