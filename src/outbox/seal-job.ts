@@ -3,7 +3,7 @@ import { keepTrying } from "../database/keep-trying.ts";
 import { type SealJob, sealJobPayload, sealQueue } from "../queue/queues.ts";
 import { type WorkDeps, workQueue } from "../queue/work-queue.ts";
 import { type MeterName, meterNames } from "../usage/meters.ts";
-import { type SealDeps, sealDueEntries, type SealOptions, type SealResult } from "./seal.ts";
+import { PartlySealed, type SealDeps, sealDueEntries, type SealOptions, type SealResult } from "./seal.ts";
 
 /** pg-boss's shortest interval. An operator's "seal now" waits no longer than this. */
 const pollSeconds = 0.5;
@@ -33,23 +33,29 @@ export async function workSealQueue(
   const { boss, log } = deps;
   const msMax = Math.min(intervalSeconds, secondsMax) * 1_000;
   const seal = async ({ evenIfPaused }: SealJob, { goesOn }: Turn): Promise<SealResult> => {
-    const startedAtMs = performance.now();
     const meters = evenIfPaused ? meterNames : await openMeters();
-    const result = await sealDueEntries(deps, { meters, msMax, isShadow, goesOn });
+    return sealDueEntries(deps, { meters, msMax, isShadow, goesOn });
+  };
+  const tell = (result: SealResult, { goesOn }: Turn, startedAtMs: number): void => {
     const { heldBack, cutOff: _, ...sealed } = result;
     const durationMs = Math.round(performance.now() - startedAtMs);
     if (sealed.events > 0) log.info({ event: "entries_sealed", ...sealed, duration_ms: durationMs });
     if (heldBack.some((meter) => !goesOn?.heldBack.includes(meter)))
       log.warn({ event: "seal_held_back", meters: heldBack });
-    return result;
   };
   await workQueue(deps, { queue: sealQueue.name, pollingIntervalSeconds: pollSeconds }, async ([job]) => {
     const asked = sealJobPayload.safeParse(job?.data).data ?? { evenIfPaused: false };
     const turn = turnOf(asked, intervalSeconds);
+    const startedAtMs = performance.now();
     let result: SealResult | undefined;
     try {
       result = await seal(asked, turn);
+    } catch (error) {
+      // All other organizations have their seal, which goes on.
+      if (error instanceof PartlySealed) result = error.result;
+      throw error;
     } finally {
+      if (result !== undefined) tell(result, turn, startedAtMs);
       const remind = () => remindAgain(boss, { ...turn, evenIfPaused: asked.evenIfPaused }, result);
       await remind().catch((error: unknown) => {
         keepTrying(deps, "the reminder to seal", remind);
@@ -74,9 +80,9 @@ async function remindAgain(
   const secondsLeft = Math.max(0, Math.round((nextTurnAt.getTime() - Date.now()) / 1_000));
   const remindLater = () => remindToSeal(boss, { afterSeconds: secondsLeft });
   if (result === undefined || result.stopped === "done") return remindLater();
-  const { cutOff, heldBack, stopped } = result;
+  const { cutOff, heldBack, stopped, events } = result;
   const goesOn = { cutOff, heldBack, nextTurnAt };
-  if (evenIfPaused && stopped === "time") {
+  if (evenIfPaused && stopped === "time" && events > 0) {
     // To its end, since no other seal does it while sending is paused.
     await requestSeal(boss, goesOn);
     return remindLater();

@@ -86,7 +86,7 @@ test("a slice whose rows fail leaves those before it sealed, and uncut", async (
   `.execute(db);
 
   await expect(sealDueEntries({ db, boss }, { meters, ...unhurried })).rejects.toThrow(
-    "1 organizations could not be sealed",
+    "some organizations could not be sealed; faults: 1",
   );
 
   expect(await readMeterEvents(db)).toMatchObject([

@@ -67,6 +67,33 @@ test("a seal that ended for its time goes on at once, and leaves what happened m
   expect(await reportUnsealed(db)).toMatchObject({ entries: 1 });
 });
 
+test("a seal that was held back goes on where an organization's rows fail, and tells what the others sealed", async ({
+  database: { db },
+  boss,
+}) => {
+  const acme = await addOrganization(db, { customer: "cus_acme" });
+  const broken = await addOrganization(db, { customer: "cus_broken" });
+  await addPending(db, acme, 9_990);
+  const hours = Array.from({ length: 20 }, (_, n) => 22 - n);
+  for (const organization of [broken, acme]) await appendHours(db, organization, hours);
+  await sql`
+    alter table metering.meter_events add constraint broken check (organization_id <> ${sql.lit(broken)}::uuid)
+  `.execute(db);
+  const { log, events } = createRecordingLog();
+  const told = (name: string) => events.filter(({ event }) => event === name);
+
+  await workSealQueue({ db, boss, log }, hourly);
+  await remindToSeal(boss, { afterSeconds: 0 });
+  await until(() => told("seal_held_back").length > 0, { what: "the seal to be held back" });
+  await deliverSome(db, 9_990);
+  await until(() => isDoneForThisTurn(boss), { what: "the seal to end" });
+
+  expect(await sealed(db)).toEqual(hours.map((hour) => hoursAgo(hour)));
+  const counts = told("entries_sealed").map((one) => Number(one["events"]));
+  expect(counts.reduce((sum, count) => sum + count, 0)).toBe(hours.length);
+  expect(told("job_failed").length).toBeGreaterThan(0);
+});
+
 test.for([
   ["an hour that no longer is", { cutOff: hoursAgo(5), heldBack: [], nextTurnAt: hoursAgo(1) }],
   ["a turn later than the interval", { cutOff: hoursAgo(5), heldBack: [], nextTurnAt: hoursAgo(-9) }],

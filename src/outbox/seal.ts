@@ -23,6 +23,16 @@ export type SealResult = {
   cutOff: Date;
 };
 
+/** Organizations were left out, for the faults in `errors`; `result` tells of all others. */
+export class PartlySealed extends AggregateError {
+  readonly result: SealResult;
+
+  constructor(faults: readonly unknown[], result: SealResult) {
+    super(faults, `some organizations could not be sealed; faults: ${faults.length}`);
+    this.result = result;
+  }
+}
+
 type SealLimits = {
   /** Sealing of a meter stops while this many of its events are pending; its entries then wait. */
   pendingMax: number;
@@ -73,7 +83,7 @@ export type SealDeps = {
  * Folds all unsealed entries of these meters that a Stripe customer pays for into meter events, with one pg-boss job
  * for each event. Meters and organizations take turns of one slice each, and of a few short ones more where the others have
  * left room, so that one organization with millions of entries does not hold up the others. Safe to run at any time and
- * from several processes.
+ * from several processes. Throws `PartlySealed` where organizations had to be left out.
  */
 export async function sealDueEntries(
   { db, boss, tracer = untraced, onSealed, shards = shardsOf(db) }: SealDeps,
@@ -104,8 +114,7 @@ export async function sealDueEntries(
     if (performance.now() >= endsAtMs && seals.some(hasTurns)) total.stopped = "time";
   }
   const faults = seals.flatMap((seal) => seal.faults);
-  if (faults.length > 0)
-    throw new AggregateError(faults, `${faults.length} organizations could not be sealed`);
+  if (faults.length > 0) throw new PartlySealed(faults, total);
   return total;
 }
 
