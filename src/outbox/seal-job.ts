@@ -7,6 +7,8 @@ import { PartlySealed, type SealDeps, sealDueEntries, type SealOptions, type Sea
 
 /** pg-boss's shortest interval. An operator's "seal now" waits no longer than this. */
 const pollSeconds = 0.5;
+/** A seal that failed, or left organizations out, is tried again after this long, however long the interval is. */
+const afterFailureSeconds = 30;
 
 export type SealJobOptions = {
   intervalSeconds: number;
@@ -48,15 +50,18 @@ export async function workSealQueue(
     const turn = turnOf(asked, intervalSeconds);
     const startedAtMs = performance.now();
     let result: SealResult | undefined;
+    let hasFailed = false;
     try {
       result = await seal(asked, turn);
     } catch (error) {
+      hasFailed = true;
       // All other organizations have their seal, which goes on.
       if (error instanceof PartlySealed) result = error.result;
       throw error;
     } finally {
       if (result !== undefined) tell(result, turn, startedAtMs);
-      const remind = () => remindAgain(boss, { ...turn, evenIfPaused: asked.evenIfPaused }, result);
+      const remind = () =>
+        remindAgain(boss, { ...turn, evenIfPaused: asked.evenIfPaused, hasFailed }, result);
       await remind().catch((error: unknown) => {
         keepTrying(deps, "the reminder to seal", remind);
         throw error;
@@ -74,21 +79,21 @@ function turnOf({ goesOn }: SealJob, intervalSeconds: number): Turn {
 
 async function remindAgain(
   boss: PgBoss,
-  { evenIfPaused, nextTurnAt }: Pick<SealJob, "evenIfPaused"> & Turn,
+  { evenIfPaused, nextTurnAt, hasFailed }: Pick<SealJob, "evenIfPaused"> & Turn & { hasFailed: boolean },
   result: SealResult | undefined,
 ): Promise<void> {
   const secondsLeft = Math.max(0, Math.round((nextTurnAt.getTime() - Date.now()) / 1_000));
-  const remindLater = () => remindToSeal(boss, { afterSeconds: secondsLeft });
-  if (result === undefined || result.stopped === "done") return remindLater();
+  const soon = hasFailed ? Math.min(secondsLeft, afterFailureSeconds) : secondsLeft;
+  if (result === undefined) return remindToSeal(boss, { afterSeconds: soon });
   const { cutOff, heldBack, stopped, events } = result;
   const goesOn = { cutOff, heldBack, nextTurnAt };
-  if (evenIfPaused && stopped === "time" && events > 0) {
-    // To its end, since no other seal does it while sending is paused.
-    await requestSeal(boss, goesOn);
-    return remindLater();
+  const isAskedFor = evenIfPaused && stopped === "time" && events > 0;
+  // To its end, since no other seal does it while sending is paused.
+  if (isAskedFor) await requestSeal(boss, goesOn);
+  if (isAskedFor || soon === 0 || (stopped === "done" && !hasFailed)) {
+    return remindToSeal(boss, { afterSeconds: secondsLeft });
   }
-  if (secondsLeft === 0) return remindLater();
-  await boss.send(sealQueue.name, { goesOn });
+  await boss.send(sealQueue.name, { goesOn }, { startAfter: stopped === "done" ? soon : 0 });
 }
 
 /** Sends the job that seals; does nothing when one waits already. */

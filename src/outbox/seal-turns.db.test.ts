@@ -72,27 +72,46 @@ test("a seal that was held back goes on where an organization's rows fail, and t
   boss,
 }) => {
   const acme = await addOrganization(db, { customer: "cus_acme" });
-  const broken = await addOrganization(db, { customer: "cus_broken" });
   await addPending(db, acme, 9_990);
   const hours = Array.from({ length: 20 }, (_, n) => 22 - n);
-  for (const organization of [broken, acme]) await appendHours(db, organization, hours);
-  await sql`
-    alter table metering.meter_events add constraint broken check (organization_id <> ${sql.lit(broken)}::uuid)
-  `.execute(db);
+  await appendHours(db, acme, hours);
+  await addBroken(db);
   const { log, events } = createRecordingLog();
   const told = (name: string) => events.filter(({ event }) => event === name);
+  const toldSealed = () => told("entries_sealed").reduce((sum, one) => sum + Number(one["events"]), 0);
 
   await workSealQueue({ db, boss, log }, hourly);
   await remindToSeal(boss, { afterSeconds: 0 });
   await until(() => told("seal_held_back").length > 0, { what: "the seal to be held back" });
   await deliverSome(db, 9_990);
-  await until(() => isDoneForThisTurn(boss), { what: "the seal to end" });
+  await until(() => toldSealed() >= hours.length, { what: "the seal to end" });
 
   expect(await sealed(db)).toEqual(hours.map((hour) => hoursAgo(hour)));
-  const counts = told("entries_sealed").map((one) => Number(one["events"]));
-  expect(counts.reduce((sum, count) => sum + count, 0)).toBe(hours.length);
+  expect(toldSealed()).toBe(hours.length);
   expect(told("job_failed").length).toBeGreaterThan(0);
 });
+
+test.for([
+  ["failed", refuseEvents, []],
+  ["left an organization out", addBroken, [hoursAgo(1)]],
+] as const)(
+  "a seal that %s is tried again in half a minute, not in an hour",
+  async ([, spoil, hours], { database: { db }, boss }) => {
+    const acme = await addOrganization(db, { customer: "cus_acme" });
+    await appendHours(db, acme, [1]);
+    await spoil(db);
+    const { log, events } = createRecordingLog();
+
+    await workSealQueue({ db, boss, log }, hourly);
+    await remindToSeal(boss, { afterSeconds: 0 });
+    await until(() => events.some(({ event }) => event === "job_failed"), { what: "the seal to fail" });
+
+    expect(await sealed(db)).toEqual(hours);
+    await until(async () => (await readWaitSeconds(boss)).some((seconds) => seconds > 0 && seconds <= 30), {
+      what: "the next seal to wait for half a minute",
+    });
+  },
+);
 
 test.for([
   ["an hour that no longer is", { cutOff: hoursAgo(5), heldBack: [], nextTurnAt: hoursAgo(1) }],
@@ -116,8 +135,33 @@ test.for([
 
 /** Whether the seal's next job waits for the next turn. */
 async function isDoneForThisTurn(boss: PgBoss): Promise<boolean> {
+  return (await readWaitSeconds(boss)).some((seconds) => seconds > 1_800);
+}
+
+/** How long the seal's next jobs wait. */
+async function readWaitSeconds(boss: PgBoss): Promise<number[]> {
   const waiting = await boss.findJobs(sealQueue.name, { queued: true });
-  return waiting.some(({ startAfter }) => startAfter.getTime() > Date.now() + 1_800_000);
+  return waiting.map(({ startAfter }) => (startAfter.getTime() - Date.now()) / 1_000);
+}
+
+/** An organization with hours to seal of which no meter event is accepted. */
+async function addBroken(db: Db): Promise<void> {
+  const broken = await addOrganization(db, { customer: "cus_broken" });
+  await appendHours(db, broken, [2, 1]);
+  await sql`
+    alter table metering.meter_events add constraint broken check (organization_id <> ${sql.lit(broken)}::uuid)
+  `.execute(db);
+}
+
+/** Refuses all meter events, for a reason that is not their rows. */
+async function refuseEvents(db: Db): Promise<void> {
+  await sql`
+    create function metering.refuse() returns trigger language plpgsql as
+      $$ begin raise exception 'refused for the test' using errcode = 'insufficient_resources'; end $$
+  `.execute(db);
+  await sql`
+    create trigger refuse before insert on metering.meter_events for each row execute function metering.refuse()
+  `.execute(db);
 }
 
 /** The hours of the events that were sealed, apart from those of `addPending`. */
