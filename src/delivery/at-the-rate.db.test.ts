@@ -37,6 +37,20 @@ test("the stream's requests stay full at a rate of two hundred events a second",
   );
 });
 
+test("single requests begin several at a time at a rate of two hundred events a second", async ({
+  backlog,
+  road,
+}) => {
+  await backlog.add(200);
+
+  await road.startWorker({ STRIPE_MAX_EVENTS_PER_SECOND: "200" });
+  await road.untilBilled();
+
+  expect(meterNames.map(backlog.counted)).toEqual([200, 200]);
+  const begins = road.events.filter(({ event, count }) => event === "attempts_begun" && Number(count) > 0);
+  expect(begins.length).toBeLessThanOrEqual(2 * (400 / 25));
+});
+
 test("no meter waits until the other one's backlog is delivered", async ({ backlog, road }) => {
   await backlog.add(100);
 

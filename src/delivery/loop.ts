@@ -146,13 +146,13 @@ async function run(loop: Loop): Promise<void> {
 }
 
 async function step(loop: Loop): Promise<void> {
-  const { stopping, bucket, transport } = loop.tools;
+  const { stopping, bucket } = loop.tools;
   const since = loop.bell.rings();
   await unloadLate(loop.deps, lateMs);
   const idle = () => loop.bell.wait(loop.idleMs, since);
-  if (!loop.underWay.isWorthAFetch()) return idle();
+  if (loop.underWay.room() < loop.underWay.worthAFetch) return idle();
   // Stripe may want no requests for long, and what is late is left to other workers meanwhile.
-  const waitMs = bucket.waitMs(transport.eventsPerRequestMax);
+  const waitMs = bucket.waitMs(loop.underWay.worthAFetch);
   if (waitMs > 0) return wait(Math.min(waitMs, loop.idleMs), stopping);
   let jobs = 0;
   for (const meter of loop.turns) {
@@ -168,7 +168,7 @@ async function step(loop: Loop): Promise<void> {
 async function stepMeter(loop: Loop, meter: MeterName): Promise<number> {
   const { options, rests } = loop;
   const { breaker, bucket, transport, leaseSeconds } = options;
-  if (roomForEvents(loop) < 1 || bucket.waitMs(transport.eventsPerRequestMax) > 0) return 0;
+  if (roomForEvents(loop) < 1 || bucket.waitMs(loop.underWay.worthAFetch) > 0) return 0;
   const permit = await breaker.permitFor(meter);
   if (permit.kind === "paused") return 0;
   const restNow = rests.look(meter);

@@ -16,8 +16,8 @@ export type UnderWay = {
   roomAfterIdling: () => number;
   /** Requests have begun that wait for a slot. */
   othersWait: () => boolean;
-  /** A fetch costs nearly the same for one job as for many, so room for a few is not filled at once. */
-  isWorthAFetch: () => boolean;
+  /** A fetch costs nearly the same for one job as for many, so room for fewer is not filled at once. */
+  worthAFetch: number;
   /** Begins a request; it is sent as soon as a slot is free. */
   start: <T>(work: Work<T>) => void;
   allSettled: () => Promise<void>;
@@ -60,10 +60,10 @@ export function createUnderWay({ concurrency, eventsPerRequestMax, onRoom }: Bou
       unsettledPerUnanswered * eventsMax - unsettled,
     );
 
-  const isWorthAFetch = () => room() >= eventsMax * partWorthAFetch;
+  const worthAFetch = eventsMax * partWorthAFetch;
 
   function tellRoom(): void {
-    if (isWorthAFetch()) onRoom?.();
+    if (room() >= worthAFetch) onRoom?.();
   }
 
   async function sendInTurn<T>({ events, send }: Work<T>): Promise<T> {
@@ -82,7 +82,7 @@ export function createUnderWay({ concurrency, eventsPerRequestMax, onRoom }: Bou
     room,
     roomAfterIdling: () => (unanswered.requests === 0 ? Math.min(room(), eventsOf(concurrency)) : room()),
     othersWait: () => unanswered.requests > concurrency,
-    isWorthAFetch,
+    worthAFetch,
     start(request) {
       unsettled += request.events;
       const work = sendInTurn(request)

@@ -5,7 +5,7 @@ import type { SendMeterEventsTasks } from "../runners/send-meter-events.ts";
 import { type Runner, startRunner } from "../site/runner.ts";
 import { createOurDatabase, type Site } from "../site/site.ts";
 import { startStripeStandIn, type StripeStandIn } from "../site/stripe-stand-in.ts";
-import { startWorker } from "./our-servers.ts";
+import { startWorker, type WorkerOptions } from "./our-servers.ts";
 
 type Drain = {
   tables: Tables;
@@ -17,7 +17,11 @@ type Drain = {
 /** A database whose statements are counted, a worker that seals nothing meanwhile, and the Stripe package alone beside it. */
 export async function openDrain(
   site: Site,
-  { name, customers, transport }: { name: string; customers: number; transport: "sync" | "stream" },
+  {
+    name,
+    customers,
+    ...ofWorker
+  }: { name: string; customers: number } & Pick<WorkerOptions, "transport" | "eventsPerSecondMax">,
 ): Promise<Drain> {
   const url = await createOurDatabase(site, name);
   await countStatements(url);
@@ -27,8 +31,8 @@ export async function openDrain(
   const worker = await startWorker(site, {
     databaseUrl: url,
     stripeUrl: stripe.url,
-    transport,
     sealIntervalSeconds: 600,
+    ...ofWorker,
   });
   return { tables, stripe, worker, bare: startRunner<SendMeterEventsTasks>(site, "send-meter-events") };
 }
