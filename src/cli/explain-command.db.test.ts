@@ -95,7 +95,10 @@ test("a meter event that is not there cannot be explained", async ({ cli }) => {
   expect(answer).toEqual({ exitCode: 1, out: "", err: "error: there is no such meter event\n" });
 });
 
-test("what is no identifier, and a count that is none, are wrong usage", async ({ cli }) => {
+test("what is no identifier, a count that is none, and the organization of no key are wrong usage", async ({
+  cli,
+}) => {
   expect(await cli(["explain", "evt_1"])).toMatchObject({ exitCode: 2 });
   expect(await cli(["explain", unknownId, "--readings", "501"])).toMatchObject({ exitCode: 2 });
+  expect(await cli(["explain", unknownId, "--organization", unknownId])).toMatchObject({ exitCode: 2 });
 });

@@ -53,6 +53,9 @@ async function explainNamed(
   if ((id === undefined) === (idempotencyKey === undefined)) {
     return { kind: "wrong_usage", message: "name either a meter event or an --idempotency-key" };
   }
+  if (id !== undefined && organization !== undefined) {
+    return { kind: "wrong_usage", message: "--organization is for an --idempotency-key" };
+  }
   if (id !== undefined) return explain(tools, id, limits);
   const organizationId = organization && (await findOrganization(tools.db, organization));
   if (organization !== undefined && organizationId === undefined) return noSuchOrganization;

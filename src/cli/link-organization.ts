@@ -28,7 +28,7 @@ export async function link(
   });
   if (!parsed.success) {
     const faults = parsed.error.issues.map(({ path, message }) => `${path.join(".")} ${message}`);
-    return { kind: "wrong_usage", message: faults.join("; ") };
+    return { kind: "wrong_usage", message: inOptions(faults.join("; ")) };
   }
   return onOrganization(db, reference, async (id): Promise<Outcome> => {
     const alsoIn = (trx: Trx) =>
@@ -44,6 +44,19 @@ export async function link(
     const text = textFields([...Object.entries(fields), ["on no invoice", describeUninvoiced(uninvoiced)]]);
     return { kind: "done", document, text };
   });
+}
+
+const optionOf: Record<string, string> = {
+  stripe_customer_id: "customer",
+  status: "--status",
+  stripe_subscription_id: "--subscription",
+  current_period_start: "--period-start",
+  current_period_end: "--period-end",
+};
+
+/** Names the command's arguments and options in place of the members of the API's body. */
+function inOptions(faults: string): string {
+  return faults.replaceAll(/\b[a-z_]+\b/g, (word) => optionOf[word] ?? word);
 }
 
 /** Unlinks an organization, as `DELETE …/subscription` does. */

@@ -1,4 +1,4 @@
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { z } from "zod";
 import { actAs } from "../actions/operator-actions.ts";
 import { instantSchema } from "../http/instant.ts";
@@ -17,8 +17,8 @@ import type { Run } from "./run.ts";
 import { textTable } from "./text-table.ts";
 
 type ReconcileOptions = {
+  /** Left out, as with `--all`: every one. */
   organization?: string;
-  all?: boolean;
   period: WantedPeriod;
   afterRestore?: boolean;
 };
@@ -50,37 +50,29 @@ export function addReconcileCommand(program: Command, run: Run): void {
     .command("reconcile")
     .description("compare usage with Stripe's own sums, and name the hours that differ; a worker reads them")
     .option("--organization <organization>", organizationHelp, parseOrganization)
-    .option("--all", "every organization that is not archived, as without --organization")
+    .addOption(
+      new Option("--all", "every organization that is not archived, as without --organization").conflicts(
+        "organization",
+      ),
+    )
     .option(
       "--period <period>",
       "current, last or FROM..TO",
       parsedBy(periodSchema),
       "current" as WantedPeriod,
     )
-    .option(
-      "--after-restore",
-      "in place of all that: resolve what a database restored from a backup takes for undelivered",
+    .addOption(
+      new Option(
+        "--after-restore",
+        "in place of all that: resolve what a database restored from a backup takes for undelivered",
+      ).conflicts(["organization", "all", "period"]),
     )
     .action(({ afterRestore, ...options }: ReconcileOptions) =>
-      run((tools) => (afterRestore === true ? afterRestoreOnly(tools, options) : reconcile(tools, options))),
+      run((tools) => (afterRestore === true ? reconcileAfterRestore(tools) : reconcile(tools, options))),
     );
 }
 
-async function afterRestoreOnly(
-  tools: CommandTools,
-  { organization, all }: ReconcileOptions,
-): Promise<Outcome> {
-  if (organization === undefined && all === undefined) return reconcileAfterRestore(tools);
-  return { kind: "wrong_usage", message: "--after-restore concerns every organization" };
-}
-
-async function reconcile(
-  tools: CommandTools,
-  { organization, all, period }: ReconcileOptions,
-): Promise<Outcome> {
-  if (organization !== undefined && all === true) {
-    return { kind: "wrong_usage", message: "name either an --organization or --all" };
-  }
+async function reconcile(tools: CommandTools, { organization, period }: ReconcileOptions): Promise<Outcome> {
   const worker = (await readSeenProcesses(tools.db)).find(({ kind }) => kind === "worker");
   if (worker === undefined || worker.live === 0) {
     const seen = worker === undefined ? "none has ever run" : describeSeen(worker);

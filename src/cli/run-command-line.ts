@@ -10,6 +10,9 @@ const exitCodes = { done: 0, alarming: 1, failed: 1, wrong_usage: 2 } as const s
   number
 >;
 
+/** Options that collect their values. */
+const repeatable: ReadonlySet<string> = new Set(["scope"]);
+
 /** Commands that come from one file, in the order of the help; only those that are asked for are loaded. */
 const groups: readonly {
   names: readonly string[];
@@ -122,7 +125,20 @@ async function createProgram(
     .hook("preAction", refuseTwoForms)
     .addHelpText("after", "\nExit code: 0 done, 1 failed, 2 wrong usage, 78 bad environment.");
   for (const { load } of groupsFor(args)) (await load())(program, run);
+  refuseRepeated(program);
   return program;
+}
+
+/** Of an option that is given twice, all but the last value would be dropped without a word. */
+function refuseRepeated(command: Command): void {
+  for (const option of command.options.filter((one) => one.required && !repeatable.has(one.name()))) {
+    let isGiven = false;
+    command.on(`option:${option.name()}`, () => {
+      if (isGiven) command.error(`error: option '${option.flags}' is given twice`);
+      isGiven = true;
+    });
+  }
+  command.commands.forEach(refuseRepeated);
 }
 
 /** The output has one form: a script that asks for two would get a file of the other one. */

@@ -12,7 +12,8 @@ export type SetUpOptions = {
   /** The address that Stripe is to send its events to. */
   webhook?: string;
   prices?: true;
-  currency: string;
+  /** `usd` unless told. */
+  currency?: string;
   readingAmount?: string;
   sensorAmount?: string;
 };
@@ -29,6 +30,13 @@ export async function setUpStripe(tools: CommandTools, options: SetUpOptions): P
   const isLive = modeOfKey(config.STRIPE_SECRET_KEY) === "live";
   const url = options.webhook === undefined ? undefined : parseWebhookUrl(options.webhook, { isLive });
   if (url?.kind === "refused") return { kind: "wrong_usage", message: `--webhook ${url.reason}` };
+  const ofPrices = options.currency ?? options.readingAmount ?? options.sensorAmount;
+  if (ofPrices !== undefined && options.prices === undefined) {
+    return {
+      kind: "wrong_usage",
+      message: "--currency, --reading-amount and --sensor-amount are for --prices",
+    };
+  }
   const stripe = openStripe();
   const setUp = await setUpMeters(stripe, wantedMeters(config));
   if (setUp.kind === "refused") {
@@ -67,7 +75,7 @@ function describeMeters(meters: MeterPart[]): Part {
 async function preparePrices(
   stripe: ReturnType<CommandTools["openStripe"]>,
   meters: readonly MeterPart[],
-  { currency, readingAmount, sensorAmount, isLive }: SetUpOptions & { isLive: boolean },
+  { currency = "usd", readingAmount, sensorAmount, isLive }: SetUpOptions & { isLive: boolean },
 ): Promise<Part | { message: string }> {
   const given = { temperature_readings: readingAmount, active_sensors: sensorAmount };
   const wanted = meters.map(({ meter, stripe_meter_id: meterId }) => ({

@@ -12,6 +12,8 @@ const parseAmount = parsedBy(
   z.string().regex(/^\d{1,12}(?:\.\d{1,12})?$/, "must be a plain decimal, such as 0.02"),
 );
 
+const parseCurrency = parsedBy(z.string().regex(/^[a-z]{3}$/i, "must be three letters, such as usd"));
+
 /** Adds `stripe setup` and `replay`. */
 export function addStripeCommands(program: Command, run: Run): void {
   const stripe = program.command("stripe").description("the account at Stripe");
@@ -23,7 +25,7 @@ export function addStripeCommands(program: Command, run: Run): void {
       "also a webhook endpoint and an event destination that lead there; tells their secrets once",
     )
     .option("--prices", "also a product with a metered price for each meter that has none")
-    .option("--currency <code>", "of new prices", parsedBy(z.stringFormat("currency", /^[a-z]{3}$/i)), "usd")
+    .option("--currency <code>", "of new prices; usd unless told", parseCurrency)
     .option(
       "--reading-amount <amount>",
       "of a new price for a reading, in the currency's smallest unit",
