@@ -32,6 +32,7 @@ export const documentTest = serviceTest
           ...builtPrograms().cache,
           PATH: [dirname(process.execPath), PATH, program.standIns].join(delimiter),
           ADMIN_TOKEN: adminToken,
+          OWNER_DATABASE_URL: databaseUrl,
           STRIPE_WEBHOOK_SECRET: webhookSecret,
         },
         addresses: { "127.0.0.1:12111": new URL(account.url).host },
