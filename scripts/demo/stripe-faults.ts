@@ -101,15 +101,15 @@ type Doubt = { reported: number; doubtful: number };
 async function readDoubt(databaseUrl: string): Promise<Doubt> {
   const [doubt] = await queryRows<Doubt>(
     databaseUrl,
-    `select
-       (
-         select count(*)::int from metering.stripe_events
-         where event_type = 'v1.billing.meter.error_report_triggered' and state = 'handled'
-       ) as reported,
-       (
-         count(*) filter (where state = 'in_doubt' or state = 'delivered' and reconcile_since is not null)
-       )::int as doubtful
-     from metering.meter_events`,
+    `select reported, doubtful
+     from (
+       select count(*)::int as reported from metering.stripe_events
+       where event_type = 'v1.billing.meter.error_report_triggered' and state = 'handled'
+     ) reports
+     cross join (
+       select count(*)::int as doubtful from metering.meter_events
+       where state = 'in_doubt' or state = 'delivered' and reconcile_since is not null
+     ) events`,
   );
   return doubt ?? { reported: 0, doubtful: 0 };
 }
