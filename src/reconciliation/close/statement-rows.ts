@@ -185,7 +185,8 @@ function deliveredSince(isOfMeter: RawBuilder<unknown>): RawBuilder<unknown> {
 /**
  * Hours, or parts of one, whose latest look found another sum at Stripe. One that the period as a whole was found equal
  * since, which is not looked at again, is told no more, unless an invoice was final before that: it lacks what Stripe
- * counted later. What was delivered since the look is a row of its own then.
+ * counted later. What was delivered since the look is a row of its own then. A part of an hour that is told is not told
+ * beside it: an operator's look ends inside the running hour.
  */
 async function listHours(db: Db, organizationId: string, times: readonly RowsPeriod[]): Promise<Numbered[]> {
   const wholes = times.map((time) => ({ ...time, ...wholeMinutes(time) }));
@@ -193,36 +194,44 @@ async function listHours(db: Db, organizationId: string, times: readonly RowsPer
     sql<{ n: number; meter: MeterName; hour: Date; ours: string; theirs: string }>`
       select n::int as n, meter, hour, ours, theirs
       from (
-        select p.n, m.name as meter, l.*, row_number() over (partition by p.n, m.name order by l.hour) as place
-        from ${timesAsRows(wholes)}
-        join ${finalizationsOf(times)} on f.n = p.n
-        cross join unnest(${meterNames}::text[]) m (name)
-        cross join lateral (
-          select distinct on (window_start, window_end)
-            window_start as hour, window_end as ends_at, ours::text as ours, theirs::text as theirs, result, read_at
-          from metering.reconciliations
-          where organization_id = ${organizationId} and meter = m.name and stripe_customer_id = p.customer
-            and window_end > p.starts_at and window_end <= p.ends_at + interval '1 hour'
-            and window_start >= p.starts_at - interval '1 hour' and window_start < p.ends_at
-            and window_end - window_start <= interval '1 hour'
-          order by window_start, window_end, read_at desc
-        ) l
-        where l.result = 'different' and not exists (
-          select from metering.reconciliations w
-          where w.organization_id = ${organizationId} and w.meter = m.name and w.stripe_customer_id = p.customer
-            and w.window_start = p.starts_at and w.window_end between least(l.ends_at, p.ends_at) and p.ends_at
-            and w.result = 'equal' and w.read_at > l.read_at
-            and (
-              coalesce(f.finalized_at > w.read_at, true)
-              or exists (
-                select from metering.meter_events e
-                where e.organization_id = ${organizationId} and e.meter = m.name
-                  and e.hour > l.hour - interval '1 hour' and e.hour < l.ends_at
-                  and e.event_at >= l.hour and e.event_at < l.ends_at and e.stripe_customer_id = p.customer
-                  and e.state = 'delivered' and e.delivered_at > l.read_at
+        select *, row_number() over (partition by n, meter order by hour, ends_at) as place
+        from (
+          select
+            p.n, m.name as meter, l.*,
+            max(l.ends_at) over (
+              partition by p.n, m.name order by l.hour, l.ends_at desc rows between unbounded preceding and 1 preceding
+            ) as told_to
+          from ${timesAsRows(wholes)}
+          join ${finalizationsOf(times)} on f.n = p.n
+          cross join unnest(${meterNames}::text[]) m (name)
+          cross join lateral (
+            select distinct on (window_start, window_end)
+              window_start as hour, window_end as ends_at, ours::text as ours, theirs::text as theirs, result, read_at
+            from metering.reconciliations
+            where organization_id = ${organizationId} and meter = m.name and stripe_customer_id = p.customer
+              and window_end > p.starts_at and window_end <= p.ends_at + interval '1 hour'
+              and window_start >= p.starts_at - interval '1 hour' and window_start < p.ends_at
+              and window_end - window_start <= interval '1 hour'
+            order by window_start, window_end, read_at desc
+          ) l
+          where l.result = 'different' and not exists (
+            select from metering.reconciliations w
+            where w.organization_id = ${organizationId} and w.meter = m.name and w.stripe_customer_id = p.customer
+              and w.window_start = p.starts_at and w.window_end between least(l.ends_at, p.ends_at) and p.ends_at
+              and w.result = 'equal' and w.read_at > l.read_at
+              and (
+                coalesce(f.finalized_at > w.read_at, true)
+                or exists (
+                  select from metering.meter_events e
+                  where e.organization_id = ${organizationId} and e.meter = m.name
+                    and e.hour > l.hour - interval '1 hour' and e.hour < l.ends_at
+                    and e.event_at >= l.hour and e.event_at < l.ends_at and e.stripe_customer_id = p.customer
+                    and e.state = 'delivered' and e.delivered_at > l.read_at
+                )
               )
-            )
-        )
+          )
+        ) off
+        where told_to is null or told_to < ends_at
       ) look
       where place <= ${rowsMax}
       order by n, meter, hour

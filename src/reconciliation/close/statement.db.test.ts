@@ -196,6 +196,26 @@ describe("an hour that Stripe lacked usage of", () => {
     expect(told).toEqual({ difference: "45", rows: [["stripe_differs", "45"]] });
   });
 
+  test("is one row, also where parts of it were looked at alone", async ({ database: { db } }) => {
+    const id = await addShortHour(db, { lastLook: "different" });
+    const of = { organizationId: id, customer: "cus_1", meter: "temperature_readings", ours: "45" } as const;
+    const short = { ...equal, ...of, theirs: "0", result: "different" } as const;
+    const parts = [
+      { start: new Date(hour), end: new Date(hour + 51 * 60_000) },
+      { start: new Date(hour), end: new Date(hour + 52 * 60_000) },
+      { start: periodStart, end: new Date(hour + hourMs) },
+    ];
+    await writeLooks(
+      db,
+      parts.map((part) => ({ ...short, ...part })),
+      "operator",
+    );
+
+    const told = await readReadings(db, id, periodStart);
+
+    expect(told).toEqual({ difference: "45", rows: [["stripe_differs", "45"]] });
+  });
+
   test("is none once the whole period was found equal", async ({ database: { db } }) => {
     const id = await addShortHour(db, { lastLook: "equal" });
 
