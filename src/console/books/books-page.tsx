@@ -155,7 +155,7 @@ function Comparison({ view: { state, gates } }: { view: BooksView }) {
   const { reads, readsLeft, putOff, inDoubt, reported, unreconciledSeconds } = state;
   const facts = [
     ["Reads of Stripe's sums today (UTC)", inDigits(reads)],
-    ["Left of the day's budget", readsLeft === null ? "told by the first read" : inDigits(readsLeft)],
+    ["Left of the day's budget", readsLeft === null ? "told by a worker's first read" : inDigits(readsLeft)],
     ["Customers put off until tomorrow", inDigits(putOff)],
     ["Meter events in doubt", <a href="/console/meter-events?state=in_doubt">{inDigits(inDoubt)}</a>],
     ["Reported and not named", inDigits(reported)],

@@ -46,6 +46,20 @@ test("the oldest period that has ended and is not equal tells its age", async ({
   );
 });
 
+test("where no reads are allowed none are used up: an operator's are always made", async ({
+  cli,
+  database: { db },
+}) => {
+  await sql`insert into metering.reconcile_reads (day, reads, allowed) values ((now() at time zone 'UTC')::date, 3, 0)`.execute(
+    db,
+  );
+
+  expect(await readReconciliation(db)).toMatchObject({ reads: 3, readsLeft: null });
+  expect((await cli(["doctor", "--verbose"])).out).toMatch(
+    /Stripe's sums +ok +no difference is known; 3 reads/,
+  );
+});
+
 test("doubts open are those of outages and of reports", async ({ books, database: { db } }) => {
   await books.addOurs({ at: ago(day) }, { state: "in_doubt", delivered_at: null });
   await books.addOurs({ at: ago(day) }, { reconcile_since: new Date() });

@@ -9,7 +9,7 @@ export type ReconciliationState = {
   different: Partial<Record<string, number>>;
   unreconciledSeconds: number;
   reads: number;
-  /** Null until a worker has made the first read. */
+  /** Null until a worker has made the first read, and where `RECONCILE_READS_PER_DAY` allows none but an operator's. */
   readsLeft: number | null;
   putOff: number;
   inDoubt: number;
@@ -36,7 +36,7 @@ export async function readReconciliation(db: Db): Promise<ReconciliationState> {
       ) as "unreconciledSeconds",
       coalesce(today.reads, 0)::integer as reads,
       (
-        select greatest(r.allowed - case when r.day = today.day then r.reads else 0 end, 0)
+        select case when r.allowed > 0 then greatest(r.allowed - case when r.day = today.day then r.reads else 0 end, 0) end
         from metering.reconcile_reads r
         where r.allowed is not null
         order by r.day desc
