@@ -35,3 +35,17 @@ test("the user and password of a receiver's address are sent as its log-in", asy
     { url: "/alerts", authorization: `Basic ${Buffer.from("grafana:p@ss%zz").toString("base64")}` },
   ]);
 });
+
+test("a redirect is not followed, and its status says why the post was not taken", async () => {
+  const came: unknown[] = [];
+  const receiver = createServer(({ url }, answer) => {
+    came.push(url);
+    answer.writeHead(301, { location: "/elsewhere" }).end();
+  });
+  onTestFinished(() => void receiver.close());
+  const port = await listen(receiver);
+
+  expect(await sendAlertTo(`http://127.0.0.1:${port}/alerts`)(post)).toBe("HTTP 301");
+
+  expect(came).toEqual(["/alerts"]);
+});

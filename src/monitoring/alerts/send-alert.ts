@@ -12,7 +12,7 @@ export function sendAlertTo(url: string): SendAlert {
         method: "POST",
         headers: { "content-type": "application/json", ...authorization },
         body: JSON.stringify(post),
-        redirect: "error",
+        redirect: "manual",
         signal: AbortSignal.timeout(timeoutMs),
       });
       await answer.body?.cancel();
