@@ -135,6 +135,28 @@ test("an invoice of a threshold bills a part, and neither closes the period nor 
   expect(await close.period()).toMatchObject({ closedAt: null, end: close.end });
 });
 
+test("until the invoice at the period's end is final, usage after a threshold's invoice is neither late nor a difference", async ({
+  close,
+  tell,
+  database: { db },
+}) => {
+  const threshold = { status: "paid", billingReason: "subscription_threshold", quantity: "4" };
+  await close.addOurs(4);
+  await close.countTheirs(4);
+  await tell("in_1", threshold);
+  await close.addOurs(6, { delivered_at: new Date() });
+  await close.countTheirs(6);
+  const readings = async () => (await readStatement(db, await close.period())).meters[0];
+  expect(await readings()).toMatchObject({ invoiced: "4", difference: "0", rows: [] });
+
+  await tell("in_2", { status: "paid", quantity: "5", finalizedAt: new Date(Date.now() + minuteMs) });
+  expect(await readings()).toMatchObject({
+    invoiced: "9",
+    difference: "1",
+    rows: [{ kind: "unexplained", quantity: "1" }],
+  });
+});
+
 test.for(["open", "paid", "uncollectible"])(
   "an invoice that is %s is final, and closes the period",
   async (status, { close, tell }) => {

@@ -86,7 +86,7 @@ test("of the next period's usage only what was delivered before Stripe's sum was
 const hourMs = 3_600_000;
 const secondsAgo = (seconds: number) => new Date(Date.now() - seconds * 1_000);
 
-/** Keeps a paid invoice of an organization's period. */
+/** Keeps a paid invoice of an organization's period, which it closes. */
 async function addInvoice(
   db: Db,
   organizationId: string,
@@ -106,6 +106,11 @@ async function addInvoice(
       finalized_at: invoice.finalizedAt,
       read_began_at: invoice.finalizedAt,
     })
+    .execute();
+  await db
+    .updateTable("billing_periods")
+    .set({ closed_at: invoice.finalizedAt })
+    .where("organization_id", "=", organizationId)
     .execute();
 }
 

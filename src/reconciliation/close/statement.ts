@@ -66,10 +66,10 @@ export async function readStatements(db: Db, periods: readonly BillingPeriod[]):
     Promise.all([
       read(async (trx) => {
         const found = await listInvoicesOf(trx, asked);
-        const finalizedAt = found.map((its) => lastFinalization(its) ?? null);
         const times = periods.map((period, place) => ({
           ...period,
-          finalizedAt: finalizedAt[place] ?? null,
+          // A threshold's invoice bills a part of a period, and what comes after it is not late.
+          finalizedAt: period.closedAt === null ? null : (lastFinalization(found[place] ?? []) ?? null),
         }));
         return { invoices: found, rows: await listStatementRows(trx, organizationId, times) };
       }),
@@ -94,6 +94,7 @@ export async function readStatements(db: Db, periods: readonly BillingPeriod[]):
         readings: meter === readingsMeter ? (readings[place] ?? null) : null,
         used: usedOf(meter, { entries: entries[place] ?? [], events: events[place] ?? [] }),
         invoiced: invoiced[meter] ?? null,
+        isClosed: period.closedAt !== null,
         look: looks(place, meter),
         rows: rowsOfBilled(rows(place, meter), { invoiced: invoiced[meter], isTrial: period.isTrial }),
         restIs: restOf(period, meter),
@@ -125,14 +126,24 @@ function restOf({ closedAt, notBilled, isTrial }: BillingPeriod, meter: MeterNam
 
 type MeterInput = Pick<MeterStatement, "meter" | "readings" | "invoiced" | "look" | "rows"> & {
   used: Used;
+  isClosed: boolean;
   restIs: RestKind;
 };
 
-function meterStatement({ meter, readings, used, invoiced, look, rows, restIs }: MeterInput): MeterStatement {
+function meterStatement({
+  meter,
+  readings,
+  used,
+  invoiced,
+  isClosed,
+  look,
+  rows,
+  restIs,
+}: MeterInput): MeterStatement {
   const sent = used.events?.sent ?? "0";
   const due = dueQuantity(meter, used);
   const difference =
-    invoiced === null && restIs !== "no_invoice"
+    (invoiced === null || !isClosed) && restIs !== "no_invoice"
       ? addQuantities([unsent(due, sent, used.events), look?.lacking ?? "0"])
       : subtractQuantity(due, invoiced ?? "0");
   return {
