@@ -80,6 +80,28 @@ test("the first invoice of a backdated subscription bills the usage until it was
   });
 });
 
+test("an invoice that begins a period at once tells of the usage before it, and not of the period that it announces", () => {
+  const reset = invoice({ billingReason: "subscription_update", createdAt: day(5) });
+  const announced = { periodStart: day(5) };
+  const used = line("mtr_readings", "7", { periodEnd: day(5) });
+
+  expect(invoiceUsage(reset, [line("mtr_readings", "0", announced)], account)).toBeUndefined();
+  expect(
+    invoiceUsage(
+      reset,
+      [used, line("mtr_readings", "0", announced), line("mtr_sensors", "0", announced)],
+      account,
+    ),
+  ).toEqual({ start: day(1), end: day(5), invoiced: { temperature_readings: "7" } });
+});
+
+test("a line of nothing tells of usage when its time has begun before the invoice was made", () => {
+  const early = invoice({ createdAt: day(5) });
+  expect(invoiceUsage(early, [line("mtr_readings", "0")], account)).toMatchObject({
+    invoiced: { temperature_readings: "0" },
+  });
+});
+
 test.each(["subscription_cycle", "subscription_update", "subscription_threshold", "manual", null])(
   "an invoice for the reason %s bills the lines of a period that goes on, too",
   (billingReason) => {

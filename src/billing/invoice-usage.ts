@@ -1,7 +1,7 @@
 import type { InvoiceRead, MeteredLine } from "../stripe/invoices.ts";
 import type { MeterRead } from "../stripe/remember-meters.ts";
 import { type MeterEventNames, type MeterName, meterNames } from "../usage/meters.ts";
-import { addQuantities } from "../usage/quantity.ts";
+import { addQuantities, compareQuantities } from "../usage/quantity.ts";
 
 /** The quantities of our meters that an invoice bills, and the time of their usage. */
 export type InvoiceUsage = {
@@ -20,31 +20,41 @@ const toleranceMs = 60_000;
  * What an invoice bills of ours: the sum of each meter's lines, since tiers, a changed plan and several items make several
  * lines of one meter, over the whole time that they cover. Undefined for an invoice that bills none of our meters.
  *
- * The first invoice of a subscription announces the metered items of the period that it begins: only lines whose time is
- * over when an invoice is made tell of usage (a subscription that was backdated has such lines there). A threshold's
- * invoice bills a part of a period that still runs.
+ * A threshold's invoice bills a part of a period that still runs.
  */
 export function invoiceUsage(
   invoice: InvoiceRead,
   lines: readonly MeteredLine[],
   { meters, eventNames }: { meters: ReadonlyMap<string, MeterRead>; eventNames: MeterEventNames },
 ): InvoiceUsage | undefined {
-  const isTold = ({ periodEnd }: MeteredLine) =>
-    invoice.billingReason !== "subscription_create" ||
-    periodEnd.getTime() <= invoice.createdAt.getTime() + toleranceMs;
   const invoiced: InvoiceUsage["invoiced"] = {};
   let start = Infinity;
   let end = -Infinity;
   for (const meter of meterNames) {
     const its = lines
       .filter(({ meterId }) => meters.get(meterId)?.eventName === eventNames[meter])
-      .filter(isTold);
+      .filter((line) => tellsOfUsage(invoice, line));
     if (its.length === 0) continue;
     invoiced[meter] = addQuantities(its.map(({ quantity }) => quantity));
     start = Math.min(start, ...its.map(({ periodStart }) => periodStart.getTime()));
     end = Math.max(end, ...its.map(({ periodEnd }) => periodEnd.getTime()));
   }
   return start < end ? { start: new Date(start), end: new Date(end), invoiced } : undefined;
+}
+
+/**
+ * The first invoice of a subscription announces the metered items of the period that it begins: only lines whose time is
+ * over when it is made tell of usage (a subscription that was backdated has such lines there). Of any other invoice, as of one
+ * that begins a period at once (`billing_cycle_anchor`), a line of nothing that begins with it announces, too.
+ */
+function tellsOfUsage(
+  { billingReason, createdAt }: InvoiceRead,
+  { quantity, periodStart, periodEnd }: MeteredLine,
+): boolean {
+  const isOver = periodEnd.getTime() <= createdAt.getTime() + toleranceMs;
+  if (billingReason === "subscription_create") return isOver;
+  const isBefore = periodStart.getTime() < createdAt.getTime() - toleranceMs;
+  return isOver || isBefore || compareQuantities(quantity, "0") !== 0;
 }
 
 /** Whether an invoice, once final, ends the billing of its period: one of a threshold bills what there is so far. */
