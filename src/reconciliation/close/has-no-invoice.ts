@@ -55,13 +55,18 @@ async function hasInvoiceBesideAnother(
   return found.rows.some(endsPeriod);
 }
 
-/** Whether the present period of a subscription's meters is this one, and did not end a day ago. */
+/**
+ * Whether the present period of a subscription's meters is this one, and did not end a day ago. While it is paused, its usage may
+ * wait as an item of the invoice that is made when it is resumed, Stripe's default (`invoicing_behavior`).
+ */
 function runsIn({ status, items }: SubscriptionRead, { start }: BillingPeriod, nowMs: number): boolean {
   return (
     !isEnded(status) &&
     items.some(
       ({ meterId, periodStart, periodEnd }) =>
-        meterId !== null && periodStart <= start && nowMs - periodEnd.getTime() < awaitedMs,
+        meterId !== null &&
+        periodStart <= start &&
+        (status === "paused" || nowMs - periodEnd.getTime() < awaitedMs),
     )
   );
 }

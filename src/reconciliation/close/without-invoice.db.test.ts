@@ -93,6 +93,23 @@ test("the invoice of a subscription that runs beside a younger one, which is fol
   expect(await close.period()).toMatchObject({ notBilled: { temperature_readings: "10" } });
 });
 
+test("while a subscription is paused, the invoice of its last period is awaited, until it is resumed with a new one", async ({
+  close,
+  account: { simulator },
+}) => {
+  simulator.setSubscription(close.subscriptionId, { status: "paused" });
+  await close.look({ minutes: 9 * dayMinutes });
+  expect(await close.period()).toMatchObject({ notBilled: null });
+
+  simulator.setSubscription(close.subscriptionId, {
+    status: "active",
+    current_period_start: close.end.getTime() / 1_000,
+    current_period_end: close.nextEnd.getTime() / 1_000,
+  });
+  await close.look({ minutes: 9 * dayMinutes });
+  expect(await close.period()).toMatchObject({ notBilled: { temperature_readings: "10" } });
+});
+
 test("the invoice of a customer who paid for two organizations is both's, though it stands beside one", async ({
   close,
   account: { stripe },
