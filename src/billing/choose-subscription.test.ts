@@ -100,6 +100,11 @@ test("usage is billed while a subscription of ours lasts, unless it was never pa
   ]);
 });
 
+test("usage of a paused subscription lies on no invoice after its last period", () => {
+  const paused = subscription("sub_1", { status: "paused" });
+  expect(billedTimes([paused], ours)).toEqual([{ from: day(1), until: day(30) }]);
+});
+
 test("other bounds are those of all our items' periods but the chosen one's, of subscriptions that have not ended", () => {
   const item = (meterId: string | null, from: number, to: number) => ({
     meterId,

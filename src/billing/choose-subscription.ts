@@ -89,7 +89,7 @@ function latestEndings(subscriptions: readonly SubscriptionRead[]): number[] {
 
 /**
  * When usage of these meters lies on an invoice of one of the subscriptions. A subscription that was never paid has no
- * such time.
+ * such time, and one that is paused none after its last period: it begins no other (docs.stripe.com/api/subscriptions/pause).
  */
 export function billedTimes(
   subscriptions: readonly SubscriptionRead[],
@@ -97,8 +97,13 @@ export function billedTimes(
 ): BilledTime[] {
   return billingOf(subscriptions, meterIds)
     .filter(({ status }) => status !== "incomplete_expired")
-    .map(({ startedAt, endedAt }) => ({ from: startedAt, until: endedAt }))
+    .map((one) => ({ from: one.startedAt, until: one.endedAt ?? pausedSince(one) }))
     .filter(({ from, until }) => until === null || from < until);
+}
+
+function pausedSince({ status, items }: SubscriptionRead): Date | null {
+  if (status !== "paused") return null;
+  return new Date(Math.max(...items.map(({ periodEnd }) => periodEnd.getTime())));
 }
 
 function rank(status: string): number {
