@@ -179,6 +179,31 @@ test("a period that ended without an invoice and has usage is found, and one wit
   expect((await waiting()).out).toMatch(/^billing periods +ok +1 wait for their final invoice/m);
 });
 
+test("a draft that Stripe was to finalize a day ago is found", async ({ doctor, database: { db } }) => {
+  const id = await addOrganization(db);
+  await sql`
+    insert into metering.billing_periods (
+      organization_id, period_start, period_end, stripe_customer_id, stripe_subscription_id, books
+    )
+    values (${id}, now() - interval '30 days', now() - interval '2 days', 'cus_1', 'sub_1', 'equal')
+  `.execute(db);
+  await sql`
+    insert into metering.billing_invoices (
+      organization_id, invoice_id, period_start, stripe_customer_id, status, invoiced, created_at, finalizes_at, read_began_at
+    )
+    select organization_id, 'in_1', period_start, 'cus_1', 'draft', '{}', period_end, period_end + interval '1 hour', now()
+    from metering.billing_periods
+  `.execute(db);
+  expect((await doctor.examine()).out).toMatch(
+    /^billing periods +problem +Stripe has not finalized the drafts of 1/m,
+  );
+
+  await sql`update metering.billing_invoices set finalizes_at = now() - interval '23 hours'`.execute(db);
+  expect((await doctor.examine({}, ["--verbose"])).out).toMatch(
+    /^billing periods +ok +1 wait for their final invoice/m,
+  );
+});
+
 test("a linked organization whose sensors are not counted is found", async ({ doctor, database: { db } }) => {
   const id = await addOrganization(db, { customer: "cus_1" });
   expect((await doctor.examine()).out).toMatch(/^billable +ok +every linked organization/m);

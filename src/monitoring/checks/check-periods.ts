@@ -5,9 +5,9 @@ import { type Finding, ok, problem } from "./finding.ts";
 
 const check = "billing periods";
 
-type Counted = { waiting: number; lacking: number; without: number; different: number };
+type Counted = { waiting: number; overdue: number; lacking: number; without: number; different: number };
 
-/** Whether invoices have all usage of their periods, and Stripe's sums of ended periods are ours. */
+/** Whether invoices are final and have all usage of their periods, and Stripe's sums of ended periods are ours. */
 export async function checkPeriods(db: Db): Promise<Finding> {
   const counted = await sql<Counted>`
     select
@@ -15,18 +15,27 @@ export async function checkPeriods(db: Db): Promise<Finding> {
         where closed_at is null and (drafted.period_start is not null or period_end > now() - interval '1 day')
           and period_end <= now()
       )::float8 as waiting,
+      count(*) filter (where drafted.finalizes_at < now() - interval '1 day')::float8 as overdue,
       count(*) filter (where closed_at is not null and ${lacksUsage})::float8 as lacking,
       count(*) filter (where closed_at is null and ${lacksUsage})::float8 as without,
       count(*) filter (where books = 'different' and period_end > now() - interval '35 days')::float8 as different
     from metering.billing_periods p
     left join (
-      select distinct organization_id, period_start from metering.billing_invoices where status = 'draft'
+      select organization_id, period_start, min(finalizes_at) as finalizes_at
+      from metering.billing_invoices
+      where status = 'draft'
+      group by organization_id, period_start
     ) drafted using (organization_id, period_start)
   `.execute(db);
-  const none = { waiting: 0, lacking: 0, without: 0, different: 0 };
-  const { waiting, lacking, without, different } = counted.rows[0] ?? none;
+  const none = { waiting: 0, overdue: 0, lacking: 0, without: 0, different: 0 };
+  const { waiting, overdue, lacking, without, different } = counted.rows[0] ?? none;
   const remedy = "run `node dist/cli.js statement` and see docs/reconciliation.md#statements";
   const found = [
+    ...(overdue > 0
+      ? [
+          `Stripe has not finalized the drafts of ${overdue}, as it was to a day ago (last_finalization_error)`,
+        ]
+      : []),
     ...(lacking > 0 ? [`the final invoices of ${lacking} lack usage`] : []),
     ...(without > 0 ? [`Stripe made no invoice for ${without}, which have usage`] : []),
     ...(different > 0 ? [`Stripe's sums of ${different} are not ours`] : []),

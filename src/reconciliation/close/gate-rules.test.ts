@@ -56,10 +56,11 @@ describe("a draft whose books are equal", () => {
   });
 });
 
-test("a draft is due that Stripe finalizes within 72 hours", () => {
+test("a draft is due that Stripe finalizes within 72 hours, or was to finalize a short while ago", () => {
   const now = new Date("2026-11-01T00:00:00Z");
   const hoursAhead = (hours: number) => ({ finalizesAt: new Date(now.getTime() + hours * 3_600_000) });
-  expect([-1, 1, 72, 73].map((hours) => isDraftDue(hoursAhead(hours), now))).toEqual([
+  expect([-3, -1, 1, 72, 73].map((hours) => isDraftDue(hoursAhead(hours), now))).toEqual([
+    false,
     true,
     true,
     true,

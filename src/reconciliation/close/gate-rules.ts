@@ -32,6 +32,8 @@ const stepMs = hourMs;
 /** Stripe documents grace periods of up to 72 hours (docs.stripe.com/billing/subscriptions/usage-based/configure-grace-period). */
 const heldMsMax = 72 * hourMs;
 const releaseMs = 5 * minuteMs;
+/** What Stripe has not finalized for so long, it could not (`last_finalization_error`), and a person has to mend that. */
+const overdueMsMax = 2 * hourMs;
 
 /** Decides about a draft invoice. Pure; `now` is Stripe's time. */
 export function decideGate(draft: Draft, books: Books, { now, marginMinutes }: GateOptions): GateDecision {
@@ -49,9 +51,14 @@ export function decideGate(draft: Draft, books: Books, { now, marginMinutes }: G
   return untilMs <= finalizesAt.getTime() ? { kind: "let_go" } : { kind: "hold", until: new Date(untilMs) };
 }
 
-/** Whether Stripe finalizes a draft within a grace period's time: neither never, nor at a time far ahead that a person has set. */
+/**
+ * Whether Stripe finalizes a draft within a grace period's time: neither never, nor at a time far ahead that a person has set, nor at
+ * one that passed hours ago.
+ */
 export function isDraftDue({ finalizesAt }: Pick<Draft, "finalizesAt">, now: Date): boolean {
-  return finalizesAt !== null && finalizesAt.getTime() - now.getTime() <= heldMsMax;
+  if (finalizesAt === null) return false;
+  const aheadMs = finalizesAt.getTime() - now.getTime();
+  return aheadMs <= heldMsMax && aheadMs >= -overdueMsMax;
 }
 
 /** Whether finalization comes near. */
