@@ -67,14 +67,10 @@ async function lookOrTell(deps: CloseDeps, due: PeriodKey): Promise<void> {
   }
 }
 
-async function noteRefusal(
-  { db, log }: Pick<CloseDeps, "db" | "log">,
-  period: BillingPeriod,
-  reason: string,
-): Promise<void> {
-  const { organizationId, customer, start, end, closedAt, notBilled } = period;
-  const fields = { organization_id: organizationId, stripe_customer_id: customer };
-  log.warn({ event: "reconcile_read_refused", ...fields, period_start: start.toISOString(), reason });
+async function noteRefusal(deps: CloseDeps, period: BillingPeriod, reason: string): Promise<void> {
+  const { db } = deps;
+  const { end, closedAt, notBilled } = period;
+  tellRefusal(deps, period, reason);
   const now = await readClock(db);
   const usual = nextLook({
     now,
@@ -86,8 +82,22 @@ async function noteRefusal(
     books: "unknown",
     isLacking: notBilled !== null,
   });
-  const nextLookAt = new Date(Math.max(usual.getTime(), now.getTime() + refusedWaitMs));
+  const nextLookAt = afterRefusal(usual, now);
   await noteLook(db, period, { books: "unknown", notBilled, isTrial: period.isTrial, nextLookAt });
+}
+
+function tellRefusal({ log }: CloseDeps, period: BillingPeriod, reason: string): void {
+  const fields = { organization_id: period.organizationId, stripe_customer_id: period.customer };
+  log.warn({
+    event: "reconcile_read_refused",
+    ...fields,
+    period_start: period.start.toISOString(),
+    reason,
+  });
+}
+
+function afterRefusal(usual: Date, now: Date): Date {
+  return new Date(Math.max(usual.getTime(), now.getTime() + refusedWaitMs));
 }
 
 /** One look at a period. May be repeated at any time. */
@@ -96,7 +106,7 @@ async function lookAtPeriod(deps: CloseDeps, taken: BillingPeriod): Promise<void
   const known = await refreshInvoices(deps, taken);
   const { invoices } = known;
   const period = (await findPeriod(db, taken.organizationId, taken.start)) ?? taken;
-  const books = await readBooks(deps, period, invoices);
+  const { books, isRefused } = await readBooks(deps, period, invoices);
   const drafts = invoices.filter(({ status }) => status === "draft");
   const isShadow = deps.isShadow === true;
   if (deps.gate.mode !== "off" && !isShadow) {
@@ -104,8 +114,9 @@ async function lookAtPeriod(deps: CloseDeps, taken: BillingPeriod): Promise<void
   }
   const { notBilled, isTrial } = await readOwed(deps, period, { books, known });
   tell(deps, period, { books, notBilled });
-  const nextLookAt = nextLook({
-    now: await readClock(db),
+  const now = await readClock(db);
+  const usual = nextLook({
+    now,
     end: period.end,
     hasInvoice: invoices.some((one) => one.status === "draft" || isBilled(one)),
     hasDraft: drafts.length > 0,
@@ -114,6 +125,7 @@ async function lookAtPeriod(deps: CloseDeps, taken: BillingPeriod): Promise<void
     books,
     isLacking: notBilled !== null,
   });
+  const nextLookAt = isRefused ? afterRefusal(usual, now) : usual;
   await noteLook(db, period, { books, notBilled, isTrial, nextLookAt });
 }
 
@@ -133,16 +145,27 @@ async function readOwed(
   return { notBilled: isCarried ? await readNotBilled(deps.db, period, asked) : lacking, isTrial: false };
 }
 
-/** Usage that is on its way needs no read at Stripe to tell that the books are not equal. */
+/**
+ * Usage that is on its way needs no read at Stripe to tell that the books are not equal. A sum that Stripe refuses to tell, as
+ * perhaps of a deleted customer, leaves them unknown, and what the invoices lack is told all the same.
+ */
 async function readBooks(
   deps: CloseDeps,
   period: BillingPeriod,
   invoices: readonly PeriodInvoice[],
-): Promise<Books> {
+): Promise<{ books: Books; isRefused: boolean }> {
   const isOpen =
     (await hasUnsealedEntries(deps.db, period)) ||
     (await hasOpenEvents(deps.db, period, { isShadow: deps.isShadow === true }));
-  return isOpen ? "open" : compareBooks(deps, period, invoices);
+  if (isOpen) return { books: "open", isRefused: false };
+  try {
+    return { books: await compareBooks(deps, period, invoices), isRefused: false };
+  } catch (error) {
+    const reason = describeRefusal(error);
+    if (reason === undefined) throw error;
+    tellRefusal(deps, period, reason);
+    return { books: "unknown", isRefused: true };
+  }
 }
 
 /** The changes since the last look. */

@@ -28,3 +28,24 @@ test("the period of a customer that Stripe does not know fails no run, and is as
   `.execute(db);
   expect(rows[0]?.at.getTime()).toBeGreaterThanOrEqual(before + hourMs);
 });
+
+test("where Stripe refuses the sum of a customer, as of one that was deleted, what no invoice has is told all the same", async ({
+  close,
+  account: { stripe },
+}) => {
+  const { reads } = close.deps;
+  const readEventSummaries: typeof reads.readEventSummaries = (asked) =>
+    reads.readEventSummaries({ ...asked, customerId: "cus_unknown" });
+  await close.nameSubscription(close.subscriptionId);
+  await close.addOurs(10);
+  await stripe.customers.del(close.customer);
+
+  await close.look({ minutes: 25 * 60, reads: { ...reads, readEventSummaries } });
+
+  expect(close.told("reconcile_read_refused")).toHaveLength(1);
+  expect(close.told("usage_not_billed")).toMatchObject([{ quantities: { temperature_readings: "10" } }]);
+  expect(await close.period()).toMatchObject({
+    books: "unknown",
+    notBilled: { temperature_readings: "10" },
+  });
+});
