@@ -5,6 +5,7 @@ import type { Route, StripeRequest } from "../request/route.ts";
 import type { Simulation } from "../state.ts";
 import { beginPeriod, isRunning } from "./billing-period.ts";
 import { changeSubscription } from "./change-subscription.ts";
+import { nowOf } from "./customer-time.ts";
 import { findSubscription } from "./cycle-subscription.ts";
 import { subscriptionObject } from "./subscription-object.ts";
 import type { Subscription } from "./subscription.ts";
@@ -18,8 +19,9 @@ export const pauseRoutes: Route[] = [
 function pauseSubscription(state: Simulation, request: StripeRequest): Answer {
   return change(state, request, {
     isPossible: isRunning,
+    // The period ends with the pause (docs.stripe.com/billing/subscriptions/pause, certain).
     apply: (subscription) => {
-      subscription.status = "paused";
+      Object.assign(subscription, { status: "paused", periodEnd: nowOf(state, subscription.customer) });
     },
   });
 }
@@ -30,7 +32,7 @@ function resumeSubscription(state: Simulation, request: StripeRequest): Answer {
     apply: (subscription) => {
       subscription.status = "active";
       // The anchor is `now` unless the request says `unchanged` (SDK typings, certain); only the default is known here.
-      beginPeriod(subscription, state.clock.nowSeconds());
+      beginPeriod(subscription, nowOf(state, subscription.customer));
     },
   });
 }

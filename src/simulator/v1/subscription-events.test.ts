@@ -34,15 +34,19 @@ test("creation, updates and the end are told", async () => {
   ]);
 });
 
-test("pausing and resuming are told beside the update, and resuming begins a new period", async () => {
+test("pausing and resuming are told beside the update; pausing ends the period, and resuming begins a new one", async () => {
+  running.simulator.setClock({ advance_seconds: 3_600 });
   const paused = await stripe.subscriptions.pause(id);
   running.simulator.setClock({ advance_seconds: 3_600 });
   const resumed = await stripe.subscriptions.resume(id);
 
-  expect(paused.status).toBe("paused");
+  expect(paused).toMatchObject({
+    status: "paused",
+    items: { data: [{ current_period_end: nowSeconds + 3_600 }] },
+  });
   expect(resumed).toMatchObject({
     status: "active",
-    items: { data: [{ current_period_start: nowSeconds + 3_600 }] },
+    items: { data: [{ current_period_start: nowSeconds + 7_200 }] },
   });
   expect(types().slice(1)).toEqual([
     "customer.subscription.updated",
