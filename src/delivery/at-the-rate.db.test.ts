@@ -17,6 +17,16 @@ const test = roadTest.extend("backlog", async ({ database: { db }, road, boss, a
     }
     await sealDueEntries({ db, boss }, { meters: meterNames });
   },
+  /** Events of one customer in its hours, each with a reminder of its own. */
+  addAlone: async (hours: number) => {
+    const { id } = await road.join();
+    await appendEntries(
+      db,
+      id,
+      Array.from({ length: hours }, (_, hour) => ({ at: hoursAgo(hour + 1, 1), quantity: 1 })),
+    );
+    await sealDueEntries({ db, boss }, { meters: ["temperature_readings"] });
+  },
   counted: (meter: string) => simulator.meterEvents({ event_name: meter }).length,
 }));
 
@@ -61,3 +71,18 @@ test("no meter waits until the other one's backlog is delivered", async ({ backl
   });
   expect(meterNames.filter((meter) => backlog.counted(meter) === 100)).toEqual([]);
 });
+
+test.for(["sync", "stream"])(
+  "no shipment waits until one customer's events that have reminders of their own are delivered: %s",
+  async (transport, { backlog, road, account: { simulator } }) => {
+    await backlog.addAlone(200);
+    await backlog.add(20);
+
+    await road.startWorker({ DELIVERY_TRANSPORT: transport, STRIPE_MAX_EVENTS_PER_SECOND: "40" });
+
+    const customers = () =>
+      new Set(simulator.meterEvents({ event_name: "temperature_readings" }).map((one) => one.customer));
+    await until(() => customers().size === 21, { what: "events of all customers to be delivered" });
+    expect(backlog.counted("temperature_readings")).toBeLessThan(100);
+  },
+);

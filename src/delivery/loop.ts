@@ -51,6 +51,8 @@ type Loop = {
   rests: Rests;
   /** Meters in the order of the next step. */
   turns: readonly MeterName[];
+  /** Meters of which events of shipments go first next time. */
+  shippedNext: Set<MeterName>;
   /** Nothing was due a moment ago. The first requests then do not wait until others, which have no slot yet, have begun. */
   hasIdled: boolean;
   /** Rings for room, for a customer whose next event is free, for events that were sealed, and for the stop. */
@@ -124,6 +126,7 @@ function openLoop(deps: Deps, options: DeliveryLoopOptions & { stopping: AbortSi
     underWay,
     rests: createRests(idleMs, nowMs),
     turns: meterNames,
+    shippedNext: new Set(),
     hasIdled: true,
     bell,
     idleMs,
@@ -176,6 +179,7 @@ async function stepMeter(loop: Loop, meter: MeterName): Promise<number> {
   const begunAt = options.now();
   const { jobs, taken } = await takePermitted(loop.deps, meter, {
     probedScope,
+    areShippedFirst: takeTurn(loop.shippedNext, meter),
     room: probedScope === undefined ? roomForEvents(loop) : 1,
     manyOfEach: transport.eventsPerRequestMax > 1 && meters[meter].aggregation === "sum",
     leaseSeconds,
@@ -188,6 +192,13 @@ async function stepMeter(loop: Loop, meter: MeterName): Promise<number> {
   }
   if (jobs === 0) restNow();
   return jobs;
+}
+
+/** Whether events of shipments go first; the next time it is the other way round. */
+function takeTurn(shippedNext: Set<MeterName>, meter: MeterName): boolean {
+  const areShippedFirst = shippedNext.delete(meter);
+  if (!areShippedFirst) shippedNext.add(meter);
+  return areShippedFirst;
 }
 
 function roomForEvents({ underWay, hasIdled, options: { bucket } }: Loop): number {

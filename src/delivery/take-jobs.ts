@@ -1,6 +1,7 @@
 import type { Job } from "pg-boss";
 import { inIndexOrder } from "../database/one-plan.ts";
 import { noGroupBound, onConnectionsOf } from "../queue/boss.ts";
+import { aheadOfAll } from "../queue/deliver-job.ts";
 import { type DeliverJob, deliverJobPayload, deliverQueueOf } from "../queue/queues.ts";
 import type { MeterName } from "../usage/meters.ts";
 import type { Attempt, BeginOptions } from "./begin-attempts.ts";
@@ -23,6 +24,8 @@ export type TakeOptions = Omit<BeginOptions, "isOneShard" | "unfinishedMax"> & {
   room: number;
   /** Several events of a customer at once: only where their order does not matter and a request takes many events. */
   manyOfEach?: boolean;
+  /** Only events that go ahead of all others. */
+  onlyHurried?: boolean;
 };
 
 /**
@@ -33,9 +36,9 @@ export type TakeOptions = Omit<BeginOptions, "isOneShard" | "unfinishedMax"> & {
 export async function takeJobs(
   deps: TakeDeps,
   meter: MeterName,
-  { room, manyOfEach = false, leaseSeconds, sendableUntil }: TakeOptions,
+  { room, manyOfEach = false, onlyHurried = false, leaseSeconds, sendableUntil }: TakeOptions,
 ): Promise<{ jobs: number; taken: (TakenJob & { job: Job<DeliverJob> })[] }> {
-  const jobs = await fetchInTurn(deps, meter, { room, manyOfEach });
+  const jobs = await fetchInTurn(deps, meter, { room, manyOfEach, onlyHurried });
   if (jobs.length === 0) return { jobs: 0, taken: [] };
   const parsed = jobs.map((job) => ({ job, payload: deliverJobPayload.safeParse(job.data) }));
   const keyed = parsed.flatMap(({ job, payload }) => (payload.success ? [keyedJob(job, payload.data)] : []));
@@ -60,21 +63,24 @@ export async function takeJobs(
  * One active job for each customer and meter, or many: Stripe answers parallel single events of a customer with 409. Two
  * workers that fetch at the same moment may each take one; the 409 is then retried.
  */
-function fetchInTurn(
+async function fetchInTurn(
   { db, boss, emptyQueues }: TakeDeps,
   meter: MeterName,
-  { room, manyOfEach }: Required<Pick<TakeOptions, "room" | "manyOfEach">>,
+  { room, manyOfEach, onlyHurried }: Required<Pick<TakeOptions, "room" | "manyOfEach" | "onlyHurried">>,
 ): Promise<Job<DeliverJob>[]> {
   const queue = deliverQueueOf(meter);
-  return fetchUnlessResting(emptyQueues, queue, () =>
+  const fetch = () =>
     inIndexOrder(db, (one) =>
       boss.fetch<DeliverJob>(queue, {
         batchSize: room,
         groupConcurrency: manyOfEach ? noGroupBound : 1,
+        ...(onlyHurried && { minPriority: -aheadOfAll }),
         db: onConnectionsOf(one),
       }),
-    ),
-  );
+    );
+  // A queue without hurried events is not empty for that.
+  if (onlyHurried) return emptyQueues?.isResting(queue) === true ? [] : fetch();
+  return fetchUnlessResting(emptyQueues, queue, fetch);
 }
 
 type KeyedJob = Due & { job: Job<DeliverJob> };

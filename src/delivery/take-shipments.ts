@@ -58,7 +58,11 @@ export async function takeShipped(
 async function begin(
   deps: ShipmentDeps,
   meter: MeterName,
-  { due, manyOfEach, ...clocks }: Omit<Required<TakeOptions>, "room"> & { due: readonly ShippedEvent[] },
+  {
+    due,
+    manyOfEach,
+    ...clocks
+  }: Omit<Required<TakeOptions>, "room" | "onlyHurried"> & { due: readonly ShippedEvent[] },
 ) {
   const elsewhere = manyOfEach ? undefined : await listTakenElsewhere(deps.db, meter, deps.open.jobs());
   return beginDue(deps, meter, { due, ...clocks, elsewhere });
