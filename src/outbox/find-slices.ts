@@ -96,7 +96,7 @@ function entriesOfTurn(input: SliceInput, readMax: number): RawBuilder<unknown> 
  * that Postgres works them out one after the other, and no more of them than a transaction has room for.
  */
 function nextStretches(input: SliceInput): RawBuilder<unknown> {
-  const { meter, organizations, cutOff } = input;
+  const { meter, organizations, cutOff, failedOfOneMax = null } = input;
   const inShard = namesOrganizations(input);
   return sql`
     select
@@ -113,16 +113,18 @@ function nextStretches(input: SliceInput): RawBuilder<unknown> {
         ) end,
         case when c.cut_at > oldest.occurred_at then c.cut_at end
       ) as ends_at,
-      coalesce(q.ahead, (
-        select count(*)::int
-        from metering.meter_events m
-        where m.state = 'pending' and m.meter = ${meter} and m.organization_id = q.organization_id ${inShard("m")}
-      )) as ahead
+      coalesce(q.ahead, pending.count) as ahead
     from unnest(
       ${arrayLiteral(organizations.map(({ organizationId }) => organizationId))}::uuid[],
       ${arrayLiteral(organizations.map(({ from }) => from))}::timestamptz[],
       ${anyArrayLiteral(organizations.map(({ ahead = null }) => ahead))}::int[]
     ) with ordinality as q (organization_id, from_at, ahead, place)
+    cross join lateral (
+      select count(*)::int as count, count(*) filter (where m.attempts_finished > 0) as failed
+      from metering.meter_events m
+      where q.ahead is null and m.state = 'pending' and m.meter = ${meter}
+        and m.organization_id = q.organization_id ${inShard("m")}
+    ) pending
     cross join lateral (
       select e.occurred_at
       from metering.meter_outbox e
@@ -169,6 +171,7 @@ function nextStretches(input: SliceInput): RawBuilder<unknown> {
     left join lateral (
       select c.cut_at from metering.cut_overs c where c.organization_id = q.organization_id ${inShard("c")} limit 1
     ) c on true
+    where coalesce(pending.failed < ${failedOfOneMax}::int, true)
     order by q.place
   `;
 }

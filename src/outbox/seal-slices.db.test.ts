@@ -136,6 +136,46 @@ test("undelivered events of one meter hold back no other", async ({ database, bo
   );
 });
 
+test("events of one organization that Stripe does not take hold back no other", async ({
+  database: { db },
+  boss,
+}) => {
+  const stuck = await addOrganization(db, { customer: "cus_stuck" });
+  const sealOne = async (minute: number) => {
+    await appendEntries(db, stuck, [{ at: hoursAgo(1, minute), quantity: 1 }]);
+    return sealDueEntries({ db, boss }, { meters, pendingMax: 4, failedOfOneMax: 2 });
+  };
+  for (let minute = 1; minute <= 5; minute += 1) {
+    await sealOne(minute);
+    await failAll(db);
+  }
+  const other = await addWithEntries(db, "cus_other", [1]);
+
+  expect(await sealOne(6)).toMatchObject({ events: 1, stopped: "done", heldBack: [] });
+  const ofOther = (await readMeterEvents(db)).filter(({ organizationId }) => organizationId === other);
+  expect(ofOther).toHaveLength(1);
+  // What has waited is one event.
+  await deliverAll(db);
+  expect(await sealOne(7)).toMatchObject({ events: 1, entries: 5 });
+  expect(await findSealViolations(db)).toEqual([]);
+});
+
+test("usage that an invoice waits for is sealed, however many events of its organization have failed", async ({
+  database: { db },
+  boss,
+}) => {
+  const acme = await addWithEntries(db, "cus_acme", [1]);
+  await sealDueEntries({ db, boss }, { meters });
+  await failAll(db);
+  await appendEntries(db, acme, [{ at: hoursAgo(1, 9), quantity: 1 }]);
+  const options = { meters, failedOfOneMax: 1 };
+
+  expect(await sealDueEntries({ db, boss }, options)).toMatchObject({ events: 0 });
+  expect(await sealDueEntries({ db, boss }, { ...options, onlyOrganizationId: acme })).toMatchObject({
+    events: 1,
+  });
+});
+
 test("a sum never has more digits than Stripe takes", async ({ database, boss }) => {
   const { db } = database;
   const acme = await addOrganization(db, { customer: "cus_acme" });
@@ -287,6 +327,15 @@ async function appendAt(db: Db, organizationId: string, minutes: readonly number
 
 async function deliverAll(db: Db): Promise<void> {
   await sql`update metering.meter_events set state = 'delivered', delivered_at = now()`.execute(db);
+}
+
+/** Stripe has answered an attempt at each pending event, and did not take it. */
+async function failAll(db: Db): Promise<void> {
+  await sql`
+    update metering.meter_events
+    set attempts_started = attempts_started + 1, attempts_finished = attempts_started + 1, reason = 'conflict'
+    where state = 'pending'
+  `.execute(db);
 }
 
 /** Makes every stamp slow, as on a busy machine. */

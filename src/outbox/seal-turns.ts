@@ -31,6 +31,7 @@ export type MeterSeal = {
   /** Nothing is sent: there are no jobs, and no bound on what is pending. */
   isShadow: boolean;
   pendingMax: number;
+  failedOfOneMax: number;
   /** So many more events may be pending, and more by what was delivered since they were counted. */
   room: number;
   eventsPerTransaction: number;
@@ -135,6 +136,7 @@ async function sealOnce(
     slicesEach,
     cutOff: seal.cutOff,
     entriesMax: seal.size.of(seal.entriesPerTransaction),
+    failedOfOneMax: seal.isShadow || seal.isAheadOfAll ? undefined : seal.failedOfOneMax,
     isTraced: tracer.isOn,
     eventsPerShipmentMin: seal.isShadow || seal.isAheadOfAll ? Infinity : seal.eventsPerShipmentMin,
     untilMs,

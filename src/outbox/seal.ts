@@ -36,6 +36,11 @@ export class PartlySealed extends AggregateError {
 type SealLimits = {
   /** Sealing of a meter stops while this many of its events are pending; its entries then wait. */
   pendingMax: number;
+  /**
+   * An organization waits while Stripe has not taken this many of its pending events that were sent: one customer's must
+   * not use up the room of all others.
+   */
+  failedOfOneMax: number;
   /** Bounds of one transaction, which is made smaller where it takes long. */
   eventsPerTransaction: number;
   entriesPerTransaction: number;
@@ -49,6 +54,7 @@ type SealLimits = {
 
 const sealLimits: SealLimits = {
   pendingMax: 10_000,
+  failedOfOneMax: 100,
   eventsPerTransaction: 2_000,
   entriesPerTransaction: 20_000,
   eventsPerShipmentMin: 8,

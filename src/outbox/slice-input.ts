@@ -11,6 +11,8 @@ export type SliceInput = {
   cutOff: Date;
   /** Of all slices together. */
   entriesMax: number;
+  /** An organization of which as many pending events have failed has no first turn; no bound when left out. */
+  failedOfOneMax?: number | undefined;
   isTraced: boolean;
   /** As many events and more get their reminders together. */
   eventsPerShipmentMin: number;
