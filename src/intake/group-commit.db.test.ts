@@ -232,6 +232,28 @@ test.skipIf(isOtherwise)(
   },
 );
 
+test.skipIf(isOtherwise).for([
+  ["requests", { ...unbounded, requestsMax: 4 }, 1],
+  ["readings", { ...unbounded, readingsMax: 8 }, 2],
+] as const)(
+  "an organization that has half of the bounds in %s keeps no other out",
+  async ([, bounds, readingsEach], { database, organizations, way }) => {
+    const store = createGroupCommit(way, { bounds });
+    const [greedy = "", other = ""] = organizations;
+    const some = (from: number) => count(readingsEach).map((n) => reading(from + n));
+    const release = await holdReadings(database);
+    const first = [0, 10].map((from) => store(greedy, some(from)));
+
+    await expect(store(greedy, some(20))).rejects.toMatchObject({ fields: { code: "overloaded" } });
+    const others = store(other, some(0));
+    await release();
+
+    const accepted = some(0).map(() => ({ status: "accepted" }));
+    expect(await Promise.all([...first, others])).toEqual([accepted, accepted, accepted]);
+    expect(await store(greedy, some(20))).toEqual(accepted);
+  },
+);
+
 test.skipIf(isOtherwise)(
   "whoever waited too long behind statements that hang is refused when they end, and stored in no part",
   async ({ database, organizations, way }) => {

@@ -23,7 +23,7 @@ const usualBounds: IntakeBounds = { requestsMax: 10_000, readingsMax: 100_000, w
  * - When Postgres refuses a shared statement, its requests are sent again one by one, so that a bad one fails alone.
  * - When the connection breaks, the outcome is unknown for all who shared the statement.
  * - When no connection can be had, the requests that wait are told at once, since they would wait for nothing.
- * - When `bounds` are reached, a request is refused with `Overloaded`; nothing of it was stored. So no request waits for
+ * - When `bounds` are reached, or one organization has half of them, a request is refused with `Overloaded`; nothing of it was stored. So no request waits for
  *   a statement that hangs and then for the next one that does. On a cluster a node has half of them, and of the pool's
  *   connections, so that the organizations of the other nodes do not wait for one that hangs.
  */
@@ -34,7 +34,7 @@ export function createGroupCommit(
   const presence = createPresence(bounds);
   const lanes = createLanes(pool, { bounds, tracer, now, shards: shards ?? createShards(askOn(pool)) });
   return (organizationId, readings) =>
-    presence.hold(readings.length, () => {
+    presence.hold(organizationId, readings.length, () => {
       const batch = { organizationId, readings, traceparent: tracer.current() };
       const lane = lanes.known(organizationId);
       return lane === undefined ? lanes.find(organizationId).then((found) => found(batch)) : lane(batch);

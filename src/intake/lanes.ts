@@ -48,7 +48,7 @@ export function createLanes(pool: pg.Pool, { bounds, tracer, now, shards }: Lane
     const node = nodeOf(shard.node);
     const commit: Commit = (batches) => node.inTurn(() => forgetIfRefused(batches, commitAll));
     const store = bySize(share(commit, statementsMax.smallOfNode), share(commit, statementsMax.largeOfNode));
-    return (batch) => node.presence.hold(batch.readings.length, () => store(batch));
+    return (batch) => node.presence.hold(batch.organizationId, batch.readings.length, () => store(batch));
   }
 
   /** A shard that is split or moved is known by its old name until a statement is refused. */

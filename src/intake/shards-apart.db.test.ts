@@ -125,7 +125,7 @@ test("a node that hangs holds up its own organizations only, large requests too"
      select id, 'a', $2, 4.5, gen_random_uuid() from unnest($1::uuid[]) id`,
     [[first, second], reading(0).recordedAt],
   );
-  const small = Array.from({ length: 16 }, () => store(first, [reading(0)]));
+  const small = Array.from({ length: 16 }, (_, n) => store(n % 2 === 0 ? first : second, [reading(0)]));
   await expect.poll(() => countWaitingForLocks(database.pool)).toBe(1);
   // Two of them are more than one statement takes.
   const large = Array.from({ length: 600 }, (_, n) => reading(n));
