@@ -1,11 +1,9 @@
 import { sql } from "kysely";
 import type { PgBoss } from "pg-boss";
 import type { Db, Trx } from "../database/db.ts";
-import { hurryOrganization } from "../delivery/hurry.ts";
 import { pauseMeter, resumeMeter } from "../delivery/pauses.ts";
 import { rejectOfCustomer, rejectReported } from "../delivery/reject.ts";
 import { holdSeal } from "../outbox/hold-seal.ts";
-import { sealDueEntries } from "../outbox/seal.ts";
 import type { StripeReads } from "../stripe/reads.ts";
 import { inSpan, type Tracer, untraced } from "../tracing/tracer.ts";
 import { type MeterEventNames, meterNames } from "../usage/meters.ts";
@@ -13,9 +11,10 @@ import type { Consequence } from "./consequences.ts";
 import { adoptInvoice } from "./adopt-invoice.ts";
 import { adoptSubscription } from "./adopt-subscription.ts";
 import { findMeter } from "./find-meter.ts";
+import { flush } from "./flush.ts";
 import { findLink, linkOrganization } from "./link-organization.ts";
 import { readCustomer } from "./read-customer.ts";
-import { readInvoice } from "./read-invoice.ts";
+import { isInvoiceReadSince, readInvoice } from "./read-invoice.ts";
 import { findLinkOf, findOrganizationsOf, unlinkCustomer } from "./subscriptions.ts";
 import { markHandled, readArrival } from "./inbox.ts";
 import { type EventPlan, planEvent } from "./plan-event.ts";
@@ -38,12 +37,6 @@ export type Applied =
 
 type Done = Omit<Extract<Applied, { kind: "done" }>, "kind">;
 type Effect = (trx: Trx) => Promise<string | Done | undefined>;
-
-/**
- * A backlog of other organizations holds back seals, but must not make this one miss an invoice: a customer has few
- * events.
- */
-const pendingMaxAtFlush = 1_000_000;
 
 /**
  * Applies an event exactly once: makes its reads at Stripe with no transaction open, then writes the effect and marks
@@ -171,8 +164,8 @@ async function prepareSync(deps: ApplyDeps, customerId: string, event: StripeEve
 }
 
 /**
- * An event about an invoice makes the worker read that invoice at Stripe; for a subscription's invoice, the
- * subscriptions too.
+ * An event about an invoice makes the worker read that invoice at Stripe, unless it was read since; for a subscription's
+ * invoice, the subscriptions too.
  */
 async function prepareInvoice(
   deps: ApplyDeps,
@@ -187,6 +180,17 @@ async function prepareInvoice(
     // The invoice may be the first to tell that a period has ended, and the seal divides usage there. Twice does no harm.
     if (sync !== undefined) await deps.db.transaction().execute(sync);
     await flush(deps, organizationIds);
+  } else if (
+    await isInvoiceReadSince(deps.db, {
+      organizationIds,
+      invoiceId,
+      since: await readArrival(deps.db, event.id),
+    })
+  ) {
+    return async (trx) => {
+      await sync?.(trx);
+      return "read_since";
+    };
   }
   const read = await readInvoice(deps, { invoiceId, customerId });
   return async (trx) => {
@@ -194,23 +198,6 @@ async function prepareInvoice(
     const adopted = await adoptInvoice(trx, read);
     return isNew ? "flushed" : adopted;
   };
-}
-
-// Sealing and hurrying may happen twice without harm, so they come before the one transaction that counts.
-async function flush(
-  { db, boss, tracer, isShadow = false }: ApplyDeps,
-  organizationIds: readonly string[],
-): Promise<void> {
-  for (const organizationId of organizationIds) {
-    await hurryOrganization({ db, boss }, organizationId);
-    const options = {
-      meters: meterNames,
-      onlyOrganizationId: organizationId,
-      pendingMax: pendingMaxAtFlush,
-      isShadow,
-    };
-    await sealDueEntries({ db, boss, tracer }, options);
-  }
 }
 
 // The meter's present state counts, whichever event comes last.

@@ -1,10 +1,15 @@
 import type { Pool } from "pg";
+import { sql } from "kysely";
 import { expect } from "vitest";
+import { createStripe } from "../stripe/client.ts";
+import { createStripeReads } from "../stripe/reads.ts";
 import { closeTest } from "../testing/fixtures/close-fixture.ts";
 import { countWaitingForLocks } from "../testing/postgres/locks.ts";
 import { listInvoices } from "../reconciliation/close/billing-periods.ts";
 import { readStatement } from "../reconciliation/close/statement.ts";
 import { adoptInvoice } from "./adopt-invoice.ts";
+import { applyStripeEvent } from "./apply-event.ts";
+import { storeStripeEvent } from "./inbox.ts";
 import type { InvoiceToAdopt } from "./read-invoice.ts";
 
 const minuteMs = 60_000;
@@ -211,4 +216,34 @@ test("an invoice whose lines begin later than its period, as of a price that was
 test("an invoice of a customer who pays for no organization is none of ours", async ({ tell, close }) => {
   expect(await tell("in_1", { customerId: "cus_of_others", status: "paid" })).toBe("invoice_of_others");
   expect(await close.invoice()).toBeUndefined();
+});
+
+test("events of a backlog that had arrived when their invoice was last read ask Stripe nothing", async ({
+  close,
+  account,
+  boss,
+  database: { db },
+}) => {
+  const invoice = await account.stripe.invoices.retrieve(close.endPeriod());
+  const client = createStripe({ apiKey: account.secretKey, apiBase: account.url, timeoutMs: 15_000 });
+  const { db: asWorker, eventNames } = close.deps;
+  const deps = { db: asWorker, boss, eventNames, reads: createStripeReads(client, account.secretKey) };
+  const read = `GET /v1/invoices/:id/lines`;
+  const reads = () => account.simulator.requests().by_route[read] ?? 0;
+  const handle = async (id: string, type: string, arrived: string) => {
+    const event = { id, object: "event", type, livemode: false, data: { object: { ...invoice } } } as const;
+    await storeStripeEvent({ db, boss }, event);
+    await sql`update metering.stripe_events set received_at = now() - ${arrived}::interval where event_id = ${id}`.execute(
+      db,
+    );
+    const applied = await applyStripeEvent(deps, event);
+    return applied.kind === "done" ? applied.effect : applied.kind;
+  };
+
+  expect(await handle("evt_1", "invoice.updated", "2 minutes")).toBe("invoice_noted");
+  expect(await handle("evt_2", "invoice.updated", "2 minutes")).toBe("read_since");
+  expect(await handle("evt_3", "invoice.created", "2 minutes")).toBe("flushed");
+  expect(await handle("evt_4", "invoice.finalized", "2 minutes")).toBe("read_since");
+  expect(await handle("evt_5", "invoice.updated", "5 seconds")).toBe("invoice_noted");
+  expect(reads()).toBe(3);
 });

@@ -89,6 +89,10 @@ export async function findOrganizationsOf(db: Db, customerId: string): Promise<s
 /** An event that has waited for so long stands in a backlog. */
 const backlogSeconds = 60;
 
+/** Whether an event that arrived then has waited for so long. */
+export const isInBacklog = (arrivedAt: string) =>
+  sql<boolean>`${arrivedAt}::timestamptz < now() - make_interval(secs => ${backlogSeconds})`;
+
 /**
  * The link of a customer who pays for an organization at present. `isReadSince`: its subscriptions were read since that time, which
  * is a minute ago or more.
@@ -102,8 +106,7 @@ export async function findLinkOf(
   if (organizationIds.length === 0) return undefined;
   const linked = await sql<{ isReadSince: boolean }>`
     select
-      billed is not null and read_began_at > ${since}::timestamptz
-        and ${since}::timestamptz < now() - make_interval(secs => ${backlogSeconds}) as "isReadSince"
+      billed is not null and read_began_at > ${since}::timestamptz and ${isInBacklog(since)} as "isReadSince"
     from metering.subscriptions
     where organization_id = any(${organizationIds}::uuid[])
       and stripe_customer_id = ${customerId}
