@@ -96,7 +96,7 @@ function entriesOfTurn(input: SliceInput, readMax: number): RawBuilder<unknown> 
  * that Postgres works them out one after the other, and no more of them than a transaction has room for.
  */
 function nextStretches(input: SliceInput): RawBuilder<unknown> {
-  const { meter, organizations, cutOff, failedOfOneMax = null } = input;
+  const { meter, organizations, cutOff, failedOfOneMax = Infinity } = input;
   const inShard = namesOrganizations(input);
   return sql`
     select
@@ -171,7 +171,7 @@ function nextStretches(input: SliceInput): RawBuilder<unknown> {
     left join lateral (
       select c.cut_at from metering.cut_overs c where c.organization_id = q.organization_id ${inShard("c")} limit 1
     ) c on true
-    where coalesce(pending.failed < ${failedOfOneMax}::int, true)
+    where pending.failed < ${failedOfOneMax}::float8
     order by q.place
   `;
 }

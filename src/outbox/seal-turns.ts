@@ -136,7 +136,7 @@ async function sealOnce(
     slicesEach,
     cutOff: seal.cutOff,
     entriesMax: seal.size.of(seal.entriesPerTransaction),
-    failedOfOneMax: seal.isShadow || seal.isAheadOfAll ? undefined : seal.failedOfOneMax,
+    failedOfOneMax: seal.isShadow || seal.isAheadOfAll ? Infinity : seal.failedOfOneMax,
     isTraced: tracer.isOn,
     eventsPerShipmentMin: seal.isShadow || seal.isAheadOfAll ? Infinity : seal.eventsPerShipmentMin,
     untilMs,

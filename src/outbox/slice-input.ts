@@ -12,7 +12,7 @@ export type SliceInput = {
   /** Of all slices together. */
   entriesMax: number;
   /** An organization of which as many pending events have failed has no first turn; no bound when left out. */
-  failedOfOneMax?: number | undefined;
+  failedOfOneMax?: number;
   isTraced: boolean;
   /** As many events and more get their reminders together. */
   eventsPerShipmentMin: number;

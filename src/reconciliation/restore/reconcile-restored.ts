@@ -1,7 +1,7 @@
 import { sql } from "kysely";
 import type { Db } from "../../database/db.ts";
 import { doubtRestored } from "../../delivery/doubt-restored.ts";
-import { account, pauseDelivery, readPauses, resumeDelivery } from "../../delivery/pauses.ts";
+import { account, endPauses, pauseDelivery, readPauses } from "../../delivery/pauses.ts";
 import { sealDueEntries } from "../../outbox/seal.ts";
 import { meterNames } from "../../usage/meters.ts";
 import { type DoubtDeps, resolveDoubt } from "../doubt/resolve-doubt.ts";
@@ -25,8 +25,8 @@ export type Restored = {
   isPaused: boolean;
 };
 
-/** A backlog of any size is sealed. */
-const pendingMax = Number.MAX_SAFE_INTEGER;
+/** A backlog of any size is sealed: what is not has no place in the comparison, and would be sent afterwards. */
+const bounds = { pendingMax: Number.MAX_SAFE_INTEGER, failedOfOneMax: Infinity };
 const waitMs = { min: 1_000, max: 30_000 };
 
 /**
@@ -37,7 +37,7 @@ const waitMs = { min: 1_000, max: 30_000 };
 export async function reconcileRestored(deps: RestoreDeps): Promise<Restored> {
   const { db, boss, tell } = deps;
   const pause = await pauseUnlessPaused(db);
-  const sealed = await sealDueEntries({ db, boss }, { meters: meterNames, pendingMax });
+  const sealed = await sealDueEntries({ db, boss }, { meters: meterNames, ...bounds });
   tell({ kind: "sealed", events: sealed.events, entries: sealed.entries });
   const ids = await doubtRestored(db, { pausedAt: pause.at });
   tell({ kind: "doubted", events: ids.length });
@@ -51,7 +51,8 @@ export async function reconcileRestored(deps: RestoreDeps): Promise<Restored> {
   const states = await readStates(db, ids);
   const unclear = states.find(({ state }) => state === "in_doubt")?.events ?? 0;
   const isResumed = pause.isOurs && unclear === 0;
-  if (isResumed) await resumeDelivery(db);
+  // The queues are new: no event waits for its next attempt there.
+  if (isResumed) await endPauses(db);
   return { states, unclear, isPaused: !isResumed };
 }
 
