@@ -37,26 +37,29 @@ export async function pauseDelivery(db: Db, reason: string, scope: Scope = accou
  */
 export async function resumeDelivery(db: Db, scope?: Scope): Promise<number> {
   return inTransaction(db, async (trx) => {
-    const ended = await endPauses(trx, scope);
+    const { rows } = await sql<{ was_paused: boolean }>`
+      update metering.delivery_control as c
+      set paused_until = null, reason = null, paused_at = null, openings = 0
+      from metering.delivery_control before
+      where before.scope = c.scope and (${scope ?? null}::text is null or c.scope = ${scope ?? null})
+      returning before.paused_until is not null as was_paused
+    `.execute(trx);
     const isOneMeter = scope !== undefined && scope !== account;
     const due = isOneMeter
       ? sql`array(select id from metering.meter_events where state = 'pending' and meter = ${scope})`
       : sql`null`;
     await sql`select metering.make_deliveries_due(${due})`.execute(trx);
-    return ended;
+    return rows.filter((row) => row.was_paused).length;
   });
 }
 
-/** The same, where no event waits for its next attempt. Workers may do it, too. */
-export async function endPauses(db: Db, scope?: Scope): Promise<number> {
-  const { rows } = await sql<{ was_paused: boolean }>`
-    update metering.delivery_control as c
+/** Ends the account's pause if it was made for this reason. One that an operator has made since stays. */
+export async function endPauseFor(db: Db, reason: string): Promise<void> {
+  await sql`
+    update metering.delivery_control
     set paused_until = null, reason = null, paused_at = null, openings = 0
-    from metering.delivery_control before
-    where before.scope = c.scope and (${scope ?? null}::text is null or c.scope = ${scope ?? null})
-    returning before.paused_until is not null as was_paused
+    where scope = ${account} and paused_until = 'infinity' and reason = ${reason}
   `.execute(db);
-  return rows.filter((row) => row.was_paused).length;
 }
 
 export type BreakerPause = { scope: Scope; reason: string; firstMs: number; maxMs: number };

@@ -1,7 +1,7 @@
 import { sql } from "kysely";
 import type { Db } from "../../database/db.ts";
 import { doubtRestored } from "../../delivery/doubt-restored.ts";
-import { account, endPauses, pauseDelivery, readPauses } from "../../delivery/pauses.ts";
+import { account, endPauseFor, pauseDelivery, readPauses } from "../../delivery/pauses.ts";
 import { sealDueEntries } from "../../outbox/seal.ts";
 import { meterNames } from "../../usage/meters.ts";
 import { type DoubtDeps, resolveDoubt } from "../doubt/resolve-doubt.ts";
@@ -21,7 +21,7 @@ export type Restored = {
   states: { state: string; events: number; quantity: string }[];
   /** Left in doubt: Stripe's sums do not explain them. */
   unclear: number;
-  /** Whether sending is paused still; false where the pause was this command's own and nothing is left in doubt. */
+  /** Whether an operator's pause holds: one that is not this command's own, or its own while something is left in doubt. */
   isPaused: boolean;
 };
 
@@ -36,10 +36,10 @@ const waitMs = { min: 1_000, max: 30_000 };
  */
 export async function reconcileRestored(deps: RestoreDeps): Promise<Restored> {
   const { db, boss, tell } = deps;
-  const pause = await pauseUnlessPaused(db);
+  const pausedAt = await pauseUnlessPaused(db);
   const sealed = await sealDueEntries({ db, boss }, { meters: meterNames, ...bounds });
   tell({ kind: "sealed", events: sealed.events, entries: sealed.entries });
-  const ids = await doubtRestored(db, { pausedAt: pause.at });
+  const ids = await doubtRestored(db, { pausedAt });
   tell({ kind: "doubted", events: ids.length });
   for (;;) {
     await resolveDoubt(deps, { cause: "restore", isCurrentHourToo: true });
@@ -50,24 +50,22 @@ export async function reconcileRestored(deps: RestoreDeps): Promise<Restored> {
   }
   const states = await readStates(db, ids);
   const unclear = states.find(({ state }) => state === "in_doubt")?.events ?? 0;
-  const isResumed = pause.isOurs && unclear === 0;
-  // The queues are new: no event waits for its next attempt there.
-  if (isResumed) await endPauses(db);
-  return { states, unclear, isPaused: !isResumed };
+  if (unclear === 0) await endPauseFor(db, ourReason);
+  return { states, unclear, isPaused: (await findPause(db)) !== undefined };
 }
 
 const ourReason = "reconcile --after-restore";
 
-async function pauseUnlessPaused(db: Db): Promise<{ at: Date; isOurs: boolean }> {
+async function pauseUnlessPaused(db: Db): Promise<Date> {
   const standing = await findPause(db);
   if (standing === undefined) await pauseDelivery(db, ourReason);
   const pause = standing ?? (await findPause(db));
   if (pause === undefined) throw new Error("sending could not be paused");
-  return { at: pause.pausedAt, isOurs: pause.reason === ourReason };
+  return pause.pausedAt;
 }
 
 /** An operator's; one of the circuit breaker ends by itself. */
-async function findPause(db: Db): Promise<{ pausedAt: Date; reason: string } | undefined> {
+async function findPause(db: Db): Promise<{ pausedAt: Date } | undefined> {
   const pauses = await readPauses(db);
   return pauses.find(({ scope, until }) => scope === account && until === null);
 }
