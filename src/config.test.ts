@@ -136,6 +136,13 @@ test("every fault is told, not only the first", () => {
   ]);
 });
 
+test.each(["worker", "cli", "cliStripe"] as const)("%s: two meters have two event names", (program) => {
+  const names = { METER_READINGS_EVENT_NAME: "degrees", METER_SENSORS_EVENT_NAME: "degrees" };
+  expect(environmentFaults(environments[program], { ...secrets, ...names })).toEqual([
+    expect.stringMatching(/^METER_SENSORS_EVENT_NAME: must not be METER_READINGS_EVENT_NAME/),
+  ]);
+});
+
 test("readings are kept as long as they are accepted, or longer", () => {
   const years = { READINGS_MAX_AGE_DAYS: "730", READINGS_RETENTION_DAYS: "730" };
   expect(environmentFaults(environments.worker, { ...secrets, ...years })).toEqual([]);

@@ -7,11 +7,13 @@ import {
   statusPattern,
 } from "./usage/subscription-statuses.ts";
 import {
+  commaSeparated,
   isBareHttpUrl,
   isCollectorUrl,
   isHeaderList,
   isHttpUrl,
   postgresUrlFault,
+  secretList,
 } from "./variable-forms.ts";
 
 /** Exit code of a process whose environment is wrong: EX_CONFIG of sysexits.h. */
@@ -24,18 +26,6 @@ const retentionDaysMin = 70;
 const port = z.coerce.number().int().min(0).max(65_535);
 /** 0: no limit. */
 const perSecond = z.coerce.number().int().min(0).max(1_000_000).default(0);
-const commaSeparated = z.string().transform((list) =>
-  list
-    .split(",")
-    .map((word) => word.trim())
-    .filter((word) => word !== ""),
-);
-const secretList = commaSeparated
-  .refine((list) => list.length > 0, "must name at least one secret")
-  .refine((list) => list.every((secret) => /^whsec_[\w+/=-]+$/.test(secret)), {
-    message: "must be Stripe's signing secrets (whsec_…), comma-separated",
-    abort: true,
-  });
 const statusList = commaSeparated
   .refine((words) => words.length > 0, "must name at least one status: without any, no sensor is counted")
   .refine((words) => words.every((word) => statusPattern.test(word)), `each word ${allowedStatuses}`)
@@ -84,6 +74,14 @@ const meters = {
   METER_SENSORS_EVENT_NAME: z.string().min(1).max(100).default("active_sensors"),
 };
 
+/** Checked by the command line, too: `stripe setup` would make a meter, whose name Stripe keeps for ever. */
+const namesTwoMeters = (env: Record<keyof typeof meters, string>): boolean =>
+  env.METER_READINGS_EVENT_NAME !== env.METER_SENSORS_EVENT_NAME;
+const sharedEventName = {
+  path: ["METER_SENSORS_EVENT_NAME"],
+  message: "must not be METER_READINGS_EVENT_NAME: two meters cannot share an event name",
+};
+
 const stripeKey = z
   .string()
   .regex(/^(sk|rk)_(test|live)_\w+$/, "must be a Stripe secret or restricted key (sk_… or rk_…)");
@@ -128,9 +126,12 @@ const cli = z.object({
   STRIPE_SECRET_KEY: stripeKey.optional(),
   ...closeGate,
 });
-const cliEnvironment = cli.refine(keepsWhatItAccepts, tooShortRetention);
+const cliEnvironment = cli
+  .refine(namesTwoMeters, sharedEventName)
+  .refine(keepsWhatItAccepts, tooShortRetention);
 const cliStripeEnvironment = cli
   .required({ STRIPE_SECRET_KEY: true })
+  .refine(namesTwoMeters, sharedEventName)
   .refine(keepsWhatItAccepts, tooShortRetention);
 
 const apiEnvironment = z
@@ -188,10 +189,7 @@ const workerEnvironment = z
     LATE_USAGE: z.enum(["report", "carry_forward"]).default("report"),
     ...alerts,
   })
-  .refine((env) => env.METER_READINGS_EVENT_NAME !== env.METER_SENSORS_EVENT_NAME, {
-    path: ["METER_SENSORS_EVENT_NAME"],
-    message: "must not be METER_READINGS_EVENT_NAME: two meters cannot share an event name",
-  })
+  .refine(namesTwoMeters, sharedEventName)
   .refine((env) => env.RETRY_MAX_SECONDS >= env.RETRY_BASE_SECONDS, {
     path: ["RETRY_MAX_SECONDS"],
     message: "must not be smaller than RETRY_BASE_SECONDS",

@@ -1,4 +1,19 @@
-// The forms of URLs and headers that variables of the environment may have.
+import { z } from "zod";
+
+// The forms of lists, URLs and headers that variables of the environment may have.
+
+export const commaSeparated = z.string().transform((list) =>
+  list
+    .split(",")
+    .map((word) => word.trim())
+    .filter((word) => word !== ""),
+);
+export const secretList = commaSeparated
+  .refine((list) => list.length > 0, "must name at least one secret")
+  .refine((list) => list.every((secret) => /^whsec_[\w+/=-]+$/.test(secret)), {
+    message: "must be Stripe's signing secrets (whsec_…), comma-separated",
+    abort: true,
+  });
 
 /** One host for each of several, as libpq has it: `postgres://one,other/database`. A password may hold a comma. */
 const severalHosts = /^postgres(?:ql)?:\/\/(?:[^/?#]*@)?[^/?#@]*,[^/?#@]*(?:[/?#]|$)/;
