@@ -65,3 +65,16 @@ test("what is not HTTP is told so in the form of every failure", async () => {
   expect(answer).toContain('"code":"malformed_request"');
   await server.stop(0);
 });
+
+test.each([
+  ["1.0", 404, "not_found"],
+  ["1.1", 400, "malformed_request"],
+])("a request of HTTP/%s without a Host is answered %i", async (version, status, code) => {
+  const server = await startSlowServer();
+  const socket = connect(server.port, "127.0.0.1");
+  socket.write(`GET /nowhere HTTP/${version}\r\nConnection: close\r\n\r\n`);
+  const answer = await text(socket);
+  expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
+  expect(answer).toContain(`"code":"${code}"`);
+  await server.stop(0);
+});

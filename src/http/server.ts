@@ -94,6 +94,8 @@ export async function startServer(app: Served, options: ServerOptions): Promise<
     // After the last answer of a connection no further work is done for it.
     if (incoming.socket.writableEnded) return void incoming.resume();
     answers.begin(outgoing);
+    // HTTP/1.0 has no Host: some load balancers probe so.
+    if (incoming.httpVersion === "1.0") incoming.headers.host ??= "localhost";
     if (answers.of(incoming.socket).length > pipelinedMax) return refuseMore(incoming, outgoing);
     if (probes.has(incoming.url ?? "")) void answer(incoming, outgoing);
     else inTurn(() => void answer(incoming, outgoing));
