@@ -211,7 +211,7 @@ async function listHours(db: Db, organizationId: string, times: readonly RowsPer
             where organization_id = ${organizationId} and meter = m.name and stripe_customer_id = p.customer
               and window_end > p.starts_at and window_end <= p.ends_at + interval '1 hour'
               and window_start >= p.starts_at - interval '1 hour' and window_start < p.ends_at
-              and window_end - window_start <= interval '1 hour'
+              and window_end <= date_trunc('hour', window_start, 'UTC') + interval '1 hour'
             order by window_start, window_end, read_at desc
           ) l
           where l.result = 'different' and not exists (

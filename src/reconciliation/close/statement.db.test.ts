@@ -209,6 +209,8 @@ describe("an hour that Stripe lacked usage of", () => {
       { start: new Date(hour), end: new Date(hour + 51 * 60_000) },
       { start: new Date(hour), end: new Date(hour + 52 * 60_000) },
       { start: periodStart, end: new Date(hour + hourMs) },
+      // All of a stretch that is shorter than an hour, and lies in two.
+      { start: periodStart, end: new Date(hour + hourMs + 10 * 60_000) },
     ];
     await writeLooks(
       db,
