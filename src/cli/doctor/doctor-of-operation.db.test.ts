@@ -204,6 +204,41 @@ test("a draft that Stripe was to finalize a day ago is found", async ({ doctor, 
   );
 });
 
+test("usage that two subscriptions bill is found, and that of two which follow each other is not", async ({
+  doctor,
+  database: { db },
+}) => {
+  const id = await addOrganization(db);
+  const now = Date.now();
+  const daysAgo = (days: number) => new Date(now - 24 * days * hourMs);
+  const bill = async (subscription: string, { from, to }: { from: number; to: number }) => {
+    await sql`
+      insert into metering.billing_periods (
+        organization_id, period_start, period_end, stripe_customer_id, stripe_subscription_id, books, closed_at
+      )
+      values (${id}, ${daysAgo(from)}, ${daysAgo(to)}, 'cus_1', ${subscription}, 'equal', now())
+    `.execute(db);
+    await sql`
+      insert into metering.billing_invoices (
+        organization_id, invoice_id, period_start, stripe_customer_id, stripe_subscription_id, status, invoiced, created_at,
+        read_began_at
+      )
+      values (
+        ${id}, ${`in_of_${subscription}`}, ${daysAgo(from)}, 'cus_1', ${subscription}, 'paid',
+        '{"temperature_readings": "5", "active_sensors": "0"}', now(), now()
+      )
+    `.execute(db);
+  };
+  await bill("sub_1", { from: 60, to: 30 });
+  await bill("sub_2", { from: 30, to: 2 });
+  expect((await doctor.examine({}, ["--verbose"])).out).toMatch(/^billing periods +ok /m);
+
+  await bill("sub_3", { from: 45, to: 15 });
+  expect((await doctor.examine()).out).toMatch(
+    /^billing periods +problem +two subscriptions bill the same usage of 1/m,
+  );
+});
+
 test("a linked organization whose sensors are not counted is found", async ({ doctor, database: { db } }) => {
   const id = await addOrganization(db, { customer: "cus_1" });
   expect((await doctor.examine()).out).toMatch(/^billable +ok +every linked organization/m);

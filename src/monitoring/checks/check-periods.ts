@@ -1,5 +1,6 @@
 import { sql } from "kysely";
 import type { Db } from "../../database/db.ts";
+import { countBilledTwice } from "../billed-twice.ts";
 import { lacksUsage } from "../not-billed.ts";
 import { type Finding, ok, problem } from "./finding.ts";
 
@@ -29,6 +30,7 @@ export async function checkPeriods(db: Db): Promise<Finding> {
   `.execute(db);
   const none = { waiting: 0, overdue: 0, lacking: 0, without: 0, different: 0 };
   const { waiting, overdue, lacking, without, different } = counted.rows[0] ?? none;
+  const twice = await countBilledTwice(db);
   const remedy = "run `node dist/cli.js statement` and see docs/reconciliation.md#statements";
   const found = [
     ...(overdue > 0
@@ -38,6 +40,7 @@ export async function checkPeriods(db: Db): Promise<Finding> {
       : []),
     ...(lacking > 0 ? [`the final invoices of ${lacking} lack usage`] : []),
     ...(without > 0 ? [`Stripe made no invoice for ${without}, which have usage`] : []),
+    ...(twice > 0 ? [`two subscriptions bill the same usage of ${twice}: end one at Stripe`] : []),
     ...(different > 0 ? [`Stripe's sums of ${different} are not ours`] : []),
   ];
   if (found.length > 0) return problem(check, found.join("; "), remedy);
