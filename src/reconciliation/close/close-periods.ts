@@ -1,3 +1,4 @@
+import { endsPeriod } from "../../billing/invoice-usage.ts";
 import type { PeriodKey } from "../../billing/make-period.ts";
 import type { PgBoss } from "pg-boss";
 import { readClock } from "../../database/clock.ts";
@@ -77,6 +78,7 @@ async function noteRefusal(deps: CloseDeps, period: BillingPeriod, reason: strin
     end,
     hasInvoice: false,
     hasDraft: false,
+    isGivenUp: false,
     isDraftDue: false,
     isClosed: closedAt !== null,
     books: "unknown",
@@ -115,11 +117,13 @@ async function lookAtPeriod(deps: CloseDeps, taken: BillingPeriod): Promise<void
   const { notBilled, isTrial } = await readOwed(deps, period, { books, known });
   tell(deps, period, { books, notBilled });
   const now = await readClock(db);
+  const hasInvoice = drafts.length > 0 || invoices.some(isBilled);
   const usual = nextLook({
     now,
     end: period.end,
-    hasInvoice: invoices.some((one) => one.status === "draft" || isBilled(one)),
+    hasInvoice,
     hasDraft: drafts.length > 0,
+    isGivenUp: !hasInvoice && invoices.some(endsPeriod),
     isDraftDue: drafts.some((draft) => isDraftDue(draft, new Date(deps.stripeNowMs()))),
     isClosed: period.closedAt !== null,
     books,

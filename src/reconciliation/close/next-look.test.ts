@@ -9,6 +9,7 @@ const minutesUntil = (looked: Partial<Looked>) => {
     end,
     hasInvoice: true,
     hasDraft: false,
+    isGivenUp: false,
     isDraftDue: false,
     isClosed: true,
     isLacking: false,
@@ -40,6 +41,14 @@ test("an invoice that does not come is looked for more and more rarely", () => {
   ]);
 });
 
+test("an invoice in the place of a void one is looked for daily, once the books are equal", () => {
+  const ended = { hasInvoice: false, isGivenUp: true, isClosed: false } as const;
+  expect([1, 5, 200].map((age) => minutesUntil({ ...ended, now: hours(age) }))).toEqual(
+    Array.from({ length: 3 }, () => 24 * 60),
+  );
+  expect(minutesUntil({ ...ended, now: hours(5), books: "settling" })).toBe(10);
+});
+
 test("a closed period is looked at daily when all is equal, and more often while something is missing", () => {
   expect(minutesUntil({ now: hours(1) })).toBe(24 * 60);
   expect(minutesUntil({ now: hours(20), isLacking: true })).toBe(1);
@@ -53,6 +62,7 @@ test("after 40 days it is not looked at any more", () => {
       end,
       hasInvoice: false,
       hasDraft: false,
+      isGivenUp: false,
       isDraftDue: false,
       isClosed: false,
       books: "open",

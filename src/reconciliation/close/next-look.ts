@@ -7,6 +7,8 @@ export type Looked = {
   /** Whether an invoice of it is known, is a draft, and is final. */
   hasInvoice: boolean;
   hasDraft: boolean;
+  /** Whether its only invoices are void or were deleted: a person ended them, and may make another one. */
+  isGivenUp: boolean;
   /** Whether Stripe finalizes a draft of it within days. */
   isDraftDue: boolean;
   isClosed: boolean;
@@ -34,8 +36,8 @@ export function nextLook(looked: Looked): Date {
   return new Date(now.getTime() + waitMs(looked, sinceMs));
 }
 
-function waitMs({ hasInvoice, isClosed, books, isLacking }: Looked, sinceMs: number): number {
-  const isDone = isClosed && books === "equal" && !isLacking;
+function waitMs({ hasInvoice, isGivenUp, isClosed, books, isLacking }: Looked, sinceMs: number): number {
+  const isDone = (isClosed || isGivenUp) && books === "equal" && !isLacking;
   if (isDone) return dayMs;
   // Its invoice is awaited, or usage came too late and may be on its way.
   if (sinceMs < 2 * hourMs || (isClosed && sinceMs < dayMs)) return minuteMs;
