@@ -108,9 +108,9 @@ function mountMonitoring(app: App, parts: Parts): void {
   mountMetrics(app, parts);
 }
 
-function mountRoutesOfCustomers(app: App, { keyWith, keys, adminOnly }: Guards, parts: Parts): void {
+function mountRoutesOfCustomers(app: App, { keyWith, inTurn, keys, adminOnly }: Guards, parts: Parts): void {
   const { db, pool, log, tracer, registry } = parts;
-  const mayRead = keyWith("read");
+  const mayRead = every(keyWith("read"), inTurn);
   mountReadings(app, {
     store: createGroupCommit(pool, { tracer }),
     log,
@@ -123,7 +123,7 @@ function mountRoutesOfCustomers(app: App, { keyWith, keys, adminOnly }: Guards, 
   });
   mountReadingsList(app, { db, mayRead });
   mountUsage(app, { db, mayRead, adminOnly });
-  mountSensors(app, { db, mayWrite: every(keyWith("ingest"), takeBody), mayRead });
+  mountSensors(app, { db, mayWrite: every(keyWith("ingest"), takeBody, inTurn), mayRead });
 }
 
 function mountRoutesOfOperators(app: App, { adminOnly }: Guards, parts: Parts): void {

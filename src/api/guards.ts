@@ -14,6 +14,7 @@ import type { HeldBytes } from "../http/held-bytes.ts";
 import { holdInShare, operator } from "../http/hold-bytes.ts";
 import { createKeyLookup, type RecallKey } from "../http/key-lookup.ts";
 import { refuseUnknownQuery } from "../http/known-query.ts";
+import { createOrganizationTurns } from "../http/organization-turns.ts";
 import { type LimitRequests, limitRequests } from "../http/rate-limit.ts";
 import { takeBody } from "../http/take-body.ts";
 import { refuseUnaskedBody } from "../http/unasked-body.ts";
@@ -25,6 +26,8 @@ import { refuseUnaskedBody } from "../http/unasked-body.ts";
 export type Guards = {
   adminOnly: AdminOnly;
   keyWith: (scope: Scope) => KeyOnly;
+  /** Behind `keyWith` and the body: lets organizations take turns at the database, so that the intake has connections, too. */
+  inTurn: KeyOnly;
   keys: KnownKeys;
 };
 
@@ -46,11 +49,18 @@ export type GuardOptions = {
   held: HeldBytes;
 };
 
+/**
+ * The intake's statements are six at most, and the process has ten connections. Requests of one organization leave some to
+ * the others, and none waits for longer than one that waits for a connection.
+ */
+const turns = { atOnce: 4, atOnceOfOne: 2, waitMsMax: 5_000 };
+
 /** The checks before the routes. Keys are looked up, and their requests counted, for all routes together. */
 export function createGuards(app: App, { requestsPerSecond, held, ...options }: GuardOptions): Guards {
   const knownQuery = refuseUnknownQuery(app);
   const findKey = createKeyLookup(options);
   const requestsLimit = limitRequests(requestsPerSecond);
+  const takeTurn = createOrganizationTurns({ ...turns, now: () => performance.now() });
   return {
     adminOnly: every(
       requireAdmin(options),
@@ -61,6 +71,14 @@ export function createGuards(app: App, { requestsPerSecond, held, ...options }: 
     ),
     keyWith: (scope) =>
       every(requireKey({ findKey, scope, limitRequests: requestsLimit }), holdInShare(held), knownQuery),
+    inTurn: async (c, next) => {
+      const end = await takeTurn(c.var.organizationId);
+      try {
+        await next();
+      } finally {
+        end();
+      }
+    },
     keys: { recall: findKey.recall, limitRequests: requestsLimit, expectKey: expectKey(findKey) },
   };
 }

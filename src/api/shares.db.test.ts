@@ -1,5 +1,6 @@
 import { expect } from "vitest";
 import { apiTest as test } from "../testing/fixtures/api-fixture.ts";
+import { countWaitingForLocks, holdOpen } from "../testing/postgres/locks.ts";
 
 const stalledBytes = 900_000;
 
@@ -19,6 +20,28 @@ test("an organization that holds all of its share is refused, and keeps out none
   expect((await ask(other.key)).status).toBe(200);
   expect((await api.ask("GET", "/v1/outbox", { token: api.adminToken })).status).toBe(200);
   expect((await api.ask("GET", "/openapi.json")).status).toBe(200);
+});
+
+test("an organization whose questions take long has a few connections, and all others are answered meanwhile", async ({
+  api,
+  database,
+}) => {
+  const [greedy, other] = [await api.join(), await api.join()];
+  const reading = { sensor_id: "a", recorded_at: new Date().toISOString(), temperature: 1 };
+  for (const { key } of [greedy, other]) await api.ask("PUT", "/v1/sensors/a", { token: key, json: {} });
+  const release = await holdOpen(database.pool, "lock table metering.meter_events in access exclusive mode");
+  const path = "/v1/usage?meter=temperature_readings&from=2026-11-01T00:00:00Z&to=2026-11-02T00:00:00Z";
+  const asked = Array.from({ length: 30 }, () => api.ask("GET", path, { token: greedy.key }));
+  await expect.poll(() => countWaitingForLocks(database.pool)).toBe(2);
+
+  expect(await api.ask("POST", "/v1/readings", { token: other.key, json: reading })).toMatchObject({
+    status: 200,
+    body: { accepted: 1 },
+  });
+  expect((await api.ask("GET", "/v1/sensors", { token: other.key })).status).toBe(200);
+
+  await release();
+  expect(new Set((await Promise.all(asked)).map(({ status }) => status))).toEqual(new Set([200]));
 });
 
 test("readings count in the share of their organization", async ({ api }) => {
