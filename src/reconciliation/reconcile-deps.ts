@@ -15,4 +15,4 @@ export type ReconcileSettings = CloseSettings & {
 /** The dependencies of a worker's comparison with Stripe's sums. */
 export type ReconcileDeps = WorkDeps & { db: Db } & Pick<LookDeps, "reads" | "eventNames"> &
   Pick<CloseDeps, "reads" | "stripeNowMs" | "askedInVain" | "onGate"> &
-  Pick<DoubtDeps, "refusedSums">;
+  Pick<DoubtDeps, "refusedSums" | "triedSums">;

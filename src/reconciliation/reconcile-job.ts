@@ -13,6 +13,9 @@ import { compareRunningPeriods } from "./routine.ts";
 type StepDeps = ReconcileDeps & LookDeps & CloseSettings;
 type Step = { name: string; run: (deps: StepDeps) => Promise<void> };
 
+/** Thousands of customers may be in doubt at once, and each is read: no draft waits until all are. */
+const doubtMsMax = 40_000;
+
 /** The steps of every minute, the most important first. A step that fails stops none of the others. */
 const steps: readonly Step[] = [
   { name: "budget", run: ({ db, budget }) => noteBudget(db, budget) },
@@ -20,7 +23,8 @@ const steps: readonly Step[] = [
   // In shadow mode the sums are another path's, and tell nothing of our attempts.
   {
     name: "doubt",
-    run: async (deps) => void (deps.isShadow === true ? undefined : await resolveDoubt(deps)),
+    run: async (deps) =>
+      void (deps.isShadow === true ? undefined : await resolveDoubt(deps, { msMax: doubtMsMax })),
   },
   { name: "close", run: closePeriods },
   { name: "routine", run: compareRunningPeriods },

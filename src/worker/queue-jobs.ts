@@ -38,7 +38,7 @@ export async function workQueues(
   await workPurgeQueue(deps);
   await workSensorsQueue(deps, { billableStatuses: config.BILLABLE_STATUSES });
   await workReconcile(
-    { ...deps, eventNames, askedInVain: new Map(), refusedSums: new Map() },
+    { ...deps, eventNames, askedInVain: new Map(), refusedSums: new Map(), triedSums: new Map() },
     {
       readsPerDay: config.RECONCILE_READS_PER_DAY,
       settleSeconds: config.RECONCILE_SETTLE_SECONDS,

@@ -5,7 +5,7 @@ import { describeError, describeRefusal } from "../../stripe/describe-stripe-err
 import { type Cause, notePutOff } from "../budget.ts";
 import type { Subject } from "../fold-window.ts";
 import type { LookDeps } from "../look.ts";
-import { isRemembered, type Remembered, remember } from "../remembered.ts";
+import { askedAtMs, isRemembered, type Remembered, remember } from "../remembered.ts";
 import { type DoubtSubject, listDoubt } from "./list-doubt.ts";
 import { readDoubtWindows } from "./doubt-windows.ts";
 import { type JudgedWindow, lookAtDoubt } from "./look-at-doubt.ts";
@@ -17,6 +17,8 @@ export type DoubtDeps = LookDeps & {
   log: Log;
   /** Customers' meters whose sums Stripe refused to tell. */
   refusedSums?: Remembered;
+  /** Customers' meters in the order in which runs came to them. */
+  triedSums?: Remembered;
 };
 
 type DoubtOutcome = "all" | "none" | "part" | "unclear" | "wait" | "moved";
@@ -39,11 +41,14 @@ const failuresInRowMax = 5;
  * customer whose sums cannot be read holds up no other, also where Stripe fails over this customer alone; an error that
  * concerns all ends the run. What Stripe refuses to tell of one customer is asked again as late as after a look. Throws the
  * first such error after all, so that the job counts as failed.
+ *
+ * `msMax`: after so long the rest is left to the next run, which goes on with those that this one did not come to.
  */
 export async function resolveDoubt(
   deps: DoubtDeps,
-  options: { cause?: Cause; isCurrentHourToo?: boolean } = {},
+  { msMax = Infinity, ...options }: { cause?: Cause; isCurrentHourToo?: boolean; msMax?: number } = {},
 ): Promise<DoubtRun> {
+  const endsAtMs = performance.now() + msMax;
   const overtaken = await settleOvertaken(deps.db);
   const run: DoubtRun = {
     windows: { all: 0, none: 0, part: 0, unclear: 0, wait: 0, moved: 0 },
@@ -51,13 +56,17 @@ export async function resolveDoubt(
     putOff: 0,
   };
   if (run.overtaken > 0) deps.log.info({ event: "doubt_overtaken", count: run.overtaken });
-  const { refusedSums = new Map() } = deps;
+  const { refusedSums = new Map(), triedSums = new Map() } = deps;
   const { subjects, faults } = await listDoubt(deps.db, { ...deps, ...options });
   const failures: unknown[] = [...overtaken.faults, ...faults];
   const stopped = new Set<Cause>();
   let failuresInRow = 0;
-  for (const subject of subjects) {
+  const triedAt = (subject: Subject) => askedAtMs(triedSums, nameOf(subject)) ?? 0;
+  const inTurn = subjects.toSorted((one, other) => triedAt(one) - triedAt(other));
+  for (const [place, subject] of inTurn.entries()) {
+    if (place > 0 && performance.now() >= endsAtMs) break;
     const refused = { nowMs: Date.now(), forMs: deps.absenceSeconds * 1_000 };
+    remember(triedSums, nameOf(subject), Date.now());
     if (isRemembered(refusedSums, nameOf(subject), refused)) continue;
     const cause = options.cause ?? (subject.isReported ? "report" : "doubt");
     if (stopped.has(cause)) {

@@ -30,6 +30,27 @@ test("a sum that Stripe fails to tell each time holds up no other customer's or 
   ]);
 });
 
+test("a run ends in time, and the next one goes on with others, also where a sum fails each time", async ({
+  doubt,
+  account: { simulator },
+}) => {
+  const waitsLongest = await doubt.add({ at: hoursAgo(40), quantity: 5, isCounted: true });
+  const other = await doubt.add({ at: hoursAgo(30), quantity: 3, meter: "active_sensors", isCounted: true });
+  simulator.addFault({
+    kind: "status",
+    status: 500,
+    path: "/v1/billing/meters/",
+    meter: "temperature_readings",
+  });
+
+  await expect(doubt.resolve({}, { msMax: 0 })).rejects.toThrow("unknown error");
+  expect(await doubt.read(other)).toMatchObject({ state: "in_doubt" });
+  expect((await doubt.resolve({}, { msMax: 0 })).windows.all).toBe(1);
+
+  expect(await doubt.read(other)).toMatchObject({ state: "delivered", reason: "found_in_sum" });
+  expect(await doubt.read(waitsLongest)).toMatchObject({ state: "in_doubt" });
+});
+
 test("a refused key ends the run at once: every other sum would be refused, too", async ({
   books,
   doubt,
