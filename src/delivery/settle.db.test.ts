@@ -2,6 +2,7 @@ import type { PgBoss } from "pg-boss";
 import { expect } from "vitest";
 import type { Db } from "../database/db.ts";
 import { silentLog } from "../log.ts";
+import { hurryReminders } from "../queue/deliver-job.ts";
 import type { StripeAnswer } from "../stripe/answer.ts";
 import {
   addDueEvent,
@@ -110,6 +111,22 @@ test("a delivered event is settled, recorded and not reminded of again", async (
     },
   ]);
   expect(await desk.jobs(key)).toEqual([]);
+});
+
+test("events that have failed go behind those that are sent for the first time, unless they are hurried", async ({
+  desk,
+  boss,
+}) => {
+  const failed = await desk.addEvent();
+  const hurried = await desk.addEvent({ stripe_customer_id: "cus_hurried" });
+  await hurryReminders(boss, meter, [hurried.meterEventId]);
+  await desk.settle(...(await desk.take()).map((one) => finish(one, conflict)));
+  const first = await desk.addEvent({ stripe_customer_id: "cus_first" });
+
+  const order = [];
+  for (let n = 0; n < 3; n += 1) order.push((await desk.takeOne()).attempt.meterEventId);
+
+  expect(order).toEqual([hurried, first, failed].map(({ meterEventId }) => meterEventId));
 });
 
 test("a refused event is rejected with Stripe's own words", async ({ desk }) => {

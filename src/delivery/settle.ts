@@ -7,7 +7,7 @@ import { namesOrganizations } from "../database/by-shard.ts";
 import type { Db, Trx } from "../database/db.ts";
 import { storableText } from "../database/storable.ts";
 import { insideTransaction } from "../queue/boss.ts";
-import { type Reminder, remindToDeliver } from "../queue/deliver-job.ts";
+import { behindFirst, moveBehindFirst, type Reminder, remindToDeliver } from "../queue/deliver-job.ts";
 import { deliverQueueOf } from "../queue/queues.ts";
 import { requestIdOf, type StripeAnswer } from "../stripe/answer.ts";
 import { type MeterName, meterNames } from "../usage/meters.ts";
@@ -74,7 +74,14 @@ async function endJobs(
     some.flatMap(({ job }) => (job === undefined ? [] : [job]));
   // pg-boss puts a failed job off: exponentially longer each time, with jitter.
   const putOff = jobsOf(finished.filter(isPutOff));
-  if (putOff.length > 0) await boss.fail(queue, putOff, null, inTransaction);
+  if (putOff.length > 0) {
+    await boss.fail(queue, putOff, null, inTransaction);
+    await moveBehindFirst(
+      trx,
+      meter,
+      putOff.map(({ id }) => id),
+    );
+  }
   const done = finished.filter((one) => one.job !== undefined && !isPutOff(one));
   if (done.length === 0) return;
   // Deleted, not completed: the attempts tell what happened, and no row stays whose deletion costs as much again.
@@ -94,7 +101,8 @@ async function remindOfShipped(
     if (!isPutOff(one)) return reminderOf(one);
     // As pg-boss does with a job that failed for the first time; the next pause is twice as long.
     const afterSeconds = Math.min(retryDelayMax, retryDelay * (1 + Math.random()));
-    return { ...reminderOf(one), afterSeconds, retryDelaySeconds: Math.min(retryDelayMax, 2 * retryDelay) };
+    const retryDelaySeconds = Math.min(retryDelayMax, 2 * retryDelay);
+    return { ...reminderOf(one), ahead: behindFirst, afterSeconds, retryDelaySeconds };
   });
   await remindToDeliver(boss, reminders, trx);
 }

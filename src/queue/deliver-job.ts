@@ -1,3 +1,4 @@
+import { sql } from "kysely";
 import type { JobInsert, PgBoss } from "pg-boss";
 import type { Trx } from "../database/db.ts";
 import type { MeterEventKey } from "../usage/meter-event-key.ts";
@@ -10,6 +11,9 @@ const turnsMax = 100_000;
 
 /** The turn of an event that must reach Stripe before an invoice is finalized. */
 export const aheadOfAll = -turnsMax;
+
+/** The turn of an event that has failed: events that are sent for the first time do not wait for the many attempts at it. */
+export const behindFirst = 1;
 
 /** A meter event to be reminded of. */
 export type Reminder = MeterEventKey & {
@@ -92,6 +96,14 @@ function deliverJob(reminder: Reminder): JobInsert<DeliverJob> {
     ...(reminder.afterSeconds !== undefined && { startAfter: reminder.afterSeconds }),
     ...(reminder.retryDelaySeconds !== undefined && { retryDelay: reminder.retryDelaySeconds }),
   };
+}
+
+/** Gives the reminders of events that have failed their later turn; one that is hurried, or is later already, keeps its own. */
+export async function moveBehindFirst(trx: Trx, meter: MeterName, jobIds: readonly string[]): Promise<void> {
+  await sql`
+    update pgboss.job set priority = ${-behindFirst}::integer
+    where name = ${deliverQueueOf(meter)} and id = any(${jobIds}::uuid[]) and priority = 0
+  `.execute(trx);
 }
 
 /** Moves the waiting reminders of these meter events ahead of all others, and ends their backoff. */
