@@ -39,7 +39,6 @@ const cases: Case[] = [
     answer: malformed,
   },
   { what: "no host", send: () => "GET /healthz HTTP/1.1\r\n\r\n", answer: malformed },
-  { what: "no host, as in HTTP/1.0", send: () => "GET /healthz HTTP/1.0\r\n\r\n", answer: malformed },
   {
     what: "a host that is none",
     send: () => "GET /healthz HTTP/1.1\r\nHost: a b@[\r\n\r\n",
