@@ -31,6 +31,9 @@ export async function pauseDelivery(db: Db, reason: string, scope: Scope = accou
   `.execute(db);
 }
 
+/** What a pause leaves when it ends. */
+const unpaused = sql`paused_until = null, reason = null, paused_at = null, openings = 0`;
+
 /**
  * Ends every pause, of the account and of all meters, or that of one scope, no matter who made it; what waits is
  * attempted now. Returns how many pauses it ended.
@@ -39,7 +42,7 @@ export async function resumeDelivery(db: Db, scope?: Scope): Promise<number> {
   return inTransaction(db, async (trx) => {
     const { rows } = await sql<{ was_paused: boolean }>`
       update metering.delivery_control as c
-      set paused_until = null, reason = null, paused_at = null, openings = 0
+      set ${unpaused}
       from metering.delivery_control before
       where before.scope = c.scope and (${scope ?? null}::text is null or c.scope = ${scope ?? null})
       returning before.paused_until is not null as was_paused
@@ -57,7 +60,7 @@ export async function resumeDelivery(db: Db, scope?: Scope): Promise<number> {
 export async function endPauseFor(db: Db, reason: string): Promise<void> {
   await sql`
     update metering.delivery_control
-    set paused_until = null, reason = null, paused_at = null, openings = 0
+    set ${unpaused}
     where scope = ${account} and paused_until = 'infinity' and reason = ${reason}
   `.execute(db);
 }
@@ -147,7 +150,7 @@ export async function readWaiting(
 export async function endPause(db: Db, scope: Scope): Promise<boolean> {
   const ended = await sql`
     update metering.delivery_control
-    set paused_until = null, reason = null, paused_at = null, openings = 0
+    set ${unpaused}
     where scope = ${scope} and paused_until < 'infinity'
     returning scope
   `.execute(db);
