@@ -48,6 +48,8 @@ async function measure(site: Site, { events, when, ...load }: Load): Promise<Com
     ours.push(cost);
     theirs.push(microsecondsEach((await readProcessorSeconds(bare.pid)) - before, events));
   }
+  // An idle worker asks Postgres for jobs, and the next load's figures would have that, too.
+  await Promise.all([worker.stop(), bare.stop()]);
   return [...compareTotals(ours, theirs), ...compareStatements("event-cost", ours)].map((one) => ({
     ...one,
     what: one.what + when,
