@@ -67,3 +67,33 @@ test("the server says that a node of its cluster is away, not that it shuts down
   ])
     expect(isNodeAway(error)).toBe(false);
 });
+
+test.for([
+  ["failure on connection marked as essential: worker-1:5432"],
+  ["failed to prepare transaction 'citus_0_71_2_0' on host worker-1:5432"],
+  ["could not commit transaction for shard 102044 on at least one active node"],
+  ["server closed the connection unexpectedly", "while executing command on worker-1:5432"],
+  ["connection not open", "while executing command on worker-1:5432"],
+] as const)("a cluster's transaction that lost its node has no code of its own: %j", ([message, where]) => {
+  const lost = Object.assign(new pg.DatabaseError(message, 1, "error"), { code: "XX000", where });
+  expect(isNodeAway(lost)).toBe(true);
+  expect(isDatabaseAway(new Error("wrapped", { cause: lost }))).toBe(true);
+});
+
+test("another internal error, of the coordinator or of a node, is none that passes", () => {
+  for (const where of [undefined, "while executing command on worker-1:5432"]) {
+    const fault = Object.assign(new pg.DatabaseError("tuple concurrently updated", 1, "error"), {
+      code: "XX000",
+      where,
+    });
+    expect(isNodeAway(fault)).toBe(false);
+    expect(isDatabaseUnavailable(fault)).toBe(false);
+  }
+});
+
+test("a coordinator that was killed itself is away, and none of its nodes", () => {
+  const message = "postmaster was shut down, exiting";
+  const killed = Object.assign(new pg.DatabaseError(message, 1, "error"), { code: "XX000" });
+  expect(isNodeAway(killed)).toBe(false);
+  expect(isDatabaseAway(killed)).toBe(true);
+});

@@ -35,6 +35,7 @@ export function isDatabaseAway(error: unknown): boolean {
 function isAwayNow(error: Error): boolean {
   const code = "code" in error && typeof error.code === "string" ? error.code : "";
   if (networkCodes.has(code) || serverCodes.has(code) || serverClasses.test(code)) return true;
+  if (error instanceof pg.DatabaseError && (tellsOfLostNode(error) || tellsOfItsEnd(error))) return true;
   // A server that is stopped takes its Unix socket away (ENOENT).
   return ("syscall" in error && error.syscall === "connect") || driverMessages.test(error.message);
 }
@@ -48,6 +49,15 @@ export function isAnswerOfServer(error: unknown): boolean {
 const lostConnection = /^08/;
 /** What Citus adds to an error that a node answered with. */
 const ofNode = "while executing command on";
+/** What Citus says, as an internal error, of a transaction that lost its connection to a node. */
+const lostByTransaction =
+  /^(?:failure on connection marked as essential|failed to prepare transaction|could not commit transaction for shard)\b/;
+/** What libpq says of a connection that broke. Citus passes it on as an internal error of the node. */
+const lostByLibpq =
+  /^(?:server closed the connection|connection not open|no connection to the server|could not (?:send|receive) data|SSL connection has been closed|SSL SYSCALL error)/;
+const internalError = "XX000";
+/** What Citus says, as an internal error, when its own server was killed while it waited for a node. */
+const endOfServer = /^postmaster was shut down\b/;
 
 /**
  * Whether the coordinator of a cluster answered, and a node of it is away: what lies elsewhere can be had. Never so of a
@@ -59,5 +69,15 @@ export function isNodeAway(error: unknown): boolean {
     return error instanceof Error && isNodeAway(error.cause);
   }
   const { code = "", where = "" } = error;
-  return lostConnection.test(code) || (where.includes(ofNode) && serverClasses.test(code));
+  const isByServer = where.includes(ofNode) && serverClasses.test(code);
+  return lostConnection.test(code) || isByServer || tellsOfLostNode(error);
+}
+
+function tellsOfLostNode({ code, message, where = "" }: pg.DatabaseError): boolean {
+  if (code !== internalError) return false;
+  return lostByTransaction.test(message) || (where.includes(ofNode) && lostByLibpq.test(message));
+}
+
+function tellsOfItsEnd({ code, message }: pg.DatabaseError): boolean {
+  return code === internalError && endOfServer.test(message);
 }
