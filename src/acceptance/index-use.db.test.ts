@@ -30,6 +30,7 @@ import { createStripeReads } from "../stripe/reads.ts";
 import type { StripeAccount } from "../testing/stripe/stripe-account.ts";
 import { sweep } from "../worker/sweep.ts";
 import { warnOfExpiry } from "../worker/warn-of-expiry.ts";
+import { warnOfInvoices } from "../worker/warn-of-invoices.ts";
 import { silentLog } from "../log.ts";
 import { type Api, webhookSecrets } from "../testing/fixtures/api-fixture.ts";
 import { monthsAgo, openOldMonths, sealAndDeliverOld, takeInOld } from "../testing/rows/old-usage.ts";
@@ -247,6 +248,7 @@ async function readBooks({ db, api }: { db: Db; api: Api }, { id }: Account, sta
 async function keepUp({ db, boss }: Databases): Promise<void> {
   await sweep({ db, boss, log: silentLog }, { retryDelay: 1, retryDelayMax: 2, expireInSeconds: 45 });
   await warnOfExpiry({ db, log: silentLog });
+  await warnOfInvoices({ db, log: silentLog }, new Set());
   await keepFigures(db);
   await purgeStripeEvents(db, { keptDays: 90 });
   for (const { read } of databaseReads) await read(db, { billableStatuses: billableByDefault });

@@ -2,30 +2,67 @@ import { sql } from "kysely";
 import { billedStatuses } from "../billing/invoice-usage.ts";
 import type { Db } from "../database/db.ts";
 
-/** Invoices are told of for so long after they were made. */
+/** It is told for so long after its periods ended. */
 const toldDays = 35;
 
+const statuses = ["draft", ...billedStatuses];
+
 /**
- * How many organizations' usage of a meter is on the invoices of two subscriptions for the same time, drafts included: Stripe
- * bills it by each subscription that has a price for the meter.
+ * Usage of a meter that is on the invoices of two subscriptions for the same time, drafts included, as rows `t`: Stripe bills
+ * it by each subscription that has a price for the meter. Customers with one subscription are left out before any are compared.
  */
-export async function countBilledTwice(db: Db): Promise<number> {
-  const statuses = ["draft", ...billedStatuses];
-  const counted = await sql<{ count: number }>`
-    with billed as (
-      select i.organization_id, i.stripe_customer_id, i.stripe_subscription_id, p.period_start, p.period_end, line.key as meter
-      from metering.billing_invoices i
-      join metering.billing_periods p on p.organization_id = i.organization_id and p.period_start = i.period_start
-      cross join lateral jsonb_each_text(i.invoiced) line
-      where i.created_at > now() - make_interval(days => ${toldDays}) and i.status = any(${statuses}::text[])
-        and line.value::numeric > 0
-    )
-    select count(distinct one.organization_id)::float8 as count
-    from billed one
-    join billed other
+const billedTwice = sql`
+  with periods as materialized (
+    select * from metering.billing_periods where period_end > now() - make_interval(days => ${toldDays})
+  ),
+  billed as (
+    select
+      p.organization_id, p.stripe_customer_id, i.stripe_subscription_id, p.period_start, p.period_end, line.key as meter,
+      min(i.stripe_subscription_id) over its <> max(i.stripe_subscription_id) over its as has_several
+    from periods p
+    join metering.billing_invoices i on i.organization_id = p.organization_id and i.period_start = p.period_start
+    cross join lateral jsonb_each_text(i.invoiced) line
+    where i.status = any(${statuses}::text[]) and line.value::numeric > 0
+    window its as (partition by p.organization_id, p.stripe_customer_id, line.key)
+  ),
+  of_several as (select * from billed where has_several),
+  t as (
+    select distinct
+      one.organization_id, one.stripe_customer_id, one.meter, one.stripe_subscription_id as one,
+      other.stripe_subscription_id as other
+    from of_several one
+    join of_several other
       on other.organization_id = one.organization_id and other.stripe_customer_id = one.stripe_customer_id
       and other.meter = one.meter and other.stripe_subscription_id > one.stripe_subscription_id
       and other.period_start < one.period_end and other.period_end > one.period_start
+  )
+`;
+
+/** How many organizations' usage of a meter two subscriptions bill. */
+export async function countBilledTwice(db: Db): Promise<number> {
+  const counted = await sql<{ count: number }>`
+    ${billedTwice} select count(distinct t.organization_id)::float8 as count from t
   `.execute(db);
   return counted.rows[0]?.count ?? 0;
+}
+
+export type BilledTwice = {
+  organizationId: string;
+  customer: string;
+  meter: string;
+  subscriptionIds: [string, string];
+};
+
+/** The same, each pair of subscriptions. */
+export async function listBilledTwice(db: Db, { limit }: { limit: number }): Promise<BilledTwice[]> {
+  const listed = await sql<BilledTwice>`
+    ${billedTwice}
+    select
+      t.organization_id as "organizationId", t.stripe_customer_id as customer, t.meter,
+      array[t.one, t.other] as "subscriptionIds"
+    from t
+    order by t.organization_id, t.meter, t.one, t.other
+    limit ${limit}
+  `.execute(db);
+  return listed.rows;
 }

@@ -56,6 +56,7 @@ test("every job whose handler fails is logged with its queue, and counted", asyn
         "delivery",
         "expiry-check",
         "figures",
+        "invoice-check",
         "retention-check",
         "sensor-changes",
         "sweep",

@@ -7,6 +7,7 @@ import type { WorkDeps } from "../queue/work-queue.ts";
 import { startFigures } from "./figures-job.ts";
 import { sweep } from "./sweep.ts";
 import { warnOfExpiry } from "./warn-of-expiry.ts";
+import { warnOfInvoices } from "./warn-of-invoices.ts";
 
 const sweepEveryMs = 30_000;
 /** The sweep brings back what a failing database has broken off, the chain of seals above all. */
@@ -29,6 +30,7 @@ export function startRepeatedJobs(
     await sweep(deps, retry, { isShadow, isFirst, sealIntervalSeconds: config.SEAL_INTERVAL_SECONDS });
     isFirst = false;
   };
+  let told: ReadonlySet<string> = new Set();
   const repeated = [
     repeat(sweepOnce, {
       everyMs: sweepEveryMs,
@@ -46,6 +48,13 @@ export function startRepeatedJobs(
       onError: (error) => {
         onJobFailed?.("expiry-check");
         log.error({ event: "expiry_check_failed", error });
+      },
+    }),
+    repeat(async () => void (told = await warnOfInvoices(deps, told)), {
+      everyMs: warnEveryMs,
+      onError: (error) => {
+        onJobFailed?.("invoice-check");
+        log.error({ event: "invoice_check_failed", error });
       },
     }),
   ];

@@ -1,4 +1,5 @@
 import type { AlertRule } from "./alert-rule.ts";
+import { invoiceRules } from "./invoice-rules.ts";
 
 const [minute, hour, day] = [60, 3_600, 86_400] as const;
 
@@ -34,43 +35,7 @@ export const alertRules: readonly AlertRule[] = [
     fold: "max",
     when: { above: 6 * hour },
   },
-  {
-    name: "MeterOutboxUsageUninvoiced",
-    severity: "warning",
-    summary: "{{ $value }} of {{ $labels.meter }} will be on no invoice ({{ $labels.reason }})",
-    gauge: "meter_outbox_uninvoiced_quantity",
-    fold: "max",
-    by: ["meter", "reason"],
-    when: { above: 0 },
-    heldFor: 5 * minute,
-  },
-  {
-    name: "MeterOutboxInvoiceOverOpenUsage",
-    severity: "critical",
-    summary:
-      "In {{ $value | humanizeDuration }} Stripe finalizes an invoice over usage that is not there yet",
-    gauge: "meter_outbox_open_draft_seconds_left",
-    fold: "min",
-    when: { below: 15 * minute },
-  },
-  {
-    name: "MeterOutboxInvoiceHeldLong",
-    severity: "warning",
-    summary: "A draft invoice has been held for {{ $value | humanizeDuration }}",
-    gauge: "meter_outbox_invoice_held_seconds",
-    fold: "max",
-    when: { above: 6 * hour },
-  },
-  {
-    name: "MeterOutboxUsageNotBilled",
-    severity: "warning",
-    summary: "{{ $value }} of {{ $labels.meter }} is on no invoice",
-    gauge: "meter_outbox_not_billed_quantity",
-    fold: "max",
-    by: ["meter"],
-    when: { above: 0 },
-    heldFor: 5 * minute,
-  },
+  ...invoiceRules,
   {
     name: "MeterOutboxUndeliveredOld",
     severity: "warning",

@@ -2,6 +2,7 @@ import { sql } from "kysely";
 import type { Db } from "../../database/db.ts";
 import { countBilledTwice } from "../billed-twice.ts";
 import { lacksUsage } from "../not-billed.ts";
+import { isOverdueDraft } from "../overdue-drafts.ts";
 import { type Finding, ok, problem } from "./finding.ts";
 
 const check = "billing periods";
@@ -16,14 +17,14 @@ export async function checkPeriods(db: Db): Promise<Finding> {
         where closed_at is null and (drafted.period_start is not null or period_end > now() - interval '1 day')
           and period_end <= now()
       )::float8 as waiting,
-      count(*) filter (where drafted.finalizes_at < now() - interval '1 day')::float8 as overdue,
+      count(*) filter (where drafted.is_overdue)::float8 as overdue,
       count(*) filter (where closed_at is not null and ${lacksUsage})::float8 as lacking,
       count(*) filter (where closed_at is null and ${lacksUsage})::float8 as without,
       count(*) filter (where books = 'different' and period_end > now() - interval '35 days')::float8 as different
     from metering.billing_periods p
     left join (
-      select organization_id, period_start, min(finalizes_at) as finalizes_at
-      from metering.billing_invoices
+      select organization_id, period_start, bool_or(${isOverdueDraft}) as is_overdue
+      from metering.billing_invoices i
       where status = 'draft'
       group by organization_id, period_start
     ) drafted using (organization_id, period_start)

@@ -24,6 +24,14 @@ export const databaseGauges = {
     help: "Until Stripe finalizes the first draft whose books are not equal",
     labels: [],
   },
+  meter_outbox_invoices_overdue: {
+    help: "Draft invoices that Stripe has not finalized a day after it was to",
+    labels: [],
+  },
+  meter_outbox_billed_twice_organizations: {
+    help: "Organizations whose usage of a meter is on the invoices of two subscriptions for the same time, of periods that run or ended in the last 35 days",
+    labels: [],
+  },
   meter_outbox_not_billed_quantity: {
     help: "Usage of periods closed, or ended without an invoice, in the last 35 days that no invoice has and no later period carries",
     labels: ["meter"],

@@ -20,6 +20,7 @@ const pauses: Record<string, { first: number; longest: number }> = {
   sweep: { first: 5, longest: 5 },
   "sensor-changes": { first: 10, longest: 10 },
   "expiry-check": { first: 600, longest: 600 },
+  "invoice-check": { first: 600, longest: 600 },
   "retention-check": { first: 600, longest: 600 },
   figures: { first: 5, longest: 5 },
   delivery: { first: 1, longest: 1 },

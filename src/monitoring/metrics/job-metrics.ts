@@ -27,6 +27,7 @@ const works = [
   "sweep",
   "sensor-changes",
   "expiry-check",
+  "invoice-check",
   "retention-check",
   "figures",
   "delivery",
@@ -36,7 +37,7 @@ const works = [
 export function countFailedJobs(registry: Registry): (queue: string) => void {
   const failures = new Counter({
     name: "meter_outbox_job_failures_total",
-    help: "Jobs whose handler failed or was taken too long over, by queue; sweep, sensor-changes, expiry-check, retention-check, figures and delivery are loops beside them",
+    help: "Jobs whose handler failed or was taken too long over, by queue; sweep, sensor-changes, expiry-check, invoice-check, retention-check, figures and delivery are loops beside them",
     labelNames: ["queue"],
     registers: [registry],
   });

@@ -61,6 +61,39 @@ test("unsealed usage is shown apart from usage that is held", async ({ scrape, d
   });
 });
 
+test("a draft that Stripe should have finalized and usage that two subscriptions bill are counted", async ({
+  scrape,
+  database: { db },
+}) => {
+  const [periodStart, periodEnd] = [ago(33 * dayMs), ago(3 * dayMs)];
+  const id = await addOrganization(db, { customer: "cus_1", periodStart, periodEnd });
+  const bill = (subscription: string) => sql`
+    insert into metering.billing_invoices (
+      organization_id, invoice_id, period_start, stripe_customer_id, stripe_subscription_id, status, invoiced, created_at,
+      finalizes_at, read_began_at
+    )
+    values (
+      ${id}, ${`in_of_${subscription}`}, ${periodStart}, 'cus_1', ${subscription}, 'draft', '{"temperature_readings": "5"}',
+      ${periodEnd}, ${periodEnd}, now()
+    )
+  `;
+  expect(await scrape()).toMatchObject({
+    meter_outbox_invoices_overdue: 0,
+    meter_outbox_billed_twice_organizations: 0,
+  });
+
+  await bill("sub_1").execute(db);
+  await bill("sub_2").execute(db);
+
+  const summaries = (await readConditions(db, { billableStatuses: ["active"] })).map(summaryOf);
+  expect(summaries).toEqual(
+    expect.arrayContaining([
+      "Stripe has not finalized 2 draft invoices, as it was to a day ago",
+      "Two subscriptions bill the same usage of 1 organizations",
+    ]),
+  );
+});
+
 test("linked organizations that are not billable are counted", async ({ scrape, database: { db } }) => {
   await addOrganization(db);
   await addOrganization(db, { customer: "cus_1" });

@@ -1,7 +1,7 @@
 import type { Db } from "../../database/db.ts";
 import type { Asked } from "./asked.ts";
 import type { Sample } from "./database-gauges.ts";
-import { readDraftGauges, readNotBilledGauges } from "./read-close.ts";
+import { readBilledTwiceGauges, readDraftGauges, readNotBilledGauges } from "./read-close.ts";
 import { readFigureGauges } from "./read-figure-gauges.ts";
 import { readInboxGauges } from "./read-inbox.ts";
 import { readMeterEventGauges } from "./read-meter-events.ts";
@@ -30,6 +30,7 @@ export const databaseReads: readonly Read[] = [
   { name: "reconciliation", read: readReconciliationGauges },
   { name: "drafts", read: readDraftGauges },
   { name: "not_billed", read: readNotBilledGauges },
+  { name: "billed_twice", read: readBilledTwiceGauges },
   { name: "uninvoiced", read: readUninvoicedGauges },
   { name: "unsealed_amounts", read: readUnsealedGauges },
   { name: "unbillable_organizations", read: readUnbillableGauges },

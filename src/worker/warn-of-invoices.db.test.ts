@@ -1,0 +1,69 @@
+import { sql } from "kysely";
+import { expect } from "vitest";
+import { databaseTest as test } from "../testing/postgres/database-fixture.ts";
+import { createRecordingLog } from "../testing/processes/recording-log.ts";
+import { ago, minuteMs } from "../testing/rows/meter-events.ts";
+import { addOrganization } from "../testing/rows/organizations.ts";
+import { warnOfInvoices } from "./warn-of-invoices.ts";
+
+const dayMs = 24 * 60 * minuteMs;
+
+test("an overdue draft and usage that two subscriptions bill are each told once, until they are over", async ({
+  database: { db },
+}) => {
+  const [periodStart, periodEnd] = [ago(33 * dayMs), ago(3 * dayMs)];
+  const id = await addOrganization(db, { customer: "cus_1", periodStart, periodEnd });
+  for (const subscription of ["sub_1", "sub_2"]) {
+    await sql`
+      insert into metering.billing_invoices (
+        organization_id, invoice_id, period_start, stripe_customer_id, stripe_subscription_id, status, invoiced, created_at,
+        read_began_at
+      )
+      values (
+        ${id}, ${`in_of_${subscription}`}, ${periodStart}, 'cus_1', ${subscription}, 'paid',
+        '{"temperature_readings": "5", "active_sensors": "0"}', ${periodEnd}, now()
+      )
+    `.execute(db);
+  }
+  const { log, events } = createRecordingLog();
+  const warn = async (told: ReadonlySet<string>) => {
+    events.length = 0;
+    return warnOfInvoices({ db, log }, told);
+  };
+
+  let told = await warn(new Set());
+  const twice = {
+    event: "usage_billed_twice",
+    organization_id: id,
+    stripe_customer_id: "cus_1",
+    meter: "temperature_readings",
+    stripe_subscription_ids: ["sub_1", "sub_2"],
+  };
+  expect(events).toEqual([twice]);
+
+  const finalizesAt = ago(2 * dayMs);
+  await sql`
+    update metering.billing_invoices set status = 'draft', finalizes_at = ${finalizesAt} where invoice_id = 'in_of_sub_1'
+  `.execute(db);
+  told = await warn(told);
+  expect(events).toEqual([
+    {
+      event: "invoice_overdue",
+      organization_id: id,
+      invoice_id: "in_of_sub_1",
+      period_start: periodStart.toISOString(),
+      finalizes_at: finalizesAt.toISOString(),
+    },
+  ]);
+
+  await sql`update metering.billing_invoices set status = 'void' where invoice_id = 'in_of_sub_2'`.execute(
+    db,
+  );
+  told = await warn(told);
+  expect(events).toEqual([]);
+  await sql`update metering.billing_invoices set status = 'paid' where invoice_id = 'in_of_sub_2'`.execute(
+    db,
+  );
+  await warn(told);
+  expect(events).toEqual([twice]);
+});
