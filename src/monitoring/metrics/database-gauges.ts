@@ -33,7 +33,7 @@ export const databaseGauges = {
     labels: [],
   },
   meter_outbox_not_billed_quantity: {
-    help: "Usage of periods closed, or ended without an invoice, in the last 35 days that no invoice has and no later period carries",
+    help: "Usage of periods closed in the last 35 days, or ended without an invoice in the last 40, that no invoice has and no later period carries",
     labels: ["meter"],
   },
   meter_outbox_unbillable_organizations: {

@@ -17,9 +17,9 @@ import {
   takePeriod,
 } from "./billing-periods.ts";
 import { compareBooks } from "./compare-books.ts";
+import { expectInvoice, type InvoiceOutlook } from "./expect-invoice.ts";
 import { type GateDeps, guardDraft } from "./gate.ts";
 import { type Books, isDraftDue } from "./gate-rules.ts";
-import { hasNoInvoice } from "./has-no-invoice.ts";
 import { carryForward, type LateUsageMode, readNotBilled, sameQuantities } from "./late-usage.ts";
 import { readIsTrial } from "./is-trial.ts";
 import { nextLook } from "./next-look.ts";
@@ -83,6 +83,8 @@ async function noteRefusal(deps: CloseDeps, period: BillingPeriod, reason: strin
     isClosed: closedAt !== null,
     books: "unknown",
     isLacking: notBilled !== null,
+    isNewlyLacking: false,
+    isAwaited: false,
   });
   const nextLookAt = afterRefusal(usual, now);
   await noteLook(db, period, { books: "unknown", notBilled, isTrial: period.isTrial, nextLookAt });
@@ -114,7 +116,7 @@ async function lookAtPeriod(deps: CloseDeps, taken: BillingPeriod): Promise<void
   if (deps.gate.mode !== "off" && !isShadow) {
     for (const draft of drafts) await guardDraft(deps, { period, draft, books });
   }
-  const { notBilled, isTrial } = await readOwed(deps, period, { books, known });
+  const { notBilled, isTrial, outlook } = await readOwed(deps, period, { books, known });
   tell(deps, period, { books, notBilled });
   const now = await readClock(db);
   const hasInvoice = drafts.length > 0 || invoices.some(isBilled);
@@ -128,6 +130,8 @@ async function lookAtPeriod(deps: CloseDeps, taken: BillingPeriod): Promise<void
     isClosed: period.closedAt !== null,
     books,
     isLacking: notBilled !== null,
+    isNewlyLacking: notBilled !== null && period.notBilled === null,
+    isAwaited: outlook === "awaited",
   });
   const nextLookAt = isRefused ? afterRefusal(usual, now) : usual;
   await noteLook(db, period, { books, notBilled, isTrial, nextLookAt });
@@ -138,15 +142,17 @@ async function readOwed(
   deps: CloseDeps,
   period: BillingPeriod,
   { books, known }: { books: Books; known: KnownInvoices },
-): Promise<Pick<BillingPeriod, "notBilled" | "isTrial">> {
-  if (period.isTrial) return { notBilled: null, isTrial: true };
-  const asked = { hasNoInvoice: await hasNoInvoice(deps, period, known) };
+): Promise<Pick<BillingPeriod, "notBilled" | "isTrial"> & { outlook: InvoiceOutlook }> {
+  if (period.isTrial) return { notBilled: null, isTrial: true, outlook: "known" };
+  const outlook = await expectInvoice(deps, period, known);
+  const asked = { hasNoInvoice: outlook === "none" };
   const lacking = await readNotBilled(deps.db, period, asked);
   // What a customer used for nothing must not be carried into a period that it pays for. What the look before told is of none.
   const isNew = lacking !== null && !sameQuantities(lacking, period.notBilled);
-  if (isNew && (await readIsTrial(deps, period))) return { notBilled: null, isTrial: true };
+  if (isNew && (await readIsTrial(deps, period))) return { notBilled: null, isTrial: true, outlook };
   const isCarried = deps.isShadow !== true && (await carryForward(deps, period, books));
-  return { notBilled: isCarried ? await readNotBilled(deps.db, period, asked) : lacking, isTrial: false };
+  const notBilled = isCarried ? await readNotBilled(deps.db, period, asked) : lacking;
+  return { notBilled, isTrial: false, outlook };
 }
 
 /**

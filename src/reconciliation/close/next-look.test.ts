@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { type Looked, nextLook } from "./next-look.ts";
 
 const end = new Date("2026-11-01T00:00:00Z");
+const dayMinutes = 24 * 60;
 const hours = (count: number) => new Date(end.getTime() + count * 3_600_000);
 const minutesUntil = (looked: Partial<Looked>) => {
   const at = {
@@ -13,6 +14,8 @@ const minutesUntil = (looked: Partial<Looked>) => {
     isDraftDue: false,
     isClosed: true,
     isLacking: false,
+    isNewlyLacking: false,
+    isAwaited: false,
   };
   const all: Looked = { ...at, books: "equal", ...looked };
   return (nextLook(all).getTime() - all.now.getTime()) / 60_000;
@@ -56,17 +59,13 @@ test("a closed period is looked at daily when all is equal, and more often while
 });
 
 test("after 40 days it is not looked at any more", () => {
-  expect(
-    nextLook({
-      now: hours(24 * 41),
-      end,
-      hasInvoice: false,
-      hasDraft: false,
-      isGivenUp: false,
-      isDraftDue: false,
-      isClosed: false,
-      books: "open",
-      isLacking: false,
-    }).getUTCFullYear(),
-  ).toBe(9999);
+  const ended = { now: hours(24 * 41), hasInvoice: false, isClosed: false, books: "open" } as const;
+  expect(minutesUntil(ended)).toBeGreaterThan(1_000 * 365 * dayMinutes);
+  expect(minutesUntil({ ...ended, isLacking: true })).toBeGreaterThan(1_000 * 365 * dayMinutes);
+});
+
+test("after 40 days an invoice that Stripe may make yet is looked for weekly, and what lacks then is told for 35 days", () => {
+  const ended = { now: hours(24 * 41), hasInvoice: false, isClosed: false } as const;
+  expect(minutesUntil({ ...ended, isAwaited: true })).toBe(7 * dayMinutes);
+  expect(minutesUntil({ ...ended, isLacking: true, isNewlyLacking: true })).toBe(35 * dayMinutes);
 });

@@ -15,6 +15,10 @@ export type Looked = {
   books: Books;
   /** Whether final invoices lack usage. */
   isLacking: boolean;
+  /** Whether they did not at the look before, as far as it told. */
+  isNewlyLacking: boolean;
+  /** Whether Stripe may make its invoice yet, as when its subscription is resumed. */
+  isAwaited: boolean;
 };
 
 const minuteMs = 60_000;
@@ -22,6 +26,10 @@ const hourMs = 60 * minuteMs;
 const dayMs = 24 * hourMs;
 /** Stripe takes no usage that is older than 35 days; after that a period does not change any more. */
 const watchedMs = 40 * dayMs;
+/** A subscription may be paused for years. */
+const awaitedEveryMs = 7 * dayMs;
+/** What a later look finds is told until the next one. */
+const toldMs = 35 * dayMs;
 const never = new Date("9999-01-01T00:00:00Z");
 
 /**
@@ -29,11 +37,17 @@ const never = new Date("9999-01-01T00:00:00Z");
  * else more and more rarely. A draft that waits for a person may change at any time.
  */
 export function nextLook(looked: Looked): Date {
-  const { now, end, hasDraft, isDraftDue } = looked;
+  const { now, end, isDraftDue } = looked;
   if (isDraftDue) return new Date(now.getTime() + minuteMs);
   const sinceMs = now.getTime() - end.getTime();
-  if (sinceMs > watchedMs) return hasDraft ? new Date(now.getTime() + dayMs) : never;
-  return new Date(now.getTime() + waitMs(looked, sinceMs));
+  const ms = sinceMs > watchedMs ? lateWaitMs(looked) : waitMs(looked, sinceMs);
+  return ms === undefined ? never : new Date(now.getTime() + ms);
+}
+
+function lateWaitMs({ hasDraft, isAwaited, isNewlyLacking }: Looked): number | undefined {
+  if (hasDraft) return dayMs;
+  if (isAwaited) return awaitedEveryMs;
+  return isNewlyLacking ? toldMs : undefined;
 }
 
 function waitMs({ hasInvoice, isGivenUp, isClosed, books, isLacking }: Looked, sinceMs: number): number {

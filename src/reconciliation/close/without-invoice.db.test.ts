@@ -1,5 +1,6 @@
 import { sql } from "kysely";
 import { expect } from "vitest";
+import { readNotBilledGauges } from "../../monitoring/metrics/read-close.ts";
 import { closeTest } from "../../testing/fixtures/close-fixture.ts";
 import { addOrganization, linkCustomer } from "../../testing/rows/organizations.ts";
 import { readStatement } from "./statement.ts";
@@ -108,6 +109,42 @@ test("while a subscription is paused, the invoice of its last period is awaited,
   });
   await close.look({ minutes: 9 * dayMinutes });
   expect(await close.period()).toMatchObject({ notBilled: { temperature_readings: "10" } });
+});
+
+test("a subscription that was paused for months and then cancelled leaves usage on no invoice, which is told", async ({
+  close,
+  account: { stripe, simulator },
+  database: { db },
+}) => {
+  const { organizationId, customer } = close;
+  const daysBefore = (days: number) => new Date(close.end.getTime() - days * dayMs);
+  const [start, end] = [daysBefore(70), daysBefore(50)];
+  await sql`
+    insert into metering.billing_periods (
+      organization_id, period_start, period_end, stripe_customer_id, stripe_subscription_id
+    )
+    values (${organizationId}, ${start}, ${end}, ${customer}, ${close.subscriptionId})
+  `.execute(db);
+  await close.addOurs(4, { event_at: start });
+  const told = async () => {
+    const gauges = await readNotBilledGauges(db);
+    return gauges.find(({ labels }) => labels?.["meter"] === "temperature_readings")?.value;
+  };
+  simulator.setSubscription(close.subscriptionId, {
+    status: "paused",
+    current_period_start: start.getTime() / 1_000,
+    current_period_end: end.getTime() / 1_000,
+  });
+  await close.look();
+  expect(close.told("usage_not_billed")).toEqual([]);
+
+  await stripe.subscriptions.cancel(close.subscriptionId);
+  await close.look();
+
+  expect(close.told("usage_not_billed")).toMatchObject([
+    { period_start: start.toISOString(), quantities: { temperature_readings: "4" } },
+  ]);
+  expect(await told()).toBe(4);
 });
 
 test("the invoice of a customer who paid for two organizations is both's, though it stands beside one", async ({

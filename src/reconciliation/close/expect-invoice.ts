@@ -18,22 +18,29 @@ type InvoiceDeps = {
 /** Stripe draws up an invoice when its period ends, and each look asks Stripe for one of which nothing told. */
 const awaitedMs = 24 * 3_600_000;
 
+/** Whether a period has an invoice, or is told of by none; Stripe may make one yet; or it makes none any more. */
+export type InvoiceOutlook = "known" | "awaited" | "none";
+
 /**
- * Whether no invoice bills a subscription's period, a day after it: Stripe makes none for a subscription that is cancelled at
- * once, unless it is asked to. One that is void or deleted was made, and ended by a person. The last question is Stripe's to
- * answer: a period ends early here where a younger subscription is followed, while its own runs on and is invoiced later.
+ * What invoice is to be expected of a subscription's period. A day after its end it may be none: Stripe makes none for a
+ * subscription that is cancelled at once, unless it is asked to. One that is void or deleted was made, and ended by a person. The
+ * last question is Stripe's to answer: a period ends early here where a younger subscription is followed, while its own runs on
+ * and is invoiced later.
  */
-export async function hasNoInvoice(
+export async function expectInvoice(
   deps: InvoiceDeps,
   period: BillingPeriod,
   { invoices, areAllRead }: KnownInvoices,
-): Promise<boolean> {
+): Promise<InvoiceOutlook> {
   const { subscriptionId, closedAt, end } = period;
-  if (subscriptionId === null || closedAt !== null || !areAllRead || invoices.some(endsPeriod)) return false;
-  if (deps.stripeNowMs() - end.getTime() < awaitedMs) return false;
-  if (await hasInvoiceBesideAnother(deps.db, period, subscriptionId)) return false;
+  if (subscriptionId === null || closedAt !== null || invoices.some(endsPeriod)) return "known";
+  if (!areAllRead || deps.stripeNowMs() - end.getTime() < awaitedMs) return "awaited";
+  if (await hasInvoiceBesideAnother(deps.db, period, subscriptionId)) return "known";
   const subscriptions = (await deps.reads.readSubscriptions(period.customer)) ?? [];
-  return !subscriptions.some((one) => one.id === subscriptionId && runsIn(one, period, deps.stripeNowMs()));
+  const isRunning = subscriptions.some(
+    (one) => one.id === subscriptionId && runsIn(one, period, deps.stripeNowMs()),
+  );
+  return isRunning ? "awaited" : "none";
 }
 
 /** Whether an invoice of the same subscription's same time stands beside another organization that the customer paid for. */
