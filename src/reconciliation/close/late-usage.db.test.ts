@@ -1,3 +1,4 @@
+import { sql } from "kysely";
 import { expect } from "vitest";
 import { closeTest as test } from "../../testing/fixtures/close-fixture.ts";
 import { readStatement } from "./statement.ts";
@@ -42,6 +43,40 @@ test("what was delivered after the invoice was final is named as not billed, wit
   await close.look({ settleSeconds: 0 });
   expect(reads()).toBe(before);
   expect(await close.period()).toMatchObject({ notBilled: { temperature_readings: "7" } });
+});
+
+test("what an invoice inside the period lacks is not late while the draft at its end takes it", async ({
+  close,
+  database: { db },
+}) => {
+  const { organizationId, customer, start, end } = close;
+  await close.addOurs(10, { event_at: start });
+  await close.addOurs(8);
+  await close.countTheirs(10, { at: start });
+  await close.countTheirs(8);
+  const at = new Date(start.getTime() + 60_000);
+  await sql`
+    insert into metering.billing_invoices (
+      organization_id, invoice_id, period_start, stripe_customer_id, billing_reason, status, invoiced, created_at, finalized_at,
+      read_began_at
+    )
+    values (
+      ${organizationId}, 'in_price_changed', ${start}, ${customer}, 'subscription_update', 'paid',
+      '{"temperature_readings": "10"}', ${at}, ${at}, ${end}
+    )
+  `.execute(db);
+  const id = close.endPeriod();
+  await close.adopt(id);
+
+  await close.look({ minutes: 30, settleSeconds: 0 });
+
+  const period = await close.period();
+  expect(period).toMatchObject({ closedAt: expect.any(Date), books: "equal", notBilled: null });
+  expect((await readStatement(db, period)).meters[0]).toMatchObject({ difference: "0", rows: [] });
+
+  await sql`update metering.billing_invoices set status = 'deleted' where invoice_id = ${id}`.execute(db);
+  await close.look({ minutes: 30, settleSeconds: 0 });
+  expect(await close.period()).toMatchObject({ notBilled: { temperature_readings: "8" } });
 });
 
 test("it is carried forward once, whoever looks how often, and stands in both statements", async ({

@@ -20,6 +20,11 @@ export function invoicedQuantities(invoices: readonly PeriodInvoice[]): Quantiti
   );
 }
 
+/** Whether a draft bills the meter: until it is final it takes what the final invoices of its period do not have. */
+export function isOnDraft(invoices: readonly PeriodInvoice[], meter: MeterName): boolean {
+  return invoices.some(({ status, invoiced }) => status === "draft" && invoiced[meter] !== undefined);
+}
+
 export type Used = { entries: PeriodEntries | undefined; events: PeriodEvents | undefined };
 
 /** What a period's entries and meter events tell of one meter. */
@@ -45,7 +50,7 @@ export function dueQuantity(meter: MeterName, { entries, events }: Used): string
 
 /**
  * Usage that final invoices lack, by meter; null: none. A quantity above ours does not count. Of a meter that they have no price
- * for nothing is lacking, unless the period is without an invoice, which would tell its prices.
+ * for nothing is lacking, unless the period is without an invoice, which would tell its prices; nor of one that a draft bills yet.
  */
 export function notBilled(
   invoices: readonly PeriodInvoice[],
@@ -55,7 +60,7 @@ export function notBilled(
   const invoiced = invoicedQuantities(invoices);
   const lacking = meterNames.flatMap((meter) => {
     const quantity = invoiced[meter] ?? (hasNoInvoice ? "0" : undefined);
-    if (quantity === undefined) return [];
+    if (quantity === undefined || isOnDraft(invoices, meter)) return [];
     const due = dueOf(meter);
     return compareQuantities(due, quantity) > 0 ? [[meter, subtractQuantity(due, quantity)] as const] : [];
   });

@@ -8,7 +8,7 @@ import { addQuantities, subtractQuantity } from "../../usage/quantity.ts";
 import { type BillingPeriod, isBilled, listInvoicesOf, type PeriodInvoice } from "./billing-periods.ts";
 import { completeRows, type RestKind } from "./complete-rows.ts";
 import { lastFinalization } from "./late-usage.ts";
-import { dueQuantity, invoicedQuantities, type Used, usedOf } from "./not-billed.ts";
+import { dueQuantity, invoicedQuantities, isOnDraft, type Used, usedOf } from "./not-billed.ts";
 import { type PeriodEvents, readPeriodEvents } from "./period-events.ts";
 import { type PeriodLook, readPeriodLooks } from "./period-look.ts";
 import { listStatementRows, type StatementRow } from "./statement-rows.ts";
@@ -88,18 +88,22 @@ export async function readStatements(db: Db, periods: readonly BillingPeriod[]):
   return periods.map((period, place) => {
     const its = invoices[place] ?? [];
     const invoiced = invoicedQuantities(its);
-    const metersOf = meterNames.map((meter) =>
-      meterStatement({
+    const metersOf = meterNames.map((meter) => {
+      const isClosed = period.closedAt !== null && !isOnDraft(its, meter);
+      return meterStatement({
         meter,
         readings: meter === readingsMeter ? (readings[place] ?? null) : null,
         used: usedOf(meter, { entries: entries[place] ?? [], events: events[place] ?? [] }),
         invoiced: invoiced[meter] ?? null,
-        isClosed: period.closedAt !== null,
+        isClosed,
         look: looks(place, meter),
-        rows: rowsOfBilled(rows(place, meter), { invoiced: invoiced[meter], isTrial: period.isTrial }),
+        rows: rowsOfBilled(rows(place, meter), {
+          isFinal: isClosed && invoiced[meter] !== undefined,
+          isTrial: period.isTrial,
+        }),
         restIs: restOf(period, meter),
-      }),
-    );
+      });
+    });
     return {
       period,
       meters: metersOf,
@@ -109,13 +113,14 @@ export async function readStatements(db: Db, periods: readonly BillingPeriod[]):
 }
 
 /**
- * What no final invoice has a price for comes too late for none: it is compared with Stripe's sum alone. Nor does what is free.
+ * What no final invoice has a price for comes too late for none: it is compared with Stripe's sum alone. Nor does what is free, or
+ * what a draft takes yet.
  */
 function rowsOfBilled(
   rows: readonly StatementRow[],
-  { invoiced, isTrial }: { invoiced: string | undefined; isTrial: boolean },
+  { isFinal, isTrial }: { isFinal: boolean; isTrial: boolean },
 ): StatementRow[] {
-  return rows.filter(({ kind }) => kind !== "late" || (invoiced !== undefined && !isTrial));
+  return rows.filter(({ kind }) => kind !== "late" || (isFinal && !isTrial));
 }
 
 /** `no_invoice`: a look found that no invoice is to be awaited any more. */
