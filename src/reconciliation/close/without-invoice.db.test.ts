@@ -1,5 +1,6 @@
 import { sql } from "kysely";
 import { expect } from "vitest";
+import type { Db } from "../../database/db.ts";
 import { readNotBilledGauges } from "../../monitoring/metrics/read-close.ts";
 import { closeTest } from "../../testing/fixtures/close-fixture.ts";
 import { addOrganization, linkCustomer } from "../../testing/rows/organizations.ts";
@@ -94,9 +95,38 @@ test("the invoice of a subscription that runs beside a younger one, which is fol
   expect(await close.period()).toMatchObject({ notBilled: { temperature_readings: "10" } });
 });
 
-test("while a subscription is paused, the invoice of its last period is awaited, until it is resumed with a new one", async ({
+/** An invoice of the subscription that stands beside another period. */
+const addInvoice = (
+  db: Db,
+  close: { organizationId: string; customer: string; subscriptionId: string },
+  at: Date,
+) =>
+  sql`
+    insert into metering.billing_invoices (
+      organization_id, invoice_id, period_start, stripe_customer_id, stripe_subscription_id, billing_reason, status, invoiced,
+      created_at, read_began_at
+    )
+    values (
+      ${close.organizationId}, 'in_another', '2026-01-01T00:00:00Z', ${close.customer}, ${close.subscriptionId},
+      'subscription_cycle', 'paid', '{}', ${at}, now()
+    )
+  `.execute(db);
+
+test("an invoice of the subscription that was made at the period's end and stands beside an earlier one bills both", async ({
+  close,
+  account: { stripe },
+  database: { db },
+}) => {
+  await addInvoice(db, close, close.end);
+  await stripe.subscriptions.cancel(close.subscriptionId);
+  await close.look({ minutes: dayMinutes });
+  expect(await close.period()).toMatchObject({ notBilled: null });
+});
+
+test("while a subscription is paused, and when it is resumed, the invoice of its last period is awaited, until the next one is made", async ({
   close,
   account: { simulator },
+  database: { db },
 }) => {
   simulator.setSubscription(close.subscriptionId, { status: "paused" });
   await close.look({ minutes: 9 * dayMinutes });
@@ -107,6 +137,10 @@ test("while a subscription is paused, the invoice of its last period is awaited,
     current_period_start: close.end.getTime() / 1_000,
     current_period_end: close.nextEnd.getTime() / 1_000,
   });
+  await close.look({ minutes: 9 * dayMinutes });
+  expect(await close.period()).toMatchObject({ notBilled: null });
+
+  await addInvoice(db, close, close.nextEnd);
   await close.look({ minutes: 9 * dayMinutes });
   expect(await close.period()).toMatchObject({ notBilled: { temperature_readings: "10" } });
 });
