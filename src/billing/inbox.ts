@@ -10,6 +10,20 @@ import { type StripeEvent, stripeEventSchema } from "./stripe-event.ts";
 export const inboxStates = ["pending", "handled", "failed", "refused", "dismissed"] as const;
 export type InboxState = (typeof inboxStates)[number];
 
+/** An event to be reminded of, and what it is about: its customer, or else its object, or else its type. */
+type EventReminder = { eventId: string; subject: string };
+
+const reminder = sql<EventReminder>`
+  event_id as "eventId",
+  coalesce(
+    nullif(left(coalesce(
+      payload #>> '{data,object,customer,id}', payload #>> '{data,object,customer}',
+      payload #>> '{data,object,id}', payload #>> '{related_object,id}'
+    ), 255), ''),
+    event_type
+  ) as subject
+`;
+
 /**
  * Stores an event and its job, which continues the trace, in one transaction. An event that is stored already changes
  * nothing. Returns whether it is new.
@@ -22,14 +36,14 @@ export async function storeStripeEvent(
   // If we refused this event, Stripe would send it again for three days. The job must name the event in the same way.
   const eventId = storableText(event.id);
   return db.transaction().execute(async (trx) => {
-    const stored = await sql`
+    const stored = await sql<EventReminder>`
       insert into metering.stripe_events (event_id, event_type, livemode, payload)
       values (${eventId}, ${storableText(event.type)}, ${event.livemode}, ${storableJson(event)}::jsonb)
       on conflict do nothing
-      returning event_id
+      returning ${reminder}
     `.execute(trx);
     if (stored.rows.length === 0) return false;
-    await remindOfStripeEvents(boss, [eventId], { trx, traceparent });
+    await remindOfStripeEvents(boss, stored.rows, { trx, traceparent });
     return true;
   });
 }
@@ -37,15 +51,16 @@ export async function storeStripeEvent(
 /** Sends the jobs that handle these events; an event that has one already keeps it. */
 async function remindOfStripeEvents(
   boss: PgBoss,
-  eventIds: readonly string[],
+  events: readonly EventReminder[],
   { trx, traceparent }: { trx?: Trx; traceparent?: string | undefined } = {},
 ): Promise<void> {
-  if (eventIds.length === 0) return;
+  if (events.length === 0) return;
   await boss.insert(
     stripeEventsQueue.name,
-    eventIds.map((eventId) => ({
+    events.map(({ eventId, subject }) => ({
       data: { eventId, ...(traceparent !== undefined && { traceparent }) },
       singletonKey: eventId,
+      group: { id: subject },
     })),
     { returnId: false, ...(trx !== undefined && { db: insideTransaction(trx) }) },
   );
@@ -121,14 +136,14 @@ export async function replayStripeEvent(
   eventId: string,
 ): Promise<boolean> {
   return inTransaction(db, async (trx) => {
-    const replayed = await sql`
+    const replayed = await sql<EventReminder>`
       update metering.stripe_events
       set state = 'pending', attempts = 0, error = null, dismissed_at = null, dismissed_because = null
       where event_id = ${eventId} and state in ('failed', 'refused', 'dismissed')
-      returning event_id
+      returning ${reminder}
     `.execute(trx);
     if (replayed.rows.length === 0) return false;
-    await remindOfStripeEvents(boss, [eventId], { trx });
+    await remindOfStripeEvents(boss, replayed.rows, { trx });
     return true;
   });
 }
@@ -146,16 +161,13 @@ export async function dismissStripeEvent(db: Db, eventId: string, reason: string
 
 /** Reminds of pending events whose job may be lost, by their own state. */
 export async function sweepStripeEvents({ db, boss }: { db: Db; boss: PgBoss }): Promise<void> {
-  const pending = await sql<{ event_id: string }>`
-    select event_id from metering.stripe_events
+  const pending = await sql<EventReminder>`
+    select ${reminder} from metering.stripe_events
     where state = 'pending' and received_at < now() - interval '1 minute'
     order by received_at
     limit 1000
   `.execute(db);
-  await remindOfStripeEvents(
-    boss,
-    pending.rows.map((row) => row.event_id),
-  );
+  await remindOfStripeEvents(boss, pending.rows);
 }
 
 /** Deletes events that Stripe cannot send again any more; 31 days are kept at least. Returns how many. */

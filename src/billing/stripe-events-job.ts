@@ -13,9 +13,11 @@ import { logConsequences } from "./consequences.ts";
 import { beginHandling, endWithoutEffect, purgeStripeEvents, recordFailure } from "./inbox.ts";
 
 const pollSeconds = 0.5;
-/** Handled at once by one process: two batches. */
-const batchesAtOnce = 2;
-const eventsPerBatch = 5;
+/** Handled at once by one process: four batches. The next begins when all events of one have ended. */
+const batchesAtOnce = 4;
+const eventsPerBatch = 2;
+/** So that two batches at least are left to others while Stripe does not answer for one customer. */
+const eventsOfOneSubject = 2;
 /**
  * After this many attempts an event goes to the dead letter. Attempts that Stripe could not answer, or a node of a cluster,
  * do not count.
@@ -33,6 +35,7 @@ export async function workStripeEvents(deps: ApplyDeps & WorkDeps): Promise<void
       pollingIntervalSeconds: pollSeconds,
       localConcurrency: batchesAtOnce,
       batchSize: eventsPerBatch,
+      localGroupConcurrency: eventsOfOneSubject,
       // Otherwise each poll would handle one batch only, and a storm of events would last for hours.
       burstWhenBatchFull: true,
     },

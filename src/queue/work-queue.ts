@@ -15,7 +15,7 @@ export type WorkDeps = {
 /** The options of pg-boss that a queue may choose. */
 export type WorkQueueOptions = Pick<
   WorkOptions,
-  "pollingIntervalSeconds" | "localConcurrency" | "batchSize" | "burstWhenBatchFull"
+  "pollingIntervalSeconds" | "localConcurrency" | "localGroupConcurrency" | "batchSize" | "burstWhenBatchFull"
 >;
 
 type Failure = { queue: string; jobs: readonly Job<unknown>[]; error: unknown };
@@ -29,7 +29,7 @@ export async function workQueue(
   { queue, ...options }: { queue: string } & WorkQueueOptions,
   handle: (jobs: Job<unknown>[]) => Promise<void>,
 ): Promise<void> {
-  await deps.boss.work(queue, { ...options, groupConcurrency: noGroupBound }, (jobs: Job<unknown>[]) =>
+  await deps.boss.work(queue, withGroupBound(options), (jobs: Job<unknown>[]) =>
     watched(deps, { queue, jobs }, async () => {
       try {
         await handle(jobs);
@@ -56,10 +56,17 @@ export async function workEachJob(
       return { id: job.id, status: "failed", output: { message: messageOf(error) } };
     }
   };
-  const perJob = { ...options, groupConcurrency: noGroupBound, perJobResults: true as const };
+  const perJob = { ...withGroupBound(options), perJobResults: true as const };
   await deps.boss.work(queue, perJob, (jobs: Job<unknown>[]) =>
     watched(deps, { queue, jobs }, () => Promise.all(jobs.map(handleOne))),
   );
+}
+
+/** pg-boss takes one bound of groups. */
+function withGroupBound(options: WorkQueueOptions): WorkOptions {
+  return options.localGroupConcurrency === undefined
+    ? { ...options, groupConcurrency: noGroupBound }
+    : options;
 }
 
 /** pg-boss fails a job whose handler takes too long, and tells the handler by the job's signal only. */
