@@ -1,3 +1,4 @@
+import { sql } from "kysely";
 import { expect } from "vitest";
 import type { Db } from "../database/db.ts";
 import { stripeEventsQueue } from "../queue/queues.ts";
@@ -6,7 +7,7 @@ import { holdRequests } from "../testing/net/request-gate.ts";
 import { until } from "../testing/processes/until.ts";
 import { readInbox } from "../testing/rows/inbox.ts";
 import { addOrganization } from "../testing/rows/organizations.ts";
-import { storeStripeEvent } from "./inbox.ts";
+import { storeStripeEvent, sweepStripeEvents } from "./inbox.ts";
 
 const stuckEvents = 40;
 
@@ -66,6 +67,21 @@ test("the job of an event belongs to its customer, or else to its object, or els
     evt_6: "customer.subscription.updated",
     evt_thin: "mtr_1",
   });
+});
+
+test("events that wait for Stripe keep no lost job of another event from being made again", async ({
+  database: { db },
+  boss,
+}) => {
+  await sql`
+    insert into metering.stripe_events (event_id, event_type, livemode, payload, received_at)
+    select 'evt_' || n, 'invoice.paid', false, '{}', now() - interval '1 hour' from generate_series(1, 1001) n
+  `.execute(db);
+
+  await sweepStripeEvents({ db, boss });
+  await sweepStripeEvents({ db, boss });
+
+  expect(await boss.findJobs(stripeEventsQueue.name)).toHaveLength(1_001);
 });
 
 function subscriptionChanged(id: string, customer: string) {

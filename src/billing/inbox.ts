@@ -5,10 +5,14 @@ import { inTransaction } from "../database/in-transaction.ts";
 import { storableJson, storableText } from "../database/storable.ts";
 import { insideTransaction } from "../queue/boss.ts";
 import { stripeEventsQueue } from "../queue/queues.ts";
+import { listReminded } from "../queue/reminded.ts";
 import { type StripeEvent, stripeEventSchema } from "./stripe-event.ts";
 
 export const inboxStates = ["pending", "handled", "failed", "refused", "dismissed"] as const;
 export type InboxState = (typeof inboxStates)[number];
+
+/** Reminders re-created in one sweep. */
+const remindersMax = 1_000;
 
 /** An event to be reminded of, and what it is about: its customer, or else its object, or else its type. */
 type EventReminder = { eventId: string; subject: string };
@@ -159,15 +163,20 @@ export async function dismissStripeEvent(db: Db, eventId: string, reason: string
   return dismissed.rows.length > 0;
 }
 
-/** Reminds of pending events whose job may be lost, by their own state. */
+/** Reminds of pending events whose job is lost, by their own state. */
 export async function sweepStripeEvents({ db, boss }: { db: Db; boss: PgBoss }): Promise<void> {
-  const pending = await sql<EventReminder>`
-    select ${reminder} from metering.stripe_events
+  const pending = await sql<{ event_id: string }>`
+    select event_id from metering.stripe_events
     where state = 'pending' and received_at < now() - interval '1 minute'
     order by received_at
-    limit 1000
   `.execute(db);
-  await remindOfStripeEvents(boss, pending.rows);
+  if (pending.rows.length === 0) return;
+  const reminded = await listReminded(db, stripeEventsQueue.name);
+  const lost = pending.rows.map((row) => row.event_id).filter((id) => !reminded.has(id));
+  const reminders = await sql<EventReminder>`
+    select ${reminder} from metering.stripe_events where event_id = any(${lost.slice(0, remindersMax)}::text[])
+  `.execute(db);
+  await remindOfStripeEvents(boss, reminders.rows);
 }
 
 /** Deletes events that Stripe cannot send again any more; 31 days are kept at least. Returns how many. */

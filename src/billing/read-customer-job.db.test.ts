@@ -1,5 +1,6 @@
 import { sql } from "kysely";
 import { expect } from "vitest";
+import type { Db } from "../database/db.ts";
 import { readCustomerQueue } from "../queue/queues.ts";
 import { movedBack } from "../testing/rows/moved-back.ts";
 import { readSubscriptionOf } from "../testing/rows/inbox.ts";
@@ -118,9 +119,7 @@ test("a job that pg-boss lost is made again by the link's own state", async ({
   const { id } = await stripe.subscriptions.create({ customer, items: [{ price: priceIds.active_sensors }] });
   await operator.link(customer);
   await boss.deleteAllJobs(readCustomerQueue.name);
-  await sql`update metering.subscriptions set read_wanted_at = ${movedBack("read_wanted_at", sql`interval '2 minutes'`)}`.execute(
-    db,
-  );
+  await wantLongAgo(db);
 
   await sweepCustomerReads({ db, boss });
   await stripeSide.startWorker();
@@ -129,3 +128,54 @@ test("a job that pg-boss lost is made again by the link's own state", async ({
     what: "the subscription to be adopted",
   });
 });
+
+test("a customer for whom Stripe does not answer has one job that is tried again, however often it is linked", async ({
+  database: { db },
+  boss,
+  account: { simulator },
+  stripeSide,
+  operator,
+}) => {
+  simulator.addCustomers("cus_stuck");
+  simulator.addFault({ kind: "status", status: 500, path: "/v1/customers/cus_stuck" });
+  await stripeSide.startWorker();
+  const failures = () => stripeSide.log.filter(({ event }) => event === "job_failed").length;
+  const states = async () => (await boss.findJobs(readCustomerQueue.name)).map(({ state }) => state);
+  for (let links = 0; links < 3; links += 1) {
+    const failedBefore = failures();
+    await operator.link("cus_stuck");
+    await until(async () => failures() > failedBefore && (await states()).every((one) => one === "retry"), {
+      what: "the read to fail",
+    });
+  }
+  expect(await states()).toEqual(["retry"]);
+
+  await wantLongAgo(db);
+  await sweepCustomerReads({ db, boss });
+
+  expect(await states()).toHaveLength(1);
+});
+
+test("reads that wait for Stripe keep no lost job of another customer from being made again", async ({
+  database: { db },
+  boss,
+}) => {
+  await sql`
+    with made as (
+      insert into metering.organizations (id, name) select gen_random_uuid(), 'Acme' from generate_series(1, 1001)
+      returning id
+    )
+    insert into metering.subscriptions (organization_id, stripe_customer_id, status, read_wanted_at)
+    select id, 'cus_' || id, 'active', now() - interval '2 minutes' from made
+  `.execute(db);
+
+  await sweepCustomerReads({ db, boss });
+  await sweepCustomerReads({ db, boss });
+
+  expect(await boss.findJobs(readCustomerQueue.name)).toHaveLength(1_001);
+});
+
+async function wantLongAgo(db: Db): Promise<void> {
+  const longAgo = movedBack("read_wanted_at", sql`interval '2 minutes'`);
+  await sql`update metering.subscriptions set read_wanted_at = ${longAgo}`.execute(db);
+}

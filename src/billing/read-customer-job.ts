@@ -5,7 +5,9 @@ import type { Db, Trx } from "../database/db.ts";
 import { onEachShardGroup } from "../database/shard-groups.ts";
 import type { Log } from "../log.ts";
 import { insideTransaction } from "../queue/boss.ts";
+import { queueSchema } from "../queue/queue-schema.ts";
 import { readCustomerPayload, readCustomerQueue } from "../queue/queues.ts";
+import { listReminded } from "../queue/reminded.ts";
 import { type WorkDeps, workEachJob } from "../queue/work-queue.ts";
 import type { CustomerMode } from "../stripe/customer-mode.ts";
 import type { KeyMode } from "../stripe/key-mode.ts";
@@ -14,6 +16,7 @@ import { type CustomerReadDeps, readCustomer } from "./read-customer.ts";
 import type { CustomerFault } from "./subscriptions.ts";
 
 const pollSeconds = 0.5;
+/** Reminders re-created in one sweep. */
 const remindersMax = 1_000;
 
 /** Wants the customer that was just linked to be read at Stripe, and sends the job, both in the link's transaction. */
@@ -38,18 +41,24 @@ export async function workReadCustomer(deps: CustomerReadDeps & WorkDeps): Promi
   );
 }
 
-/** Reminds of customers whose job may be lost, by their own state. */
+/**
+ * Reminds of customers whose job is lost, by their own state. One whose job is tried again needs no second: Stripe may never
+ * answer for it, and the queue takes a new job beside one that has failed.
+ */
 export async function sweepCustomerReads({ db, boss }: { db: Db; boss: PgBoss }): Promise<void> {
   const { done, errors } = await onEachShardGroup(db, {}, async (shard) => {
     const wanted = await sql<{ organization_id: string }>`
       select organization_id from metering.subscriptions s
       where read_wanted_at < now() - interval '1 minute' ${namesOrganizations(shard)("s")}
       order by read_wanted_at
-      limit ${remindersMax}
     `.execute(db);
     return wanted.rows.map((row) => row.organization_id);
   });
-  await remind(boss, done.flat());
+  const wanted = done.flat();
+  if (wanted.length > 0) {
+    const reminded = await listReminded(db, readCustomerQueue.name);
+    await remind(boss, wanted.filter((id) => !reminded.has(id)).slice(0, remindersMax));
+  }
   if (errors.length > 0) throw errors[0];
 }
 
@@ -72,6 +81,7 @@ async function readLinkedCustomer(
   organizationId: string,
 ): Promise<void> {
   const { db, reads, log } = deps;
+  await forgetFailed(db, organizationId);
   const wanted = await findWanted(db, organizationId);
   if (wanted === undefined) return;
   const { customer, wantedAt } = wanted;
@@ -88,6 +98,14 @@ async function readLinkedCustomer(
   const fields = { organization_id: organizationId, stripe_customer_id: customer };
   if (fault !== null) log.warn({ event: "customer_faulty", ...fields, fault });
   else log.info({ event: "customer_read", ...fields, subscription: read?.chosen?.id ?? null });
+}
+
+/** This read is for earlier links, too: a job for each, tried again beside it, would keep the worker from other customers. */
+async function forgetFailed(db: Db, organizationId: string): Promise<void> {
+  await sql`
+    delete from ${sql.table(`${queueSchema}.job`)}
+    where name = ${readCustomerQueue.name} and singleton_key = ${organizationId} and state = 'retry'
+  `.execute(db);
 }
 
 async function findWanted(
