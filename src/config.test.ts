@@ -94,6 +94,7 @@ test.each([
   ["worker", "STRIPE_API_BASE", "https://:hunter2@example.com"],
   ["worker", "STRIPE_API_BASE", "https://example.com/hunter2"],
   ["worker", "STRIPE_MAX_EVENTS_PER_SECOND", "0"],
+  ["worker", "STRIPE_MAX_EVENTS_PER_SECOND", "1e-9"],
   ["worker", "STRIPE_MAX_EVENTS_PER_SECOND", "200001"],
   ["worker", "STRIPE_TIMEOUT_MS", "99"],
   ["worker", "DELIVERY_CONCURRENCY", "1.5"],

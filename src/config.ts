@@ -24,6 +24,8 @@ const days = seconds;
 /** Stripe takes usage of the last 35 days. `metering.drop_partition` refuses younger months, too. */
 const retentionDaysMin = 70;
 const port = z.coerce.number().int().min(0).max(65_535);
+/** At a lower rate an event would wait for the rate alone longer than for anything else. */
+const eventsPerSecondMin = 0.1;
 /** 0: no limit. */
 const perSecond = z.coerce.number().int().min(0).max(1_000_000).default(0);
 const statusList = commaSeparated
@@ -175,7 +177,7 @@ const workerEnvironment = z
     ...stripeConnection,
     STRIPE_SECRET_KEY: stripeKey,
     // Stripe's stream takes 10,000 a second of an account, and up to 200,000 where that was agreed.
-    STRIPE_MAX_EVENTS_PER_SECOND: z.coerce.number().positive().max(200_000).optional(),
+    STRIPE_MAX_EVENTS_PER_SECOND: z.coerce.number().min(eventsPerSecondMin).max(200_000).optional(),
     DELIVERY_TRANSPORT: z.enum(transports).default("sync"),
     DELIVERY_CONCURRENCY: z.coerce.number().int().min(1).max(1_000).default(50),
     SEAL_INTERVAL_SECONDS: seconds(1, 3_600).default(30),
