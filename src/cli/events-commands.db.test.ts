@@ -133,6 +133,10 @@ test.for([
   "events list --meter humidity",
   "events list --limit 0",
   "events list --limit many",
+  "events list --limit 0x10",
+  "events list --limit 1e2",
+  "events list --limit 501",
+  `explain ${unknownId} --readings 1e2`,
 ])("%s is wrong usage", async (args, { cli }) => {
   expect(await cli(args.split(" "))).toMatchObject({ exitCode: 2, out: "" });
 });

@@ -10,6 +10,7 @@ import type { Outcome } from "./outcome.ts";
 import { parsedBy } from "./parsed-by.ts";
 import type { Run } from "./run.ts";
 import { type Cell, textFields, textTable } from "./text-table.ts";
+import { wholeNumberTo } from "./whole-number.ts";
 
 const readingsDefault = 50;
 const readingsMax = 500;
@@ -17,13 +18,7 @@ const readingsMax = 500;
 const entriesShown = 20;
 
 const parseId = parsedBy(z.uuid("must be a UUID"));
-const parseReadings = parsedBy(
-  z.coerce
-    .number("must be a number")
-    .int("must be a whole number")
-    .min(1, "must be at least 1")
-    .max(readingsMax, `must be at most ${readingsMax}`),
-);
+const parseReadings = wholeNumberTo(readingsMax);
 
 /** Adds `explain`. */
 export function addExplainCommand(program: Command, run: Run): void {

@@ -1,18 +1,13 @@
 import { type Command, Option } from "commander";
-import { z } from "zod";
+import type { z } from "zod";
 import { decodeCursor } from "../http/cursor.ts";
 import { type Page, toPage } from "../http/page.ts";
 import { Problem } from "../http/problem.ts";
 import type { Outcome } from "./outcome.ts";
-import { parsedBy } from "./parsed-by.ts";
+import { wholeNumberTo } from "./whole-number.ts";
 
 const limitMax = 500;
 const limitDefault = 50;
-const limitSchema = z.coerce
-  .number("must be a number")
-  .int("must be a whole number")
-  .min(1, "must be at least 1")
-  .max(limitMax, `must be at most ${limitMax}`);
 
 export type PageOptions = { limit: number; cursor?: string };
 
@@ -21,7 +16,7 @@ export function withPages(command: Command): Command {
   return command
     .addOption(
       new Option("--limit <count>", `1 to ${limitMax}`)
-        .argParser(parsedBy(limitSchema))
+        .argParser(wholeNumberTo(limitMax))
         .default(limitDefault),
     )
     .option("--cursor <cursor>", "the page after one that told this next_cursor");
