@@ -64,3 +64,9 @@ test.each([
 ])("%s is wrong", (argument, fault) => {
   expect(readBenchFlags([argument])).toEqual({ kind: "wrong", fault: expect.stringContaining(fault) });
 });
+
+test("forms named for a bench that has none are wrong", () => {
+  const fault = "--form is for drain and growth";
+  expect(readBenchFlags(["seal", "--form", "x"])).toEqual({ kind: "wrong", fault });
+  expect(readBenchFlags(["seal", "growth", "--form", "x"])).toMatchObject({ kind: "run", form: "x" });
+});

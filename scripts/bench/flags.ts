@@ -1,5 +1,5 @@
 import { parseArgs } from "node:util";
-import { type BenchName, benchNames, isBenchName, longBenches } from "./names.ts";
+import { type BenchName, benchesOfForms, benchNames, isBenchName, longBenches } from "./names.ts";
 
 export type BenchFlags =
   | {
@@ -65,9 +65,13 @@ export function readBenchFlags(args: readonly string[]): BenchFlags {
     if (values.all === true) return true;
     return positionals.length > 0 ? positionals.includes(name) : !longBenches.includes(name);
   };
+  const names = benchNames.filter(isWanted);
+  if (values.form !== undefined && !names.some((name) => benchesOfForms.includes(name))) {
+    return { kind: "wrong", fault: `--form is for ${benchesOfForms.join(" and ")}` };
+  }
   return {
     kind: "run",
-    names: benchNames.filter(isWanted),
+    names,
     rounds,
     seconds,
     minutes,

@@ -25,6 +25,9 @@ export const benchNames = [
 
 export type BenchName = (typeof benchNames)[number];
 
+/** Those of several forms or parts, which may be named. */
+export const benchesOfForms: readonly BenchName[] = ["drain", "growth"];
+
 /** These run only when they are named, or with --all. */
 export const longBenches: readonly BenchName[] = [
   "memory",

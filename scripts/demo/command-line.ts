@@ -17,3 +17,17 @@ export function readDemoFlags(args: readonly string[]): DemoFlags {
   if (args.includes("--help") || args.includes("-h")) return { kind: "help" };
   return { kind: "run", once: args.includes("--once"), faults: args.includes("--faults") };
 }
+
+export type DevFlags = { kind: "run" } | { kind: "help" } | { kind: "wrong"; argument: string };
+
+export const devUsage = `usage: npm run dev
+  --help    show this
+
+It takes no other argument. STRIPE_SECRET_KEY=sk_test_… uses that Stripe sandbox in place of the simulator.`;
+
+/** Reads the arguments of `npm run dev`, which has nothing to choose. */
+export function readDevFlags(args: readonly string[]): DevFlags {
+  const argument = args.find((word) => !["--help", "-h"].includes(word));
+  if (argument !== undefined) return { kind: "wrong", argument };
+  return { kind: args.length > 0 ? "help" : "run" };
+}
