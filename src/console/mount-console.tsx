@@ -57,6 +57,7 @@ export async function mountConsole(app: App, parts: ConsoleParts): Promise<void>
   mountDelivery(pages, parts);
   mountActions(pages, parts);
   pages.all("*", showNotFound);
+  app.get("/console/", (c) => c.redirect(`/console${new URL(c.req.url).search}`, 308));
   app.route("/console", pages);
 }
 

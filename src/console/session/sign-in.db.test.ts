@@ -153,6 +153,12 @@ test("the one-time link signs in once", async ({ site }) => {
   expect(await second.text()).toContain("This link was used");
 });
 
+test("the address with a slash behind it is that of the start page", async ({ site }) => {
+  const answer = await site.ask("/console/?span=day");
+  expect(answer.status).toBe(308);
+  expect(answer.headers.get("location")).toBe("/console?span=day");
+});
+
 test("every answer of the console forbids what it does not need", async ({ site }) => {
   const cookie = await site.signIn(readerToken);
   for (const path of [...paths, "/console/sign-in"]) {
