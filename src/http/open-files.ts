@@ -3,10 +3,13 @@ import { listeningSocketsMax } from "./listen-on-many.ts";
 
 /** Files of the database, the log, and Node itself; and the sockets that listen. */
 const filesBesides = 100 + listeningSocketsMax;
+/** One for a probe while a client is served. */
+const connectionsMin = 2;
 
 /**
  * How many connections the process may hold. Where the system lets it open fewer files than it promises connections, it
- * warns and holds fewer: clients that took all files would leave none for the database's connections.
+ * warns and holds fewer: clients that took all files would leave none for the database's connections. Throws where it could hold
+ * none.
  */
 export function boundByFiles(
   { connectionsMax, filesMax }: { connectionsMax: number; filesMax: number | undefined },
@@ -14,7 +17,13 @@ export function boundByFiles(
 ): number {
   const needed = connectionsMax + filesBesides;
   if (filesMax === undefined || filesMax >= needed) return connectionsMax;
-  const connections = Math.max(1, filesMax - filesBesides);
+  const connections = filesMax - filesBesides;
+  if (connections < connectionsMin) {
+    const filesMin = filesBesides + connectionsMin;
+    throw new Error(
+      `the system lets this process open ${filesMax} files, and it needs ${filesMin}: raise \`ulimit -n\``,
+    );
+  }
   log.warn({ event: "open_files_few", files: filesMax, needed, connections });
   return connections;
 }
