@@ -49,7 +49,7 @@ test("what an invoice inside the period lacks is not late while the draft at its
   close,
   database: { db },
 }) => {
-  const { organizationId, customer, start, end } = close;
+  const { organizationId, customer, subscriptionId, start, end } = close;
   await close.addOurs(10, { event_at: start });
   await close.addOurs(8);
   await close.countTheirs(10, { at: start });
@@ -57,11 +57,11 @@ test("what an invoice inside the period lacks is not late while the draft at its
   const at = new Date(start.getTime() + 60_000);
   await sql`
     insert into metering.billing_invoices (
-      organization_id, invoice_id, period_start, stripe_customer_id, billing_reason, status, invoiced, created_at, finalized_at,
-      read_began_at
+      organization_id, invoice_id, period_start, stripe_customer_id, stripe_subscription_id, billing_reason, status, invoiced,
+      created_at, finalized_at, read_began_at
     )
     values (
-      ${organizationId}, 'in_price_changed', ${start}, ${customer}, 'subscription_update', 'paid',
+      ${organizationId}, 'in_price_changed', ${start}, ${customer}, ${subscriptionId}, 'subscription_update', 'paid',
       '{"temperature_readings": "10"}', ${at}, ${at}, ${end}
     )
   `.execute(db);

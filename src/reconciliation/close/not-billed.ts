@@ -20,9 +20,16 @@ export function invoicedQuantities(invoices: readonly PeriodInvoice[]): Quantiti
   );
 }
 
-/** Whether a draft bills the meter: until it is final it takes what the final invoices of its period do not have. */
+/**
+ * Whether a draft bills the meter: until it is final it takes what the final invoices of its period and subscription do not
+ * have.
+ */
 export function isOnDraft(invoices: readonly PeriodInvoice[], meter: MeterName): boolean {
-  return invoices.some(({ status, invoiced }) => status === "draft" && invoiced[meter] !== undefined);
+  const ofFinal = new Set(invoices.filter(isBilled).map(({ subscriptionId }) => subscriptionId));
+  return invoices.some(
+    ({ status, invoiced, subscriptionId }) =>
+      status === "draft" && invoiced[meter] !== undefined && ofFinal.has(subscriptionId),
+  );
 }
 
 export type Used = { entries: PeriodEntries | undefined; events: PeriodEvents | undefined };
