@@ -1,5 +1,6 @@
+import { Stripe } from "stripe";
 import { expect } from "vitest";
-import { apiTest as test } from "../testing/fixtures/api-fixture.ts";
+import { type Api, apiTest as test, webhookSecrets } from "../testing/fixtures/api-fixture.ts";
 import { countWaitingForLocks, holdOpen } from "../testing/postgres/locks.ts";
 
 const stalledBytes = 900_000;
@@ -79,6 +80,27 @@ test("webhooks that never end fill their own share, and customers and operators 
   expect((await api.ask("GET", "/v1/outbox", { token: api.adminToken })).status).toBe(200);
 });
 
+test("webhooks whose events cannot be stored have a few connections, and readings are stored meanwhile", async ({
+  api,
+  database,
+}) => {
+  const { key } = await api.join();
+  const reading = { sensor_id: "a", recorded_at: new Date().toISOString(), temperature: 1 };
+  await api.ask("PUT", "/v1/sensors/a", { token: key, json: {} });
+  const release = await holdOpen(database.pool, "lock table metering.stripe_events in access exclusive mode");
+  const posted = Array.from({ length: 30 }, (_, n) => postEvent(api, `evt_${n}`));
+  await expect.poll(() => countWaitingForLocks(database.pool)).toBe(4);
+
+  expect(await api.ask("POST", "/v1/readings", { token: key, json: reading })).toMatchObject({
+    status: 200,
+    body: { accepted: 1 },
+  });
+  expect(await countWaitingForLocks(database.pool)).toBe(4);
+
+  await release();
+  await Promise.all(posted);
+});
+
 test("strangers who do not take the document fill a share of their own", async ({ api }) => {
   const { key } = await api.join();
   const share = api.held.shareOf("strangers");
@@ -88,3 +110,12 @@ test("strangers who do not take the document fill a share of their own", async (
   expect((await api.ask("POST", "/webhooks/stripe", { text: "x" })).status).toBe(400);
   expect((await api.ask("GET", "/healthz")).status).toBe(200);
 });
+
+/** As Stripe would; returns the status of the answer. */
+async function postEvent(api: Api, id: string): Promise<number> {
+  const text = JSON.stringify({ id, object: "event", type: "invoice.paid", livemode: false, data: {} });
+  const secret = webhookSecrets[0] ?? "";
+  const signature = Stripe.webhooks.generateTestHeaderString({ payload: text, secret });
+  const headers = { "stripe-signature": signature };
+  return (await api.ask("POST", "/webhooks/stripe", { text, headers })).status;
+}

@@ -8,6 +8,8 @@ type Bounds = {
   atOnce: number;
   atOnceOfOne: number;
   waitMsMax: number;
+  /** Whose requests are too many, for the 503. */
+  whose?: string;
   now: () => number;
 };
 
@@ -18,7 +20,8 @@ type Line = { underWay: number; waiting: Waiting[] };
  * Requests of organizations that wait for each other: each organization has a line of its own, and the lines take turns, so
  * that one with thousands of requests makes the others wait for a few.
  */
-export function createOrganizationTurns({ atOnce, atOnceOfOne, waitMsMax, now }: Bounds): OrganizationTurns {
+export function createOrganizationTurns(bounds: Bounds): OrganizationTurns {
+  const { atOnce, atOnceOfOne, waitMsMax, whose = "this organization", now } = bounds;
   // In the order of the turns.
   const lines = new Map<string, Line>();
   let underWay = 0;
@@ -58,7 +61,7 @@ export function createOrganizationTurns({ atOnce, atOnceOfOne, waitMsMax, now }:
         sinceMs: now(),
         begin: () => resolve(() => end(organizationId, line)),
         refuse: () =>
-          reject(overloaded("Too many requests of this organization wait. Nothing was done for this one.")),
+          reject(overloaded(`Too many requests of ${whose} wait. Nothing was done for this one.`)),
       });
       beginNext();
     });

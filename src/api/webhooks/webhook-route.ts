@@ -3,7 +3,9 @@ import type { PgBoss } from "pg-boss";
 import type { Db } from "../../database/db.ts";
 import type { App } from "../../http/app-env.ts";
 import type { HeldBytes } from "../../http/held-bytes.ts";
+import { webhooks } from "../../http/hold-bytes.ts";
 import { jsonAnswer, jsonBody } from "../../http/json-content.ts";
+import { createOrganizationTurns } from "../../http/organization-turns.ts";
 import { bodyProblems, databaseProblems } from "../../http/problem-answers.ts";
 import { Problem } from "../../http/problem.ts";
 import { readBody } from "../../http/read-body.ts";
@@ -37,6 +39,9 @@ const webhookRoute = createRoute({
   },
 });
 
+/** Of all events: as many connections at least are left to gateways and to operators. */
+const turns = { atOnce: 4, atOnceOfOne: 4, waitMsMax: 5_000, whose: "Stripe" };
+
 /** Many times the depth of Stripe's events. JSON nested some thousand levels deep can be neither written nor stored. */
 const nestingMax = 100;
 
@@ -57,10 +62,19 @@ export type WebhookDeps = {
 export function mountWebhook(app: App, deps: WebhookDeps): void {
   const { db, boss, secrets, now, held, tracer = untraced } = deps;
   const watch = watchWebhooks(deps.log, deps.counts ?? {});
+  const takeTurn = createOrganizationTurns({ ...turns, now: () => performance.now() });
   const refuse = (reason: RefusalReason): Problem => {
     watch.refused(reason);
     return refusal(reason);
   };
+  async function store(event: StripeEvent): Promise<boolean> {
+    const end = await takeTurn(webhooks);
+    try {
+      return await storeStripeEvent({ db, boss }, event, { traceparent: tracer.current() });
+    } finally {
+      end();
+    }
+  }
   app.openAPIRegistry.registerPath(webhookRoute);
   app.post(webhookRoute.path, async (c) => {
     const signature = c.req.header("stripe-signature");
@@ -72,7 +86,7 @@ export function mountWebhook(app: App, deps: WebhookDeps): void {
       const fault = signatureFault({ payload, signature }, { secrets, now: now() });
       const event = fault ?? parseEvent(payload);
       if (typeof event === "string") throw refuse(event);
-      const isNew = await storeStripeEvent({ db, boss }, event, { traceparent: tracer.current() });
+      const isNew = await store(event);
       if (!isNew) watch.duplicate({ eventId: event.id, eventType: event.type });
     } finally {
       hold.release();
