@@ -3,13 +3,16 @@ import { groupByShard, type Shards, wholeDatabase } from "./shards.ts";
 
 type OfOrganization = { organizationId: string };
 
+/** Nodes that could not be reached, each with why. */
+export type NodesAway = Map<string, unknown>;
+
 /** `failed`: those whose shard failed or cannot be reached; `errors`: why, for each of these shards. */
 export type EachShard<T, R> = { done: R[]; failed: T[]; errors: unknown[] };
 
 /**
  * Runs `work` for what concerns organizations: at once where there are no shards, and throws its errors. On a cluster shard
  * by shard: one that fails leaves out its own organizations only, and a node that cannot be reached is not asked again in
- * this call. Throws where all failed.
+ * this call, nor in others that are given the same `nodesAway`. Throws where all failed.
  */
 export async function onEachShard<T, R>(
   shards: Shards | undefined,
@@ -17,7 +20,12 @@ export async function onEachShard<T, R>(
   {
     keyOf,
     work,
-  }: { keyOf: (item: T) => OfOrganization; work: (items: T[], isOneShard: boolean) => Promise<R> },
+    nodesAway = new Map(),
+  }: {
+    keyOf: (item: T) => OfOrganization;
+    work: (items: T[], isOneShard: boolean) => Promise<R>;
+    nodesAway?: NodesAway | undefined;
+  },
 ): Promise<EachShard<T, R>> {
   const result: EachShard<T, R> = { done: [], failed: [], errors: [] };
   if (shards === undefined) return { ...result, done: [await work([...items], false)] };
@@ -26,7 +34,6 @@ export async function onEachShard<T, R>(
   const found = areKnown ? undefined : await shards.find([...ids]);
   const shardOf = (item: T) =>
     found?.get(keyOf(item).organizationId) ?? shards.known(keyOf(item).organizationId) ?? wholeDatabase;
-  const nodesAway = new Map<string, unknown>();
   for (const [shard, group] of groupByShard(items, shardOf)) {
     if (shard === wholeDatabase) {
       result.done.push(await work(group, false));

@@ -1,7 +1,7 @@
 import { sql } from "kysely";
 import type { ShardInput } from "./by-shard.ts";
 import type { Db } from "./db.ts";
-import { type EachShard, onEachShard } from "./each-shard.ts";
+import { type EachShard, type NodesAway, onEachShard } from "./each-shard.ts";
 import { groupByShard, type Shards, wholeDatabase } from "./shards.ts";
 import { shardsOf } from "./shards-of.ts";
 
@@ -11,7 +11,11 @@ import { shardsOf } from "./shards-of.ts";
  */
 export async function onEachShardGroup<R>(
   db: Db,
-  { shards = shardsOf(db), only }: { shards?: Shards; only?: readonly string[] | undefined },
+  {
+    shards = shardsOf(db),
+    only,
+    nodesAway,
+  }: { shards?: Shards; only?: readonly string[] | undefined; nodesAway?: NodesAway | undefined },
   work: (shard: ShardInput) => Promise<R>,
 ): Promise<EachShard<{ organizationId: string }, R>> {
   const ids = only ?? (await listOnShards(db, shards));
@@ -19,6 +23,7 @@ export async function onEachShardGroup<R>(
   return onEachShard(ids && shards, organizations, {
     keyOf: (organization) => organization,
     work: (group, isOneShard) => work({ organizations: group, isOneShard }),
+    nodesAway,
   });
 }
 

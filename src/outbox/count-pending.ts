@@ -1,6 +1,7 @@
 import { sql } from "kysely";
 import { isDatabaseUnavailable } from "../database/database-unavailable.ts";
 import type { Db } from "../database/db.ts";
+import type { NodesAway } from "../database/each-shard.ts";
 import type { MeterName } from "../usage/meters.ts";
 
 type Bound = { meter: MeterName; pendingMax: number };
@@ -14,8 +15,15 @@ export async function countPending(db: Db, { meter, pendingMax }: Bound): Promis
   return counted.rows[0]?.count ?? 0;
 }
 
-/** The same on all nodes of a cluster, past a transaction; none while one is away, whose events cannot be sent either. */
-export async function countPendingOfNodes(db: Db, bound: Bound): Promise<number> {
+/**
+ * The same on all nodes of a cluster, past a transaction; none while one is away, whose events cannot be sent either. One
+ * that is silent takes a statement's whole time, in which no transaction may be open.
+ */
+export async function countPendingOfNodes(
+  db: Db,
+  { nodesAway, ...bound }: Bound & { nodesAway?: NodesAway },
+): Promise<number> {
+  if (nodesAway !== undefined && nodesAway.size > 0) return 0;
   try {
     return await countPending(db, bound);
   } catch (error) {

@@ -1,6 +1,7 @@
 import type { PgBoss } from "pg-boss";
 import { isDatabaseUnavailable } from "../database/database-unavailable.ts";
 import type { Db, Trx } from "../database/db.ts";
+import type { NodesAway } from "../database/each-shard.ts";
 import { limitStatement } from "../database/limit-statement.ts";
 import { joinByIndex } from "../database/one-plan.ts";
 import { type Shards, wholeDatabase } from "../database/shards.ts";
@@ -40,6 +41,8 @@ export type MeterSeal = {
   msPerTransaction: number;
   /** Why organizations were left out. */
   faults: unknown[];
+  /** Of a cluster; whose organizations are left out. */
+  nodesAway: NodesAway;
 };
 
 /**
@@ -53,6 +56,9 @@ export async function sealTurns(
 ): Promise<SealedEvent[] | "too_many_undelivered"> {
   for (;;) {
     const { next, rest, node } = chooseNext(seal, deps.shards);
+    if (node !== undefined && seal.room < next.length) {
+      seal.room = seal.pendingMax - (await countPendingOfNodes(deps.db, seal));
+    }
     try {
       const slices = await deps.db
         .transaction()
@@ -108,12 +114,13 @@ function slicesOfEach(seal: MeterSeal, next: readonly DueOrganization[]): number
 
 /** A node that is away holds up its own organizations only; they wait for the next seal. */
 function leaveOut(seal: MeterSeal, shards: Shards, { node, error }: { node: string; error: unknown }): void {
+  seal.nodesAway.set(node, error);
   seal.faults.push(new Error(`the organizations of node ${node} could not be sealed`, { cause: error }));
   seal.queue = seal.queue.filter(({ organizationId }) => shards.known(organizationId)?.node !== node);
 }
 
 async function sealOnce(
-  { db, trx, boss, tracer }: SealDeps & { trx: Trx },
+  { trx, boss, tracer }: SealDeps & { trx: Trx },
   seal: MeterSeal,
   { next, isOneShard }: { next: readonly DueOrganization[]; isOneShard: boolean },
 ): Promise<Slices | "too_many_undelivered"> {
@@ -124,10 +131,7 @@ async function sealOnce(
   // Any other plan would read all waiting entries.
   await joinByIndex(trx);
   await limitStatement(trx, untilMs);
-  if (seal.room < next.length) {
-    const pending = await (isOneShard ? countPendingOfNodes(db, seal) : countPending(trx, seal));
-    seal.room = seal.pendingMax - pending;
-  }
+  if (!isOneShard && seal.room < next.length) seal.room = seal.pendingMax - (await countPending(trx, seal));
   if (seal.room <= 0) return "too_many_undelivered";
   const slicesEach = slicesOfEach(seal, next);
   const slices = await sealSlices(trx, {

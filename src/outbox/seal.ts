@@ -1,6 +1,7 @@
 import { sql } from "kysely";
 import type { PgBoss } from "pg-boss";
 import type { Db } from "../database/db.ts";
+import type { NodesAway } from "../database/each-shard.ts";
 import { byIndex } from "../database/one-plan.ts";
 import { type Tracer, untraced } from "../tracing/tracer.ts";
 import type { MeterName } from "../usage/meters.ts";
@@ -48,7 +49,7 @@ type SealLimits = {
   eventsPerShipmentMin: number;
   /** A transaction that takes longer, without its commit, is given up and tried again in halves. */
   msPerTransaction: number;
-  /** No transaction begins after this long. */
+  /** No transaction begins after this long, from when it is known what is due. */
   msMax: number;
 };
 
@@ -96,13 +97,13 @@ export async function sealDueEntries(
   options: SealOptions,
 ): Promise<SealResult> {
   const limits = { ...sealLimits, ...options };
-  const endsAtMs = performance.now() + limits.msMax;
   const heldBack = await listStillHeldBack(db, limits);
   const stopped = heldBack.length > 0 ? "too_many_undelivered" : "done";
   // Entries that arrive meanwhile are left to the next seal; otherwise every request would become a meter event.
   const cutOff = options.goesOn?.cutOff ?? (await readDatabaseClock(db));
   const meters = limits.meters.filter((meter) => !heldBack.includes(meter));
   const seals = await openSeals(db, shards, { ...limits, meters, cutOff });
+  const endsAtMs = performance.now() + limits.msMax;
   const total: SealResult = { events: 0, entries: 0, stopped, heldBack, cutOff };
   const hasTurns = ({ meter, queue }: MeterSeal) => queue.length > 0 && !total.heldBack.includes(meter);
   while (total.stopped !== "time" && seals.some(hasTurns)) {
@@ -145,12 +146,10 @@ async function openSeals(
 ): Promise<MeterSeal[]> {
   const { cutOff } = limits;
   const seals: MeterSeal[] = [];
+  const nodesAway: NodesAway = new Map();
   for (const meter of limits.meters) {
-    const { queue, faults } = await listDue(db, shards, {
-      meter,
-      cutOff,
-      only: limits.onlyOrganizationId,
-    });
+    const filter = { meter, cutOff, only: limits.onlyOrganizationId };
+    const { queue, faults } = await listDue({ db, shards, nodesAway }, filter);
     const isAheadOfAll = limits.onlyOrganizationId !== undefined;
     const { isShadow = false } = limits;
     seals.push({
@@ -163,6 +162,7 @@ async function openSeals(
       room: isShadow ? Infinity : 0,
       size: createSliceSize(limits),
       faults,
+      nodesAway,
     });
   }
   return seals;

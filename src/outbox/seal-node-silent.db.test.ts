@@ -1,0 +1,96 @@
+import pg from "pg";
+import { expect } from "vitest";
+import { newConnections } from "../database/new-connection.ts";
+import { createQueryBuilder } from "../database/query-builder.ts";
+import { outlivesDrop } from "../testing/postgres/outlives-drop.ts";
+import { roadTest } from "../testing/fixtures/road-fixture.ts";
+import { appendEntries } from "../testing/rows/entries.ts";
+import { hoursAgo } from "../testing/rows/hours.ts";
+import { readMeterEvents } from "../testing/rows/meter-event-rows.ts";
+import { eachOnItsNode } from "../testing/rows/node-away.ts";
+import { addOrganization } from "../testing/rows/organizations.ts";
+import { meterNames } from "../usage/meters.ts";
+import { sealDueEntries } from "./seal.ts";
+
+const test = roadTest.extend("twoNodes", async ({ database: { db } }) => {
+  const organizations: string[] = [];
+  for (const customer of ["cus_a", "cus_b"]) {
+    const id = await addOrganization(db, { customer });
+    await appendEntries(db, id, [
+      { at: hoursAgo(1, 1), quantity: 5 },
+      { at: hoursAgo(1, 1), quantity: 2, meter: "active_sensors" },
+    ]);
+    organizations.push(id);
+  }
+  const [silent = "", answers = ""] = organizations;
+  return { silent, answers, shards: eachOnItsNode(organizations) };
+});
+
+/** Statements about all organizations' events, which need every node. */
+const ofAllNodes = /from metering\.meter_events\s+(where state = 'pending' and meter|order by id desc)/;
+
+test("a node that gives no answer is waited for once in a seal, and all others' usage is sealed", async ({
+  database: { db, url },
+  boss,
+  twoNodes: { silent, answers, shards },
+}) => {
+  let waits = 0;
+  const watched = openWatched(url, (text, values) => {
+    const isOfNode = values.some((value) => Array.isArray(value) && value.includes(silent));
+    if (!isOfNode && !ofAllNodes.test(text)) return;
+    waits += 1;
+    throw Object.assign(new Error("canceling statement due to statement timeout"), { code: "57014" });
+  });
+  try {
+    const sealed = sealDueEntries({ db: watched, boss, shards }, { meters: meterNames });
+    await expect(sealed).rejects.toThrow("could not be sealed");
+  } finally {
+    await watched.destroy();
+  }
+
+  expect(waits).toBe(1);
+  const events = await readMeterEvents(db);
+  expect(new Set(events.map(({ organizationId }) => organizationId))).toEqual(new Set([answers]));
+  expect(events.map(({ quantity }) => quantity).toSorted((a, b) => a - b)).toEqual([2, 5]);
+});
+
+// Postgres ends a transaction that waits for longer than a node may take.
+test("no transaction is open while the pending events of all nodes are counted", async ({
+  database: { url },
+  boss,
+  twoNodes: { shards },
+}) => {
+  const open: number[] = [];
+  const watched = openWatched(url, (text, _, clients) => {
+    if (!ofAllNodes.test(text)) return;
+    open.push([...clients].filter((client) => client.getTransactionStatus() === "T").length);
+  });
+  try {
+    await sealDueEntries({ db: watched, boss, shards }, { meters: meterNames });
+  } finally {
+    await watched.destroy();
+  }
+
+  expect(open.length).toBeGreaterThan(0);
+  expect(Math.max(...open)).toBe(0);
+});
+
+/** The database, where `onStatement` hears of each statement before it is sent, and may throw in its place. */
+function openWatched(
+  connectionString: string,
+  onStatement: (text: string, values: readonly unknown[], clients: ReadonlySet<pg.PoolClient>) => void,
+) {
+  const pool = new pg.Pool({ connectionString, max: 3, ...newConnections() });
+  outlivesDrop(pool);
+  const clients = new Set<pg.PoolClient>();
+  pool.on("connect", (client) => {
+    clients.add(client);
+    const plain: (text: string, values?: unknown) => Promise<pg.QueryResult> = client.query.bind(client);
+    const query = async (text: string, values?: unknown) => {
+      if (Array.isArray(values)) onStatement(text, values, clients);
+      return plain(text, values);
+    };
+    Object.assign(client, { query });
+  });
+  return createQueryBuilder(pool);
+}
