@@ -54,6 +54,27 @@ test("a node that gives no answer is waited for once in a seal, and all others' 
   expect(events.map(({ quantity }) => quantity).toSorted((a, b) => a - b)).toEqual([2, 5]);
 });
 
+test("a node that falls silent while its usage is sealed is waited for once, for all meters", async ({
+  database: { url },
+  boss,
+  twoNodes: { silent, shards },
+}) => {
+  let waits = 0;
+  const watched = openWatched(url, (text, values) => {
+    if (!text.includes("update metering.meter_outbox") || !JSON.stringify(values).includes(silent)) return;
+    waits += 1;
+    throw Object.assign(new Error("connection to the remote node failed"), { code: "08006" });
+  });
+  try {
+    const sealed = sealDueEntries({ db: watched, boss, shards }, { meters: meterNames });
+    await expect(sealed).rejects.toThrow("could not be sealed");
+  } finally {
+    await watched.destroy();
+  }
+
+  expect(waits).toBe(1);
+});
+
 // Postgres ends a transaction that waits for longer than a node may take.
 test("no transaction is open while the pending events of all nodes are counted", async ({
   database: { url },

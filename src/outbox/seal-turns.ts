@@ -56,6 +56,10 @@ export async function sealTurns(
 ): Promise<SealedEvent[] | "too_many_undelivered"> {
   for (;;) {
     const { next, rest, node } = chooseNext(seal, deps.shards);
+    if (node !== undefined && seal.nodesAway.has(node)) {
+      leaveOut(seal, deps.shards, { node, error: seal.nodesAway.get(node) });
+      return [];
+    }
     if (node !== undefined && seal.room < next.length) {
       seal.room = seal.pendingMax - (await countPendingOfNodes(deps.db, seal));
     }
