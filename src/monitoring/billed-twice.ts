@@ -15,23 +15,28 @@ const billedTwice = sql`
   with periods as materialized (
     select * from metering.billing_periods where period_end > now() - make_interval(days => ${toldDays})
   ),
-  billed as (
-    select
-      p.organization_id, p.stripe_customer_id, i.stripe_subscription_id, p.period_start, p.period_end, line.key as meter,
-      min(i.stripe_subscription_id) over its <> max(i.stripe_subscription_id) over its as has_several
+  invoices as materialized (
+    select p.organization_id, p.stripe_customer_id, i.stripe_subscription_id, p.period_start, p.period_end, i.invoiced
     from periods p
     join metering.billing_invoices i on i.organization_id = p.organization_id and i.period_start = p.period_start
-    cross join lateral jsonb_each_text(i.invoiced) line
-    where i.status = any(${statuses}::text[]) and line.value::numeric > 0
-    window its as (partition by p.organization_id, p.stripe_customer_id, line.key)
+    where i.status = any(${statuses}::text[])
   ),
-  of_several as (select * from billed where has_several),
+  of_several as materialized (
+    select organization_id from invoices group by organization_id having count(distinct stripe_subscription_id) > 1
+  ),
+  billed as (
+    select i.*, line.key as meter
+    from of_several
+    join invoices i using (organization_id)
+    cross join lateral jsonb_each_text(i.invoiced) line
+    where line.value::numeric > 0
+  ),
   t as (
     select distinct
       one.organization_id, one.stripe_customer_id, one.meter, one.stripe_subscription_id as one,
       other.stripe_subscription_id as other
-    from of_several one
-    join of_several other
+    from billed one
+    join billed other
       on other.organization_id = one.organization_id and other.stripe_customer_id = one.stripe_customer_id
       and other.meter = one.meter and other.stripe_subscription_id > one.stripe_subscription_id
       and other.period_start < one.period_end and other.period_end > one.period_start
