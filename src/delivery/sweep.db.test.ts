@@ -197,6 +197,29 @@ test("a sweep brings back at most 10,000 reminders, so that no backlog is held i
   expect(await readDeliverJobs(db, first)).toMatchObject([{ state: "created" }]);
 });
 
+test("events of a meter that is paused keep no lost reminder of the other from being made again", async ({
+  database: { db },
+  boss,
+}) => {
+  await sql`
+    with made as (
+      insert into metering.organizations (id, name) select gen_random_uuid(), 'Acme' from generate_series(1, 10000)
+      returning id
+    )
+    insert into metering.meter_events
+      (organization_id, id, meter, hour, quantity, event_at, entries, stripe_customer_id, sealed_at)
+    select
+      id, metering.uuid_v7(clock_timestamp()), 'active_sensors', date_trunc('hour', now()), 1, now(), 1, 'cus_' || id,
+      now() - interval '1 hour'
+    from made
+  `.execute(db);
+  const key = await addMeterEvent(db);
+
+  await sweepMeterEvents({ db, boss }, lease);
+
+  expect(await readDeliverJobs(db, key)).toMatchObject([{ state: "created" }]);
+});
+
 test("sweeps that race move and remind of each event once", async ({ database: { db }, boss }) => {
   for (let i = 0; i < 5; i += 1) {
     await addMeterEvent(db, { ...old, first_unknown_at: ago(24 * hourMs) });

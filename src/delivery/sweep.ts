@@ -6,6 +6,7 @@ import { onEachShardGroup } from "../database/shard-groups.ts";
 import type { Db, Trx } from "../database/db.ts";
 import type { Reminder } from "../queue/deliver-job.ts";
 import { hasNoAttemptUnderWay } from "./attempt-under-way.ts";
+import { type MeterName, meterNames } from "../usage/meters.ts";
 import { remindUnshipped } from "./remind-unshipped.ts";
 import { supersedeGauges } from "./supersede-gauges.ts";
 import { eventAgeMsMax, identifierSafeMs, unfinishedAttemptsMax } from "./limits.ts";
@@ -20,7 +21,7 @@ export type Swept = {
 
 const nothingSwept: Swept = { in_doubt: 0, expired: 0, rejected: 0, superseded: 0, reminded: 0 };
 
-/** Reminders re-created in one sweep. */
+/** Reminders of a meter re-created in one sweep: those of a meter that is paused must not use up those of the other. */
 const remindersMax = 10_000;
 
 /**
@@ -35,7 +36,9 @@ export async function sweepMeterEvents(
   const { errors } = await onEachShardGroup(db, {}, async (shard) => {
     for (const { state } of await parkUnsendable(db, { ...options, shard })) swept[state] += 1;
     swept.superseded += await supersedeGauges(db, { ...options, shard });
-    swept.reminded += await remindOfPending({ db, boss }, { ...options, shard });
+    for (const meter of meterNames) {
+      swept.reminded += await remindOfPending({ db, boss }, { ...options, shard, meter });
+    }
   });
   if (errors.length > 0) throw errors[0];
   return swept;
@@ -89,15 +92,19 @@ const sealedSecondsUsual = 60;
 
 async function remindOfPending(
   { db, boss }: { db: Db; boss: PgBoss },
-  { shard, sealedSecondsMin = sealedSecondsUsual }: OfShard & { sealedSecondsMin?: number },
+  {
+    shard,
+    meter,
+    sealedSecondsMin = sealedSecondsUsual,
+  }: OfShard & { meter: MeterName; sealedSecondsMin?: number },
 ): Promise<number> {
   const pending = await byIndex(db, (trx) =>
     sql<Reminder>`
     select
       organization_id as "organizationId", id as "meterEventId", meter, stripe_customer_id as "stripeCustomerId",
-      shipment_id as "shipmentId", (row_number() over (partition by organization_id, meter order by id) - 1)::int as ahead
+      shipment_id as "shipmentId", (row_number() over (partition by organization_id order by id) - 1)::int as ahead
     from metering.meter_events m
-    where state = 'pending'
+    where state = 'pending' and meter = ${meter}
       and sealed_at <= now() - make_interval(secs => ${sealedSecondsMin}) ${namesOrganizations(shard)("m")}
     order by ahead, id
     limit ${remindersMax}
