@@ -1,4 +1,5 @@
 import { sql } from "kysely";
+import { isDatabaseUnavailable } from "../database/database-unavailable.ts";
 import type { Db, Trx } from "../database/db.ts";
 import { byIndex } from "../database/one-plan.ts";
 import { inTransaction } from "../database/in-transaction.ts";
@@ -123,24 +124,29 @@ export async function giveBackProbe(db: Db, scope: Scope): Promise<void> {
 export const waitsIn = (scope: Scope) =>
   sql<boolean>`state = 'pending' and (${scope} = ${account} or meter = ${scope})`;
 
+type Waiting = { hasUnfailed: boolean; organizationsFailed: number };
+const noneKnown: Waiting = { hasUnfailed: false, organizationsFailed: 0 };
+
 /**
  * Which meter events of the scope wait to be delivered: whether there is one that never failed, and how many organizations
- * have one that did.
+ * have one that did. While a node of a cluster is away, none is known to wait.
  */
-export async function readWaiting(
-  db: Db,
-  scope: Scope,
-): Promise<{ hasUnfailed: boolean; organizationsFailed: number }> {
-  const { rows } = await byIndex(db, (one) =>
-    sql<{ hasUnfailed: boolean; organizationsFailed: number }>`
-      select
-        count(*) filter (where first_unknown_at is null) > 0 as "hasUnfailed",
-        count(distinct organization_id) filter (where first_unknown_at is not null)::int as "organizationsFailed"
-      from metering.meter_events
-      where ${waitsIn(scope)}
-    `.execute(one),
-  );
-  return rows[0] ?? { hasUnfailed: false, organizationsFailed: 0 };
+export async function readWaiting(db: Db, scope: Scope): Promise<Waiting> {
+  try {
+    const { rows } = await byIndex(db, (one) =>
+      sql<Waiting>`
+        select
+          count(*) filter (where first_unknown_at is null) > 0 as "hasUnfailed",
+          count(distinct organization_id) filter (where first_unknown_at is not null)::int as "organizationsFailed"
+        from metering.meter_events
+        where ${waitsIn(scope)}
+      `.execute(one),
+    );
+    return rows[0] ?? noneKnown;
+  } catch (error) {
+    if (isDatabaseUnavailable(error)) return noneKnown;
+    throw error;
+  }
 }
 
 /**

@@ -1,9 +1,6 @@
-import pg from "pg";
 import { expect } from "vitest";
-import { newConnections } from "../database/new-connection.ts";
-import { createQueryBuilder } from "../database/query-builder.ts";
-import { outlivesDrop } from "../testing/postgres/outlives-drop.ts";
 import { roadTest } from "../testing/fixtures/road-fixture.ts";
+import { openWatched, tookTooLong } from "../testing/postgres/watched-statements.ts";
 import { appendEntries } from "../testing/rows/entries.ts";
 import { hoursAgo } from "../testing/rows/hours.ts";
 import { readMeterEvents } from "../testing/rows/meter-event-rows.ts";
@@ -39,7 +36,7 @@ test("a node that gives no answer is waited for once in a seal, and all others' 
     const isOfNode = values.some((value) => Array.isArray(value) && value.includes(silent));
     if (!isOfNode && !ofAllNodes.test(text)) return;
     waits += 1;
-    throw Object.assign(new Error("canceling statement due to statement timeout"), { code: "57014" });
+    throw tookTooLong();
   });
   try {
     const sealed = sealDueEntries({ db: watched, boss, shards }, { meters: meterNames });
@@ -95,23 +92,3 @@ test("no transaction is open while the pending events of all nodes are counted",
   expect(open.length).toBeGreaterThan(0);
   expect(Math.max(...open)).toBe(0);
 });
-
-/** The database, where `onStatement` hears of each statement before it is sent, and may throw in its place. */
-function openWatched(
-  connectionString: string,
-  onStatement: (text: string, values: readonly unknown[], clients: ReadonlySet<pg.PoolClient>) => void,
-) {
-  const pool = new pg.Pool({ connectionString, max: 3, ...newConnections() });
-  outlivesDrop(pool);
-  const clients = new Set<pg.PoolClient>();
-  pool.on("connect", (client) => {
-    clients.add(client);
-    const plain: (text: string, values?: unknown) => Promise<pg.QueryResult> = client.query.bind(client);
-    const query = async (text: string, values?: unknown) => {
-      if (Array.isArray(values)) onStatement(text, values, clients);
-      return plain(text, values);
-    };
-    Object.assign(client, { query });
-  });
-  return createQueryBuilder(pool);
-}
