@@ -1,5 +1,7 @@
 import { sql } from "kysely";
+import { isDatabaseUnavailable } from "./database-unavailable.ts";
 import type { Db } from "./db.ts";
+import { limitStatement } from "./limit-statement.ts";
 import { meanings } from "./new-connection.ts";
 import { functionsOfNodes, placement } from "./placement.ts";
 
@@ -11,6 +13,9 @@ export type KnownNode = {
   /** How many shards of our tables lie there. */
   shards: number;
 };
+
+/** A node that has not answered after this long does not answer. */
+const answerMsMax = 5_000;
 
 /** What a node answered about itself; null where it did not answer. */
 export type NodeAnswer = { name: string; settings: NodeSettings | null };
@@ -83,13 +88,36 @@ export async function askNodes(db: Db): Promise<NodeAnswer[]> {
       )
     )
   `;
-  const { rows } = await sql<NodeAnswer>`
-    select n.nodename || ':' || n.nodeport as name, case when a.success then a.result::json end as settings
-    from run_command_on_all_nodes(${question}) a
-    join pg_dist_node n using (nodeid)
-    order by n.groupid
+  const { rows: nodes } = await sql<NodeAddress>`
+    select nodename as host, nodeport as port
+    from pg_dist_node
+    where noderole = 'primary' and isactive
+    order by groupid
   `.execute(db);
-  return rows;
+  const answers: NodeAnswer[] = [];
+  for (const node of nodes) {
+    answers.push({ name: `${node.host}:${node.port}`, settings: await askNode(db, node, question) });
+  }
+  return answers;
+}
+
+type NodeAddress = { host: string; port: number };
+
+/** Each alone, and for a short time: one question for all would wait for a node that is silent, and not tell which it is. */
+async function askNode(db: Db, { host, port }: NodeAddress, question: string): Promise<NodeSettings | null> {
+  try {
+    return await db.transaction().execute(async (trx) => {
+      await limitStatement(trx, Date.now() + answerMsMax);
+      const { rows } = await sql<{ settings: NodeSettings | null }>`
+        select case when success then result::json end as settings
+        from master_run_on_worker(array[${host}::text], array[${port}::int], array[${question}::text], false)
+      `.execute(trx);
+      return rows[0]?.settings ?? null;
+    });
+  } catch (error) {
+    if (isDatabaseUnavailable(error)) return null;
+    throw error;
+  }
 }
 
 /** The tables that are not where `placement` says, by name. */
