@@ -39,7 +39,7 @@ const webhookRoute = createRoute({
   },
 });
 
-/** Of all events: as many connections at least are left to gateways and to operators. */
+/** The process has ten connections, and other requests of keys have four at most: two are left while both are busy. */
 const turns = { atOnce: 4, atOnceOfOne: 4, waitMsMax: 5_000, whose: "Stripe" };
 
 /** Many times the depth of Stripe's events. JSON nested some thousand levels deep can be neither written nor stored. */
