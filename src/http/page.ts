@@ -4,13 +4,17 @@ import { encodeCursor } from "./cursor.ts";
 const limitMax = 500;
 const limitDefault = 100;
 
+/** A number that JavaScript reads but people do not write, such as 0x10 or 1e2, is none. */
+const digitsOnly = (value: unknown) =>
+  typeof value === "string" && !/^\d+$/.test(value) ? Number.NaN : value;
+
 /** The query parameters of every list. */
 export const pageQuery = z.object({
-  limit: z.coerce
-    .number(`must be one whole number from 1 to ${limitMax}`)
-    .int()
-    .min(1)
-    .max(limitMax)
+  limit: z
+    .preprocess(
+      digitsOnly,
+      z.coerce.number(`must be one whole number from 1 to ${limitMax}`).int().min(1).max(limitMax),
+    )
     .default(limitDefault),
   cursor: z.string().max(1_000).optional().openapi({ description: "next_cursor of the page before" }),
 });
