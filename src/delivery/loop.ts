@@ -177,6 +177,9 @@ async function stepMeter(loop: Loop, meter: MeterName): Promise<number> {
   const restNow = rests.look(meter);
   const probedScope = permit.kind === "probe" ? permit.scope : undefined;
   const begunAt = options.now();
+  const giveBackProbe = async () => {
+    if (probedScope !== undefined) await breaker.giveBackProbe(probedScope);
+  };
   const { jobs, taken } = await takePermitted(loop.deps, meter, {
     probedScope,
     areShippedFirst: takeTurn(loop.shippedNext, meter),
@@ -184,8 +187,11 @@ async function stepMeter(loop: Loop, meter: MeterName): Promise<number> {
     manyOfEach: transport.eventsPerRequestMax > 1 && meters[meter].aggregation === "sum",
     leaseSeconds,
     sendableUntil: options.stripeNowMs && new Date(options.stripeNowMs() + eventAheadMsMax),
+  }).catch(async (error: unknown) => {
+    await giveBackProbe();
+    throw error;
   });
-  if (probedScope !== undefined && taken.length === 0) await breaker.giveBackProbe(probedScope);
+  if (taken.length === 0) await giveBackProbe();
   bucket.take(taken.length);
   for (const chunk of chunksOf(taken, transport.eventsPerRequestMax)) {
     startRequest(loop, { jobs: chunk, probedScope, begunAt });
