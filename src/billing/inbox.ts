@@ -14,7 +14,7 @@ export type InboxState = (typeof inboxStates)[number];
 /** Reminders re-created in one sweep. */
 const remindersMax = 1_000;
 
-/** An event to be reminded of, and what it is about: its customer, or else its object, or else its type. */
+/** An event that a job is made for, and its subject: the customer, else the object, else the event's type. */
 type EventReminder = { eventId: string; subject: string };
 
 const reminder = sql<EventReminder>`

@@ -1,4 +1,6 @@
+import type { PgBoss } from "pg-boss";
 import { expect } from "vitest";
+import type { Shards } from "../database/shards.ts";
 import { roadTest } from "../testing/fixtures/road-fixture.ts";
 import { openWatched, tookTooLong } from "../testing/postgres/watched-statements.ts";
 import { appendEntries } from "../testing/rows/entries.ts";
@@ -32,18 +34,13 @@ test("a node that gives no answer is waited for once in a seal, and all others' 
   twoNodes: { silent, answers, shards },
 }) => {
   let waits = 0;
-  const watched = openWatched(url, (text, values) => {
+  const sealed = sealWatched({ url, boss, shards }, (text, values) => {
     const isOfNode = values.some((value) => Array.isArray(value) && value.includes(silent));
     if (!isOfNode && !ofAllNodes.test(text)) return;
     waits += 1;
     throw tookTooLong();
   });
-  try {
-    const sealed = sealDueEntries({ db: watched, boss, shards }, { meters: meterNames });
-    await expect(sealed).rejects.toThrow("could not be sealed");
-  } finally {
-    await watched.destroy();
-  }
+  await expect(sealed).rejects.toThrow("could not be sealed");
 
   expect(waits).toBe(1);
   const events = await readMeterEvents(db);
@@ -57,17 +54,12 @@ test("a node that falls silent while its usage is sealed is waited for once, for
   twoNodes: { silent, shards },
 }) => {
   let waits = 0;
-  const watched = openWatched(url, (text, values) => {
+  const sealed = sealWatched({ url, boss, shards }, (text, values) => {
     if (!text.includes("update metering.meter_outbox") || !JSON.stringify(values).includes(silent)) return;
     waits += 1;
     throw Object.assign(new Error("connection to the remote node failed"), { code: "08006" });
   });
-  try {
-    const sealed = sealDueEntries({ db: watched, boss, shards }, { meters: meterNames });
-    await expect(sealed).rejects.toThrow("could not be sealed");
-  } finally {
-    await watched.destroy();
-  }
+  await expect(sealed).rejects.toThrow("could not be sealed");
 
   expect(waits).toBe(1);
 });
@@ -79,16 +71,24 @@ test("no transaction is open while the pending events of all nodes are counted",
   twoNodes: { shards },
 }) => {
   const open: number[] = [];
-  const watched = openWatched(url, (text, _, clients) => {
+  await sealWatched({ url, boss, shards }, (text, _, clients) => {
     if (!ofAllNodes.test(text)) return;
     open.push([...clients].filter((client) => client.getTransactionStatus() === "T").length);
   });
+
+  expect(open.length).toBeGreaterThan(0);
+  expect(Math.max(...open)).toBe(0);
+});
+
+/** Seals both meters; `onStatement` hears of each statement before it is sent, and may throw in its place. */
+async function sealWatched(
+  { url, boss, shards }: { url: string; boss: PgBoss; shards: Shards },
+  onStatement: Parameters<typeof openWatched>[1],
+): Promise<void> {
+  const watched = openWatched(url, onStatement);
   try {
     await sealDueEntries({ db: watched, boss, shards }, { meters: meterNames });
   } finally {
     await watched.destroy();
   }
-
-  expect(open.length).toBeGreaterThan(0);
-  expect(Math.max(...open)).toBe(0);
-});
+}
