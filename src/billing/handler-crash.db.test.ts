@@ -150,9 +150,10 @@ test("a worker process that is killed before its commit has written nothing", as
   await simulator.release({ event_ids: [eventId] });
   const worker = launch("worker");
   await worker.started();
-  await until(async () => (await countWaitingForLocks(pool)) > 0, {
-    what: "the handler to be inside its transaction",
-  });
+  // A starting worker has other sessions that wait for a lock, so a waiting session alone does not tell of the handler.
+  const isHandling = async () =>
+    (await readInbox(db))[0]?.attempts === 1 && (await countWaitingForLocks(pool)) > 0;
+  await until(isHandling, { what: "the handler to be inside its transaction" });
   await worker.stop("SIGKILL");
   await unblock();
   const before = await readInbox(db);
