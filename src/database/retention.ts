@@ -83,16 +83,18 @@ export async function readKeptFrom(db: Db, table: PartitionedTable): Promise<Dat
   return dropped.rows[0]?.kept_from ?? null;
 }
 
-/** Whether the rows of the month that `at` lies in were dropped. */
+/** Whether the rows of a month were dropped, of those from the month of `first` to that of `last`. */
 export async function isMonthDropped(
   db: Db,
-  { table, at }: { table: PartitionedTable; at: Date },
+  { table, first, last }: { table: PartitionedTable; first: Date; last: Date },
 ): Promise<boolean> {
   const dropped = await db
     .selectFrom("dropped_partitions")
     .select("month")
     .where("table_name", "=", table)
-    .where("month", "=", startOfMonth(at))
+    .where("month", ">=", startOfMonth(first))
+    .where("month", "<=", startOfMonth(last))
+    .limit(1)
     .executeTakeFirst();
   return dropped !== undefined;
 }

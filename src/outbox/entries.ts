@@ -1,7 +1,6 @@
 import { sql } from "kysely";
 import type { Db } from "../database/db.ts";
-import type { MeterEventKey } from "../usage/meter-event-key.ts";
-import { sealedEventsOf } from "./versions.ts";
+import { isSealedInto, type SealedEvents } from "./sealed-events.ts";
 
 export type Entry = {
   id: string;
@@ -11,19 +10,19 @@ export type Entry = {
   idempotencyKey: string | null;
 };
 
-/** The entries that a meter event folds, the oldest first; those of one that replaces others are theirs. */
-export async function listEntriesOf(db: Db, event: MeterEventKey): Promise<Entry[]> {
+/** The entries that these events fold, the oldest first. */
+export async function listEntriesOf(db: Db, sealed: SealedEvents): Promise<Entry[]> {
   const entries = await sql<Entry>`
     select
       e.id, e.occurred_at as "occurredAt", e.quantity::float8 as quantity,
       (
         select k.idempotency_key
         from metering.usage_keys k
-        where k.organization_id = ${event.organizationId} and k.entry_id = e.id
+        where k.organization_id = ${sealed.organizationId} and k.entry_id = e.id
         limit 1
       ) as "idempotencyKey"
     from metering.meter_outbox e
-    where e.organization_id = ${event.organizationId} and e.meter_event_id in ${sealedEventsOf(event)}
+    where ${isSealedInto(sealed)}
     order by e.occurred_at, e.id
   `.execute(db);
   return entries.rows;

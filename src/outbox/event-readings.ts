@@ -5,8 +5,7 @@ import { exactInstant } from "../database/exact-instant.ts";
 import { byIndex } from "../database/one-plan.ts";
 import { addMonths, startOfMonth } from "../database/months.ts";
 import { groupOrganizations } from "../database/shard-groups.ts";
-import type { MeterEventKey } from "../usage/meter-event-key.ts";
-import { sealedEventsOf } from "./versions.ts";
+import { isSealedInto, type SealedEvents } from "./sealed-events.ts";
 
 /** A reading behind a meter event. */
 export type EventReading = {
@@ -26,27 +25,26 @@ type CountedEntry = { id: string; occurredAt: Date; quantity: number; readingsBe
 const beforeAll: EventReadingKey = ["00000000-0000-0000-0000-000000000000", "", "-infinity"];
 
 /**
- * The readings that a meter event counts, by entry, sensor and time; those of an event that replaces others are
- * theirs. None where no reading stands behind the entries: sensor counts, or usage that another service recorded.
+ * The readings that these events count, by entry, sensor and time. None where no reading stands behind the entries: sensor counts, or usage that another service recorded.
  */
 export async function listEventReadings(
   db: Db,
-  event: MeterEventKey,
+  sealed: SealedEvents,
   { after = beforeAll, limit }: { after?: EventReadingKey | undefined; limit: number },
 ): Promise<EventReading[]> {
-  const entries = await listEntriesFrom(db, event, after);
+  const entries = await listEntriesFrom(db, sealed, after);
   const page = { after, limit };
   const nearEntries = entries.filter(({ readingsBefore }) => readingsBefore < limit);
-  const near = await readFrom(db, event, { ...page, entries: nearEntries });
+  const near = await readFrom(db, sealed, { ...page, entries: nearEntries });
   // Entries without readings count too, so that more may follow them.
   const isWhole = near.length === limit || nearEntries.length === entries.length;
-  return isWhole ? near : readFrom(db, event, { ...page, entries });
+  return isWhole ? near : readFrom(db, sealed, { ...page, entries });
 }
 
 /** The entries that a page may come from, each with how many readings the ones before it give to the page. */
 async function listEntriesFrom(
   db: Db,
-  event: MeterEventKey,
+  sealed: SealedEvents,
   [entryId]: EventReadingKey,
 ): Promise<CountedEntry[]> {
   // Readings of the first entry may be on the page before, so it gives none for certain.
@@ -61,8 +59,7 @@ async function listEntriesFrom(
         0
       )::float8 as "readingsBefore"
     from metering.meter_outbox e
-    where e.organization_id = ${event.organizationId} and e.meter_event_id in ${sealedEventsOf(event)}
-      and e.id >= ${entryId}::uuid
+    where ${isSealedInto(sealed)} and e.id >= ${entryId}::uuid
     order by e.id
   `.execute(db);
   return entries.rows;
@@ -74,15 +71,15 @@ async function listEntriesFrom(
  */
 async function readFrom(
   db: Db,
-  event: MeterEventKey,
+  sealed: SealedEvents,
   page: Page & { entries: readonly CountedEntry[] },
 ): Promise<EventReading[]> {
   const [first, last] = [page.entries[0], page.entries.at(-1)];
   if (first === undefined || last === undefined) return [];
   const months = { from: startOfMonth(first.occurredAt), to: addMonths(last.occurredAt, 1) };
-  const found = await readStored(db, event, { ...page, months });
+  const found = await readStored(db, sealed, { ...page, months });
   const counted = page.entries.reduce((sum, { quantity }) => sum + quantity, 0);
-  const { readings } = found.stored === counted ? found : await readStored(db, event, page);
+  const { readings } = found.stored === counted ? found : await readStored(db, sealed, page);
   return readings;
 }
 
@@ -99,7 +96,7 @@ async function readFrom(
  */
 async function readStored(
   db: Db,
-  { organizationId }: MeterEventKey,
+  { organizationId }: SealedEvents,
   {
     after,
     limit,

@@ -1,6 +1,5 @@
 import { type RawBuilder, sql } from "kysely";
 import { namesOrganizations } from "../database/by-shard.ts";
-import type { MeterEventKey } from "../usage/meter-event-key.ts";
 
 /**
  * The meter event that stands for another now: itself, or what replaced it in the end. A row source with the columns id,
@@ -51,23 +50,4 @@ export function countedOf(used: RawBuilder<unknown>): RawBuilder<unknown> {
     when v.state = 'delivered' then ${used}
     else coalesce(floor(${used} * v.counted_before / nullif(v.quantity + v.counted_before, 0)), 0)
   end`;
-}
-
-/**
- * The events that the seal stamped an event's entries with: itself or, where it replaces others, the first of these. Each
- * step names the organization, so that a cluster asks its shard alone.
- */
-export function sealedEventsOf({ organizationId, meterEventId }: MeterEventKey): RawBuilder<string> {
-  return sql`(
-    with recursive versions as (
-      select m.id, m.replaces_id
-      from metering.meter_events m
-      where m.organization_id = ${organizationId}::uuid and m.id = ${meterEventId}::uuid
-      union all
-      select o.id, o.replaces_id
-      from versions v
-      join metering.meter_events o on o.organization_id = ${organizationId}::uuid and o.replaced_by_id = v.id
-    )
-    select v.id from versions v where v.replaces_id is null
-  )`;
 }

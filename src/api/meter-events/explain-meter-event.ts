@@ -11,9 +11,11 @@ import { type Confirmation, findConfirmation } from "../../reconciliation/confir
 import { type Evidence, findEvidence } from "../../reconciliation/doubt/evidence.ts";
 import { findWindowSum, type WindowSum } from "../../reconciliation/window-sum.ts";
 import { type EventReading, listEventReadings } from "../../outbox/event-readings.ts";
+import { areEntriesDropped, readSealedEvents, type SealedEvents } from "../../outbox/sealed-events.ts";
 
 export type Explanation = {
   event: MeterEvent;
+  sealed: SealedEvents;
   attempts: DeliveryAttempt[];
   entries: Entry[];
   /** The parts that retention has dropped, so that they are missing here. */
@@ -36,12 +38,13 @@ export async function explainMeterEvent(db: Db, meterEventId: string): Promise<E
   const event = await findMeterEvent(db, meterEventId);
   if (event === undefined) return undefined;
   const attempts = await listAttempts(db, event);
-  const entries = await listEntriesOf(db, { organizationId: event.organizationId, meterEventId });
-  const dropped = await findDroppedParts(db, event);
+  const sealed = await readSealedEvents(db, event);
+  const entries = await listEntriesOf(db, sealed);
+  const dropped = await findDroppedParts(db, event, sealed);
   const evidence = await findEvidence(db, { organizationId: event.organizationId, meterEventId });
   const confirmation = await findConfirmation(db, event);
   const windowSum = await findWindowSum(db, event);
-  return { event, attempts, entries, dropped, confirmation, evidence, windowSum };
+  return { event, sealed, attempts, entries, dropped, confirmation, evidence, windowSum };
 }
 
 /** The same, with its first `readingsMax` readings. */
@@ -52,13 +55,16 @@ export async function explainWithReadings(
 ): Promise<ExplanationWithReadings | undefined> {
   const explained = await explainMeterEvent(db, meterEventId);
   if (explained === undefined) return undefined;
-  const key = { organizationId: explained.event.organizationId, meterEventId };
-  return { ...explained, readings: await listEventReadings(db, key, { limit: readingsMax }) };
+  return { ...explained, readings: await listEventReadings(db, explained.sealed, { limit: readingsMax }) };
 }
 
-async function findDroppedParts(db: Db, { hour, firstAttemptAt }: MeterEvent): Promise<DroppedPart[]> {
+async function findDroppedParts(
+  db: Db,
+  { firstAttemptAt: first }: MeterEvent,
+  sealed: SealedEvents,
+): Promise<DroppedPart[]> {
   const areAttempts =
-    firstAttemptAt !== null && (await isMonthDropped(db, { table: "delivery_attempts", at: firstAttemptAt }));
-  const areEntries = await isMonthDropped(db, { table: "meter_outbox", at: hour });
+    first !== null && (await isMonthDropped(db, { table: "delivery_attempts", first, last: first }));
+  const areEntries = await areEntriesDropped(db, sealed);
   return [...(areAttempts ? ["attempts" as const] : []), ...(areEntries ? ["entries" as const] : [])];
 }

@@ -1,5 +1,4 @@
 import { createRoute, z } from "@hono/zod-openapi";
-import { isMonthDropped } from "../../database/retention.ts";
 import type { Db } from "../../database/db.ts";
 import { findMeterEvent } from "../../delivery/meter-events.ts";
 import type { App } from "../../http/app-env.ts";
@@ -10,6 +9,7 @@ import { pageQuery, pageSchema, toPage } from "../../http/page.ts";
 import { adminProblems, inputProblems, notFoundProblems, problemAnswer } from "../../http/problem-answers.ts";
 import { notFound, Problem } from "../../http/problem.ts";
 import { type EventReading, listEventReadings } from "../../outbox/event-readings.ts";
+import { areEntriesDropped, readSealedEvents } from "../../outbox/sealed-events.ts";
 import { storedTimeSchema } from "../../usage/recorded-at.ts";
 import { addressableSensorIdSchema } from "../../usage/sensor-id.ts";
 import { readingsKept, tellReadingsKept } from "../readings/readings-kept.ts";
@@ -52,12 +52,12 @@ export function mountMeterEventReadings(app: App, { db, adminOnly }: { db: Db; a
     const after = decodeCursor(cursor, cursorKey);
     const event = await findMeterEvent(db, c.req.valid("param").id);
     if (event === undefined) throw notFound("meter event");
-    if (await isMonthDropped(db, { table: "meter_outbox", at: event.hour })) {
+    const sealed = await readSealedEvents(db, event);
+    if (await areEntriesDropped(db, sealed)) {
       const detail = "Its entries are not kept any more, so nobody can tell which readings it bills.";
       throw new Problem({ status: 410, code: "entries_dropped", detail });
     }
-    const key = { organizationId: event.organizationId, meterEventId: event.id };
-    const rows = await listEventReadings(db, key, { after, limit: limit + 1 });
+    const rows = await listEventReadings(db, sealed, { after, limit: limit + 1 });
     const page = toPage(rows, limit, (row) => [row.entryId, row.sensorId, row.recordedAt]);
     const data = page.data.map(renderEventReading);
     return c.json({ ...page, data, ...(await tellReadingsKept(db)) }, 200);

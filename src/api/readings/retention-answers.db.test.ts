@@ -4,6 +4,7 @@ import { addMonths, startOfMonth } from "../../database/months.ts";
 import { dropDuePartitions } from "../../database/retention.ts";
 import type { Db } from "../../database/db.ts";
 import { readUsage } from "../../outbox/usage.ts";
+import { withoutTriggers } from "../../testing/postgres/without-triggers.ts";
 import { linkCustomer } from "../../testing/rows/organizations.ts";
 import {
   monthsAgo,
@@ -139,6 +140,50 @@ test("a meter event outlives its entries and attempts, and tells what is gone", 
     body: { code: "entries_dropped" },
   });
 });
+
+test("a meter event that carries forward usage of a month that is gone tells so", async ({
+  old,
+  api,
+  database: { db },
+}) => {
+  const path = `/v1/meter-events/${await carryToLastMonth(db, old.event)}`;
+  const before = await api.ask("GET", path, { token: api.adminToken });
+  expect(before.body).toMatchObject({ entries: [{}, {}], dropped: [] });
+
+  await old.drop({ meter_outbox: 200 });
+
+  const after = await api.ask("GET", path, { token: api.adminToken });
+  expect(after.body).toMatchObject({ entries: [], dropped: ["entries"] });
+  expect(await api.ask("GET", `${path}/readings`, { token: api.adminToken })).toMatchObject({
+    status: 410,
+    body: { code: "entries_dropped" },
+  });
+});
+
+/** As carrying forward leaves both events, once the new one is delivered. The new one's id. */
+async function carryToLastMonth(db: Db, id: string): Promise<string> {
+  return withoutTriggers(db, async (trx) => {
+    const { rows } = await sql<{ id: string }>`
+      insert into metering.meter_events (
+        organization_id, id, meter, hour, quantity, event_at, entries, stripe_customer_id, replaces_id, carried_from,
+        state, attempts_started, attempts_finished, first_attempt_at, last_attempt_at, delivered_at
+      )
+      select organization_id, metering.uuid_v7(at), meter, date_trunc('hour', at, 'UTC'), quantity, at, entries,
+        stripe_customer_id, id, date_trunc('month', hour, 'UTC'), 'delivered', 1, 1, at, at, at
+      from metering.meter_events, (values (${monthsAgo(1)}::timestamptz)) carried (at)
+      where id = ${id}
+      returning id
+    `.execute(trx);
+    const [carried] = rows;
+    if (carried === undefined) throw new Error(`there is no meter event ${id}`);
+    await sql`
+      update metering.meter_events
+      set state = 'superseded', reason = 'carried_forward', replaced_by_id = ${carried.id}, delivered_at = null
+      where id = ${id}
+    `.execute(trx);
+    return carried.id;
+  });
+}
 
 async function oldestEvent(db: Db): Promise<string> {
   const { id } = await db

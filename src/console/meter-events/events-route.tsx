@@ -9,6 +9,7 @@ import { toPage } from "../../http/page.ts";
 import { notFound } from "../../http/problem.ts";
 import { readOrganizationNames } from "../../organizations/organization-names.ts";
 import { type EventReading, listEventReadings } from "../../outbox/event-readings.ts";
+import type { SealedEvents } from "../../outbox/sealed-events.ts";
 import { storedTimeSchema } from "../../usage/recorded-at.ts";
 import type { ConsoleApp, ConsoleContext } from "../console-env.ts";
 import { mayAct } from "../forms/act.ts";
@@ -57,11 +58,11 @@ export function mountMeterEventPages(app: ConsoleApp, { db }: ConsoleParts): voi
 async function readStory(db: Db, c: ConsoleContext): Promise<Story> {
   const explained = await explainMeterEvent(db, eventIdOf(c));
   if (explained === undefined) throw notFound("meter event");
-  const { event, dropped } = explained;
+  const { event, sealed, dropped } = explained;
   const names = await readOrganizationNames(db, [event.organizationId]);
   const { data: readings, next_cursor: nextReadings } = dropped.includes("entries")
     ? { data: [], next_cursor: null }
-    : await readReadings(db, c, { organizationId: event.organizationId, meterEventId: event.id });
+    : await readReadings(db, c, sealed);
   return {
     ...explained,
     organizationName: names.get(event.organizationId),
@@ -75,10 +76,10 @@ async function readStory(db: Db, c: ConsoleContext): Promise<Story> {
 async function readReadings(
   db: Db,
   c: ConsoleContext,
-  key: { organizationId: string; meterEventId: string },
+  sealed: SealedEvents,
 ): Promise<{ data: EventReading[]; next_cursor: string | null }> {
   const after = decodeCursor(c.req.query("cursor"), readingKey);
-  const rows = await listEventReadings(db, key, { after, limit: pageRows + 1 });
+  const rows = await listEventReadings(db, sealed, { after, limit: pageRows + 1 });
   return toPage(rows, pageRows, ({ entryId, sensorId, recordedAt }) => [entryId, sensorId, recordedAt]);
 }
 
