@@ -20,6 +20,7 @@ import { forgetOldProcesses, startHeartbeat } from "../monitoring/heartbeat.ts";
 import { figureSpans, readFigureProgress, readFigures } from "../monitoring/figures/read-figures.ts";
 import { writeFigures } from "../monitoring/figures/write-figures.ts";
 import { databaseReads } from "../monitoring/metrics/reads.ts";
+import { readSealedEvents } from "../outbox/sealed-events.ts";
 import { countBooks, listBooks } from "../reconciliation/close/list-books.ts";
 import { listStatementRows } from "../reconciliation/close/statement-rows.ts";
 import { listDoubt } from "../reconciliation/doubt/list-doubt.ts";
@@ -310,13 +311,14 @@ async function alert(db: Db): Promise<void> {
   await tellAlerts(deps, new AbortController().signal);
 }
 
-/** Stripe reports a failure, which is retried; the subscription changes, and its customer is deleted. */
+/** A meter event that replaces another is shown; Stripe reports a failure, which is retried; the subscription changes, and its customer is deleted. */
 async function endBilling({ db, boss }: Databases, { id, customer }: Account): Promise<void> {
-  const { id: event } = await db
+  const { id: event, hour } = await db
     .selectFrom("meter_events")
-    .select("id")
+    .select(["id", "hour"])
     .orderBy("id")
     .executeTakeFirstOrThrow();
+  await readSealedEvents(db, { organizationId: id, id: event, hour, replacesId: event });
   const error = { identifier: event, code: "meter_event_invalid_value", message: "no" };
   const at = new Date();
   const report = { errorCount: 1, errors: [error], validationStart: at, validationEnd: at };
