@@ -8,15 +8,19 @@ const toldDays = 35;
 const statuses = ["draft", ...billedStatuses];
 
 /**
- * Usage of a meter that is on the invoices of two subscriptions for the same time, drafts included, as rows `t`: Stripe bills
- * it by each subscription that has a price for the meter. Customers with one subscription are left out before any are compared.
+ * Usage of a meter that is on the invoices of two subscriptions, drafts included, as rows `t`: Stripe bills it by each
+ * subscription that has a price for the meter. An invoice bills no usage after it was made, and two that overlap by a time
+ * without usage, as where one subscription took the place of another, bill none twice. Customers with one subscription are left
+ * out before any are compared.
  */
 const billedTwice = sql`
   with periods as materialized (
     select * from metering.billing_periods where period_end > now() - make_interval(days => ${toldDays})
   ),
   invoices as materialized (
-    select p.organization_id, p.stripe_customer_id, i.stripe_subscription_id, p.period_start, p.period_end, i.invoiced
+    select
+      p.organization_id, p.stripe_customer_id, i.stripe_subscription_id, p.period_start, i.invoiced,
+      least(p.period_end, i.created_at) as billed_until
     from periods p
     join metering.billing_invoices i on i.organization_id = p.organization_id and i.period_start = p.period_start
     where i.status = any(${statuses}::text[])
@@ -39,7 +43,13 @@ const billedTwice = sql`
     join billed other
       on other.organization_id = one.organization_id and other.stripe_customer_id = one.stripe_customer_id
       and other.meter = one.meter and other.stripe_subscription_id > one.stripe_subscription_id
-      and other.period_start < one.period_end and other.period_end > one.period_start
+      and other.period_start < one.billed_until and other.billed_until > one.period_start
+    join metering.meter_events e
+      on e.organization_id = one.organization_id and e.meter = one.meter and e.stripe_customer_id = one.stripe_customer_id
+      and e.hour > greatest(one.period_start, other.period_start) - interval '1 hour'
+      and e.hour < least(one.billed_until, other.billed_until)
+      and e.event_at >= greatest(one.period_start, other.period_start)
+      and e.event_at < least(one.billed_until, other.billed_until) and e.state = 'delivered'
   )
 `;
 

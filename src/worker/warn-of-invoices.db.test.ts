@@ -2,7 +2,7 @@ import { sql } from "kysely";
 import { expect } from "vitest";
 import { databaseTest as test } from "../testing/postgres/database-fixture.ts";
 import { createRecordingLog } from "../testing/processes/recording-log.ts";
-import { ago, minuteMs } from "../testing/rows/meter-events.ts";
+import { addMeterEvent, ago, minuteMs } from "../testing/rows/meter-events.ts";
 import { addOrganization } from "../testing/rows/organizations.ts";
 import { warnOfInvoices } from "./warn-of-invoices.ts";
 
@@ -13,6 +13,13 @@ test("an overdue draft and usage that two subscriptions bill are each told once,
 }) => {
   const [periodStart, periodEnd] = [ago(33 * dayMs), ago(3 * dayMs)];
   const id = await addOrganization(db, { customer: "cus_1", periodStart, periodEnd });
+  const usedAt = ago(20 * dayMs);
+  await addMeterEvent(db, {
+    organization_id: id,
+    event_at: usedAt,
+    state: "delivered",
+    delivered_at: usedAt,
+  });
   for (const subscription of ["sub_1", "sub_2"]) {
     await sql`
       insert into metering.billing_invoices (

@@ -4,7 +4,7 @@ import { unlinkCustomer } from "../../billing/subscriptions.ts";
 import { doctorTest as test } from "../../testing/fixtures/doctor-fixture.ts";
 import { holdOpen } from "../../testing/postgres/locks.ts";
 import { appendEntries } from "../../testing/rows/entries.ts";
-import { ago, minuteMs } from "../../testing/rows/meter-events.ts";
+import { addMeterEvent, ago, minuteMs } from "../../testing/rows/meter-events.ts";
 import { addOrganization, linkCustomer } from "../../testing/rows/organizations.ts";
 
 const hasRoles = inject("testServer").roles !== undefined;
@@ -211,7 +211,17 @@ test("usage that two subscriptions bill is found, and that of two which follow e
   const id = await addOrganization(db);
   const now = Date.now();
   const daysAgo = (days: number) => new Date(now - 24 * days * hourMs);
-  const bill = async (subscription: string, { from, to }: { from: number; to: number }) => {
+  const use = (at: number) =>
+    addMeterEvent(db, {
+      organization_id: id,
+      event_at: daysAgo(at),
+      state: "delivered",
+      delivered_at: daysAgo(at),
+    });
+  const bill = async (
+    subscription: string,
+    { from, to, madeAt = to }: { from: number; to: number; madeAt?: number },
+  ) => {
     await sql`
       insert into metering.billing_periods (
         organization_id, period_start, period_end, stripe_customer_id, stripe_subscription_id, books, closed_at
@@ -225,15 +235,19 @@ test("usage that two subscriptions bill is found, and that of two which follow e
       )
       values (
         ${id}, ${`in_of_${subscription}`}, ${daysAgo(from)}, 'cus_1', ${subscription}, 'paid',
-        '{"temperature_readings": "5", "active_sensors": "0"}', now(), now()
+        '{"temperature_readings": "5", "active_sensors": "0"}', ${daysAgo(madeAt)}, now()
       )
     `.execute(db);
   };
+  await use(20);
   await bill("sub_1", { from: 60, to: 30 });
   await bill("sub_2", { from: 30, to: 2 });
+  // One that ended three days after the next one began, without usage in these, and one with an invoice of its period's first days.
+  await bill("sub_3", { from: 40, to: 27 });
+  await bill("sub_4", { from: 66, to: 15, madeAt: 50 });
   expect((await doctor.examine({}, ["--verbose"])).out).toMatch(/^billing periods +ok /m);
 
-  await bill("sub_3", { from: 45, to: 15 });
+  await use(28);
   expect((await doctor.examine()).out).toMatch(
     /^billing periods +problem +two subscriptions bill the same usage of 1/m,
   );

@@ -67,6 +67,13 @@ test("a draft that Stripe should have finalized and usage that two subscriptions
 }) => {
   const [periodStart, periodEnd] = [ago(33 * dayMs), ago(3 * dayMs)];
   const id = await addOrganization(db, { customer: "cus_1", periodStart, periodEnd });
+  const usedAt = ago(20 * dayMs);
+  await addMeterEvent(db, {
+    organization_id: id,
+    event_at: usedAt,
+    state: "delivered",
+    delivered_at: usedAt,
+  });
   const bill = (subscription: string) => sql`
     insert into metering.billing_invoices (
       organization_id, invoice_id, period_start, stripe_customer_id, stripe_subscription_id, status, invoiced, created_at,
