@@ -151,6 +151,30 @@ describe("of a period whose usage came after its invoice was final", () => {
     expect(told).toEqual({ difference: "45", rows: [["late", "45"]] });
   });
 
+  test("what the invoice has all the same has none, and what it has more than all of it is unexplained", async ({
+    database: { db },
+  }) => {
+    const id = await addLate(db, { temperature_readings: "45" });
+    const late = { event_at: new Date(periodStart.getTime() + 120_000), delivered_at: secondsAgo(3_600) };
+    expect(await readReadings(db, id, periodStart)).toEqual({ difference: "0", rows: [] });
+
+    await addMeterEvent(db, { organization_id: id, quantity: 7, state: "delivered", ...late });
+    expect(await readReadings(db, id, periodStart)).toEqual({ difference: "7", rows: [["late", "7"]] });
+
+    await db
+      .updateTable("billing_invoices")
+      .set({ invoiced: JSON.stringify({ temperature_readings: "46" }) })
+      .execute();
+    expect(await readReadings(db, id, periodStart)).toEqual({
+      difference: "6",
+      rows: [
+        ["late", "45"],
+        ["late", "7"],
+        ["unexplained", "-46"],
+      ],
+    });
+  });
+
   test("a meter that no invoice has a price for has none, and nothing unexplained", async ({
     database: { db },
   }) => {
