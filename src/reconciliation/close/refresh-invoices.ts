@@ -37,8 +37,7 @@ export async function refreshInvoices(
   period: BillingPeriod,
 ): Promise<KnownInvoices> {
   const known = await listInvoices(deps.db, period);
-  // A threshold's invoice of the running period is no sign that the one at its end was told of, nor is one that bills nothing.
-  const isThere = known.some((one) => endsPeriod(one) && (one.status === "draft" || isBilled(one)));
+  const isThere = known.some((one) => mayBeTheLast(one) && (one.status === "draft" || isBilled(one)));
   const { missing, areAllRead } = isThere ? nothingMissing : await findMissing(deps, period);
   for (const { id } of missing) {
     await readAgain(deps, period, id);
@@ -49,6 +48,14 @@ export async function refreshInvoices(
   for (const { id } of stale) await readAgain(deps, period, id);
   const invoices = missing.length + stale.length === 0 ? known : await listInvoices(deps.db, period);
   return { invoices, areAllRead };
+}
+
+/**
+ * An invoice of a threshold, or one that was made at once when a price changed (`always_invoice`), is no sign that the one at the end of
+ * the subscription's period was told of.
+ */
+function mayBeTheLast(invoice: PeriodInvoice): boolean {
+  return endsPeriod(invoice) && invoice.billingReason !== "subscription_update";
 }
 
 type Missing = { missing: InvoiceRead[]; areAllRead: boolean };

@@ -66,30 +66,25 @@ const test = closeTest
     await linkCustomer(db, organizationId, { customer, periodStart: start, periodEnd: end });
   });
 
-test("an invoice at the period's end that nothing told of is looked for, though a threshold's invoice is known", async ({
-  close,
-  at,
-  tell,
-  database: { db },
-}) => {
-  const { customer, start, end } = close;
-  await tell("in_threshold", {
-    customer,
-    from: start,
-    to: at(3),
-    quantity: "4",
-    reason: "subscription_threshold",
-  });
-  const id = close.endPeriod();
+test.for([
+  ["a threshold's", "subscription_threshold"],
+  ["a changed price's", "subscription_update"],
+] as const)(
+  "an invoice at the period's end that nothing told of is looked for, though %s invoice is known",
+  async ([, reason], { close, at, tell, database: { db } }) => {
+    const { customer, start, end } = close;
+    await tell("in_before", { customer, from: start, to: at(3), quantity: "4", reason });
+    const id = close.endPeriod();
 
-  await close.look({ minutes: 30 });
+    await close.look({ minutes: 30 });
 
-  const { rows } = await sql<{ id: string }>`select invoice_id as id from metering.billing_invoices`.execute(
-    db,
-  );
-  expect(rows).toContainEqual({ id });
-  expect((await close.period()).end).toEqual(end);
-});
+    const { rows } = await sql<{
+      id: string;
+    }>`select invoice_id as id from metering.billing_invoices`.execute(db);
+    expect(rows).toContainEqual({ id });
+    expect((await close.period()).end).toEqual(end);
+  },
+);
 
 test("where nothing told of an invoice, the customer is read once, so that the period that has begun is known", async ({
   close,
