@@ -24,6 +24,7 @@ import { carryForward, type LateUsageMode, readNotBilled, sameQuantities } from 
 import { readIsTrial } from "./is-trial.ts";
 import { nextLook } from "./next-look.ts";
 import { hasOpenEvents } from "./period-events.ts";
+import { listPricesGone } from "./prices-gone.ts";
 import { type KnownInvoices, refreshInvoices } from "./refresh-invoices.ts";
 
 /** The operator's settings for the close of periods. */
@@ -145,7 +146,10 @@ async function readOwed(
 ): Promise<Pick<BillingPeriod, "notBilled" | "isTrial"> & { outlook: InvoiceOutlook }> {
   if (period.isTrial) return { notBilled: null, isTrial: true, outlook: "known" };
   const outlook = await expectInvoice(deps, period, known);
-  const asked = { hasNoInvoice: outlook === "none" };
+  const asked = {
+    hasNoInvoice: outlook === "none",
+    pricesGone: await listPricesGone(deps, period, known.invoices),
+  };
   const lacking = await readNotBilled(deps.db, period, asked);
   // What a customer used for nothing must not be carried into a period that it pays for. What the look before told is of none.
   const isNew = lacking !== null && !sameQuantities(lacking, period.notBilled);

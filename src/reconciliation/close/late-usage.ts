@@ -42,11 +42,12 @@ const askedAgainMs = 3_600_000;
 /**
  * The usage that the final invoices of a period lack, by meter; null: none, or its invoice is awaited. Where the customer
  * paid for other organizations in that time, too, their usage is on its invoices. `hasNoInvoice`: as was looked for at Stripe.
+ * `pricesGone`: meters that were billed before, and that no invoice has a line of any more.
  */
 export async function readNotBilled(
   db: Db,
   period: BillingPeriod,
-  { hasNoInvoice }: { hasNoInvoice: boolean },
+  { hasNoInvoice, pricesGone = [] }: { hasNoInvoice: boolean; pricesGone?: readonly MeterName[] },
 ): Promise<Quantities | null> {
   if (period.closedAt === null && !hasNoInvoice) return null;
   // As of one moment: entries that are sealed between two reads would count twice.
@@ -75,7 +76,7 @@ export async function readNotBilled(
         [own, ...(isSum ? ofOthers : [])].map((usage) => dueQuantity(meter, usedOf(meter, usage))),
       );
     },
-    { hasNoInvoice },
+    { isOwedWhole: (meter) => hasNoInvoice || pricesGone.includes(meter) },
   );
 }
 

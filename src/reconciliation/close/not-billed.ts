@@ -57,16 +57,17 @@ export function dueQuantity(meter: MeterName, { entries, events }: Used): string
 
 /**
  * Usage that final invoices lack, by meter; null: none. A quantity above ours does not count. Of a meter that they have no price
- * for nothing is lacking, unless the period is without an invoice, which would tell its prices; nor of one that a draft bills yet.
+ * for nothing is lacking, unless all of it is owed: the period is without an invoice, or the price was there before; nor of one that
+ * a draft bills yet.
  */
 export function notBilled(
   invoices: readonly PeriodInvoice[],
   dueOf: (meter: MeterName) => string,
-  { hasNoInvoice }: { hasNoInvoice: boolean },
+  { isOwedWhole }: { isOwedWhole: (meter: MeterName) => boolean },
 ): Quantities | null {
   const invoiced = invoicedQuantities(invoices);
   const lacking = meterNames.flatMap((meter) => {
-    const quantity = invoiced[meter] ?? (hasNoInvoice ? "0" : undefined);
+    const quantity = invoiced[meter] ?? (isOwedWhole(meter) ? "0" : undefined);
     if (quantity === undefined || isOnDraft(invoices, meter)) return [];
     const due = dueOf(meter);
     return compareQuantities(due, quantity) > 0 ? [[meter, subtractQuantity(due, quantity)] as const] : [];

@@ -5,7 +5,13 @@ import { readPeriodEntries } from "../../outbox/period-entries.ts";
 import { countPeriodReadings } from "../../outbox/period-readings.ts";
 import { type MeterName, meterNames } from "../../usage/meters.ts";
 import { addQuantities, subtractQuantity } from "../../usage/quantity.ts";
-import { type BillingPeriod, isBilled, listInvoicesOf, type PeriodInvoice } from "./billing-periods.ts";
+import {
+  type BillingPeriod,
+  isBilled,
+  listInvoicesOf,
+  type PeriodInvoice,
+  type Quantities,
+} from "./billing-periods.ts";
 import { completeRows, type RestKind } from "./complete-rows.ts";
 import { lastFinalization } from "./late-usage.ts";
 import { dueQuantity, invoicedQuantities, isOnDraft, type Used, usedOf } from "./not-billed.ts";
@@ -101,6 +107,7 @@ export async function readStatements(db: Db, periods: readonly BillingPeriod[]):
           isFinal: isClosed && invoiced[meter] !== undefined,
           isTrial: period.isTrial,
         }),
+        isUnbilled: isUnbilledMeter(period, { meter, invoiced }),
         restIs: restOf(period, meter),
       });
     });
@@ -123,6 +130,15 @@ function rowsOfBilled(
   return rows.filter(({ kind }) => kind !== "late" || (isFinal && !isTrial));
 }
 
+/** Whether a look found that no final invoice bills the meter, and one should. */
+function isUnbilledMeter(
+  { closedAt, notBilled, isTrial }: BillingPeriod,
+  { meter, invoiced }: { meter: MeterName; invoiced: Quantities },
+): boolean {
+  const isTold = !isTrial && notBilled?.[meter] !== undefined;
+  return isTold && (closedAt === null || invoiced[meter] === undefined);
+}
+
 /** `no_invoice`: a look found that no invoice is to be awaited any more. */
 function restOf({ closedAt, notBilled, isTrial }: BillingPeriod, meter: MeterName): RestKind {
   if (isTrial) return "trial";
@@ -132,6 +148,7 @@ function restOf({ closedAt, notBilled, isTrial }: BillingPeriod, meter: MeterNam
 type MeterInput = Pick<MeterStatement, "meter" | "readings" | "invoiced" | "look" | "rows"> & {
   used: Used;
   isClosed: boolean;
+  isUnbilled: boolean;
   restIs: RestKind;
 };
 
@@ -141,6 +158,7 @@ function meterStatement({
   used,
   invoiced,
   isClosed,
+  isUnbilled,
   look,
   rows,
   restIs,
@@ -148,7 +166,7 @@ function meterStatement({
   const sent = used.events?.sent ?? "0";
   const due = dueQuantity(meter, used);
   const difference =
-    (invoiced === null || !isClosed) && restIs !== "no_invoice"
+    (invoiced === null || !isClosed) && !isUnbilled
       ? addQuantities([unsent(due, sent, used.events), look?.lacking ?? "0"])
       : subtractQuantity(due, invoiced ?? "0");
   return {
