@@ -124,6 +124,7 @@ const meanings: Record<Row["kind"], string> = {
   carried_forward: "a later period bills it",
   carried_in: "usage of an earlier period",
   stripe_differs: "Stripe's sum of the hour is not ours",
+  other_organizations: "the invoice bills it too, for the same customer",
   no_invoice: "Stripe made no invoice for the period",
   trial: "used in a trial, and free",
   unexplained: "what no other row tells",

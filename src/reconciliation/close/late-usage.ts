@@ -5,10 +5,9 @@ import type { Db, Trx } from "../../database/db.ts";
 import { inOneSnapshot } from "../../database/one-snapshot.ts";
 import { carryDelivered, carryUnsent, listUnsent } from "../../delivery/carry-forward.ts";
 import type { Log } from "../../log.ts";
-import type { UsagePeriod } from "../../outbox/paid-spans.ts";
-import { type PeriodEntries, readPeriodEntries } from "../../outbox/period-entries.ts";
+import { readPeriodEntries } from "../../outbox/period-entries.ts";
 import { type Reminder, remindToDeliver } from "../../queue/deliver-job.ts";
-import { type MeterName, meterNames, meters, metersFoldedBy } from "../../usage/meters.ts";
+import { type MeterName, meterNames, metersFoldedBy } from "../../usage/meters.ts";
 import { addQuantities, subtractQuantity } from "../../usage/quantity.ts";
 import { isRemembered, type Remembered, remember } from "../remembered.ts";
 import { type BilledDeps, readBilledNow } from "./billed-now.ts";
@@ -22,8 +21,8 @@ import {
 import type { Books } from "./gate-rules.ts";
 import { type DeliveredEvent, findLateDelivery } from "./late-rules.ts";
 import { dueQuantity, invoicedQuantities, notBilled, usedOf } from "./not-billed.ts";
-import { listOthersPaidFor } from "./others-paid-for.ts";
-import { type PeriodEvents, readPeriodEvents } from "./period-events.ts";
+import { readOthersDue } from "./others-due.ts";
+import { readPeriodEvents } from "./period-events.ts";
 
 export type LateUsageMode = "report" | "carry_forward";
 
@@ -51,42 +50,28 @@ export async function readNotBilled(
 ): Promise<Quantities | null> {
   if (period.closedAt === null && !hasNoInvoice) return null;
   // As of one moment: entries that are sealed between two reads would count twice.
-  const { invoices, own, others } = await inOneSnapshot(db, (read) =>
+  const { invoices, entries, events, others } = await inOneSnapshot(db, (read) =>
     read(async (trx) => {
-      const ofOthers: PeriodUsage[] = [];
-      for (const organizationId of await listOthersPaidFor(trx, period)) {
-        ofOthers.push(await readUsed(trx, { ...period, organizationId }));
-      }
+      const asked = { organizationId: period.organizationId, times: [period] };
       return {
+        others: await readOthersDue(trx, [period]),
         invoices: await listInvoices(trx, period),
-        own: await readUsed(trx, period),
-        others: ofOthers,
+        entries: (await readPeriodEntries(trx, asked))[0] ?? [],
+        events: (await readPeriodEvents(trx, asked))[0] ?? [],
       };
     }),
   );
   // One that was told meanwhile is looked at next.
   if (hasNoInvoice && invoices.some(endsPeriod)) return null;
-  // An invoice that is not there has usage of no other organization, either.
-  const ofOthers = hasNoInvoice ? [] : others;
   return notBilled(
     invoices,
     (meter) => {
-      const isSum = meters[meter].aggregation === "sum";
-      return addQuantities(
-        [own, ...(isSum ? ofOthers : [])].map((usage) => dueQuantity(meter, usedOf(meter, usage))),
-      );
+      const own = dueQuantity(meter, usedOf(meter, { entries, events }));
+      // An invoice that is not there has usage of no other organization, either.
+      return hasNoInvoice ? own : addQuantities([own, others(0, meter)]);
     },
     { isOwedWhole: (meter) => hasNoInvoice || pricesGone.includes(meter) },
   );
-}
-
-type PeriodUsage = { entries: PeriodEntries[]; events: PeriodEvents[] };
-
-async function readUsed(trx: Db, period: UsagePeriod): Promise<PeriodUsage> {
-  const asked = { organizationId: period.organizationId, times: [period] };
-  const [entries = []] = await readPeriodEntries(trx, asked);
-  const [events = []] = await readPeriodEvents(trx, asked);
-  return { entries, events };
 }
 
 /**

@@ -351,7 +351,7 @@ test("invoices of two subscriptions that begin in the same second have one perio
   ]);
 });
 
-test("an invoice of a customer who paid for two organizations is compared with the usage of both", async ({
+test("an invoice of a customer who paid for two organizations is compared with the usage of both, and its statement names the other's", async ({
   close,
   at,
   tell,
@@ -371,4 +371,14 @@ test("an invoice of a customer who paid for two organizations is compared with t
   expect(close.told("usage_not_billed")).toMatchObject([
     { organization_id: second, quantities: { temperature_readings: "5" } },
   ]);
+  const [period] = await listPeriods(db, second, { before: undefined, limit: 1 });
+  if (period === undefined) throw new Error("the second organization has no period");
+  expect((await readStatement(db, period)).meters[0]).toMatchObject({
+    invoiced: "12",
+    difference: "-5",
+    rows: [
+      { kind: "other_organizations", quantity: "10", difference: "-10" },
+      { kind: "unexplained", difference: "5" },
+    ],
+  });
 });

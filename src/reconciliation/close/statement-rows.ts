@@ -13,7 +13,8 @@ import { byPeriodAndMeter } from "./by-period-and-meter.ts";
  * `unsealed`: recorded, in no meter event yet. `pending`, `in_doubt`, `rejected`, `expired`: meter events in that state.
  * `late`: delivered after the invoice was final. `carried_forward`: a later period bills it. `carried_in`: of an earlier
  * period. `stripe_differs`: an hour whose sum at Stripe is not ours. `no_invoice`: Stripe made no invoice for the period.
- * `trial`: used in a trial, and free. `unexplained`: what all of these do not tell. `others`: rows that are left out.
+ * `other_organizations`: usage of others that the customer paid for, which its invoice bills, too. `trial`: used in a trial, and
+ * free. `unexplained`: what all of these do not tell. `others`: rows that are left out.
  */
 export const rowKinds = [
   "unsealed",
@@ -25,6 +26,7 @@ export const rowKinds = [
   "carried_forward",
   "carried_in",
   "stripe_differs",
+  "other_organizations",
   "no_invoice",
   "trial",
   "unexplained",

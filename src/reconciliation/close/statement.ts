@@ -4,7 +4,7 @@ import type { MeterEventState } from "../../delivery/meter-event-states.ts";
 import { readPeriodEntries } from "../../outbox/period-entries.ts";
 import { countPeriodReadings } from "../../outbox/period-readings.ts";
 import { type MeterName, meterNames } from "../../usage/meters.ts";
-import { addQuantities, subtractQuantity } from "../../usage/quantity.ts";
+import { addQuantities, compareQuantities, subtractQuantity } from "../../usage/quantity.ts";
 import {
   type BillingPeriod,
   isBilled,
@@ -15,9 +15,10 @@ import {
 import { completeRows, type RestKind } from "./complete-rows.ts";
 import { lastFinalization } from "./late-usage.ts";
 import { dueQuantity, invoicedQuantities, isOnDraft, type Used, usedOf } from "./not-billed.ts";
+import { readOthersDue } from "./others-due.ts";
 import { type PeriodEvents, readPeriodEvents } from "./period-events.ts";
 import { type PeriodLook, readPeriodLooks } from "./period-look.ts";
-import { listStatementRows, type StatementRow } from "./statement-rows.ts";
+import { listStatementRows, type StatementRow, unplaced } from "./statement-rows.ts";
 
 /** What is known of one meter in a period. Quantities are decimal strings; of a gauge the last value. */
 export type MeterStatement = {
@@ -68,28 +69,31 @@ export async function readStatements(db: Db, periods: readonly BillingPeriod[]):
   if (first === undefined) return [];
   const { organizationId } = first;
   const asked = { organizationId, times: periods };
-  const [{ invoices, rows }, { events, readings }, { entries, looks }] = await inOneSnapshot(db, (read) =>
-    Promise.all([
-      read(async (trx) => {
-        const found = await listInvoicesOf(trx, asked);
-        const times = periods.map((period, place) => ({
-          ...period,
-          // A threshold's invoice bills a part of a period, and what comes after it is not late.
-          finalizedAt: period.closedAt === null ? null : (lastFinalization(found[place] ?? []) ?? null),
-        }));
-        return { invoices: found, rows: await listStatementRows(trx, organizationId, times) };
-      }),
-      read(async (trx) => {
-        return {
-          events: await readPeriodEvents(trx, asked),
-          readings: await countPeriodReadings(trx, asked),
-        };
-      }),
-      // The last: what comes after the looks is planned without sorts.
-      read(async (trx) => {
-        return { entries: await readPeriodEntries(trx, asked), looks: await readPeriodLooks(trx, asked) };
-      }),
-    ]),
+  const [{ invoices, rows }, { events, readings, others }, { entries, looks }] = await inOneSnapshot(
+    db,
+    (read) =>
+      Promise.all([
+        read(async (trx) => {
+          const found = await listInvoicesOf(trx, asked);
+          const times = periods.map((period, place) => ({
+            ...period,
+            // A threshold's invoice bills a part of a period, and what comes after it is not late.
+            finalizedAt: period.closedAt === null ? null : (lastFinalization(found[place] ?? []) ?? null),
+          }));
+          return { invoices: found, rows: await listStatementRows(trx, organizationId, times) };
+        }),
+        read(async (trx) => {
+          return {
+            events: await readPeriodEvents(trx, asked),
+            readings: await countPeriodReadings(trx, asked),
+            others: await readOthersDue(trx, periods),
+          };
+        }),
+        // The last: what comes after the looks is planned without sorts.
+        read(async (trx) => {
+          return { entries: await readPeriodEntries(trx, asked), looks: await readPeriodLooks(trx, asked) };
+        }),
+      ]),
   );
   return periods.map((period, place) => {
     const its = invoices[place] ?? [];
@@ -106,6 +110,7 @@ export async function readStatements(db: Db, periods: readonly BillingPeriod[]):
         rows: rowsOfBilled(rows(place, meter), {
           isFinal: isClosed && invoiced[meter] !== undefined,
           isTrial: period.isTrial,
+          ofOthers: others(place, meter),
         }),
         isUnbilled: isUnbilledMeter(period, { meter, invoiced }),
         restIs: restOf(period, meter),
@@ -121,13 +126,16 @@ export async function readStatements(db: Db, periods: readonly BillingPeriod[]):
 
 /**
  * What no final invoice has a price for comes too late for none: it is compared with Stripe's sum alone. Nor does what is free, or
- * what a draft takes yet.
+ * what a draft takes yet. A final invoice bills the customer's other organizations, too.
  */
 function rowsOfBilled(
   rows: readonly StatementRow[],
-  { isFinal, isTrial }: { isFinal: boolean; isTrial: boolean },
+  { isFinal, isTrial, ofOthers }: { isFinal: boolean; isTrial: boolean; ofOthers: string },
 ): StatementRow[] {
-  return rows.filter(({ kind }) => kind !== "late" || (isFinal && !isTrial));
+  const told = rows.filter(({ kind }) => kind !== "late" || (isFinal && !isTrial));
+  if (!isFinal || compareQuantities(ofOthers, "0") === 0) return told;
+  const difference = subtractQuantity("0", ofOthers);
+  return [{ ...unplaced, kind: "other_organizations", quantity: ofOthers, difference }, ...told];
 }
 
 /** Whether a look found that no final invoice bills the meter, and one should. */
