@@ -3,7 +3,7 @@ import { expect } from "vitest";
 import { databaseTest as test } from "../testing/postgres/database-fixture.ts";
 import { createRecordingLog } from "../testing/processes/recording-log.ts";
 import { addMeterEvent, ago, minuteMs } from "../testing/rows/meter-events.ts";
-import { addOrganization } from "../testing/rows/organizations.ts";
+import { addOrganization, linkCustomer } from "../testing/rows/organizations.ts";
 import { warnOfInvoices } from "./warn-of-invoices.ts";
 
 const dayMs = 24 * 60 * minuteMs;
@@ -73,4 +73,29 @@ test("an overdue draft and usage that two subscriptions bill are each told once,
   );
   await warn(told);
   expect(events).toEqual([twice]);
+});
+
+test("a draft that Stripe finalizes at no time is told once an invoice of a later period is final", async ({
+  database: { db },
+}) => {
+  const [periodStart, laterStart] = [ago(63 * dayMs), ago(33 * dayMs)];
+  const id = await addOrganization(db, { customer: "cus_1", periodStart, periodEnd: laterStart });
+  await linkCustomer(db, id, { customer: "cus_1", periodStart: laterStart, periodEnd: ago(3 * dayMs) });
+  const bill = (invoiceId: string, { of, status }: { of: Date; status: string }) =>
+    sql`
+    insert into metering.billing_invoices (
+      organization_id, invoice_id, period_start, stripe_customer_id, stripe_subscription_id, status, invoiced, created_at,
+      read_began_at
+    )
+    values (${id}, ${invoiceId}, ${of}, 'cus_1', 'sub_1', ${status}, '{"temperature_readings": "5"}', ${ago(dayMs)}, now())
+  `.execute(db);
+  const { log, events } = createRecordingLog();
+  await bill("in_of_pause", { of: periodStart, status: "draft" });
+  await bill("in_later", { of: laterStart, status: "draft" });
+  await warnOfInvoices({ db, log }, new Set());
+  expect(events).toEqual([]);
+
+  await sql`update metering.billing_invoices set status = 'paid' where invoice_id = 'in_later'`.execute(db);
+  await warnOfInvoices({ db, log }, new Set());
+  expect(events).toMatchObject([{ event: "invoice_overdue", invoice_id: "in_of_pause", finalizes_at: null }]);
 });

@@ -7,7 +7,7 @@ import { listOverdueDrafts, type OverdueDraft } from "../monitoring/overdue-draf
 const listedMax = 1_000;
 
 /**
- * Logs a warning for usage that two subscriptions bill, and for drafts that Stripe should have finalized: each once, until it
+ * Logs a warning for usage that two subscriptions bill, and for drafts that a person has to finalize: each once, until it
  * is over. `told`: what the look before found; the result is the same for the next one.
  */
 export async function warnOfInvoices(
@@ -37,6 +37,6 @@ function tellOverdue(log: Log, { organizationId, invoiceId, periodStart, finaliz
     organization_id: organizationId,
     invoice_id: invoiceId,
     period_start: periodStart.toISOString(),
-    finalizes_at: finalizesAt.toISOString(),
+    finalizes_at: finalizesAt?.toISOString() ?? null,
   });
 }

@@ -195,7 +195,7 @@ test("a draft that Stripe was to finalize a day ago is found", async ({ doctor, 
     from metering.billing_periods
   `.execute(db);
   expect((await doctor.examine()).out).toMatch(
-    /^billing periods +problem +Stripe has not finalized the drafts of 1/m,
+    /^billing periods +problem +a person has to finalize the drafts of 1 at Stripe/m,
   );
 
   await sql`update metering.billing_invoices set finalizes_at = now() - interval '23 hours'`.execute(db);

@@ -34,7 +34,7 @@ export const invoiceRules: readonly AlertRule[] = [
   {
     name: "MeterOutboxInvoiceOverdue",
     severity: "warning",
-    summary: "Stripe has not finalized {{ $value }} draft invoices, as it was to a day ago",
+    summary: "{{ $value }} draft invoices wait for a person to finalize them",
     gauge: "meter_outbox_invoices_overdue",
     fold: "max",
     when: { above: 0 },

@@ -36,7 +36,7 @@ export async function checkPeriods(db: Db): Promise<Finding> {
   const found = [
     ...(overdue > 0
       ? [
-          `Stripe has not finalized the drafts of ${overdue}, as it was to a day ago (last_finalization_error)`,
+          `a person has to finalize the drafts of ${overdue} at Stripe (last_finalization_error, or auto_advance is off)`,
         ]
       : []),
     ...(lacking > 0 ? [`the final invoices of ${lacking} lack usage`] : []),

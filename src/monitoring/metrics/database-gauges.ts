@@ -25,7 +25,7 @@ export const databaseGauges = {
     labels: [],
   },
   meter_outbox_invoices_overdue: {
-    help: "Draft invoices that Stripe has not finalized a day after it was to",
+    help: "Draft invoices that a person has to finalize: Stripe could not a day after it was to, or does at no time while a later one is final",
     labels: [],
   },
   meter_outbox_billed_twice_organizations: {

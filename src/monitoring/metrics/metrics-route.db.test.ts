@@ -95,7 +95,7 @@ test("a draft that Stripe should have finalized and usage that two subscriptions
   const summaries = (await readConditions(db, { billableStatuses: ["active"] })).map(summaryOf);
   expect(summaries).toEqual(
     expect.arrayContaining([
-      "Stripe has not finalized 2 draft invoices, as it was to a day ago",
+      "2 draft invoices wait for a person to finalize them",
       "Two subscriptions bill the same usage of 1 organizations",
     ]),
   );

@@ -9,7 +9,7 @@ import type { Sample } from "./database-gauges.ts";
 type Drafts = { held: number; heldSeconds: number; openSecondsLeft: number | null; overdue: number };
 
 /**
- * Draft invoices that are held, that will be finalized over open usage, and that Stripe should have finalized. Reads drafts
+ * Draft invoices that are held, that will be finalized over open usage, and that a person has to finalize. Reads drafts
  * alone, by their index.
  */
 export async function readDraftGauges(db: Db): Promise<Sample[]> {
@@ -23,7 +23,7 @@ export async function readDraftGauges(db: Db): Promise<Sample[]> {
       count(*) filter (where ${isOverdueDraft})::float8 as overdue
     from metering.billing_invoices i
     join metering.billing_periods p on p.organization_id = i.organization_id and p.period_start = i.period_start
-    where i.status = 'draft' and i.finalizes_at is not null
+    where i.status = 'draft'
   `.execute(db);
   const none = { held: 0, heldSeconds: 0, openSecondsLeft: null, overdue: 0 };
   const { held, heldSeconds, openSecondsLeft, overdue } = read.rows[0] ?? none;
