@@ -44,6 +44,7 @@ function billing(meterId: string): Omit<SubscriptionRead, "status"> {
     createdAt: at,
     startedAt: at,
     endedAt: null,
+    isCollectionPaused: false,
     trial: null,
     items: [{ meterId, ...period }],
   };

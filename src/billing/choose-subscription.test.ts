@@ -13,6 +13,7 @@ function subscription(id: string, change: Partial<SubscriptionRead> = {}): Subsc
     createdAt: day(1),
     startedAt: day(1),
     endedAt: null,
+    isCollectionPaused: false,
     trial: null,
     items,
     ...change,

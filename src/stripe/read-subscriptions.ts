@@ -16,6 +16,8 @@ export type SubscriptionRead = {
   /** From when it bills: its creation, or earlier where it was made with `backdate_start_date`. */
   startedAt: Date;
   endedAt: Date | null;
+  /** Its invoices are not collected now: they become void, uncollectible, or stay drafts (docs.stripe.com/billing/subscriptions/pause-payment). */
+  isCollectionPaused: boolean;
   /** The time of its last trial. */
   trial: { start: Date; end: Date } | null;
   items: ItemRead[];
@@ -73,6 +75,7 @@ async function subscriptionRead(
     createdAt: fromUnix(created),
     startedAt: fromUnix(started ?? created),
     endedAt: typeof ended === "number" ? fromUnix(ended) : null,
+    isCollectionPaused: (subscription.pause_collection ?? null) !== null,
     trial:
       typeof trialStart === "number" && typeof trialEnd === "number"
         ? { start: fromUnix(trialStart), end: fromUnix(trialEnd) }

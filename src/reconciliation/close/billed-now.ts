@@ -10,7 +10,7 @@ export type BilledDeps = {
   stripeNowMs: () => number;
 };
 
-/** Statuses of subscriptions whose usage of now an invoice will have: in a trial it is free. */
+/** Statuses of subscriptions whose usage of now an invoice will have: in a trial it is free, as it may be while collection pauses. */
 const payingStatuses = ["active", "past_due"];
 
 /** The meters whose usage of now a subscription of the customer bills, as Stripe tells. */
@@ -21,7 +21,7 @@ export async function readBilledNow(
   const subscriptions = (await reads.readSubscriptions(customer)) ?? [];
   const now = new Date(stripeNowMs());
   const billed = subscriptions
-    .filter(({ status }) => payingStatuses.includes(status))
+    .filter(({ status, isCollectionPaused }) => payingStatuses.includes(status) && !isCollectionPaused)
     .flatMap(({ items }) => items)
     .filter(({ periodStart, periodEnd }) => periodStart <= now && periodEnd > now)
     .flatMap(({ meterId }) => meterId ?? []);

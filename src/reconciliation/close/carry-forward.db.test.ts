@@ -115,6 +115,18 @@ test("late usage that no price bills any more stays where it is until one does",
   expect(await late.carry({ minutes: 61 })).toEqual(["old superseded", "new pending"]);
 });
 
+test("late usage stays where it is while Stripe does not collect the invoices of the subscription", async ({
+  close,
+  late,
+  account: { simulator },
+}) => {
+  simulator.setSubscription(close.subscriptionId, { pause_collection: "void" });
+  expect(await late.carry()).toEqual(["old pending"]);
+
+  simulator.setSubscription(close.subscriptionId, { pause_collection: null });
+  expect(await late.carry({ minutes: 61 })).toEqual(["old superseded", "new pending"]);
+});
+
 test("late usage stays where it is while Stripe tells of a trial", async ({
   close,
   late,

@@ -29,6 +29,7 @@ export function setSubscription(state: Simulation, id: string, wanted: Subscript
       subscription.periodStart = wanted.current_period_start ?? subscription.periodStart;
       subscription.billedUntil = wanted.current_period_start ?? subscription.billedUntil;
       subscription.periodEnd = wanted.current_period_end ?? subscription.periodEnd;
+      if (wanted.pause_collection !== undefined) subscription.pauseCollection = wanted.pause_collection;
       subscription.isPeriodPinned ||=
         wanted.current_period_start !== undefined || wanted.current_period_end !== undefined;
     },

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { paymentStatuses } from "../v1/checkout-session.ts";
-import { subscriptionStatuses } from "../v1/subscription.ts";
+import { pauseBehaviors, subscriptionStatuses } from "../v1/subscription.ts";
 
 const unixSeconds = z.int().nonnegative();
 
@@ -8,6 +8,7 @@ export const subscriptionChangeSchema = z.strictObject({
   status: z.enum(subscriptionStatuses).optional(),
   current_period_start: unixSeconds.optional(),
   current_period_end: unixSeconds.optional(),
+  pause_collection: z.enum(pauseBehaviors).nullable().optional(),
 });
 
 /** `payment`: whether the new invoice is also paid or fails to be; without it the invoice stays a draft. */

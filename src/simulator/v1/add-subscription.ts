@@ -34,6 +34,7 @@ export function addSubscription(state: Simulation, wanted: NewSubscription): Sub
     billedUntil: wanted.startDate ?? now,
     isPeriodPinned: false,
     trialEnd,
+    pauseCollection: null,
     cancelAtPeriodEnd: wanted.cancelAtPeriodEnd ?? false,
     canceledAt: null,
     endedAt: null,

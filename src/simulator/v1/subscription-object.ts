@@ -28,7 +28,10 @@ export function subscriptionObject(subscription: Subscription) {
     },
     livemode,
     metadata: subscription.metadata,
-    pause_collection: null,
+    pause_collection:
+      subscription.pauseCollection === null
+        ? null
+        : { behavior: subscription.pauseCollection, resumes_at: null },
     start_date: subscription.startDate,
     status: subscription.status,
     trial_end: subscription.trialEnd,

@@ -12,6 +12,9 @@ export const subscriptionStatuses = [
   "unpaid",
 ] as const;
 
+/** What becomes of the invoices while their collection is paused (SDK typings, certain). */
+export const pauseBehaviors = ["keep_as_draft", "mark_uncollectible", "void"] as const;
+
 type SubscriptionStatus = (typeof subscriptionStatuses)[number];
 
 /** A subscription. Its items share one period here; in Stripe's objects the period is on the items. */
@@ -31,6 +34,8 @@ export type Subscription = {
   /** Set when the period was set by hand: it then stays, whatever the time. */
   isPeriodPinned: boolean;
   trialEnd: number | null;
+  /** Shown as it was set; the invoices stay as they are. */
+  pauseCollection: (typeof pauseBehaviors)[number] | null;
   cancelAtPeriodEnd: boolean;
   canceledAt: number | null;
   endedAt: number | null;
