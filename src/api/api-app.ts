@@ -39,7 +39,7 @@ import { mountOrganizations } from "./organizations/organizations-route.ts";
 import { mountOutbox } from "./outbox/outbox-route.ts";
 import { createReadinessCheck } from "../monitoring/readiness.ts";
 import { mountReadingsList } from "./readings/readings-list-route.ts";
-import { mountUsage } from "./usage/usage-route.ts";
+import { mountOrganizationUsage, mountUsage } from "./usage/usage-route.ts";
 import { mountUsageSummary } from "./usage/usage-summary-route.ts";
 
 const reconcileWaitMsMax = 20_000;
@@ -49,6 +49,8 @@ export type ApiAppOptions = {
   pool: pg.Pool;
   /** A few connections for API keys that were not seen before; `db`'s own when left out. */
   unknownKeysDb?: Db;
+  /** A few connections for operators' requests; `db`'s own when left out. */
+  operatorsDb?: Db;
   /** Only sends; the API never runs a job. */
   boss: PgBoss;
   log: Log;
@@ -108,7 +110,7 @@ function mountMonitoring(app: App, parts: Parts): void {
   mountMetrics(app, parts);
 }
 
-function mountRoutesOfCustomers(app: App, { keyWith, inTurn, keys, adminOnly }: Guards, parts: Parts): void {
+function mountRoutesOfCustomers(app: App, { keyWith, inTurn, keys }: Guards, parts: Parts): void {
   const { db, pool, log, tracer, registry } = parts;
   const mayRead = every(keyWith("read"), inTurn);
   mountReadings(app, {
@@ -122,12 +124,13 @@ function mountRoutesOfCustomers(app: App, { keyWith, inTurn, keys, adminOnly }: 
     keys,
   });
   mountReadingsList(app, { db, mayRead });
-  mountUsage(app, { db, mayRead, adminOnly });
+  mountUsage(app, { db, mayRead });
   mountSensors(app, { db, mayWrite: every(keyWith("ingest"), takeBody, inTurn), mayRead });
 }
 
 function mountRoutesOfOperators(app: App, { adminOnly }: Guards, parts: Parts): void {
-  const deps = { ...parts, adminOnly };
+  const deps = { ...parts, db: parts.operatorsDb ?? parts.db, adminOnly };
+  mountOrganizationUsage(app, deps);
   mountUsageSummary(app, deps);
   mountOrganizations(app, deps);
   mountSubscriptions(app, deps);

@@ -24,6 +24,7 @@ import { startTracing, type Tracing } from "../tracing/start-tracing.ts";
 const connectionsMax = 10;
 const queueConnectionsMax = 2;
 const unknownKeysConnectionsMax = 2;
+const operatorsConnectionsMax = 4;
 /** Probes and heartbeats: they wait for no request, and give up before the prober does. */
 const probesConnectionsMax = 1;
 const probeTimeoutMs = 2_000;
@@ -38,6 +39,8 @@ type Parts = {
   database: Database;
   /** To look up API keys that were not seen before, so that a flood of wrong keys makes no customer wait. */
   unknownKeys: Database;
+  /** For operators' requests and the console, so that however many there are, gateways' readings do not wait for them. */
+  operators: Database;
   probes: Database;
   loadConsole: LoadConsole;
 };
@@ -62,10 +65,13 @@ export async function runApi(stop: StopSignals, loadConsole: LoadConsole): Promi
     // At once: pg-boss and other parts that have started would go on for ever.
     process.exit(1);
   }
-  await Promise.all([parts.database.close(), parts.unknownKeys.close(), parts.probes.close()]);
+  const { database, unknownKeys, operators, probes } = parts;
+  await Promise.all([database, unknownKeys, operators, probes].map(({ close }) => close()));
 }
 
-function openDatabases(config: ApiConfig, log: Log): Pick<Parts, "database" | "unknownKeys" | "probes"> {
+type Databases = Pick<Parts, "database" | "unknownKeys" | "operators" | "probes">;
+
+function openDatabases(config: ApiConfig, log: Log): Databases {
   const connectionString = config.DATABASE_URL;
   return {
     database: openDatabase(
@@ -77,6 +83,15 @@ function openDatabases(config: ApiConfig, log: Log): Pick<Parts, "database" | "u
         connectionString,
         applicationName: "meter-outbox api, unknown keys",
         connectionsMax: unknownKeysConnectionsMax,
+        statementTimeoutMs,
+      },
+      log,
+    ),
+    operators: openDatabase(
+      {
+        connectionString,
+        applicationName: "meter-outbox api, operators",
+        connectionsMax: operatorsConnectionsMax,
         statementTimeoutMs,
       },
       log,
@@ -126,14 +141,18 @@ async function serveUntilStopped(parts: Parts, stop: StopSignals): Promise<void>
 }
 
 async function serve(parts: Parts, boss: PgBoss): Promise<RunningServer> {
-  const { config, log, tracing, database, unknownKeys, probes, registry } = parts;
+  const { config, log, tracing, database, unknownKeys, operators, probes, registry } = parts;
   const held = new HeldBytes(config.HELD_BYTES_MAX);
   const app = createApiApp({
     db: database.db,
     pool: database.pool,
     unknownKeysDb: unknownKeys.db,
+    operatorsDb: operators.db,
     readiness: createReadinessCheck(
-      { db: probes.db, renew: () => [probes, database, unknownKeys].forEach(({ renew }) => renew()) },
+      {
+        db: probes.db,
+        renew: () => [probes, database, unknownKeys, operators].forEach(({ renew }) => renew()),
+      },
       "api",
     ),
     boss,
@@ -162,12 +181,12 @@ async function serve(parts: Parts, boss: PgBoss): Promise<RunningServer> {
 
 async function serveConsole(
   app: App,
-  { config, log, database, loadConsole }: Parts,
+  { config, log, operators, loadConsole }: Parts,
   boss: PgBoss,
 ): Promise<void> {
   const { mountConsole } = await loadConsole();
   await mountConsole(app, {
-    db: database.db,
+    db: operators.db,
     boss,
     log,
     adminToken: config.ADMIN_TOKEN,

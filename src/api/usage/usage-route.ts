@@ -36,14 +36,15 @@ const organizationUsageRoute = createRoute({
   responses: { 200: answer, ...adminProblems, ...inputProblems, ...notFoundProblems },
 });
 
-export type UsageRoutes = { db: Db; mayRead: KeyOnly; adminOnly: AdminOnly };
-
-/** Adds `GET /v1/usage` and `GET /v1/organizations/{id}/usage`. */
-export function mountUsage(app: App, { db, mayRead, adminOnly }: UsageRoutes): void {
+/** Adds `GET /v1/usage`. */
+export function mountUsage(app: App, { db, mayRead }: { db: Db; mayRead: KeyOnly }): void {
   app.openapi({ ...usageRoute, middleware: mayRead }, async (c) =>
     tellUsage(c, { db, organizationId: c.var.organizationId, query: c.req.valid("query") }),
   );
+}
 
+/** Adds `GET /v1/organizations/{id}/usage`. */
+export function mountOrganizationUsage(app: App, { db, adminOnly }: { db: Db; adminOnly: AdminOnly }): void {
   app.openapi({ ...organizationUsageRoute, middleware: adminOnly }, async (c) => {
     const organizationId = await organizationIdOf(db, c.req.valid("param").id);
     if (!(await hasOrganization(db, organizationId))) throw notFound("organization");
