@@ -84,6 +84,32 @@ test("events that wait for Stripe keep no lost job of another event from being m
   expect(await boss.findJobs(stripeEventsQueue.name)).toHaveLength(1_001);
 });
 
+test("a sweep compares the oldest hundred thousand events with the jobs, and younger ones when those are handled", async ({
+  database: { db },
+  boss,
+}) => {
+  await sql`
+    with stored as (
+      insert into metering.stripe_events (event_id, event_type, livemode, payload, received_at)
+      select 'evt_' || n, 'invoice.paid', false, '{}', now() - interval '1 hour' + n * interval '1 millisecond'
+      from generate_series(0, 100000) n
+      returning event_id
+    )
+    insert into pgboss.job (name, singleton_key, policy)
+    select ${stripeEventsQueue.name}, event_id, 'exclusive' from stored where event_id <> 'evt_100000'
+  `.execute(db);
+  const countJobs = async () => (await boss.findJobs(stripeEventsQueue.name, { key: "evt_100000" })).length;
+
+  await sweepStripeEvents({ db, boss });
+  expect(await countJobs()).toBe(0);
+
+  await sql`
+    update metering.stripe_events set state = 'handled', handled_at = now() where event_id = 'evt_0'
+  `.execute(db);
+  await sweepStripeEvents({ db, boss });
+  expect(await countJobs()).toBe(1);
+});
+
 function subscriptionChanged(id: string, customer: string) {
   const type = "customer.subscription.updated";
   return { id, object: "event" as const, type, livemode: false, data: { object: { id: "sub_1", customer } } };

@@ -13,6 +13,8 @@ export type InboxState = (typeof inboxStates)[number];
 
 /** Reminders re-created in one sweep. */
 const remindersMax = 1_000;
+/** The oldest pending events that one sweep compares with pg-boss's jobs: younger ones are handled after them anyway. */
+const comparedMax = 100_000;
 
 /** An event that a job is made for, and its subject: the customer, else the object, else the event's type. */
 type EventReminder = { eventId: string; subject: string };
@@ -169,10 +171,12 @@ export async function sweepStripeEvents({ db, boss }: { db: Db; boss: PgBoss }):
     select event_id from metering.stripe_events
     where state = 'pending' and received_at < now() - interval '1 minute'
     order by received_at
+    limit ${comparedMax}
   `.execute(db);
   if (pending.rows.length === 0) return;
-  const reminded = await listReminded(db, stripeEventsQueue.name);
-  const lost = pending.rows.map((row) => row.event_id).filter((id) => !reminded.has(id));
+  const keys = pending.rows.map((row) => row.event_id);
+  const reminded = await listReminded(db, { queue: stripeEventsQueue.name, keys });
+  const lost = keys.filter((id) => !reminded.has(id));
   const reminders = await sql<EventReminder>`
     select ${reminder} from metering.stripe_events where event_id = any(${lost.slice(0, remindersMax)}::text[])
   `.execute(db);

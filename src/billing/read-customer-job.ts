@@ -56,7 +56,7 @@ export async function sweepCustomerReads({ db, boss }: { db: Db; boss: PgBoss })
   });
   const wanted = done.flat();
   if (wanted.length > 0) {
-    const reminded = await listReminded(db, readCustomerQueue.name);
+    const reminded = await listReminded(db, { queue: readCustomerQueue.name, keys: wanted });
     await remind(boss, wanted.filter((id) => !reminded.has(id)).slice(0, remindersMax));
   }
   if (errors.length > 0) throw errors[0];
