@@ -1,8 +1,10 @@
 import { sql } from "kysely";
+import { namesOrganizations, type ShardInput } from "../database/by-shard.ts";
 import { isDatabaseUnavailable } from "../database/database-unavailable.ts";
 import type { Db, Trx } from "../database/db.ts";
 import { byIndex } from "../database/one-plan.ts";
 import { inTransaction } from "../database/in-transaction.ts";
+import { onEachShardGroup } from "../database/shard-groups.ts";
 import type { MeterName } from "../usage/meters.ts";
 
 /** A scope that can be paused: the whole account, or one meter by its name. */
@@ -129,24 +131,35 @@ const noneKnown: Waiting = { hasUnfailed: false, organizationsFailed: 0 };
 
 /**
  * Which meter events of the scope wait to be delivered: whether there is one that never failed, and how many organizations
- * have one that did. While a node of a cluster is away, none is known to wait.
+ * have one that did. None is known to wait on nodes of a cluster that are away.
  */
 export async function readWaiting(db: Db, scope: Scope): Promise<Waiting> {
   try {
-    const { rows } = await byIndex(db, (one) =>
-      sql<Waiting>`
-        select
-          count(*) filter (where first_unknown_at is null) > 0 as "hasUnfailed",
-          count(distinct organization_id) filter (where first_unknown_at is not null)::int as "organizationsFailed"
-        from metering.meter_events
-        where ${waitsIn(scope)}
-      `.execute(one),
+    const { done } = await onEachShardGroup(db, {}, (shard) => readWaitingOnShard(db, scope, shard));
+    return done.flat().reduce(
+      (all, { hasUnfailed, organizationsFailed }) => ({
+        hasUnfailed: all.hasUnfailed || hasUnfailed,
+        organizationsFailed: all.organizationsFailed + organizationsFailed,
+      }),
+      noneKnown,
     );
-    return rows[0] ?? noneKnown;
   } catch (error) {
     if (isDatabaseUnavailable(error)) return noneKnown;
     throw error;
   }
+}
+
+async function readWaitingOnShard(db: Db, scope: Scope, shard: ShardInput): Promise<Waiting[]> {
+  const { rows } = await byIndex(db, (one) =>
+    sql<Waiting>`
+      select
+        count(*) filter (where first_unknown_at is null) > 0 as "hasUnfailed",
+        count(distinct organization_id) filter (where first_unknown_at is not null)::int as "organizationsFailed"
+      from metering.meter_events m
+      where ${waitsIn(scope)} ${namesOrganizations(shard)("m")}
+    `.execute(one),
+  );
+  return rows;
 }
 
 /**

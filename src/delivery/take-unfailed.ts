@@ -1,7 +1,9 @@
 import { sql } from "kysely";
+import { namesOrganizations, type ShardInput } from "../database/by-shard.ts";
 import { isDatabaseUnavailable } from "../database/database-unavailable.ts";
 import type { Db } from "../database/db.ts";
 import { byIndex } from "../database/one-plan.ts";
+import { onEachShardGroup } from "../database/shard-groups.ts";
 import type { MeterEventKey } from "../usage/meter-event-key.ts";
 import type { MeterName } from "../usage/meters.ts";
 import { beginDue } from "./begin-due.ts";
@@ -25,30 +27,39 @@ export async function takeUnfailed(
   return begun.map(({ attempt }) => ({ attempt }));
 }
 
-/** Rather of an organization of which no event failed. None while a node of a cluster is away: then any event may probe. */
-async function findUnfailed(
-  db: Db,
-  scope: Scope,
-): Promise<(MeterEventKey & { meter: MeterName }) | undefined> {
+type Unfailed = MeterEventKey & { meter: MeterName; othersFailed: boolean };
+
+/**
+ * Rather of an organization of which no event failed. None is known of nodes of a cluster that are away: where they have all
+ * that there are, any event may probe.
+ */
+async function findUnfailed(db: Db, scope: Scope): Promise<Unfailed | undefined> {
   try {
-    const { rows } = await byIndex(db, (one) =>
-      sql<MeterEventKey & { meter: MeterName }>`
-        select "organizationId", "meterEventId", meter
-        from (
-          select
-            organization_id as "organizationId", id as "meterEventId", meter, first_unknown_at is not null as failed,
-            bool_or(first_unknown_at is not null) over (partition by organization_id) as others_failed
-          from metering.meter_events
-          where ${waitsIn(scope)}
-        ) waiting
-        where not failed
-        order by others_failed, "meterEventId"
-        limit 1
-      `.execute(one),
-    );
-    return rows[0];
+    const { done } = await onEachShardGroup(db, {}, (shard) => findOnShard(db, scope, shard));
+    const found = done.flat();
+    return found.find(({ othersFailed }) => !othersFailed) ?? found[0];
   } catch (error) {
     if (isDatabaseUnavailable(error)) return undefined;
     throw error;
   }
+}
+
+async function findOnShard(db: Db, scope: Scope, shard: ShardInput): Promise<Unfailed[]> {
+  const inShard = namesOrganizations(shard);
+  const { rows } = await byIndex(db, (one) =>
+    sql<Unfailed>`
+      select "organizationId", "meterEventId", meter, "othersFailed"
+      from (
+        select
+          organization_id as "organizationId", id as "meterEventId", meter, first_unknown_at is not null as failed,
+          bool_or(first_unknown_at is not null) over (partition by organization_id) as "othersFailed"
+        from metering.meter_events m
+        where ${waitsIn(scope)} ${inShard("m")}
+      ) waiting
+      where not failed
+      order by "othersFailed", "meterEventId"
+      limit 1
+    `.execute(one),
+  );
+  return rows;
 }
