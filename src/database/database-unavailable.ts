@@ -13,6 +13,8 @@ const networkCodes = new Set([
 ]);
 // A standby during a failover, a server that is too slow, a lock that another session holds, or a disk that fails.
 const serverCodes = new Set(["25006", "57014", "55P03", "40P01", "40001", "58030"]);
+// Of these, a lock that another session holds, a deadlock and a conflict.
+const lockCodes = new Set(["55P03", "40P01", "40001"]);
 // The server cannot be reached, has no disk, memory or connections left, was shut down or crashed, or is starting; or it ended
 // this connection, whose transaction idled or took longer than it lets one.
 const serverClasses = /^(?:08\w{3}|25P0[34]|53\w{3}|57P0[1-5])$/;
@@ -38,6 +40,11 @@ function isAwayNow(error: Error): boolean {
   if (error instanceof pg.DatabaseError && (tellsOfLostNode(error) || tellsOfItsEnd(error))) return true;
   // A server that is stopped takes its Unix socket away (ENOENT).
   return ("syscall" in error && error.syscall === "connect") || driverMessages.test(error.message);
+}
+
+/** Whether the statement gave way to other transactions: so it was read, whatever became of it. */
+export function isHeldByLock(error: unknown): boolean {
+  return error instanceof pg.DatabaseError && lockCodes.has(error.code ?? "");
 }
 
 /** Whether a server said so itself, and so was reached, whatever it refuses. */

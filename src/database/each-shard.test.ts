@@ -1,6 +1,8 @@
+import pg from "pg";
 import { expect, test } from "vitest";
 import { onEachShard } from "./each-shard.ts";
 import type { Shard, Shards } from "./shards.ts";
+import { createSilentNodes, type SilentNodes } from "./silent-nodes.ts";
 
 const away = Object.assign(new Error("connection to the remote node failed"), { code: "08006" });
 const refused = Object.assign(new Error("a value is out of range"), { code: "22003" });
@@ -22,9 +24,9 @@ const shards = shardsOfIds({
 });
 const items = ["a", "b", "c"].map((organizationId) => ({ organizationId }));
 
-async function runWith(error: Error, failing: readonly string[]) {
+async function runWith(error: Error, failing: readonly string[], silent?: SilentNodes) {
   const asked: string[] = [];
-  const result = await onEachShard(shards, items, {
+  const result = await onEachShard({ ...shards, ...(silent && { silent }) }, items, {
     keyOf: (item) => item,
     work: async ([item]) => {
       const id = item?.organizationId ?? "";
@@ -52,4 +54,23 @@ test("an error that has to do with the rows of one shard leaves out that shard o
     failed: [{ organizationId: "a" }],
     errors: [refused],
   });
+});
+
+test("a node that could not be reached is not asked by another call, until it answers", async () => {
+  const answer = Promise.withResolvers<void>();
+  const silent = createSilentNodes(() => answer.promise);
+  await runWith(away, ["a", "c"], silent);
+
+  expect(await runWith(away, [], silent)).toMatchObject({ asked: ["b"], errors: [away, away] });
+  answer.resolve();
+  await expect.poll(() => silent.list().size).toBe(0);
+  expect(await runWith(away, [], silent)).toMatchObject({ asked: ["a", "b", "c"], errors: [] });
+});
+
+test("a lock that is held leaves out its shard only, and is no sign of a silent node", async () => {
+  const locked = Object.assign(new pg.DatabaseError("lock timeout", 0, "error"), { code: "55P03" });
+  const silent = createSilentNodes(() => new Promise(() => undefined));
+
+  expect(await runWith(locked, ["a"], silent)).toMatchObject({ asked: ["a", "b", "c"], errors: [locked] });
+  expect(silent.list().size).toBe(0);
 });

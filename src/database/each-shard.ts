@@ -1,10 +1,8 @@
-import { isDatabaseUnavailable } from "./database-unavailable.ts";
+import { isHeldByLock, isDatabaseUnavailable } from "./database-unavailable.ts";
 import { groupByShard, type Shards, wholeDatabase } from "./shards.ts";
+import type { NodesAway } from "./silent-nodes.ts";
 
 type OfOrganization = { organizationId: string };
-
-/** Nodes that could not be reached, each with why. */
-export type NodesAway = Map<string, unknown>;
 
 /** `failed`: those whose shard failed or cannot be reached; `errors`: why, for each of these shards. */
 export type EachShard<T, R> = { done: R[]; failed: T[]; errors: unknown[] };
@@ -12,7 +10,8 @@ export type EachShard<T, R> = { done: R[]; failed: T[]; errors: unknown[] };
 /**
  * Runs `work` for what concerns organizations: at once where there are no shards, and throws its errors. On a cluster shard
  * by shard: one that fails leaves out its own organizations only, and a node that cannot be reached is not asked again in
- * this call, nor in others that are given the same `nodesAway`. Throws where all failed.
+ * this call, nor in others that are given the same `nodesAway`, nor in any until it answers where the shards remember
+ * silent nodes. Throws where all failed.
  */
 export async function onEachShard<T, R>(
   shards: Shards | undefined,
@@ -20,7 +19,7 @@ export async function onEachShard<T, R>(
   {
     keyOf,
     work,
-    nodesAway = new Map(),
+    nodesAway = nodesAwayOf(shards),
   }: {
     keyOf: (item: T) => OfOrganization;
     work: (items: T[], isOneShard: boolean) => Promise<R>;
@@ -44,7 +43,11 @@ export async function onEachShard<T, R>(
       try {
         result.done.push(await work(group, true));
       } catch (error) {
-        if (isDatabaseUnavailable(error)) nodesAway.set(shard.node, error);
+        const [first] = group;
+        if (first !== undefined && isDatabaseUnavailable(error) && !isHeldByLock(error)) {
+          nodesAway.set(shard.node, error);
+          shards.silent?.suspect(shard.node, { ...keyOf(first), error });
+        }
         result.failed.push(...group);
         result.errors.push(error);
       }
@@ -52,4 +55,9 @@ export async function onEachShard<T, R>(
   }
   if (result.done.length === 0 && result.errors.length > 0) throw result.errors[0];
   return result;
+}
+
+/** The nodes that are known to be silent. */
+export function nodesAwayOf(shards: Shards | undefined): NodesAway {
+  return shards?.silent?.list() ?? new Map();
 }

@@ -1,5 +1,6 @@
 import pg from "pg";
 import type { Log } from "../log.ts";
+import { askNodeOf } from "./ask-node-of.ts";
 import type { Db } from "./db.ts";
 import { keepPlans } from "./keep-plans.ts";
 import { createQueryBuilder } from "./query-builder.ts";
@@ -8,6 +9,7 @@ import { createWatchedSocket } from "./watched-socket.ts";
 import { createRenewal } from "./renewal.ts";
 import { createShards } from "./shards.ts";
 import { askThrough } from "./shards-of.ts";
+import { createSilentNodes } from "./silent-nodes.ts";
 
 export type Database = {
   db: Db;
@@ -67,7 +69,8 @@ export function openDatabase(options: PoolOptions, log: Log): Database {
   });
   pool.on("error", (error) => log.warn({ event: "database_connection_lost", message: error.message }));
   const plain = createQueryBuilder(pool);
-  const shards = createShards(askThrough(plain));
+  const silent = createSilentNodes((organizationId) => askNodeOf(plain, organizationId));
+  const shards = { ...createShards(askThrough(plain)), silent };
   const db: Db = Object.assign(plain, { shards, ...(plansByIndex && { plansByIndex }) });
   return { db, pool, renew: renewal.renewAll, close: () => db.destroy() };
 }

@@ -1,9 +1,10 @@
 import { sql } from "kysely";
 import type { ShardInput } from "./by-shard.ts";
 import type { Db } from "./db.ts";
-import { type EachShard, type NodesAway, onEachShard } from "./each-shard.ts";
+import { type EachShard, onEachShard } from "./each-shard.ts";
 import { groupByShard, type Shards, wholeDatabase } from "./shards.ts";
 import { shardsOf } from "./shards-of.ts";
+import type { NodesAway } from "./silent-nodes.ts";
 
 /**
  * Runs `work` for all organizations, or for `only` these, as `onEachShard` does: on a cluster shard by shard, elsewhere once,

@@ -1,3 +1,5 @@
+import type { SilentNodes } from "./silent-nodes.ts";
+
 /** Where an organization's rows lie. */
 export type Shard = {
   id: string;
@@ -11,6 +13,8 @@ export type Shards = {
   find: (organizationIds: readonly string[]) => Promise<ReadonlyMap<string, Shard>>;
   /** What is known of them may be wrong: a shard can move or be split. */
   forget: (organizationIds: readonly string[]) => void;
+  /** Only where they are remembered. */
+  silent?: SilentNodes;
 };
 
 type Places = ReadonlyMap<string, Shard>;

@@ -1,4 +1,5 @@
 import { sql } from "kysely";
+import pg from "pg";
 import { Registry } from "prom-client";
 import { expect } from "vitest";
 import type { Db } from "../database/db.ts";
@@ -8,6 +9,8 @@ import { watchDelivery } from "../monitoring/metrics/delivery-metrics.ts";
 import type { StripeAnswer } from "../stripe/answer.ts";
 import { addDueEvent, readAttempts, readDeliverJobs, readMeterEvent } from "../testing/rows/meter-events.ts";
 import { createRecordingLog } from "../testing/processes/recording-log.ts";
+import { eachOnItsShard } from "../testing/rows/node-away.ts";
+import { openWatched, tookTooLong } from "../testing/postgres/watched-statements.ts";
 import { localOnly } from "../testing/postgres/local-only.ts";
 import { countWaitingForLocks } from "../testing/postgres/locks.ts";
 import { roadTest } from "../testing/fixtures/road-fixture.ts";
@@ -16,8 +19,10 @@ import { addNeighbours } from "../testing/rows/neighbours.ts";
 import type { MeterEventKey } from "../usage/meter-event-key.ts";
 import { deliver } from "./deliver.ts";
 import type { FinishedAttempt } from "./settle.ts";
+import { settleBatch } from "./settle-batch.ts";
 import { createSettler } from "./settler.ts";
 import { type TakenJob, takeJobs } from "./take-jobs.ts";
+import { unwatched } from "./watch.ts";
 
 const meter = "temperature_readings";
 const accepted: StripeAnswer = { kind: "success", httpStatus: 200, requestId: "req_1" };
@@ -273,3 +278,55 @@ test.skipIf(localOnly("each shard of a cluster settles its own answers"))(
     expect(rows).toEqual([{ transactions: 1 }]);
   },
 );
+
+test("a node that gives no answer is waited for once in a batch, and all others' attempts are settled", async ({
+  desk,
+  boss,
+  database: { db, url },
+}) => {
+  const keys = await desk.addEvents(3);
+  const [silent, neighbour, other] = keys;
+  const finished = await desk.answerAll(() => accepted);
+  let waits = 0;
+  const watched = openWatched(url, (text, values) => {
+    const words = JSON.stringify(values);
+    const isOfNode = [silent, neighbour].some((key) => words.includes(key?.organizationId ?? "no one's"));
+    if (!isOfNode || !text.includes("metering.meter_events")) return;
+    waits += 1;
+    throw tookTooLong();
+  });
+  const shards = eachOnItsShard((id) => (id === other?.organizationId ? "answers" : "silent"));
+  const { log, at } = createRecordingLog();
+
+  const left = await settleBatch({ db: watched, boss, log, watch: unwatched, shards }, finished);
+  await watched.destroy();
+
+  expect(waits).toBe(1);
+  expect(left).toHaveLength(2);
+  expect(await statesOf(db, keys)).toEqual(["pending", "pending", "delivered"]);
+  expect(at("error")).toMatchObject([{ event: "settle_failed", count: 2 }]);
+});
+
+test("an attempt stays to be settled where a cluster lost its node's connection, which it tells as an internal error", async ({
+  desk,
+  boss,
+  database: { db, url },
+}) => {
+  const keys = await desk.addEvents(1);
+  const finished = await desk.answerAll(() => accepted);
+  const lost = Object.assign(new pg.DatabaseError("server closed the connection unexpectedly", 0, "error"), {
+    code: "XX000",
+    where: "while executing command on 127.0.0.1:5433",
+  });
+  const watched = openWatched(url, (text) => {
+    if (text.includes("metering.meter_events")) throw lost;
+  });
+  const { log, events } = createRecordingLog();
+  const deps = { db: watched, boss, log, watch: unwatched };
+
+  expect(await settleBatch(deps, finished)).toEqual(finished);
+  await watched.destroy();
+
+  expect(events.map(({ event }) => event)).not.toContain("settle_refused");
+  expect(await statesOf(db, keys)).toEqual(["pending"]);
+});

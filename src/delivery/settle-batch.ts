@@ -1,6 +1,7 @@
 import { messageOf } from "../process/message-of.ts";
 import { sql } from "kysely";
 import type { PgBoss } from "pg-boss";
+import { isDatabaseUnavailable } from "../database/database-unavailable.ts";
 import type { Db } from "../database/db.ts";
 import { onEachShard } from "../database/each-shard.ts";
 import type { Shards } from "../database/shards.ts";
@@ -31,16 +32,15 @@ export async function settleBatch(
   deps: Deps,
   batch: readonly FinishedAttempt[],
 ): Promise<readonly FinishedAttempt[]> {
-  const settled = await onEachShard(deps.shards, batch, {
+  const { done, failed, errors } = await onEachShard(deps.shards, batch, {
     keyOf: ({ attempt }) => attempt,
     work: (group, isOneShard) => settleOfShard({ ...deps, isOneShard }, group),
-  }).catch((error: unknown) => {
-    reportFailure(deps, batch, error);
-    return { done: [batch], failed: [] };
-  });
-  return [...settled.done.flat(), ...settled.failed];
+  }).catch((error: unknown) => ({ done: [], failed: batch, errors: [error] }));
+  if (failed.length > 0) reportFailure(deps, failed, errors[0]);
+  return [...done.flat(), ...failed];
 }
 
+/** Throws where nothing of the batch is settled, and not because of its rows. */
 async function settleOfShard(
   deps: ShardDeps,
   batch: readonly FinishedAttempt[],
@@ -49,15 +49,24 @@ async function settleOfShard(
     await settleTogether(deps, batch);
     return [];
   } catch (error) {
-    if (!isRefusal(error)) {
-      reportFailure(deps, batch, error);
-      return batch;
-    }
+    if (!isRefusal(error)) throw error;
     const [first] = batch;
     if (first !== undefined && batch.length === 1) return settleAlone(deps, first);
     const middle = Math.ceil(batch.length / 2);
-    const left = await settleOfShard(deps, batch.slice(0, middle));
-    return [...left, ...(await settleOfShard(deps, batch.slice(middle)))];
+    const left = await settleHalf(deps, batch.slice(0, middle));
+    return [...left, ...(await settleHalf(deps, batch.slice(middle)))];
+  }
+}
+
+async function settleHalf(
+  deps: ShardDeps,
+  half: readonly FinishedAttempt[],
+): Promise<readonly FinishedAttempt[]> {
+  try {
+    return await settleOfShard(deps, half);
+  } catch (error) {
+    reportFailure(deps, half, error);
+    return half;
   }
 }
 
@@ -122,12 +131,14 @@ async function reportRefused(deps: Deps, finished: FinishedAttempt, error: unkno
 
 /**
  * Errors of Postgres about the rows themselves: wrong data, a broken rule, a trigger's refusal, a damaged page. Every
- * other error (no connection, no right, no table, a lock, no space) concerns all rows, and passes.
+ * other error (no connection, no right, no table, a lock, no space) concerns all rows, and passes. A cluster tells a node
+ * that it lost as an internal error, too.
  */
 const refusals = /^(?:22|23|27|38|39|44|54|P0|XX)\w{3}$/;
 
 function isRefusal(error: unknown): boolean {
   if (error instanceof TypeError || error instanceof RangeError) return true;
+  if (isDatabaseUnavailable(error)) return false;
   return error instanceof Error && "code" in error && refusals.test(String(error.code));
 }
 

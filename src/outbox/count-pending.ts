@@ -1,7 +1,7 @@
 import { sql } from "kysely";
 import { isDatabaseUnavailable } from "../database/database-unavailable.ts";
 import type { Db } from "../database/db.ts";
-import type { NodesAway } from "../database/each-shard.ts";
+import type { NodesAway } from "../database/silent-nodes.ts";
 import type { MeterName } from "../usage/meters.ts";
 
 type Bound = { meter: MeterName; pendingMax: number };

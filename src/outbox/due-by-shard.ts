@@ -1,6 +1,6 @@
 import { isDatabaseUnavailable } from "../database/database-unavailable.ts";
 import type { Db } from "../database/db.ts";
-import type { NodesAway } from "../database/each-shard.ts";
+import type { NodesAway } from "../database/silent-nodes.ts";
 import { hasShards, onEachShardGroup } from "../database/shard-groups.ts";
 import type { Shards } from "../database/shards.ts";
 import {

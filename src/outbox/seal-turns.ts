@@ -1,7 +1,7 @@
 import type { PgBoss } from "pg-boss";
 import { isDatabaseUnavailable } from "../database/database-unavailable.ts";
 import type { Db, Trx } from "../database/db.ts";
-import type { NodesAway } from "../database/each-shard.ts";
+import type { NodesAway } from "../database/silent-nodes.ts";
 import { limitStatement } from "../database/limit-statement.ts";
 import { joinByIndex } from "../database/one-plan.ts";
 import { type Shards, wholeDatabase } from "../database/shards.ts";

@@ -1,7 +1,8 @@
 import { sql } from "kysely";
 import type { PgBoss } from "pg-boss";
 import type { Db } from "../database/db.ts";
-import type { NodesAway } from "../database/each-shard.ts";
+import { nodesAwayOf } from "../database/each-shard.ts";
+import type { NodesAway } from "../database/silent-nodes.ts";
 import { byIndex } from "../database/one-plan.ts";
 import { type Tracer, untraced } from "../tracing/tracer.ts";
 import type { MeterName } from "../usage/meters.ts";
@@ -97,12 +98,13 @@ export async function sealDueEntries(
   options: SealOptions,
 ): Promise<SealResult> {
   const limits = { ...sealLimits, ...options };
-  const heldBack = await listStillHeldBack(db, limits);
+  const nodesAway = nodesAwayOf(shards);
+  const heldBack = await listStillHeldBack(db, { ...limits, nodesAway });
   const stopped = heldBack.length > 0 ? "too_many_undelivered" : "done";
   // Entries that arrive meanwhile are left to the next seal; otherwise every request would become a meter event.
   const cutOff = options.goesOn?.cutOff ?? (await readDatabaseClock(db));
   const meters = limits.meters.filter((meter) => !heldBack.includes(meter));
-  const seals = await openSeals(db, shards, { ...limits, meters, cutOff });
+  const seals = await openSeals(db, shards, { ...limits, meters, cutOff, nodesAway });
   const endsAtMs = performance.now() + limits.msMax;
   const total: SealResult = { events: 0, entries: 0, stopped, heldBack, cutOff };
   const hasTurns = ({ meter, queue }: MeterSeal) => queue.length > 0 && !total.heldBack.includes(meter);
@@ -125,15 +127,18 @@ export async function sealDueEntries(
   return total;
 }
 
+/** What is known of the nodes of a cluster, for one seal. */
+type Away = { nodesAway: NodesAway };
+
 /** Looks before due entries are listed, which takes longer. */
 async function listStillHeldBack(
   db: Db,
-  { meters, pendingMax, goesOn, isShadow = false }: SealLimits & SealOptions,
+  { meters, pendingMax, goesOn, isShadow = false, nodesAway }: SealLimits & SealOptions & Away,
 ): Promise<MeterName[]> {
   const heldBack: MeterName[] = [];
   if (isShadow) return heldBack;
   for (const meter of meters.filter((each) => goesOn?.heldBack.includes(each))) {
-    const pending = await byIndex(db, (one) => countPendingOfNodes(one, { meter, pendingMax }));
+    const pending = await byIndex(db, (one) => countPendingOfNodes(one, { meter, pendingMax, nodesAway }));
     if (pendingMax - pending < pendingMax * shareOfRoom) heldBack.push(meter);
   }
   return heldBack;
@@ -142,11 +147,10 @@ async function listStillHeldBack(
 async function openSeals(
   db: Db,
   shards: Shards,
-  limits: SealLimits & SealOptions & { cutOff: Date },
+  limits: SealLimits & SealOptions & Away & { cutOff: Date },
 ): Promise<MeterSeal[]> {
-  const { cutOff } = limits;
+  const { cutOff, nodesAway } = limits;
   const seals: MeterSeal[] = [];
-  const nodesAway: NodesAway = new Map();
   for (const meter of limits.meters) {
     const filter = { meter, cutOff, only: limits.onlyOrganizationId };
     const { queue, faults } = await listDue({ db, shards, nodesAway }, filter);
@@ -162,7 +166,6 @@ async function openSeals(
       room: isShadow ? Infinity : 0,
       size: createSliceSize(limits),
       faults,
-      nodesAway,
     });
   }
   return seals;

@@ -4,10 +4,12 @@ import type { Shards } from "../../database/shards.ts";
 
 /** Each of these organizations on a node of its own, named by its place; all others on one more. */
 export function eachOnItsNode(organizationIds: readonly string[]): Shards {
-  const shardOf = (id: string) => {
-    const place = String(organizationIds.indexOf(id));
-    return { id: place, node: `node ${place}` };
-  };
+  return eachOnItsShard((id) => `node ${organizationIds.indexOf(id)}`);
+}
+
+/** Each organization on a shard of its own, of the node that `nodeOf` names. */
+export function eachOnItsShard(nodeOf: (organizationId: string) => string): Shards {
+  const shardOf = (id: string) => ({ id, node: nodeOf(id) });
   return {
     known: shardOf,
     find: (ids) => Promise.resolve(new Map(ids.map((id) => [id, shardOf(id)]))),
