@@ -1,4 +1,5 @@
 import { sql } from "kysely";
+import { answerMsMax } from "./ask-node-of.ts";
 import { isDatabaseUnavailable } from "./database-unavailable.ts";
 import type { Db } from "./db.ts";
 import { limitStatement } from "./limit-statement.ts";
@@ -13,9 +14,6 @@ export type KnownNode = {
   /** How many shards of our tables lie there. */
   shards: number;
 };
-
-/** A node that has not answered after this long does not answer. */
-const answerMsMax = 5_000;
 
 /** What a node answered about itself; null where it did not answer. */
 export type NodeAnswer = { name: string; settings: NodeSettings | null };

@@ -1,8 +1,8 @@
 import { expect, inject } from "vitest";
 import { openDatabase } from "../../database/pool.ts";
 import { silentLog } from "../../log.ts";
-import { findInDatabase } from "../../monitoring/checks/finding.ts";
-import { checkCluster } from "../../monitoring/checks/check-cluster.ts";
+import { tableChecks } from "../../monitoring/checks/examine-database.ts";
+import type { Finding } from "../../monitoring/checks/finding.ts";
 import { findCitusOfMachine } from "../../testing/postgres/machine-cluster.ts";
 import { ownNodesTest as test } from "./own-nodes.ts";
 
@@ -11,22 +11,29 @@ const binaries = await findCitusOfMachine();
 const isCluster = inject("testServer").cluster !== undefined;
 
 test.runIf(isCluster && binaries !== undefined)(
-  "doctor names a node that takes connections and answers nothing",
+  "doctor names a node that takes connections and answers nothing, and looks at nothing that would wait for it",
   { timeout: 120_000 },
   async ({ task, undo, startNodes }) => {
     if (binaries === undefined) throw new Error("the machine has no Citus");
     const { url, first } = await startNodes(binaries);
     const { db, close } = openDatabase(
-      { connectionString: url, applicationName: task.name, connectionsMax: 1 },
+      { connectionString: url, applicationName: task.name, connectionsMax: 1, statementTimeoutMs: 10_000 },
       silentLog,
     );
     undo(close);
+    const by = "the command line";
+    const looks = tableChecks({ db, billableStatuses: ["active"], backend: "citus", now: new Date(), by });
 
     process.kill(first.pid, "SIGSTOP");
     undo(() => Promise.resolve(void process.kill(first.pid, "SIGCONT")));
+    const found: Finding[] = [];
+    for (const look of looks) found.push(...(await look()));
 
-    expect(await findInDatabase("nodes", () => checkCluster(db, "citus"))).toContainEqual(
+    expect(found.filter(({ state }) => state === "problem")).toEqual([
       expect.objectContaining({ check: "nodes", detail: `not answering: ${first.host}:${first.port}` }),
-    );
+    ]);
+    const detail = 'a node does not answer: "nodes" says more';
+    expect(found).toContainEqual({ check: "delivery", state: "unchecked", detail });
+    expect(found).toContainEqual(expect.objectContaining({ check: "triggers", state: "ok" }));
   },
 );

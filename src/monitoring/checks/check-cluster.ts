@@ -10,17 +10,24 @@ import {
 import type { Db } from "../../database/db.ts";
 import { type Finding, ok, problem } from "./finding.ts";
 
-/** Whether a cluster has all that it needs; nothing on plain Postgres, where none is wanted. */
-export async function checkCluster(db: Db, backend: "postgres" | "citus"): Promise<Finding[]> {
+/**
+ * Whether a cluster has all that it needs; nothing on plain Postgres, where none is wanted. `isNodeAway`: what needs all nodes
+ * cannot be looked at.
+ */
+export async function checkCluster(
+  db: Db,
+  backend: "postgres" | "citus",
+): Promise<{ findings: Finding[]; isNodeAway: boolean }> {
   const version = await readClusterVersion(db);
-  if (version === undefined) return backend === "citus" ? [noExtension] : [];
+  if (version === undefined) return { findings: backend === "citus" ? [noExtension] : [], isNodeAway: false };
   const answers = await askNodes(db);
-  return [
+  const findings = [
     judgeNodes(version, { nodes: await listNodes(db), answers }),
     judgePlacement([...(await listMisplaced(db)), ...(await listUndelegated(db)).map(({ name }) => name)]),
     judgeTriggers(answers),
     judgeSettings(answers),
   ];
+  return { findings, isNodeAway: answers.some(({ settings }) => settings === null) };
 }
 
 const noExtension = problem(

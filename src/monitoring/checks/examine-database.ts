@@ -11,7 +11,7 @@ import { checkSchema } from "./check-schema.ts";
 import { checkServer } from "./check-server.ts";
 import { checkSharedCustomers } from "./check-shared-customers.ts";
 import { checkTriggers } from "./check-triggers.ts";
-import { type Finding, findInDatabase } from "./finding.ts";
+import { type Finding, findInDatabase, uncheckedForNode } from "./finding.ts";
 
 /** Whether the server takes writes and keeps them, and whether the schema is the one that this program works with. */
 export async function examineGround(db: Db): Promise<{ findings: Finding[]; isSchemaRight: boolean }> {
@@ -31,19 +31,30 @@ type Examined = {
 
 type Look = () => Promise<Finding[]>;
 
-/** What there is to look at in the tables beside the alerts, once the schema is right. Nothing is changed. */
+/**
+ * What there is to look at in the tables beside the alerts, once the schema is right. Nothing is changed. The nodes of a
+ * cluster come first: what needs all of them is not looked at where one is away, which takes long where it is silent.
+ */
 export function tableChecks({ db, billableStatuses, backend, now, by }: Examined): readonly Look[] {
+  let isNodeAway = false;
+  const onAllNodes = (check: string, look: () => Promise<Finding | Finding[]>) => async () =>
+    isNodeAway ? [uncheckedForNode(check)] : findInDatabase(check, look);
   return [
-    () => findInDatabase("nodes", () => checkCluster(db, backend)),
+    () =>
+      findInDatabase("nodes", async () => {
+        const cluster = await checkCluster(db, backend);
+        isNodeAway = cluster.isNodeAway;
+        return cluster.findings;
+      }),
     () => findInDatabase("rights", () => checkRights(db, by)),
     () => findInDatabase("triggers", () => checkTriggers(db)),
     () => findInDatabase("processes", () => checkProcesses(db)),
-    () => findInDatabase("partitions", () => checkPartitions(db, now)),
-    () => findInDatabase("delivery", () => checkDelivery(db)),
-    () => findInDatabase("shared customers", () => checkSharedCustomers(db)),
-    () => findInDatabase("linked customers", () => checkLinkedCustomers(db)),
-    () => findInDatabase("billable", () => checkBillable(db, billableStatuses)),
-    () => findInDatabase("Stripe's sums", () => checkReconciliation(db)),
-    () => findInDatabase("billing periods", () => checkPeriods(db)),
+    onAllNodes("partitions", () => checkPartitions(db, now)),
+    onAllNodes("delivery", () => checkDelivery(db)),
+    onAllNodes("shared customers", () => checkSharedCustomers(db)),
+    onAllNodes("linked customers", () => checkLinkedCustomers(db)),
+    onAllNodes("billable", () => checkBillable(db, billableStatuses)),
+    onAllNodes("Stripe's sums", () => checkReconciliation(db)),
+    onAllNodes("billing periods", () => checkPeriods(db)),
   ];
 }

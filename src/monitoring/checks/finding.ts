@@ -21,6 +21,11 @@ export function unchecked(check: string, detail: string): Finding {
   return { check, state: "unchecked", detail };
 }
 
+/** Of what needs a node of a cluster that is away. */
+export function uncheckedForNode(check: string): Finding {
+  return unchecked(check, 'a node does not answer: "nodes" says more');
+}
+
 /** `insufficient_privilege` of Postgres. */
 const notAllowedCode = "42501";
 /** A condition of Postgres, such as `55P03`; the driver's own errors, of a lost connection, have other codes or none. */
@@ -54,7 +59,7 @@ export async function findAtStripe(check: string, look: () => Promise<Finding>):
 
 /** What is thrown by no database is a fault of ours, and no finding. */
 function findingOf(check: string, error: unknown): Finding {
-  if (isNodeAway(error)) return unchecked(check, 'a node does not answer: "nodes" says more');
+  if (isNodeAway(error)) return uncheckedForNode(check);
   if (!(error instanceof Error)) throw error;
   const code = "code" in error && typeof error.code === "string" ? error.code : "";
   if (code === notAllowedCode) return unchecked(check, `${error.message}: "rights" says more`);
