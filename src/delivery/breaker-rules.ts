@@ -76,11 +76,10 @@ export function pauseAfter(
  * - Where those of many did, Stripe is away: usage waits and is summed up, until the pause has lasted for long.
  */
 export function mayNewUsageProbe(
-  { until, pausedAt }: Pick<Pause, "until" | "pausedAt">,
+  { until, pausedAt, readAt }: Pick<Pause, "until" | "pausedAt" | "readAt">,
   { hasUnfailed, organizationsFailed }: { hasUnfailed: boolean; organizationsFailed: number },
-  nowMs: number,
 ): boolean {
   if (until === null || hasUnfailed) return false;
-  if (organizationsFailed === 0) return until.getTime() <= nowMs;
-  return organizationsFailed < failuresInRowMax || pausedAt.getTime() <= nowMs - longPauseMs;
+  if (organizationsFailed === 0) return until <= readAt;
+  return organizationsFailed < failuresInRowMax || readAt.getTime() - pausedAt.getTime() >= longPauseMs;
 }

@@ -45,7 +45,7 @@ export function createBreaker(
   async function permitFor(meter: MeterName): Promise<Permit> {
     const pause = await pauses.concerning(meter);
     if (pause === undefined) return { kind: "free" };
-    if (pause.until === null || pause.until.getTime() > Date.now()) return { kind: "paused" };
+    if (pause.until === null || pause.until > pause.readAt) return { kind: "paused" };
     const isClaimed = await claimProbe(db, pause.scope, { leaseSeconds });
     pauses.forget();
     return isClaimed ? { kind: "probe", scope: pause.scope } : { kind: "paused" };
@@ -106,5 +106,5 @@ async function openMetersAmong(db: Db, pauses: readonly Pause[]): Promise<readon
 
 // Nothing waits that could be a probe, and without new events the pause would never end.
 async function lacksProbe(db: Db, pause: Pause): Promise<boolean> {
-  return mayNewUsageProbe(pause, await readWaiting(db, pause.scope), Date.now());
+  return mayNewUsageProbe(pause, await readWaiting(db, pause.scope));
 }

@@ -11,13 +11,16 @@ import type { MeterName } from "../usage/meters.ts";
 export type Scope = string;
 export const account: Scope = "account";
 
-/** A pause in force. `until` is when a worker may probe; null while only an operator ends it. */
-export type Pause = { scope: Scope; reason: string; until: Date | null; pausedAt: Date };
+/**
+ * A pause in force. `until` is when a worker may probe; null while only an operator ends it. All times are the database's:
+ * `readAt` is its now.
+ */
+export type Pause = { scope: Scope; reason: string; until: Date | null; pausedAt: Date; readAt: Date };
 
 /** The pauses in force, the account's first. */
 export async function readPauses(db: Db): Promise<Pause[]> {
   const pauses = await sql<Pause>`
-    select scope, reason, paused_at as "pausedAt", nullif(paused_until, 'infinity') as until
+    select scope, reason, paused_at as "pausedAt", nullif(paused_until, 'infinity') as until, now() as "readAt"
     from metering.delivery_control
     where paused_until is not null
     order by scope <> ${account}, scope
