@@ -3,6 +3,7 @@ import type { PgBoss } from "pg-boss";
 import { expect, inject } from "vitest";
 import type { Db } from "../database/db.ts";
 import { remindToDeliver } from "../queue/deliver-job.ts";
+import { createStripeClock } from "../stripe/stripe-clock.ts";
 import { leaseSeconds } from "../testing/processes/delivery-loops.ts";
 import { holdRequests } from "../testing/net/request-gate.ts";
 import { hourMs } from "../testing/rows/hours.ts";
@@ -103,6 +104,18 @@ async function isNoTransactionOpen(db: Db): Promise<boolean> {
   `.execute(db);
   return open.rows.length === 0;
 }
+
+test("no event is held back for a clock of ours that is behind, before Stripe's is known", async ({
+  loops,
+  customers,
+  account,
+}) => {
+  await customers.addOne({ event_at: new Date() });
+
+  loops.start(account, { stripeNowMs: createStripeClock(() => Date.now() - hourMs).knownMs });
+
+  await loops.untilDelivered();
+});
 
 test("the first requests after an idle time do not wait until others have begun that have no slot yet", async ({
   loops,

@@ -33,8 +33,8 @@ export type DeliveryLoopOptions = Omit<SendTools, "log" | "watch" | "stopping"> 
   /** As the deliver queues have it. */
   backoff?: Backoff;
   watch?: DeliveryWatch;
-  /** Stripe's clock; without it no event is held back for being ahead of it. */
-  stripeNowMs?: () => number;
+  /** Stripe's clock; while it is not known, no event is held back for being ahead of it. */
+  stripeNowMs?: () => number | undefined;
   /** A meter that had nothing is asked again after so long; half a second when left out. */
   idleMs?: number | undefined;
 };
@@ -177,6 +177,7 @@ async function stepMeter(loop: Loop, meter: MeterName): Promise<number> {
   const restNow = rests.look(meter);
   const probedScope = permit.kind === "probe" ? permit.scope : undefined;
   const begunAt = options.now();
+  const stripeNowMs = options.stripeNowMs?.();
   const giveBackProbe = async () => {
     if (probedScope !== undefined) await breaker.giveBackProbe(probedScope);
   };
@@ -186,7 +187,7 @@ async function stepMeter(loop: Loop, meter: MeterName): Promise<number> {
     room: probedScope === undefined ? roomForEvents(loop) : 1,
     manyOfEach: transport.eventsPerRequestMax > 1 && meters[meter].aggregation === "sum",
     leaseSeconds,
-    sendableUntil: options.stripeNowMs && new Date(options.stripeNowMs() + eventAheadMsMax),
+    sendableUntil: stripeNowMs === undefined ? undefined : new Date(stripeNowMs + eventAheadMsMax),
   }).catch(async (error: unknown) => {
     await giveBackProbe();
     throw error;

@@ -14,6 +14,7 @@ function openClocks() {
   );
   return {
     aheadMs: () => clock.nowMs() - startMs - passed.ours,
+    isKnown: () => clock.knownMs() !== undefined,
     answer: (aheadMs: number) => clock.observe(new Date(startMs + passed.ours + aheadMs).toUTCString()),
     pass: (ms: number) => {
       passed.ours += ms;
@@ -57,8 +58,11 @@ test("Stripe's time is ours again after a quarter of an hour without an answer",
   const clocks = openClocks();
   clocks.answer(-10 * minuteMs);
 
+  expect(clocks.isKnown()).toBe(true);
+
   clocks.pass(15 * minuteMs);
 
+  expect(clocks.isKnown()).toBe(false);
   expect(clocks.aheadMs()).toBe(0);
 });
 

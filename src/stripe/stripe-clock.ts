@@ -6,6 +6,8 @@ export type StripeClock = {
   observe: (date: unknown) => void;
   /** Stripe's time in milliseconds since 1970, late by up to a second and the way; our own while no answer tells it. */
   nowMs: () => number;
+  /** The same; undefined while no answer tells it. */
+  knownMs: () => number | undefined;
 };
 
 const minuteMs = 60_000;
@@ -32,13 +34,16 @@ export function createStripeClock(
     return passedMs < believedMs && Math.abs(ourPassedMs - passedMs) < unsteadyMsMax;
   }
 
+  const knownMs = () => (isBelieved() ? nowMs() + latest.aheadMs : undefined);
+
   return {
     observe(date) {
       const ours = nowMs();
       const aheadMs = (typeof date === "string" ? Date.parse(date) : Number.NaN) - ours;
       if (Math.abs(aheadMs) <= distanceMsMax) latest = { aheadMs, ours, monotonic: monotonicMs() };
     },
-    nowMs: () => nowMs() + (isBelieved() ? latest.aheadMs : 0),
+    nowMs: () => knownMs() ?? nowMs(),
+    knownMs,
   };
 }
 

@@ -69,7 +69,7 @@ export function deliverJobs(
     transport: timedTransport(registry, createTransport(deps, config.DELIVERY_TRANSPORT)),
     eventNames: meterEventNames(config),
     now: () => new Date(),
-    stripeNowMs: clock.nowMs,
+    stripeNowMs: clock.knownMs,
     concurrency: config.DELIVERY_CONCURRENCY,
     breaker,
     leaseSeconds: retry.expireInSeconds,

@@ -32,7 +32,12 @@ export function createLoops({ db, boss }: Deps) {
     events,
     start: (
       { url, secretKey }: Stripe,
-      { concurrency = 20, timeoutMs = 5_000, idleMs = 500 } = {},
+      {
+        concurrency = 20,
+        timeoutMs = 5_000,
+        idleMs = 500,
+        stripeNowMs = (): number | undefined => undefined,
+      } = {},
     ): DeliveryLoop => {
       const loop = startDelivery(
         { db, boss, log },
@@ -40,6 +45,7 @@ export function createLoops({ db, boss }: Deps) {
           transport: createSyncTransport({ apiKey: secretKey, apiBase: url, timeoutMs }),
           eventNames: { temperature_readings: "temperature_readings", active_sensors: "active_sensors" },
           now: () => new Date(),
+          stripeNowMs,
           concurrency,
           leaseSeconds,
           idleMs,
