@@ -1,5 +1,5 @@
 import { type KyselyPlugin, sql } from "kysely";
-import { expect, onTestFinished, vi } from "vitest";
+import { expect } from "vitest";
 import type { Db } from "../database/db.ts";
 import { databaseTest } from "../testing/postgres/database-fixture.ts";
 import { addMeterEvent } from "../testing/rows/meter-events.ts";
@@ -132,19 +132,6 @@ test("when a pause's time is over, one of all workers may probe, and the next on
   expect(permits.filter(({ kind }) => kind === "probe")).toEqual([probe(account)]);
   expect(permits.filter(({ kind }) => kind === "paused")).toHaveLength(5);
   expect(await workers.pauseOf(account)).toMatchObject({ reason: "unauthorized", seconds: leaseSeconds });
-});
-
-test("a pause's time is over by the database's clock, also for a worker whose own is behind", async ({
-  workers,
-}) => {
-  await workers.hire().observe(wrongKey, ofReadings);
-  await workers.passTime();
-  vi.useFakeTimers({ toFake: ["Date"], now: Date.now() - 3_600_000 });
-  onTestFinished(() => void vi.useRealTimers());
-
-  // Nothing waits that could be the probe.
-  expect(await workers.hire().openMeters()).toEqual(meterNames);
-  expect(await workers.hire().permitFor(readings)).toEqual(probe(account));
 });
 
 test("a refused key is probed once a minute, and stays paused since the first refusal", async ({
