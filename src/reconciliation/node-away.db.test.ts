@@ -28,7 +28,7 @@ test.runIf(isCluster)(
       periodEnd: hoursAgo(-100),
     });
     for (const id of [organizationId, held]) await furnish(database.db, id);
-    const bringBack = await cutOffNode(database, held);
+    const bringBack = await cutOffNode({ ...database, db }, held);
 
     expect(codesOf(await openCalendarMonths(db))).toEqual(["08006"]);
     const running = await listDueRunning(db);

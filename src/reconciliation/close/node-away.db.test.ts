@@ -17,7 +17,7 @@ const test = closeTest.extend("site", async ({ close, database }) => {
   await linkCustomer(database.db, held, { customer: "cus_held" });
   return {
     held,
-    cutOff: () => cutOffNode(database, held),
+    cutOff: () => cutOffNode({ ...database, db: close.deps.db }, held),
     /** A run of a worker's job, so many minutes from now at Stripe. */
     look: async (minutes: number, lateUsage: "report" | "carry_forward" = "report") => {
       await makeDue(database.db, close.organizationId);

@@ -2,6 +2,7 @@ import { Client, escapeIdentifier } from "pg";
 import { inject } from "vitest";
 import type { Db } from "../../database/db.ts";
 import { shardsOf } from "../../database/shards-of.ts";
+import { until } from "../processes/until.ts";
 import { addOrganization } from "../rows/organizations.ts";
 
 type OfCluster = { url: string; db: Db };
@@ -20,7 +21,10 @@ export async function addOnNode(db: Db, organizationId: string, which: "same" | 
   }
 }
 
-/** Lets the database's own node of an organization take no session any more, as if it were away. Returns what brings it back. */
+/**
+ * Lets the database's own node of an organization take no session any more, as if it were away. Returns what brings it back, and
+ * waits until `db` has asked it again.
+ */
 export async function cutOffNode(
   { url, db }: OfCluster,
   organizationId: string,
@@ -41,5 +45,8 @@ export async function cutOffNode(
     }
   };
   await allow(false);
-  return () => allow(true);
+  return async () => {
+    await allow(true);
+    await until(() => db.shards?.silent?.list().size === 0, { what: "the node to be asked again" });
+  };
 }
