@@ -112,6 +112,7 @@ CREATE TABLE metering.billing_invoices (
     paid_at timestamp with time zone,
     read_began_at timestamp with time zone NOT NULL,
     gate_said text,
+    billed_twice text[] DEFAULT '{}'::text[] NOT NULL,
     CONSTRAINT billing_invoices_check CHECK ((isfinite(period_start) AND isfinite(created_at) AND isfinite(finalizes_at) AND isfinite(held_since) AND isfinite(held_until) AND isfinite(warned_for) AND isfinite(finalized_at) AND isfinite(paid_at) AND isfinite(read_began_at))),
     CONSTRAINT billing_invoices_gate_said_check CHECK ((gate_said = ANY (ARRAY['held'::text, 'released'::text, 'would_hold'::text, 'refused'::text, 'let_go'::text]))),
     CONSTRAINT billing_invoices_invoice_id_check CHECK (((length(invoice_id) >= 1) AND (length(invoice_id) <= 255))),
@@ -137,6 +138,8 @@ COMMENT ON COLUMN metering.billing_invoices.warned_for IS 'the finalization abou
 COMMENT ON COLUMN metering.billing_invoices.read_began_at IS 'when the read of Stripe''s object that this row holds began; an older read never overwrites it';
 
 COMMENT ON COLUMN metering.billing_invoices.gate_said IS 'what the close gate last said of the draft; null: nothing, its books were equal or its finalization was far';
+
+COMMENT ON COLUMN metering.billing_invoices.billed_twice IS 'our meters'' names, of which lines of two prices bill usage of the same time';
 
 ALTER TABLE ONLY metering.billing_invoices
     ADD CONSTRAINT billing_invoices_pkey PRIMARY KEY (organization_id, invoice_id);

@@ -203,9 +203,9 @@ begin
   execute format(
     'grant insert (
         organization_id, invoice_id, period_start, stripe_customer_id, stripe_subscription_id, billing_reason, status,
-        invoiced, created_at, finalizes_at, finalized_at, paid_at, read_began_at
+        invoiced, billed_twice, created_at, finalizes_at, finalized_at, paid_at, read_began_at
       ), update (
-        status, invoiced, finalizes_at, held_since, held_until, warned_for, gate_said, finalized_at, paid_at,
+        status, invoiced, billed_twice, finalizes_at, held_since, held_until, warned_for, gate_said, finalized_at, paid_at,
         read_began_at
       ) on metering.billing_invoices to %I',
     worker

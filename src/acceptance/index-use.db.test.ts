@@ -219,7 +219,7 @@ async function endPeriod(db: Db, { id, customer }: Account): Promise<Date> {
         createdAt: end,
         finalizesAt: end,
       },
-      usage: { start, end, invoiced: {} },
+      usage: { start, end, invoiced: {}, billedTwice: [] },
       readBeganAt: inDatabase?.now ?? "",
     }),
   );

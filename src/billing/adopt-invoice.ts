@@ -27,15 +27,15 @@ export async function adoptInvoice(
   const noted = await sql`
     insert into metering.billing_invoices as i (
       organization_id, invoice_id, period_start, stripe_customer_id, stripe_subscription_id, billing_reason, status,
-      invoiced, created_at, finalizes_at, finalized_at, paid_at, read_began_at
+      invoiced, billed_twice, created_at, finalizes_at, finalized_at, paid_at, read_began_at
     )
     values (
       ${period.organizationId}, ${id}, ${period.start}, ${invoice.customerId}, ${subscriptionId},
-      ${invoice.billingReason}, ${status}, ${JSON.stringify(read.usage?.invoiced ?? {})}::jsonb, ${invoice.createdAt},
+      ${invoice.billingReason}, ${status}, ${JSON.stringify(read.usage?.invoiced ?? {})}::jsonb, ${read.usage?.billedTwice ?? []}::text[], ${invoice.createdAt},
       ${invoice.finalizesAt}, ${invoice.finalizedAt}, ${invoice.paidAt}, ${read.readBeganAt}::timestamptz
     )
     on conflict (organization_id, invoice_id) do update set
-      status = excluded.status, invoiced = excluded.invoiced, finalizes_at = excluded.finalizes_at,
+      status = excluded.status, invoiced = excluded.invoiced, billed_twice = excluded.billed_twice, finalizes_at = excluded.finalizes_at,
       finalized_at = excluded.finalized_at, paid_at = excluded.paid_at, read_began_at = excluded.read_began_at
     where i.read_began_at < excluded.read_began_at
     returning invoice_id

@@ -53,7 +53,12 @@ const test = closeTest.extend("tell", ({ close }) => {
       periodEnd: end,
       ...rest,
     };
-    const usage = { start: usageStart, end: usageEnd, invoiced: { temperature_readings: quantity } };
+    const usage = {
+      start: usageStart,
+      end: usageEnd,
+      invoiced: { temperature_readings: quantity },
+      billedTwice: [],
+    };
     return deps.db.transaction().execute(async (trx) => {
       const read = { invoiceId: id, customerId: customer, invoice, usage, readBeganAt };
       const adopted = await adoptInvoice(trx, read);

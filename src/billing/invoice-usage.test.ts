@@ -33,7 +33,14 @@ function invoice(change: Partial<InvoiceRead> = {}): InvoiceRead {
 }
 
 function line(meterId: string, quantity: string, change: Partial<MeteredLine> = {}): MeteredLine {
-  return { meterId, quantity, periodStart: day(1), periodEnd: day(10), ...change };
+  return {
+    meterId,
+    priceId: `price_of_${meterId}`,
+    quantity,
+    periodStart: day(1),
+    periodEnd: day(10),
+    ...change,
+  };
 }
 
 test("a meter's lines are added up, over the whole time that they cover", () => {
@@ -47,6 +54,7 @@ test("a meter's lines are added up, over the whole time that they cover", () => 
     start: day(1),
     end: day(10),
     invoiced: { temperature_readings: "12", active_sensors: "3" },
+    billedTwice: [],
   });
 });
 
@@ -77,6 +85,7 @@ test("the first invoice of a backdated subscription bills the usage until it was
     start: day(1),
     end: told.periodEnd,
     invoiced: { temperature_readings: "5" },
+    billedTwice: [],
   });
 });
 
@@ -92,13 +101,14 @@ test("an invoice that begins a period at once tells of the usage before it, and 
       [used, line("mtr_readings", "0", announced), line("mtr_sensors", "0", announced)],
       account,
     ),
-  ).toEqual({ start: day(1), end: day(5), invoiced: { temperature_readings: "7" } });
+  ).toEqual({ start: day(1), end: day(5), invoiced: { temperature_readings: "7" }, billedTwice: [] });
 });
 
 test("a line of nothing tells of usage when its time has begun before the invoice was made", () => {
   const early = invoice({ createdAt: day(5) });
   expect(invoiceUsage(early, [line("mtr_readings", "0")], account)).toMatchObject({
     invoiced: { temperature_readings: "0" },
+    billedTwice: [],
   });
 });
 
@@ -108,6 +118,20 @@ test.each(["subscription_cycle", "subscription_update", "subscription_threshold"
     const early = invoice({ billingReason, createdAt: day(5) });
     expect(invoiceUsage(early, [line("mtr_readings", "5")], account)).toMatchObject({
       invoiced: { temperature_readings: "5" },
+      billedTwice: [],
     });
   },
 );
+
+test("a meter whose usage of one time lines of two prices bill is billed twice, and no other is", () => {
+  const old = line("mtr_readings", "5");
+  const added = line("mtr_readings", "3", { priceId: "price_added", periodStart: day(4) });
+  const twice = (...lines: MeteredLine[]) => invoiceUsage(invoice(), lines, account)?.billedTwice;
+
+  expect(twice(old, added, line("mtr_sensors", "3"))).toEqual(["temperature_readings"]);
+  expect(twice(old, { ...added, quantity: "0" })).toEqual([]);
+  // A tier, a price that was changed, and another meter.
+  expect(twice(old, line("mtr_readings", "3"))).toEqual([]);
+  expect(twice({ ...old, periodEnd: day(4) }, added)).toEqual([]);
+  expect(twice(old, line("mtr_sensors", "3"))).toEqual([]);
+});

@@ -8,6 +8,8 @@ export type InvoiceUsage = {
   start: Date;
   end: Date;
   invoiced: Partial<Record<MeterName, string>>;
+  /** The meters of which lines of two prices bill usage of the same time. */
+  billedTwice: MeterName[];
 };
 
 /** Statuses of invoices that are final and bill what is on them. */
@@ -28,6 +30,7 @@ export function invoiceUsage(
   { meters, eventNames }: { meters: ReadonlyMap<string, MeterRead>; eventNames: MeterEventNames },
 ): InvoiceUsage | undefined {
   const invoiced: InvoiceUsage["invoiced"] = {};
+  const billedTwice: MeterName[] = [];
   let start = Infinity;
   let end = -Infinity;
   for (const meter of meterNames) {
@@ -36,10 +39,27 @@ export function invoiceUsage(
       .filter((line) => tellsOfUsage(invoice, line));
     if (its.length === 0) continue;
     invoiced[meter] = addQuantities(its.map(({ quantity }) => quantity));
+    if (overlap(its)) billedTwice.push(meter);
     start = Math.min(start, ...its.map(({ periodStart }) => periodStart.getTime()));
     end = Math.max(end, ...its.map(({ periodEnd }) => periodEnd.getTime()));
   }
-  return start < end ? { start: new Date(start), end: new Date(end), invoiced } : undefined;
+  return start < end ? { start: new Date(start), end: new Date(end), invoiced, billedTwice } : undefined;
+}
+
+/**
+ * Whether lines of two prices bill usage of the same time, as where a price was added to a subscription and the old one was left there.
+ * Tiers make several lines of one price, and a price that is changed has lines that follow each other.
+ */
+function overlap(lines: readonly MeteredLine[]): boolean {
+  const billing = lines.filter(({ quantity }) => compareQuantities(quantity, "0") > 0);
+  return billing.some((one) =>
+    billing.some(
+      ({ priceId, periodStart, periodEnd }) =>
+        priceId !== one.priceId &&
+        one.periodStart.getTime() + toleranceMs < periodEnd.getTime() &&
+        periodStart.getTime() + toleranceMs < one.periodEnd.getTime(),
+    ),
+  );
 }
 
 /**

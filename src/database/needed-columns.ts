@@ -37,9 +37,9 @@ export const neededColumns: Record<"api" | "worker", Record<string, readonly str
     ...ofBoth,
     "insert on metering.billing_invoices":
       "organization_id invoice_id period_start stripe_customer_id stripe_subscription_id billing_reason status " +
-      "invoiced created_at finalizes_at finalized_at paid_at read_began_at",
+      "invoiced billed_twice created_at finalizes_at finalized_at paid_at read_began_at",
     "update on metering.billing_invoices":
-      "status invoiced finalizes_at held_since held_until warned_for finalized_at paid_at read_began_at gate_said",
+      "status invoiced billed_twice finalizes_at held_since held_until warned_for finalized_at paid_at read_began_at gate_said",
     "insert on metering.billing_periods":
       "organization_id period_start period_end stripe_customer_id stripe_subscription_id",
     "update on metering.billing_periods":

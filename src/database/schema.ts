@@ -96,6 +96,10 @@ export interface ApiKeys {
 }
 
 export interface BillingInvoices {
+  /**
+   * our meters' names, of which lines of two prices bill usage of the same time
+   */
+  billed_twice: Generated<string[]>;
   billing_reason: string | null;
   created_at: Timestamp;
   finalized_at: Timestamp | null;

@@ -11,7 +11,7 @@ const statuses = ["draft", ...billedStatuses];
  * Usage of a meter that is on the invoices of two subscriptions, drafts included, as rows `t`: Stripe bills it by each
  * subscription that has a price for the meter. An invoice bills no usage after it was made, and two that overlap by a time
  * without usage, as where one subscription took the place of another, bill none twice. Customers with one subscription are left
- * out before any are compared.
+ * out before any are compared. And usage that two prices of one subscription bill.
  */
 const billedTwice = sql`
   with periods as materialized (
@@ -19,7 +19,7 @@ const billedTwice = sql`
   ),
   invoices as materialized (
     select
-      p.organization_id, p.stripe_customer_id, i.stripe_subscription_id, p.period_start, i.invoiced,
+      p.organization_id, p.stripe_customer_id, i.stripe_subscription_id, p.period_start, i.invoiced, i.billed_twice,
       least(p.period_end, i.created_at) as billed_until
     from periods p
     join metering.billing_invoices i on i.organization_id = p.organization_id and i.period_start = p.period_start
@@ -50,10 +50,15 @@ const billedTwice = sql`
       and e.hour < least(one.billed_until, other.billed_until)
       and e.event_at >= greatest(one.period_start, other.period_start)
       and e.event_at < least(one.billed_until, other.billed_until) and e.state = 'delivered'
+    union
+    select i.organization_id, i.stripe_customer_id, meter, i.stripe_subscription_id, i.stripe_subscription_id
+    from invoices i
+    cross join lateral unnest(i.billed_twice) meter
+    where i.stripe_subscription_id is not null
   )
 `;
 
-/** How many organizations' usage of a meter two subscriptions bill. */
+/** How many organizations' usage of a meter two subscriptions, or two prices of one, bill. */
 export async function countBilledTwice(db: Db): Promise<number> {
   const counted = await sql<{ count: number }>`
     ${billedTwice} select count(distinct t.organization_id)::float8 as count from t
@@ -65,16 +70,17 @@ export type BilledTwice = {
   organizationId: string;
   customer: string;
   meter: string;
-  subscriptionIds: [string, string];
+  /** One, where two prices of it bill the meter. */
+  subscriptionIds: string[];
 };
 
-/** The same, each pair of subscriptions. */
+/** The same, each pair of subscriptions or each one. */
 export async function listBilledTwice(db: Db, { limit }: { limit: number }): Promise<BilledTwice[]> {
   const listed = await sql<BilledTwice>`
     ${billedTwice}
     select
       t.organization_id as "organizationId", t.stripe_customer_id as customer, t.meter,
-      array[t.one, t.other] as "subscriptionIds"
+      case when t.one = t.other then array[t.one] else array[t.one, t.other] end as "subscriptionIds"
     from t
     order by t.organization_id, t.meter, t.one, t.other
     limit ${limit}

@@ -74,7 +74,7 @@ const test = databaseTest.extend("months", async ({ database }) => {
             periodStart: start,
             periodEnd: end,
           },
-          usage: { start, end, invoiced: { temperature_readings: "5" } },
+          usage: { start, end, invoiced: { temperature_readings: "5" }, billedTwice: [] },
         }),
       ),
     periods: () => readPeriods(db, organizationId),

@@ -6,7 +6,13 @@ import { eachOf } from "./each-of.ts";
 import { ForeignAnswer } from "./foreign-answer.ts";
 
 /** A line that bills a meter. */
-export type MeteredLine = { meterId: string; quantity: string; periodStart: Date; periodEnd: Date };
+export type MeteredLine = {
+  meterId: string;
+  priceId: string;
+  quantity: string;
+  periodStart: Date;
+  periodEnd: Date;
+};
 
 /** An invoice as Stripe has it at the moment of the read. */
 export type InvoiceRead = {
@@ -71,8 +77,9 @@ export function createStripeInvoices(stripe: Stripe): StripeInvoices {
         if (typeof line.invoice === "string" && line.invoice !== id) {
           throw new ForeignAnswer(200, "its lines are another invoice's");
         }
-        const meterId = await meterOf(line.pricing?.price_details?.price ?? null);
-        if (meterId !== null) lines.push(meteredLine(line, meterId));
+        const price = line.pricing?.price_details?.price ?? null;
+        const [meterId, priceId] = [await meterOf(price), idOf(price)];
+        if (meterId !== null && priceId !== null) lines.push(meteredLine(line, { meterId, priceId }));
       }
       return lines;
     },
@@ -143,9 +150,12 @@ function finalizesAt({ status, auto_advance: advances, ...invoice }: Stripe.Invo
   return fromUnix(invoice.automatically_finalizes_at ?? invoice.created + graceSeconds);
 }
 
-function meteredLine(line: Stripe.InvoiceLineItem, meterId: string): MeteredLine {
+function meteredLine(
+  line: Stripe.InvoiceLineItem,
+  of: Pick<MeteredLine, "meterId" | "priceId">,
+): MeteredLine {
   return {
-    meterId,
+    ...of,
     // `quantity` is cut to whole numbers, and is all that older answers have.
     quantity: String(line.quantity_decimal ?? line.quantity ?? 0),
     periodStart: new Date(line.period.start * 1_000),

@@ -1,5 +1,6 @@
 import { sql } from "kysely";
 import { expect } from "vitest";
+import { closeTest } from "../testing/fixtures/close-fixture.ts";
 import { databaseTest as test } from "../testing/postgres/database-fixture.ts";
 import { createRecordingLog } from "../testing/processes/recording-log.ts";
 import { addMeterEvent, ago, minuteMs } from "../testing/rows/meter-events.ts";
@@ -74,6 +75,40 @@ test("an overdue draft and usage that two subscriptions bill are each told once,
   await warn(told);
   expect(events).toEqual([twice]);
 });
+
+closeTest(
+  "usage that two prices of one subscription bill is told",
+  async ({ close, account: { stripe, simulator, meterIds }, database: { db } }) => {
+    const { customer, organizationId, subscriptionId, end } = close;
+    const added = await stripe.prices.create({
+      currency: "usd",
+      unit_amount: 3,
+      product_data: { name: "Readings, dearer" },
+      recurring: { interval: "month", usage_type: "metered", meter: meterIds.temperature_readings },
+    });
+    await close.countTheirs(10);
+    // While the period runs: asked for one that is over, the simulator ends it first.
+    const secondsOf = (time: Date) => Math.floor(time.getTime() / 1_000);
+    simulator.setSubscription(subscriptionId, { current_period_end: secondsOf(new Date()) + 60 });
+    await stripe.subscriptions.update(subscriptionId, { items: [{ price: added.id }] });
+    simulator.setSubscription(subscriptionId, { current_period_end: secondsOf(end) });
+    await close.adopt(close.endPeriod());
+    const { log, events } = createRecordingLog();
+
+    await warnOfInvoices({ db, log }, new Set());
+
+    expect(await close.invoice()).toMatchObject({ invoiced: { temperature_readings: "20" } });
+    expect(events).toEqual([
+      {
+        event: "usage_billed_twice",
+        organization_id: organizationId,
+        stripe_customer_id: customer,
+        meter: "temperature_readings",
+        stripe_subscription_ids: [subscriptionId],
+      },
+    ]);
+  },
+);
 
 test("a draft that Stripe finalizes at no time is told once an invoice of a later period is final", async ({
   database: { db },

@@ -7,7 +7,7 @@ import { listOverdueDrafts, type OverdueDraft } from "../monitoring/overdue-draf
 const listedMax = 1_000;
 
 /**
- * Logs a warning for usage that two subscriptions bill, and for drafts that a person has to finalize: each once, until it
+ * Logs a warning for usage that two subscriptions or prices bill, and for drafts that a person has to finalize: each once, until it
  * is over. `told`: what the look before found; the result is the same for the next one.
  */
 export async function warnOfInvoices(

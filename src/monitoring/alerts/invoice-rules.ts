@@ -42,7 +42,7 @@ export const invoiceRules: readonly AlertRule[] = [
   {
     name: "MeterOutboxUsageBilledTwice",
     severity: "warning",
-    summary: "Two subscriptions bill the same usage of {{ $value }} organizations",
+    summary: "Two subscriptions or prices bill the same usage of {{ $value }} organizations",
     gauge: "meter_outbox_billed_twice_organizations",
     fold: "max",
     when: { above: 0 },

@@ -41,7 +41,7 @@ export async function checkPeriods(db: Db): Promise<Finding> {
       : []),
     ...(lacking > 0 ? [`the final invoices of ${lacking} lack usage`] : []),
     ...(without > 0 ? [`Stripe made no invoice for ${without}, which have usage`] : []),
-    ...(twice > 0 ? [`two subscriptions bill the same usage of ${twice}: end one at Stripe`] : []),
+    ...(twice > 0 ? [`two subscriptions or prices bill the same usage of ${twice}: end one at Stripe`] : []),
     ...(different > 0 ? [`Stripe's sums of ${different} are not ours`] : []),
   ];
   if (found.length > 0) return problem(check, found.join("; "), remedy);

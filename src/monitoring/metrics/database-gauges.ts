@@ -29,7 +29,7 @@ export const databaseGauges = {
     labels: [],
   },
   meter_outbox_billed_twice_organizations: {
-    help: "Organizations whose usage of a meter is on the invoices of two subscriptions for the same time, of periods that run or ended in the last 35 days",
+    help: "Organizations whose usage of a meter is billed by two subscriptions, or two prices of one, for the same time, of periods that run or ended in the last 35 days",
     labels: [],
   },
   meter_outbox_not_billed_quantity: {

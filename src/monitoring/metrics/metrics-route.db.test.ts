@@ -96,7 +96,7 @@ test("a draft that Stripe should have finalized and usage that two subscriptions
   expect(summaries).toEqual(
     expect.arrayContaining([
       "2 draft invoices wait for a person to finalize them",
-      "Two subscriptions bill the same usage of 1 organizations",
+      "Two subscriptions or prices bill the same usage of 1 organizations",
     ]),
   );
 });

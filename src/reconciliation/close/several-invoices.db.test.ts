@@ -55,7 +55,7 @@ const test = closeTest
               periodStart: from,
               periodEnd: to,
             },
-            usage: { start: from, end: to, invoiced: { temperature_readings: quantity } },
+            usage: { start: from, end: to, invoiced: { temperature_readings: quantity }, billedTwice: [] },
           }),
         ),
   )

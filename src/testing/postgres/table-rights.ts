@@ -151,6 +151,7 @@ export const workerMay: Record<string, Privileges> = {
       "finalized_at",
       "paid_at",
       "read_began_at",
+      "billed_twice",
     ],
     update: [
       "status",
@@ -163,6 +164,7 @@ export const workerMay: Record<string, Privileges> = {
       "paid_at",
       "read_began_at",
       "gate_said",
+      "billed_twice",
     ],
   }),
   billing_periods: may({
