@@ -78,8 +78,10 @@ export function createStripeInvoices(stripe: Stripe): StripeInvoices {
           throw new ForeignAnswer(200, "its lines are another invoice's");
         }
         const price = line.pricing?.price_details?.price ?? null;
-        const [meterId, priceId] = [await meterOf(price), idOf(price)];
-        if (meterId !== null && priceId !== null) lines.push(meteredLine(line, { meterId, priceId }));
+        const meterId = await meterOf(price);
+        if (price === null || meterId === null) continue;
+        const priceId = typeof price === "string" ? price : price.id;
+        lines.push(meteredLine(line, { meterId, priceId }));
       }
       return lines;
     },
