@@ -21,6 +21,7 @@ import { readWaitingUsage } from "../../outbox/waiting-usage.ts";
 import { remindToDeliver } from "../../queue/deliver-job.ts";
 import { renderLook } from "../../reconciliation/compared-windows.ts";
 import type { Look } from "../../reconciliation/looks.ts";
+import { listBooks } from "../../reconciliation/close/list-books.ts";
 import { readPeriodEvents } from "../../reconciliation/close/period-events.ts";
 import { roadTest } from "../../testing/fixtures/road-fixture.ts";
 import { createTestApi } from "../../testing/processes/api-app.ts";
@@ -166,7 +167,7 @@ test.runIf(isOnCluster)(
 );
 
 test.runIf(isOnCluster)(
-  "usage, readings, waiting usage, statements and compared hours of one organization reach its shard alone",
+  "usage, readings, waiting usage, statements, books and compared hours of one organization reach its shard alone",
   async ({ database: { db }, boss, ofOneShard }) => {
     const organizationId = await addOrganization(db, { customer: "cus_acme" });
     await appendEntries(db, organizationId, [
@@ -199,6 +200,11 @@ test.runIf(isOnCluster)(
     expect(await countPeriodReadings(ofOneShard.db, asked)).toEqual([0]);
     expect(await readUninvoiced(ofOneShard.db, { organizationIds: [organizationId] })).toEqual([]);
     expect(await readWaitingUsage(ofOneShard.db, organizationId)).toMatchObject({ isUnsealed: true });
+    await sql`
+      insert into metering.billing_periods (organization_id, period_start, period_end, stripe_customer_id)
+      values (${organizationId}, ${time.start}, ${time.end}, ${time.customer})
+    `.execute(db);
+    expect(await listBooks(ofOneShard.db, { organizationId, limit: 10 })).toMatchObject([{ invoices: [] }]);
     const total = { organizationId, from: time.start, to: time.end };
     expect(await readOrganizationTotals(ofOneShard.db, "temperature_readings", [total])).toMatchObject([
       { used: "12" },

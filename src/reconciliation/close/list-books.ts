@@ -61,7 +61,7 @@ export async function listBooks(db: Db, filter: BooksFilter): Promise<BookedPeri
       limit ${limit}
     `.execute(trx),
   );
-  const invoices = await listInvoicesOf(db, found.rows);
+  const invoices = await listInvoicesOf(db, found.rows, organizationId);
   return found.rows.map((period) => ({
     ...period,
     invoices: invoices.filter(
@@ -91,9 +91,11 @@ function hasBooks(wanted: BookState | undefined) {
 
 type InvoiceOfPeriod = PeriodInvoice & { organizationId: string; periodStart: Date };
 
+/** `ofOne`: the organization of all these periods, which one node of a cluster holds. */
 async function listInvoicesOf(
   db: Db,
   periods: readonly Pick<BillingPeriod, "organizationId" | "start">[],
+  ofOne: string | undefined,
 ): Promise<InvoiceOfPeriod[]> {
   if (periods.length === 0) return [];
   const found = await sql<InvoiceOfPeriod>`
@@ -103,6 +105,7 @@ async function listInvoicesOf(
       ${periods.map(({ start }) => start)}::timestamptz[]
     ) as wanted (organization_id, period_start)
     join metering.billing_invoices i using (organization_id, period_start)
+    ${ofOne === undefined ? sql`` : sql`where i.organization_id = ${ofOne}`}
     order by i.created_at desc, i.invoice_id
   `.execute(db);
   return found.rows;
