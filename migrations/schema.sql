@@ -2334,7 +2334,7 @@ begin
   perform pg_advisory_xact_lock(hashtext('metering.retry_rejected'));
   return query
   with chosen as materialized (
-    select m.organization_id, m.id, m.reason, m.attempts_started, m.first_unknown_at, m.last_attempt_at
+    select m.organization_id, m.id, m.state as was, m.reason, m.attempts_started, m.first_unknown_at, m.last_attempt_at
     from metering.meter_events m
     where m.state = 'rejected' and m.id = any (only_ids)
     order by m.id
@@ -2342,7 +2342,7 @@ begin
   ),
   judged as materialized (
     select
-      c.organization_id, c.id, c.reason, c.attempts_started, c.first_unknown_at, c.last_attempt_at,
+      c.organization_id, c.id, c.was, c.reason, c.attempts_started, c.first_unknown_at, c.last_attempt_at,
       metering.uuid_v7(clock_timestamp()) as new_id,
       row_number() over (partition by c.organization_id order by c.id) - 1 as ahead,
       case
@@ -2368,7 +2368,8 @@ begin
     from judged j
     where m.organization_id = j.organization_id and m.id = j.id
       -- Another caller may have moved it since, or a report of Stripe's told of it.
-      and m.state = 'rejected' and m.reason is not distinct from j.reason and m.attempts_started = j.attempts_started
+      -- The state as a value, so that nothing offers the index of all that is rejected, which would be read for each.
+      and m.state = j.was and m.reason is not distinct from j.reason and m.attempts_started = j.attempts_started
       and m.first_unknown_at is not distinct from j.first_unknown_at
       and m.last_attempt_at is not distinct from j.last_attempt_at
     returning
@@ -2384,14 +2385,12 @@ begin
       v.counted_before
     from moved v
     where v.state = 'superseded'
-    returning id
   )
   select
     v.organization_id, v.id, v.meter, v.stripe_customer_id, v.state,
-    case v.state when 'pending' then v.id when 'superseded' then r.id end,
+    case v.state when 'pending' then v.id when 'superseded' then v.replaced_by_id end,
     case v.state when 'superseded' then 0 else v.ahead end::integer
-  from moved v
-  left join replacements r on r.id = v.replaced_by_id;
+  from moved v;
 end
 $$;
 

@@ -48,7 +48,7 @@ export function openCountingPool(
   return { pool, rowsRead, trips: () => trips };
 }
 
-type Step = {
+export type Step = {
   "Actual Rows": number;
   "Actual Loops": number;
   "Rows Removed by Filter"?: number;
@@ -56,7 +56,8 @@ type Step = {
   Plans?: Step[];
 };
 
-function widest(step: Step): number {
+/** Of a plan that ran: the rows that its widest step went through. */
+export function widest(step: Step): number {
   const removed = (step["Rows Removed by Filter"] ?? 0) + (step["Rows Removed by Join Filter"] ?? 0);
   const own = (step["Actual Rows"] + removed) * step["Actual Loops"];
   return Math.max(own, ...(step.Plans ?? []).map(widest));
