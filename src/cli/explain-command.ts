@@ -94,7 +94,7 @@ async function explain({ db }: CommandTools, id: string, limits: { readingsMax: 
       rows: entries
         .slice(0, entriesShown)
         .map((entry) => [entry.id, entry.occurred_at, entry.quantity, entry.idempotency_key]),
-      more: entries.length > entriesShown ? `and ${entries.length - entriesShown} more` : undefined,
+      more: entries.length > entriesShown ? `and ${event.entry_count - entriesShown} more` : undefined,
     }),
     section(["SENSOR", "RECORDED", "CELSIUS", "ENTRY"], {
       rows: readings.map((one) => [one.sensor_id, one.recorded_at, one.temperature, one.entry_id]),

@@ -4,7 +4,7 @@ import type { CommandTools } from "./command-tools.ts";
 import type { Outcome } from "./outcome.ts";
 import { textFields, textTable } from "./text-table.ts";
 
-/** An hour folds one entry a request: people see the first of them, machines all. */
+/** An hour folds one entry a request: people see the first of them, machines more. */
 const entriesShown = 20;
 
 /** Shows a meter event; the document is that of `GET /v1/meter-events/{id}`. */
@@ -37,12 +37,8 @@ export async function showEvent({ db }: CommandTools, id: string): Promise<Outco
       textTable(
         ["ENTRY", "OCCURRED", "QUANTITY"],
         entries.slice(0, entriesShown).map((entry) => [entry.id, entry.occurred_at, entry.quantity]),
-      ) + moreEntries(entries.length),
+      ) + (entries.length > entriesShown ? `\nand ${rendered.entry_count - entriesShown} more` : ""),
       ...(dropped.length > 0 ? [`not kept any more: ${dropped.join(", ")}`] : []),
     ].join("\n\n"),
   };
-}
-
-function moreEntries(count: number): string {
-  return count > entriesShown ? `\nand ${count - entriesShown} more` : "";
 }

@@ -10,7 +10,10 @@ export type Entry = {
   idempotencyKey: string | null;
 };
 
-/** The entries that these events fold, the oldest first. */
+/** An hour may have a hundred thousand; the event says how many. */
+const entriesListedMax = 10_000;
+
+/** The entries that these events fold, the oldest ten thousand of them, in order. */
 export async function listEntriesOf(db: Db, sealed: SealedEvents): Promise<Entry[]> {
   const entries = await sql<Entry>`
     select
@@ -24,6 +27,7 @@ export async function listEntriesOf(db: Db, sealed: SealedEvents): Promise<Entry
     from metering.meter_outbox e
     where ${isSealedInto(sealed)}
     order by e.occurred_at, e.id
+    limit ${entriesListedMax}
   `.execute(db);
   return entries.rows;
 }

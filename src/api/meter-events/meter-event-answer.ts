@@ -86,7 +86,9 @@ export const meterEventDetailSchema = z
   .strictObject({
     ...meterEventSchema.shape,
     attempts: z.array(attemptSchema),
-    entries: z.array(entrySchema),
+    entries: z.array(entrySchema).openapi({
+      description: "the oldest ten thousand; `entry_count` says how many there are",
+    }),
     dropped: z.array(z.enum(["attempts", "entries"])).openapi({
       description: "what of it is so old that it is not kept any more, and missing here",
     }),

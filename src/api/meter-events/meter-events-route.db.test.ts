@@ -72,6 +72,28 @@ test("up to 500 events are listed at once", async ({ events }) => {
   expect((await events.list("?limit=500")).ids).toHaveLength(1);
 });
 
+test("of an event that folds more, the oldest ten thousand entries are shown, and how many there are", async ({
+  events,
+  road,
+  database: { db },
+}) => {
+  const { id: organization } = await road.join();
+  const firstMs = hoursAgo(1, 10).getTime();
+  await appendEntries(
+    db,
+    organization,
+    Array.from({ length: 10_001 }, (_, index) => ({ at: new Date(firstMs + index), quantity: 1 })),
+  );
+  await road.startWorker();
+  await road.untilBilled();
+  const [id] = (await events.list("?meter=temperature_readings")).ids;
+
+  const { entry_count: count, entries } = (await events.ask("GET", `/${id}`)).body;
+  expect(count).toBe(10_001);
+  expect(entries).toHaveLength(10_000);
+  expect(entries).toMatchObject({ 9_999: { occurred_at: new Date(firstMs + 9_999).toISOString() } });
+});
+
 test("an event is shown with the attempts at it and the entries in it", async ({
   events,
   road,

@@ -120,7 +120,7 @@ function Entries({ story: { entries, event, dropped } }: { story: Story }) {
       <DataTable caption="What it folds, the oldest first" hidesCaption columns={entryColumns} rows={shown} />
       {entries.length > shown.length && (
         <p class="small">
-          The first {inDigits(shown.length)}; <code>meter-outbox events show</code> has them all.
+          The first {inDigits(shown.length)}; <code>meter-outbox explain --json</code> tells more of them.
         </p>
       )}
     </section>
