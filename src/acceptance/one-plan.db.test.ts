@@ -109,7 +109,7 @@ const expected: Record<string, string[]> = {
     `${links}, ${newerGauges}, ${unsealed}, ${period}`,
     `meter_events by meter_events_attention, ${pending}`,
     `meter_events by meter_events_attention, ${pending}, ${byId}`,
-    "billing_periods by billing_periods_by_end",
+    `billing_periods by billing_periods_by_end, ${newerGauges}`,
     "billing_periods by billing_periods_not_billed",
     "billing_periods by billing_periods_pkey",
     "billing_periods by billing_periods_unreconciled, meter_events by meter_events_attention, meter_events by meter_events_reported",
