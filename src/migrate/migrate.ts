@@ -113,6 +113,8 @@ async function underMigrationLock(
     await lock.db.connection().execute(async (session) => {
       await takeMigrationLock(session, log);
       await work();
+      // The server may notice the end of the session later, and the next run would wait for it.
+      await sql`select pg_advisory_unlock(${migrationLockKey})`.execute(session);
     });
   } finally {
     await lock.close();
