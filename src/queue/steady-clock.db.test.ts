@@ -22,9 +22,10 @@ test("a queue is asked again when its turn comes, also where the machine's clock
     handled.push(job?.id);
     if (handled.length === 1) setBack();
   });
-  const first = await boss.send(queue, {});
+  // Of two jobs with the same key the queue takes the second only once the first has ended.
+  const first = await boss.send(queue, {}, { singletonKey: "first" });
   await until(() => handled.length === 1, { what: "the first job" });
-  const second = await boss.send(queue, {});
+  const second = await boss.send(queue, {}, { singletonKey: "second" });
 
   await until(() => handled.length === 2, { what: "the second job", withinMs: soonMs });
   expect(handled).toEqual([first, second]);
