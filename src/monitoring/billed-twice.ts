@@ -1,6 +1,7 @@
 import { sql } from "kysely";
 import { billedStatuses } from "../billing/invoice-usage.ts";
-import type { Db } from "../database/db.ts";
+import type { Db, Trx } from "../database/db.ts";
+import { inTransaction } from "../database/in-transaction.ts";
 
 /** It is told for so long after its periods ended. */
 const toldDays = 35;
@@ -60,9 +61,11 @@ const billedTwice = sql`
 
 /** How many organizations' usage of a meter two subscriptions, or two prices of one, bill. */
 export async function countBilledTwice(db: Db): Promise<number> {
-  const counted = await sql<{ count: number }>`
-    ${billedTwice} select count(distinct t.organization_id)::float8 as count from t
-  `.execute(db);
+  const counted = await byOneIndex(db, (trx) =>
+    sql<{ count: number }>`
+      ${billedTwice} select count(distinct t.organization_id)::float8 as count from t
+    `.execute(trx),
+  );
   return counted.rows[0]?.count ?? 0;
 }
 
@@ -76,7 +79,8 @@ export type BilledTwice = {
 
 /** The same, each pair of subscriptions or each one. */
 export async function listBilledTwice(db: Db, { limit }: { limit: number }): Promise<BilledTwice[]> {
-  const listed = await sql<BilledTwice>`
+  const listed = await byOneIndex(db, (trx) =>
+    sql<BilledTwice>`
     ${billedTwice}
     select
       t.organization_id as "organizationId", t.stripe_customer_id as customer, t.meter,
@@ -84,6 +88,18 @@ export async function listBilledTwice(db: Db, { limit }: { limit: number }): Pro
     from t
     order by t.organization_id, t.meter, t.one, t.other
     limit ${limit}
-  `.execute(db);
+  `.execute(trx),
+  );
   return listed.rows;
+}
+
+/**
+ * Runs `work` without bitmaps: where one organization has nearly all meter events, the planner would read all of them by their
+ * key, beside those of the shared hours.
+ */
+function byOneIndex<T>(db: Db, work: (trx: Trx) => Promise<T>): Promise<T> {
+  return inTransaction(db, async (trx) => {
+    await sql`select set_config('enable_bitmapscan', 'off', true)`.execute(trx);
+    return work(trx);
+  });
 }
