@@ -153,7 +153,8 @@ async function partsOf(site: Site): Promise<Part[]> {
       unit: "answers/s",
       target: flat,
       contestant: async ({ api, stored: { fleet } }) => {
-        const paths = Array.from({ length: 100 }, (_, n) => `/v1/readings?sensor_id=freezer-${n}&limit=100`);
+        // A million holds a hundred readings of each sensor. With as many asked, its page alone would be the last one.
+        const paths = Array.from({ length: 100 }, (_, n) => `/v1/readings?sensor_id=freezer-${n}&limit=50`);
         return askingContestant(site, { ...api, token: fleet.senders[0]?.key ?? "", paths });
       },
     },
