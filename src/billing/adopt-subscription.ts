@@ -1,7 +1,7 @@
-import { sql } from "kysely";
+import { type RawBuilder, sql } from "kysely";
 import { listOrganizationsOf } from "../database/customer-organizations.ts";
 import type { Trx } from "../database/db.ts";
-import type { BilledTime } from "./choose-subscription.ts";
+import type { BilledTime, ChosenSubscription } from "./choose-subscription.ts";
 import type { CustomerRead } from "./read-customer.ts";
 
 /**
@@ -20,7 +20,7 @@ export async function adoptSubscription(trx: Trx, read: CustomerRead): Promise<s
         case when ${chosen !== undefined} then ${chosen?.periodStart ?? null}::timestamptz else current_period_start end,
       current_period_end =
         case when ${chosen !== undefined} then ${chosen?.periodEnd ?? null}::timestamptz else current_period_end end,
-      billed = ${multirange(read.billed)}::tstzmultirange,
+      billed = ${multirange(read.billed)}::tstzmultirange - ${pausesOf(chosen)},
       other_bounds = ${boundsOrNull(read.otherBounds)}::timestamptz[],
       read_began_at = ${readBeganAt},
       updated_at = now()
@@ -30,6 +30,25 @@ export async function adoptSubscription(trx: Trx, read: CustomerRead): Promise<s
   `.execute(trx);
   if (adopted.rows.length === 0) return undefined;
   return chosen === undefined ? "none_of_ours" : "synced";
+}
+
+/**
+ * The pauses of the followed subscription, as far as the stored row tells: once it is resumed Stripe tells of them no more, and bills
+ * from the beginning of its present period on (docs.stripe.com/billing/subscriptions/pause).
+ */
+function pausesOf(chosen: ChosenSubscription | undefined): RawBuilder<unknown> {
+  return sql`
+    case
+      when stripe_subscription_id = ${chosen?.id ?? null} and not isempty(billed) then
+        tstzmultirange(range_merge(billed)) - billed
+        + case
+          when status = 'paused' and upper(billed) < ${chosen?.periodStart ?? null}::timestamptz
+            then tstzmultirange(tstzrange(upper(billed), ${chosen?.periodStart ?? null}::timestamptz))
+          else '{}'
+        end
+      else '{}'
+    end
+  `;
 }
 
 /** Null in place of an empty list, so that the seal asks nothing of customers with one subscription. */
