@@ -14,7 +14,8 @@ import { byPeriodAndMeter } from "./by-period-and-meter.ts";
  * `late`: delivered after the invoice was final. `carried_forward`: a later period bills it. `carried_in`: of an earlier
  * period. `stripe_differs`: an hour whose sum at Stripe is not ours. `no_invoice`: Stripe made no invoice for the period.
  * `other_organizations`: usage of others that the customer paid for, which its invoice bills, too. `trial`: used in a trial, and
- * free. `unexplained`: what all of these do not tell. `others`: rows that are left out.
+ * free. `no_price`: no final invoice has a line of the meter. `void`: the invoices are void or were deleted. `unexplained`: what all
+ * of these do not tell. `others`: rows that are left out.
  */
 export const rowKinds = [
   "unsealed",
@@ -29,6 +30,8 @@ export const rowKinds = [
   "other_organizations",
   "no_invoice",
   "trial",
+  "no_price",
+  "void",
   "unexplained",
   "others",
 ] as const;

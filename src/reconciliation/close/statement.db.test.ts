@@ -175,14 +175,30 @@ describe("of a period whose usage came after its invoice was final", () => {
     });
   });
 
-  test("a meter that no invoice has a price for has none, and nothing unexplained", async ({
+  test("a meter that no invoice has a price for has none, and nothing unexplained: its usage is named", async ({
     database: { db },
   }) => {
     const id = await addLate(db, { active_sensors: "3" });
 
     const told = await readReadings(db, id, periodStart);
 
-    expect(told).toEqual({ difference: "0", rows: [] });
+    expect(told).toEqual({ difference: "0", rows: [["no_price", "0"]] });
+    await db
+      .updateTable("billing_invoices")
+      .set({ created_at: secondsAgo(50 * 3_600) })
+      .execute();
+    expect(await readReadings(db, id, periodStart)).toEqual({ difference: "0", rows: [] });
+  });
+
+  test("usage of a void invoice is named", async ({ database: { db } }) => {
+    const id = await addLate(db, { temperature_readings: "45" });
+    await db.updateTable("billing_periods").set({ closed_at: null }).execute();
+    await db.updateTable("billing_invoices").set({ status: "void" }).execute();
+
+    expect(await readReadings(db, id, periodStart)).toEqual({ difference: "0", rows: [["void", "0"]] });
+
+    await db.updateTable("billing_invoices").set({ status: "draft" }).execute();
+    expect(await readReadings(db, id, periodStart)).toEqual({ difference: "0", rows: [] });
   });
 });
 

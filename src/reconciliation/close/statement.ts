@@ -19,6 +19,7 @@ import { readOthersDue } from "./others-due.ts";
 import { type PeriodEvents, readPeriodEvents } from "./period-events.ts";
 import { type PeriodLook, readPeriodLooks } from "./period-look.ts";
 import { listStatementRows, type StatementRow, unplaced } from "./statement-rows.ts";
+import { unbilledRows } from "./unbilled-rows.ts";
 
 /** What is known of one meter in a period. Quantities are decimal strings; of a gauge the last value. */
 export type MeterStatement = {
@@ -100,10 +101,11 @@ export async function readStatements(db: Db, periods: readonly BillingPeriod[]):
     const invoiced = invoicedQuantities(its);
     const metersOf = meterNames.map((meter) => {
       const isClosed = period.closedAt !== null && !isOnDraft(its, meter);
+      const used = usedOf(meter, { entries: entries[place] ?? [], events: events[place] ?? [] });
       return meterStatement({
         meter,
         readings: meter === readingsMeter ? (readings[place] ?? null) : null,
-        used: usedOf(meter, { entries: entries[place] ?? [], events: events[place] ?? [] }),
+        used,
         invoiced: invoiced[meter] ?? null,
         isClosed,
         look: looks(place, meter),
@@ -112,6 +114,7 @@ export async function readStatements(db: Db, periods: readonly BillingPeriod[]):
           isTrial: period.isTrial,
           ofOthers: others(place, meter),
         }),
+        unbilled: unbilledRows(period, its, { meter, due: dueQuantity(meter, used) }),
         isUnbilled: isUnbilledMeter(period, { meter, invoiced }),
         restIs: restOf(period, meter),
       });
@@ -158,6 +161,7 @@ type MeterInput = Pick<MeterStatement, "meter" | "readings" | "invoiced" | "look
   isClosed: boolean;
   isUnbilled: boolean;
   restIs: RestKind;
+  unbilled: readonly StatementRow[];
 };
 
 function meterStatement({
@@ -170,6 +174,7 @@ function meterStatement({
   look,
   rows,
   restIs,
+  unbilled,
 }: MeterInput): MeterStatement {
   const sent = used.events?.sent ?? "0";
   const due = dueQuantity(meter, used);
@@ -188,7 +193,7 @@ function meterStatement({
     look,
     invoiced,
     difference,
-    rows: completeRows(rows, { meter, difference, restIs }),
+    rows: [...completeRows(rows, { meter, difference, restIs }), ...unbilled],
   };
 }
 
