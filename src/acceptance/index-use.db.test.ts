@@ -219,7 +219,7 @@ async function endPeriod(db: Db, { id, customer }: Account): Promise<Date> {
         createdAt: end,
         finalizesAt: end,
       },
-      usage: { start, end, invoiced: {}, billedTwice: [] },
+      usage: { start, end, shortest: { start, end }, invoiced: {}, billedTwice: [] },
       readBeganAt: inDatabase?.now ?? "",
     }),
   );

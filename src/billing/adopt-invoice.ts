@@ -89,9 +89,19 @@ const isOwn = (subscriptionId: string | null) =>
 async function findPeriodOfUsage(
   trx: Trx,
   { id, customerId, subscriptionId, billingReason, periodStart }: InvoiceRead,
-  { start, end }: InvoiceUsage,
+  { end, shortest }: InvoiceUsage,
 ): Promise<(PeriodKey & { beginsTogether: boolean }) | undefined> {
+  const { start } = shortest;
   const own = isOwn(subscriptionId);
+  // A price of a longer interval has lines of several whole periods of the subscription: such an invoice is none of one of them.
+  const isOfSeveral = sql<boolean>`
+    exists (
+      select from metering.billing_periods o
+      where o.organization_id = p.organization_id and o.stripe_customer_id = p.stripe_customer_id
+        and o.stripe_subscription_id = ${subscriptionId} and o.period_start >= p.period_end
+        and o.period_end <= ${shortest.end}
+    )
+  `;
   // Of a later period of the same subscription: this one ended early, which nothing has told yet. A price that was added
   // inside a period has lines that begin later than its invoice's own period.
   const isLater = sql<boolean>`
@@ -113,8 +123,8 @@ async function findPeriodOfUsage(
     where p.organization_id = any(${organizationIds}::uuid[]) and p.stripe_customer_id = ${customerId}
       and (
         i.invoice_id is not null
-        or (${own} and p.period_start <= ${start} and p.period_end > ${start} and ${isTold})
-        or (${beginsWith(start)} and (${own} or p.period_end = ${end}))
+        or (${own} and p.period_start <= ${start} and p.period_end > ${start} and ${isTold} and not ${isOfSeveral})
+        or (${beginsWith(start)} and (${own} and not ${isOfSeveral} or p.period_end = ${end}))
       )
     order by i.invoice_id is not null desc, ${own} desc, p.period_start desc, l.linked_at desc
     limit 1

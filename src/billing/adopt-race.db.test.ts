@@ -31,7 +31,7 @@ function adopt(trx: Trx, { id, until: end }: { id: string; until: Date }, second
       periodStart: start,
       periodEnd: end,
     },
-    usage: { start, end, invoiced: { temperature_readings: "4" }, billedTwice: [] },
+    usage: { start, end, shortest: { start, end }, invoiced: { temperature_readings: "4" }, billedTwice: [] },
   });
 }
 

@@ -31,6 +31,18 @@ test("a subscription that bills none of our meters is never chosen", () => {
   expect(chosenId(subscription("sub_1", { items: [] }))).toBeUndefined();
 });
 
+test("of items with intervals of their own it is the period that ends first", () => {
+  const items = [
+    { meterId: "mtr_sensors", periodStart: day(1), periodEnd: day(30) },
+    { meterId: "mtr_readings", periodStart: day(8), periodEnd: day(15) },
+    { meterId: null, periodStart: day(14), periodEnd: day(15) },
+  ];
+  expect(chooseSubscription([subscription("sub_1", { items })], ours)).toMatchObject({
+    periodStart: day(8),
+    periodEnd: day(15),
+  });
+});
+
 test("the period is that of the item that bills our meter", () => {
   const items = [
     { meterId: null, periodStart: day(1), periodEnd: day(2) },
@@ -113,13 +125,13 @@ test("other bounds are those of all our items' periods but the chosen one's, of 
     periodEnd: day(to),
   });
   const all = [
-    subscription("sub_5", { items: [item("mtr_readings", 1, 30), item("mtr_sensors", 2, 9)] }),
+    subscription("sub_5", { items: [item("mtr_sensors", 1, 30), item("mtr_readings", 2, 9)] }),
     subscription("sub_4", { status: "past_due", items: [item("mtr_sensors", 9, 16), item(null, 3, 4)] }),
     subscription("sub_3", { status: "unpaid", items: [item("mtr_sensors", 1, 16)] }),
     subscription("sub_2", { status: "canceled", items: [item("mtr_sensors", 5, 6)] }),
     subscription("sub_1", { items: [item("mtr_of_others", 7, 8)] }),
   ];
-  expect(otherBounds(all, ours, chooseSubscription(all, ours))).toEqual([day(2), day(9), day(16)]);
+  expect(otherBounds(all, ours, chooseSubscription(all, ours))).toEqual([day(1), day(16), day(30)]);
   expect(otherBounds(all.slice(0, 1), new Set(["mtr_readings"]), chooseSubscription(all, ours))).toEqual([]);
 });
 

@@ -53,7 +53,10 @@ export function chooseSubscription(
   const [best] = billingOf(subscriptions, meterIds).toSorted(
     (a, b) => rank(a.status) - rank(b.status) || b.createdAt.getTime() - a.createdAt.getTime(),
   );
-  const item = best?.items.find(({ meterId }) => meterId !== null && meterIds.has(meterId));
+  // Items may have intervals of their own (docs.stripe.com/billing/subscriptions/mixed-interval): the shortest period ends first.
+  const [item] = (best?.items ?? [])
+    .filter(({ meterId }) => meterId !== null && meterIds.has(meterId))
+    .toSorted((a, b) => a.periodEnd.getTime() - b.periodEnd.getTime());
   if (best === undefined || item === undefined) return undefined;
   return { id: best.id, status: best.status, periodStart: item.periodStart, periodEnd: item.periodEnd };
 }

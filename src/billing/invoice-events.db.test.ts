@@ -56,6 +56,7 @@ const test = closeTest.extend("tell", ({ close }) => {
     const usage = {
       start: usageStart,
       end: usageEnd,
+      shortest: { start: usageStart, end: usageEnd },
       invoiced: { temperature_readings: quantity },
       billedTwice: [],
     };

@@ -53,6 +53,7 @@ test("a meter's lines are added up, over the whole time that they cover", () => 
   expect(invoiceUsage(invoice(), lines, account)).toEqual({
     start: day(1),
     end: day(10),
+    shortest: { start: day(1), end: day(4) },
     invoiced: { temperature_readings: "12", active_sensors: "3" },
     billedTwice: [],
   });
@@ -62,6 +63,21 @@ test("an invoice without a line of ours tells nothing", () => {
   expect(invoiceUsage(invoice(), [], account)).toBeUndefined();
   expect(invoiceUsage(invoice(), [line("mtr_tokens", "5")], account)).toBeUndefined();
   expect(invoiceUsage(invoice(), [line("mtr_gone", "5")], account)).toBeUndefined();
+});
+
+test("of prices with intervals of their own the shortest is told", () => {
+  const monthly = line("mtr_sensors", "3");
+  const weekly = line("mtr_readings", "5", { periodStart: day(8) });
+
+  for (const lines of [
+    [monthly, weekly],
+    [weekly, monthly],
+  ]) {
+    expect(invoiceUsage(invoice(), lines, account)).toMatchObject({
+      start: day(1),
+      shortest: { start: day(8), end: day(10) },
+    });
+  }
 });
 
 test("a line without any time tells of no period", () => {
@@ -84,6 +100,7 @@ test("the first invoice of a backdated subscription bills the usage until it was
   expect(invoiceUsage(first, [told, announced], account)).toEqual({
     start: day(1),
     end: told.periodEnd,
+    shortest: { start: day(1), end: told.periodEnd },
     invoiced: { temperature_readings: "5" },
     billedTwice: [],
   });
@@ -101,7 +118,7 @@ test("an invoice that begins a period at once tells of the usage before it, and 
       [used, line("mtr_readings", "0", announced), line("mtr_sensors", "0", announced)],
       account,
     ),
-  ).toEqual({ start: day(1), end: day(5), invoiced: { temperature_readings: "7" }, billedTwice: [] });
+  ).toMatchObject({ start: day(1), end: day(5), invoiced: { temperature_readings: "7" }, billedTwice: [] });
 });
 
 test("a line of nothing tells of usage when its time has begun before the invoice was made", () => {

@@ -7,6 +7,11 @@ import { addQuantities, compareQuantities } from "../usage/quantity.ts";
 export type InvoiceUsage = {
   start: Date;
   end: Date;
+  /**
+   * The first line of the meter whose lines begin last. Prices of one subscription may have intervals of their own: then it is one of
+   * the shortest interval.
+   */
+  shortest: { start: Date; end: Date };
   invoiced: Partial<Record<MeterName, string>>;
   /** The meters of which lines of two prices bill usage of the same time. */
   billedTwice: MeterName[];
@@ -33,6 +38,7 @@ export function invoiceUsage(
   const billedTwice: MeterName[] = [];
   let start = Infinity;
   let end = -Infinity;
+  let shortest: MeteredLine | undefined;
   for (const meter of meterNames) {
     const its = lines
       .filter(({ meterId }) => meters.get(meterId)?.eventName === eventNames[meter])
@@ -40,10 +46,19 @@ export function invoiceUsage(
     if (its.length === 0) continue;
     invoiced[meter] = addQuantities(its.map(({ quantity }) => quantity));
     if (overlap(its)) billedTwice.push(meter);
-    start = Math.min(start, ...its.map(({ periodStart }) => periodStart.getTime()));
+    const first = its.reduce((a, b) => (b.periodStart < a.periodStart ? b : a));
+    if (shortest === undefined || first.periodStart > shortest.periodStart) shortest = first;
+    start = Math.min(start, first.periodStart.getTime());
     end = Math.max(end, ...its.map(({ periodEnd }) => periodEnd.getTime()));
   }
-  return start < end ? { start: new Date(start), end: new Date(end), invoiced, billedTwice } : undefined;
+  if (shortest === undefined || start >= end) return undefined;
+  return {
+    start: new Date(start),
+    end: new Date(end),
+    shortest: { start: shortest.periodStart, end: shortest.periodEnd },
+    invoiced,
+    billedTwice,
+  };
 }
 
 /**

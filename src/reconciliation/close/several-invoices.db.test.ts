@@ -55,7 +55,13 @@ const test = closeTest
               periodStart: from,
               periodEnd: to,
             },
-            usage: { start: from, end: to, invoiced: { temperature_readings: quantity }, billedTwice: [] },
+            usage: {
+              start: from,
+              end: to,
+              shortest: { start: from, end: to },
+              invoiced: { temperature_readings: quantity },
+              billedTwice: [],
+            },
           }),
         ),
   )
