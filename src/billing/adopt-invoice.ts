@@ -45,7 +45,7 @@ export async function adoptInvoice(
   return "invoice_noted";
 }
 
-/** A draft that was deleted bills nothing; Stripe deletes no other invoice. */
+/** A draft that was deleted bills nothing. Stripe deletes no other invoice: another account's key does not know a final one. */
 async function markGone(
   trx: Trx,
   { invoiceId, customerId, readBeganAt }: InvoiceToAdopt,
@@ -55,7 +55,7 @@ async function markGone(
     update metering.billing_invoices
     set status = 'deleted', finalizes_at = null, read_began_at = ${readBeganAt}::timestamptz
     where organization_id = any(${await listOrganizationsOf(trx, customerId)}::uuid[])
-      and invoice_id = ${invoiceId} and read_began_at < ${readBeganAt}::timestamptz
+      and invoice_id = ${invoiceId} and status = 'draft' and read_began_at < ${readBeganAt}::timestamptz
     returning organization_id as "organizationId", period_start as start
   `.execute(trx);
   for (const period of gone.rows) await closePeriod(trx, period, options);

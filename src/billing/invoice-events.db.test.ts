@@ -176,6 +176,22 @@ test.for(["open", "paid", "uncollectible"])(
   },
 );
 
+test("a final invoice that Stripe does not know, as with another account's key, stays as it is", async ({
+  close,
+  tell,
+}) => {
+  await tell("in_1", { status: "paid", readMinutesAgo: 2 });
+  const gone = { invoiceId: "in_1", customerId: close.customer, invoice: undefined, usage: undefined };
+
+  const adopted = await close.deps.db
+    .transaction()
+    .execute((trx) => adoptInvoice(trx, { ...gone, readBeganAt: new Date().toISOString() }));
+
+  expect(adopted).toBe("invoice_of_others");
+  expect(await close.invoice()).toMatchObject({ status: "paid" });
+  expect((await close.period()).closedAt).toBeInstanceOf(Date);
+});
+
 test("a draft that was deleted bills nothing, whatever older reads say of it", async ({ close, tell }) => {
   await tell("in_1", { readMinutesAgo: 2 });
   const gone = { invoiceId: "in_1", customerId: close.customer, invoice: undefined, usage: undefined };
