@@ -89,6 +89,10 @@ export function createStripeInvoices(stripe: Stripe): StripeInvoices {
       const created = { gte: unixSeconds(since) };
       const listed: InvoiceRead[] = [];
       for await (const invoice of eachOf(stripe.invoices.list({ customer, created, limit: listPageSize }))) {
+        // A period would count as without an invoice, after a mix-up on the way.
+        if (idOf(invoice.customer) !== customer) {
+          throw new ForeignAnswer(200, "its invoices are another customer's");
+        }
         listed.push(invoiceRead(invoice));
         if (listed.length === limit) break;
       }
