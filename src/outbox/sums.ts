@@ -58,7 +58,7 @@ function isOf({ organizationId, inShard = namesOrganizations() }: Usage, table: 
 export type Hours = { from: RawBuilder<unknown>; to: RawBuilder<unknown> };
 
 const columns = sql`
-  id, hour, event_at, stripe_customer_id, state, reason, quantity, entries, counted_before, carried_from
+  organization_id, id, hour, event_at, stripe_customer_id, state, reason, quantity, entries, counted_before, carried_from
 `;
 
 /** The condition on events that the sums hold; on all of them where the sums are made of the events themselves. */
@@ -138,18 +138,22 @@ export function eventsSinceSums(usage: Usage, { from, to }: Hours): RawBuilder<u
 }
 
 /**
- * All meter events that sums are completed with: those that they do not hold yet; those that they hold (`is_summed`) and that
- * are not delivered; and those that send usage again, which they never hold. Each part reads the index whose predicate it
- * repeats.
+ * All meter events that sums are completed with: those that they do not hold yet, and those that correct them.
  */
 export function eventsBesideSums(usage: Usage, hours: Hours): RawBuilder<unknown> {
+  return sql`${eventsSinceSums(usage, hours)} union all ${eventsThatCorrectSums(usage, hours)}`;
+}
+
+/**
+ * The meter events that sums hold (`is_summed`) and that are not delivered; and those that send usage again, which sums never
+ * hold. Each part reads the index whose predicate it repeats.
+ */
+export function eventsThatCorrectSums(usage: Usage, hours: Hours): RawBuilder<unknown> {
   const { meter } = usage;
   const isEvent = isOf(usage, "meter_events");
   const isMeant = sql`meter = ${meter} and hour >= ${hours.from} and hour < ${hours.to} and ${isHeld(usage)}`;
   return sql`
-    ${eventsSinceSums(usage, hours)}
-    union all
-    select ${columns}, true, true
+    select ${columns}, true as is_summed, true as is_usage
     from metering.meter_events
     where ${isEvent} and ${isMeant}
       and state in ('in_doubt', 'rejected', 'expired', 'superseded') and ${isSealedUsage}

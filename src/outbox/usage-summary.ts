@@ -4,7 +4,7 @@ import type { Db } from "../database/db.ts";
 import { byIndex, inIndexOrder } from "../database/one-plan.ts";
 import { groupOrganizations } from "../database/shard-groups.ts";
 import { type MeterName, meters } from "../usage/meters.ts";
-import { eventsBesideSums, readSummedThrough, sumsOf } from "./sums.ts";
+import { eventsSinceSums, eventsThatCorrectSums, type Hours, readSummedThrough, sumsOf } from "./sums.ts";
 import { countedOf, latestVersion } from "./versions.ts";
 import { type Span, startOfHour, wholeHoursOf } from "./whole-hours.ts";
 
@@ -81,17 +81,20 @@ async function readTotals(db: Db, query: SummaryQuery, part: Part): Promise<Tota
   const ids = part.shard.organizations.map(({ organizationId }) => organizationId);
   const summary = await byIndex(db, (trx) =>
     sql<Total>`
-    select p.id, u.*
-    from unnest(${ids}::uuid[]) p (id)
-    cross join lateral (
-      select
-        coalesce(sum(part.used), 0)::float8 as quantity,
-        coalesce(sum(part.counted), 0)::float8 as delivered,
-        coalesce(sum(part.open) filter (where part.state = 'pending'), 0)::float8 as pending,
-        coalesce(sum(part.open) filter (where part.state = 'in_doubt'), 0)::float8 as in_doubt,
-        coalesce(sum(part.open) filter (where part.state in ('rejected', 'expired')), 0)::float8 as rejected
-      from (${isLast ? latestPart(query, part) : allParts(query, part)}) part
-    ) u
+    select
+      part.id,
+      coalesce(sum(part.used), 0)::float8 as quantity,
+      coalesce(sum(part.counted), 0)::float8 as delivered,
+      coalesce(sum(part.open) filter (where part.state = 'pending'), 0)::float8 as pending,
+      coalesce(sum(part.open) filter (where part.state = 'in_doubt'), 0)::float8 as in_doubt,
+      coalesce(sum(part.open) filter (where part.state in ('rejected', 'expired')), 0)::float8 as rejected
+    from (
+      select p.id, one.*
+      from unnest(${ids}::uuid[]) p (id)
+      left join lateral (${isLast ? latestPart(query, part) : partsOfEach(query, part)}) one on true
+      ${isLast ? sql`` : sql`union all ${partsOfAll(query, part, ids)}`}
+    ) part
+    group by part.id
   `.execute(trx),
   );
   return summary.rows;
@@ -113,13 +116,27 @@ const ofVersion = sql`
   e.quantity - ${countedOf(sql`e.quantity`)} as open
 `;
 
-/** Sums are counted as delivered; of events beside them that are not, as much is taken off again. */
-function allParts(query: SummaryQuery, { shard, summedThrough }: Part): RawBuilder<unknown> {
+/**
+ * The events that sums do not hold yet, of all organizations in one reading. Read for each organization, they can be many of
+ * others each time: by the index of the ids alone, which to the planner is as good where its statistics are out of date.
+ */
+function partsOfAll(query: SummaryQuery, { shard, summedThrough }: Part, ids: string[]): RawBuilder<unknown> {
+  const inShard = namesOrganizations(shard);
+  const organizationId = sql`any(${ids}::uuid[])`;
+  const sums = { organizationId, meter: sql`${query.meter}`, summedThrough, inShard };
+  return sql`
+    select organization_id, case when is_usage then quantity else 0 end, state, ${countedOfEvent}, quantity
+    from (${eventsSinceSums(sums, hoursOf(query))}) since
+  `;
+}
+
+/** Sums are counted as delivered; of events that correct them, as much is taken off again. */
+function partsOfEach(query: SummaryQuery, { shard, summedThrough }: Part): RawBuilder<unknown> {
   const { whole, cut } = wholeHoursOf(query);
   const { meter } = query;
   const inShard = namesOrganizations(shard);
   const sums = { organizationId: sql`p.id`, meter: sql`${meter}`, summedThrough, inShard };
-  const hours = { from: sql`${whole.from}::timestamptz`, to: sql`${whole.to}::timestamptz` };
+  const hours = hoursOf(query);
   const ofCut = cut.map(
     ({ from, to }) => sql`
       union all
@@ -140,9 +157,8 @@ function allParts(query: SummaryQuery, { shard, summedThrough }: Part): RawBuild
     from (${sumsOf(sums, hours)}) summed
     union all
     select
-      case when is_usage and not is_summed then quantity else 0 end, state,
-      case when is_summed then -quantity else ${countedOfEvent} end, quantity
-    from (${eventsBesideSums(sums, hours)}) beside
+      0, state, case when is_summed then -quantity else ${countedOfEvent} end, quantity
+    from (${eventsThatCorrectSums(sums, hours)}) corrects
     union all
     select quantity, 'pending', 0, quantity
     from metering.meter_outbox
@@ -150,6 +166,11 @@ function allParts(query: SummaryQuery, { shard, summedThrough }: Part): RawBuild
       and occurred_at >= ${whole.from} and occurred_at < ${whole.to} ${inShard("meter_outbox")}
     ${sql.join(ofCut, sql` `)}
   `;
+}
+
+function hoursOf(query: SummaryQuery): Hours {
+  const { whole } = wholeHoursOf(query);
+  return { from: sql`${whole.from}::timestamptz`, to: sql`${whole.to}::timestamptz` };
 }
 
 /** Where entries were dropped, each meter event stands for its entries, at the time of the latest one. */
