@@ -33,6 +33,7 @@ import { countRequests } from "../monitoring/metrics/http-metrics.ts";
 import { showHeldBytes } from "../monitoring/metrics/held-metrics.ts";
 import { countReadings } from "../monitoring/metrics/intake-metrics.ts";
 import { countWebhooks } from "../monitoring/metrics/webhook-metrics.ts";
+import type { Pools } from "../monitoring/metrics/pool-metrics.ts";
 import { mountMetrics } from "../monitoring/metrics/metrics-route.ts";
 import { mountOpenApi } from "./openapi/openapi-route.ts";
 import { mountOrganizations } from "./organizations/organizations-route.ts";
@@ -47,6 +48,8 @@ const reconcileWaitMsMax = 20_000;
 export type ApiAppOptions = {
   db: Db;
   pool: pg.Pool;
+  /** What metrics show of the process's connections; `pool` alone when left out. */
+  pools?: Pools;
   /** A few connections for API keys that were not seen before; `db`'s own when left out. */
   unknownKeysDb?: Db;
   /** A few connections for operators' requests; `db`'s own when left out. */
@@ -105,9 +108,9 @@ type Parts = ApiAppOptions &
   Required<Pick<ApiAppOptions, "billableStatuses" | "held" | "registry">> & { tracer: Tracer };
 
 function mountMonitoring(app: App, parts: Parts): void {
-  const { db } = parts;
+  const { db, pools = { main: parts.pool } } = parts;
   mountHealth(app, { check: parts.readiness ?? createReadinessCheck({ db, renew: () => {} }, "api") });
-  mountMetrics(app, parts);
+  mountMetrics(app, { ...parts, pools });
 }
 
 function mountRoutesOfCustomers(app: App, { keyWith, inTurn, keys }: Guards, parts: Parts): void {

@@ -146,6 +146,12 @@ async function serve(parts: Parts, boss: PgBoss): Promise<RunningServer> {
   const app = createApiApp({
     db: database.db,
     pool: database.pool,
+    pools: {
+      main: database.pool,
+      operators: operators.pool,
+      unknown_keys: unknownKeys.pool,
+      probes: probes.pool,
+    },
     unknownKeysDb: unknownKeys.db,
     operatorsDb: operators.db,
     readiness: createReadinessCheck(

@@ -1,5 +1,6 @@
 import { expect } from "vitest";
 import { adminToken, serviceTest as test } from "../testing/fixtures/service-fixture.ts";
+import { parseScrape } from "../testing/net/scraped.ts";
 import { countWaitingForLocks, holdOpen } from "../testing/postgres/locks.ts";
 
 const november = "meter=temperature_readings&from=2026-11-01T00:00:00Z&to=2026-12-01T00:00:00Z";
@@ -30,4 +31,6 @@ test("an operator whose questions take long has a few connections, and readings 
 
   await release();
   expect(new Set((await Promise.all(asked)).map(({ status }) => status))).toEqual(new Set([200]));
+  const scraped = parseScrape(await (await fetch(`${served.url()}/metrics`)).text());
+  expect(scraped['meter_outbox_database_connections_max{pool="operators",process="api"}']).toBe(4);
 });

@@ -46,6 +46,22 @@ test("a statement that a right is missing for is no such failure", async ({ data
   expect(isDatabaseUnavailable(error)).toBe(false);
 });
 
+test("who waits too long for a connection that others use is told so, and not that the database is away", async ({
+  database,
+}) => {
+  const options = { applicationName: "connection test", connectionsMax: 1, connectTimeoutMs: 50 };
+  const way = openDatabase({ connectionString: database.url, ...options }, silentLog);
+  const used = await way.pool.connect();
+  try {
+    const error: unknown = await sql`select 1`.execute(way.db).catch((reason: unknown) => reason);
+    expect(problemOf(error)).toMatchObject({ fields: { status: 503, code: "overloaded" }, cause: error });
+    expect(isDatabaseUnavailable(error)).toBe(true);
+  } finally {
+    used.release();
+    await way.close();
+  }
+});
+
 function changed(address: string, change: Change): string {
   const url = new URL(address);
   change(url);

@@ -42,6 +42,12 @@ function isAwayNow(error: Error): boolean {
   return ("syscall" in error && error.syscall === "connect") || driverMessages.test(error.message);
 }
 
+/** Whether other work had all connections of the pool for as long as this one waited for one. */
+export function isPoolBusy(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  return error.message === "timeout exceeded when trying to connect" || isPoolBusy(error.cause);
+}
+
 /** Whether the statement gave way to other transactions: so it was read, whatever became of it. */
 export function isHeldByLock(error: unknown): boolean {
   return error instanceof pg.DatabaseError && lockCodes.has(error.code ?? "");

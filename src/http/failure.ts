@@ -1,5 +1,6 @@
 import { HTTPException } from "hono/http-exception";
-import { isDatabaseUnavailable } from "../database/database-unavailable.ts";
+import { isDatabaseUnavailable, isPoolBusy } from "../database/database-unavailable.ts";
+import { overloaded } from "./overloaded.ts";
 import { Problem } from "./problem.ts";
 
 const retryAfterSeconds = 2;
@@ -8,6 +9,10 @@ const retryAfterSeconds = 2;
 export function problemOf(error: unknown): Problem {
   if (error instanceof Problem) return error;
   if (error instanceof HTTPException) return problemOfHono(error);
+  if (isPoolBusy(error)) {
+    const detail = "Other requests have all connections to the database that this one may use. Try again.";
+    return overloaded(detail, { cause: error });
+  }
   if (isDatabaseUnavailable(error)) {
     const detail = "The database cannot be reached at the moment. Try again.";
     const headers = { "retry-after": String(retryAfterSeconds) };

@@ -142,7 +142,7 @@ async function serveHealth({
   mountMetrics(app, {
     registry,
     db: database.db,
-    pool: database.pool,
+    pools: { main: database.pool, probes: probes.pool },
     log,
     billableStatuses: config.BILLABLE_STATUSES,
   });

@@ -5,7 +5,7 @@ import type { App } from "../../http/app-env.ts";
 import type { Log } from "../../log.ts";
 import { countFailedReads, showMeasurements } from "./database-gauges.ts";
 import { createMeasurer, type MeasurerLimits } from "./measurer.ts";
-import { type PoolCounts, showPool } from "./pool-metrics.ts";
+import { type Pools, showPools } from "./pool-metrics.ts";
 
 const metricsRoute = createRoute({
   method: "get",
@@ -24,18 +24,18 @@ const metricsRoute = createRoute({
 export type MetricsDeps = {
   registry: Registry;
   db: Db;
-  pool: PoolCounts;
+  pools: Pools;
   log: Log;
   billableStatuses: readonly string[];
 };
 
-/** Adds `/metrics`, and to the registry the metrics of the pool and of the database. Answers without a database too. */
+/** Adds `/metrics`, and to the registry the metrics of the pools and of the database. Answers without a database too. */
 export function mountMetrics(
   app: App,
-  { registry, db, pool, log, billableStatuses }: MetricsDeps,
+  { registry, db, pools, log, billableStatuses }: MetricsDeps,
   limits?: Partial<MeasurerLimits>,
 ): void {
-  showPool(registry, pool);
+  showPools(registry, pools);
   const show = showMeasurements(registry);
   const countFailedRead = countFailedReads(registry);
   const measure = createMeasurer(

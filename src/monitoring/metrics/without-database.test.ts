@@ -13,7 +13,7 @@ import { listen } from "../../testing/net/listen.ts";
 
 const stillThere = {
   'meter_outbox_database_up{process="worker"}': 0,
-  'meter_outbox_database_connections_max{process="worker"}': 3,
+  'meter_outbox_database_connections_max{pool="main",process="worker"}': 3,
   'meter_outbox_process_cpu_seconds_total{process="worker"}': expect.any(Number) as unknown,
   'meter_outbox_nodejs_eventloop_lag_p99_seconds{process="worker"}': expect.any(Number) as unknown,
 };
@@ -24,7 +24,17 @@ function createScraper(port: number, limits?: Partial<MeasurerLimits>) {
   onTestFinished(way.close);
   const { log, events } = createRecordingLog();
   const app = createApp({ log: silentLog });
-  mountMetrics(app, { registry: createProcessRegistry("worker"), ...way, log, billableStatuses: [] }, limits);
+  mountMetrics(
+    app,
+    {
+      registry: createProcessRegistry("worker"),
+      db: way.db,
+      pools: { main: way.pool },
+      log,
+      billableStatuses: [],
+    },
+    limits,
+  );
   const scrape = async () => {
     const answer = await app.request("/metrics");
     expect(answer.status).toBe(200);
