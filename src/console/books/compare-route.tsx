@@ -14,7 +14,7 @@ import type { ConsoleApp, ConsoleContext } from "../console-env.ts";
 import { act, requireAdmin } from "../forms/act.ts";
 import { askFirst } from "../forms/confirm-page.tsx";
 import { readForm } from "../forms/read-form.ts";
-import { showPage } from "../layout/show-page.tsx";
+import { showPage, showPart } from "../layout/show-page.tsx";
 import { organizationIdOf } from "../organizations/organizations-route.tsx";
 import { booksOf } from "./books-paths.ts";
 import {
@@ -63,7 +63,7 @@ export function mountComparison(app: ConsoleApp, { db, boss }: ConsoleParts): vo
   );
 
   app.get("/books/:id/comparisons/:request_id/live", async (c) =>
-    c.html(<ComparisonPart asked={await readAsked(db, c)} />),
+    showPart(c, <ComparisonPart asked={await readAsked(db, c)} />),
   );
 }
 

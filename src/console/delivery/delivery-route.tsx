@@ -12,7 +12,7 @@ import type { ConsoleApp, ConsoleContext } from "../console-env.ts";
 import { act, mayAct, reasonOf, requireAdmin } from "../forms/act.ts";
 import { askFirst, ConfirmPage } from "../forms/confirm-page.tsx";
 import { readForm } from "../forms/read-form.ts";
-import { showPage } from "../layout/show-page.tsx";
+import { showPage, showPart } from "../layout/show-page.tsx";
 import { counted } from "../parts/figures.ts";
 import { createSharedRead, liveLimits } from "../shared-read.ts";
 import { DoneNotice } from "../parts/notice.tsx";
@@ -43,7 +43,7 @@ export function mountDelivery(app: ConsoleApp, { db, now, live = liveLimits }: C
     return showPage(c, frame, page);
   });
 
-  app.get("/delivery/live", async (c) => c.html(<LiveDeliveryPart live={await readLive(c)} />));
+  app.get("/delivery/live", async (c) => showPart(c, <LiveDeliveryPart live={await readLive(c)} />));
 
   app.get("/delivery/:verb{pause|resume}", async (c) => {
     requireAdmin(c);

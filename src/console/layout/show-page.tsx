@@ -1,6 +1,7 @@
 import { html, raw } from "hono/html";
 import type { Child } from "hono/jsx";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
+import { nextTurn } from "../../http/turns.ts";
 import type { ConsoleContext } from "../console-env.ts";
 import type { LastPage } from "./last-pages.ts";
 import { type Frame, PageFrame } from "./page-frame.tsx";
@@ -11,9 +12,13 @@ type Shown = Pick<Frame, "title" | "place"> & {
   isKept?: boolean;
 };
 
-/** Answers with a whole page, whose main part is `children`. */
+/**
+ * Answers with a whole page, whose main part is `children`. It is made in a turn of the event loop of its own, as parts are: those
+ * of all readers who waited for one shared read were made in one, and readings waited for all of them.
+ */
 export async function showPage(c: ConsoleContext, shown: Shown, children: Child): Promise<Response> {
   const { status = 200, isKept = true, ...frame } = shown;
+  await nextTurn();
   const { assets, session, lastPages } = c.var;
   const main = await html`${children}`;
   if (isKept && status === 200 && c.req.method === "GET" && session !== undefined)
@@ -24,6 +29,12 @@ export async function showPage(c: ConsoleContext, shown: Shown, children: Child)
     </PageFrame>
   );
   return c.html(<>{page}</>, status);
+}
+
+/** Answers with a part that an open page takes in place of its own. */
+export async function showPart(c: ConsoleContext, part: Child): Promise<Response> {
+  await nextTurn();
+  return c.html(<>{part}</>);
 }
 
 /** The page at this address as this process last showed it to a reader with the same rights. */

@@ -2,7 +2,7 @@ import type { ConsoleParts } from "../../api/console-parts.ts";
 import { readRunningSums } from "../../reconciliation/running-sums.ts";
 import type { ConsoleApp, ConsoleContext } from "../console-env.ts";
 import { mayAct } from "../forms/act.ts";
-import { showPage } from "../layout/show-page.tsx";
+import { showPage, showPart } from "../layout/show-page.tsx";
 import { createSharedRead, liveLimits, withinWait } from "../shared-read.ts";
 import { FigurePlots } from "./figure-plots.tsx";
 import { readAttention } from "./read-attention.ts";
@@ -41,12 +41,12 @@ export function mountRoad(app: ConsoleApp, parts: ConsoleParts): void {
     return showPage(c, { title: "The road", place: "road" }, page);
   });
 
-  app.get("/road/live", async (c) => c.html(<LivePart live={await readLive(c)} />));
+  app.get("/road/live", async (c) => showPart(c, <LivePart live={await readLive(c)} />));
 
   app.get("/road/plots", async (c) => {
     const plots = await readPlots(spanOf(c.req.query("span")));
     // What is drawn already is not drawn again.
     if (c.req.query("until") === plots.until.toISOString()) return c.body(null, 204);
-    return c.html(<FigurePlots plots={plots} />);
+    return showPart(c, <FigurePlots plots={plots} />);
   });
 }
