@@ -98,7 +98,7 @@ export async function startServer(app: Served, options: ServerOptions): Promise<
     if (incoming.httpVersion === "1.0") incoming.headers.host ??= "localhost";
     if (answers.of(incoming.socket).length > pipelinedMax) return refuseMore(incoming, outgoing);
     if (probes.has(incoming.url ?? "")) void answer(incoming, outgoing);
-    else inTurn(() => void answer(incoming, outgoing));
+    else inTurn(callerOf(incoming), () => void answer(incoming, outgoing));
   }
   const server = createServer(
     {
@@ -136,6 +136,11 @@ export async function startServer(app: Served, options: ServerOptions): Promise<
     highWaterMark: readAheadBytes,
   });
   return { port: portOf(server), stop: (graceMs) => stopServer({ server, listening, sockets }, graceMs) };
+}
+
+/** Whose turn a request waits for: the token's, and that of the path where a request has none, as Stripe's webhooks. */
+function callerOf({ headers, url = "" }: IncomingMessage): string {
+  return headers.authorization ?? url;
 }
 
 /**
