@@ -4,6 +4,7 @@ import type { Reading } from "../usage/reading.ts";
 import type { StoredAs } from "./judge-stored.ts";
 import { OutcomeUnknown } from "./outcome-unknown.ts";
 import type { Batch } from "./columns.ts";
+import { wasNodeNotAsked } from "./refused-on-node.ts";
 import { storeBatches } from "./store-readings.ts";
 
 /**
@@ -30,7 +31,21 @@ type CommitOptions = { traceparent?: string | undefined; isCluster?: boolean };
 export async function commitBatches(
   pool: pg.Pool,
   batches: readonly Batch[],
-  { traceparent, isCluster = false }: CommitOptions = {},
+  options: CommitOptions = {},
+): Promise<StoredAs[][]> {
+  try {
+    return await commitOnce(pool, batches, options);
+  } catch (error) {
+    if (!wasNodeNotAsked(error)) throw error;
+    // That session is gone. In another one the coordinator asks the node, if it trusts the node's metadata.
+    return commitOnce(pool, batches, options);
+  }
+}
+
+async function commitOnce(
+  pool: pg.Pool,
+  batches: readonly Batch[],
+  { traceparent, isCluster = false }: CommitOptions,
 ): Promise<StoredAs[][]> {
   const client = await connect(pool);
   let isBroken = false;
@@ -39,7 +54,7 @@ export async function commitBatches(
     return await store(client, batches, { traceparent });
   } catch (error) {
     isBroken = !isRefusedByServer(error);
-    if (!isBroken || error instanceof OutcomeUnknown) throw error;
+    if (!isBroken || error instanceof OutcomeUnknown || wasNodeNotAsked(error)) throw error;
     throw new OutcomeUnknown(error);
   } finally {
     client.release(isBroken);

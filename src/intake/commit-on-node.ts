@@ -2,7 +2,7 @@ import type pg from "pg";
 import type { Batch } from "./columns.ts";
 import type { StoredAs } from "./judge-stored.ts";
 import { OutcomeUnknown } from "./outcome-unknown.ts";
-import { isRefusedOnNode } from "./refused-on-node.ts";
+import { isRefusedOnNode, wasNodeNotAsked } from "./refused-on-node.ts";
 import { changedMeanwhileCode, storeOnNode } from "./store-on-node.ts";
 
 /** What the function found may change while it stores readings; not again and again. */
@@ -21,7 +21,7 @@ export async function commitOnNode(
     try {
       return await storeOnNode(client, batches, { traceparent });
     } catch (error) {
-      if (!isRefusedOnNode(error)) throw new OutcomeUnknown(error);
+      if (!isRefusedOnNode(error) && !wasNodeNotAsked(error)) throw new OutcomeUnknown(error);
       if (error.code !== changedMeanwhileCode || tries === triesMax) throw error;
     }
   }

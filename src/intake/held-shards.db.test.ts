@@ -6,7 +6,6 @@ import { commitHere, isOnNode } from "../testing/rows/commit-here.ts";
 import { findViolations } from "../testing/rows/invariants.ts";
 import { addScattered } from "../testing/rows/neighbours.ts";
 import type { Reading } from "../usage/reading.ts";
-import { OutcomeUnknown } from "./outcome-unknown.ts";
 
 const test = databaseTest
   .extend("organizations", ({ database: { pool } }) => addScattered(pool))
@@ -58,16 +57,29 @@ test("readings of organizations of two nodes are not stored in one call: all are
   expect(await findViolations(db)).toEqual([]);
 });
 
-test("while Citus does not trust the nodes' metadata, it asks none, and the caller is told to send again", async ({
+test("while Citus does not trust the nodes' metadata, it asks none, and it is certain that nothing is stored", async ({
   database: { db, pool },
   organizations: [first = ""],
 }) => {
   // As citus_update_node does, until a worker of Citus has sent the metadata.
   await pool.query("update pg_dist_node set metadatasynced = false where groupid <> 0");
-  await expect(commitHere(pool, [batchOf(first)])).rejects.toThrow(OutcomeUnknown);
+  await expect(commitHere(pool, [batchOf(first)])).rejects.toMatchObject({ code: "57P03" });
   expect(await db.selectFrom("readings").selectAll().execute()).toEqual([]);
 
   await pool.query("update pg_dist_node set metadatasynced = true where groupid <> 0");
+  expect(await commitHere(pool, [batchOf(first)])).toEqual([accepted]);
+  expect(await findViolations(db)).toEqual([]);
+});
+
+test("a session in which Citus asks no node is thrown away, and the readings are stored in another", async ({
+  database: { db, pool },
+  organizations: [first = ""],
+}) => {
+  const client = await pool.connect();
+  // As in a session in which the extension has failed before, it runs the function itself in a transaction of several statements.
+  await client.query("begin");
+  client.release();
+
   expect(await commitHere(pool, [batchOf(first)])).toEqual([accepted]);
   expect(await findViolations(db)).toEqual([]);
 });

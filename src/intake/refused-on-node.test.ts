@@ -1,6 +1,6 @@
 import pg from "pg";
 import { expect, test } from "vitest";
-import { isRefusedOnNode } from "./refused-on-node.ts";
+import { isRefusedOnNode, wasNodeNotAsked } from "./refused-on-node.ts";
 
 const node = "PL/pgSQL function metering.store_readings line 19\nwhile executing command on 10.0.0.7:5432";
 
@@ -31,4 +31,11 @@ test.for([
   ["a connection to the coordinator that broke", new Error("Connection terminated unexpectedly")],
 ] as const)("after %s the readings may be stored", ([, error]) => {
   expect(isRefusedOnNode(error)).toBe(false);
+});
+
+test("the node was not asked where the coordinator ran the function itself, and may have been while a server starts", () => {
+  const raised = "PL/pgSQL function metering.hold_shards(uuid[]) line 22 at RAISE";
+  expect(wasNodeNotAsked(errorOf("57P03", raised))).toBe(true);
+  expect(wasNodeNotAsked(errorOf("57P03", node))).toBe(false);
+  expect(wasNodeNotAsked(errorOf("57P03"))).toBe(false);
 });

@@ -16,3 +16,19 @@ export function isRefusedOnNode(error: unknown): error is pg.DatabaseError {
   const { code = "", where = "" } = error;
   return refusals.test(code) || (where.includes(ofNode) && code !== "" && !lostAnswers.test(code));
 }
+
+/** Raised by `metering.hold_shards` where no shard of its organizations is on the server that runs it. */
+const elsewhereCode = "57P03";
+const holdShards = "metering.hold_shards(";
+
+/**
+ * Whether the coordinator ran the function by itself in place of the node, which stores nothing: so it does while it does not
+ * trust its nodes' metadata, and in a session in which the extension has failed before.
+ */
+export function wasNodeNotAsked(error: unknown): error is pg.DatabaseError {
+  return (
+    error instanceof pg.DatabaseError &&
+    error.code === elsewhereCode &&
+    error.where?.includes(holdShards) === true
+  );
+}
