@@ -274,6 +274,12 @@ begin
         end if;
       end loop;
     end loop;
+    -- A shard that moves gets on its new node the rights of the moment at which the move began.
+    perform from get_rebalance_progress();
+    if found then
+      raise exception 'shards move to another node, and would lack there what is granted now'
+        using hint = 'Run this again when the move has ended: citus_rebalance_status() tells.';
+    end if;
   end if;
 end
 $roles$;

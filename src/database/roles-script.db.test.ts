@@ -1,8 +1,9 @@
 import { readFile } from "node:fs/promises";
-import type { PoolClient } from "pg";
+import type { Pool, PoolClient } from "pg";
 import { expect, inject } from "vitest";
 import { localOnly } from "../testing/postgres/local-only.ts";
 import { databaseTest } from "../testing/postgres/database-fixture.ts";
+import { holdOpen } from "../testing/postgres/locks.ts";
 
 /** Vitest's `test` with scripts/roles.sql, run by the owner in a transaction that leaves no role behind. */
 const scriptTest = databaseTest.extend("script", async ({ database: { pool } }, { onCleanup }) => {
@@ -24,6 +25,7 @@ const scriptTest = databaseTest.extend("script", async ({ database: { pool } }, 
 });
 const hasRoles = inject("testServer").roles !== undefined;
 const test = scriptTest.runIf(hasRoles);
+const onCluster = scriptTest.runIf(hasRoles && inject("testServer").cluster !== undefined);
 const onOneServer = scriptTest.runIf(
   hasRoles &&
     !localOnly("roles belong to all nodes, which do not see one that a transaction has not committed"),
@@ -178,6 +180,43 @@ for (const [what, prepare, names, fault] of [
     await script.client.query("rollback to savepoint prepared");
     expect(await readGrants(script.client)).toBe(before);
   });
+}
+
+onCluster(
+  "the script refuses to grant while a shard moves, whose new node would not hear of it",
+  async ({ script, database: { pool } }) => {
+    const shard = await findShard(pool);
+    // 5 is SHARE, which a writer has; a move waits for it before its last step.
+    const endWrite = await holdOpen(pool, "select lock_shard_metadata(5, array[$1::bigint])", [shard.id]);
+    const moved = pool.query(
+      "select citus_move_shard_placement($1, nodename, nodeport, $2, $3, 'force_logical') from pg_dist_node where groupid = $4",
+      [shard.id, shard.host, shard.port, shard.group],
+    );
+    const isMoving = async () => (await pool.query("select from get_rebalance_progress()")).rows.length > 0;
+    await expect.poll(isMoving).toBe(true);
+
+    await expect(script.run()).rejects.toThrow("shards move to another node");
+
+    await script.client.query("rollback");
+    await endWrite();
+    await moved;
+    await script.run();
+  },
+);
+
+/** A shard of `sensors`, its node's group, and another node. */
+async function findShard(pool: Pool) {
+  const { rows } = await pool.query<{ id: string; group: number; host: string; port: number }>(`
+    select s.shardid as id, p.groupid as group, n.nodename as host, n.nodeport as port
+    from pg_dist_shard s
+    join pg_dist_placement p using (shardid)
+    join pg_dist_node n on n.groupid not in (0, p.groupid)
+    where s.logicalrelid = 'metering.sensors'::regclass
+    limit 1
+  `);
+  const [row] = rows;
+  if (row === undefined) throw new Error("there is no second node");
+  return row;
 }
 
 test("the script refuses to take the owner's own role for a service", async ({ script }) => {
