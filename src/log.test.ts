@@ -107,6 +107,19 @@ test("a process ends although its stdout is not read", async () => {
   expect(endedAfterMs).toBeLessThan(timeoutMs);
 });
 
+test("an error of a cluster's node is told with the node, and without what else it was about", async () => {
+  const line = await logged(`
+    const where = "SQL statement with -18.4\\nwhile executing command on node-2:5432";
+    log.error({ event: "job_failed", error: Object.assign(new Error("no space left"), { code: "53100", where }) });
+  `);
+  expect(line["error"]).toEqual({
+    type: "Error",
+    message: "no space left",
+    code: "53100",
+    node: "node-2:5432",
+  });
+});
+
 test("an event below the level is not written", async () => {
   const line = await logged(`log.debug({ event: "hidden" }); log.warn({ event: "shown" })`);
   expect(line["event"]).toBe("shown");

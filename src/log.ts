@@ -123,18 +123,25 @@ type ErrorDescription = {
   type: string;
   message: string;
   code?: string;
+  /** Of a cluster, where a node of it failed. */
+  node?: string;
   cause?: ErrorDescription;
   errors?: ErrorDescription[];
 };
+
+/** What Citus adds to an error that a node answered with. */
+const ofNode = /while executing command on (\S+)/;
 
 // Named fields only: libraries hang requests, headers and connection options on their errors, and those hold secrets.
 function describeError(error: unknown): ErrorDescription {
   if (!(error instanceof Error)) return { type: typeof error, message: String(error) };
   const code = "code" in error && typeof error.code === "string" ? error.code : undefined;
+  const node = "where" in error ? ofNode.exec(String(error.where))?.[1] : undefined;
   return {
     type: error.name,
     message: error.message,
     ...(code !== undefined && { code }),
+    ...(node !== undefined && { node }),
     ...(error.cause !== undefined && { cause: describeError(error.cause) }),
     ...(error instanceof AggregateError && { errors: error.errors.map(describeError) }),
   };

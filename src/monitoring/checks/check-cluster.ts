@@ -45,7 +45,7 @@ function judgeNodes(
   const lost = [...new Set([...silent, ...inactive])];
   if (lost.length > 0) {
     const remedy =
-      "start them again, or fail over to their standbys; other organizations' readings are taken";
+      "start them again, or fail over to their standbys; of nodes that run the log says why they are not reached, such as a password (scripts/cluster-passwords.sql) or max_connections; other organizations' readings are taken";
     return problem("nodes", `not answering: ${lost.join(", ")}`, remedy);
   }
   if (!nodes.some(({ isCoordinator }) => isCoordinator)) {
