@@ -46,15 +46,15 @@ test("a statement that a right is missing for is no such failure", async ({ data
   expect(isDatabaseUnavailable(error)).toBe(false);
 });
 
-test("who waits too long for a connection that others use is told so, and not that the database is away", async ({
-  database,
-}) => {
+test("a caller who waits too long for a connection that others use is told so", async ({ database }) => {
   const options = { applicationName: "connection test", connectionsMax: 1, connectTimeoutMs: 50 };
   const way = openDatabase({ connectionString: database.url, ...options }, silentLog);
   const used = await way.pool.connect();
   try {
     const error: unknown = await sql`select 1`.execute(way.db).catch((reason: unknown) => reason);
-    expect(problemOf(error)).toMatchObject({ fields: { status: 503, code: "overloaded" }, cause: error });
+    const { fields } = problemOf(error);
+    expect(fields).toMatchObject({ status: 503, code: "database_unavailable" });
+    expect(fields.detail).toContain("No connection to the database came free");
     expect(isDatabaseUnavailable(error)).toBe(true);
   } finally {
     used.release();

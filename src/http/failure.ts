@@ -1,20 +1,19 @@
 import { HTTPException } from "hono/http-exception";
 import { isDatabaseUnavailable, isPoolBusy } from "../database/database-unavailable.ts";
-import { overloaded } from "./overloaded.ts";
 import { Problem } from "./problem.ts";
 
 const retryAfterSeconds = 2;
+const noConnectionFree =
+  "No connection to the database came free in time: other requests use all that this one may have, or the database does not answer. Try again.";
 
 /** The problem document for an error. It shows nothing of an unexpected error's message. */
 export function problemOf(error: unknown): Problem {
   if (error instanceof Problem) return error;
   if (error instanceof HTTPException) return problemOfHono(error);
-  if (isPoolBusy(error)) {
-    const detail = "Other requests have all connections to the database that this one may use. Try again.";
-    return overloaded(detail, { cause: error });
-  }
   if (isDatabaseUnavailable(error)) {
-    const detail = "The database cannot be reached at the moment. Try again.";
+    const detail = isPoolBusy(error)
+      ? noConnectionFree
+      : "The database cannot be reached at the moment. Try again.";
     const headers = { "retry-after": String(retryAfterSeconds) };
     return new Problem({ status: 503, code: "database_unavailable", detail, headers }, { cause: error });
   }

@@ -9,7 +9,7 @@ import { findLastPage, showPage } from "./show-page.tsx";
 
 /**
  * The page for whatever was thrown, with the status that the API would answer. What is the service's fault is logged. While the
- * database does not answer, or all connections to it are in use, a page that was shown before is shown as it was, with its age.
+ * database does not answer, a page that was shown before is shown as it was, with its age.
  */
 export function showFailure(c: ConsoleContext, error: Error, log: Log): Response | Promise<Response> {
   const problem = apiProblemOf(error);
@@ -18,13 +18,9 @@ export function showFailure(c: ConsoleContext, error: Error, log: Log): Response
   logFailure(log, problem, requestId);
   for (const [name, value] of Object.entries(headers)) c.header(name, value);
   const title = titleOf(status, code);
-  const last = pageStatus(status) === 503 ? findLastPage(c) : undefined;
+  const last = code === "database_unavailable" ? findLastPage(c) : undefined;
   if (last !== undefined)
-    return showPage(
-      c,
-      { title, status: pageStatus(status) },
-      <OldPage title={title} last={last} again={againAt(c)} />,
-    );
+    return showPage(c, { title, status: pageStatus(status) }, <OldPage last={last} again={againAt(c)} />);
   const page = (
     <section class="empty">
       <h1>{title}</h1>
@@ -43,13 +39,14 @@ export function showFailure(c: ConsoleContext, error: Error, log: Log): Response
 }
 
 /** A page as it was, below what has happened since. */
-function OldPage({ title, last, again }: { title: string; last: LastPage; again: string }) {
+function OldPage({ last, again }: { last: LastPage; again: string }) {
   return (
     <>
       <div class="notice bad row" role="alert">
         <p>
-          <strong>{title}.</strong> This is the page as it was <Ago at={last.at} now={new Date()} />, at{" "}
-          <When at={last.at} />. Nothing can be done here until the database answers.
+          <strong>The database does not answer.</strong> This is the page as it was{" "}
+          <Ago at={last.at} now={new Date()} />, at <When at={last.at} />. Nothing can be done here until the
+          database answers.
         </p>
         <a class="button" href={again}>
           Try again
@@ -84,7 +81,6 @@ export function showNotFound(c: ConsoleContext): Response | Promise<Response> {
 
 function titleOf(status: number, code: string): string {
   if (code === "database_unavailable") return "The database does not answer";
-  if (code === "overloaded") return "Too much is asked of the database at once";
   if (status === 404) return "There is no such thing";
   if (status === 403) return "This is not allowed";
   return status >= 500 ? "This did not work" : "This request was refused";
