@@ -93,15 +93,6 @@ async function findPeriodOfUsage(
 ): Promise<(PeriodKey & { beginsTogether: boolean }) | undefined> {
   const { start } = shortest;
   const own = isOwn(subscriptionId);
-  // A price of a longer interval has lines of several whole periods of the subscription: such an invoice is none of one of them.
-  const isOfSeveral = sql<boolean>`
-    exists (
-      select from metering.billing_periods o
-      where o.organization_id = p.organization_id and o.stripe_customer_id = p.stripe_customer_id
-        and o.stripe_subscription_id = ${subscriptionId} and o.period_start >= p.period_end
-        and o.period_end <= ${shortest.end}
-    )
-  `;
   // Of a later period of the same subscription: this one ended early, which nothing has told yet. A price that was added
   // inside a period has lines that begin later than its invoice's own period.
   const isLater = sql<boolean>`
@@ -113,6 +104,18 @@ async function findPeriodOfUsage(
     case when p.stripe_subscription_id is null then p.period_end = ${end} else not ${isLater} end
   `;
   const organizationIds = await listOrganizationsOf(trx, customerId);
+  // A price of a longer interval has lines of several whole periods of the subscription: such an invoice is none of one of them. A
+  // subquery that names columns of `p` would have a cluster ask all nodes.
+  const isOfSeveral = sql<boolean>`
+    coalesce(
+      p.period_end <= (
+        select max(o.period_start) from metering.billing_periods o
+        where o.organization_id = any(${organizationIds}::uuid[]) and o.stripe_customer_id = ${customerId}
+          and o.stripe_subscription_id = ${subscriptionId} and o.period_end <= ${shortest.end}
+      ),
+      false
+    )
+  `;
   const found = await sql<PeriodKey & { beginsTogether: boolean }>`
     select p.organization_id as "organizationId", p.period_start as start, ${beginsWith(start)} as "beginsTogether"
     from metering.billing_periods p
