@@ -31,7 +31,7 @@ test("a subscription that bills none of our meters is never chosen", () => {
   expect(chosenId(subscription("sub_1", { items: [] }))).toBeUndefined();
 });
 
-test("of items with intervals of their own it is the period that ends first", () => {
+test("of items with intervals of their own it is the shortest period of those that end first", () => {
   const items = [
     { meterId: "mtr_sensors", periodStart: day(1), periodEnd: day(30) },
     { meterId: "mtr_readings", periodStart: day(8), periodEnd: day(15) },
@@ -40,6 +40,11 @@ test("of items with intervals of their own it is the period that ends first", ()
   expect(chooseSubscription([subscription("sub_1", { items })], ours)).toMatchObject({
     periodStart: day(8),
     periodEnd: day(15),
+  });
+  const together = items.map((item) => ({ ...item, periodEnd: day(30) }));
+  expect(chooseSubscription([subscription("sub_1", { items: together })], ours)).toMatchObject({
+    periodStart: day(8),
+    periodEnd: day(30),
   });
 });
 

@@ -53,10 +53,13 @@ export function chooseSubscription(
   const [best] = billingOf(subscriptions, meterIds).toSorted(
     (a, b) => rank(a.status) - rank(b.status) || b.createdAt.getTime() - a.createdAt.getTime(),
   );
-  // Items may have intervals of their own (docs.stripe.com/billing/subscriptions/mixed-interval): the shortest period ends first.
+  // Items may have intervals of their own (docs.stripe.com/billing/subscriptions/mixed-interval): the shortest period ends first, or with others.
   const [item] = (best?.items ?? [])
     .filter(({ meterId }) => meterId !== null && meterIds.has(meterId))
-    .toSorted((a, b) => a.periodEnd.getTime() - b.periodEnd.getTime());
+    .toSorted(
+      (a, b) =>
+        a.periodEnd.getTime() - b.periodEnd.getTime() || b.periodStart.getTime() - a.periodStart.getTime(),
+    );
   if (best === undefined || item === undefined) return undefined;
   return { id: best.id, status: best.status, periodStart: item.periodStart, periodEnd: item.periodEnd };
 }
