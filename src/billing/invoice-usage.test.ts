@@ -80,6 +80,21 @@ test("of prices with intervals of their own the shortest is told", () => {
   }
 });
 
+test("a line of a moment is no interval", () => {
+  const moment = line("mtr_readings", "5", { periodStart: day(10) });
+  expect(invoiceUsage(invoice(), [line("mtr_sensors", "3"), moment], account)?.shortest).toEqual({
+    start: day(1),
+    end: day(10),
+  });
+});
+
+test("after a pause it is the usage of before it, also where a price was added since", () => {
+  const before = line("mtr_readings", "5", { periodEnd: day(2) });
+  const since = { periodStart: day(4) };
+  const lines = [line("mtr_sensors", "3", since), before, line("mtr_readings", "7", since)];
+  expect(invoiceUsage(invoice(), lines, account)?.shortest).toEqual({ start: day(1), end: day(2) });
+});
+
 test("a line without any time tells of no period", () => {
   expect(
     invoiceUsage(invoice(), [line("mtr_readings", "5", { periodEnd: day(1) })], account),

@@ -7,10 +7,7 @@ import { addQuantities, compareQuantities } from "../usage/quantity.ts";
 export type InvoiceUsage = {
   start: Date;
   end: Date;
-  /**
-   * The first line of the meter whose lines begin last. Prices of one subscription may have intervals of their own: then it is one of
-   * the shortest interval.
-   */
+  /** The shortest of the meters' first lines: prices of one subscription may have intervals of their own. */
   shortest: { start: Date; end: Date };
   invoiced: Partial<Record<MeterName, string>>;
   /** The meters of which lines of two prices bill usage of the same time. */
@@ -47,18 +44,26 @@ export function invoiceUsage(
     invoiced[meter] = addQuantities(its.map(({ quantity }) => quantity));
     if (overlap(its)) billedTwice.push(meter);
     const first = its.reduce((a, b) => (b.periodStart < a.periodStart ? b : a));
-    if (shortest === undefined || first.periodStart > shortest.periodStart) shortest = first;
+    const isShorter = shortest === undefined || lengthOf(first) < lengthOf(shortest);
+    if (isShorter && lengthOf(first) > 0) shortest = first;
     start = Math.min(start, first.periodStart.getTime());
     end = Math.max(end, ...its.map(({ periodEnd }) => periodEnd.getTime()));
   }
-  if (shortest === undefined || start >= end) return undefined;
+  if (start >= end) return undefined;
   return {
     start: new Date(start),
     end: new Date(end),
-    shortest: { start: shortest.periodStart, end: shortest.periodEnd },
+    shortest: {
+      start: shortest?.periodStart ?? new Date(start),
+      end: shortest?.periodEnd ?? new Date(end),
+    },
     invoiced,
     billedTwice,
   };
+}
+
+function lengthOf({ periodStart, periodEnd }: MeteredLine): number {
+  return periodEnd.getTime() - periodStart.getTime();
 }
 
 /**
