@@ -127,7 +127,7 @@ const meanings: Record<Row["kind"], string> = {
   other_organizations: "the invoice bills it too, for the same customer",
   no_invoice: "Stripe made no invoice for the period",
   trial: "used in a trial, and free",
-  no_price: "no line of the final invoices bills the meter",
+  no_price: "no line of its own final invoices bills the meter",
   void: "its invoice is void or was deleted, and none bills it",
   unexplained: "what no other row tells",
   others: "rows that are left out",
