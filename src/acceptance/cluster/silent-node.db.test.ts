@@ -1,4 +1,5 @@
 import { expect, inject } from "vitest";
+import { checkBacklog } from "../../cli/doctor/check-backlog.ts";
 import { openDatabase } from "../../database/pool.ts";
 import { silentLog } from "../../log.ts";
 import { tableChecks } from "../../monitoring/checks/examine-database.ts";
@@ -28,6 +29,7 @@ test.runIf(isCluster && binaries !== undefined)(
     undo(() => Promise.resolve(void process.kill(first.pid, "SIGCONT")));
     const found: Finding[] = [];
     for (const look of looks) found.push(...(await look()));
+    found.push(...(await checkBacklog(db, { billableStatuses: ["active"] }, { knowsNodeAway: true })));
 
     const named = `not answering: ${first.host}:${first.port}`;
     expect(found).toContainEqual(expect.objectContaining({ check: "nodes", detail: named }));
@@ -35,5 +37,7 @@ test.runIf(isCluster && binaries !== undefined)(
     const detail = 'a node does not answer: "nodes" says more';
     expect(found).toContainEqual({ check: "delivery", state: "unchecked", detail });
     expect(found).toContainEqual(expect.objectContaining({ check: "triggers", state: "ok" }));
+    const alerts = found.find(({ check }) => check === "alerts");
+    expect(alerts?.detail).toMatch(/^a node does not answer, so these cannot be read: .*meter_events/);
   },
 );

@@ -1,4 +1,5 @@
 import { sql } from "kysely";
+import { isDatabaseUnavailable, isNodeAway } from "../../database/database-unavailable.ts";
 import type { Db } from "../../database/db.ts";
 import { summaryOf } from "../../monitoring/alerts/alert-post.ts";
 import { readConditions } from "../../monitoring/alerts/read-conditions.ts";
@@ -9,13 +10,25 @@ const check = "alerts";
 /** One or two refusals may pass. */
 const attemptsUsual = 2;
 
+/** Of each read, while a node is known to be away. */
+const waitForNodeMsMax = 1_000;
+
 /**
  * Every alert of docs/alerts.yaml that the database can tell of, whether Prometheus runs or not; and whether the receiver at
- * ALERT_WEBHOOK_URL accepts the alerts that are posted to it.
+ * ALERT_WEBHOOK_URL accepts the alerts that are posted to it. With `knowsNodeAway` reads that need all nodes of a cluster wait
+ * for a moment only; it sets the session's `statement_timeout`.
  */
-export async function checkBacklog(db: Db, asked: Asked): Promise<Finding[]> {
+export async function checkBacklog(
+  db: Db,
+  asked: Asked,
+  { knowsNodeAway = false }: { knowsNodeAway?: boolean } = {},
+): Promise<Finding[]> {
+  if (knowsNodeAway) await sql`set statement_timeout = ${sql.lit(waitForNodeMsMax)}`.execute(db);
   const unread: string[] = [];
-  const conditions = await readConditions(db, asked, (read) => unread.push(read));
+  const conditions = await readConditions(db, asked, (read, error) => {
+    if (!isNodeAway(error) && !(knowsNodeAway && isDatabaseUnavailable(error))) throw error;
+    unread.push(read);
+  });
   const notRead =
     unread.length === 0
       ? []

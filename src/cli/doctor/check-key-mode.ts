@@ -1,6 +1,8 @@
 import { sql } from "kysely";
 import type Stripe from "stripe";
+import { answerMsMax } from "../../database/ask-node-of.ts";
 import type { Db } from "../../database/db.ts";
+import { limitStatement } from "../../database/limit-statement.ts";
 import { readCustomerMode } from "../../stripe/customer-mode.ts";
 import type { KeyMode } from "../../stripe/key-mode.ts";
 import { type Finding, ok, problem } from "../../monitoring/checks/finding.ts";
@@ -42,13 +44,17 @@ function faultOf(customer: Awaited<ReturnType<typeof readCustomerMode>>, mode: K
   }
 }
 
+/** It waits no longer for a cluster's node that is silent than the look at the nodes does. */
 async function findNewestCustomers(db: Db): Promise<string[]> {
-  const newest = await sql<{ customer: string }>`
-    select stripe_customer_id as customer
-    from metering.subscriptions
-    where stripe_customer_id is not null
-    order by updated_at desc, organization_id
-    limit ${customersRead}
-  `.execute(db);
+  const newest = await db.transaction().execute(async (trx) => {
+    await limitStatement(trx, Date.now() + answerMsMax);
+    return sql<{ customer: string }>`
+      select stripe_customer_id as customer
+      from metering.subscriptions
+      where stripe_customer_id is not null
+      order by updated_at desc, organization_id
+      limit ${customersRead}
+    `.execute(trx);
+  });
   return newest.rows.map(({ customer }) => customer);
 }

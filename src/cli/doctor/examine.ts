@@ -67,14 +67,18 @@ async function examineDatabase({ db, now }: Patient): Promise<Base> {
 /** One look after the other: one that takes long would keep the others from a connection. */
 async function examineTables({ config, db, now, organization }: Patient): Promise<Finding[]> {
   const { BILLABLE_STATUSES: billableStatuses, DATABASE_BACKEND: backend } = config;
+  const findings: Finding[] = [];
+  const knowsNodeAway = () => findings.some(({ check, state }) => check === "nodes" && state === "problem");
   const looks = [
     ...tableChecks({ db, billableStatuses, backend, now: now(), by: "the command line" }),
     ...(organization === undefined
       ? []
       : [() => findInDatabase("node", () => checkOrganizationsNode(db, organization))]),
-    () => findInDatabase("alerts", () => checkBacklog(db, { billableStatuses })),
+    () =>
+      findInDatabase("alerts", () =>
+        checkBacklog(db, { billableStatuses }, { knowsNodeAway: knowsNodeAway() }),
+      ),
   ];
-  const findings: Finding[] = [];
   for (const look of looks) findings.push(...(await look()));
   return findings;
 }

@@ -1,4 +1,3 @@
-import { isNodeAway } from "../../database/database-unavailable.ts";
 import type { Db } from "../../database/db.ts";
 import type { Sample } from "../metrics/database-gauges.ts";
 import type { Asked } from "../metrics/asked.ts";
@@ -7,21 +6,22 @@ import { alertRules } from "./alert-rules.ts";
 import { type Condition, findConditions } from "./find-conditions.ts";
 
 /**
- * Every condition that is true now, by the database's gauges. Throws when a read fails. With `onNodeAway`, a cluster whose node
- * is away leaves out the reads that need it, and each of them is named.
+ * Every condition that is true now, by the database's gauges. Throws when a read fails, unless `onFailedRead` takes it: then the
+ * conditions of that read are left out.
  */
 export async function readConditions(
   db: Db,
   asked: Asked,
-  onNodeAway?: (read: string) => void,
+  onFailedRead: (read: string, error: unknown) => void = (_, error) => {
+    throw error;
+  },
 ): Promise<Condition[]> {
   const samples: Sample[] = [];
   for (const { name, read } of databaseReads) {
     try {
       samples.push(...(await read(db, asked)));
     } catch (error) {
-      if (onNodeAway === undefined || !isNodeAway(error)) throw error;
-      onNodeAway(name);
+      onFailedRead(name, error);
     }
   }
   return findConditions(alertRules, samples).filter(({ isTrue }) => isTrue === true);
