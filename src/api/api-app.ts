@@ -27,6 +27,7 @@ import { type Tracer, untraced } from "../tracing/tracer.ts";
 import { mountApiKeys } from "./organizations/api-keys-route.ts";
 import { mountHealth, type ReadinessCheck } from "../monitoring/health.ts";
 import { homes } from "../http/homes.ts";
+import { thinOut } from "../http/thin-log.ts";
 import { mountMeterEventReadings } from "./meter-events/meter-event-readings-route.ts";
 import { mountMeterEvents } from "./meter-events/meter-events-route.ts";
 import { countRequests } from "../monitoring/metrics/http-metrics.ts";
@@ -118,7 +119,7 @@ function mountRoutesOfCustomers(app: App, { keyWith, inTurn, keys }: Guards, par
   const mayRead = every(keyWith("read"), inTurn);
   mountReadings(app, {
     store: createGroupCommit(pool, { tracer }),
-    log,
+    log: thinOut(log),
     now: () => new Date(),
     limits: { maxAgeDays: parts.readingsMaxAgeDays },
     onStored: countReadings(registry),

@@ -101,6 +101,7 @@ function logFailure(log: Log, requestId: string): (error: unknown) => void {
   return (error) => {
     const { fields, cause } = apiProblemOf(error);
     const { status, code } = fields;
-    if (status >= 500) log.error({ event: "http_request_failed", code, request_id: requestId, error: cause });
+    if (status >= 500)
+      log.error({ event: "http_request_failed", status, code, request_id: requestId, error: cause });
   };
 }

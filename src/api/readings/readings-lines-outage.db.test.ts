@@ -79,7 +79,7 @@ for (const accept of ["application/json", ndjson]) {
         isInLines ? { status: 200, told: [aborted] } : { status: 503, told: [problem] },
       );
       expect(gateway.events).toContainEqual(
-        expect.objectContaining({ event: "http_request_failed", code: "outcome_unknown" }),
+        expect.objectContaining({ event: "http_request_failed", status: 503, code: "outcome_unknown" }),
       );
     } finally {
       await release();
