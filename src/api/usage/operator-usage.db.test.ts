@@ -156,6 +156,29 @@ test("pages and CSV hold every organization once, and CSV no formula", async ({ 
   expect(page.trimEnd().split("\r\n")).toEqual(lines.slice(0, 3));
 });
 
+test("CSV that is cut because a later page cannot be read is told in the log by its request", async ({
+  api,
+  database: { db },
+}) => {
+  await sql`insert into metering.organizations (name) select 'Acme' from generate_series(1, 450) n`.execute(
+    db,
+  );
+  const headers = { ...csv, authorization: `Bearer ${api.adminToken}`, "x-request-id": "cut-1" };
+  const answer = await api.app.request(`/v1/usage/summary?${readings}`, { headers });
+  // The second page is read ahead.
+  await sql`alter table metering.organizations rename to away`.execute(db);
+  try {
+    await expect(answer.text()).rejects.toThrow("metering.organizations");
+  } finally {
+    await sql`alter table metering.away rename to organizations`.execute(db);
+  }
+
+  expect(answer.status).toBe(200);
+  expect(api.events).toContainEqual(
+    expect.objectContaining({ event: "http_request_failed", status: 500, request_id: "cut-1" }),
+  );
+});
+
 test("a period that ends before it begins, or a meter that is none, is refused", async ({ api }) => {
   for (const query of [
     "meter=temperature_readings&from=2026-11-20T10:00:00Z&to=2026-11-20T10:00:00Z",

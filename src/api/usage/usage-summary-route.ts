@@ -57,11 +57,9 @@ export function mountUsageSummary(app: App, { db, adminOnly }: { db: Db; adminOn
     }
     const isCsv = asksForCsv(c.req.header("accept"));
     if (isCsv && cursor === undefined && c.req.query("limit") === undefined) {
-      return c.body(
-        await csvStream(readSummaryPages(db, { ...period, pageSize: csvPageSize })),
-        200,
-        csvHeaders,
-      );
+      const pages = readSummaryPages(db, { ...period, pageSize: csvPageSize });
+      const onCut = (error: unknown) => app.parts.problemOf(error, c.get("requestId"));
+      return c.body(await csvStream(pages, onCut), 200, csvHeaders);
     }
     const keptFrom = await readKeptFrom(db, "meter_outbox");
     const rows = await readUsageSummary(db, { ...period, keptFrom, after, limit: limit + 1 });
@@ -73,16 +71,22 @@ export function mountUsageSummary(app: App, { db, adminOnly }: { db: Db; adminOn
 
 /**
  * The heading and all pages. The first page is read before the answer begins, so that an error there becomes a problem
- * document.
+ * document. A later one cuts the answer, which has begun as a 200, and is told to `onCut`.
  */
-async function csvStream(pages: AsyncGenerator<UsageTotal[]>): Promise<ReadableStream<Uint8Array>> {
+async function csvStream(
+  pages: AsyncGenerator<UsageTotal[]>,
+  onCut: (error: unknown) => void,
+): Promise<ReadableStream<Uint8Array>> {
   const encoder = new TextEncoder();
   const first = await pages.next();
   let next = encoder.encode(summaryCsvHeading + (first.done === true ? "" : summaryCsv(first.value)));
   return new ReadableStream<Uint8Array>({
     async pull(controller) {
       controller.enqueue(next);
-      const page = await pages.next();
+      const page = await pages.next().catch((error: unknown) => {
+        onCut(error);
+        throw error;
+      });
       if (page.done === true) return controller.close();
       next = encoder.encode(summaryCsv(page.value));
     },
