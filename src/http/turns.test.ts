@@ -1,6 +1,6 @@
 import { setImmediate as nextLoop } from "node:timers/promises";
 import { expect, test } from "vitest";
-import { createTurns } from "./turns.ts";
+import { createTurns, nextTurn, nextTurnOfPages } from "./turns.ts";
 
 test("of all long work one piece is done in a turn of the event loop", async () => {
   let now = 0;
@@ -24,4 +24,14 @@ test("short work goes on at once", async () => {
   const takeTurns = createTurns(() => 0);
   const waited = takeTurns().then(() => "at once");
   expect(await Promise.race([waited, nextLoop("later")])).toBe("at once");
+});
+
+test("however many pages wait for a turn, other work waits for one of them at a time", async () => {
+  let made = 0;
+  const pages = Array.from({ length: 100 }, () => nextTurnOfPages().then(() => (made += 1)));
+  for (let piece = 1; piece <= 5; piece += 1) await nextTurn();
+  expect(made).toBeLessThanOrEqual(6);
+
+  await Promise.all(pages);
+  expect(made).toBe(100);
 });

@@ -28,6 +28,14 @@ export function nextTurn(place: Place = "last"): Promise<void> {
   });
 }
 
+let latestPage: Promise<void> = Promise.resolve();
+
+/** A turn for a page that people look at. Of all pages that wait one stands in the line, so that bodies wait for one at a time. */
+export function nextTurnOfPages(): Promise<void> {
+  latestPage = latestPage.then(() => nextTurn());
+  return latestPage;
+}
+
 function letOneGo(): void {
   line.shift()?.();
   if (line.length > 0) setImmediate(letOneGo);

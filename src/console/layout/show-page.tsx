@@ -1,7 +1,7 @@
 import { html, raw } from "hono/html";
 import type { Child } from "hono/jsx";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
-import { nextTurn } from "../../http/turns.ts";
+import { nextTurnOfPages } from "../../http/turns.ts";
 import type { ConsoleContext } from "../console-env.ts";
 import type { LastPage } from "./last-pages.ts";
 import { type Frame, PageFrame } from "./page-frame.tsx";
@@ -18,7 +18,7 @@ type Shown = Pick<Frame, "title" | "place"> & {
  */
 export async function showPage(c: ConsoleContext, shown: Shown, children: Child): Promise<Response> {
   const { status = 200, isKept = true, ...frame } = shown;
-  await nextTurn();
+  await nextTurnOfPages();
   const { assets, session, lastPages } = c.var;
   const main = await html`${children}`;
   if (isKept && status === 200 && c.req.method === "GET" && session !== undefined)
@@ -33,7 +33,7 @@ export async function showPage(c: ConsoleContext, shown: Shown, children: Child)
 
 /** Answers with a part that an open page takes in place of its own. */
 export async function showPart(c: ConsoleContext, part: Child): Promise<Response> {
-  await nextTurn();
+  await nextTurnOfPages();
   return c.html(<>{part}</>);
 }
 
