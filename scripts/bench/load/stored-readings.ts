@@ -1,3 +1,4 @@
+import { addMonths, monthsBetween } from "../../../src/database/months.ts";
 import { ask, type Site } from "../site/site.ts";
 import { addFleet, type Fleet } from "./fleet.ts";
 
@@ -12,6 +13,8 @@ export type Stored = { fleet: Fleet; from: Date; until: Date };
 /** Readings of every sensor, once each hour; ten of an organization's come in one request, every six minutes. */
 export const readingsPerHour = sensors;
 const readingsPerEntry = 10;
+/** How long before its request a reading was recorded. */
+const recordedBeforeMs = 60_000;
 
 /**
  * Fills an empty database with `millions` of readings, hour by hour up to two hours ago, with their entries, meter events
@@ -104,41 +107,50 @@ async function addDeliveredEntries(url: string, { from, until }: Span): Promise<
   );
 }
 
-/** Last digits of the organizations that one connection fills. */
-const digitsOf = ["01234567", "89abcdef"];
-
 /**
- * Day by day, on as many connections as are of use, each for its organizations: in operation, too, what lies beside each other
- * was stored at one time. Returns how many were stored.
+ * Each month on a connection of its own, all of it in the order of time: so readings lie in operation, too, and by that order the
+ * index of block ranges finds them. Returns how many were stored.
  */
 async function addReadings(site: Site, url: string, { from, until }: Span): Promise<number> {
+  const first = new Date(from.getTime() - recordedBeforeMs);
+  const end = new Date(until.getTime() - recordedBeforeMs);
+  const months = monthsBetween(first, new Date(end.getTime() - 1)).map((month) => ({
+    from: month < first ? first : month,
+    until: addMonths(month, 1) > end ? end : addMonths(month, 1),
+  }));
+  const added = await Promise.all(months.map((month) => addReadingsOf(site, url, month)));
+  return added.reduce((sum, count) => sum + count, 0);
+}
+
+/** Those that were recorded in this time, day by day. */
+async function addReadingsOf(site: Site, url: string, { from, until }: Span): Promise<number> {
   let readings = 0;
   for (let dayMs = from.getTime(); dayMs < until.getTime(); dayMs += msOfDay) {
     site.signal.throwIfAborted();
-    const day = { from: new Date(dayMs), until: new Date(dayMs + msOfDay) };
-    const added = await Promise.all(digitsOf.map((digits) => addReadingsOf(url, day, digits)));
-    readings += added.reduce((sum, count) => sum + count, 0);
+    const day = { from: new Date(dayMs), until: new Date(Math.min(dayMs + msOfDay, until.getTime())) };
+    readings += await addReadingsOfDay(url, day);
   }
   return readings;
 }
 
-async function addReadingsOf(url: string, { from, until }: Span, digits: string): Promise<number> {
+async function addReadingsOfDay(url: string, { from, until }: Span): Promise<number> {
   const [row] = await ask<{ readings: number }>(
     url,
     `with added as (
        insert into metering.readings (organization_id, sensor_id, recorded_at, temperature, entry_id)
-       select e.organization_id, s.id, e.occurred_at - interval '1 minute',
+       select e.organization_id, s.id, e.occurred_at - $4::int * interval '1 millisecond',
          (random() * 400)::int / 10.0 - 20, e.id
        from metering.meter_outbox e
        join metering.sensors s using (organization_id)
-       where e.occurred_at >= $1 and e.occurred_at < $2 and position(right(e.organization_id::text, 1) in $4) > 0
+       where e.occurred_at >= $1::timestamptz + $4::int * interval '1 millisecond'
+         and e.occurred_at < $2::timestamptz + $4::int * interval '1 millisecond'
          -- Each entry has its own ten sensors.
          and substring(s.id from '[0-9]+$')::int / $3::int = extract(minute from e.occurred_at)::int / 6
        order by e.occurred_at, e.organization_id, s.id collate "C"
        returning 1
      )
      select count(*)::int as readings from added`,
-    [from, until, readingsPerEntry, digits],
+    [from, until, readingsPerEntry, recordedBeforeMs],
   );
   return row?.readings ?? 0;
 }
