@@ -31,7 +31,7 @@ test("a subscription that bills none of our meters is never chosen", () => {
   expect(chosenId(subscription("sub_1", { items: [] }))).toBeUndefined();
 });
 
-test("of items with intervals of their own it is the shortest period of those that end first", () => {
+test("the period is that of the item that ends first, and of items that end together that of the shortest", () => {
   const items = [
     { meterId: "mtr_sensors", periodStart: day(1), periodEnd: day(30) },
     { meterId: "mtr_readings", periodStart: day(8), periodEnd: day(15) },

@@ -138,15 +138,15 @@ export function eventsSinceSums(usage: Usage, { from, to }: Hours): RawBuilder<u
 }
 
 /**
- * All meter events that sums are completed with: those that they do not hold yet, and those that correct them.
+ * All meter events that complete the sums: the ones that the sums do not hold yet, and the ones that correct the sums.
  */
 export function eventsBesideSums(usage: Usage, hours: Hours): RawBuilder<unknown> {
   return sql`${eventsSinceSums(usage, hours)} union all ${eventsThatCorrectSums(usage, hours)}`;
 }
 
 /**
- * The meter events that sums hold (`is_summed`) and that are not delivered; and those that send usage again, which sums never
- * hold. Each part reads the index whose predicate it repeats.
+ * The meter events that correct the sums: the ones in the sums (`is_summed`) that are not delivered, and the ones that send usage
+ * again, which the sums never hold. Each part of the statement reads the index whose predicate it repeats.
  */
 export function eventsThatCorrectSums(usage: Usage, hours: Hours): RawBuilder<unknown> {
   const { meter } = usage;

@@ -122,7 +122,7 @@ async function addReadings(site: Site, url: string, { from, until }: Span): Prom
   return added.reduce((sum, count) => sum + count, 0);
 }
 
-/** Those that were recorded in this time, day by day. */
+/** Adds the readings that sensors recorded in this time, day by day, and returns how many were stored. */
 async function addReadingsOf(site: Site, url: string, { from, until }: Span): Promise<number> {
   let readings = 0;
   for (let dayMs = from.getTime(); dayMs < until.getTime(); dayMs += msOfDay) {
